@@ -1,0 +1,30 @@
+"""Selects the tests of the environment that runs them: program, runtime or seldon."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENTS = ("program", "runtime", "seldon")
+
+
+def current_environment() -> str:
+    """Name the environment by the folder its interpreter lives in."""
+    folder = Path(sys.prefix).name
+    return folder if folder in ENVIRONMENTS else "program"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "env(name): the environment a test runs in (default: program)")
+
+
+def _environment_of(path: Path) -> str:
+    """Read the module-level mark without importing: a runtime test cannot even be imported elsewhere."""
+    text = path.read_text(encoding="utf-8")
+    return next((name for name in ENVIRONMENTS if f'pytest.mark.env("{name}")' in text), "program")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
+        return None
+    return True if _environment_of(collection_path) != current_environment() else None
