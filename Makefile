@@ -1,0 +1,71 @@
+# mlstrata: `make up` brings a platform up on this machine, `make test` proves it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --jobs=3 --no-print-directory
+
+PYTHON ?= 3.11
+ENV ?= local
+export UV_PYTHON_DOWNLOADS := never
+# Every environment is built from a hashed lock; nothing is resolved here.
+UV := $(shell command -v uv 2>/dev/null || echo .venvs/uv/bin/uv)
+MLSTRATA := .venv/bin/mlstrata
+
+.PHONY: help install install-test up down test lint format lock bench clean
+
+help: ## Show what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed .venvs/runtime/.installed .venvs/.tools ## Install the command, the services' environment and the monitoring programs
+
+up: install ## Bring ENV (local) up, train and release what has no version yet, show a prediction
+	@$(MLSTRATA) up $(ENV) --yes --train
+
+down: .venv/.installed ## Stop ENV (local) and remove its processes, ports and state
+	@$(MLSTRATA) down $(ENV) --yes
+
+install-test: install .venvs/seldon/.installed
+
+test: install-test ## Run every test: one pytest an environment
+	@tools/run-tests
+
+lint: install .venvs/lint/.installed ## Check style, types and the locks
+	.venvs/lint/bin/ruff check .
+	.venvs/lint/bin/ruff format --check .
+	.venvs/lint/bin/mypy --python-executable .venv/bin/python
+
+format: .venvs/lint/.installed ## Rewrite the code in the project's style
+	.venvs/lint/bin/ruff check --fix .
+	.venvs/lint/bin/ruff format .
+
+lock: $(UV) ## Resolve the dependency groups anew into locks/
+	@tools/lock $(UV)
+
+bench: install ## Measure start-up and plan as ratios
+	@.venv/bin/python -m bench
+
+clean: ## Remove the environments (not the caches, not an environment's data)
+	rm -rf .venv .venvs
+
+# uv itself, when the machine has none: from the lock, into a folder of its own.
+.venvs/uv/bin/uv: locks/uv.txt
+	@command -v python$(PYTHON) >/dev/null || { echo "mlstrata needs python$(PYTHON) on PATH (or set PYTHON=3.12)" >&2; exit 2; }
+	python$(PYTHON) -m venv .venvs/uv
+	.venvs/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r locks/uv.txt
+
+.venv/.installed: locks/program.txt pyproject.toml | $(UV)
+	@tools/install-environment $(UV) $(PYTHON) .venv locks/program.txt .
+
+.venvs/runtime/.installed: locks/runtime.txt pyproject.toml pipelines/steps/pyproject.toml | $(UV)
+	@tools/install-environment $(UV) $(PYTHON) .venvs/runtime locks/runtime.txt . pipelines/steps
+
+.venvs/seldon/.installed: locks/seldon.txt pyproject.toml | $(UV)
+	@tools/install-environment $(UV) $(PYTHON) .venvs/seldon locks/seldon.txt .
+
+.venvs/lint/.installed: locks/lint.txt | $(UV)
+	@tools/install-environment $(UV) $(PYTHON) .venvs/lint locks/lint.txt
+
+.venvs/.tools: tools/install-monitoring
+	@tools/install-monitoring
+	@touch $@
