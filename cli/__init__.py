@@ -1,1 +1,1 @@
-
+"""The `mlstrata` command: thin, it calls the rooms and shows what they answer."""

@@ -1,0 +1,60 @@
+"""What a command prints: people's text on a terminal, quiet when piped, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class UsageError(Exception):
+    """A mistake that the user can mend: one message, exit code 2, nothing changed."""
+
+
+class Failed(Exception):  # noqa: N818 - it is an outcome (exit code 1), not a programming error
+    """The command ran and what it was to bring about, or to check, did not hold: exit code 1."""
+
+
+@cache
+def out() -> Console:
+    """Return the console of results (standard output)."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True, no_color=_plain(sys.stdout))
+
+
+@cache
+def err() -> Console:
+    """Return the console of progress and errors (standard error)."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True, no_color=_plain(sys.stderr))
+
+
+def _plain(stream: Any) -> bool:
+    return bool(os.environ.get("NO_COLOR")) or not stream.isatty()
+
+
+def say(text: str = "", *, style: str | None = None) -> None:
+    """Print one line of a result; markup characters in `text` are text."""
+    from rich.text import Text
+
+    out().print(Text(text, style=style or ""))
+
+
+def say_json(document: Mapping[str, Any] | list[Any]) -> None:
+    """Print one JSON document, the only thing on standard output under `--json`."""
+    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+
+
+def complain(message: str) -> None:
+    """Print an error, each of its lines as it is."""
+    from rich.text import Text
+
+    err().print(Text(message, style="red"))
