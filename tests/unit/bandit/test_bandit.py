@@ -1,0 +1,106 @@
+"""The bandit router under the real Seldon microservice wrapper."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from services.bandit.router import EpsilonGreedyRouter
+
+pytestmark = pytest.mark.env("seldon")
+
+
+@given(
+    branches=st.integers(1, 6),
+    epsilon=st.floats(0, 1),
+    rewards=st.lists(st.tuples(st.integers(-2, 8), st.floats(-2, 3)), max_size=40),
+)
+def test_routes_stay_inside_the_graph_and_rewards_are_counted_once(branches, epsilon, rewards):
+    router = EpsilonGreedyRouter(branches, epsilon, seed=1)
+    for branch, reward in rewards:
+        assert 0 <= router.route(None, []) < branches
+        router.send_feedback(None, [], reward, None, routing=branch)
+    credited = [branch for branch, _ in rewards if 0 <= branch < branches]
+    assert router.pulls == [credited.count(branch) for branch in range(branches)]
+    assert all(0 <= total <= pulls for total, pulls in zip(router.rewards, router.pulls, strict=True))
+
+
+def test_the_rewarded_branch_gets_most_requests():
+    router = EpsilonGreedyRouter(3, 0.1, seed=7)
+    paid = [0.1, 0.2, 0.9]
+    taken = []
+    for _ in range(500):
+        branch = router.route(None, [])
+        taken.append(branch)
+        router.send_feedback(None, [], paid[branch], None, routing=branch)
+    assert taken[100:].count(2) / 400 > 0.85
+
+
+def test_rewards_outlive_a_restart(tmp_path: Path):
+    state = str(tmp_path / "bandit.json")
+    first = EpsilonGreedyRouter(2, 0.0, seed=1, state=state)
+    first.send_feedback(None, [], 1.0, None, routing=1)
+    second = EpsilonGreedyRouter(2, 0.0, seed=1, state=state)
+    assert (second.pulls, second.rewards) == ([0, 1], [0.0, 1.0])
+
+
+@pytest.mark.parametrize(("arguments", "named"), [({"branches": 0}, "branches"), ({"epsilon": 1.5}, "epsilon")])
+def test_bad_parameters_are_refused_by_name(arguments, named):
+    with pytest.raises(ValueError, match=named):
+        EpsilonGreedyRouter(**arguments)
+
+
+def test_seldon_serves_it(tmp_path: Path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {"branches": 2, "epsilon": 0.0, "seed": 3, "state": str(tmp_path / "bandit.json")}
+    gunicorn = Path(sys.executable).with_name("gunicorn")
+    process = subprocess.Popen(
+        [gunicorn, "-b", f"127.0.0.1:{port}", "-w", "1", "services.bandit.app:app"],
+        env={**os.environ, "MLSTRATA_BANDIT": json.dumps(settings), "PREDICTIVE_UNIT_ID": "bandit"},
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def call(path: str, document: dict) -> dict:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}{path}",
+            json.dumps(document).encode(),
+            {"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def routed() -> int:
+        return int(call("/route", {"data": {"ndarray": [[1.0]]}})["data"]["ndarray"][0][0])
+
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ping", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        for branch, reward in ((0, 0.0), (1, 1.0)):
+            call(
+                "/send-feedback",
+                {
+                    "request": {"data": {"ndarray": [[1.0]]}},
+                    "response": {"meta": {"routing": {"bandit": branch}}, "data": {"ndarray": [[1.0]]}},
+                    "reward": reward,
+                },
+            )
+        assert [routed() for _ in range(5)] == [1] * 5
+    finally:
+        process.terminate()
+        process.wait(10)
