@@ -1,0 +1,61 @@
+"""Turns what a command raises into one message and an exit code; a traceback is never for the user."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from cli.console import Failed, UsageError, complain
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def report(error: BaseException) -> int:
+    """Print `error` for a person and return the exit code that belongs to it."""
+    import click
+    import typer
+
+    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort | typer.Abort):
+        complain("interrupted; what was done is recorded, the next run goes on from there")
+        return EXIT_INTERRUPTED
+    if isinstance(error, click.exceptions.Exit | typer.Exit):
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        error.show()
+        return EXIT_USAGE
+    if isinstance(error, UsageError):
+        complain(str(error))
+        return EXIT_USAGE
+    if isinstance(error, Failed):
+        complain(str(error))
+        return EXIT_FAILED
+    if (code := _of_the_rooms(error)) is not None:
+        complain(str(error))
+        return code
+    return _unexpected(error)
+
+
+def _of_the_rooms(error: BaseException) -> int | None:
+    """Return the exit code of an error of ours, looked up only in rooms that are loaded already."""
+    if (environments := sys.modules.get("environments")) and isinstance(error, environments.SpecErrors):
+        return EXIT_USAGE
+    if (engine := sys.modules.get("engine")) and isinstance(error, engine.EngineError):
+        return EXIT_FAILED if isinstance(error, engine.StepsFailed) else EXIT_USAGE
+    if (rollout := sys.modules.get("services.rollout")) and isinstance(error, rollout.RolloutError):
+        return EXIT_FAILED
+    return None
+
+
+def _unexpected(error: BaseException) -> int:
+    """Say that this is our defect; the traceback goes to a file, for a report."""
+    text = "".join(traceback.format_exception(error))
+    if os.environ.get("MLSTRATA_DEBUG"):
+        sys.stderr.write(text)
+        return EXIT_FAILED
+    with tempfile.NamedTemporaryFile("w", prefix="mlstrata-", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.write(text)
+    complain(f"mlstrata failed unexpectedly: {type(error).__name__}: {error}\nthe details are in {Path(file.name)}")
+    return EXIT_FAILED

@@ -1,0 +1,171 @@
+"""The command line: names, options and help. Each command's work is in the module it imports."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="mlstrata",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="One file describes an ML platform environment; this command makes it real, keeps it so and checks it.",
+    epilog="Start with `mlstrata validate local`, then `mlstrata plan local` and `mlstrata up local`. "
+    "Exit codes: 0 fine, 1 a check failed or drift was found, 2 a bad file or usage.",
+)
+
+Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: environments/ENV.yaml.", show_default=False)]
+System = Annotated[str, typer.Argument(metavar="SYSTEM", help="A system that the environment declares.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing anything.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the release.")]
+Decider = Annotated[str, typer.Option("--decider", help="Who decides; kept with the release. Default: you.")]
+
+
+@app.command()
+def validate(
+    environments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ENV]...", help="Environments; all when none is named.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the environment files: every error at once, with line, value and fix. Changes nothing."""
+    from cli.validate import validate as run
+
+    run(environments or [], as_json=as_json)
+
+
+@app.command()
+def plan(env: Env, as_json: AsJson = False) -> None:
+    """Show what `up` would change, and what drifted from the file. Exits 1 on drift, changes nothing."""
+    from cli.deploy import plan as run
+
+    run(env, as_json=as_json)
+
+
+@app.command()
+def up(
+    env: Env,
+    yes: Yes = False,
+    train: Annotated[
+        bool,
+        typer.Option("--train", help="Then train and release each system that has no version yet for its data."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the environment what its file says: create, change, repair. A second run changes nothing."""
+    from cli.deploy import up as run
+
+    run(env, yes=yes, train=train, as_json=as_json)
+
+
+@app.command()
+def down(
+    env: Env,
+    yes: Yes = False,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="Keep registry, runs and released models for the next `up`.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop the environment and remove its processes, ports and state."""
+    from cli.deploy import down as run
+
+    run(env, yes=yes, keep_data=keep_data, as_json=as_json)
+
+
+@app.command()
+def status(env: Env, as_json: AsJson = False) -> None:
+    """Say how the environment is right now: services, addresses, released versions. Exits 1 if any is ill."""
+    from cli.status import status as run
+
+    run(env, as_json=as_json)
+
+
+@app.command()
+def token(
+    env: Env,
+    consumer: Annotated[str, typer.Argument(metavar="CONSUMER", help="A consumer that a system declares.")],
+    hours: Annotated[float, typer.Option("--hours", help="How long it is good for.", min=0.01, max=24 * 30)] = 12,
+    as_json: AsJson = False,
+) -> None:
+    """Print a token with which CONSUMER may call the systems that declare it."""
+    from cli.token import token as run
+
+    run(env, consumer, hours=hours, as_json=as_json)
+
+
+@app.command()
+def train(
+    env: Env,
+    system: System,
+    if_needed: Annotated[
+        bool, typer.Option("--if-needed", help="Only when no version has this data, code and settings.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run SYSTEM's training pipeline and register the version it makes, unless a gate stops it."""
+    from cli.train import train as run
+
+    run(env, system, if_needed=if_needed, as_json=as_json)
+
+
+@app.command()
+def release(
+    env: Env,
+    system: System,
+    version: Annotated[str, typer.Option("--version", help="A registered version. Default: the newest.")] = "",
+    reason: Reason = "",
+    decider: Decider = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make a registered version of SYSTEM the one that answers."""
+    from cli.release import release as run
+
+    run(env, system, version=version or None, reason=reason, decider=decider or None, as_json=as_json)
+
+
+@app.command()
+def rollback(
+    env: Env, system: System, reason: Reason = "", decider: Decider = "", as_json: AsJson = False
+) -> None:
+    """Put SYSTEM's previous version back."""
+    from cli.release import rollback as run
+
+    run(env, system, reason=reason, decider=decider or None, as_json=as_json)
+
+
+@app.command()
+def predict(
+    env: Env,
+    system: System,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A JSON request; - reads standard input.")],
+    consumer: Annotated[str, typer.Option("--consumer", help="On whose behalf. Default: the first declared.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask SYSTEM through the gateway, as one of its consumers would."""
+    from cli.predict import predict as run
+
+    run(env, system, file, consumer=consumer or None, as_json=as_json)
+
+
+def run() -> None:
+    """Run the command and turn what it raises into one message and an exit code."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command with `arguments`; return its exit code: 0, 1 or 2, 130 after an interruption."""
+    from cli.errors import report
+
+    try:
+        answer = app(args=arguments, standalone_mode=False)
+    except KeyboardInterrupt:
+        return report(KeyboardInterrupt())
+    except Exception as error:  # noqa: BLE001 - the boundary: `report` re-raises what it does not know
+        return report(error)
+    return answer if isinstance(answer, int) else 0
