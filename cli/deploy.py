@@ -1,0 +1,175 @@
+"""`mlstrata plan`, `up` and `down`: what `pulumi preview --refresh`, `up` and `destroy` do, with the same state."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cli.console import UsageError, out, say, say_json
+from cli.context import PROJECT, Context
+from cli.progress import as_json as step_as_json
+from cli.progress import counts_of, progress, show_step
+
+if TYPE_CHECKING:
+    import engine
+
+PLANNED = {"create": "to create", "update": "to change", "replace": "to replace", "delete": "to delete"}
+DONE = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
+
+
+def plan(name: str, *, as_json: bool) -> None:
+    """Show what `up` would do and what drifted; exit 1 on drift."""
+    import engine
+    import typer
+
+    context = Context.open(name)
+    refuse_immutable_changes(context)
+    with progress("planning") as listen:
+        result = engine.preview(context.program, context.backend, context.options(refresh=True, on_event=listen))
+    if as_json:
+        say_json(_document(context, result))
+    else:
+        _headline(context)
+        for step in result.drift:
+            out().print(" [red]drift[/red]", end="")
+            show_step(step, always=True)
+        for step in result.steps:
+            show_step(step)
+        same = f"{result.counts.get('same', 0)} as they are"
+        changes = counts_of(result.counts, PLANNED) or "nothing to do"
+        say(f" {changes} · {same} · {len(result.drift)} drifted · {result.seconds:.1f} s")
+        if result.drift:
+            say(f" `mlstrata up {name}` repairs what drifted")
+    if result.drift:
+        raise typer.Exit(1)
+
+
+def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
+    """Make the environment what its file says; with `train`, give each system a first version."""
+    import engine
+
+    context = Context.open(name)
+    context.require_local("up")
+    refuse_immutable_changes(context)
+    _confirm(yes, f"Bring {name} up?", as_json)
+    if not as_json:
+        _headline(context)
+    with progress("starting") as listen:
+        options = context.options(create=True, refresh=context.checkpoint.exists(), on_event=listen)
+        result = engine.up(context.program, context.backend, options)
+    document = _document(context, result)
+    if not as_json:
+        _show_up(context, result)
+    if train:
+        from cli.firstrun import first_versions
+
+        document["systems"] = first_versions(context, quiet=as_json)
+    if as_json:
+        say_json(document)
+
+
+def down(name: str, *, yes: bool, keep_data: bool, as_json: bool) -> None:
+    """Destroy the environment's resources, then its state; its data too unless they are to be kept."""
+    import engine
+
+    context = Context.open(name)
+    context.require_local("down")
+    counts: dict[str, int] = {}
+    if context.checkpoint.exists():
+        kept = "its data stay" if keep_data else "its data go too"
+        _confirm(yes, f"Take {name} down ({kept})?", as_json)
+        with progress("stopping") as listen:
+            result = engine.destroy(context.program, context.backend, context.options(on_event=listen))
+        counts = result.counts
+    _forget(context, keep_data=keep_data)
+    if as_json:
+        say_json({"environment": name, "counts": counts, "kept": keep_data})
+        return
+    what = counts_of(counts, DONE) or "nothing was up"
+    say(f" {name}: {what}" + (f" · data kept in {context.home / 'data'}" if keep_data else " · nothing left"))
+
+
+def refuse_immutable_changes(context: Context) -> None:
+    """Refuse a file whose immutable fields differ from what is deployed, before anything runs.
+
+    Raises:
+        UsageError: a field that cannot change in place has changed; the message names the migration.
+    """
+    if not context.checkpoint.exists():
+        return
+    import engine
+    from environments import immutable_changes
+
+    for resource in engine.resources(PROJECT, context.name, context.backend, None):
+        if resource.type == "mlstrata:platform:Platform":
+            refusals = immutable_changes(resource.inputs["spec"], context.spec)
+            if refusals:
+                where = context.workspace.environment_file(context.name)
+                raise UsageError("\n".join(f"{where}: {refusal}" for refusal in refusals))
+
+
+def _forget(context: Context, *, keep_data: bool) -> None:
+    """Remove what the engine's destroy leaves: the empty state, its settings file and the environment's folder."""
+    stack = context.name
+    pulumi = context.workspace.root / ".pulumi"
+    for path in (
+        context.checkpoint,
+        context.checkpoint.with_suffix(".json.bak"),
+        context.checkpoint.with_suffix(".json.attrs"),
+        context.workspace.root / f"Pulumi.{stack}.yaml",
+    ):
+        path.unlink(missing_ok=True)
+    for folder in ("history", "backups", "locks/organization"):
+        shutil.rmtree(pulumi / folder / PROJECT / stack, ignore_errors=True)
+    if not context.home.exists():
+        return
+    if not keep_data:
+        shutil.rmtree(context.home)
+        return
+    for path in context.home.iterdir():
+        if path.name not in ("data", "logs"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _confirm(yes: bool, question: str, as_json: bool) -> None:
+    if yes:
+        return
+    if as_json or not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to answer: add --yes")
+    import typer
+
+    typer.confirm(question, abort=True)
+
+
+def _headline(context: Context) -> None:
+    out().print(
+        f"[bold] mlstrata[/bold]  {context.name} · {context.spec.target.kind} · "
+        f"stage {context.spec.stage.value} · embedded engine"
+    )
+
+
+def _show_up(context: Context, result: engine.Result) -> None:
+    from cli.status import ready_seconds
+
+    seconds = ready_seconds(context)
+    for step in result.steps:
+        ready = f"ready  {seconds[step.name]:.1f} s" if step.op != "delete" and step.name in seconds else ""
+        show_step(step, detail=ready)
+    where = context.checkpoint.relative_to(context.workspace.root)
+    if not result.changes:
+        say(f" nothing to do: {result.counts.get('same', 0)} resources are as the file says · {result.seconds:.1f} s")
+        return
+    say(f" {counts_of(result.counts, DONE)} in {result.seconds:.1f} s · state {where}")
+
+
+def _document(context: Context, result: engine.Result) -> dict[str, Any]:
+    return {
+        "environment": context.name,
+        "target": context.spec.target.kind,
+        "stage": context.spec.stage.value,
+        "steps": [step_as_json(step) for step in result.steps if step.op != "same"],
+        "counts": dict(result.counts),
+        "drift": [step_as_json(step) for step in result.drift],
+        "seconds": round(result.seconds, 3),
+    }
