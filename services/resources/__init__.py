@@ -1,0 +1,1 @@
+"""What the services of a local environment use of the machine: processor, memory, disk."""
