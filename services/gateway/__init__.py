@@ -1,0 +1,1 @@
+"""The gateway in front of the systems: typed settings, and pure renderers of Envoy's configuration."""

@@ -1,0 +1,97 @@
+"""Envoy's bootstrap and its clusters, one a system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.gateway.settings import (
+    CLUSTERS_FILE,
+    LISTENERS_FILE,
+    GatewaySettings,
+    GatewaySystem,
+)
+from services.serving.settings import HOST
+
+_API = "type.googleapis.com/envoy"
+_CONNECTIONS = f"{_API}.extensions.resource_monitors.downstream_connections.v3"
+# What Prometheus reads and what a readiness check asks; everything else of the admin interface is closed,
+# the path that ends the process among it.
+ADMIN_PATHS = ("/stats/prometheus", "/ready")
+_CONNECT_TIMEOUT = "1s"
+# The prediction process closes a connection 5 s after its last answer. Envoy must let go of it sooner,
+# or a request is now and then sent into a closing connection.
+_IDLE_TIMEOUT = "3s"
+# Beyond these a request is refused at once rather than queued behind others that are late already.
+_LIMITS = {"max_connections": 128, "max_pending_requests": 256, "max_requests": 512, "max_retries": 16}
+
+
+def cluster_name(system: str) -> str:
+    """Return the name of the cluster of `system`."""
+    return f"serving-{system}"
+
+
+def render_bootstrap(settings: GatewaySettings) -> dict[str, Any]:
+    """Return what Envoy is started with: where its files are, and its limits. A change needs a restart."""
+    return {
+        "node": {"id": "gateway", "cluster": settings.issuer},
+        "admin": {
+            "address": {"socket_address": {"address": HOST, "port_value": settings.admin_port}},
+            "allow_paths": [{"exact": path} for path in ADMIN_PATHS],
+        },
+        "dynamic_resources": {
+            "lds_config": watched(settings, LISTENERS_FILE),
+            "cds_config": watched(settings, CLUSTERS_FILE),
+        },
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": f"{_CONNECTIONS}.DownstreamConnectionsConfig",
+                        "max_active_downstream_connections": settings.max_connections,
+                    },
+                }
+            ]
+        },
+        "stats_flush_interval": "5s",
+    }
+
+
+def render_clusters(settings: GatewaySettings) -> dict[str, Any]:
+    """Return the clusters, one a system, as the file Envoy watches."""
+    return {
+        "resources": [{"@type": f"{_API}.config.cluster.v3.Cluster"} | _cluster(system) for system in settings.systems]
+    }
+
+
+def watched(settings: GatewaySettings, file: str) -> dict[str, Any]:
+    """Return the source of a file that Envoy reads again when it is renamed into the gateway's folder."""
+    return {
+        "resource_api_version": "V3",
+        "path_config_source": {
+            "path": str(settings.directory / file),
+            "watched_directory": {"path": str(settings.directory)},
+        },
+    }
+
+
+def _cluster(system: GatewaySystem) -> dict[str, Any]:
+    name = cluster_name(system.name)
+    address = {"socket_address": {"address": HOST, "port_value": system.upstream_port}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "circuit_breakers": {"thresholds": [_LIMITS]},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": f"{_API}.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "common_http_protocol_options": {"idle_timeout": _IDLE_TIMEOUT},
+                "explicit_http_config": {"http_protocol_options": {}},
+            }
+        },
+    }

@@ -1,0 +1,38 @@
+"""The gateway's own answers, in the shape the prediction process uses: code, message, request id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# status: (code, message). The message says what to do next; `%LOCAL_REPLY_BODY%` is Envoy's own reason.
+_REPLIES: dict[int, tuple[str, str]] = {
+    400: ("bad_request", "the request is not valid HTTP for this path: %LOCAL_REPLY_BODY%"),
+    401: (
+        "unauthenticated",
+        "%LOCAL_REPLY_BODY%; send 'Authorization: Bearer <token>' with a token of this environment",
+    ),
+    403: ("forbidden", "this token's consumer may not call this system"),
+    404: ("unknown_path", "nothing is served at this path; predictions are at POST /systems/<system>/v1/predict"),
+    405: ("method_not_allowed", "predictions are asked for with POST"),
+    408: ("too_slow", "the request took too long to arrive"),
+    413: ("body_too_large", "the body is larger than this system takes; send fewer instances a request"),
+    429: ("rate_limited", "over this consumer's rate; wait the seconds of x-ratelimit-reset"),
+    431: ("headers_too_large", "the headers are larger than the gateway takes"),
+    503: ("unavailable", "the system does not answer; try again shortly"),
+    504: ("timed_out", "the system took too long to answer"),
+}
+
+
+def local_replies() -> dict[str, Any]:
+    """Return Envoy's configuration of the answers it gives itself."""
+    return {"mappers": [_mapper(status, *reply) for status, reply in _REPLIES.items()]}
+
+
+def _mapper(status: int, code: str, message: str) -> dict[str, Any]:
+    value = {"default_value": status, "runtime_key": f"mlstrata.local_reply.{status}"}
+    return {
+        "filter": {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}},
+        "body_format_override": {
+            "json_format": {"error": {"code": code, "message": message}, "request_id": "%REQ(X-REQUEST-ID)%"}
+        },
+    }

@@ -1,0 +1,194 @@
+"""The routes: which path leads to which system and version, and what its callers may do there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from services.gateway.bootstrap import cluster_name, render_clusters
+from services.gateway.listener import (
+    BUFFER_FILTER,
+    CLAIMS,
+    CONSUMER_HEADER,
+    JWT_FILTER,
+    RATE_FILTER,
+    RBAC_FILTER,
+    ROUTE_CONFIG,
+    VERSION_HEADER,
+)
+from services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
+from services.serving.releases import Releases
+
+_API = "type.googleapis.com/envoy"
+_HTTP = f"{_API}.extensions.filters.http"
+ROUTES_HEADER = "x-mlstrata-routes"
+HEALTH_PATH = "/healthz"
+_OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
+_ALWAYS = {"default_value": {"numerator": 100}}
+
+
+class GatewayError(Exception):
+    """The gateway cannot be configured so, or does not do what its files say."""
+
+
+def render_routes(settings: GatewaySettings, releases: Mapping[str, Releases]) -> dict[str, Any]:
+    """Return the routes, as the file Envoy watches.
+
+    Args:
+        settings: the gateway's settings.
+        releases: releases by system; a system without any is routed too, and its process answers 503.
+
+    Raises:
+        GatewayError: releases of a system that is not behind the gateway, or a route to no cluster of it.
+    """
+    if strangers := sorted(set(releases) - {system.name for system in settings.systems}):
+        known = ", ".join(system.name for system in settings.systems) or "none"
+        raise GatewayError(f"releases of {', '.join(strangers)}: not behind this gateway; its systems: {known}")
+    routes = [
+        route
+        for system in settings.systems
+        for api in system.api_versions
+        for route in _system_routes(system, api, releases.get(system.name, Releases()).champion)
+    ]
+    # The header tells the rollout, and whoever else asks, which routes are in force.
+    header = {"key": ROUTES_HEADER, "value": _digest(routes)}
+    health = {
+        "name": "health",
+        "match": {"path": HEALTH_PATH},
+        "direct_response": {"status": 200, "body": {"inline_string": '{"status": "ok"}\n'}},
+        "response_headers_to_add": [
+            {"header": header},
+            {"header": {"key": "content-type", "value": "application/json"}, "append_action": _OVERWRITE},
+        ],
+    }
+    document = {
+        "resources": [
+            {
+                "@type": f"{_API}.config.route.v3.RouteConfiguration",
+                "name": ROUTE_CONFIG,
+                "response_headers_to_remove": ["server"],
+                "virtual_hosts": [{"name": "systems", "domains": ["*"], "routes": [health, *routes]}],
+            }
+        ]
+    }
+    check_routes(document, render_clusters(settings))
+    return document
+
+
+def routes_digest(routes: Mapping[str, Any]) -> str:
+    """Return the digest that /healthz shows in x-mlstrata-routes once these `routes` are in force."""
+    health = routes["resources"][0]["virtual_hosts"][0]["routes"][0]
+    digest: str = health["response_headers_to_add"][0]["header"]["value"]
+    return digest
+
+
+def check_routes(routes: Mapping[str, Any], clusters: Mapping[str, Any]) -> None:
+    """Check that every route leads to a cluster there is: Envoy takes one that does not, and answers 503.
+
+    Raises:
+        GatewayError: naming the routes and the clusters they ask for.
+    """
+    known = {cluster["name"] for cluster in clusters["resources"]}
+    lost = [f"{name} -> {cluster}" for name, cluster in _targets(routes) if cluster not in known]
+    if lost:
+        raise GatewayError(
+            f"routes to unknown clusters: {', '.join(lost)}; known: {', '.join(sorted(known)) or 'none'}"
+        )
+
+
+def _targets(routes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for resource in routes["resources"]:
+        for host in resource["virtual_hosts"]:
+            for route in host["routes"]:
+                if "route" in route:
+                    yield route["name"], route["route"].get("cluster", "no cluster")
+
+
+def _system_routes(system: GatewaySystem, api: str, version: str | None) -> Iterator[dict[str, Any]]:
+    path = f"/systems/{system.name}/{api}/predict"
+    shared = {
+        "metadata": {"filter_metadata": {"mlstrata": {"system": system.name, "api": api}}},
+        "typed_per_filter_config": _rules(system),
+    }
+    headers = (
+        [] if version is None else [{"header": {"key": VERSION_HEADER, "value": version}, "append_action": _OVERWRITE}]
+    )
+    method = {"name": ":method", "string_match": {"exact": "POST"}}
+    yield shared | {
+        "name": f"{system.name}/{api}",
+        "match": {"path": path, "headers": [method]},
+        "request_headers_to_add": headers,
+        "route": {
+            "cluster": cluster_name(system.name),
+            "timeout": f"{system.timeout_s}s",
+            # Only where the process cannot have begun: a prediction is recorded once.
+            "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2},
+        },
+    }
+    yield shared | {
+        "name": f"{system.name}/{api}/method",
+        "match": {"path": path},
+        "direct_response": {"status": 405},
+        "response_headers_to_add": [{"header": {"key": "allow", "value": "POST"}}],
+    }
+
+
+def _rules(system: GatewaySystem) -> dict[str, Any]:
+    return {
+        RBAC_FILTER: {
+            "@type": f"{_HTTP}.rbac.v3.RBACPerRoute",
+            "rbac": {"rules": {"action": "ALLOW", "policies": {"consumers": _who_may_call(system)}}},
+        },
+        RATE_FILTER: {"@type": f"{_HTTP}.local_ratelimit.v3.LocalRateLimit"} | _rates(system),
+        BUFFER_FILTER: {
+            "@type": f"{_HTTP}.buffer.v3.BufferPerRoute",
+            "buffer": {"max_request_bytes": system.body_limit},
+        },
+    }
+
+
+def _who_may_call(system: GatewaySystem) -> dict[str, Any]:
+    """A token must name the system, and its consumer must still be declared: removing one ends its tokens."""
+    names = [_claim("sub", {"string_match": {"exact": consumer.name}}) for consumer in system.consumers]
+    listed = _claim("systems", {"list_match": {"one_of": {"string_match": {"exact": system.name}}}})
+    nobody = {"not_id": {"any": True}}
+    principal = {"and_ids": {"ids": [listed, {"or_ids": {"ids": names}}]}} if names else nobody
+    return {"permissions": [{"any": True}], "principals": [principal]}
+
+
+def _claim(name: str, value: dict[str, Any]) -> dict[str, Any]:
+    path = [{"key": CLAIMS}, {"key": name}]
+    return {"sourced_metadata": {"metadata_matcher": {"filter": JWT_FILTER, "path": path, "value": value}}}
+
+
+def _rates(system: GatewaySystem) -> dict[str, Any]:
+    return {
+        "stat_prefix": "consumer",
+        "filter_enabled": _ALWAYS | {"runtime_key": "mlstrata.rate.enabled"},
+        "filter_enforced": _ALWAYS | {"runtime_key": "mlstrata.rate.enforced"},
+        "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
+        # Every caller that gets this far has a bucket of its own; the shared one must not limit them together.
+        "always_consume_default_token_bucket": False,
+        "token_bucket": {"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": "1s"},
+        "rate_limits": [
+            {"actions": [{"request_headers": {"header_name": CONSUMER_HEADER, "descriptor_key": "consumer"}}]}
+        ],
+        "descriptors": [_bucket(consumer) for consumer in system.consumers],
+    }
+
+
+def _bucket(consumer: Consumer) -> dict[str, Any]:
+    return {
+        "entries": [{"key": "consumer", "value": consumer.name}],
+        "token_bucket": {
+            "max_tokens": consumer.count,
+            "tokens_per_fill": consumer.count,
+            "fill_interval": f"{consumer.per_seconds}s",
+        },
+    }
+
+
+def _digest(routes: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps(routes, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,59 @@
+"""`releases.json`: which version of a system serves, which are in memory, and who decided it when.
+
+Written by the rollout only; read by the prediction process and by the renderer of the routes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Version = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}$")]
+
+FILE = "releases.json"
+
+
+class HistoryEntry(BaseModel):
+    """One decision: a release or a rollback."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    kind: Literal["release", "rollback"] = Field(description="Whether the decision went on or back.")
+    when: datetime = Field(description="When it took effect here, UTC.")
+    who: str = Field(description="The person or job that decided.")
+    why: str = Field(description="The reason given.")
+    from_: Version | None = Field(alias="from", description="The champion before; none at the first release.")
+    to: Version = Field(description="The champion after.")
+    metrics: dict[str, float] = Field(default_factory=dict, description="Metrics of `to` the decider could see.")
+
+
+class Releases(BaseModel):
+    """The state of one system's releases."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    champion: Version | None = Field(default=None, description="The version that answers.")
+    challenger: Version | None = Field(default=None, description="The version compared with the champion.")
+    shadow: Version | None = Field(default=None, description="The version that sees traffic and answers nobody.")
+    loaded: tuple[Version, ...] = Field(default=(), description="Versions in memory; the previous one, to go back.")
+    history: tuple[HistoryEntry, ...] = Field(default=(), description="Decisions, oldest first.")
+
+    @classmethod
+    def read(cls, directory: Path) -> Releases:
+        """Read the releases of the system whose data lie in `directory`; nothing released yet when there is no file.
+
+        Raises:
+            ValueError: the file is not what the rollout writes (a pydantic error is one).
+        """
+        try:
+            text = (directory / FILE).read_bytes()
+        except FileNotFoundError:
+            return cls()
+        return cls.model_validate_json(text)
+
+    def to_json(self) -> str:
+        """Return the text of the file."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
