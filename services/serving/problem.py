@@ -1,0 +1,33 @@
+"""What went wrong with a request, in the one shape every answer of the platform uses for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class ProblemError(Exception):
+    """A request that is not answered with predictions.
+
+    Attributes:
+        status: the HTTP status.
+        code: a word for programs.
+        message: a sentence for people.
+        details: one `{path, got, expected, fix}` for each thing wrong in the body.
+        version: the version that was asked, once it is known.
+    """
+
+    def __init__(self, status: int, code: str, message: str, details: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = list(details)
+        self.version: str | None = None
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """Return the body of the answer."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.details:
+            error["details"] = self.details
+        return {"error": error, "request_id": request_id}
