@@ -13,7 +13,7 @@ from typing import Any
 
 from components.supervision import launch
 from components.supervision.common import plain
-from components.supervision.files import digest, inside, read, read_json, remove, write
+from components.supervision.files import digest, folder, inside, read, read_json, remove, write
 from services.resources.processes import HOME_MARK, SERVICE_MARK
 
 _LOG_BYTES, _LOG_BACKUPS = 20_000_000, 3
@@ -26,6 +26,7 @@ class Definition:
     Attributes:
         files: Relative path -> {content, mode, restart}: ours, rewritten when edited; restart false: only renamed in.
         seeds: Relative path -> {content, mode}: written when absent, then the service's own.
+        folders: Relative paths of folders that must exist.
     """
 
     home: Path
@@ -36,6 +37,7 @@ class Definition:
     ports: Mapping[str, int]
     files: Mapping[str, Mapping[str, Any]]
     seeds: Mapping[str, Mapping[str, Any]]
+    folders: tuple[str, ...]
     directory: str
     stop_seconds: int
 
@@ -52,6 +54,7 @@ class Definition:
             ports=values.get("ports") or {},
             files=values.get("files") or {},
             seeds=values.get("seeds") or {},
+            folders=tuple(values.get("folders") or ()),
             directory=values["directory"],
             stop_seconds=values["stop_seconds"],
         )
@@ -69,7 +72,7 @@ class Definition:
     @property
     def launch_path(self) -> Path:
         """Where the launcher finds its command and variables."""
-        return self.home / "config" / self.name / "launch.json"
+        return self.home / "config/launch" / f"{self.name}.json"
 
     @property
     def stamp_path(self) -> Path:
@@ -139,6 +142,8 @@ stdout_logfile_backups={_LOG_BACKUPS}
 
     def write(self) -> None:
         """Write the owned files, and the seeds that are absent; the program file last, since it names the others."""
+        for relative in self.folders:
+            folder(inside(self.home, relative))
         for name, seed in self.seeds.items():
             target = inside(self.home, name)
             if not target.exists():

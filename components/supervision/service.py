@@ -19,7 +19,7 @@ from components.supervision.leftovers import end_marked
 from components.supervision.sockets import foreign_holder, is_free
 from components.supervision.supervisor import identity
 
-_INPUTS = ("command", "environment", "ports", "files", "seeds", "directory", "stop_seconds")
+_INPUTS = ("command", "environment", "ports", "files", "seeds", "folders", "directory", "stop_seconds")
 _SETTLE_SECONDS = 4.0
 _PORT_SECONDS = 10.0
 
@@ -149,6 +149,7 @@ class ServiceArgs:
         ports: Port by name, all on the loopback interface.
         files: Path relative to the home folder -> file that must be as declared.
         seeds: The same, written only when absent and then left to the service.
+        folders: Paths relative to the home folder of folders that must exist.
         directory: Its working directory, relative to the home folder.
         stop_seconds: How long it may take to end before it is killed.
     """
@@ -156,10 +157,11 @@ class ServiceArgs:
     home: Path
     socket: Path
     command: Sequence[pulumi.Input[str]]
-    environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    environment: pulumi.Input[Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
     ports: Mapping[str, pulumi.Input[int]] = field(default_factory=dict)
     files: Mapping[str, File] = field(default_factory=dict)
     seeds: Mapping[str, File] = field(default_factory=dict)
+    folders: Sequence[str] = ()
     directory: str = ""
     stop_seconds: int = 10
 
@@ -183,10 +185,11 @@ class Service(Resource, module="mlstrata", name="Service"):
             "socket": str(args.socket),
             "name": name,
             "command": list(args.command),
-            "environment": dict(args.environment),
+            "environment": args.environment,
             "ports": dict(args.ports),
             "files": {path: _props(file) for path, file in args.files.items()},
             "seeds": {path: _props(file) for path, file in args.seeds.items()},
+            "folders": list(args.folders),
             "directory": args.directory,
             "stop_seconds": args.stop_seconds,
             "state": None,

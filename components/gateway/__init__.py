@@ -1,0 +1,1 @@
+"""The one way in: authentication, rate limits, versioned routes."""

@@ -1,0 +1,45 @@
+"""What a gateway is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from components.host import Host
+from components.serving.args import Endpoint
+from components.supervision.ports import Ports
+from services.gateway.settings import Consumer
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """One system's way in.
+
+    Attributes:
+        endpoint: Where the system answers.
+        consumers: Who may call it and how often.
+        timeout_s: The longest wait for an answer, in seconds.
+        body_limit: The largest request body, in bytes.
+    """
+
+    endpoint: Endpoint
+    consumers: tuple[Consumer, ...]
+    timeout_s: float
+    body_limit: int
+
+
+@dataclass(frozen=True)
+class GatewayArgs:
+    """Arguments of `Gateway`.
+
+    Attributes:
+        host: Where it runs.
+        ports: Its ports `gateway` and `gateway_admin`.
+        issuer: The issuer of the tokens that it takes.
+        entrances: The systems behind it.
+    """
+
+    host: Host
+    ports: Ports
+    issuer: str
+    entrances: Sequence[Entrance]

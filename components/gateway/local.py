@@ -1,0 +1,101 @@
+"""The gateway on this machine: an Envoy that reads its files again whenever one is renamed into its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+from components.gateway.args import GatewayArgs
+from components.gateway.routes import Routes
+from components.host import LocalComponent, loopback
+from components.serving.local import releases_folder
+from components.supervision.credential import Credential
+from components.supervision.service import File
+from services.alerts.rules import service_rules
+from services.alerts.settings import Watched
+from services.gateway.render import command, render_files
+from services.gateway.settings import (
+    BOOTSTRAP_FILE,
+    CLUSTERS_FILE,
+    LISTENERS_FILE,
+    ROUTES_FILE,
+    SETTINGS_FILE,
+    GatewaySettings,
+    GatewaySystem,
+)
+
+SERVICE = "gateway"
+FOLDER = f"config/{SERVICE}"
+_OWNED = (SETTINGS_FILE, CLUSTERS_FILE, LISTENERS_FILE, BOOTSTRAP_FILE)
+
+
+class Gateway(LocalComponent):
+    """The one way in.
+
+    Attributes:
+        url: The address that consumers call.
+        key: The credential that signs their tokens.
+    """
+
+    def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gateway", name, args.host, opts)
+        home = args.host.home
+        self.key = Credential(f"{name}-key", kind="es256", opts=self.child())
+        self.url = loopback(args.ports.port("gateway"))
+        settings = self._settings(args)
+        rendered = settings.apply(lambda text: render_files(GatewaySettings.model_validate_json(text), {}))
+        service = self.run(
+            SERVICE,
+            health=loopback(args.ports.port("gateway"), "/healthz"),
+            ports={port: args.ports.port(port) for port in ("gateway", "gateway_admin")},
+            command=command(args.host.binaries["envoy"].parent, home / FOLDER),
+            # Only its bootstrap is read once; Envoy watches the others, so a new system restarts nothing.
+            files={f"{FOLDER}/{file}": File(_part(rendered, file), restart=file == BOOTSTRAP_FILE) for file in _OWNED},
+            # Envoy does not serve before it has routes; from then on they are Routes' and the rollout's.
+            seeds={f"{FOLDER}/{ROUTES_FILE}": File(_part(rendered, ROUTES_FILE))},
+        )
+        Routes(
+            f"{name}-routes",
+            directory=home / FOLDER,
+            settings=settings,
+            releases={way.endpoint.system: releases_folder(home, way.endpoint.system) for way in args.entrances},
+            opts=self.child(after=[service]),
+        )
+        self.scraped(SERVICE, args.ports.port("gateway_admin"), path="/stats/prometheus")
+        self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        self.register_outputs({"url": self.url})
+
+    def _settings(self, args: GatewayArgs) -> pulumi.Output[str]:
+        """Return the settings as text; ports and key set are known only once they are made."""
+        home = args.host.home
+
+        def render(values: Sequence[Any]) -> str:
+            ports, jwks, upstreams = values
+            systems = tuple(
+                GatewaySystem(
+                    name=way.endpoint.system,
+                    upstream_port=int(upstream),
+                    consumers=way.consumers,
+                    timeout_s=way.timeout_s,
+                    body_limit=way.body_limit,
+                )
+                for way, upstream in zip(args.entrances, upstreams, strict=True)
+            )
+            return GatewaySettings(
+                port=int(ports["gateway"]),
+                admin_port=int(ports["gateway_admin"]),
+                issuer=args.issuer,
+                jwks=jwks,
+                directory=home / FOLDER,
+                access_log=home / "logs/access.log",
+                systems=systems,
+            ).to_json()
+
+        upstreams = pulumi.Output.all(*(way.endpoint.port for way in args.entrances))
+        return pulumi.Output.all(args.ports.ports, pulumi.Output.json_loads(self.key.public), upstreams).apply(render)
+
+
+def _part(rendered: pulumi.Output[dict[str, str]], file: str) -> pulumi.Output[str]:
+    return rendered.apply(lambda files: files[file])

@@ -1,0 +1,92 @@
+"""`Routes`: the gateway's routes as the settings and the releases of the moment say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+
+from components.supervision.common import StatelessProvider, SupervisionError, difference, plain
+from components.supervision.files import read, write
+from services.gateway.render import GatewayError, render_routes, to_text
+from services.gateway.settings import ROUTES_FILE, GatewaySettings
+from services.serving.releases import Releases
+
+
+def render(props: Mapping[str, Any]) -> str:
+    """Return the routes' text from the settings in `props` and the releases on disk.
+
+    Raises:
+        SupervisionError: A file of releases is broken, or names what is not behind the gateway.
+    """
+    settings = GatewaySettings.model_validate_json(props["settings"])
+    try:
+        releases = {system: Releases.read(Path(folder)) for system, folder in (props.get("releases") or {}).items()}
+        return to_text(render_routes(settings, releases))
+    except (GatewayError, ValueError) as error:
+        raise SupervisionError(f"the gateway's routes cannot be rendered: {error}") from error
+
+
+class RoutesProvider(StatelessProvider):
+    """Renders the routes; a release renders them too, from the same settings, so the two agree."""
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Compare the settings; a file that a fresh rendering would not give is drift."""
+        return difference(olds, news, inputs=("settings", "releases"), identity=("directory",), healthy="as rendered")
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Render."""
+        return CreateResult("routes", self._apply(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Render anew."""
+        return UpdateResult(self._apply(news))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Compare the file with a fresh rendering."""
+        found = read(Path(props["directory"]) / ROUTES_FILE)
+        try:
+            state = "missing" if found is None else "as rendered" if found == render(props) else "edited"
+        except SupervisionError as error:
+            state = str(error)
+        return ReadResult(id_, {**plain(props), "state": state})
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Remove the file."""
+        (Path(props["directory"]) / ROUTES_FILE).unlink(missing_ok=True)
+
+    @staticmethod
+    def _apply(props: dict[str, Any]) -> dict[str, Any]:
+        write(Path(props["directory"]) / ROUTES_FILE, render(props))
+        return {**plain(props), "state": "as rendered"}
+
+
+class Routes(Resource, module="mlstrata", name="Routes"):
+    """The routes of a gateway.
+
+    Attributes:
+        state: `as rendered`, or what is wrong.
+    """
+
+    state: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        directory: Path,
+        settings: pulumi.Input[str],
+        releases: Mapping[str, Path],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the routes in the gateway's `directory`; `releases` gives the folder of each system's releases."""
+        props = {
+            "directory": str(directory),
+            "settings": settings,
+            "releases": {system: str(folder) for system, folder in releases.items()},
+            "state": None,
+        }
+        super().__init__(RoutesProvider(), name, props, opts)

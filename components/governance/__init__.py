@@ -1,0 +1,1 @@
+"""What is declared about an AI system, and its resources beneath it."""

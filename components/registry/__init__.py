@@ -1,0 +1,1 @@
+"""The registry of models: tracking, versions with lineage, artifacts."""

@@ -1,0 +1,46 @@
+"""The registry on this machine: an MLflow server over SQLite and a folder of artifacts."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.host import LocalComponent, loopback, text
+from components.registry.args import RegistryArgs
+from services.alerts.rules import service_rules
+from services.alerts.settings import Watched
+
+SERVICE = "mlflow"
+
+
+class Registry(LocalComponent):
+    """Tracking, model versions with lineage, artifacts.
+
+    Attributes:
+        uri: The address that MLflow's clients take.
+    """
+
+    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("registry", name, args.host, opts)
+        home, binaries = args.host.home, args.host.binaries
+        data = home / "data/mlflow"
+        self.uri = loopback(args.port)
+        self.run(
+            SERVICE,
+            health=loopback(args.port, "/health"),
+            ports={SERVICE: args.port},
+            command=[
+                *(str(binaries["mlflow"]), "server", "--host", "127.0.0.1", "--port", text(args.port)),
+                *("--backend-store-uri", f"sqlite:///{data}/mlflow.db", "--artifacts-destination", f"{data}/artifacts"),
+                *("--workers", "1", "--expose-prometheus", f"{home}/run/mlflow-metrics"),
+            ],
+            environment={
+                # Without its job runner it is two processes rather than ten, and less than half the memory.
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+            },
+            folders=("data/mlflow/artifacts", "run/mlflow-metrics"),
+            stop_seconds=15,
+        )
+        self.scraped(SERVICE, args.port)
+        self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        self.register_outputs({"uri": self.uri})

@@ -1,0 +1,1 @@
+"""The prediction process of one AI system."""

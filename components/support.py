@@ -1,0 +1,53 @@
+"""Which capability is built for which target; what is not is refused by name before anything is registered."""
+
+from __future__ import annotations
+
+from environments.stages import ENTRIES, Capability
+
+_C = Capability
+
+BUILT: dict[str, frozenset[Capability]] = {
+    "local": frozenset(
+        {
+            _C.REGISTRY,
+            _C.TRAINING,
+            _C.TESTS,
+            _C.GATEWAY,
+            _C.SERVING,
+            _C.PLAUSIBILITY,
+            _C.ALERTS,
+            _C.RELEASE,
+            _C.LINEAGE,
+            _C.PIPELINES,
+            _C.TRACKING,
+            _C.DATA_VERSIONING,
+            _C.DATA_QUALITY,
+        }
+    ),
+    "kubernetes": frozenset(),
+    "aws": frozenset(),
+}
+
+
+def unbuilt(target: str, wanted: frozenset[Capability], asked: frozenset[Capability]) -> list[str]:
+    """Name every capability that an environment needs and that is not built for its target, each with the fix.
+
+    Args:
+        target: The kind of target.
+        wanted: The environment's capabilities.
+        asked: Those among the on-demand ones that its file really uses.
+    """
+    if not BUILT[target]:
+        return [f"target.kind: nothing is built for {target!r} yet; allowed so far: 'local'"]
+    missing = [
+        entry
+        for entry in ENTRIES.values()
+        if entry.capability not in BUILT[target]
+        and (entry.capability in asked or (entry.capability in wanted and not entry.on_demand))
+    ]
+    return [
+        f"capability {entry.capability.value!r} is not built for target {target!r} yet; "
+        f"switch it off (capabilities: {{{entry.capability.value}: off}})"
+        + (f" or stay below stage {entry.stage.value!r}" if entry.stage else "")
+        for entry in missing
+    ]

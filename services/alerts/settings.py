@@ -1,0 +1,55 @@
+"""Settings of the monitoring: what is scraped, and what is promised about it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+HOST = "127.0.0.1"
+PLATFORM = "platform"
+"""The `system` label of alerts about what belongs to no single AI system."""
+
+Severity = Literal["critical", "warning"]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,79}[a-z0-9])?$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Target(_Model):
+    """One scraped process."""
+
+    service: Name = Field(description="The service; also its `job` label.")
+    port: Port = Field(description="Loopback port that gives the metrics.")
+    path: str = Field(default="/metrics", pattern=r"^/", description="Path of the metrics; /metrics by custom.")
+    system: str = Field(default=PLATFORM, description="The AI system it serves, `platform` when it serves all.")
+
+
+class Watched(_Model):
+    """A service with whom to tell about it."""
+
+    service: Name = Field(description="The service's name.")
+    owner: str = Field(min_length=1, description="Who is told: the system's owner, else the environment's.")
+    system: str = Field(default=PLATFORM, description="The AI system it serves, `platform` when it serves all.")
+    memory_ratio: float = Field(
+        default=0.5, gt=0, le=1, description="Share of the machine's memory it may hold: above half, it starves others."
+    )
+
+
+class Promise(_Model):
+    """What a system's consumers were promised."""
+
+    system: Name = Field(description="The AI system.")
+    owner: str = Field(min_length=1, description="Who is told.")
+    p99_seconds: float = Field(gt=0, description="Promised 99th percentile of the latency, in seconds.")
+    availability: float = Field(gt=0, le=100, description="Promised share of answered requests, in percent.")
+
+
+class Receiver(_Model):
+    """Where alerts go."""
+
+    port: Port = Field(description="Loopback port of the service that logs the alerts it is sent.")
+    path: str = Field(default="/alerts", pattern=r"^/", description="Its path.")

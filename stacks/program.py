@@ -1,0 +1,38 @@
+"""Reads an environment's file, refuses what cannot be built, and builds the rest for its target."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.errors import PlanError
+from environments import EnvironmentSpec, Workspace, load
+from stacks import local
+from stacks.checks import problems
+
+
+def build(stack: str) -> None:
+    """Register every resource of the environment that the stack is named after.
+
+    Raises:
+        SpecErrors: Its file is not a valid one.
+        pulumi.RunError: It cannot be built as declared, or a tool is missing; one line a problem, nothing registered.
+    """
+    workspace = Workspace.find()
+    spec = load(workspace.environment_file(stack))
+    try:
+        exports = plan(spec, workspace)
+    except PlanError as error:
+        raise pulumi.RunError(str(error)) from None
+    for name, value in exports.items():
+        pulumi.export(name, value)
+
+
+def plan(spec: EnvironmentSpec, workspace: Workspace) -> dict[str, object]:
+    """Register an environment's resources; return what its stack exports.
+
+    Raises:
+        PlanError: It cannot be built as declared; nothing is registered then.
+    """
+    if found := problems(spec):
+        raise PlanError(found)
+    return local.build(spec, workspace).exported()
