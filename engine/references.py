@@ -1,0 +1,56 @@
+"""Reads of resources that the program does not manage: other stacks' outputs, and (planned) anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pulumi.runtime.proto import resource_pb2
+
+from engine.run import Run
+from engine.state import make_urn
+from engine.values import Secret, contains, from_struct, to_struct
+
+STACK_REFERENCE = "pulumi:pulumi:StackReference"
+
+
+class References:
+    """Answers ReadResource.
+
+    Args:
+        run: the run.
+        outputs_of: gives the outputs of (project, stack) in this backend, or None when there is no such stack.
+    """
+
+    def __init__(self, run: Run, outputs_of: Callable[[str, str], dict[str, Any] | None]) -> None:
+        self._run, self._outputs_of = run, outputs_of
+
+    def read(self, request: Any) -> Any:
+        """Answer one ReadResource.
+
+        Raises:
+            Closed: it is not a stack reference and this is a real run, or the stack does not exist.
+        """
+        run = self._run
+        run.check_open()
+        urn = make_urn(run.stack, run.project, request.parent, request.type, request.name)
+        if request.type == STACK_REFERENCE:
+            return resource_pb2.ReadResourceResponse(
+                urn=urn, id=request.id, properties=to_struct(self._stack(urn, request))
+            )
+        if not run.dry_run or run.strict:
+            raise run.refuse(f"reading {request.type} ({request.name!r})", "it needs a provider plugin")
+        run.emit.say("warning", f"{request.name}: {request.type} exists outside this stack; not inspected", urn)
+        return resource_pb2.ReadResourceResponse(urn=urn, id=request.id, properties=request.properties)
+
+    def _stack(self, urn: str, request: Any) -> dict[str, Any]:
+        run = self._run
+        name = str(from_struct(request.properties).get("name") or request.id)
+        parts = name.split("/")
+        project, stack = (parts[-2] if len(parts) > 1 else run.project), parts[-1]
+        outputs = self._outputs_of(project, stack)
+        if outputs is None:
+            message = f"there is no stack {name!r} in this backend; bring it up first or mend the name"
+            raise run.fail(urn, STACK_REFERENCE, "read", message)
+        secret = [key for key, value in outputs.items() if contains(value, Secret)]
+        return {"name": name, "outputs": outputs, "secretOutputNames": secret}
