@@ -1,0 +1,45 @@
+"""What each step of a pipeline asks of a machine, and how often it is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+ACCELERATOR = "nvidia.com/gpu"
+
+
+@dataclass(frozen=True)
+class Resources:
+    """One step's needs.
+
+    Attributes:
+        cpu: Processors, in Kubernetes' notation.
+        memory: Memory, in Kubernetes' notation.
+        retries: Further tries after a failure: for what touches disks, networks and nodes that go away. A step that
+            only judges gets none, because its answer would not change.
+        cached: Whether the same inputs may reuse the step's outputs.
+        accelerated: Whether the run's accelerators are for this step.
+    """
+
+    cpu: str
+    memory: str
+    retries: int = 0
+    cached: bool = True
+    accelerated: bool = False
+
+
+TRAINING: Mapping[str, Resources] = MappingProxyType(
+    {
+        # Always runs: whether the source has changed is what it is there to say.
+        "ingest": Resources("1", "2Gi", retries=2, cached=False),
+        "quality": Resources("1", "2Gi"),
+        "split": Resources("1", "2Gi", retries=1),
+        "train": Resources("2", "4Gi", retries=1, accelerated=True),
+        "evaluate": Resources("1", "2Gi", retries=1),
+        "gates": Resources("500m", "512Mi"),
+        # Always runs: the registry may have lost or gained versions since.
+        "register": Resources("1", "2Gi", retries=2, cached=False),
+    }
+)
+"""The training pipeline's steps in the order they run."""

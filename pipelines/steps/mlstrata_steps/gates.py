@@ -1,0 +1,61 @@
+"""Step 6: may this model be registered? Only if every gate says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from mlstrata_steps.intervals import METRICS
+from mlstrata_steps.outcome import Check, StepError, StepRefused
+
+
+def judge(evaluation: Mapping[str, object], kpis: Sequence[Mapping[str, object]]) -> list[Check]:
+    """Compare an evaluation with the KPIs and with what every model must be.
+
+    A KPI with a `source` is measured in business, after the release: it is listed and gates nothing here.
+
+    Args:
+        evaluation: What `evaluate` returned.
+        kpis: Each `{"metric": …, "at_least" | "at_most": …}`.
+
+    Raises:
+        StepError: A KPI names a metric that evaluation does not measure, or has no limit or two.
+    """
+    metrics = evaluation["metrics"]
+    assert isinstance(metrics, Mapping)  # noqa: S101 - the shape `evaluate` promises
+    checks = [Check(**check) for check in evaluation["checks"]]  # type: ignore[attr-defined]
+    for kpi in kpis:
+        name = str(kpi.get("metric"))
+        if kpi.get("source"):
+            checks.append(Check(name, False, f"measured after release, from {kpi['source']}", warns=True))
+            continue
+        if name not in metrics:
+            raise StepError(
+                f"kpis: got metric {name!r}; evaluation measures {', '.join(METRICS)} (others need a source)"
+            )
+        limits = [word for word in ("at_least", "at_most") if kpi.get(word) is not None]
+        if len(limits) != 1:
+            raise StepError(f"kpis: {name} needs exactly one of at_least and at_most")
+        word, limit, found = limits[0], float(str(kpi[limits[0]])), metrics[name]
+        value = float(found["value"])
+        passed = value >= limit if word == "at_least" else value <= limit
+        interval = f"{found['low']:.3f} to {found['high']:.3f}"
+        checks.append(Check(name, passed, f"{value:.3f} ({interval}), {word.replace('_', ' ')} {limit:g} asked for"))
+    return checks
+
+
+def gate(evaluation: Mapping[str, object], kpis: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """Judge and, if a gate fails, stop the run.
+
+    Returns:
+        `passed` and the `checks`.
+
+    Raises:
+        StepRefused: With the detail of each failed gate.
+        StepError: A KPI is malformed (`judge`).
+    """
+    checks = judge(evaluation, kpis)
+    failed = [f"{check.name}: {check.detail}" for check in checks if check.refuses]
+    if failed:
+        raise StepRefused(failed)
+    return {"passed": True, "checks": [asdict(check) for check in checks]}

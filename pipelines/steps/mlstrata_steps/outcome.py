@@ -1,0 +1,96 @@
+"""How a step ends when it does not succeed, in words that reach the terminal.
+
+A step that judges the data or the model raises `StepRefused` with every reason; one that cannot do its work because of
+a setting or an unreachable service raises `StepError`. Anything else is a fault of the step itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MARKER = "mlstrata-step-ended "
+"""What starts the one line of a step's output that says why it stopped; the rest of the line is JSON."""
+
+
+class StepError(Exception):
+    """The step could not run: a setting is wrong or something it needs is missing."""
+
+
+class StepRefused(Exception):  # noqa: N818 - a judgement, not a fault
+    """The step ran and judged that the run must stop.
+
+    Attributes:
+        reasons: One sentence each: what was measured, what was allowed, where.
+    """
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = tuple(reasons)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a step looked at.
+
+    Attributes:
+        name: What was checked, for people.
+        passed: Whether it holds; a failed check refuses the run unless it only warns.
+        detail: What was measured against what was allowed.
+        warns: A failure is shown, and stops nothing.
+    """
+
+    name: str
+    passed: bool
+    detail: str
+    warns: bool = False
+
+    @property
+    def refuses(self) -> bool:
+        """Whether this check stops the run."""
+        return not self.passed and not self.warns
+
+
+@contextlib.contextmanager
+def reporting(step: str) -> Iterator[None]:
+    """Turn a refusal or a step's error into one marked line and exit code 1, with no traceback.
+
+    Args:
+        step: The step's name, repeated in the line.
+
+    Raises:
+        SystemExit: With code 1 after a `StepRefused` or `StepError`; other exceptions pass through.
+    """
+    try:
+        yield
+    except StepRefused as refused:
+        _end(step, "refused", refused.reasons)
+    except StepError as error:
+        _end(step, "error", (str(error),))
+
+
+def _end(step: str, kind: str, reasons: Sequence[str]) -> None:
+    line = MARKER + json.dumps({"step": step, "kind": kind, "reasons": list(reasons)})
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    raise SystemExit(1)
+
+
+def write_json(path: str, document: object) -> None:
+    """Write a report so that a reader never sees half of it."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    staged.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    staged.replace(target)
+
+
+def read_json(path: str) -> dict[str, object]:
+    """Read a report that an earlier step wrote."""
+    document: dict[str, object] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return document

@@ -1,0 +1,208 @@
+"""Step 2: is this the data we think it is, and is it fit to train on?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from mlstrata_steps.columns import Columns
+from mlstrata_steps.outcome import Check, StepError, StepRefused
+from mlstrata_steps.tables import KINDS, kind_of, positives, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BINARY = 2
+
+
+@dataclass(frozen=True)
+class ColumnRule:
+    """What one column must look like.
+
+    Attributes:
+        kind: integer, number, boolean or string; None leaves it open.
+        at_least: Smallest allowed value.
+        at_most: Largest allowed value.
+        allowed: Allowed values, compared as text; empty leaves them open.
+        nulls: Allowed share of missing values, 0 to 1; None takes the table's.
+    """
+
+    kind: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    allowed: tuple[str, ...] = ()
+    nulls: float | None = None
+
+
+@dataclass(frozen=True)
+class QualityRules:
+    """Limits of the data-quality checks; shares are between 0 and 1.
+
+    Attributes:
+        min_rows: Fewest rows worth training on; with fewer, an interval of the AUC spans everything.
+        min_class_rows: Fewest rows of the rarer class, so that the test part holds some tens of them.
+        min_class_share: Smallest share of the rarer class.
+        max_nulls: Largest share of missing values in a column.
+        max_duplicates: Largest share of rows that repeat another.
+        columns: Rules by column name.
+    """
+
+    min_rows: int = 500
+    min_class_rows: int = 50
+    min_class_share: float = 0.01
+    max_nulls: float = 0.2
+    max_duplicates: float = 0.1
+    columns: Mapping[str, ColumnRule] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, document: Mapping[str, object]) -> QualityRules:
+        """Read rules from plain JSON values.
+
+        Raises:
+            StepError: A rule is unknown or a column's kind is.
+        """
+        values = dict(document)
+        raw = values.pop("columns", None) or {}
+        if not isinstance(raw, Mapping):
+            raise StepError(f"quality.columns: got {raw!r}; it must map a column's name to its rule")
+        try:
+            rules = {
+                str(name): ColumnRule(**{**rule, "allowed": tuple(str(value) for value in rule.get("allowed", ()))})
+                for name, rule in raw.items()
+            }
+            parsed = cls(**values, columns=rules)  # type: ignore[arg-type]
+        except (TypeError, AttributeError) as error:
+            raise StepError(f"quality: {error}; see QualityRules and ColumnRule for what is allowed") from error
+        for name, rule in rules.items():
+            if rule.kind is not None and rule.kind not in KINDS:
+                raise StepError(f"quality.columns.{name}.kind: got {rule.kind!r}; allowed {', '.join(KINDS)}")
+        return parsed
+
+
+def check_quality(path: str, columns: Mapping[str, object], rules: Mapping[str, object]) -> dict[str, object]:
+    """Check a snapshot against its rules.
+
+    Args:
+        path: A table that `ingest` wrote.
+        columns: The roles of the columns (`Columns`).
+        rules: The limits (`QualityRules`).
+
+    Returns:
+        A report: `passed`, `rows`, `checks` (name, passed, detail, warns) and a `profile` by column.
+
+    Raises:
+        StepError: A role or rule is malformed.
+    """
+    table = read_table(path)
+    roles, limits = Columns.parse(columns), QualityRules.parse(rules)
+    checks = [*_schema(table, roles, limits), *_shape(table, roles, limits)]
+    for name in table.columns:
+        checks += _column(table[name], limits.columns.get(name, ColumnRule()), limits)
+    return {
+        "passed": not any(check.refuses for check in checks),
+        "rows": len(table),
+        "checks": [asdict(check) for check in checks],
+        "profile": {name: _profile(table[name]) for name in table.columns},
+    }
+
+
+def require_quality(report: Mapping[str, object]) -> None:
+    """Stop the run over a report with failed checks.
+
+    Raises:
+        StepRefused: With the detail of each failed check.
+    """
+    checks = [Check(**check) for check in report["checks"]]  # type: ignore[attr-defined]
+    failed = [f"{check.name}: {check.detail}" for check in checks if check.refuses]
+    if failed:
+        raise StepRefused(failed)
+
+
+def _schema(table: pd.DataFrame, roles: Columns, limits: QualityRules) -> list[Check]:
+    names = list(table.columns)
+    missing = roles.missing(names) + [name for name in limits.columns if name not in names]
+    checks = [
+        Check("columns present", not missing, f"missing {', '.join(missing)}" if missing else f"{len(names)} columns")
+    ]
+    unused = [name for name in roles.exclude if name not in names]
+    if unused:
+        checks.append(Check("columns excluded", False, f"the data has no {', '.join(unused)}", warns=True))
+    seen = roles.seen(names)
+    checks.append(Check("features", bool(seen), ", ".join(seen) or "no column is left for the model to see"))
+    constant = [name for name in seen if table[name].nunique(dropna=False) == 1]
+    if constant:
+        checks.append(Check("features vary", False, f"{', '.join(constant)} never changes", warns=True))
+    return checks
+
+
+def _shape(table: pd.DataFrame, roles: Columns, limits: QualityRules) -> list[Check]:
+    rows, repeated = len(table), float(table.duplicated().mean())
+    checks = [
+        Check("rows", rows >= limits.min_rows, f"{rows} rows, at least {limits.min_rows} needed"),
+        Check(
+            "duplicates",
+            repeated <= limits.max_duplicates,
+            f"{repeated:.1%} of rows repeat another, at most {limits.max_duplicates:.1%} allowed",
+        ),
+    ]
+    if roles.target not in table.columns:
+        return checks
+    target = table[roles.target]
+    values = sorted(str(value) for value in target.dropna().unique())
+    known = len(values) == BINARY and roles.positive in values and not target.isna().any()
+    shown = ", ".join(values[:5]) + (", …" if len(values) > 5 else "")  # noqa: PLR2004
+    checks.append(
+        Check("target", known, f"{roles.target} holds {shown}; needed two values, {roles.positive!r} one of them")
+    )
+    if known:
+        rarer = int(min(positives(target, roles.positive).sum(), (~positives(target, roles.positive)).sum()))
+        balanced = rarer >= limits.min_class_rows and rarer / rows >= limits.min_class_share
+        limit = f"at least {limits.min_class_rows} rows and {limits.min_class_share:.1%} needed"
+        checks.append(
+            Check("class balance", balanced, f"the rarer class has {rarer} rows ({rarer / rows:.1%}); {limit}")
+        )
+    return checks
+
+
+def _column(column: pd.Series[object], rule: ColumnRule, limits: QualityRules) -> list[Check]:
+    import numpy as np
+
+    name, kind = f"column {column.name}", kind_of(column)
+    gaps, allowed = float(column.isna().mean()), limits.max_nulls if rule.nulls is None else rule.nulls
+    checks = [Check(f"{name} nulls", gaps <= allowed, f"{gaps:.1%} missing, at most {allowed:.1%} allowed")]
+    if rule.kind is not None:
+        fits = kind == rule.kind or (rule.kind == "number" and kind == "integer")
+        checks.append(Check(f"{name} kind", fits, f"{kind}, expected {rule.kind}"))
+    known = column.dropna()
+    if kind in {"integer", "number"} and len(known):
+        values = known.to_numpy(dtype="float64")
+        if not np.isfinite(values).all():
+            checks.append(Check(f"{name} finite", False, "holds an infinite value"))
+        low = -np.inf if rule.at_least is None else rule.at_least
+        high = np.inf if rule.at_most is None else rule.at_most
+        outside = int(((values < low) | (values > high)).sum())
+        if rule.at_least is not None or rule.at_most is not None:
+            detail = f"{values.min():g} to {values.max():g}, {outside} rows outside {low:g} to {high:g}"
+            checks.append(Check(f"{name} range", outside == 0, detail))
+    if rule.allowed:
+        strange = sorted(set(known.astype("string")) - set(rule.allowed))
+        detail = f"holds {', '.join(strange[:5])}; allowed {', '.join(rule.allowed)}" if strange else "as allowed"
+        checks.append(Check(f"{name} values", not strange, detail))
+    return checks
+
+
+def _profile(column: pd.Series[object]) -> dict[str, object]:
+    kind = kind_of(column)
+    profile: dict[str, object] = {
+        "kind": kind,
+        "nulls": float(column.isna().mean()),
+        "distinct": int(column.nunique()),
+    }
+    known = column.dropna()
+    if kind in {"integer", "number"} and len(known):
+        values = known.to_numpy(dtype="float64")
+        profile |= {"min": float(values.min()), "max": float(values.max()), "mean": float(values.mean())}
+    else:
+        profile["top"] = {str(value): int(count) for value, count in known.value_counts().head(5).items()}
+    return profile

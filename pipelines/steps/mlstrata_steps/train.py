@@ -1,0 +1,60 @@
+"""Step 4: fit the model on the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlstrata_steps.columns import Columns, feature_frame
+from mlstrata_steps.estimator import build, save
+from mlstrata_steps.outcome import StepError
+from mlstrata_steps.tables import positives, read_table
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What was trained.
+
+    Attributes:
+        features: What the model sees, in the order it signs.
+        base_rate: Share of positives among the training rows: the trivial baseline's only answer.
+        rows: Number of training rows.
+    """
+
+    features: tuple[str, ...]
+    base_rate: float
+    rows: int
+
+
+def train(
+    path: str,
+    model: str,
+    columns: Mapping[str, object],
+    *,
+    algorithm: str = "logistic_regression",
+    parameters: Mapping[str, object] | None = None,
+    seed: int = 0,
+) -> Trained:
+    """Fit a model that gives the probability of the positive class.
+
+    Args:
+        path: The training rows.
+        model: Where the model goes, in skops' format.
+        columns: The roles of the columns (`Columns`).
+        algorithm: One of `estimator.ALGORITHMS`.
+        parameters: Hyperparameters.
+        seed: Of the classifier.
+
+    Raises:
+        StepError: A setting is wrong; the classifier's own message is repeated.
+    """
+    table, roles = read_table(path), Columns.parse(columns)
+    features = feature_frame(table, roles.seen(list(table.columns)))
+    labels = positives(table[roles.target], roles.positive).astype("int64")
+    pipeline = build(algorithm, parameters or {}, features, seed=seed)
+    try:
+        pipeline.fit(features, labels)
+    except ValueError as error:
+        raise StepError(f"{algorithm} cannot be trained with these settings: {error}") from error
+    save(pipeline, model)
+    return Trained(tuple(features.columns), float(labels.mean()), len(table))
