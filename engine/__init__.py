@@ -7,7 +7,7 @@ their inputs and refused at ``up`` with the command that installs Pulumi. Names 
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.backend import Backend as Backend
@@ -82,7 +82,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a list of the table above
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import the module that holds a public name when it is first asked for."""
     if name not in _HOME_OF:
         message = f"module 'engine' has no attribute {name!r}"

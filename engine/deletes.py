@@ -21,7 +21,7 @@ def dependents(states: Sequence[ResourceState]) -> dict[int, set[int]]:
     for index, state in enumerate(states):
         for urn in state.references():
             for place in places.get(urn, ()):
-                if place != index and not states[place].urn == state.urn:
+                if place != index and states[place].urn != state.urn:
                     before[place].add(index)
     return before
 

@@ -6,9 +6,12 @@ import base64
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.values import PROVIDER_KEY, UNKNOWN_TEXT, annotate, from_provider, to_provider
+
+if TYPE_CHECKING:
+    from pulumi.dynamic import ResourceProvider
 
 T = TypeVar("T")
 
@@ -36,10 +39,10 @@ class Dispatcher:
 
     def __init__(self, project: str, config: Mapping[str, str]) -> None:
         self._project, self._config = project, dict(config)
-        self._providers: dict[str, Any] = {}
+        self._providers: dict[str, ResourceProvider] = {}
         self._lock = threading.Lock()
 
-    def _provider(self, *bags: Mapping[str, Any]) -> Any:
+    def _provider(self, *bags: Mapping[str, Any]) -> ResourceProvider:
         """Unpickle the provider found in the first bag that has one."""
         pickled = next((bag[PROVIDER_KEY] for bag in bags if bag.get(PROVIDER_KEY, UNKNOWN_TEXT) != UNKNOWN_TEXT), None)
         if not isinstance(pickled, str):
@@ -50,15 +53,16 @@ class Dispatcher:
                 self._providers[pickled] = self._load(pickled)
             return self._providers[pickled]
 
-    def _load(self, pickled: str) -> Any:
+    def _load(self, pickled: str) -> ResourceProvider:
         import dill
         from pulumi.dynamic import ConfigureRequest
         from pulumi.dynamic.config import Config
         from pulumi.runtime._serialization import _deserialize
 
         try:
-            provider = _deserialize(lambda: dill.loads(base64.b64decode(pickled)))
-        except Exception as error:  # noqa: BLE001 - a pickle can raise anything
+            # The pickle is the program's own, from the state file, which can say what to run anyway.
+            provider: ResourceProvider = _deserialize(lambda: dill.loads(base64.b64decode(pickled)))  # noqa: S301
+        except Exception as error:  # a pickle can raise anything
             message = f"its provider cannot be loaded ({error}); the class must stay where it was when this was made"
             raise ProviderError(message) from error
         provider.configure(ConfigureRequest(Config(self._config, self._project)))

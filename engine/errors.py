@@ -17,11 +17,11 @@ class EngineError(Exception):
     result: Result | None = None
 
 
-class WrongPassphrase(EngineError):
+class WrongPassphrase(EngineError):  # noqa: N818
     """The passphrase is missing or does not open the secrets of this stack."""
 
 
-class StackLocked(EngineError):
+class StackLocked(EngineError):  # noqa: N818
     """Another run holds the stack.
 
     Attributes:
@@ -40,11 +40,11 @@ class StackLocked(EngineError):
         super().__init__(f"stack {stack} is locked by {owner}{when}: {fix}")
 
 
-class CorruptCheckpoint(EngineError):
+class CorruptCheckpoint(EngineError):  # noqa: N818
     """The state file cannot be read, or breaks the rules that hold a snapshot together."""
 
 
-class Unsupported(EngineError):
+class Unsupported(EngineError):  # noqa: N818
     """A feature this engine does not implement, by name."""
 
     def __init__(self, feature: str, detail: str = "") -> None:
@@ -54,7 +54,7 @@ class Unsupported(EngineError):
         super().__init__(f"{feature} needs the Pulumi CLI{extra}: install it with `{INSTALL_PULUMI}`")
 
 
-class ProgramFailed(EngineError):
+class ProgramFailed(EngineError):  # noqa: N818
     """The program raised; ``error`` is its exception and ``location`` is "file:line" in the program, or ""."""
 
     def __init__(self, error: BaseException, location: str = "") -> None:
@@ -63,7 +63,7 @@ class ProgramFailed(EngineError):
         super().__init__(f"{where}{type(error).__name__}: {error}")
 
 
-class StepsFailed(EngineError):
+class StepsFailed(EngineError):  # noqa: N818
     """One or more steps failed; everything that succeeded is recorded and the next run goes on from there."""
 
     def __init__(self, failures: tuple[StepFailed, ...]) -> None:
@@ -72,7 +72,7 @@ class StepsFailed(EngineError):
         super().__init__("\n".join(lines))
 
 
-class Protected(EngineError):
+class Protected(EngineError):  # noqa: N818
     """The change would delete or replace protected resources; nothing was changed."""
 
     def __init__(self, urns: tuple[str, ...], action: str) -> None:
@@ -81,7 +81,7 @@ class Protected(EngineError):
         super().__init__(f"{names}: protected, refusing to {action}; set protect=False, run up, then try again")
 
 
-class StateWriteFailed(EngineError):
+class StateWriteFailed(EngineError):  # noqa: N818
     """The state file could not be written; no further step was started."""
 
     def __init__(
@@ -98,7 +98,7 @@ class DiskFull(StateWriteFailed):
         super().__init__(path, error, "free some space")
 
 
-class Cancelled(EngineError):
+class Cancelled(EngineError):  # noqa: N818
     """The run was interrupted; running steps were finished and recorded."""
 
     def __init__(self, *, hard: bool = False) -> None:

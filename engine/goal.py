@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.model import GraphResource
+from engine.model import GraphResource, Message, Value
 from engine.state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, ResourceState, make_urn, parent_chain, urn_name
 from engine.values import from_struct, from_wire
 
@@ -36,7 +36,7 @@ class Goal:
     custom_timeouts: dict[str, Any]
     import_id: str
     replace_with: list[str]
-    replacement_trigger: Any
+    replacement_trigger: Value
     aliases: list[str]
 
     @property
@@ -54,7 +54,7 @@ class Goal:
         """Package of the type: ``aws`` of ``aws:s3/bucket:Bucket``."""
         return self.type.removeprefix(PROVIDER_PREFIX).split(":", 1)[0]
 
-    def state(self, **known: Any) -> ResourceState:
+    def state(self, **known: Value) -> ResourceState:
         """Make the state this goal asks for; ``known`` adds id, outputs and the like."""
         return ResourceState(
             urn=self.urn,
@@ -104,7 +104,7 @@ class Goal:
         )
 
 
-def read(request: Any, project: str, stack: str) -> Goal:
+def read(request: Message, project: str, stack: str) -> Goal:
     """Read a RegisterResourceRequest; aliases are those of the request alone."""
     goal = Goal(
         urn=make_urn(stack, project, request.parent, request.type, request.name),
@@ -163,7 +163,7 @@ def _as_child(former: str, goal: Goal, parent: Goal) -> list[str]:
     return found
 
 
-def _alias(alias: Any, goal: Goal, project: str, stack: str) -> str:
+def _alias(alias: Message, goal: Goal, project: str, stack: str) -> str:
     if alias.WhichOneof("alias") == "urn":
         return str(alias.urn)
     spec = alias.spec
@@ -177,7 +177,7 @@ def _distinct(urns: Sequence[str], own: str) -> list[str]:
     return [urn for urn in dict.fromkeys(urns) if urn and urn != own]
 
 
-def _timeouts(request: Any) -> dict[str, Any]:
+def _timeouts(request: Message) -> dict[str, Any]:
     if not request.HasField("customTimeouts"):
         return {}
     given = {key: getattr(request.customTimeouts, key) for key in ("create", "update", "delete")}

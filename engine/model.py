@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from engine.secrets import Passphrase
 
+Value = Any  # a property value: JSON-like, with Secret and UNKNOWN inside
+Message = Any  # a protobuf message; protobuf makes its classes at run time
+
 Op = Literal["same", "create", "update", "replace", "delete", "read"]
 Severity = Literal["debug", "info", "warning", "error"]
 
@@ -42,8 +45,8 @@ class PropertyChange:
     """One property that differs: ``path`` like ``spec.ports[0].port``; secret values are never shown by repr."""
 
     path: str
-    old: Any
-    new: Any
+    old: Value
+    new: Value
     secret: bool = False
 
 

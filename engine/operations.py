@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from engine import lock, program as programs
+from engine import lock
+from engine import program as programs
 from engine.backend import Backend
 from engine.deletes import Deleter, check_supported
 from engine.errors import Cancelled, EngineError, ProgramFailed, Protected, StepsFailed, Unsupported
@@ -17,7 +18,12 @@ from engine.model import Options, Program, Result, Step
 from engine.run import Closed, Run
 from engine.secrets import Passphrase, SecretBox, SecretsManager
 from engine.session import Session, open_session, salt_of, stack_outputs
-from engine.state import Snapshot
+from engine.state import ResourceState, Snapshot
+
+NO_DRIFT: tuple[Step, ...] = ()
+
+if TYPE_CHECKING:
+    from engine.register import Registrar
 
 
 def preview(program: Program, backend: Backend, options: Options | None = None) -> Result:
@@ -32,7 +38,7 @@ def preview(program: Program, backend: Backend, options: Options | None = None) 
     started = time.monotonic()
     session = open_session(program, backend, options)
     with programs.environment(program, session.emit), programs.signals(session.cancel):
-        snapshot, drift = session.snapshot(), ()
+        snapshot, drift = session.snapshot(), NO_DRIFT
         if options.refresh:
             snapshot, drift = _read(session, snapshot)
         result = _plan(session, snapshot, strict=False, quiet=False)
@@ -50,7 +56,7 @@ def up(program: Program, backend: Backend, options: Options | None = None) -> Re
     """
     options = options or Options()
     with _changing(program, backend, options, "update") as session:
-        snapshot, drift = session.snapshot(), ()
+        snapshot, drift = session.snapshot(), NO_DRIFT
         if options.refresh:
             snapshot, drift = _refresh_and_write(session, snapshot)
         if options.preflight:
@@ -166,7 +172,7 @@ def _read(session: Session, snapshot: Snapshot) -> tuple[Snapshot, tuple[Step, .
 
     with Journal(snapshot, None) as journal:
         run = session.run(journal, dry_run=True)
-        fresh, drift = snapshot, ()
+        fresh, drift = snapshot, NO_DRIFT
         with _conclusion(session, run):
             fresh, drift, _ = read(run, snapshot)
         return fresh, drift
@@ -208,7 +214,7 @@ def _plan(session: Session, snapshot: Snapshot, *, strict: bool, quiet: bool) ->
         return _result(session, run, registrar.stack_outputs)
 
 
-def _new(run: Run, state: Any) -> bool:
+def _new(run: Run, state: ResourceState) -> bool:
     return state.urn in run.replaced
 
 
@@ -231,7 +237,7 @@ def _apply(session: Session, snapshot: Snapshot) -> Result:
         return _result(session, run, registrar.stack_outputs)
 
 
-def _execute(session: Session, run: Run, registrar: Any) -> None:
+def _execute(session: Session, run: Run, registrar: Registrar) -> None:
     """Run the program against the registrar."""
     from engine.monitor import Engine, Monitor
     from engine.references import References

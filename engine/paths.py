@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from engine.model import Value
 from engine.values import Secret
 
 Path = tuple[str | int, ...]
@@ -43,7 +44,7 @@ def covers(rule: Path, changed: Path) -> bool:
     return all(part in ("*", found) for part, found in zip(rule, changed, strict=False))
 
 
-def _keys(*holders: Any) -> list[str | int]:
+def _keys(*holders: Value) -> list[str | int]:
     found: dict[str | int, None] = {}
     for holder in holders:
         if isinstance(holder, dict):
@@ -53,7 +54,7 @@ def _keys(*holders: Any) -> list[str | int]:
     return list(found)
 
 
-def _get(holder: Any, key: str | int) -> Any:
+def _get(holder: Value, key: str | int) -> Value:
     if isinstance(holder, dict):
         return holder.get(str(key), _ABSENT)
     if isinstance(holder, list) and isinstance(key, int) and key < len(holder):
@@ -61,7 +62,7 @@ def _get(holder: Any, key: str | int) -> Any:
     return _ABSENT
 
 
-def _restore(old: Any, new: Any, path: Path) -> None:
+def _restore(old: Value, new: Value, path: Path) -> None:
     old = old.value if isinstance(old, Secret) else old
     new = new.value if isinstance(new, Secret) else new
     key, rest = path[0], path[1:]
@@ -71,7 +72,9 @@ def _restore(old: Any, new: Any, path: Path) -> None:
             if before is not _ABSENT and after is not _ABSENT:
                 _restore(before, after, rest)
         elif before is not _ABSENT:
-            if isinstance(new, dict) or (isinstance(new, list) and isinstance(name, int) and name < len(new)):
+            if isinstance(new, dict):
+                new[str(name)] = copy.deepcopy(before)
+            elif isinstance(new, list) and isinstance(name, int) and name < len(new):
                 new[name] = copy.deepcopy(before)
         elif after is not _ABSENT and isinstance(new, dict):
             del new[name]

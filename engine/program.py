@@ -13,10 +13,10 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 from engine.errors import EngineError, ProgramFailed, Unsupported
 from engine.model import Cancellation, Program
@@ -71,7 +71,7 @@ def _is_own(top: str, folder: Path) -> bool:
 class _Prints(io.TextIOBase):
     """Turns the program's prints into diagnostics; the listener's own prints go to the real stdout."""
 
-    def __init__(self, emit: Emitter, real: Any) -> None:
+    def __init__(self, emit: Emitter, real: TextIO) -> None:
         self._emit, self._real, self._line = emit, real, ""
 
     def write(self, text: str) -> int:
@@ -101,8 +101,8 @@ class _Prints(io.TextIOBase):
 def execute(
     program: Program,
     *,
-    monitor: Any,
-    engine: Any,
+    monitor: object,
+    engine: object,
     config: Mapping[str, str],
     secret_keys: list[str],
     parallel: int,
@@ -157,7 +157,7 @@ def _run(program: Program) -> None:
     runpy.run_path(str(program.main), run_name="__main__")
 
 
-def _drive(main: Any, parallel: int, drain: Callable[[], bool]) -> None:
+def _drive(main: Coroutine[Any, Any, None], parallel: int, drain: Callable[[], bool]) -> None:
     """Run a coroutine on a loop of its own with a pool wide enough for every step at once."""
     loop = asyncio.new_event_loop()
     pool = DaemonPool(parallel + 8)

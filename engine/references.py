@@ -7,6 +7,7 @@ from typing import Any
 
 from pulumi.runtime.proto import resource_pb2
 
+from engine.model import Message
 from engine.run import Run
 from engine.state import make_urn
 from engine.values import Secret, contains, from_struct, to_struct
@@ -25,7 +26,7 @@ class References:
     def __init__(self, run: Run, outputs_of: Callable[[str, str], dict[str, Any] | None]) -> None:
         self._run, self._outputs_of = run, outputs_of
 
-    def read(self, request: Any) -> Any:
+    def read(self, request: Message) -> Message:
         """Answer one ReadResource.
 
         Raises:
@@ -43,7 +44,7 @@ class References:
         run.emit.say("warning", f"{request.name}: {request.type} exists outside this stack; not inspected", urn)
         return resource_pb2.ReadResourceResponse(urn=urn, id=request.id, properties=request.properties)
 
-    def _stack(self, urn: str, request: Any) -> dict[str, Any]:
+    def _stack(self, urn: str, request: Message) -> dict[str, Any]:
         run = self._run
         name = str(from_struct(request.properties).get("name") or request.id)
         parts = name.split("/")

@@ -6,12 +6,13 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from engine import decide, goal as goals, paths
+from engine import decide, paths
+from engine import goal as goals
 from engine.deletes import delete_first
 from engine.dispatch import ProviderError
 from engine.goal import Goal
 from engine.leftovers import Leftovers
-from engine.model import Op
+from engine.model import Message, Op
 from engine.run import Run
 from engine.state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, Operation, ResourceState, make_urn, now
 from engine.values import Secret, has_asset, reveal
@@ -42,7 +43,7 @@ class Registrar:
 
     # -- entry points -----------------------------------------------------------------------------------------
 
-    def register(self, request: Any) -> Answer:
+    def register(self, request: Message) -> Answer:
         """Handle one RegisterResource.
 
         Raises:

@@ -9,10 +9,14 @@ import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import CorruptCheckpoint, WrongPassphrase
+from engine.model import Value
 from engine.values import SECRET, SIGNATURE, Secret
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _ROUNDS = 1_000_000
 _NONCE = 12
@@ -76,7 +80,7 @@ class SecretsManager:
 
     def __init__(self, passphrase: Passphrase | None, state: str | None, where: str) -> None:
         self._passphrase, self._state, self._where = passphrase, state, where
-        self._cipher: Any = None
+        self._cipher: AESGCM | None = None
         self._lock = threading.Lock()
 
     @property
@@ -104,13 +108,13 @@ class SecretsManager:
         if self._state is not None:
             self._ready()
 
-    def _ready(self) -> Any:
+    def _ready(self) -> AESGCM:
         with self._lock:
             if self._cipher is None:
                 self._cipher = self._open()
             return self._cipher
 
-    def _open(self) -> Any:
+    def _open(self) -> AESGCM:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -157,13 +161,13 @@ class SecretsManager:
             raise CorruptCheckpoint(message) from None
 
 
-def _seal(cipher: Any, text: str) -> str:
+def _seal(cipher: AESGCM, text: str) -> str:
     nonce = os.urandom(_NONCE)
     sealed = cipher.encrypt(nonce, text.encode(), None)
     return f"v1:{base64.b64encode(nonce).decode()}:{base64.b64encode(sealed).decode()}"
 
 
-def _unseal(cipher: Any, sealed: str) -> str:
+def _unseal(cipher: AESGCM, sealed: str) -> str:
     version, nonce, body = sealed.split(":")
     if version != "v1":
         raise ValueError(version)
@@ -178,7 +182,7 @@ class SecretBox:
         self.manager = manager
         self._known: dict[tuple[str, str], str] = {}
 
-    def dump(self, value: Any, place: str) -> Any:
+    def dump(self, value: Value, place: str) -> Value:
         """Give the JSON form of a value; ``place`` names the property, so equal secrets do not share ciphertexts."""
         if isinstance(value, Secret):
             plain = json.dumps(_nested(value.value), separators=(",", ":"), ensure_ascii=False, sort_keys=True)
@@ -192,7 +196,7 @@ class SecretBox:
             return [self.dump(item, f"{place}.{index}") for index, item in enumerate(value)]
         return value
 
-    def load(self, value: Any, place: str) -> Any:
+    def load(self, value: Value, place: str) -> Value:
         """Read the JSON form of a value, decrypting its secrets."""
         if isinstance(value, dict):
             if value.get(SIGNATURE) == SECRET:
@@ -202,7 +206,7 @@ class SecretBox:
             return [self.load(item, f"{place}.{index}") for index, item in enumerate(value)]
         return value
 
-    def _decrypt(self, marked: dict[str, Any], place: str) -> Any:
+    def _decrypt(self, marked: dict[str, Any], place: str) -> Value:
         sealed = marked.get("ciphertext")
         if sealed is None:
             return _unnested(json.loads(marked["plaintext"]))
@@ -213,7 +217,7 @@ class SecretBox:
         return value
 
 
-def _nested(value: Any) -> Any:
+def _nested(value: Value) -> Value:
     """Inside a ciphertext, secrets keep their marker around plain text: everything is encrypted once."""
     if isinstance(value, Secret):
         inner = json.dumps(_nested(value.value), separators=(",", ":"), ensure_ascii=False, sort_keys=True)
@@ -225,7 +229,7 @@ def _nested(value: Any) -> Any:
     return value
 
 
-def _unnested(value: Any) -> Any:
+def _unnested(value: Value) -> Value:
     if isinstance(value, dict):
         if value.get(SIGNATURE) == SECRET:
             return Secret(_unnested(json.loads(value["ciphertext"])))

@@ -11,7 +11,7 @@ import yaml
 
 from engine.backend import replace_file
 from engine.errors import EngineError, StateWriteFailed
-from engine.model import Program
+from engine.model import Program, Value
 from engine.secrets import SecretsManager
 
 _NAMES = ("Pulumi.yaml", "Pulumi.yml")
@@ -105,7 +105,7 @@ def _full(key: str, project: str) -> str:
     return key if ":" in key else f"{project}:{key}"
 
 
-def _text(value: Any) -> str:
+def _text(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else json.dumps(value)

@@ -134,7 +134,7 @@ class ResourceState:
         """Whether a dynamic provider (this engine's own) manages it."""
         return self.custom and self.type.startswith(f"{DYNAMIC_PACKAGE}:")
 
-    def change(self, **attributes: Any) -> None:
+    def change(self, **attributes: object) -> None:
         """Set attributes and forget the cached JSON."""
         with _cache_lock:
             for name, value in attributes.items():

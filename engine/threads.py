@@ -26,7 +26,7 @@ class DaemonPool(ThreadPoolExecutor):
         self._idle = 0
         self._guard = threading.Lock()
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> Future[Any]:
         """Queue a job; starts a thread when none is idle."""
         future: Future[Any] = Future()
         with self._guard:
@@ -52,7 +52,7 @@ class DaemonPool(ThreadPoolExecutor):
             with self._guard:
                 self._idle += 1
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Let idle threads end; running ones are not waited for."""
         with self._guard:
             crew = self._crew

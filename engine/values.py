@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from engine.model import PropertyChange
+from engine.model import PropertyChange, Value
 
 if TYPE_CHECKING:
     from google.protobuf import struct_pb2
@@ -43,7 +43,7 @@ class Secret:
 
     __slots__ = ("value",)
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Value) -> None:
         self.value = value
 
     def __repr__(self) -> str:
@@ -61,7 +61,7 @@ def number(value: float) -> int | float:
     return int(value) if value.is_integer() and abs(value) < 1e21 else value  # noqa: PLR2004 - Go's own limit
 
 
-def from_wire(value: struct_pb2.Value) -> Any:
+def from_wire(value: struct_pb2.Value) -> Value:
     """Convert one protobuf value."""
     kind = value.WhichOneof("kind")
     if kind == "string_value":
@@ -78,7 +78,7 @@ def from_wire(value: struct_pb2.Value) -> Any:
     return None
 
 
-def _from_fields(fields: dict[str, Any]) -> Any:
+def _from_fields(fields: dict[str, Any]) -> Value:
     signature = fields.get(SIGNATURE)
     if signature == SECRET:
         return Secret(fields.get("value"))
@@ -93,7 +93,7 @@ def from_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
     return {key: from_wire(item) for key, item in struct.fields.items()}
 
 
-def to_wire(value: Any) -> Any:
+def to_wire(value: Value) -> Value:
     """Give a value the JSON form of the wire: markers for secrets and unknowns."""
     if value is UNKNOWN:
         return UNKNOWN_TEXT
@@ -115,7 +115,7 @@ def to_struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
     return struct
 
 
-def to_provider(value: Any) -> Any:
+def to_provider(value: Value) -> Value:
     """Give a value as a dynamic provider sees it: no secret markers, whole numbers as floats (as over the wire)."""
     if value is UNKNOWN:
         return UNKNOWN_TEXT
@@ -130,7 +130,7 @@ def to_provider(value: Any) -> Any:
     return value
 
 
-def from_provider(value: Any, where: str) -> Any:
+def from_provider(value: Value, where: str) -> Value:
     """Normalise what a dynamic provider returned.
 
     Raises:
@@ -151,7 +151,7 @@ def from_provider(value: Any, where: str) -> Any:
     raise TypeError(message)
 
 
-def contains(value: Any, marker: type | _Unknown) -> bool:
+def contains(value: Value, marker: type | _Unknown) -> bool:
     """Whether a secret (``Secret``) or an unknown (``UNKNOWN``) is anywhere inside."""
     if value is marker or (isinstance(marker, type) and isinstance(value, marker)):
         return True
@@ -164,7 +164,7 @@ def contains(value: Any, marker: type | _Unknown) -> bool:
     return False
 
 
-def has_asset(value: Any) -> bool:
+def has_asset(value: Value) -> bool:
     """Whether an asset or archive is anywhere inside."""
     if isinstance(value, Secret):
         return has_asset(value.value)
@@ -189,7 +189,7 @@ def annotate(outputs: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, An
     return marked
 
 
-def reveal(value: Any) -> Any:
+def reveal(value: Value) -> Value:
     """Take the secret markers off."""
     if isinstance(value, Secret):
         return reveal(value.value)
@@ -200,7 +200,7 @@ def reveal(value: Any) -> Any:
     return value
 
 
-def same(old: Any, new: Any) -> bool:
+def same(old: Value, new: Value) -> bool:
     """Deep equality; an unknown equals nothing, not even itself; secrecy counts."""
     if old is UNKNOWN or new is UNKNOWN:
         return False
@@ -213,7 +213,7 @@ def same(old: Any, new: Any) -> bool:
     return type(old) is type(new) and bool(old == new) if isinstance(old, bool) != isinstance(new, bool) else old == new
 
 
-def changes(old: Any, new: Any, path: str = "", *, secret: bool = False) -> Iterator[PropertyChange]:
+def changes(old: Value, new: Value, path: str = "", *, secret: bool = False) -> Iterator[PropertyChange]:
     """List the properties that differ, deepest path first found; the provider's pickle is left out."""
     if same(old, new):
         return
@@ -236,5 +236,5 @@ def changes(old: Any, new: Any, path: str = "", *, secret: bool = False) -> Iter
         yield PropertyChange(path, old, new)
 
 
-def _hidden(value: Any) -> Any:
+def _hidden(value: Value) -> Value:
     return value if value is None or isinstance(value, Secret) else Secret(value)
