@@ -1,0 +1,1 @@
+"""From bytes of YAML to a spec, or to every error with its place and its fix."""

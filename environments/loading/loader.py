@@ -1,0 +1,151 @@
+"""Loads an environment file: a spec, or every error at once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from environments.loading import document
+from environments.loading.document import Key, Malformed, Node
+from environments.loading.errors import SpecError, SpecErrors
+from environments.loading.shown import path_of, shown
+from environments.loading.translate import Finding, translate
+from environments.spec.base import CONTRADICTION
+from environments.spec.environment import EnvironmentSpec
+from environments.spec.references import check_references
+
+LARGEST_FILE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A spec and the places its parts come from.
+
+    Attributes:
+        spec: the environment.
+        file: the file, as messages show it.
+    """
+
+    spec: EnvironmentSpec
+    file: str
+    _root: Node
+
+    def place(self, path: tuple[Key, ...]) -> tuple[int, int]:
+        """Return line and column (from 1) of `path`, or of its nearest parent that the file writes."""
+        return _place(self._root, path)
+
+
+def load(path: Path) -> EnvironmentSpec:
+    """Load the environment file `path`.
+
+    Raises:
+        SpecErrors: the file cannot be read or is no valid environment; it carries every error found.
+    """
+    return load_with_places(path).spec
+
+
+def load_with_places(path: Path) -> Loaded:
+    """Load the environment file `path`, and keep the line of every part for whoever judges it later.
+
+    Raises:
+        SpecErrors: as `load`.
+    """
+    file = _display(path)
+    return loads(_read(path, file), file, path.stem)
+
+
+def loads(content: bytes, file: str, name: str | None = None) -> Loaded:
+    """Load an environment from bytes.
+
+    Args:
+        content: the YAML, in UTF-8.
+        file: what messages call it.
+        name: the name the environment must have; None: any.
+
+    Raises:
+        SpecErrors: as `load`.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = f"byte {error.start + 1} is not UTF-8"
+        raise SpecErrors([SpecError(file, line, 1, "", problem, fix="save the file as UTF-8")]) from None
+    try:
+        root = document.parse(text)
+    except Malformed as error:
+        raise SpecErrors([SpecError(file, *error.mark, "", error.what, fix=error.fix)]) from None
+    errors = [SpecError(file, *f.mark, path_of(f.path), f.what, fix=f.fix) for f in document.repetitions(root)]
+    if root.kind != "mapping":
+        got = shown(document.to_data(root))
+        fix = "write name, target, stage and systems as `key: value`"
+        errors.append(SpecError(file, *root.mark, "", f"got {got}", got, "a mapping (key: value)", fix))
+        raise SpecErrors(errors)
+    data = document.to_data(root)
+    spec, findings = _validate(data)
+    if name is not None and isinstance(data.get("name"), str) and data["name"] != name:
+        problem = f"got {shown(data['name'])}, but the file is called {shown(name)}"
+        findings.append(Finding(("name",), problem, shown(data["name"]), "", "give both the same name"))
+    errors += [
+        SpecError(file, *_place(root, f.path), path_of(f.path), f.problem, f.value, f.allowed, f.fix) for f in findings
+    ]
+    if spec is None or errors:
+        raise SpecErrors(errors)
+    return Loaded(spec, file, root)
+
+
+def _validate(data: dict[str, Any]) -> tuple[EnvironmentSpec | None, list[Finding]]:
+    try:
+        return EnvironmentSpec.model_validate(data), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        findings = [finding for detail in details for finding in translate(detail, EnvironmentSpec, data)]
+        whole = any(detail["type"] == CONTRADICTION and not detail["loc"] for detail in details)
+        if not whole:
+            # The references are checked last, and only in a spec without other errors; show those too.
+            findings += [Finding(p.at, p.what, fix=p.fix) for p in check_references(data)]
+        return None, findings
+
+
+def _place(root: Node, path: tuple[Key, ...]) -> tuple[int, int]:
+    mark, node = root.mark, root
+    for key in path:
+        step = node.child(key)
+        if step is None:
+            break
+        mark, node = step
+    return mark.line, mark.column
+
+
+def _display(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd().resolve()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def _read(path: Path, file: str) -> bytes:
+    def refuse(problem: str, fix: str) -> SpecErrors:
+        return SpecErrors([SpecError(file, 0, 0, "", problem, fix=fix)])
+
+    try:
+        # O_NONBLOCK: a pipe in the file's place must not hang the command.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise refuse("is not a file", "name a YAML file")
+            if status.st_size > LARGEST_FILE:
+                size = f"{status.st_size / 2**20:.1f} MiB"
+                raise refuse(f"has {size}, more than an environment needs (1 MiB)", "keep data out of the file")
+            return stream.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise refuse("does not exist", "write it, or name one that does") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable path"
+        raise refuse(f"cannot be read: {reason}", "make it readable for you") from None

@@ -1,0 +1,1 @@
+"""What an environment file can say: closed, frozen models, one module a domain."""

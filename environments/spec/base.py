@@ -1,0 +1,58 @@
+"""The base of every model, and how a model says that a value is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
+
+WRONG = "wrong"
+CONTRADICTION = "contradiction"
+
+
+class Spec(BaseModel):
+    """A closed, frozen part of an environment file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True, allow_inf_nan=False)
+
+
+class Problem(NamedTuple):
+    """Something wrong inside a value that is otherwise well formed.
+
+    Attributes:
+        at: keys and indices from the judged value to the culprit; empty when it is the value itself.
+        what: what is wrong, as the rest of a sentence that starts with the path.
+        fix: what to write instead.
+    """
+
+    at: tuple[str | int, ...]
+    what: str
+    fix: str
+
+
+def wrong(allowed: str, fix: str = "") -> PydanticCustomError:
+    """Return the error of a value that is not of the allowed form; the loader adds value and place."""
+    return PydanticCustomError(WRONG, "not allowed", {"allowed": allowed, "fix": fix})
+
+
+def contradiction(problems: Sequence[Problem]) -> PydanticCustomError:
+    """Return the error of parts that do not go together; one error carries all of them."""
+    text = "; ".join(f"{'.'.join(map(str, p.at))}: {p.what}" for p in problems)
+    return PydanticCustomError(CONTRADICTION, "{text}", {"text": text, "problems": list(problems)})
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise the contradictions, if there are any.
+
+    Raises:
+        PydanticCustomError: there is at least one.
+    """
+    if found := list(problems):
+        raise contradiction(found)
+
+
+def immutable(migration: str) -> dict[str, Any]:
+    """Mark a field as fixed once deployed; `migration` says how to get to the new value all the same."""
+    return {"x-immutable": migration}

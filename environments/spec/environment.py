@@ -1,0 +1,96 @@
+"""The whole of an environment file."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from environments.spec.base import Spec, immutable, refuse
+from environments.spec.platform_wide import Enforce, LicencesSpec, RetentionSpec, Switches
+from environments.spec.references import check_references
+from environments.spec.storage import Storage, default_storage
+from environments.spec.system import SystemSpec
+from environments.spec.target import Target
+from environments.spec.teams import GpuPoolSpec, TeamSpec
+from environments.spec.text import Email, Name
+from environments.stages import Capability, Stage, capabilities_of
+
+
+class EnvironmentSpec(Spec):
+    """One environment of an ML platform, with the AI systems that run on it."""
+
+    name: Name = Field(
+        description="Name of the environment, which its file and its stack have too.",
+        json_schema_extra=immutable("make a new environment, `mlstrata promote` its systems there, take this one down"),
+    )
+    target: Target = Field(description="Where it runs.")
+    stage: Stage = Field(
+        description="How far the organisation is: prerequisites, foundation, scale or mature; decides the capabilities."
+    )
+    switches: Switches = Field(
+        default=Switches(), alias="capabilities", description="Capabilities on or off beyond the stage's own."
+    )
+    enforce: Enforce = Field(
+        default=Enforce.BY_DATE,
+        description="When duties of the AI Act block: by_date, on the day each applies; now, from today.",
+    )
+    owner: Email | None = Field(default=None, description="Who answers for the environment; none: nobody is named yet.")
+    teams: tuple[TeamSpec, ...] = Field(default=(), description="Teams that share it; none: the platform team alone.")
+    gpu_pools: tuple[GpuPoolSpec, ...] = Field(
+        default=(), description="Pools of GPU nodes; none, as most models need none."
+    )
+    storage: Storage = Field(
+        description="Where artifacts and data lie; a folder on a local target, an S3 bucket on others, where one is not given."
+    )
+    retention: RetentionSpec = Field(default=RetentionSpec(), description="How long things are kept.")
+    licences: LicencesSpec = Field(default=LicencesSpec(), description="Licences that software may have.")
+    systems: tuple[SystemSpec, ...] = Field(
+        default=(), description="AI systems that run on it; none: an empty platform."
+    )
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Return what the environment can do: the stage's own, with what is declared or switched on, less what is off."""
+        return self._capabilities
+
+    @cached_property
+    def _capabilities(self) -> frozenset[Capability]:
+        declared = {
+            capability
+            for capability, present in ((Capability.TEAMS, self.teams), (Capability.GPU_POOLS, self.gpu_pools))
+            if present
+        }
+        return (capabilities_of(self.stage) | declared | set(self.switches.on)) - set(self.switches.off)
+
+    def system(self, name: str) -> SystemSpec:
+        """Return the system called `name`.
+
+        Raises:
+            KeyError: there is none; the message lists those there are.
+        """
+        for system in self.systems:
+            if system.name == name:
+                return system
+        raise KeyError(
+            f"no system '{name}' in {self.name}; allowed {', '.join(s.name for s in self.systems) or 'none'}"
+        )
+
+    def owner_of(self, system: SystemSpec) -> str | None:
+        """Return who answers for `system`: its own owner, else the environment's."""
+        return system.owner or self.owner
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_storage(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "storage" not in data:
+            target = data.get("target")
+            kind = target.get("kind") if isinstance(target, dict) else getattr(target, "kind", None)
+            return {**data, "storage": default_storage(kind)}
+        return data
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> EnvironmentSpec:
+        refuse(check_references(self.model_dump(mode="json")))
+        return self

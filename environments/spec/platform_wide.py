@@ -1,0 +1,69 @@
+"""What holds for the whole environment: retention, licences, enforcement, capabilities switched."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from environments.spec.base import Problem, Spec, refuse
+from environments.spec.quantities import Duration, parse_duration
+from environments.spec.text import Licence, Unique
+from environments.stages import Capability
+
+
+class Enforce(StrEnum):
+    """Axis: when duties of the AI Act block a deployment."""
+
+    NOW = "now"
+    BY_DATE = "by_date"
+
+
+class RetentionSpec(Spec):
+    """How long things are kept."""
+
+    predictions: Duration = Field(
+        default=parse_duration("400d"),
+        description="Recorded predictions; 400d, a year and a month, so the same month of last year can be compared.",
+    )
+    logs: Duration = Field(
+        default=parse_duration("200d"),
+        description="Logs and metrics; 200d, the six months the Act asks for (183d) and some days.",
+    )
+    documents: Duration = Field(
+        default=parse_duration("10y"), description="Documents and evidence; 10y, what Art. 18 of the Act asks for."
+    )
+
+
+class LicencesSpec(Spec):
+    """Terms under which software may be part of the platform, as SPDX identifiers."""
+
+    accept: Annotated[tuple[Licence, ...], Unique] = Field(
+        default=("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0", "PSF-2.0", "PostgreSQL"),
+        description="Licences that are fine; the permissive ones and MPL-2.0, whose duties end at its own files.",
+    )
+    deny: Annotated[tuple[Licence, ...], Unique] = Field(
+        default=("BUSL-1.1", "SSPL-1.0", "Elastic-2.0"),
+        description="Licences that are refused; those that limit what one may do in production.",
+    )
+
+    @model_validator(mode="after")
+    def _decided(self) -> LicencesSpec:
+        refuse(
+            Problem(("deny", index), f"got '{licence}', which accept names too", "remove it from one of the two")
+            for index, licence in enumerate(self.deny)
+            if licence in self.accept
+        )
+        return self
+
+
+class Switches(Spec):
+    """Capabilities switched on beyond the stage's own, or off."""
+
+    on: Annotated[tuple[Capability, ...], Unique] = Field(
+        default=(), description="Capabilities added to the stage's own; none, as the stage is the plan."
+    )
+    off: Annotated[tuple[Capability, ...], Unique] = Field(
+        default=(), description="Capabilities of the stage that are left out; none, as the stage is the plan."
+    )

@@ -1,0 +1,136 @@
+"""What must fit together across an environment: names that are used exist, names are used once, switches make sense.
+
+The check reads the plain form (dicts, lists, texts) and passes over whatever is not of the form it expects, so the
+loader can run it on a file that has other errors, and show everything that is wrong at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from environments.spec.base import Problem
+from environments.stages import Capability, Stage, capabilities_of, missing_needs
+
+At = tuple[str | int, ...]
+
+
+def check_references(data: Mapping[str, Any]) -> list[Problem]:
+    """Return every broken reference and contradiction between parts of the environment `data`."""
+    return [
+        *_duplicates(data, "systems"),
+        *_duplicates(data, "teams"),
+        *_duplicates(data, "gpu_pools"),
+        *_storage(data),
+        *_pools(data),
+        *_systems(data),
+        *_switches(data),
+    ]
+
+
+def suggestion(value: str, allowed: Iterable[str]) -> str:
+    """Return "did you mean …?" for the nearest allowed value, or nothing where none is near."""
+    near = difflib.get_close_matches(value.lower(), list(allowed), n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else ""
+
+
+def _mappings(data: Any, key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    items = data.get(key) if isinstance(data, Mapping) else None
+    for index, item in enumerate(items if isinstance(items, list | tuple) else ()):
+        if isinstance(item, Mapping):
+            yield index, item
+
+
+def _names(data: Any, key: str) -> list[str]:
+    return [item["name"] for _, item in _mappings(data, key) if isinstance(item.get("name"), str)]
+
+
+def _part(data: Any, *keys: str) -> Any:
+    for key in keys:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def _duplicates(data: Any, key: str, at: At = ()) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, item in _mappings(data, key):
+        name = item.get("name")
+        if not isinstance(name, str):
+            continue
+        if name in seen:
+            yield Problem(
+                (*at, key, index, "name"), f"got '{name}', which another one has already", "give it another name"
+            )
+        seen.add(name)
+
+
+def _reference(value: Any, known: list[str], at: At, what: str, how: str) -> Iterator[Problem]:
+    if isinstance(value, str) and value not in known:
+        allowed = f"; allowed {', '.join(known)}" if known else ""
+        fix = suggestion(value, known) or how
+        yield Problem(at, f"got '{value}', but there is no such {what}{allowed}", fix)
+
+
+def _storage(data: Mapping[str, Any]) -> Iterator[Problem]:
+    target, kind = _part(data, "target", "kind"), _part(data, "storage", "kind")
+    if kind == "folder" and target in {"kubernetes", "aws"}:
+        what = f"got 'folder', but target {target} runs on several machines"
+        yield Problem(("storage", "kind"), what, "set storage.kind: s3, or leave storage out")
+
+
+def _pools(data: Mapping[str, Any]) -> Iterator[Problem]:
+    teams = _names(data, "teams")
+    for index, pool in _mappings(data, "gpu_pools"):
+        users = pool.get("teams")
+        for position, team in enumerate(users if isinstance(users, list | tuple) else ()):
+            yield from _reference(team, teams, ("gpu_pools", index, "teams", position), "team", "declare it in teams")
+
+
+def _systems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    teams, pools, systems = _names(data, "teams"), _names(data, "gpu_pools"), _names(data, "systems")
+    for index, system in _mappings(data, "systems"):
+        at: At = ("systems", index)
+        datasets = _names(system, "data")
+        yield from _duplicates(system, "data", at)
+        yield from _reference(system.get("team"), teams, (*at, "team"), "team", "declare it in teams")
+        for keys in (("model", "data"), ("serving", "input")):
+            how = "declare it in the system's data"
+            yield from _reference(_part(system, *keys), datasets, (*at, *keys), "dataset", how)
+        pool = ("serving", "resources", "pool")
+        yield from _reference(_part(system, *pool), pools, (*at, *pool), "GPU pool", "declare it in gpu_pools")
+        successor = _part(system, "retire", "successor")
+        others = [name for name in systems if name != system.get("name")]
+        yield from _reference(successor, others, (*at, "retire", "successor"), "other system", "declare it in systems")
+
+
+def _switches(data: Mapping[str, Any]) -> Iterator[Problem]:
+    on, off = (_capabilities(_part(data, "capabilities", key)) for key in ("on", "off"))
+    for capability, index in off.items():
+        if capability in on:
+            what = f"got '{capability}', which is switched on too"
+            yield Problem(("capabilities", "off", index), what, "remove it from one of the two")
+    for capability, key in ((Capability.TEAMS, "teams"), (Capability.GPU_POOLS, "gpu_pools")):
+        if capability in off and data.get(key):
+            what = f"got '{capability}', but {key} are declared"
+            yield Problem(("capabilities", "off", off[capability]), what, f"remove it, or remove {key}")
+    stage = data.get("stage")
+    if not isinstance(stage, str) or stage not in set(Stage):
+        return
+    present = (capabilities_of(Stage(stage)) | set(on)) - set(off)
+    for capability, needed in missing_needs(present):
+        if needed in off:
+            what = f"got '{needed}', which '{capability}' cannot do without"
+            yield Problem(("capabilities", "off", off[needed]), what, f"leave it on, or switch '{capability}' off too")
+        else:
+            what = f"got '{capability}', which cannot do without '{needed}'"
+            yield Problem(("capabilities", "on", on[capability]), what, f"add {needed} to capabilities.on")
+
+
+def _capabilities(names: Any) -> dict[Capability, int]:
+    known = set(Capability)
+    found: dict[Capability, int] = {}
+    for index, name in enumerate(names if isinstance(names, list | tuple) else ()):
+        if isinstance(name, str) and name in known:
+            found.setdefault(Capability(name), index)
+    return found

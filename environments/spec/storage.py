@@ -1,0 +1,52 @@
+"""Where artifacts, data sets and recorded predictions lie."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from environments.spec.base import Spec, immutable
+from environments.spec.text import Bucket, Document, Endpoint, Flag
+
+_COPY = "copy the store with a backup and restore it into a new environment"
+
+
+class FolderStorage(Spec):
+    """A folder of this machine."""
+
+    kind: Literal["folder"] = Field(
+        description="folder: on this machine; s3: an S3 bucket.", json_schema_extra=immutable(_COPY)
+    )
+    path: Document | None = Field(
+        default=None,
+        description="Folder inside the workspace; none: the environment's own data folder.",
+        json_schema_extra=immutable(_COPY),
+    )
+
+
+class S3Storage(Spec):
+    """A bucket with the S3 interface, of AWS or another provider."""
+
+    kind: Literal["s3"] = Field(
+        description="folder: on this machine; s3: an S3 bucket.", json_schema_extra=immutable(_COPY)
+    )
+    bucket: Bucket | None = Field(
+        default=None,
+        description="An existing bucket; none: one is made, named after the environment and the account.",
+        json_schema_extra=immutable(_COPY),
+    )
+    endpoint: Endpoint | None = Field(
+        default=None, description="Address of an S3 service that is not AWS's; none: AWS, or the cluster's own."
+    )
+    versioning: Flag = Field(
+        default=True, description="Keep overwritten objects; on, since an overwritten model cannot be made again."
+    )
+
+
+Storage = Annotated[FolderStorage | S3Storage, Field(discriminator="kind")]
+
+
+def default_storage(target_kind: object) -> dict[str, str]:
+    """Return the storage of a target when the file names none: one machine has a folder, several need a bucket."""
+    return {"kind": "s3" if target_kind in {"kubernetes", "aws"} else "folder"}

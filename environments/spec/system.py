@@ -1,0 +1,65 @@
+"""An AI system, in the sense of the EU AI Act."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from environments.spec.base import Spec, immutable
+from environments.spec.data import DatasetSpec
+from environments.spec.governance import DocumentsSpec, OversightSpec, RetireSpec
+from environments.spec.kpis import KpiSpec, SponsorSpec
+from environments.spec.model import ModelSpec
+from environments.spec.monitor import MonitorSpec
+from environments.spec.risk import RiskSpec
+from environments.spec.rollout import RolloutSpec
+from environments.spec.serving import ServingSpec
+from environments.spec.text import Email, Name, Text, Unique
+
+
+class SystemSpec(Spec):
+    """An AI system: what it is for, what it learns from, how it answers, and who answers for it."""
+
+    name: Name = Field(
+        description="Name of the system, 1 to 40 of a-z, 0-9 and '-'; part of its address, registry and records.",
+        json_schema_extra=immutable("add a system with the new name, release a model there, then retire the old one"),
+    )
+    purpose: Text = Field(description="What it is for, in a sentence, as the AI Act means it; required.")
+    risk: RiskSpec = Field(description="Its place in the AI Act.")
+    model: ModelSpec = Field(description="What it is built on.")
+    team: Name | None = Field(
+        default=None, description="Team of this environment that runs it; none: the platform team."
+    )
+    owner: Email | None = Field(default=None, description="Who answers for it; none: the environment's owner.")
+    sponsor: SponsorSpec | None = Field(default=None, description="Who wants it and approved it; none: not approved.")
+    kpis: tuple[KpiSpec, ...] = Field(default=(), description="What it must achieve; none: nothing holds a model back.")
+    constraints: Annotated[tuple[Text, ...], Unique] = Field(
+        default=(), description="What it must respect, a sentence each, for the dossier; none by default."
+    )
+    data: tuple[DatasetSpec, ...] = Field(default=(), description="Data it uses; none: it is declared before its data.")
+    serving: ServingSpec = Field(default=ServingSpec(), description="How it answers.")
+    rollout: RolloutSpec = Field(default=RolloutSpec(), description="How a new version takes over.")
+    monitor: MonitorSpec = Field(default=MonitorSpec(), description="What is watched while it runs.")
+    oversight: OversightSpec = Field(default=OversightSpec(), description="Who watches over it.")
+    documents: DocumentsSpec = Field(default=DocumentsSpec(), description="Where its documents are.")
+    retire: RetireSpec = Field(default=RetireSpec(), description="When it is looked at again, and when it ends.")
+
+    @property
+    def training_data(self) -> DatasetSpec | None:
+        """Return the dataset the model is trained on: the one it names, or the only one there is."""
+        if self.model.data is not None:
+            return next((dataset for dataset in self.data if dataset.name == self.model.data), None)
+        return self.data[0] if len(self.data) == 1 else None
+
+    def untrainable(self) -> str | None:
+        """Return what is missing before the training pipeline can make the model; None where nothing is."""
+        if self.model.source is not None:
+            return "model.source names a model that is trained elsewhere"
+        if self.training_data is None:
+            return "model.data does not say which dataset to train on; declare one in data and name it"
+        if self.training_data.source is None:
+            return f"data '{self.training_data.name}' has no source to read from"
+        if self.model.target is None:
+            return "model.target does not say which column to predict"
+        return None

@@ -1,0 +1,126 @@
+"""Where an environment runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+
+from environments.spec.base import Problem, Spec, immutable, refuse, wrong
+from environments.spec.text import AwsAccount, AwsRegion, Name, Region, Unique, Word
+
+DEFAULT_PORTS = {"gateway": 8080, "mlflow": 5000, "prometheus": 9090, "alertmanager": 9093, "runner": 0}
+_MOVE = "make a new environment, `mlstrata promote` its systems there, then take this one down"
+_HIGHEST_PORT = 65535
+
+
+def _port_names(value: object) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise wrong("a mapping of service to port, such as {gateway: 8080}")
+    for name, port in value.items():
+        if name not in DEFAULT_PORTS:
+            raise wrong(
+                f"ports of {', '.join(DEFAULT_PORTS)}", f"remove '{name}'; services behind the gateway take a free port"
+            )
+        if type(port) is not int or not 0 <= port <= _HIGHEST_PORT:
+            raise wrong(f"a port from 0 (any free one) to {_HIGHEST_PORT}", f"mend '{name}'")
+    return {**DEFAULT_PORTS, **value}
+
+
+Ports = Annotated[
+    dict[str, int],
+    PlainValidator(_port_names),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                name: {"type": "integer", "minimum": 0, "maximum": _HIGHEST_PORT, "default": port}
+                for name, port in DEFAULT_PORTS.items()
+            },
+        }
+    ),
+]
+
+
+class LocalTarget(Spec):
+    """This machine: supervised processes on the loopback address."""
+
+    kind: Literal["local"] = Field(
+        description="Where the environment runs: local, kubernetes or aws.", json_schema_extra=immutable(_MOVE)
+    )
+    region: Region | None = Field(
+        default=None,
+        description="Region the machine stands in, for data that must stay in one; none: it is not known.",
+        json_schema_extra=immutable(_MOVE),
+    )
+    ports: Ports = Field(
+        default_factory=lambda: dict(DEFAULT_PORTS),
+        description="Port of each service on 127.0.0.1; 0 takes a free one and remembers it. "
+        "The defaults are the services' own well-known ports.",
+    )
+
+    @model_validator(mode="after")
+    def _no_port_twice(self) -> LocalTarget:
+        taken: dict[int, str] = {}
+        problems = []
+        for name, port in self.ports.items():
+            if port and port in taken:
+                what = f"got {port}, which '{taken[port]}' has already"
+                problems.append(
+                    Problem(("ports", name), what, "give each service a port of its own, or 0 for a free one")
+                )
+            taken.setdefault(port, name)
+        refuse(problems)
+        return self
+
+
+class KubernetesTarget(Spec):
+    """A cluster that exists already."""
+
+    kind: Literal["kubernetes"] = Field(
+        description="Where the environment runs: local, kubernetes or aws.", json_schema_extra=immutable(_MOVE)
+    )
+    context: Word = Field(
+        description="Context of the kubeconfig to deploy to; required, since the current one is whatever "
+        "somebody used last.",
+        json_schema_extra=immutable(_MOVE),
+    )
+    region: Region | None = Field(
+        default=None,
+        description="Region of the cluster, for data that must stay in one; none: it is not known.",
+        json_schema_extra=immutable(_MOVE),
+    )
+    namespace: Name = Field(
+        default="mlstrata",
+        description="Namespace of the platform and prefix of the systems' own; the product's name, since a "
+        "cluster seldom has two platforms.",
+        json_schema_extra=immutable(_MOVE),
+    )
+    storage_class: Name | None = Field(
+        default=None, description="Storage class of volumes; none: the cluster's default one."
+    )
+
+
+class AwsTarget(Spec):
+    """A cluster, network and stores made in an AWS account."""
+
+    kind: Literal["aws"] = Field(
+        description="Where the environment runs: local, kubernetes or aws.", json_schema_extra=immutable(_MOVE)
+    )
+    region: AwsRegion = Field(
+        description="AWS region; required, since data must not land anywhere by default.",
+        json_schema_extra=immutable(_MOVE),
+    )
+    account: AwsAccount = Field(
+        description="AWS account, 12 digits in quotes; required, so credentials of another account are refused.",
+        json_schema_extra=immutable(_MOVE),
+    )
+    zones: Annotated[tuple[Literal["a", "b", "c", "d", "e", "f"], ...], Unique] = Field(
+        default=("a", "b", "c"),
+        min_length=2,
+        description="Availability zones by letter; three, so one may fail and a majority is left.",
+    )
+
+
+Target = Annotated[LocalTarget | KubernetesTarget | AwsTarget, Field(discriminator="kind")]

@@ -1,0 +1,112 @@
+"""Reusable types of text: names, addresses, regions, references."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
+
+from environments.spec.base import wrong
+
+
+def _matching(pattern: str, allowed: str, longest: int) -> tuple[PlainValidator, WithJsonSchema]:
+    regex = re.compile(pattern)
+
+    def check(value: object) -> str:
+        if not isinstance(value, str):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            raise wrong(allowed, "put it in quotes" if number and regex.fullmatch(str(value)) else "")
+        if len(value) > longest:
+            raise wrong(allowed, f"shorten it to {longest} characters ({len(value)} now)")
+        if not regex.fullmatch(value):
+            raise wrong(allowed, _nearest(value, regex, longest))
+        return value
+
+    schema = {"type": "string", "pattern": f"^(?:{pattern})$", "maxLength": longest}
+    return PlainValidator(check), WithJsonSchema(schema)
+
+
+def _nearest(value: str, regex: re.Pattern[str], longest: int) -> str:
+    """Propose what a person most likely meant: lower case, dashes for blanks."""
+    for joint in ("-", "_"):
+        candidate = re.sub(r"[^a-z0-9]+", joint, value.strip().lower()).strip("-_")[:longest]
+        if candidate and regex.fullmatch(candidate):
+            return f"did you mean '{candidate}'?"
+    return ""
+
+
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            shown = getattr(value, "value", value)
+            raise wrong("each value once", f"remove the second '{shown}'")
+    return values
+
+
+def _text(longest: int) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        allowed = f"text of 1 to {longest} characters"
+        if not isinstance(value, str):
+            raise wrong(allowed, "put it in quotes" if isinstance(value, bool | int | float) else "")
+        if not value.strip():
+            raise wrong(allowed, "say it in a sentence, or leave the key out")
+        if len(value) > longest:
+            raise wrong(allowed, f"shorten it ({len(value)} characters now)")
+        return value
+
+    return check
+
+
+Unique = AfterValidator(_unique)
+
+Name = Annotated[
+    str,
+    *_matching(r"[a-z](?:[a-z0-9-]*[a-z0-9])?", "1 to 40 of a-z, 0-9 and '-', starting with a letter", 40),
+]
+"""A name that becomes part of paths, URNs and Kubernetes labels; 40 leaves room for prefixes within their 63."""
+
+Identifier = Annotated[str, *_matching(r"[a-z][a-z0-9_]*", "1 to 64 of a-z, 0-9 and '_', starting with a letter", 64)]
+"""A metric or a feature view: a name that is also used in code."""
+
+Email = Annotated[
+    str, *_matching(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)+", "an e-mail address such as team@example.com", 254)
+]
+Region = Annotated[
+    str,
+    *_matching(r"[a-z]{2,6}(?:-[a-z]+)*(?:-[0-9]{1,2})?", "a region such as eu or eu-central-1", 32),
+]
+"""A cloud's region, or a wider one such as `eu`."""
+
+AwsRegion = Annotated[str, *_matching(r"[a-z]{2}(?:-[a-z]+)+-[0-9]", "an AWS region such as eu-central-1", 32)]
+AwsAccount = Annotated[str, *_matching(r"[0-9]{12}", "an AWS account: 12 digits in quotes", 12)]
+Bucket = Annotated[
+    str,
+    *_matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket name: 3 to 63 of a-z, 0-9, '.' and '-'", 63),
+]
+Endpoint = Annotated[str, *_matching(r"https?://[^\s/@?#]+/?", "an http(s) address without path or credentials", 255)]
+Licence = Annotated[str, *_matching(r"[A-Za-z0-9][A-Za-z0-9.+-]*", "an SPDX identifier such as Apache-2.0", 64)]
+Column = Annotated[
+    str, *_matching(r"[^\x00-\x1f\x7f\s](?:[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s])?", "a column's name", 128)
+]
+ApiVersion = Annotated[str, *_matching(r"v[1-9][0-9]{0,2}", "v1, v2, …", 4)]
+Document = Annotated[
+    str,
+    *_matching(
+        r"https://[^\s@]+|(?!/)(?!~)(?!(?:.*/)?\.\.(?:/|$))(?![A-Za-z][A-Za-z0-9+.-]*:)[^\x00-\x1f\x7f\\]+",
+        "a path inside the repository, or an https address",
+        512,
+    ),
+]
+"""A document kept beside the environments, or on a site of the organisation."""
+
+Text = Annotated[str, PlainValidator(_text(2000)), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A sentence or two for people."""
+
+Word = Annotated[str, PlainValidator(_text(200)), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A short label for people."""
+
+Flag = Annotated[bool, Strict()]
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
