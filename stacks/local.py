@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pulumi
 
@@ -13,18 +11,182 @@ from components.binaries import Binaries, find
 from components.gateway.args import Entrance, GatewayArgs
 from components.gateway.local import Gateway
 from components.governance.system import AISystem, AISystemArgs
-from components.host import Host, loopback
+from components.host import Host, LocalComponent
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.local import Monitoring
 from components.platform.args import PlatformArgs
 from components.platform.local import Platform
 from components.registry.args import RegistryArgs
 from components.registry.local import Registry
-from components.serving.args import Endpoint, ServingArgs, serving_name
+from components.serving.args import ServingArgs, serving_name
 from components.serving.local import Serving
-from components.supervision.file import ConfigFile
 from components.supervision.ports import Ports
-from environments import Capability, EnvironmentSpec, SystemSpec, Workspace
+from environments import Capability, EnvironmentSpec, Workspace
+from environments.spec.serving import ServingMode
+from environments.spec.storage import FolderStorage
+from environments.spec.system import SystemSpec
+from environments.spec.target import LocalTarget
 from services.alerts.settings import Promise
 from services.gateway.settings import Consumer
+from stacks.checks import probability_range
 from stacks.contracts import LocalEnvironment
+
+UNOWNED = "nobody is named"
+"""The owner in alerts of an environment whose file names none."""
+
+
+def build(spec: EnvironmentSpec, workspace: Workspace) -> LocalEnvironment:
+    """Register the resources of a local environment, those that its capabilities ask for.
+
+    Raises:
+        PlanError: A program that its services run is missing.
+    """
+    return _Local(spec, workspace).environment
+
+
+class _Local:
+    """One environment while it is built, in the order of what needs what."""
+
+    def __init__(self, spec: EnvironmentSpec, workspace: Workspace) -> None:
+        self.spec = spec
+        self.binaries = _binaries(spec, workspace)
+        self.home = workspace.home(spec.name)
+        self.artifacts = _artifacts(spec, workspace)
+        self.components: list[LocalComponent] = []
+        self.urls: dict[str, pulumi.Output[str]] = {}
+        self.systems = {
+            system.name: AISystem(system.name, AISystemArgs(system.model_dump(mode="json"))) for system in spec.systems
+        }
+        self.ports = {serving_name(system.name): self._serving_ports(system) for system in self._realtime()}
+        platform = Platform(
+            "platform",
+            PlatformArgs(
+                facts=_facts(spec),
+                home=self.home,
+                socket=workspace.socket(spec.name),
+                owner=spec.owner or UNOWNED,
+                binaries=self.binaries,
+                wanted=_wanted(spec),
+                after=list(self.ports.values()),
+            ),
+        )
+        self.ports = {**platform.ports, **self.ports}
+        self.host: Host = platform.host
+        self._registry()
+        self._gateway([self._serving(system) for system in self._realtime()])
+        self._monitoring()
+        self.environment = LocalEnvironment(
+            home=self.home,
+            socket=self.host.socket,
+            urls=self.urls,
+            ports={service: ports.ports for service, ports in self.ports.items()},
+        )
+
+    def _realtime(self) -> list[SystemSpec]:
+        return [system for system in self.spec.systems if system.serving.mode is ServingMode.REALTIME]
+
+    def _serving_ports(self, system: SystemSpec) -> Ports:
+        service = serving_name(system.name)
+        wanted = dict.fromkeys(("http", "grpc", "metrics"), 0)
+        opts = self.systems[system.name].child()
+        return Ports(f"{service}-ports", home=self.home, owner=service, wanted=wanted, opts=opts)
+
+    def _registry(self) -> None:
+        if Capability.REGISTRY not in self.spec.capabilities:
+            return
+        args = RegistryArgs(self.host, self.ports["mlflow"].port("mlflow"), self.artifacts)
+        registry = Registry("registry", args)
+        self.components.append(registry)
+        self.urls["mlflow"] = registry.uri
+
+    def _serving(self, system: SystemSpec) -> Entrance:
+        service = serving_name(system.name)
+        sla, serving = system.serving.sla, system.serving
+        promise = Promise(
+            system=system.name,
+            owner=self.spec.owner_of(system) or UNOWNED,
+            p99_seconds=sla.p99.total_seconds(),
+            availability=sla.availability,
+        )
+        component = Serving(
+            service,
+            ServingArgs(self.host, system.name, self.ports[service], promise, probability_range(system)),
+            self.systems[system.name].child(),
+        )
+        self.components.append(component)
+        return Entrance(
+            endpoint=component.endpoint,
+            consumers=tuple(
+                Consumer(name=consumer.name, count=consumer.rate.count, per_seconds=consumer.rate.per_seconds)
+                for consumer in serving.consumers
+            ),
+            timeout_s=serving.limits.timeout.total_seconds(),
+            body_limit=serving.limits.body_bytes,
+        )
+
+    def _gateway(self, entrances: list[Entrance]) -> None:
+        if Capability.GATEWAY not in self.spec.capabilities:
+            return
+        args = GatewayArgs(self.host, self.ports["gateway"], f"mlstrata/{self.spec.name}", entrances)
+        gateway = Gateway("gateway", args)
+        self.components.append(gateway)
+        self.urls["gateway"] = gateway.url
+
+    def _monitoring(self) -> None:
+        if Capability.ALERTS not in self.spec.capabilities:
+            return
+        monitoring = Monitoring(
+            "monitoring",
+            MonitoringArgs(
+                host=self.host,
+                prometheus_port=self.ports["prometheus"].port("prometheus"),
+                alertmanager_port=self.ports["alertmanager"].port("alertmanager"),
+                resources_port=self.ports["resources"].port("resources"),
+                retention_days=max(1, self.spec.retention.logs.days),
+                contributions=[file for component in self.components for file in component.contributions],
+            ),
+        )
+        self.components.append(monitoring)
+        self.urls |= {"prometheus": monitoring.prometheus, "alertmanager": monitoring.alertmanager}
+
+
+def _wanted(spec: EnvironmentSpec) -> Mapping[str, Mapping[str, int]]:
+    """Return the ports of the platform's own services, one set a service: another stage adds sets, and changes none."""
+    given = spec.target.ports if isinstance(spec.target, LocalTarget) else {}
+    names: list[tuple[Capability, str, tuple[str, ...]]] = [
+        (Capability.REGISTRY, "mlflow", ("mlflow",)),
+        (Capability.GATEWAY, "gateway", ("gateway", "gateway_admin")),
+        (Capability.ALERTS, "prometheus", ("prometheus",)),
+        (Capability.ALERTS, "alertmanager", ("alertmanager",)),
+        (Capability.ALERTS, "resources", ("resources",)),
+        (Capability.PIPELINES, "runner", ("runner",)),
+    ]
+    return {
+        service: {port: given.get(port, 0) for port in ports}
+        for capability, service, ports in names
+        if capability in spec.capabilities
+    }
+
+
+def _binaries(spec: EnvironmentSpec, workspace: Workspace) -> Binaries:
+    needs: list[tuple[Capability, tuple[str, ...]]] = [
+        (Capability.REGISTRY, ("mlflow",)),
+        (Capability.SERVING, ("mlserver",)),
+        (Capability.GATEWAY, ("envoy",)),
+        (Capability.PIPELINES, ("python", "uvicorn")),
+        (Capability.ALERTS, ("prometheus", "alertmanager")),
+    ]
+    names = [name for capability, tools in needs if capability in spec.capabilities for name in tools]
+    return find(names, workspace.code)
+
+
+def _facts(spec: EnvironmentSpec) -> Mapping[str, object]:
+    """Return what may not change while the environment is deployed; a stage may, so it is not among them."""
+    return spec.model_dump(mode="json", include={"name", "target", "storage"}, exclude={"target": {"ports"}})
+
+
+def _artifacts(spec: EnvironmentSpec, workspace: Workspace) -> Path:
+    """Return the folder of models and other artifacts: the one that the file names, else the environment's own."""
+    if isinstance(spec.storage, FolderStorage) and spec.storage.path is not None:
+        return workspace.root / spec.storage.path
+    return workspace.home(spec.name) / "data/mlflow/artifacts"

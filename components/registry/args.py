@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 
@@ -16,7 +17,9 @@ class RegistryArgs:
     Attributes:
         host: Where it runs.
         port: Its loopback port.
+        artifacts: Folder of models and other artifacts.
     """
 
     host: Host
     port: pulumi.Input[int]
+    artifacts: Path

@@ -30,7 +30,7 @@ class Registry(LocalComponent):
             ports={SERVICE: args.port},
             command=[
                 *(str(binaries["mlflow"]), "server", "--host", "127.0.0.1", "--port", text(args.port)),
-                *("--backend-store-uri", f"sqlite:///{data}/mlflow.db", "--artifacts-destination", f"{data}/artifacts"),
+                *("--backend-store-uri", f"sqlite:///{data}/mlflow.db", "--artifacts-destination", str(args.artifacts)),
                 *("--workers", "1", "--expose-prometheus", f"{home}/run/mlflow-metrics"),
             ],
             environment={
@@ -38,7 +38,7 @@ class Registry(LocalComponent):
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
                 "MLFLOW_DISABLE_TELEMETRY": "true",
             },
-            folders=("data/mlflow/artifacts", "run/mlflow-metrics"),
+            folders=("data/mlflow", "run/mlflow-metrics"),
             stop_seconds=15,
         )
         self.scraped(SERVICE, args.port)
