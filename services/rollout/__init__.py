@@ -1,1 +1,8 @@
-"""Releases and rollbacks of model versions."""
+"""Releases and rollbacks of model versions: registry, prediction process and gateway, moved together."""
+
+from services.rollout.context import RolloutContext
+from services.rollout.errors import RolloutError
+from services.rollout.rollout import Release, release, rollback
+from services.rollout.status import SystemStatus, status
+
+__all__ = ["Release", "RolloutContext", "RolloutError", "SystemStatus", "release", "rollback", "status"]

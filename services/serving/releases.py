@@ -40,6 +40,22 @@ class Releases(BaseModel):
     shadow: Version | None = Field(default=None, description="The version that sees traffic and answers nobody.")
     loaded: tuple[Version, ...] = Field(default=(), description="Versions in memory; the previous one, to go back.")
     history: tuple[HistoryEntry, ...] = Field(default=(), description="Decisions, oldest first.")
+    settled: bool = Field(
+        default=True,
+        description="False from the last decision until routes and registry follow it; a rollout that died stays so.",
+    )
+
+    def before_champion(self) -> Version | None:
+        """Return the version to go back to: the one released before the champion, going back counted as undoing."""
+        released: list[Version] = []
+        for entry in self.history:
+            if entry.kind == "release":
+                released.append(entry.to)
+                continue
+            while released and released[-1] != entry.to:
+                released.pop()
+        earlier = [version for version in released if version != self.champion]
+        return earlier[-1] if earlier else None
 
     @classmethod
     def read(cls, directory: Path) -> Releases:

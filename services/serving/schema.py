@@ -104,9 +104,9 @@ class RequestSchema:
             return ProblemError(400, "malformed_json", f"the body is not JSON: {reason}")
         details = [self._detail(one) for one in errors[:_MOST_DETAILS]]
         count = len(errors)
-        many = f"{count} things" if count > 1 else "1 thing"
+        many = f"{count} things in the body break" if count > 1 else "1 thing in the body breaks"
         shown = f"; the first {_MOST_DETAILS} are shown" if count > _MOST_DETAILS else ""
-        return ProblemError(422, "schema", f"{many} in the body break the model's signature{shown}", details)
+        return ProblemError(422, "schema", f"{many} the model's signature{shown}", details)
 
     def _detail(self, error: ErrorDetails) -> dict[str, Any]:
         location, kind = error["loc"], error["type"]

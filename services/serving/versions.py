@@ -93,7 +93,8 @@ class Versions:
             return model
         # Only a number of ours is repeated; the header is whatever a caller on this machine sent.
         named = wanted if _VERSION.fullmatch(wanted) else "asked for"
-        reason = self._failed.get(wanted, "it is not in memory")
+        # Why is for the operator (GET /versions, the log); a caller is not told of files and classes.
+        reason = "it could not be loaded" if wanted in self._failed else "it is not in memory"
         raise ProblemError(503, "version_not_loaded", f"version {named} of {system} cannot answer: {reason}")
 
     def is_ready(self) -> bool:

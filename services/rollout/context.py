@@ -1,0 +1,64 @@
+"""Where the parts are that a release moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.rollout.errors import RolloutError
+
+# The steps, in order, as `RolloutContext.on_step` is told of them.
+STEPS = ("registry", "download", "load", "smoke", "decide", "alias", "routes", "serve", "settle", "prune")
+
+
+def _ignore(_: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class RolloutContext:
+    """One environment, as the rollout sees it.
+
+    Attributes:
+        home: the environment's folder, `.mlstrata/<environment>`.
+        tracking_uri: address of MLflow.
+        serving_urls: by system, the loopback address of its prediction process.
+        gateway_url: address of the gateway.
+        decider: who decides, when a call does not say.
+        gateway_timeout_s: longest wait for the gateway to take new routes; it takes them in well under one second.
+        on_step: told the name of each step as it begins, for progress.
+    """
+
+    home: Path
+    tracking_uri: str
+    serving_urls: Mapping[str, str]
+    gateway_url: str
+    decider: str
+    gateway_timeout_s: float = 10.0
+    on_step: Callable[[str], None] = field(default=_ignore)
+
+    @property
+    def gateway_directory(self) -> Path:
+        """The folder Envoy watches."""
+        return self.home / "config" / "gateway"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the one rollout that may run."""
+        return self.home / "run" / "rollout.lock"
+
+    def serving_directory(self, system: str) -> Path:
+        """The folder the prediction process of `system` reads."""
+        return self.home / "data" / "serving" / system
+
+    def serving_url(self, system: str) -> str:
+        """The address of the prediction process of `system`.
+
+        Raises:
+            RolloutError: there is no such system.
+        """
+        if (url := self.serving_urls.get(system)) is not None:
+            return url
+        known = ", ".join(sorted(self.serving_urls)) or "none"
+        raise RolloutError(f"system: got {system!r}; this environment serves {known}")

@@ -1,0 +1,5 @@
+"""What a release or a rollback can fail with."""
+
+
+class RolloutError(Exception):
+    """A release or rollback did not happen, or not in full; the message says what serves now and what to do."""

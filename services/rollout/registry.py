@@ -1,0 +1,156 @@
+"""The registry as the rollout uses it: versions, their metrics and files, and the champion alias."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.rollout.errors import RolloutError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+CHAMPION = "champion"
+_MISSING = "RESOURCE_DOES_NOT_EXIST"
+_MARK = "MLmodel"
+# The client's own defaults: minutes of silent retries, a bar on the terminal, and a call to its makers.
+_CLIENT_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered version: its number, where its files are, the metrics of the run that made it."""
+
+    version: str
+    files: str
+    metrics: dict[str, float]
+
+
+class Registry:
+    """Talks to MLflow's model registry; the client is imported at the first call."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._made: MlflowClient | None = None
+
+    def candidate(self, system: str, version: str | None) -> Candidate:
+        """Return `version` of `system`, or its latest.
+
+        Raises:
+            RolloutError: there is none, or the registry does not answer.
+        """
+        versions = {str(one.version): one for one in self._versions(system)}
+        if not versions:
+            raise RolloutError(f"no version of {system} is registered at {self._uri}; train one first")
+        wanted = version or max(versions, key=int)
+        if wanted not in versions:
+            known = ", ".join(sorted(versions, key=int))
+            raise RolloutError(f"version: got {wanted!r}; registered of {system}: {known}")
+        with self._asking():
+            files = self._client().get_model_version_download_uri(system, wanted)
+            run = versions[wanted].run_id
+            metrics = dict(self._client().get_run(run).data.metrics) if run else {}
+        return Candidate(wanted, files, metrics)
+
+    def download(self, candidate: Candidate, folder: Path) -> None:
+        """Put the files of `candidate` at `folder`, all or nothing; files there already are complete.
+
+        Raises:
+            RolloutError: the files cannot be had, or are no model.
+        """
+        if folder.is_dir():
+            return
+        unfinished = folder.with_name(f"{folder.name}.tmp")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        try:
+            with self._asking():
+                from mlflow.artifacts import download_artifacts
+
+                got = Path(download_artifacts(candidate.files, dst_path=str(unfinished), tracking_uri=self._uri))
+            if not (got / _MARK).is_file():
+                raise RolloutError(
+                    f"version {candidate.version}: {candidate.files} holds no {_MARK}; register it again"
+                )
+            got.replace(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def latest(self, system: str) -> str | None:
+        """Return the newest registered version.
+
+        Raises:
+            RolloutError: the registry does not answer.
+        """
+        return max((str(one.version) for one in self._versions(system)), key=int, default=None)
+
+    def champion(self, system: str) -> str | None:
+        """Return the version that has the champion alias.
+
+        Raises:
+            RolloutError: the registry does not answer.
+        """
+        from mlflow.exceptions import MlflowException
+
+        with self._asking():
+            try:
+                return str(self._client().get_model_version_by_alias(system, CHAMPION).version)
+            except MlflowException as error:
+                # A model without the alias is an invalid parameter to MLflow, one it does not know is missing.
+                if error.error_code in (_MISSING, "INVALID_PARAMETER_VALUE"):
+                    return None
+                raise
+
+    def set_champion(self, system: str, version: str | None) -> None:
+        """Give the champion alias to `version`, or to none.
+
+        Raises:
+            RolloutError: the registry does not answer or refuses.
+        """
+        if self.champion(system) == version:
+            return
+        with self._asking():
+            if version is None:
+                self._client().delete_registered_model_alias(system, CHAMPION)
+            else:
+                self._client().set_registered_model_alias(system, CHAMPION, version)
+
+    def _versions(self, system: str) -> list[ModelVersion]:
+        found: list[ModelVersion] = []
+        token: str | None = None
+        with self._asking():
+            while True:
+                page = self._client().search_model_versions(f"name = '{system}'", page_token=token)
+                found += [one for one in page if one.status == "READY"]
+                if not (token := page.token):
+                    return found
+
+    def _client(self) -> MlflowClient:
+        if self._made is None:
+            for name, value in _CLIENT_SETTINGS.items():
+                os.environ.setdefault(name, value)
+            from mlflow import MlflowClient
+
+            self._made = MlflowClient(self._uri, self._uri)
+        return self._made
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            reason = str(error).partition("\n")[0][:300]
+            raise RolloutError(f"the registry at {self._uri} does not do what is asked: {reason}") from error

@@ -1,0 +1,63 @@
+"""What serves, what should, and where the two differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.rollout.context import RolloutContext
+from services.rollout.errors import RolloutError
+from services.rollout.process import ServingProcess
+from services.rollout.registry import Registry
+from services.rollout.routing import read_releases
+from services.serving.releases import Releases
+
+
+@dataclass(frozen=True)
+class SystemStatus:
+    """The releases of one system, as its parts have them.
+
+    Attributes:
+        system: the system.
+        releases: what was decided.
+        latest: the newest registered version; None when there is none or the registry does not answer.
+        alias: the version with the champion alias in the registry.
+        in_memory: the versions the prediction process has loaded.
+        differences: where the parts disagree or do not answer, a sentence each; empty when all is well.
+    """
+
+    system: str
+    releases: Releases
+    latest: str | None
+    alias: str | None
+    in_memory: tuple[str, ...]
+    differences: tuple[str, ...]
+
+
+def status(context: RolloutContext, system: str) -> SystemStatus:
+    """Ask every part what it has of `system`; a part that does not answer is a difference, not an error.
+
+    Raises:
+        RolloutError: there is no such system, or its releases cannot be read.
+    """
+    process, registry = ServingProcess(system, context.serving_url(system)), Registry(context.tracking_uri)
+    releases = read_releases(context, system)
+    differences: list[str] = []
+    latest = alias = None
+    in_memory: tuple[str, ...] = ()
+    try:
+        latest, alias = registry.latest(system), registry.champion(system)
+        if alias != releases.champion:
+            differences.append(
+                f"the registry's champion is {alias or 'none'}, released is {releases.champion or 'none'}"
+            )
+    except RolloutError as error:
+        differences.append(str(error))
+    try:
+        in_memory = tuple(process.loaded())
+        if missing := [version for version in releases.loaded if version not in in_memory]:
+            differences.append(f"the prediction process lacks version {', '.join(missing)}")
+    except RolloutError as error:
+        differences.append(str(error))
+    if not releases.settled:
+        differences.append("the last release or rollback did not end; run it once more")
+    return SystemStatus(system, releases, latest, alias, in_memory, tuple(differences))
