@@ -2,7 +2,8 @@
 
 Each component is a thin wrapper, because Kubeflow copies its source into the compiled file: it unpacks parameters,
 calls one function of `mlstrata_steps` and writes its outputs. A step's environment names the version of that package's
-code, so caching, whose keys hold the environment, never serves the work of older code.
+code, so caching, whose keys hold the environment, never serves the work of older code. Documents whose numbers matter
+exactly travel as JSON text: Kubeflow's own structures turn 1 into 1.0, which to a classifier can mean another thing.
 """
 # ruff: noqa: PLR0917 - Kubeflow passes a component's inputs by name
 # Kubeflow reads the annotations of components as objects: no `from __future__ import annotations` here.
@@ -38,13 +39,15 @@ def ingest(source: str, store: str, data: dsl.Output[dsl.Dataset]) -> NamedTuple
 
 
 @component
-def quality(data: dsl.Input[dsl.Dataset], columns: dict, rules: dict, report: dsl.Output[dsl.Artifact]) -> None:
+def quality(data: dsl.Input[dsl.Dataset], columns: dict, rules: str, report: dsl.Output[dsl.Artifact]) -> None:
     """Check the snapshot; a failed check ends the run."""
+    import json
+
     from mlstrata_steps.outcome import reporting, write_json
     from mlstrata_steps.quality import check_quality, require_quality
 
     with reporting("quality"):
-        found = check_quality(data.path, columns, rules)
+        found = check_quality(data.path, columns, json.loads(rules))
         write_json(report.path, found)
         require_quality(found)
 
@@ -72,16 +75,19 @@ def train(
     training: dsl.Input[dsl.Dataset],
     columns: dict,
     algorithm: str,
-    parameters: dict,
+    parameters: str,
     seed: int,
     model: dsl.Output[dsl.Model],
 ) -> float:
     """Fit the model; gives the share of positives."""
+    import json
+
     from mlstrata_steps.outcome import reporting
     from mlstrata_steps.train import train as run
 
     with reporting("train"):
-        found = run(training.path, model.path, columns, algorithm=algorithm, parameters=parameters, seed=seed)
+        chosen = json.loads(parameters)
+        found = run(training.path, model.path, columns, algorithm=algorithm, parameters=chosen, seed=seed)
     model.framework = "scikit-learn"
     model.metadata.update({"algorithm": algorithm, "features": list(found.features)})
     return found.base_rate
@@ -128,19 +134,22 @@ def register(
     report: dsl.Input[dsl.Artifact],
     evaluation: dict,
     columns: dict,
-    settings: dict,
+    settings: str,
     kpis: list,
     lineage: dict,
     stamp: str,
     tracking_uri: str,
 ) -> dict:
     """Put the model into the registry."""
+    import json
+
     from mlstrata_steps.outcome import read_json, reporting
     from mlstrata_steps.register import Lineage
     from mlstrata_steps.register import register as run
 
     with reporting("register"):
-        made = Lineage.of(settings, stamp, data.metadata["data_version"], data_path=data.path, **lineage)
+        recipe = json.loads(settings)
+        made = Lineage.of(recipe, stamp, data.metadata["data_version"], data_path=data.path, **lineage)
         found = run(
             system,
             model.path,
@@ -148,7 +157,7 @@ def register(
             evaluation,
             made,
             columns=columns,
-            settings=settings,
+            settings=recipe,
             kpis=kpis,
             quality=read_json(report.path),
             tracking_uri=tracking_uri,
@@ -179,10 +188,10 @@ def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
         store: str,
         columns: dict,
         algorithm: str,
-        parameters: dict,
-        quality_rules: dict,
+        parameters: str,
+        quality_rules: str,
         kpis: list,
-        settings: dict,
+        settings: str,
         lineage: dict,
         tracking_uri: str,
         seed: int = 0,

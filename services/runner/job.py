@@ -1,0 +1,189 @@
+"""`python -m services.runner.job --settings FILE`: one training run, as a plain job.
+
+FILE holds a `TrainingRequest`. On standard output, one JSON object a line: first `{"run", "log", "steps"}`, then a
+`Step` whenever one starts or ends, last `{"state", "result", "error"}`. Exit code 0 when a version is registered, 1
+when a step failed or refused, 2 when the request is wrong.
+
+With `--check` nothing runs: the line is `{"fingerprint", "version"}`, and the version is null when these data, code and
+settings have not made one yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from services.runner.contract import State, Step, TrainingRequest
+from services.runner.registry import RegistryUnavailable, version_with
+
+DEFAULTS = {
+    # A registry that is down should fail the step in seconds; its own retries come on top.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""Environment of the steps, where the caller's own says nothing else."""
+
+
+def main() -> int:
+    """Run or check what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m services.runner.job", description="One training run.")
+    parser.add_argument("--settings", type=Path, required=True, help="JSON file of a TrainingRequest")
+    parser.add_argument("--run", default=None, help="the run's id; a new one by default")
+    parser.add_argument("--check", action="store_true", help="only say whether a version exists already")
+    options = parser.parse_args()
+    try:
+        request = TrainingRequest.model_validate_json(options.settings.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        return _failed(f"{options.settings}: {_plain(error)}", 2)
+    from mlstrata_steps import StepError
+
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    try:
+        if options.check:
+            _print(check(request))
+            return 0
+        return run(request, options.run or new_id())
+    except (StepError, RegistryUnavailable, CompileFailed) as error:
+        return _failed(str(error), 1)
+
+
+class CompileFailed(Exception):  # noqa: N818 - an end of a run
+    """The pipeline could not be compiled."""
+
+
+def new_id() -> str:
+    """Make a run's id."""
+    return uuid.uuid4().hex[:12]
+
+
+def check(request: TrainingRequest) -> dict[str, str | None]:
+    """Say whether the registry holds a version that these data, code and settings made.
+
+    Raises:
+        StepError: The data source does not exist.
+        RegistryUnavailable: MLflow does not answer.
+    """
+    from mlstrata_steps.source import source_stamp
+    from mlstrata_steps.versioning import fingerprint
+
+    mark = fingerprint(request.recipe(), source_stamp(request.source))
+    return {"fingerprint": mark, "version": version_with(request.tracking_uri, request.system, mark)}
+
+
+def run(request: TrainingRequest, run_id: str) -> int:
+    """Compile, if need be, and execute the pipeline; progress goes to standard output.
+
+    Raises:
+        CompileFailed: The pipeline does not compile.
+    """
+    import yaml
+
+    from services.runner.execution import RunFailed, execute, step_names
+
+    ir = compiled(request)
+    logs = request.workdir / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"{run_id}.log"
+    _print({"run": run_id, "log": str(log), "steps": step_names(yaml.safe_load(ir.read_text(encoding="utf-8")))})
+    with log.open("a", encoding="utf-8") as written:
+        try:
+            result = execute(
+                ir,
+                pipeline_arguments(request, run_id),
+                root=request.workdir / "artifacts",
+                cache=request.workdir / "cache",
+                log=written,
+                emit=_emit,
+            )
+        except RunFailed as error:
+            return _failed(str(error), 1)
+    _print({"state": State.SUCCEEDED, "result": result, "error": None})
+    return 0
+
+
+def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
+    """Turn a request into the training pipeline's inputs; Kubeflow Pipelines would take the same."""
+    return {
+        "system": request.system,
+        "source": request.source,
+        "store": str(request.workdir / "data"),
+        "columns": request.columns(),
+        "target": request.target,
+        "algorithm": request.algorithm,
+        "parameters": json.dumps(request.settings.parameters),
+        "seed": request.settings.seed,
+        "test_fraction": request.settings.test_fraction,
+        "quality_rules": json.dumps(request.settings.quality),
+        "kpis": request.gates(),
+        "settings": json.dumps(request.recipe()),
+        "lineage": {
+            "commit": request.commit,
+            "pipeline_run": run_id,
+            "environment": request.environment,
+            "source": request.source,
+        },
+        "tracking_uri": request.tracking_uri,
+    }
+
+
+def compiled(request: TrainingRequest) -> Path:
+    """Compile the pipeline in a process of its own, once for each version of its code.
+
+    Raises:
+        CompileFailed: With the last line the compiler wrote.
+    """
+    from mlstrata_steps.versioning import code_version
+
+    digest = hashlib.sha256(code_version().encode())
+    spec = importlib.util.find_spec("pipelines")
+    if spec is None or spec.origin is None:
+        raise CompileFailed("the pipelines package is not installed here; `make install` installs it")
+    for path in sorted(Path(spec.origin).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    gpus = request.settings.gpus
+    target = request.workdir / "compiled" / f"{request.pipeline}-{digest.hexdigest()[:12]}-{gpus}gpu.yaml"
+    if not target.exists():
+        command = [sys.executable, "-m", "pipelines", "compile", request.pipeline, "-o", str(target)]
+        done = subprocess.run([*command, "--gpus", str(gpus)], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines() or ["it said nothing"]
+            raise CompileFailed(f"pipeline {request.pipeline} does not compile: {lines[-1]}")
+    return target
+
+
+def _emit(step: Step) -> None:
+    line = step.model_dump(mode="json", exclude_defaults=True)
+    _print({"step": line.pop("name"), **line})
+
+
+def _failed(error: str, code: int) -> int:
+    _print({"state": State.FAILED, "result": None, "error": error})
+    return code
+
+
+def _plain(error: OSError | ValidationError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+
+
+def _print(document: object) -> None:
+    # The original standard output: while a pipeline runs, sys.stdout is its log.
+    print(json.dumps(document), file=sys.__stdout__, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
