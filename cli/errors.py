@@ -33,7 +33,7 @@ def report(error: BaseException) -> int:
         complain(str(error))
         return EXIT_FAILED
     if (code := _of_the_rooms(error)) is not None:
-        complain(str(error))
+        complain(_message(error))
         return code
     return _unexpected(error)
 
@@ -47,6 +47,12 @@ def _of_the_rooms(error: BaseException) -> int | None:
     if (rollout := sys.modules.get("services.rollout")) and isinstance(error, rollout.RolloutError):
         return EXIT_FAILED
     return None
+
+
+def _message(error: BaseException) -> str:
+    """Return an error's text; what the program itself says to its user (a RunError) stands alone."""
+    inner = getattr(error, "error", None)
+    return str(inner if type(inner).__name__ == "RunError" else error)
 
 
 def _unexpected(error: BaseException) -> int:

@@ -47,7 +47,7 @@ def unbuilt(target: str, wanted: frozenset[Capability], asked: frozenset[Capabil
     ]
     return [
         f"capability {entry.capability.value!r} is not built for target {target!r} yet; "
-        f"switch it off (capabilities: {{{entry.capability.value}: off}})"
+        f"switch it off (capabilities: {{off: [{entry.capability.value}]}})"
         + (f" or stay below stage {entry.stage.value!r}" if entry.stage else "")
         for entry in missing
     ]
