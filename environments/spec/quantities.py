@@ -140,7 +140,7 @@ def parse_rate(value: object) -> Rate:
 RequestRate = Annotated[
     Rate,
     PlainValidator(parse_rate),
-    PlainSerializer(str, return_type=str, when_used="json"),
+    PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,9} ?/ ?(s|m|h|d)$", "examples": ["50/s"]}),
 ]
 

@@ -72,7 +72,7 @@ class SlaSpec(Spec):
 class ConsumerSpec(Spec):
     """Somebody who may call, with a token of their own."""
 
-    name: Name = Field(description="Name in the consumer's token, 1 to 40 of a-z, 0-9 and '-'.")
+    name: Name = Field(description="Name in the consumer's token, 2 to 40 of a-z, 0-9 and '-'.")
     rate: RequestRate = Field(description="Requests it may send, such as 50/s; required, as only its owner knows.")
 
 

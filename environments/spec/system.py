@@ -22,7 +22,7 @@ class SystemSpec(Spec):
     """An AI system: what it is for, what it learns from, how it answers, and who answers for it."""
 
     name: Name = Field(
-        description="Name of the system, 1 to 40 of a-z, 0-9 and '-'; part of its address, registry and records.",
+        description="Name of the system, 2 to 40 of a-z, 0-9 and '-'; part of its address, registry and records.",
         json_schema_extra=immutable("add a system with the new name, release a model there, then retire the old one"),
     )
     purpose: Text = Field(description="What it is for, in a sentence, as the AI Act means it; required.")

@@ -29,7 +29,7 @@ class TeamSpec(Spec):
     """A team with its share of the platform."""
 
     name: Name = Field(
-        description="Name of the team, 1 to 40 of a-z, 0-9 and '-'; its namespace and its label on every cost.",
+        description="Name of the team, 2 to 40 of a-z, 0-9 and '-'; its namespace and its label on every cost.",
         json_schema_extra=immutable("add the team under its new name, move its systems, then remove the old one"),
     )
     owner: Email | None = Field(default=None, description="Who answers for the team; none: the environment's owner.")
@@ -63,7 +63,7 @@ class GpuPoolSpec(Spec):
     """Nodes of one kind of GPU that come and go with the work."""
 
     name: Name = Field(
-        description="Name of the pool, 1 to 40 of a-z, 0-9 and '-'; label and taint of its nodes.",
+        description="Name of the pool, 2 to 40 of a-z, 0-9 and '-'; label and taint of its nodes.",
         json_schema_extra=immutable("add a pool under the new name, move the work there, then remove the old one"),
     )
     accelerator: Accelerator = Field(

@@ -63,7 +63,7 @@ Unique = AfterValidator(_unique)
 
 Name = Annotated[
     str,
-    *_matching(r"[a-z](?:[a-z0-9-]*[a-z0-9])?", "1 to 40 of a-z, 0-9 and '-', starting with a letter", 40),
+    *_matching(r"[a-z][a-z0-9-]*[a-z0-9]", "2 to 40 of a-z, 0-9 and '-', starting with a letter", 40),
 ]
 """A name that becomes part of paths, URNs and Kubernetes labels; 40 leaves room for prefixes within their 63."""
 

@@ -1,0 +1,80 @@
+"""Settings of a pipeline: plain values, with the keys of the training pipeline checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+
+from environments.spec.base import Problem, wrong
+from environments.spec.references import suggestion
+
+TRAINING = "training"
+_TRAINING_KEYS = ("parameters", "quality", "seed", "test_fraction", "gpus")
+_DEEPEST = 6
+_LARGEST_SEED = 2**32 - 1
+
+
+def plain(value: object, depth: int = 0) -> Any:  # noqa: ANN401  a value of JSON
+    """Return `value` as JSON has it.
+
+    Raises:
+        PydanticCustomError: it holds something else, a number that is not finite, or is nested too deep.
+    """
+    if isinstance(value, float) and not isfinite(value):
+        raise wrong("finite numbers")
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if depth < _DEEPEST and isinstance(value, list | tuple):
+        return [plain(item, depth + 1) for item in value]
+    if depth < _DEEPEST and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: plain(item, depth + 1) for key, item in value.items()}
+    raise wrong(f"numbers, texts, true, false, null, and lists or mappings of them, up to {_DEEPEST} deep")
+
+
+def _settings(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise wrong("a mapping of setting to value, such as {parameters: {C: 0.5}}")
+    return {str(key): plain(item) for key, item in value.items()}
+
+
+def _scalar(value: object) -> str | bool | int | float:
+    if isinstance(value, str | bool | int) or (isinstance(value, float) and isfinite(value)):
+        return value
+    raise wrong("a text, a number, true or false")
+
+
+Settings = Annotated[
+    dict[str, Any],
+    PlainValidator(_settings),
+    PlainSerializer(dict, return_type=dict[str, Any]),
+    WithJsonSchema({"type": "object"}),
+]
+Value = Annotated[
+    str | bool | int | float,
+    PlainValidator(_scalar),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+
+
+def check_training(settings: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what the training pipeline would not understand."""
+    for key, value in settings.items():
+        at = ("settings", key)
+        if key not in _TRAINING_KEYS:
+            fix = suggestion(key, _TRAINING_KEYS) or "put settings of the algorithm under `parameters`"
+            yield Problem(at, f"unknown key {key[:60]!r}; allowed {', '.join(_TRAINING_KEYS)}", fix)
+        elif key in {"parameters", "quality"}:
+            if not isinstance(value, dict):
+                yield Problem(at, "is not a mapping", f"write {key}: {{name: value}}")
+        elif key == "test_fraction":
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+                yield Problem(at, f"got {_short(value)}; allowed a number between 0 and 1", "write 0.25 for a quarter")
+        elif type(value) is not int or not 0 <= value <= _LARGEST_SEED:
+            yield Problem(at, f"got {_short(value)}; allowed a whole number, 0 or more", "write a number without quotes")
+
+
+def _short(value: object) -> str:
+    return repr(value)[:60] if isinstance(value, str | int | float) else "something else"
