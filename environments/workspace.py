@@ -28,7 +28,7 @@ class Workspace:
 
     @classmethod
     def find(cls) -> Workspace:
-        """Return the workspace: `$MLSTRATA_WORKSPACE`, else the nearest parent with a Pulumi.yaml, else the checkout."""
+        """Return `$MLSTRATA_WORKSPACE`, else the nearest parent that has a Pulumi.yaml, else the checkout."""
         if named := os.environ.get(VARIABLE):
             return cls(Path(named).expanduser().resolve())
         here = Path.cwd().resolve()

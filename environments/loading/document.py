@@ -108,7 +108,7 @@ class _Builder:
         self.anchors: dict[str, Node] = {}
         self.documents = 0
 
-    def take(self, event: Any) -> None:
+    def take(self, event: yaml.Event) -> None:
         mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
@@ -133,11 +133,11 @@ class _Builder:
         elif isinstance(event, yaml.AliasEvent):
             self._place(self._aliased(event.anchor, mark), None, mark)
 
-    def _refuse_tag(self, event: Any, mark: Mark) -> None:
+    def _refuse_tag(self, event: yaml.Event, mark: Mark) -> None:
         if event.tag is not None and event.tag != "!":
             raise Malformed("a YAML tag (!…)", mark, "remove it; quotes make a text, plain digits a number")
 
-    def _anchor(self, event: Any, node: Node) -> None:
+    def _anchor(self, event: yaml.Event, node: Node) -> None:
         if event.anchor is not None:
             self.anchors[event.anchor] = node
 
@@ -194,7 +194,7 @@ class _Builder:
                     parent.merged.add(key)
 
 
-def to_data(root: Node) -> Any:
+def to_data(root: Node) -> object:
     """Return the document as dicts, lists and scalars; its depth is bounded, so recursion is too."""
     if root.kind == "mapping":
         return {key: to_data(node) for key, (_, node) in root.entries.items()}
@@ -213,23 +213,28 @@ def repetitions(root: Node, path: tuple[Key, ...] = ()) -> Iterator[Finding]:
         yield from repetitions(node, (*path, index))
 
 
+_SYMPTOMS = (
+    ("undefined alias", "an alias (*…) without an anchor", "write the anchor (&…) before it, or the value"),
+    ("mapping values are not allowed", "not valid YAML: a second ': '", "put a text that holds ': ' in quotes"),
+    ("quoted scalar", "not valid YAML: a quote is not closed", "close the quote"),
+    (
+        "expected",
+        "not valid YAML: something else is expected here",
+        "look at the indentation, and for a bracket, brace or quote that is not closed, here or above",
+    ),
+    ("cannot start any token", "not valid YAML: a character that starts no value", "put the text in quotes"),
+)
+
+
 def _translated(error: yaml.MarkedYAMLError, text: str) -> Malformed:
     place = error.problem_mark or error.context_mark
     mark = Mark(place.line + 1, place.column + 1) if place else Mark(1, 1)
     lines = text.splitlines()
     line = lines[mark.line - 1] if mark.line <= len(lines) else ""
-    problem = str(error.problem or error.context or "it cannot be read")
+    problem = f"{error.context} {error.problem}"
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return Malformed("a tab indents the line", Mark(mark.line, line.index("\t") + 1), "indent with spaces")
-    if "alias" in problem and "undefined" in problem:
-        return Malformed("an alias (*…) without an anchor", mark, "write the anchor (&…) before it, or the value")
-    if "mapping values are not allowed" in problem:
-        return Malformed("not valid YAML: a second ': ' in the line", mark, "put a text that holds ': ' in quotes")
-    if "did not find expected" in problem or "expected" in problem:
-        fix = "look at the indentation, and for a bracket, brace or quote that is not closed, here or above"
-        return Malformed("not valid YAML: something else is expected here", mark, fix)
-    if "unexpected end of stream" in problem or "quoted scalar" in str(error.context):
-        return Malformed("not valid YAML: a quote is not closed", mark, "close the quote")
-    if "cannot start any token" in problem:
-        return Malformed("not valid YAML: a character that cannot start a value", mark, "put the text in quotes")
+    for symptom, what, fix in _SYMPTOMS:
+        if symptom in problem:
+            return Malformed(what, mark, fix)
     return Malformed("not valid YAML", mark, "look at the indentation, quotes and brackets, here and above")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -18,7 +18,7 @@ class Field(NamedTuple):
 
     key: str
     info: FieldInfo
-    annotation: Any
+    annotation: object
 
 
 def fields_of(model: type[BaseModel]) -> dict[str, Field]:
@@ -29,7 +29,7 @@ def fields_of(model: type[BaseModel]) -> dict[str, Field]:
     }
 
 
-def models_in(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: object) -> list[type[BaseModel]]:
     """Return the models that a value of this type may be: none for a scalar, several for a union."""
     annotation = _bare(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -39,14 +39,16 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
     return []
 
 
-def item_of(annotation: Any) -> Any | None:
+def item_of(annotation: object) -> object | None:
     """Return the type of a list's items or of a mapping's values; None where it is neither."""
     annotation = _bare(annotation)
     origin = get_origin(annotation)
     if origin is tuple:
-        return get_args(annotation)[0]
+        item: object = get_args(annotation)[0]
+        return item
     if origin is dict:
-        return get_args(annotation)[1]
+        value: object = get_args(annotation)[1]
+        return value
     if origin in {Union, types.UnionType}:
         return next((item for option in get_args(annotation) if (item := item_of(option)) is not None), None)
     return None
@@ -58,9 +60,9 @@ def tag_of(model: type[BaseModel]) -> str | None:
     return str(get_args(info.annotation)[0]) if info and get_origin(info.annotation) is typing.Literal else None
 
 
-def models_at(root: type[BaseModel], path: tuple[Key, ...], data: Any) -> list[type[BaseModel]]:
+def models_at(root: type[BaseModel], path: tuple[Key, ...], data: object) -> list[type[BaseModel]]:
     """Return the models that the value at `path` may be; of a union only the one that its `kind` chooses."""
-    annotation: Any = root
+    annotation: object = root
     for key in path:
         options = _chosen(models_in(annotation), data)
         data = _step(data, key)
@@ -74,7 +76,10 @@ def models_at(root: type[BaseModel], path: tuple[Key, ...], data: Any) -> list[t
 def every_field(
     model: type[BaseModel], path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], type[BaseModel], Field]]:
-    """Yield (path, owning model, field) for every field, depth first; `[]` stands for a list's item, `*` for any key."""
+    """Yield (path, owning model, field) for every field, depth first.
+
+    In a path `[]` stands for a list's item and `*` for any key of a mapping.
+    """
     for key, field in fields_of(model).items():
         here = (*path, key)
         yield here, model, field
@@ -86,18 +91,18 @@ def every_field(
             yield from every_field(option, inner)
 
 
-def _bare(annotation: Any) -> Any:
+def _bare(annotation: object) -> object:
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     return annotation
 
 
-def _chosen(options: list[type[BaseModel]], data: Any) -> list[type[BaseModel]]:
+def _chosen(options: list[type[BaseModel]], data: object) -> list[type[BaseModel]]:
     kind = data.get("kind") if isinstance(data, dict) else None
     return [option for option in options if tag_of(option) == kind] or options if len(options) > 1 else options
 
 
-def _step(data: Any, key: Key) -> Any:
+def _step(data: object, key: Key) -> object:
     if isinstance(data, dict):
         return data.get(key)
     return data[key] if isinstance(data, list) and isinstance(key, int) and key < len(data) else None

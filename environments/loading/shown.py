@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 LONGEST = 60
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -31,7 +30,7 @@ def path_of(path: tuple[str | int, ...]) -> str:
     return text
 
 
-def shown(value: Any, key: str = "") -> str:
+def shown(value: object, key: str = "") -> str:
     """Return `value` for a message.
 
     Args:
@@ -43,19 +42,14 @@ def shown(value: Any, key: str = "") -> str:
     """
     if value is None:
         return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "a list" if value else "an empty list"
-    text = str(value)
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list" if value else "an empty list"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     if _SECRET_KEY.search(key) or _looks_secret(text):
         return f"a text of {len(text)} characters (hidden: it looks like a secret)"
-    if not isinstance(value, str):
-        return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
     # repr escapes line ends and control characters, and so keeps an error on its line.
-    return repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
+    return repr(text) if isinstance(value, str) else text
 
 
 def _looks_secret(text: str) -> bool:

@@ -3,55 +3,57 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from environments.loading.shape import Key, fields_of, models_at, tag_of
+from environments.loading.shape import Key, every_field, fields_of, models_at, tag_of
 from environments.loading.shown import shown
 from environments.spec.base import CONTRADICTION, WRONG
 from environments.spec.references import suggestion
 
 Path = tuple[Key, ...]
+_LONGEST_ECHO = 40
 
 
 class Finding(NamedTuple):
-    """What is wrong at a path; `at_key` says that the key, not its value, is the culprit."""
+    """What is wrong at a path."""
 
     path: Path
     problem: str
     value: str = ""
     allowed: str = ""
     fix: str = ""
-    missing: bool = False
 
 
-_BOUNDS = {
-    "greater_than": "above {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "below {lt}",
-    "less_than_equal": "at most {le}",
-}
-_TYPES = {
-    "string_type": "a text",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "finite_number": "a finite number",
-    "dict_type": "a mapping (key: value)",
-    "model_type": "a mapping (key: value)",
-    "model_attributes_type": "a mapping (key: value)",
-    "tuple_type": "a list ([…], or a '-' a line)",
-    "list_type": "a list ([…], or a '-' a line)",
-}
-_MAPPINGS = {"dict_type", "model_type", "model_attributes_type"}
-_LISTS = {"tuple_type", "list_type"}
-_YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+class _Case(NamedTuple):
+    """One of pydantic's error details, with what it was found in."""
+
+    kind: str
+    path: Path
+    value: object
+    context: Mapping[str, Any]
+    root: type[BaseModel]
+    data: object
+
+    @property
+    def key(self) -> str:
+        return str(self.path[-1]) if self.path else ""
+
+    @property
+    def got(self) -> str:
+        return shown(self.value, self.key)
+
+    def known_keys(self, path: Path) -> list[str]:
+        """Return the keys that the mapping at `path` may have."""
+        return list(dict.fromkeys(key for model in models_at(self.root, path, self.data) for key in fields_of(model)))
+
+    def wrong(self, allowed: str, fix: str = "") -> Finding:
+        return Finding(self.path, f"got {self.got}", self.got, allowed, fix)
 
 
-def translate(error: Any, root: type[BaseModel], data: Any) -> Iterator[Finding]:
+def translate(error: Mapping[str, Any], root: type[BaseModel], data: object) -> Iterator[Finding]:
     """Yield ours for one of pydantic's error details.
 
     Args:
@@ -59,108 +61,135 @@ def translate(error: Any, root: type[BaseModel], data: Any) -> Iterator[Finding]
         root: the model that was validated.
         data: what it was validated from.
     """
-    kind, context = error["type"], error.get("ctx", {})
+    kind = error["type"]
     path = _real_path(error["loc"], kind, data)
-    value = error.get("input")
-    got = shown(value, str(path[-1]) if path else "")
+    case = _Case(kind, path, error.get("input"), error.get("ctx", {}), root, data)
     if kind == CONTRADICTION:
-        for problem in context["problems"]:
-            yield Finding((*path, *problem.at), problem.what, "", "", problem.fix)
-    elif kind == "missing":
-        yield _missing(path, root, data)
-    elif kind == "extra_forbidden":
-        yield _unknown_key(path, root, data)
-    elif kind in {"union_tag_not_found", "union_tag_invalid"}:
-        yield _union(path, root, data, value)
-    elif kind == WRONG:
-        yield Finding(path, f"got {got}", got, context["allowed"], context["fix"])
-    elif kind in {"enum", "literal_error"}:
-        options = re.findall(r"'([^']*)'", context["expected"])
-        yield Finding(path, f"got {got}", got, ", ".join(options), suggestion(str(value), options))
-    elif kind in _BOUNDS:
-        yield Finding(path, f"got {got}", got, _BOUNDS[kind].format(**context))
-    elif kind in {"too_short", "too_long"}:
-        limit = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
-        yield Finding(path, f"got {context['actual_length']} items", got, limit, "")
-    elif kind in _TYPES:
-        yield Finding(path, f"got {got}", got, _TYPES[kind], _type_fix(kind, value, path, root, data))
+        for problem in case.context["problems"]:
+            yield Finding((*path, *problem.at), problem.what, fix=problem.fix)
     else:
-        yield Finding(path, f"got {got}", got, "another value", "see docs/environments.md for the field")
+        yield _HANDLERS.get(kind, _other)(case)
 
 
-def _real_path(location: Path, kind: str, data: Any) -> Path:
+def _real_path(location: Path, kind: str, data: object) -> Path:
     """Return the location without the parts that pydantic adds: the tag of a union, the mark of a mapping's key."""
     path: list[Key] = []
     for position, key in enumerate(location):
         last = position == len(location) - 1
         if isinstance(data, dict):
-            if key in data:
-                data = data[key]
-            elif (
-                key == "[key]"
-                or (not last and data.get("kind") == key)
-                or (last and kind != "missing" and data.get("kind") == key)
-            ):
+            tag = data.get("kind") == key and not (last and kind == "missing")
+            if key not in data and (tag or key == "[key]"):
                 continue
-            else:
-                data = None
+            data = data.get(key)
         elif isinstance(data, list) and isinstance(key, int) and key < len(data):
             data = data[key]
         path.append(key)
     return tuple(path)
 
 
-def _missing(path: Path, root: type[BaseModel], data: Any) -> Finding:
-    key = str(path[-1])
-    for model in models_at(root, path[:-1], data):
-        if field := fields_of(model).get(key):
-            meaning = (field.info.description or "").rstrip(".")
-            return Finding(path, "is missing", fix=f"add '{key}': {meaning[:1].lower()}{meaning[1:]}", missing=True)
-    return Finding(path, "is missing", fix=f"add '{key}'", missing=True)
+def _missing(case: _Case) -> Finding:
+    meaning = ""
+    for model in models_at(case.root, case.path[:-1], case.data):
+        if field := fields_of(model).get(case.key):
+            text = (field.info.description or "").rstrip(".")
+            meaning = f": {text[:1].lower()}{text[1:]}"
+    return Finding(case.path, "is missing", fix=f"add '{case.key}'{meaning}")
 
 
-def _unknown_key(path: Path, root: type[BaseModel], data: Any) -> Finding:
-    known = [key for model in models_at(root, path[:-1], data) for key in fields_of(model)]
-    key = str(path[-1])
-    fix = suggestion(key, known) or _elsewhere(key, root) or "remove it"
-    return Finding(path, f"unknown key {shown(key)}", shown(key), ", ".join(dict.fromkeys(known)), fix)
+def _unknown_key(case: _Case) -> Finding:
+    known = case.known_keys(case.path[:-1])
+    fix = suggestion(case.key, known) or _elsewhere(case) or "remove it"
+    # The key alone: what stands under a mistyped `password` is nobody's business.
+    return Finding(case.path, f"unknown key {shown(case.key)}", shown(case.key), ", ".join(known), fix)
 
 
-def _elsewhere(key: str, root: type[BaseModel]) -> str:
-    """Say where the key belongs, when it was written at a wrong level."""
-    from environments.loading.shape import every_field
-
-    places = [".".join(path).replace(".[]", "[]") for path, _, _ in every_field(root) if path[-1] == key]
-    return f"it belongs to {places[0]}" if len(places) == 1 else ""
+def _elsewhere(case: _Case) -> str:
+    """Say where the key belongs, when it was written at a wrong level and there is just one right one."""
+    places = [path for path, _, _ in every_field(case.root) if path[-1] == case.key]
+    return f"it belongs to {'.'.join(places[0]).replace('.[]', '[]')}" if len(places) == 1 else ""
 
 
-def _union(path: Path, root: type[BaseModel], data: Any, value: Any) -> Finding:
-    options = [tag for model in models_at(root, path, data) if (tag := tag_of(model))]
+def _union(case: _Case) -> Finding:
+    options = [tag for model in models_at(case.root, case.path, case.data) if (tag := tag_of(model))]
     allowed = ", ".join(options)
-    if isinstance(value, dict) and "kind" in value:
-        kind = value["kind"]
-        return Finding((*path, "kind"), f"got {shown(kind)}", shown(kind), allowed, suggestion(str(kind), options))
-    if isinstance(value, dict):
-        return Finding((*path, "kind"), "is missing", "", allowed, "add 'kind'", missing=True)
-    got = shown(value)
-    fix = f"write {{kind: {value}}}" if isinstance(value, str) and value in options else f"write {{kind: {options[0]}}}"
-    return Finding(path, f"got {got}", got, f"a mapping with kind: {allowed}", fix)
+    if not isinstance(case.value, dict):
+        kind = case.value if isinstance(case.value, str) and case.value in options else options[0]
+        return case.wrong(f"a mapping with kind: {allowed}", f"write {{kind: {kind}}}")
+    at = (*case.path, "kind")
+    if "kind" not in case.value:
+        return Finding(at, "is missing", "", allowed, "add 'kind'")
+    got = shown(case.value["kind"])
+    return Finding(at, f"got {got}", got, allowed, suggestion(str(case.value["kind"]), options))
 
 
-def _type_fix(kind: str, value: Any, path: Path, root: type[BaseModel], data: Any) -> str:
-    if kind == "bool_type":
-        word = _YES.get(str(value).lower(), str(value).lower() if str(value).lower() in {"true", "false"} else "")
-        return f"did you mean {word}?" if word else ""
-    if kind in _LISTS and value is not None:
-        return "put a '-' before each item" if isinstance(value, dict) else f"write [{value}]" if _short(value) else ""
-    if kind in {"int_type", "float_type"} and isinstance(value, str):
-        number = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%?\s*", value)
-        return f"did you mean {number[1]}?" if number else ""
-    if kind in _MAPPINGS:
-        known = [key for model in models_at(root, path, data) for key in fields_of(model)]
-        return f"its keys are {', '.join(known)}" if known else ""
-    return ""
+def _option(case: _Case) -> Finding:
+    options = re.findall(r"'([^']*)'", case.context["expected"])
+    return case.wrong(", ".join(options), suggestion(str(case.value), options))
 
 
-def _short(value: Any) -> bool:
-    return isinstance(value, str | int | float) and "hidden" not in shown(value) and len(str(value)) <= 40  # noqa: PLR2004
+def _length(case: _Case) -> Finding:
+    short = case.kind == "too_short"
+    limit = f"at least {case.context['min_length']}" if short else f"at most {case.context['max_length']}"
+    fix = "add to it, or leave the key out" if short else "remove some"
+    return Finding(case.path, f"got {case.context['actual_length']} items", "", limit, fix)
+
+
+def _text(case: _Case) -> Finding:
+    return case.wrong("a text", f"write {case.value!r} in quotes" if isinstance(case.value, bool | int | float) else "")
+
+
+def _flag(case: _Case) -> Finding:
+    word = str(case.value).lower()
+    meant = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}.get(word, word)
+    return case.wrong("true or false", f"write {meant} without quotes" if meant in {"true", "false"} else "")
+
+
+def _number(case: _Case) -> Finding:
+    allowed = "a whole number" if case.kind.startswith("int") else "a finite number"
+    number = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%?\s*", case.value) if isinstance(case.value, str) else None
+    return case.wrong(allowed, f"write {number[1]} without quotes or sign" if number else "")
+
+
+def _list(case: _Case) -> Finding:
+    allowed = "a list: […], or a '-' before each item"
+    if isinstance(case.value, dict):
+        return case.wrong(allowed, "put a '-' before each item")
+    short = isinstance(case.value, str | int | float) and len(str(case.value)) <= _LONGEST_ECHO
+    return case.wrong(allowed, f"write [{case.value}]" if short and "hidden" not in case.got else "")
+
+
+def _mapping(case: _Case) -> Finding:
+    known = case.known_keys(case.path)
+    return case.wrong("a mapping (key: value)", f"its keys are {', '.join(known)}" if known else "")
+
+
+def _other(case: _Case) -> Finding:
+    return case.wrong("another value", "see docs/environments.md for the field")
+
+
+_HANDLERS: dict[str, Callable[[_Case], Finding]] = {
+    WRONG: lambda case: case.wrong(case.context["allowed"], case.context["fix"]),
+    "missing": _missing,
+    "extra_forbidden": _unknown_key,
+    "union_tag_not_found": _union,
+    "union_tag_invalid": _union,
+    "enum": _option,
+    "literal_error": _option,
+    "greater_than": lambda case: case.wrong(f"above {case.context['gt']:g}"),
+    "greater_than_equal": lambda case: case.wrong(f"at least {case.context['ge']:g}"),
+    "less_than": lambda case: case.wrong(f"below {case.context['lt']:g}"),
+    "less_than_equal": lambda case: case.wrong(f"at most {case.context['le']:g}"),
+    "too_short": _length,
+    "too_long": _length,
+    "string_type": _text,
+    "bool_type": _flag,
+    "int_type": _number,
+    "int_from_float": _number,
+    "float_type": _number,
+    "finite_number": _number,
+    "tuple_type": _list,
+    "list_type": _list,
+    "dict_type": _mapping,
+    "model_type": _mapping,
+    "model_attributes_type": _mapping,
+}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -42,7 +41,7 @@ class EnvironmentSpec(Spec):
         default=(), description="Pools of GPU nodes; none, as most models need none."
     )
     storage: Storage = Field(
-        description="Where artifacts and data lie; a folder on a local target, an S3 bucket on others, where one is not given."
+        description="Where artifacts and data lie; not given: a folder on a local target, an S3 bucket on others."
     )
     retention: RetentionSpec = Field(default=RetentionSpec(), description="How long things are kept.")
     licences: LicencesSpec = Field(default=LicencesSpec(), description="Licences that software may have.")
@@ -52,7 +51,7 @@ class EnvironmentSpec(Spec):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Return what the environment can do: the stage's own, with what is declared or switched on, less what is off."""
+        """Return what the environment can do: the stage's own and what is declared or switched on, less what is off."""
         return self._capabilities
 
     @cached_property
@@ -83,7 +82,7 @@ class EnvironmentSpec(Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _default_storage(cls, data: Any) -> Any:
+    def _default_storage(cls, data: object) -> object:
         if isinstance(data, dict) and "storage" not in data:
             target = data.get("target")
             kind = target.get("kind") if isinstance(target, dict) else getattr(target, "kind", None)

@@ -10,6 +10,7 @@ from environments.spec.base import Problem, Spec, refuse
 from environments.spec.quantities import Day
 from environments.spec.text import Document, Identifier, Name, Number, Word
 
+
 class EvaluationMetric(StrEnum):
     """Axis: what the evaluation step of the training pipeline measures by itself."""
 
@@ -23,14 +24,14 @@ class KpiSpec(Spec):
     """A figure and its limit."""
 
     metric: Identifier = Field(
-        description="Name of the figure; one that training measures (auc, accuracy, log_loss, brier), or any name with `source`."
+        description="Figure that training measures (auc, accuracy, log_loss, brier), or any name together with `source`."
     )
     at_least: Number | None = Field(default=None, description="Lowest acceptable value, in the metric's own unit.")
     at_most: Number | None = Field(default=None, description="Highest acceptable value, in the metric's own unit.")
     source: Name | None = Field(
         default=None,
-        description="Who measures it after release, such as review-queue; none: the training pipeline does, and a model "
-        "that misses it is not registered.",
+        description="Who measures it after release, such as review-queue; none: the training pipeline does, and a "
+        "model that misses it is not registered.",
     )
 
     @property

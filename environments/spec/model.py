@@ -64,12 +64,12 @@ class ModelSpec(Spec):
     )
     algorithm: Algorithm = Field(
         default=Algorithm.LOGISTIC_REGRESSION,
-        description="How it learns; logistic_regression, the simplest that can be explained coefficient by coefficient.",
+        description="How it learns; logistic_regression, the simplest, explained by its coefficients.",
     )
     settings: Settings = Field(
         default_factory=dict,
-        description="Settings of the pipeline. training takes `parameters` (of the algorithm, by scikit-learn's names), "
-        "`quality` (limits of the data checks), `seed` (0), `test_fraction` (0.25) and `gpus` (0); empty: these.",
+        description="Settings of the pipeline. training takes `parameters` (of the algorithm, by scikit-learn's "
+        "names), `quality` (limits of the data checks), `seed` (0), `test_fraction` (0.25) and `gpus` (0); empty: these.",
     )
     pipeline: Name = Field(
         default=TRAINING, description="Pipeline that makes the model; training, the one that comes with mlstrata."

@@ -70,7 +70,7 @@ def parse_duration(value: object) -> timedelta:
 def _propose_duration(value: str) -> str:
     match = _WORDS.fullmatch(value.strip())
     if not match:
-        return "add the unit, such as {0}d".format(value.strip()) if value.strip().isdecimal() else ""
+        return f"add the unit, such as {value.strip()}d" if value.strip().isdecimal() else ""
     word = match[2].lower()
     if word == "month":
         return f"months differ in length; count days, such as {int(match[1]) * 31}d"

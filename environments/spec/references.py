@@ -35,24 +35,24 @@ def suggestion(value: str, allowed: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else ""
 
 
-def _mappings(data: Any, key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _mappings(data: object, key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     items = data.get(key) if isinstance(data, Mapping) else None
     for index, item in enumerate(items if isinstance(items, list | tuple) else ()):
         if isinstance(item, Mapping):
             yield index, item
 
 
-def _names(data: Any, key: str) -> list[str]:
+def _names(data: object, key: str) -> list[str]:
     return [item["name"] for _, item in _mappings(data, key) if isinstance(item.get("name"), str)]
 
 
-def _part(data: Any, *keys: str) -> Any:
+def _part(data: object, *keys: str) -> object:
     for key in keys:
         data = data.get(key) if isinstance(data, Mapping) else None
     return data
 
 
-def _duplicates(data: Any, key: str, at: At = ()) -> Iterator[Problem]:
+def _duplicates(data: object, key: str, at: At = ()) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, item in _mappings(data, key):
         name = item.get("name")
@@ -65,7 +65,7 @@ def _duplicates(data: Any, key: str, at: At = ()) -> Iterator[Problem]:
         seen.add(name)
 
 
-def _reference(value: Any, known: list[str], at: At, what: str, how: str) -> Iterator[Problem]:
+def _reference(value: object, known: list[str], at: At, what: str, how: str) -> Iterator[Problem]:
     if isinstance(value, str) and value not in known:
         allowed = f"; allowed {', '.join(known)}" if known else ""
         fix = suggestion(value, known) or how
@@ -127,7 +127,7 @@ def _switches(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(("capabilities", "on", on[capability]), what, f"add {needed} to capabilities.on")
 
 
-def _capabilities(names: Any) -> dict[Capability, int]:
+def _capabilities(names: object) -> dict[Capability, int]:
     known = set(Capability)
     found: dict[Capability, int] = {}
     for index, name in enumerate(names if isinstance(names, list | tuple) else ()):

@@ -37,7 +37,7 @@ class RolloutSpec(Spec):
 
     strategy: Strategy = Field(
         default=Strategy.ALL_AT_ONCE,
-        description="canary, shadow, ab, bandit or all_at_once; the last, as nothing judges a challenger before `scale`.",
+        description="canary, shadow, ab, bandit or all_at_once; the last, as nothing judges a model before `scale`.",
     )
     steps: tuple[Step, ...] = Field(
         default=(), description="canary only: percent of traffic at each step, rising; 10 and 50 where none are given."
@@ -60,7 +60,7 @@ class RolloutSpec(Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in(cls, data: Any) -> Any:
+    def _fill_in(cls, data: object) -> object:
         if isinstance(data, dict) and isinstance(strategy := data.get("strategy"), str):
             missing = {k: v for k, v in _DEFAULTS.get(strategy, {}).items() if not data.get(k)}
             return {**data, **missing}

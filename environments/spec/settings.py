@@ -73,7 +73,9 @@ def check_training(settings: Mapping[str, Any]) -> Iterator[Problem]:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
                 yield Problem(at, f"got {_short(value)}; allowed a number between 0 and 1", "write 0.25 for a quarter")
         elif type(value) is not int or not 0 <= value <= _LARGEST_SEED:
-            yield Problem(at, f"got {_short(value)}; allowed a whole number, 0 or more", "write a number without quotes")
+            yield Problem(
+                at, f"got {_short(value)}; allowed a whole number, 0 or more", "write a number without quotes"
+            )
 
 
 def _short(value: object) -> str:
