@@ -84,7 +84,7 @@ class TrainingRequest(_Closed):
     settings: TrainingSettings = Field(default_factory=TrainingSettings, description="How it is trained.")
     tracking_uri: str = Field(pattern=r"^https?://", description="Address of MLflow.")
     workdir: Path = Field(description="Absolute folder for snapshots, artifacts, caches and logs of runs.")
-    commit: str = Field("unknown", description="Commit of the repository, with -dirty when it had changes.")
+    commit: str | None = Field(None, description="Commit of the repository; None: the one the running code is from.")
 
     @field_validator("workdir")
     @classmethod
@@ -123,6 +123,15 @@ class TrainingRequest(_Closed):
         }
 
 
+class Artifact(_Closed):
+    """Something a step wrote."""
+
+    name: str = Field(description="Its name among the step's outputs.")
+    kind: str = Field(description="Its type in Kubeflow's words, such as system.Dataset.")
+    uri: str = Field(description="Where it is.")
+    metadata: dict[str, Any] = Field(default_factory=dict, description="What the step says of it.")
+
+
 class Step(_Closed):
     """One step of a run."""
 
@@ -131,7 +140,8 @@ class Step(_Closed):
     seconds: float | None = Field(None, description="How long it took, in seconds; None before its end.")
     cached: bool = Field(False, description="Its outputs were reused from an equal step.")
     error: str | None = Field(None, description="Why it failed.")
-    outputs: dict[str, Any] = Field(default_factory=dict, description="Small outputs worth showing.")
+    outputs: dict[str, Any] = Field(default_factory=dict, description="Its outputs that are one number or text.")
+    artifacts: tuple[Artifact, ...] = Field((), description="What it wrote.")
 
 
 class Run(_Closed):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from services.runner.contract import State, Step
+from services.runner.contract import Artifact, State, Step
 
 MARKER = "mlstrata-step-ended "
 """Starts the line in which a step says why it stopped (mlstrata_steps.outcome)."""
@@ -136,6 +136,7 @@ def _observed(log: Log, failed: list[Step], emit: Emit) -> Iterator[None]:
             cached=bool(hits),
             error=error,
             outputs={name: value for name, value in outputs.items() if isinstance(value, str | int | float)},
+            artifacts=tuple(_artifact(name, value) for name, value in outputs.items() if hasattr(value, "uri")),
         )
         if not done:
             failed.append(step)
@@ -147,3 +148,7 @@ def _observed(log: Log, failed: list[Step], emit: Emit) -> Iterator[None]:
         yield
     finally:
         task_executor.execute_single_task, cache.LocalCache.get = execute_task, get
+
+
+def _artifact(name: str, value: Any) -> Artifact:  # noqa: ANN401
+    return Artifact(name=name, kind=value.schema_title, uri=value.uri, metadata=dict(value.metadata))

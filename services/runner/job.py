@@ -11,19 +11,24 @@ settings have not made one yet.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import uuid
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from services.runner.commit import current_commit
 from services.runner.contract import State, Step, TrainingRequest
+from services.runner.problems import plain
 from services.runner.registry import RegistryUnavailable, version_with
 
 DEFAULTS = {
@@ -41,12 +46,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.runner.job", description="One training run.")
     parser.add_argument("--settings", type=Path, required=True, help="JSON file of a TrainingRequest")
     parser.add_argument("--run", default=None, help="the run's id; a new one by default")
+    parser.add_argument("--log", type=Path, default=None, help="the log file; one in the workdir by default")
+    parser.add_argument("--attached", action="store_true", help="end when standard input ends")
     parser.add_argument("--check", action="store_true", help="only say whether a version exists already")
     options = parser.parse_args()
     try:
         request = TrainingRequest.model_validate_json(options.settings.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
-        return _failed(f"{options.settings}: {_plain(error)}", 2)
+        return _failed(f"{options.settings}: {plain(error)}", 2)
+    if options.attached:
+        threading.Thread(target=_end_with_caller, daemon=True).start()
     from mlstrata_steps import StepError
 
     for name, value in DEFAULTS.items():
@@ -55,18 +64,14 @@ def main() -> int:
         if options.check:
             _print(check(request))
             return 0
-        return run(request, options.run or new_id())
+        run_id = options.run or uuid.uuid4().hex[:12]
+        return run(request, run_id, options.log or request.workdir / "logs" / f"{run_id}.log")
     except (StepError, RegistryUnavailable, CompileFailed) as error:
         return _failed(str(error), 1)
 
 
 class CompileFailed(Exception):  # noqa: N818 - an end of a run
     """The pipeline could not be compiled."""
-
-
-def new_id() -> str:
-    """Make a run's id."""
-    return uuid.uuid4().hex[:12]
 
 
 def check(request: TrainingRequest) -> dict[str, str | None]:
@@ -83,7 +88,7 @@ def check(request: TrainingRequest) -> dict[str, str | None]:
     return {"fingerprint": mark, "version": version_with(request.tracking_uri, request.system, mark)}
 
 
-def run(request: TrainingRequest, run_id: str) -> int:
+def run(request: TrainingRequest, run_id: str, log: Path) -> int:
     """Compile, if need be, and execute the pipeline; progress goes to standard output.
 
     Raises:
@@ -94,9 +99,7 @@ def run(request: TrainingRequest, run_id: str) -> int:
     from services.runner.execution import RunFailed, execute, step_names
 
     ir = compiled(request)
-    logs = request.workdir / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    log = logs / f"{run_id}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     _print({"run": run_id, "log": str(log), "steps": step_names(yaml.safe_load(ir.read_text(encoding="utf-8")))})
     with log.open("a", encoding="utf-8") as written:
         try:
@@ -130,7 +133,7 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
         "kpis": request.gates(),
         "settings": json.dumps(request.recipe()),
         "lineage": {
-            "commit": request.commit,
+            "commit": request.commit or current_commit(),
             "pipeline_run": run_id,
             "environment": request.environment,
             "source": request.source,
@@ -174,10 +177,15 @@ def _failed(error: str, code: int) -> int:
     return code
 
 
-def _plain(error: OSError | ValidationError) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+def _end_with_caller() -> None:
+    """End this job and its steps once the process that holds the other end of standard input is gone."""
+    # Not sys.stdin: its lock would keep the interpreter from ending in peace.
+    with contextlib.suppress(OSError):
+        while os.read(0, 1):
+            pass
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os._exit(1)
 
 
 def _print(document: object) -> None:
