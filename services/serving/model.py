@@ -24,6 +24,7 @@ _DTYPES = {
     "string": "object",
     "datetime": "datetime64[ns]",
 }
+_WITHOUT_MISSING = ("boolean", "integer", "long")
 _BINARY = 2
 
 
@@ -62,18 +63,21 @@ class LoadedModel:
     def _frame(self, instances: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         import pandas as pd
 
-        return pd.DataFrame({column.name: _series(column, instances) for column in self.schema.columns})
+        return pd.DataFrame({column.name: _array(column, instances) for column in self.schema.columns}, copy=False)
 
 
-def _series(column: Column, instances: Sequence[Mapping[str, Any]]) -> pd.Series[Any]:
-    import pandas as pd
+def _array(column: Column, instances: Sequence[Mapping[str, Any]]) -> NDArray[Any]:
+    import numpy as np
 
     values = [instance[column.name] for instance in instances]
     dtype = _DTYPES[column.type]
-    if column.type in ("integer", "long", "boolean") and None in values:
+    if column.type == "datetime":
+        # NumPy's times have no zone: all are UTC, those sent without one as well.
+        values = [value.astimezone(UTC).replace(tzinfo=None) if value and value.tzinfo else value for value in values]
+    if column.type in _WITHOUT_MISSING and None in values:
         # NumPy's whole numbers and booleans know no missing value.
-        dtype = "float64" if column.type != "boolean" else "object"
-    return pd.Series(values, dtype=dtype)
+        dtype = "object" if column.type == "boolean" else "float64"
+    return np.array(values, dtype=dtype)
 
 
 def probabilities(output: object, count: int) -> NDArray[np.float64]:

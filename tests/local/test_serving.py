@@ -1,0 +1,218 @@
+"""The prediction process, for real: MLServer with our runtime, from no version to several."""
+
+import gzip
+import json
+import math
+import time
+
+import httpx
+import pytest
+
+from services.serving.releases import FILE
+
+SYSTEM = "serving-test"
+PREDICT = f"/systems/{SYSTEM}/v1/predict"
+
+
+@pytest.fixture(scope="module")
+def fresh(platforms, registered):
+    """A process that was started with nothing released."""
+    platform = platforms(SYSTEM, registered.uri, started=False)
+    platform.ready_s = platform.start_serving()
+    return platform
+
+
+@pytest.fixture(scope="module")
+def process(fresh, registered):
+    """The same process, with versions 1, 2 and the broken 3 in memory; nothing is champion."""
+    import shutil
+
+    from services.rollout.registry import Registry
+
+    registry = Registry(registered.uri)
+    answer = httpx.post(fresh.process_url + PREDICT, json={"instances": [{}]}, trust_env=False)
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "no_version"
+    for version in ("1", "2"):
+        registry.download(registry.candidate(SYSTEM, version), fresh.serving.directory / "models" / version)
+        answer = httpx.put(f"{fresh.process_url}/versions/{version}", trust_env=False, timeout=60)
+        assert answer.status_code == 200, answer.text
+    # Without its example, which it would be refused by, as another test shows.
+    broken = fresh.serving.directory / "models" / "3"
+    registry.download(registry.candidate(SYSTEM, "3"), broken)
+    shutil.copytree(broken, broken.with_name("4"))
+    (broken / "serving_input_example.json").unlink()
+    assert httpx.put(f"{fresh.process_url}/versions/3", trust_env=False, timeout=60).status_code == 200
+    return fresh
+
+
+def ask(process, body, **headers):
+    named = {name.replace("_", "-"): value for name, value in ({"x_mlstrata_version": "1"} | headers).items()}
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return httpx.post(process.process_url + PREDICT, content=content, headers=named, trust_env=False)
+
+
+def test_it_starts_quickly_and_is_ready_with_nothing_released(fresh):
+    # Importing pandas, scikit-learn and MLflow's pyfunc takes longer than this on its own.
+    assert fresh.ready_s < 6
+    assert httpx.get(f"{fresh.process_url}/v2/health/ready", trust_env=False).status_code == 200
+
+
+def test_each_version_answers_with_its_own_probability(process, application):
+    answers = [ask(process, {"instances": [application] * 2}, x_mlstrata_version=version) for version in ("1", "2")]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    bodies = [answer.json() for answer in answers]
+    assert [body["model"] for body in bodies] == [
+        {"system": SYSTEM, "version": "1"},
+        {"system": SYSTEM, "version": "2"},
+    ]
+    assert [answer.headers["x-mlstrata-version"] for answer in answers] == ["1", "2"]
+    first, second = (body["predictions"] for body in bodies)
+    assert first[0] == first[1] != second[0]
+    assert all(0 <= one["probability"] <= 1 and one["label"] == (one["probability"] >= 0.5) for one in first + second)
+
+
+def test_without_a_header_and_a_champion_it_says_that_nothing_is_released(process, application):
+    body = json.dumps({"instances": [application]})
+    answer = httpx.post(process.process_url + PREDICT, content=body, trust_env=False)
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "no_version"
+
+
+def test_the_request_id_comes_back_in_body_and_header(process, application):
+    answer = ask(process, {"instances": [application]}, x_request_id="abc-123")
+    assert answer.json()["request_id"] == answer.headers["x-request-id"] == "abc-123"
+
+
+def test_a_schema_break_is_422_with_every_break_named(process, application):
+    body = {"instances": [application, application | {"pirat": "0.2", "chist": 1.5, "unempl": 3} | {"hschool": None}]}
+    answer = ask(process, body, x_request_id="r")
+    assert answer.status_code == 422
+    details = {one["path"]: one for one in answer.json()["error"]["details"]}
+    assert set(details) == {f"instances[1].{name}" for name in ("pirat", "chist", "unempl", "hschool")}
+    assert details["instances[1].pirat"] == {
+        "path": "instances[1].pirat",
+        "got": '"0.2"',
+        "expected": "a number",
+        "fix": "send a number",
+    }
+    assert "unemp" in details["instances[1].unempl"]["fix"]
+    assert answer.json()["request_id"] == "r"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"instances": [' + b"[" * 5000], ids=range(4))
+def test_what_is_not_json_is_400(process, body):
+    assert ask(process, body).status_code == 400
+
+
+def test_a_compressed_body_is_refused_before_it_grows(process):
+    answer = ask(process, gzip.compress(b" " * 50_000_000), content_encoding="gzip")
+    assert answer.status_code == 415
+
+
+def test_numbers_that_are_no_probabilities_are_withheld_and_counted(process, application):
+    answer = ask(process, {"instances": [application]}, x_mlstrata_version="3")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "implausible"
+    assert "0.0 to 1.0" in answer.json()["error"]["message"]
+    sample = f'mlstrata_predict_implausible_total{{reason="range",system="{SYSTEM}",version="3"}}'
+    assert _metric(process, sample) >= 1
+
+
+def test_metrics_tell_requests_by_code_and_latency_with_the_promise_as_a_bucket(process, application):
+    sample = f'mlstrata_predict_requests_total{{code="200",system="{SYSTEM}",version="2"}}'
+    before = _metric(process, sample)
+    ask(process, {"instances": [application]}, x_mlstrata_version="2")
+    assert _metric(process, sample) == before + 1
+    assert _metric(process, f'mlstrata_predict_seconds_bucket{{le="0.15",system="{SYSTEM}",version="2"}}') >= 1
+
+
+def test_versions_load_once_and_unload(process):
+    url = f"{process.process_url}/versions"
+    first = httpx.put(f"{url}/2", trust_env=False).json()["loaded_at"]
+    assert httpx.put(f"{url}/2", trust_env=False).json()["loaded_at"] == first
+    listed = httpx.get(url, trust_env=False).json()
+    assert [one["version"] for one in listed["versions"]][:2] == ["1", "2"]
+    assert httpx.delete(f"{url}/2", trust_env=False).json()["unloaded"] is True
+    assert httpx.delete(f"{url}/2", trust_env=False).json()["unloaded"] is False
+    assert httpx.put(f"{url}/2", trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("version", ["9", "0", "..", "%2e%2e%2f1", "1.tmp", "latest"])
+def test_a_version_that_is_not_there_is_not_loaded(process, version):
+    assert httpx.put(f"{process.process_url}/versions/{version}", trust_env=False).status_code in (404, 405)
+
+
+def test_a_version_that_cannot_be_used_is_refused_and_named(process):
+    folder = process.serving.directory / "models" / "7"
+    folder.mkdir()
+    (folder / "MLmodel").write_text("flavors: {}\n")
+    answer = httpx.put(f"{process.process_url}/versions/7", trust_env=False)
+    assert answer.status_code == 422
+    assert "version 7" in answer.json()["error"]["message"]
+    assert "7" in httpx.get(f"{process.process_url}/versions", trust_env=False).json()["failed"]
+
+
+def test_v2_answers_and_refuses_the_same(process, application):
+    inputs = [
+        {"name": name, "shape": [1], "datatype": "BYTES" if isinstance(value, str) else "FP64", "data": [value]}
+        for name, value in application.items()
+    ]
+    _release(process, "1")
+    try:
+        url = f"{process.process_url}/v2/models/{SYSTEM}/infer"
+        answer = httpx.post(url, json={"inputs": inputs}, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        (value,) = answer.json()["outputs"][0]["data"]
+        ours = ask(process, {"instances": [application]}).json()["predictions"][0]["probability"]
+        assert math.isclose(value, ours)
+        assert httpx.post(url, json={"inputs": inputs[1:]}, trust_env=False).status_code == 422
+    finally:
+        _release(process, None)
+
+
+def test_it_goes_on_answering_while_another_version_loads(process, application):
+    httpx.delete(f"{process.process_url}/versions/2", trust_env=False)
+    import threading
+
+    loading = threading.Thread(
+        target=httpx.put, args=(f"{process.process_url}/versions/2",), kwargs={"trust_env": False, "timeout": 60}
+    )
+    loading.start()
+    slowest = 0.0
+    while loading.is_alive():
+        begun = time.monotonic()
+        assert ask(process, {"instances": [application]}).status_code == 200
+        slowest = max(slowest, time.monotonic() - begun)
+    assert slowest < 1
+
+
+def test_killed_and_started_again_it_serves_the_champion_and_survives_a_bad_version(process, application):
+    """The last test of the module: it takes the process down."""
+    _release(process, "2", loaded=["1", "2", "7"])
+    process.kill_serving()
+    process.start_serving()
+    body = json.dumps({"instances": [application]})
+    answer = httpx.post(process.process_url + PREDICT, content=body, trust_env=False)
+    assert answer.json()["model"]["version"] == "2"
+    assert httpx.delete(f"{process.process_url}/versions/2", trust_env=False).status_code == 409
+    # The champion itself unusable: alive, and honest about it.
+    _release(process, "7", loaded=["7"])
+    assert httpx.get(f"{process.process_url}/v2/health/ready", trust_env=False).status_code != 200
+    answer = httpx.post(process.process_url + PREDICT, content=body, trust_env=False)
+    assert answer.status_code == 503
+    assert str(process.home) not in answer.text
+    (process.serving.directory / FILE).write_text("{")
+    assert httpx.post(process.process_url + PREDICT, content=body, trust_env=False).status_code == 503
+
+
+def _release(process, version, loaded=("1", "2")):
+    from services.gateway.render import write_atomically
+
+    content = {"champion": version, "loaded": list(loaded)}
+    write_atomically(process.serving.directory / FILE, json.dumps(content))
+
+
+def _metric(process, sample):
+    lines = httpx.get(process.metrics_url, trust_env=False).text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(sample)), 0.0)
