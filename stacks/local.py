@@ -14,6 +14,9 @@ from components.governance.system import AISystem, AISystemArgs
 from components.host import Host, LocalComponent
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.local import Monitoring
+from components.pipelines.args import PipelinesArgs
+from components.pipelines.local import Pipelines
+from components.pipelines.requests import untrainable
 from components.platform.args import PlatformArgs
 from components.platform.local import Platform
 from components.registry.args import RegistryArgs
@@ -50,7 +53,7 @@ class _Local:
     def __init__(self, spec: EnvironmentSpec, workspace: Workspace) -> None:
         self.spec = spec
         self.binaries = _binaries(spec, workspace)
-        self.home = workspace.home(spec.name)
+        self.root, self.home = workspace.root, workspace.home(spec.name)
         self.artifacts = _artifacts(spec, workspace)
         self.components: list[LocalComponent] = []
         self.urls: dict[str, pulumi.Output[str]] = {}
@@ -73,6 +76,7 @@ class _Local:
         self.ports = {**platform.ports, **self.ports}
         self.host: Host = platform.host
         self._registry()
+        self._pipelines()
         self._gateway([self._serving(system) for system in self._realtime()])
         self._monitoring()
         self.environment = LocalEnvironment(
@@ -98,6 +102,21 @@ class _Local:
         registry = Registry("registry", args)
         self.components.append(registry)
         self.urls["mlflow"] = registry.uri
+
+    def _pipelines(self) -> None:
+        if Capability.PIPELINES not in self.spec.capabilities:
+            return
+        args = PipelinesArgs(
+            host=self.host,
+            environment=self.spec.name,
+            root=self.root,
+            port=self.ports["runner"].port("runner"),
+            tracking_uri=self.urls["mlflow"],
+            systems=[system for system in self.spec.systems if untrainable(system) is None],
+        )
+        pipelines = Pipelines("pipelines", args)
+        self.components.append(pipelines)
+        self.urls["runner"] = pipelines.url
 
     def _serving(self, system: SystemSpec) -> Entrance:
         service = serving_name(system.name)
@@ -173,7 +192,7 @@ def _binaries(spec: EnvironmentSpec, workspace: Workspace) -> Binaries:
         (Capability.REGISTRY, ("mlflow",)),
         (Capability.SERVING, ("mlserver",)),
         (Capability.GATEWAY, ("envoy",)),
-        (Capability.PIPELINES, ("python", "uvicorn")),
+        (Capability.PIPELINES, ("python",)),
         (Capability.ALERTS, ("prometheus", "alertmanager")),
     ]
     names = [name for capability, tools in needs if capability in spec.capabilities for name in tools]

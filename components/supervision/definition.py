@@ -19,6 +19,14 @@ from services.resources.processes import HOME_MARK, SERVICE_MARK
 _LOG_BYTES, _LOG_BACKUPS = 20_000_000, 3
 
 
+def renew_starts(home: Path) -> None:
+    """Note that every service of a home was started just now, as a new supervisor does: their readiness is open."""
+    for stamp in (home / "run").glob("*.stamp"):
+        noted = read_json(stamp)
+        if "digest" in noted:
+            write(stamp, json.dumps({**noted, "started": f"{time.time():.3f}"}))
+
+
 @dataclass(frozen=True)
 class Definition:
     """A service as declared, with the paths of everything it owns in the environment's home.

@@ -15,6 +15,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Updat
 
 from components.supervision.client import SupervisorClient
 from components.supervision.common import StatelessProvider, SupervisionError, difference, plain
+from components.supervision.definition import renew_starts
 from components.supervision.files import digest, folder, locked, read, remove, tail, write
 from components.supervision.leftovers import end_marked
 from services.resources.processes import HOME_MARK, SERVICE_MARK, marked_processes
@@ -127,6 +128,7 @@ class SupervisorProvider(StatelessProvider):
                 _stop(home, socket)
                 _start(home, socket, config)
                 write(home / _STAMP, stamp)
+                renew_starts(home)
             write(home / _CONFIG, config)
         return {**plain(props), "state": "running"}
 

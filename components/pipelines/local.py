@@ -1,0 +1,82 @@
+"""The pipelines on this machine: a runner of the compiled pipelines, with its schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pulumi
+
+from components.host import LocalComponent, loopback
+from components.pipelines.args import PipelinesArgs
+from components.pipelines.requests import training_request
+from components.supervision.credential import Credential
+from components.supervision.service import File
+from services.alerts.rules import service_rules
+from services.alerts.settings import Watched
+from services.runner.contract import RunnerSettings, Schedule
+
+SERVICE = "runner"
+TOKEN_FILE = f"config/{SERVICE}/token"
+_SETTINGS_FILE = f"config/{SERVICE}/runner.json"
+
+
+class Pipelines(LocalComponent):
+    """Runs pipelines when asked and when it is time.
+
+    Attributes:
+        url: The runner's address.
+        token: The credential that it asks for.
+    """
+
+    def __init__(self, name: str, args: PipelinesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("pipelines", name, args.host, opts)
+        home = args.host.home
+        self.token = Credential(f"{SERVICE}-token", kind="token", opts=self.child())
+        self.url = loopback(args.port)
+        self.run(
+            SERVICE,
+            health=loopback(args.port, "/healthz"),
+            ports={SERVICE: args.port},
+            command=[
+                str(args.host.binaries["python"]),
+                *("-m", "services.runner", "--settings", str(home / _SETTINGS_FILE)),
+            ],
+            environment={"MLFLOW_DISABLE_TELEMETRY": "true"},
+            files={
+                _SETTINGS_FILE: File(pulumi.Output.all(args.port, args.tracking_uri).apply(_settings(args))),
+                TOKEN_FILE: File(self.token.secret),
+            },
+            folders=("data/runner", "logs/runs"),
+            # A run that is under way gets its own time to end.
+            stop_seconds=30,
+        )
+        self.scraped(SERVICE, args.port)
+        self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        self.register_outputs({"url": self.url})
+
+
+def _settings(args: PipelinesArgs) -> Callable[[Sequence[Any]], str]:
+    """Return what renders the runner's settings once its port and the registry's address are known."""
+
+    def render(values: Sequence[Any]) -> str:
+        port, tracking_uri = values
+        home = args.host.home
+        requests = tuple(
+            training_request(args.environment, system, root=args.root, home=home, tracking_uri=tracking_uri)
+            for system in args.systems
+        )
+        schedules = tuple(
+            Schedule(system=system.name, cron=system.model.schedule) for system in args.systems if system.model.schedule
+        )
+        settings = RunnerSettings(
+            port=int(port),
+            database=home / "data/runner/runner.db",
+            logs=home / "logs/runs",
+            token_file=home / TOKEN_FILE,
+            requests=requests,
+            schedules=schedules,
+        )
+        return settings.model_dump_json(indent=1) + "\n"
+
+    return render
