@@ -110,12 +110,12 @@ class TrainingRequest(_Closed):
     def recipe(self) -> dict[str, Any]:
         """Give everything chosen by a person: what, with data and code, makes the model it makes.
 
-        Where a run happens (addresses, folders, accelerators) and which commit asks for it are not part of it.
+        Where a run happens (addresses, folders, accelerators), where its data lies and which commit asks for it are
+        not part of it: the data has a version of its own, and so has the code that runs.
         """
         return {
             "system": self.system,
             "pipeline": self.pipeline,
-            "source": self.source,
             "columns": self.columns(),
             "algorithm": self.algorithm,
             "kpis": self.gates(),
