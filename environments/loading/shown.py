@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 LONGEST = 60
+_SHORT_LIST = 3
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _SECRET_KEY = re.compile(r"(?i)pass(word|wd|phrase)?|secret|token|credential|api_?-?key|private|access_?-?key|auth")
 _SECRET_VALUE = (
@@ -42,6 +43,8 @@ def shown(value: object, key: str = "") -> str:
     """
     if value is None:
         return "nothing"
+    if isinstance(value, list) and 0 < len(value) <= _SHORT_LIST and not any(isinstance(v, dict | list) for v in value):
+        return f"[{', '.join(shown(item, key) for item in value)}]"
     if isinstance(value, dict | list | tuple):
         return "a mapping" if isinstance(value, dict) else "a list" if value else "an empty list"
     text = str(value).lower() if isinstance(value, bool) else str(value)

@@ -24,7 +24,7 @@ class KpiSpec(Spec):
     """A figure and its limit."""
 
     metric: Identifier = Field(
-        description="Figure that training measures (auc, accuracy, log_loss, brier), or any name together with `source`."
+        description="Figure that training measures (auc, accuracy, log_loss, brier), or any name with a `source`."
     )
     at_least: Number | None = Field(default=None, description="Lowest acceptable value, in the metric's own unit.")
     at_most: Number | None = Field(default=None, description="Highest acceptable value, in the metric's own unit.")

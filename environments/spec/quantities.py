@@ -162,7 +162,12 @@ def parse_day(value: object) -> date:
     raise wrong(allowed)
 
 
-Day = Annotated[date, PlainValidator(parse_day), WithJsonSchema({"type": "string", "format": "date"})]
+Day = Annotated[
+    date,
+    PlainValidator(parse_day),
+    PlainSerializer(date.isoformat, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date"}),
+]
 
 _MEMORY = re.compile(r"[1-9][0-9]{0,6}(?:Mi|Gi|Ti)")
 

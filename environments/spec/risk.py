@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from environments.spec.base import Spec
 from environments.spec.text import Document, Flag
@@ -73,6 +73,10 @@ def _point(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
+# Editors hold the file against the schema before the loader turns the number into a text.
+_POINTS = WithJsonSchema({"enum": [*(point.value for point in AnnexIII), 2]})
+
+
 class Exemption(Spec):
     """Why a system under Annex III is not high risk; void as soon as it profiles people."""
 
@@ -84,7 +88,7 @@ class RiskSpec(Spec):
     """The system's place in the Act, as its owner declares it; policies check it against what is deployed."""
 
     tier: Tier = Field(description="Risk tier; required, since nobody else can declare it.")
-    annex_iii: Annotated[AnnexIII, BeforeValidator(_point)] | None = Field(
+    annex_iii: Annotated[AnnexIII, BeforeValidator(_point), _POINTS] | None = Field(
         default=None, description="Point of Annex III, 1a to 8b (point 2 has no letter); none: no point applies."
     )
     role: Role = Field(

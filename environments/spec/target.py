@@ -52,7 +52,6 @@ class LocalTarget(Spec):
     region: Region | None = Field(
         default=None,
         description="Region the machine stands in, for data that must stay in one; none: it is not known.",
-        json_schema_extra=immutable(_MOVE),
     )
     ports: Ports = Field(
         default_factory=lambda: dict(DEFAULT_PORTS),

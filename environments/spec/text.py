@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 
-from environments.spec.base import wrong
+from environments.spec.base import Problem, refuse, wrong
 
 
-def _matching(pattern: str, allowed: str, longest: int) -> tuple[PlainValidator, WithJsonSchema]:
+def _matching(pattern: str, allowed: str, longest: int, joint: str = "") -> tuple[PlainValidator, WithJsonSchema]:
     regex = re.compile(pattern)
 
     def check(value: object) -> str:
@@ -21,27 +21,25 @@ def _matching(pattern: str, allowed: str, longest: int) -> tuple[PlainValidator,
         if len(value) > longest:
             raise wrong(allowed, f"shorten it to {longest} characters ({len(value)} now)")
         if not regex.fullmatch(value):
-            raise wrong(allowed, _nearest(value, regex, longest))
+            raise wrong(allowed, _nearest(value, regex, longest, joint) if joint else "")
         return value
 
     schema = {"type": "string", "pattern": f"^(?:{pattern})$", "maxLength": longest}
     return PlainValidator(check), WithJsonSchema(schema)
 
 
-def _nearest(value: str, regex: re.Pattern[str], longest: int) -> str:
-    """Propose what a person most likely meant: lower case, dashes for blanks."""
-    for joint in ("-", "_"):
-        candidate = re.sub(r"[^a-z0-9]+", joint, value.strip().lower()).strip("-_")[:longest]
-        if candidate and regex.fullmatch(candidate):
-            return f"did you mean '{candidate}'?"
-    return ""
+def _nearest(value: str, regex: re.Pattern[str], longest: int, joint: str) -> str:
+    """Propose the name that a person most likely meant: lower case, `joint` for whatever else is between."""
+    candidate = re.sub(r"[^a-z0-9]+", joint, value.strip().lower()).strip("-_")[:longest].strip("-_")
+    return f"did you mean '{candidate}'?" if regex.fullmatch(candidate) else ""
 
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            shown = getattr(value, "value", value)
-            raise wrong("each value once", f"remove the second '{shown}'")
+    refuse(
+        Problem((index,), f"got '{value}', which is in the list already", "remove one of them")
+        for index, value in enumerate(values)
+        if value in values[:index]
+    )
     return values
 
 
@@ -63,11 +61,13 @@ Unique = AfterValidator(_unique)
 
 Name = Annotated[
     str,
-    *_matching(r"[a-z][a-z0-9-]*[a-z0-9]", "2 to 40 of a-z, 0-9 and '-', starting with a letter", 40),
+    *_matching(r"[a-z][a-z0-9-]*[a-z0-9]", "2 to 40 of a-z, 0-9 and '-', starting with a letter", 40, "-"),
 ]
 """A name that becomes part of paths, URNs and Kubernetes labels; 40 leaves room for prefixes within their 63."""
 
-Identifier = Annotated[str, *_matching(r"[a-z][a-z0-9_]*", "1 to 64 of a-z, 0-9 and '_', starting with a letter", 64)]
+Identifier = Annotated[
+    str, *_matching(r"[a-z][a-z0-9_]*", "1 to 64 of a-z, 0-9 and '_', starting with a letter", 64, "_")
+]
 """A metric or a feature view: a name that is also used in code."""
 
 Email = Annotated[
