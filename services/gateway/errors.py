@@ -11,7 +11,7 @@ _REPLIES: dict[int, tuple[str, str]] = {
         "unauthenticated",
         "%LOCAL_REPLY_BODY%; send 'Authorization: Bearer <token>' with a token of this environment",
     ),
-    403: ("forbidden", "this token's consumer may not call this system"),
+    403: ("forbidden", "this token gives no access here; ask for one of this consumer and system"),
     404: ("unknown_path", "nothing is served at this path; predictions are at POST /systems/<system>/v1/predict"),
     405: ("method_not_allowed", "predictions are asked for with POST"),
     408: ("too_slow", "the request took too long to arrive"),

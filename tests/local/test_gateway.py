@@ -1,0 +1,279 @@
+"""The gateway, for real: Envoy before MLServer, and who gets through."""
+
+import base64
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import httpx
+import jwt
+import pytest
+
+from services.gateway import tokens
+from services.gateway.render import routes_digest, write_atomically
+from services.gateway.routes import render_routes
+from services.gateway.settings import ROUTES_FILE
+from services.rollout import release
+from services.serving.releases import Releases
+
+SYSTEM = "gateway-test"
+ISSUER = "mlstrata/test"
+
+
+@pytest.fixture(scope="module")
+def empty(platforms, registered):
+    """Started, nothing released."""
+    return platforms(SYSTEM, registered.uri)
+
+
+@pytest.fixture(scope="module")
+def gateway(empty):
+    """The same with version 1 released, after it said 503 without."""
+    answer = empty.predict()
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "no_version"
+    done = release(empty.context(), SYSTEM, "1", reason="first")
+    assert done.changed
+    return empty
+
+
+def forged(gateway, key=None, algorithm="ES256", **changes):
+    now = datetime.now(UTC)
+    claims = {"iss": ISSUER, "sub": "desk", "aud": "mlstrata", "systems": [SYSTEM], "exp": now + timedelta(minutes=5)}
+    claims = {name: value for name, value in (claims | changes).items() if value is not None}
+    kid = tokens.public_jwks(gateway.key)["keys"][0]["kid"]
+    return jwt.encode(claims, gateway.key if key is None else key, algorithm=algorithm, headers={"kid": kid})
+
+
+def test_a_prediction_comes_with_probability_version_and_request_id(gateway):
+    answer = gateway.predict()
+    assert answer.status_code == 200
+    body = answer.json()
+    assert 0 <= body["predictions"][0]["probability"] <= 1
+    assert body["model"] == {"system": SYSTEM, "version": "1"}
+    assert answer.headers.get_list("x-request-id") == [body["request_id"]]
+    assert answer.headers["x-ratelimit-limit"].startswith("100000")
+    assert "server" not in answer.headers
+    assert not [name for name in answer.headers if name.startswith("x-envoy")]
+
+
+def test_health_needs_no_token(gateway):
+    answer = httpx.get(f"{gateway.url}/healthz", trust_env=False)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+REFUSED = {
+    "none": lambda gateway: "",
+    "garbage": lambda gateway: "garbage",
+    "expired": lambda gateway: forged(gateway, exp=datetime.now(UTC) - timedelta(seconds=30)),
+    "never expires": lambda gateway: forged(gateway, exp=None),
+    "not yet valid": lambda gateway: forged(gateway, nbf=datetime.now(UTC) + timedelta(minutes=5)),
+    "foreign key": lambda gateway: forged(gateway, key=tokens.generate_key()),
+    "foreign issuer": lambda gateway: forged(gateway, iss="mlstrata/prod"),
+    "alg none": lambda gateway: forged(gateway, key="", algorithm="none"),
+    "public key as a secret": lambda gateway: forged(
+        gateway, key=json.dumps(tokens.public_jwks(gateway.key)) + "x" * 32, algorithm="HS256"
+    ),
+    "changed claims": lambda gateway: _tampered(gateway.token("scarce")),
+}
+
+
+def _tampered(token):
+    head, claims, signature = token.split(".")
+    opened = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    again = base64.urlsafe_b64encode(json.dumps(opened | {"sub": "desk"}).encode()).rstrip(b"=").decode()
+    return ".".join((head, again, signature))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_token_that_is_not_good_is_401(gateway, name):
+    answer = gateway.predict(token=REFUSED[name](gateway))
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "unauthenticated"
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+def test_a_token_in_the_address_is_not_taken(gateway):
+    query = urlencode({"access_token": gateway.token()})
+    assert gateway.predict(token="", path=f"/systems/{SYSTEM}/v1/predict?{query}").status_code == 401
+
+
+def test_the_forging_itself_makes_good_tokens(gateway):
+    """Otherwise every refusal above might have another cause."""
+    assert gateway.predict(token=forged(gateway)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("consumer", "systems"),
+    [("desk", ("another",)), ("desk", ()), ("removed", (SYSTEM,)), ("desk", (f"{SYSTEM}-2",)), ("des", (SYSTEM,))],
+)
+def test_a_token_of_others_is_403(gateway, consumer, systems):
+    answer = gateway.predict(token=forged(gateway, sub=consumer, systems=list(systems)))
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "forbidden"
+
+
+def test_a_token_for_another_audience_is_403(gateway):
+    """Envoy's own choice: the token is genuine, it is for something else."""
+    assert gateway.predict(token=forged(gateway, aud="elsewhere")).status_code == 403
+
+
+def test_a_text_that_holds_the_name_is_no_list_of_systems(gateway):
+    assert gateway.predict(token=forged(gateway, systems=f"x,{SYSTEM}")).status_code == 403
+
+
+def test_what_is_not_there_is_404_with_a_token_and_says_nothing_without(gateway):
+    token = gateway.token(systems=(SYSTEM, "absent"))
+    for path in (
+        "/systems/absent/v1/predict",
+        f"/systems/{SYSTEM}/v2/predict",
+        f"/systems/{SYSTEM}",
+        "/versions/1",
+        "/v2",
+    ):
+        answer = gateway.predict(token=token, path=path)
+        assert answer.status_code == 404, path
+        assert answer.json()["error"]["code"] == "unknown_path"
+    assert gateway.predict(token="", path="/systems/absent/v1/predict").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/systems/../versions/1",
+        "//versions/1",
+        f"/systems%2f{SYSTEM}%2fv1%2fpredict",
+        f"/./systems//{SYSTEM}/v1/predict",
+    ],
+)
+def test_another_spelling_of_a_path_goes_round_nothing(gateway, path):
+    request = httpx.Request("POST", gateway.url, content=b"{}")
+    request.url = request.url.copy_with(raw_path=path.encode())
+    with httpx.Client(trust_env=False) as client:
+        assert client.send(request).status_code in (400, 401, 404)
+
+
+def test_another_method_is_405(gateway):
+    headers = {"authorization": f"Bearer {gateway.token()}"}
+    answer = httpx.get(f"{gateway.url}/systems/{SYSTEM}/v1/predict", headers=headers, trust_env=False)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+
+
+def test_a_schema_break_is_422_and_malformed_json_400(gateway, application):
+    broken = gateway.predict({"instances": [application | {"pirat": "high"}]})
+    assert broken.status_code == 422
+    assert broken.json()["error"]["details"][0]["path"] == "instances[0].pirat"
+    malformed = gateway.predict(b"{")
+    assert malformed.status_code == 400
+    assert malformed.json()["error"]["code"] == "malformed_json"
+
+
+def test_a_body_beyond_the_limit_is_413(gateway):
+    answer = gateway.predict(b" " * 65_537)
+    assert answer.status_code == 413
+    assert answer.json()["error"]["code"] == "body_too_large"
+    assert gateway.predict(b" " * 65_536).status_code == 400
+
+
+def test_over_its_rate_a_consumer_gets_429_and_others_do_not_notice(gateway):
+    scarce = [gateway.predict(token=gateway.token("scarce")) for _ in range(5)]
+    assert [answer.status_code for answer in scarce] == [200, 200, 200, 429, 429]
+    assert [answer.headers["x-ratelimit-remaining"] for answer in scarce] == ["2", "1", "0", "0", "0"]
+    assert 0 < int(scarce[-1].headers["x-ratelimit-reset"]) <= 60
+    assert scarce[-1].json()["error"]["code"] == "rate_limited"
+    assert gateway.predict().status_code == 200
+    # Pretending to be another does not help.
+    assert gateway.predict(token=gateway.token("scarce"), x_mlstrata_consumer="desk").status_code == 429
+
+
+def test_headers_of_ours_sent_by_a_client_are_dropped(gateway):
+    answer = gateway.predict(x_mlstrata_version="9", X_MLStrata_Consumer="root", x_request_id="mine")
+    assert answer.status_code == 200
+    assert answer.json()["model"]["version"] == "1"
+    assert answer.json()["request_id"] != "mine"
+
+
+def test_the_access_log_tells_who_what_and_how_it_went(gateway):
+    good = gateway.predict(path=f"/systems/{SYSTEM}/v1/predict?secret=1")
+    bad = gateway.predict(token="")
+    wanted = {good.headers["x-request-id"], bad.headers["x-request-id"]}
+    entries = _entries(gateway, wanted)
+    entry = entries[good.headers["x-request-id"]]
+    told = {name: entry[name] for name in ("consumer", "system", "api", "version", "status", "path")}
+    assert told == {
+        "consumer": "desk",
+        "system": SYSTEM,
+        "api": "v1",
+        "version": "1",
+        "status": 200,
+        "path": f"/systems/{SYSTEM}/v1/predict",
+    }
+    assert entry["duration_ms"] >= 0
+    assert entries[bad.headers["x-request-id"]]["status"] == 401
+    assert "secret" not in json.dumps(entry)
+
+
+def _entries(gateway, wanted):
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        lines = gateway.gateway.access_log.read_text().splitlines()
+        entries = {entry["request_id"]: entry for entry in map(json.loads, lines)}
+        if wanted <= set(entries):
+            return entries
+        time.sleep(0.1)
+    raise AssertionError(f"{wanted} are not in the access log")
+
+
+def test_a_system_whose_process_is_down_is_503(gateway):
+    answer = gateway.predict(token=gateway.token(systems=("nobody-home",)), path="/systems/nobody-home/v1/predict")
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "unavailable"
+
+
+def test_the_admin_interface_gives_statistics_and_nothing_else(gateway):
+    assert "envoy_http_downstream_rq" in httpx.get(f"{gateway.admin_url}/stats/prometheus", trust_env=False).text
+    for path in ("/quitquitquit", "/config_dump", "/logging?level=debug", "/"):
+        assert httpx.post(gateway.admin_url + path, trust_env=False).status_code == 403, path
+
+
+def test_routes_flip_under_load_with_no_failed_request(gateway):
+    """Only the file is renamed: the versions are in memory already, as after a release."""
+    answer = httpx.put(f"{gateway.process_url}/versions/1", trust_env=False)
+    assert answer.status_code == 200
+    first = (gateway.gateway.directory / ROUTES_FILE).read_text()
+    flips = 0
+    with gateway.load() as load:
+        for count in range(10):
+            # Another limit, the same version: other routes, which must not disturb anyone.
+            systems = tuple(
+                system.model_copy(update={"timeout_s": 5.0 + count % 2}) for system in gateway.gateway.systems
+            )
+            settings = gateway.gateway.model_copy(update={"systems": systems})
+            routes = render_routes(settings, {SYSTEM: Releases(champion="1")})
+            write_atomically(gateway.gateway.directory / ROUTES_FILE, routes)
+            flips += _taken(gateway, routes_digest(routes))
+            time.sleep(0.1)
+    write_atomically(gateway.gateway.directory / ROUTES_FILE, first)
+    assert flips == 10
+    assert set(load.statuses) == {200}
+    assert load.statuses[200] > 100
+
+
+def test_routes_that_are_no_routes_are_refused_and_the_old_ones_kept(gateway):
+    path = gateway.gateway.directory / ROUTES_FILE
+    good = path.read_text()
+    write_atomically(path, '{"resources": [{"@type": "nonsense"}]}')
+    time.sleep(0.5)
+    assert gateway.predict().status_code == 200
+    write_atomically(path, good)
+
+
+def _taken(gateway, digest):
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        if httpx.get(f"{gateway.url}/healthz", trust_env=False).headers["x-mlstrata-routes"] == digest:
+            return True
+        time.sleep(0.01)
+    return False
