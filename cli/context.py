@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.console import UsageError
-from environments import EnvironmentSpec, Workspace, load
+from environments import EnvironmentSpec, Loaded, Workspace, load_with_places
 
 if TYPE_CHECKING:
     import engine
@@ -25,11 +25,11 @@ class Context:
 
     Attributes:
         workspace: where environments and state live.
-        spec: the environment's file, loaded and valid.
+        loaded: the environment's file, valid, with the place of each value in it.
     """
 
     workspace: Workspace
-    spec: EnvironmentSpec
+    loaded: Loaded
 
     @classmethod
     def open(cls, name: str) -> Context:
@@ -47,7 +47,12 @@ class Context:
                 f"no environment '{name}': {path} does not exist; "
                 f"allowed {', '.join(known) or 'none yet'}; write that file or name one of these"
             )
-        return cls(workspace, load(path))
+        return cls(workspace, load_with_places(path))
+
+    @property
+    def spec(self) -> EnvironmentSpec:
+        """Return the environment as its file describes it."""
+        return self.loaded.spec
 
     @property
     def name(self) -> str:

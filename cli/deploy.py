@@ -10,6 +10,7 @@ from cli.console import UsageError, out, say, say_json
 from cli.context import PROJECT, Context
 from cli.progress import as_json as step_as_json
 from cli.progress import counts_of, progress, show_step
+from cli.recorded import recorded
 
 if TYPE_CHECKING:
     import engine
@@ -91,22 +92,18 @@ def down(name: str, *, yes: bool, keep_data: bool, as_json: bool) -> None:
 
 
 def refuse_immutable_changes(context: Context) -> None:
-    """Refuse a file whose immutable fields differ from what is deployed, before anything runs.
+    """Refuse a file whose fixed fields differ from what is deployed, before anything runs.
 
     Raises:
-        UsageError: a field that cannot change in place has changed; the message names the migration.
+        SpecErrors: a field that cannot change in place has changed; each message names the migration.
     """
-    if not context.checkpoint.exists():
+    deployed = {**next((one.inputs["spec"] for one in recorded(context, "Platform")), {})}
+    if not deployed:
         return
-    import engine
-    from environments import immutable_changes
+    from environments.changes import refuse_immutable
 
-    for resource in engine.resources(PROJECT, context.name, context.backend, None):
-        if resource.type == "mlstrata:platform:Platform":
-            refusals = immutable_changes(resource.inputs["spec"], context.spec)
-            if refusals:
-                where = context.workspace.environment_file(context.name)
-                raise UsageError("\n".join(f"{where}: {refusal}" for refusal in refusals))
+    deployed["systems"] = [system.inputs for system in recorded(context, "AISystem")]
+    refuse_immutable(deployed, context.loaded)
 
 
 def _forget(context: Context, *, keep_data: bool) -> None:

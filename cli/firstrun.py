@@ -1,0 +1,103 @@
+"""`mlstrata up --train`: from a platform that is up to a model that answers, and where to look then."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cli.console import out, say
+from cli.context import Context
+from cli.predict import ask
+from cli.recorded import exports
+from cli.release import release_version
+from cli.train import Training, train_system
+from environments import SystemSpec, Workspace
+
+REASON = "first version of a new environment"
+
+
+def first_versions(context: Context, *, quiet: bool) -> list[dict[str, Any]]:
+    """Train each system that lacks a version for its data, code and settings; release where none answers yet.
+
+    A version that answers already is never replaced here: that is a decision, made with `mlstrata release`.
+
+    Raises:
+        Failed: a pipeline, a release or the prediction shown did not succeed.
+    """
+    from services.runner.requests import untrainable
+
+    done = []
+    for system in context.spec.systems:
+        if system.serving.mode != "realtime" or untrainable(system):
+            continue
+        if not quiet:
+            say(f" {system.name} on {system.model.data}")
+        training = train_system(context, system.name, if_needed=True, quiet=quiet)
+        if not quiet:
+            _show_training(training)
+        champion = _champion(context, system)
+        if champion is None:
+            release_version(context, system.name, training.version, reason=REASON)
+            champion = training.version
+            if not quiet:
+                say(f"   version {champion} is released")
+        elif not quiet and champion != training.version:
+            say(f"   version {champion} answers; `mlstrata release {context.name} {system.name}` releases the newest")
+        answer = _shown_prediction(context, system, quiet=quiet)
+        done.append({**vars(training), "champion": champion, "prediction": answer})
+    if not quiet:
+        _where_to_look(context)
+    return done
+
+
+def _champion(context: Context, system: SystemSpec) -> str | None:
+    from services.serving.releases import Releases
+
+    return Releases.read(context.home / "data/serving" / system.name).champion
+
+
+def _show_training(training: Training) -> None:
+    if not training.ran:
+        say(f"   version {training.version} has these data, code and settings already")
+        return
+    evaluation = training.result.get("evaluation") or {}
+    say(f"   {summary(evaluation)}registered version {training.version} · {training.seconds:.1f} s")
+
+
+def summary(evaluation: dict[str, Any]) -> str:
+    """Say the first metrics of an evaluation with their intervals: `auc 0.83 (0.80 to 0.86) · `."""
+    parts = []
+    for name in ("auc", "accuracy"):
+        metric = (evaluation.get("metrics") or {}).get(name)
+        if isinstance(metric, dict):
+            parts.append(f"{name} {metric['value']:.2f} ({metric['low']:.2f} to {metric['high']:.2f})")
+    return "".join(f"{part} · " for part in parts)
+
+
+def _shown_prediction(context: Context, system: SystemSpec, *, quiet: bool) -> dict[str, Any] | None:
+    """Ask the system with its model's own example, through the gateway."""
+    from services.serving.example import read_example
+
+    folder = context.home / "data/serving" / system.name / "models" / str(_champion(context, system))
+    example = read_example(folder)
+    if not system.serving.consumers or not example:
+        return None
+    answer = ask(context, system, json.dumps({"instances": example[:1]}).encode())
+    if not quiet:
+        prediction = answer["predictions"][0]
+        version = answer["model"]["version"]
+        say(f"   a prediction: {prediction} by version {version}, request {answer['request_id']}")
+    return answer
+
+
+def _where_to_look(context: Context) -> None:
+    urls = exports(context)["urls"]
+    command = Workspace.code / ".venv/bin/mlstrata"
+    system = next((one for one in context.spec.systems if one.serving.consumers), None)
+    if system is not None:
+        consumer = system.serving.consumers[0].name
+        out().print(" [bold]Try it:[/bold]")
+        say(f'   curl -H "Authorization: Bearer $({command} token {context.name} {consumer})" \\')
+        say(f"     -H 'Content-Type: application/json' -d @examples/application.json \\")
+        say(f"     {urls['gateway']}/systems/{system.name}/v1/predict")
+    say("   " + " · ".join(f"{name} {url}" for name, url in urls.items()))

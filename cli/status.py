@@ -1,0 +1,86 @@
+"""`mlstrata status`: how an environment is at this moment."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from cli.console import out, say, say_json
+from cli.context import Context
+from cli.recorded import exports, recorded
+
+
+def status(name: str, *, as_json: bool) -> None:
+    """Ask every service at once and say how each is; exit 1 if one is not well."""
+    import typer
+
+    context = Context.open(name)
+    context.require_local("status")
+    exported = exports(context)
+    services = _services(context, Path(exported["socket"]))
+    systems = [_system(context, system.name) for system in context.spec.systems]
+    healthy = bool(services) and all(service["healthy"] for service in services)
+    if as_json:
+        document = {"environment": name, "stage": context.spec.stage.value, "healthy": healthy}
+        say_json({**document, "services": services, "systems": systems, "urls": exported["urls"]})
+    else:
+        out().print(f"[bold] {name}[/bold]  {context.spec.target.kind} · stage {context.spec.stage.value}")
+        for service in services:
+            sign = "[green]ok  [/green]" if service["healthy"] else "[red]ill [/red]"
+            out().print(f" {sign}", end="")
+            say(f" {service['name']:<28} {service['state']:<9} {service['note']}")
+        for system in systems:
+            version = f"version {system['champion']} answers" if system["champion"] else "no version released yet"
+            say(f"      {system['name']:<28} {version}")
+        for label, url in exported["urls"].items():
+            say(f"      {label:<28} {url}")
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def ready_seconds(context: Context) -> dict[str, float]:
+    """Return the seconds that each service took from its start to healthy when it was last started."""
+    return {
+        service: float(seconds)
+        for ready in recorded(context, "Ready")
+        for service, seconds in (ready.outputs.get("took") or {}).items()
+    }
+
+
+def _services(context: Context, socket: Path) -> list[dict[str, Any]]:
+    from components.supervision.client import SupervisorClient
+    from components.supervision.common import SupervisionError
+    from components.supervision.health import Check
+
+    client = SupervisorClient(socket)
+
+    def look(check: Check) -> dict[str, Any]:
+        try:
+            info = client.info(check.service)
+        except SupervisionError:
+            state, pid, seconds, complaint = "stopped", 0, 0, "its supervisor does not answer"
+        else:
+            state = info.state.lower() if info else "missing"
+            pid, seconds = (info.pid, info.seconds) if info else (0, 0)
+            complaint = check.complaint() or ""
+        return {
+            "name": check.service,
+            "healthy": state == "running" and not complaint,
+            "state": state,
+            "pid": pid,
+            "up_seconds": seconds,
+            "url": check.url,
+            "note": complaint or f"for {seconds} s",
+        }
+
+    checks = [check for ready in recorded(context, "Ready") for check in Check.all_of(ready.outputs["checks"])]
+    with ThreadPoolExecutor(max(1, len(checks))) as pool:
+        return list(pool.map(look, checks))
+
+
+def _system(context: Context, system: str) -> dict[str, Any]:
+    from services.serving.releases import Releases
+
+    releases = Releases.read(context.home / "data/serving" / system)
+    return {"name": system, "champion": releases.champion, "loaded": list(releases.loaded)}

@@ -1,0 +1,167 @@
+"""`mlstrata train`: one run of a system's training pipeline, with its steps as they end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cli.console import Failed, UsageError, err, out, say, say_json
+from cli.context import Context
+from cli.predict import find_system
+from cli.recorded import exports
+from environments import Capability, Workspace
+
+POLL_SECONDS = 0.3
+ENDED = ("succeeded", "failed", "cancelled")
+
+
+@dataclass
+class Training:
+    """How a run ended: the version it registered with its evaluation, or the one that existed before."""
+
+    system: str
+    version: str
+    ran: bool
+    seconds: float = 0.0
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+def train(name: str, system: str, *, if_needed: bool, as_json: bool) -> None:
+    """Train a system and say what it registered; exit 1 when a step or a gate refused."""
+    context = Context.open(name)
+    context.require_local("train")
+    find_system(context, system)
+    done = train_system(context, system, if_needed=if_needed, quiet=as_json)
+    if as_json:
+        say_json(vars(done))
+    elif not done.ran:
+        say(f" {system}: version {done.version} has these data, code and settings already")
+
+
+def train_system(context: Context, system: str, *, if_needed: bool, quiet: bool) -> Training:
+    """Run the pipeline, unless `if_needed` and a version has the same data, code and settings.
+
+    Raises:
+        Failed: a step failed or a gate refused; the message is the step's own.
+        UsageError: the environment is not up, or the system cannot be trained as declared.
+    """
+    began = time.monotonic()
+    request = _request(context, system)
+    if if_needed and (version := _existing(request)):
+        return Training(system, version, ran=False)
+    at_foundation = Capability.PIPELINES in context.spec.capabilities
+    lines = _through_runner(context, system) if at_foundation else _as_job(request)
+    result = _follow(system, lines, quiet=quiet)
+    return Training(system, str(result["version"]), ran=True, seconds=time.monotonic() - began, result=result)
+
+
+def _request(context: Context, system: str) -> dict[str, Any]:
+    from services.runner.requests import NotTrainable, training_request
+
+    try:
+        request = training_request(
+            context.name,
+            find_system(context, system),
+            root=context.workspace.root,
+            home=context.home,
+            tracking_uri=exports(context)["urls"]["mlflow"],
+        )
+    except NotTrainable as error:
+        raise UsageError(f"{context.workspace.environment_file(context.name)}: {error}") from None
+    document: dict[str, Any] = request.model_dump(mode="json")
+    return document
+
+
+def _job(settings: Path, *options: str) -> list[str]:
+    python = Workspace.code / ".venvs/runtime/bin/python"
+    return [str(python), "-m", "services.runner.job", "--settings", str(settings), *options]
+
+
+def _existing(request: dict[str, Any]) -> str | None:
+    """Return the version that these data, code and settings made already, None when there is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder) / "request.json"
+        settings.write_text(json.dumps(request), encoding="utf-8")
+        done = subprocess.run(_job(settings, "--check"), capture_output=True, text=True, check=False)
+    try:
+        answer = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        raise Failed(f"could not ask for the versions of {request['system']}: {done.stderr.strip()[-500:]}") from None
+    if done.returncode != 0:
+        raise Failed(answer.get("error") or "the check failed")
+    version: str | None = answer["version"]
+    return version
+
+
+def _as_job(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Run the pipeline in a process of its own; yield what it says, a document each."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder) / "request.json"
+        settings.write_text(json.dumps(request), encoding="utf-8")
+        with subprocess.Popen(
+            _job(settings, "--attached"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            for line in process.stdout or ():
+                yield json.loads(line)
+
+
+def _through_runner(context: Context, system: str) -> Iterator[dict[str, Any]]:
+    """Have the runner run the pipeline; yield its steps as they change, as a job would say them."""
+    import httpx
+
+    url = exports(context)["urls"]["runner"]
+    token = (context.home / "config/runner/token").read_text(encoding="utf-8").strip()
+    headers = {"authorization": f"Bearer {token}"}
+    try:
+        with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
+            answer = client.post("/runs", json={"system": system})
+            if answer.status_code != httpx.codes.ACCEPTED:
+                raise Failed(f"the runner refused the run ({answer.status_code}): {answer.text.strip()}")
+            identity = answer.json()["id"]
+            said: dict[str, str] = {}
+            while True:
+                run = client.get(f"/runs/{identity}").raise_for_status().json()
+                for step in run["steps"]:
+                    if said.get(step["name"]) != step["state"]:
+                        said[step["name"]] = step["state"]
+                        yield {"step": step["name"], **step}
+                if run["state"] in ENDED:
+                    yield {"state": run["state"], "result": run["result"], "error": run["error"]}
+                    return
+                time.sleep(POLL_SECONDS)
+    except httpx.HTTPError as error:
+        raise Failed(f"the runner at {url} does not answer ({error}); `mlstrata status {context.name}`") from None
+
+
+def _follow(system: str, lines: Iterator[dict[str, Any]], *, quiet: bool) -> dict[str, Any]:
+    """Show each step as it ends; return the run's result.
+
+    Raises:
+        Failed: the run did not succeed.
+    """
+    with err().status(f"training {system} …") as status:
+        for line in lines:
+            if "step" in line:
+                if line["state"] == "running":
+                    status.update(f"training {system} · {line['step']}")
+                elif not quiet and line["state"] in ENDED:
+                    _show_step(line)
+            elif line.get("state") == "succeeded":
+                result: dict[str, Any] = line["result"]
+                return result
+            elif line.get("state") in ENDED:
+                raise Failed(f"training {system} {line['state']}: {line.get('error') or 'no reason was given'}")
+    raise Failed(f"training {system} ended without a result")
+
+
+def _show_step(step: dict[str, Any]) -> None:
+    sign = "[green]✓[/green]" if step["state"] == "succeeded" else "[red]✗[/red]"
+    out().print(f"   {sign} ", end="")
+    seconds = "cached" if step.get("cached") else f"{step.get('seconds') or 0:.1f} s"
+    say(f"{step['step']:<12} {seconds}")
