@@ -96,8 +96,8 @@ class Definition:
 command={command}
 autostart=true
 autorestart=true
-startsecs=1
-startretries=5
+startsecs=2
+startretries=3
 stopasgroup=true
 killasgroup=true
 stopsignal=TERM

@@ -26,9 +26,11 @@ def inside(home: Path, relative: str) -> Path:
     return path
 
 
-def folder(path: Path, mode: int = 0o700) -> Path:
-    """Make a folder that only its owner enters, and return it."""
-    path.mkdir(mode=mode, parents=True, exist_ok=True)
+def folder(path: Path) -> Path:
+    """Make a folder that only its owner enters, and those above it that are missing; return it."""
+    if not path.is_dir():
+        folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

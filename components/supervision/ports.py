@@ -14,7 +14,7 @@ from components.supervision.common import StatelessProvider, SupervisionError, d
 from components.supervision.files import locked, read_json, remove, write
 from components.supervision.sockets import foreign_holder, pick
 
-_REGISTER = "run/ports.json"
+_REGISTER, _LOCK = "run/ports.json", "run/ports.lock"
 
 
 def allocate(home: Path, owner: str, wanted: Mapping[str, int], kept: Mapping[str, int]) -> dict[str, int]:
@@ -29,7 +29,7 @@ def allocate(home: Path, owner: str, wanted: Mapping[str, int], kept: Mapping[st
     Raises:
         SupervisionError: A wanted port is in use or belongs to another owner; nothing is noted then.
     """
-    with locked(home / "run/ports.lock"):
+    with locked(home / _LOCK):
         register = {name: plain(ports) for name, ports in read_json(home / _REGISTER).items()}
         taken = {port: name for name, ports in register.items() if name != owner for port in ports.values()}
         mine = {**register.get(owner, {}), **kept}
@@ -79,11 +79,13 @@ class PortsProvider(StatelessProvider):
         home = Path(props["home"])
         if not home.exists():
             return
-        with locked(home / "run/ports.lock"):
+        with locked(home / _LOCK):
             register = {owner: ports for owner, ports in read_json(home / _REGISTER).items() if owner != props["owner"]}
             if register:
                 write(home / _REGISTER, json.dumps(plain(register), indent=1, sort_keys=True))
             else:
+                # The last one takes the lock's file along: `down` leaves nothing but data.
+                (home / _LOCK).unlink(missing_ok=True)
                 remove(home / _REGISTER, home)
 
     @staticmethod

@@ -111,7 +111,6 @@ class SupervisorProvider(StatelessProvider):
             f"{_LOG}.1",
             "run/supervisord.pid",
             "run/supervisor.lock",
-            "run/ports.lock",
         ):
             remove(home / left, home)
         socket.unlink(missing_ok=True)
@@ -137,6 +136,8 @@ def _start(home: Path, socket: Path, config: str) -> None:
     for part in ("config", _PROGRAMS, "run", "logs", "data"):
         folder(home / part)
     folder(socket.parent)
+    # Logs and data of services are nobody else's, whoever made the folder and with whatever mask.
+    home.chmod(0o700)
     write(home / _CONFIG, config)
     environment = {key: os.environ[key] for key in _INHERITED if key in os.environ}
     environment |= {HOME_MARK: str(home), SERVICE_MARK: NAME, "PYTHONUNBUFFERED": "1"}
