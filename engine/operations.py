@@ -55,6 +55,7 @@ def up(program: Program, backend: Backend, options: Options | None = None) -> Re
         EngineError: see :mod:`engine.errors`; its ``result`` holds what was done before.
     """
     options = options or Options()
+    started = time.monotonic()
     with _changing(program, backend, options, "update") as session:
         snapshot, drift = session.snapshot(), NO_DRIFT
         if options.refresh:
@@ -62,7 +63,7 @@ def up(program: Program, backend: Backend, options: Options | None = None) -> Re
         if options.preflight:
             _preflight(session, snapshot)
             snapshot = session.snapshot()
-        return replace(_apply(session, snapshot), drift=drift)
+        return replace(_apply(session, snapshot), drift=drift, seconds=time.monotonic() - started)
 
 
 def refresh(program: Program, backend: Backend, options: Options | None = None, *, dry_run: bool = False) -> Result:
@@ -92,6 +93,7 @@ def destroy(program: Program, backend: Backend, options: Options | None = None) 
     from engine.register import Registrar
 
     options = options or Options()
+    started = time.monotonic()
     with _changing(program, backend, options, "destroy") as session:
         snapshot = session.snapshot()
         if options.refresh:
@@ -104,7 +106,7 @@ def destroy(program: Program, backend: Backend, options: Options | None = None) 
                 Registrar(run).leftovers.orphans()
                 run.check_open()
                 Deleter(run, journal.resources()).delete_all()
-            return _result(session, run, {})
+            return replace(_result(session, run, {}), seconds=time.monotonic() - started)
 
 
 def outputs(project: str, stack: str, backend: Backend, passphrase: Passphrase | None = None) -> dict[str, Any]:
