@@ -141,6 +141,10 @@ def _spec(data: Mapping[str, Any]) -> EnvironmentSpec | None:
 def _differences(before: object, after: object, path: tuple[Key, ...], name: str) -> Iterator[Change]:
     old, new = _children(before), _children(after)
     if old is not None and new is not None and isinstance(before, list) == isinstance(after, list):
+        kinds = [children.get("kind") for children in (old, new)]
+        if all(kinds) and kinds[0] != kinds[1]:
+            # Another kind of thing has other fields; comparing them would only say the same again.
+            old, new = ({"kind": kind} for kind in kinds if kind)
         for key in [*new, *(key for key in old if key not in new)]:
             place, _ = new.get(key) or old[key]
             inner = f"{name}[{key}]" if isinstance(place, int) else f"{name}.{key}" if name else key

@@ -131,22 +131,34 @@ def _display(path: Path) -> str:
 
 
 def _read(path: Path, file: str) -> bytes:
-    def refuse(problem: str, fix: str) -> SpecErrors:
-        return SpecErrors([SpecError(file, 0, 0, "", problem, fix=fix)])
-
     try:
         # O_NONBLOCK: a pipe in the file's place must not hang the command.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise refuse("is not a file", "name a YAML file")
-            if status.st_size > LARGEST_FILE:
-                size = f"{status.st_size / 2**20:.1f} MiB"
-                raise refuse(f"has {size}, more than an environment needs (1 MiB)", "keep data out of the file")
-            return stream.read(LARGEST_FILE + 1)
+        try:
+            problem = _unfit(os.fstat(descriptor))
+            content = b"" if problem else _all(descriptor)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
-        raise refuse("does not exist", "write it, or name one that does") from None
+        problem = ("does not exist", "write it, or name one that does")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable path"
-        raise refuse(f"cannot be read: {reason}", "make it readable for you") from None
+        problem = (f"cannot be read: {reason}", "make it readable for you")
+    if problem:
+        raise SpecErrors([SpecError(file, 0, 0, "", problem[0], fix=problem[1])])
+    return content
+
+
+def _unfit(status: os.stat_result) -> tuple[str, str] | None:
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a file", "name a YAML file"
+    if status.st_size > LARGEST_FILE:
+        size = f"{status.st_size / 2**20:.1f} MiB"
+        return f"has {size}, more than an environment needs (1 MiB)", "keep data out of the file"
+    return None
+
+
+def _all(descriptor: int) -> bytes:
+    """Read to the end; a file that grows meanwhile is cut, and then does not parse."""
+    with os.fdopen(descriptor, "rb", closefd=False) as stream:
+        return stream.read(LARGEST_FILE)

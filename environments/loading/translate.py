@@ -104,8 +104,14 @@ def _unknown_key(case: _Case) -> Finding:
 
 
 def _elsewhere(case: _Case) -> str:
-    """Say where the key belongs, when it was written at a wrong level and there is just one right one."""
-    places = [path for path, _, _ in every_field(case.root) if path[-1] == case.key]
+    """Say where the key belongs: to another kind of the same thing, or to the one other level that has it."""
+    here = tuple("[]" if isinstance(key, int) else key for key in case.path)
+    places = []
+    for path, model, _ in every_field(case.root):
+        if path == here and (tag := tag_of(model)):
+            return f"only kind {tag} has it; remove it"
+        if path[-1] == case.key:
+            places.append(path)
     return f"it belongs to {'.'.join(places[0]).replace('.[]', '[]')}" if len(places) == 1 else ""
 
 
@@ -159,6 +165,8 @@ def _list(case: _Case) -> Finding:
 
 
 def _mapping(case: _Case) -> Finding:
+    if any(tag_of(model) for model in models_at(case.root, case.path, case.data)):
+        return _union(case)
     known = case.known_keys(case.path)
     return case.wrong("a mapping (key: value)", f"its keys are {', '.join(known)}" if known else "")
 

@@ -1,0 +1,164 @@
+"""What may change in place, what may not, and what is said about it."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import yaml
+
+from environments import Capability, EnvironmentSpec, Loaded, SpecErrors, loads
+from environments.changes import Kind, compare, refuse_immutable
+
+BASE: dict[str, Any] = {
+    "name": "prod",
+    "target": {"kind": "aws", "region": "eu-central-1", "account": "123456789012"},
+    "stage": "scale",
+    "teams": [{"name": "lending"}, {"name": "cards"}],
+    "storage": {"kind": "s3", "bucket": "models-1"},
+    "systems": [
+        {"name": name, "purpose": f"Help with {name}.", "risk": {"tier": "minimal"}, "model": {"modality": "tabular"}}
+        for name in ("loans", "fraud")
+    ],
+}
+
+
+def loaded(**parts: Any) -> Loaded:
+    return loads(yaml.safe_dump({**deepcopy(BASE), **parts}, sort_keys=False).encode(), "prod.yaml")
+
+
+DEPLOYED = loaded().spec
+
+
+def systems(*changed: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**system, **change} for system, change in zip(deepcopy(BASE["systems"]), changed, strict=True)]
+
+
+def test_nothing_differs_from_itself_in_either_form() -> None:
+    assert compare(DEPLOYED, DEPLOYED).changes == ()
+    assert compare(DEPLOYED.model_dump(mode="json"), DEPLOYED).changes == ()
+
+
+def test_order_is_no_change() -> None:
+    turned = loaded(systems=BASE["systems"][::-1], teams=BASE["teams"][::-1])
+    assert compare(DEPLOYED, turned.spec).changes == ()
+
+
+def test_a_changed_value_has_its_place_and_both_values() -> None:
+    wanted = loaded(systems=systems({}, {"owner": "me@example.com"}))
+    (change,) = refuse_immutable(DEPLOYED, wanted).changes
+    assert (change.path, change.name) == (("systems", 1, "owner"), "systems[fraud].owner")
+    assert (change.kind, change.before, change.after) == (Kind.CHANGED, None, "me@example.com")
+
+
+def test_what_comes_and_goes() -> None:
+    wanted = loaded(systems=BASE["systems"][:1], teams=[*BASE["teams"], {"name": "ops"}])
+    assert [(c.name, c.kind) for c in refuse_immutable(DEPLOYED, wanted).changes] == [
+        ("teams[ops]", Kind.ADDED),
+        ("systems[fraud]", Kind.REMOVED),
+    ]
+
+
+def test_the_last_of_a_list_may_go_and_the_first_may_come() -> None:
+    none = loaded(teams=[])
+    assert [c.kind for c in refuse_immutable(DEPLOYED, none).changes] == [Kind.REMOVED] * 2
+    assert [c.kind for c in refuse_immutable(none.spec, loaded()).changes] == [Kind.ADDED] * 2
+
+
+MOVE = "make a new environment, `mlstrata promote` its systems there, then take this one down"
+COPY = "copy the store with a backup and restore it into a new environment"
+IMMUTABLE = {
+    "region": (
+        {"target": {"kind": "aws", "region": "eu-west-1", "account": "123456789012"}},
+        "prod.yaml:4: target.region: got 'eu-west-1', but 'eu-central-1' is deployed and cannot change in place; "
+        f"go back to 'eu-central-1', or {MOVE}",
+    ),
+    "account": (
+        {"target": {"kind": "aws", "region": "eu-central-1", "account": "210987654321"}},
+        "prod.yaml:5: target.account: got '210987654321', but '123456789012' is deployed and cannot change in place; "
+        f"go back to '123456789012', or {MOVE}",
+    ),
+    "target": (
+        {"target": {"kind": "local"}},
+        "prod.yaml:3: target.kind: got 'local', but 'aws' is deployed and cannot change in place; "
+        f"go back to 'aws', or {MOVE}",
+    ),
+    "bucket": (
+        {"storage": {"kind": "s3", "bucket": "models-2"}},
+        "prod.yaml:12: storage.bucket: got 'models-2', but 'models-1' is deployed and cannot change in place; "
+        f"go back to 'models-1', or {COPY}",
+    ),
+    "name": (
+        {"name": "live"},
+        "prod.yaml:1: name: got 'live', but 'prod' is deployed and cannot change in place; go back to 'prod', "
+        "or make a new environment, `mlstrata promote` its systems there, take this one down",
+    ),
+    "system renamed": (
+        {"systems": systems({"name": "credit"}, {})},
+        "prod.yaml:14: systems[0].name: got 'credit', but 'loans' is deployed and cannot change in place; "
+        "go back to 'loans', or add a system with the new name, release a model there, then retire the old one",
+    ),
+    "team renamed": (
+        {"teams": [{"name": "loans"}, {"name": "cards", "gpu_quota": 1}]},
+        "prod.yaml:8: teams[0].name: got 'loans', but 'lending' is deployed and cannot change in place; "
+        "go back to 'lending', or add the team under its new name, move its systems, then remove the old one",
+    ),
+}
+
+
+@pytest.mark.parametrize(("parts", "expected"), IMMUTABLE.values(), ids=IMMUTABLE)
+def test_fixed_fields_are_refused_with_the_way_to_migrate(parts: dict[str, Any], expected: str) -> None:
+    with pytest.raises(SpecErrors) as caught:
+        refuse_immutable(DEPLOYED, loaded(**parts))
+    assert str(caught.value) == expected
+
+
+def test_an_account_that_nobody_named_is_no_refusal() -> None:
+    """A system that is replaced by another one, not renamed, goes and comes."""
+    other = {"name": "pricing", "purpose": "Price.", "risk": {"tier": "limited"}, "model": {"modality": "text"}}
+    changes = refuse_immutable(DEPLOYED, loaded(systems=[BASE["systems"][0], other]))
+    assert {(c.name, c.kind) for c in changes.changes} == {
+        ("systems[pricing]", Kind.ADDED),
+        ("systems[fraud]", Kind.REMOVED),
+    }
+
+
+def test_a_lower_stage_is_reported_with_what_it_takes_away() -> None:
+    changes = refuse_immutable(DEPLOYED, loaded(stage="foundation"))
+    assert changes.stage_down == ("scale", "foundation")
+    assert Capability.RECORDING in changes.lost
+    assert changes.gained == frozenset()
+
+
+def test_a_higher_stage_takes_nothing_away() -> None:
+    changes = refuse_immutable(DEPLOYED, loaded(stage="mature"))
+    assert changes.stage_down is None
+    assert changes.lost == frozenset()
+    assert Capability.RETRAINING in changes.gained
+
+
+def test_what_an_older_version_did_not_know_counts_as_its_default() -> None:
+    old = DEPLOYED.model_dump(mode="json")
+    del old["retention"], old["systems"][0]["monitor"]
+    assert compare(old, DEPLOYED).changes == ()
+
+
+def test_what_a_version_no_longer_knows_is_reported_not_tripped_over() -> None:
+    old = {**DEPLOYED.model_dump(mode="json"), "cluster": "k8s-1"}
+    assert [(c.name, c.kind) for c in compare(old, DEPLOYED).changes] == [("cluster", Kind.REMOVED)]
+
+
+def test_the_specs_own_renaming_is_found_in_the_immutable_marks() -> None:
+    from environments.changes import _immutable
+
+    assert {".".join(path) for path in _immutable()} >= {
+        "name",
+        "target.kind",
+        "target.region",
+        "target.account",
+        "storage.kind",
+        "storage.bucket",
+        "systems.[].name",
+        "teams.[].name",
+        "gpu_pools.[].name",
+    }
+    assert isinstance(DEPLOYED, EnvironmentSpec)

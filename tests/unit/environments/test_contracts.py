@@ -1,0 +1,50 @@
+"""What the spec promises about training is what the pipeline's steps can do, and the schema accepts what we ship."""
+
+import json
+
+import pytest
+
+from environments import Workspace
+from environments.loading.document import parse, to_data
+from environments.spec.kpis import EvaluationMetric
+from environments.spec.model import Algorithm
+
+pytestmark = pytest.mark.env("runtime")
+
+FOLDER = Workspace.code / "environments"
+
+
+def validator() -> object:
+    import jsonschema
+
+    schema = json.loads((FOLDER / "environment.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_the_algorithms_are_those_of_the_pipeline() -> None:
+    from mlstrata_steps.estimator import ALGORITHMS
+
+    assert set(Algorithm) == set(ALGORITHMS)
+
+
+def test_the_metrics_are_those_of_the_evaluation() -> None:
+    from mlstrata_steps.intervals import METRICS
+
+    assert set(EvaluationMetric) == set(METRICS)
+
+
+@pytest.mark.parametrize("name", ["local", "dev", "staging", "prod"])
+def test_the_schema_accepts_what_we_ship(name: str) -> None:
+    # Our own reading: PyYAML's YAML 1.1 makes dates of texts, where editors read YAML 1.2 as we do.
+    document = to_data(parse((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
+    assert list(validator().iter_errors(document)) == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"stage": "scael"}, {"onwer": "a@b.example"}, {"target": {"kind": "aws"}}, {"retention": {"logs": 5}}]
+)
+def test_the_schema_refuses_what_the_loader_refuses(change: dict[str, object]) -> None:
+    good = {"name": "prod", "target": {"kind": "local"}, "stage": "scale"}
+    assert validator().is_valid(good)
+    assert not validator().is_valid({**good, **change})
