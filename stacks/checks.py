@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from components.support import unbuilt
 from environments import Capability, EnvironmentSpec
@@ -11,6 +12,7 @@ from environments.spec.serving import ServingMode
 from environments.spec.storage import FolderStorage
 from environments.spec.system import SystemSpec
 from environments.stages import capabilities_of
+from services.runner.requests import NotTrainable, training_request, untrainable
 
 LARGEST_TIMEOUT = timedelta(seconds=600)
 SMALLEST_BODY = 1024
@@ -61,4 +63,16 @@ def _local(spec: EnvironmentSpec) -> list[str]:
             )
         if not 0 <= low < high <= 1:
             found.append(f"systems[{at}].monitor.range.probability: got [{low}, {high}]; allowed: within [0, 1]")
+        found += [f"systems[{at}].model: {reason}" for reason in _training(spec, system)]
     return found
+
+
+def _training(spec: EnvironmentSpec, system: SystemSpec) -> list[str]:
+    """Build a trainable system's request once, so that a setting the pipeline does not take is told now."""
+    if untrainable(system):
+        return []
+    try:
+        training_request(spec.name, system, root=Path("/"), home=Path("/"), tracking_uri="http://127.0.0.1")
+    except NotTrainable as error:
+        return [str(error)]
+    return []

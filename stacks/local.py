@@ -16,7 +16,6 @@ from components.monitoring.args import MonitoringArgs
 from components.monitoring.local import Monitoring
 from components.pipelines.args import PipelinesArgs
 from components.pipelines.local import Pipelines
-from components.pipelines.requests import untrainable
 from components.platform.args import PlatformArgs
 from components.platform.local import Platform
 from components.registry.args import RegistryArgs
@@ -31,6 +30,7 @@ from environments.spec.system import SystemSpec
 from environments.spec.target import LocalTarget
 from services.alerts.settings import Promise
 from services.gateway.settings import Consumer
+from services.runner.requests import untrainable
 from stacks.checks import probability_range
 from stacks.contracts import LocalEnvironment
 
@@ -57,9 +57,8 @@ class _Local:
         self.artifacts = _artifacts(spec, workspace)
         self.components: list[LocalComponent] = []
         self.urls: dict[str, pulumi.Output[str]] = {}
-        self.systems = {
-            system.name: AISystem(system.name, AISystemArgs(system.model_dump(mode="json"))) for system in spec.systems
-        }
+        declared = {system.name: system.model_dump(mode="json", exclude_none=True) for system in spec.systems}
+        self.systems = {name: AISystem(name, AISystemArgs(system)) for name, system in declared.items()}
         self.ports = {serving_name(system.name): self._serving_ports(system) for system in self._realtime()}
         platform = Platform(
             "platform",

@@ -9,12 +9,12 @@ import pulumi
 
 from components.host import LocalComponent, loopback
 from components.pipelines.args import PipelinesArgs
-from components.pipelines.requests import training_request
 from components.supervision.credential import Credential
 from components.supervision.service import File
 from services.alerts.rules import service_rules
 from services.alerts.settings import Watched
 from services.runner.contract import RunnerSettings, Schedule
+from services.runner.requests import training_request
 
 SERVICE = "runner"
 TOKEN_FILE = f"config/{SERVICE}/token"

@@ -1,0 +1,231 @@
+"""Alert rules: what Prometheus and Alertmanager make of them, by their own tools."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.binaries import tools_folder
+from services.alerts import alertmanager, prometheus
+from services.alerts.rules import machine_rules, service_rules, system_rules
+from services.alerts.settings import Promise, Receiver, Target, Watched
+
+PROMISE = Promise(system="loans", owner="loans@example.com", p99_seconds=0.25, availability=99)
+WATCHED = Watched(service="serving-loans", owner="loans@example.com", system="loans")
+RULES = {
+    "machine": machine_rules("platform@example.com"),
+    "service": service_rules(WATCHED),
+    "system": system_rules(PROMISE),
+}
+
+
+def tool(name: str) -> str:
+    cached = tools_folder() / name
+    found = str(cached) if cached.exists() else shutil.which(name)
+    assert found, f"{name} is missing: make install brings it"
+    return found
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_promtool_takes_the_rules(name: str, tmp_path: Path):
+    path = tmp_path / "rules.yml"
+    path.write_text(RULES[name])
+    assert "SUCCESS" in run(tool("promtool"), "check", "rules", str(path))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_alert_says_whose_it_is_and_what_happened(name: str):
+    for rule in yaml.safe_load(RULES[name])["groups"][0]["rules"]:
+        assert rule["labels"]["severity"] in {"critical", "warning"}
+        assert rule["labels"]["owner"].endswith("@example.com")
+        assert rule["labels"]["system"] in {"loans", "platform"}
+        assert len(rule["annotations"]["summary"]) > 10
+
+
+def test_promtool_takes_the_configuration_with_contributed_files(tmp_path: Path):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "targets").mkdir()
+    for name, rules in RULES.items():
+        (tmp_path / "rules" / f"{name}.yml").write_text(rules)
+    target = prometheus.render_target(Target(service="serving-loans", port=8082, system="loans", path="/stats"))
+    (tmp_path / "targets/serving-loans.json").write_text(target)
+    (tmp_path / "prometheus.yml").write_text(prometheus.render_config(9093))
+    assert "SUCCESS" in run(tool("promtool"), "check", "config", str(tmp_path / "prometheus.yml"))
+    assert json.loads(target)[0]["labels"] == {"job": "serving-loans", "system": "loans", "__metrics_path__": "/stats"}
+
+
+def test_amtool_takes_the_configuration(tmp_path: Path):
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(alertmanager.render_config(Receiver(port=9099)))
+    assert "SUCCESS" in run(tool("amtool"), "check-config", str(path))
+
+
+REQUESTS = 'mlstrata_predict_requests_total{system="loans", version="1", code="%s"}'
+BUCKET = 'mlstrata_predict_seconds_bucket{system="loans", version="1", le="%s"}'
+UP = 'up{job="serving-loans"}'
+SERVICE = '%s{service="serving-loans"}'
+
+@dataclass(frozen=True)
+class Case:
+    why: str
+    rules: str
+    series: Mapping[str, str]
+    minutes: int
+    alert: str
+    fires: bool
+
+
+CASES = [
+    Case("no traffic is no error", "system", {}, 10, "SystemErrorsFast", False),
+    Case("all well", "system", {REQUESTS % 200: "0+60x90"}, 80, "SystemErrorsFast", False),
+    Case(
+        "a fifth fails",
+        "system",
+        {REQUESTS % 200: "0+48x90", REQUESTS % 500: "0+12x90"},
+        80,
+        "SystemErrorsFast",
+        True,
+    ),
+    Case(
+        "the caller's mistakes are not ours",
+        "system",
+        {REQUESTS % 200: "0+10x90", REQUESTS % 422: "0+50x90"},
+        80,
+        "SystemErrorsFast",
+        False,
+    ),
+    Case(
+        "one error of four is an anecdote",
+        "system",
+        {REQUESTS % 500: "0+0.5x90"},
+        80,
+        "SystemErrorsFast",
+        False,
+    ),
+    Case(
+        "a slow burn of the budget",
+        "system",
+        {REQUESTS % 200: "0+92x500", REQUESTS % 503: "0+8x500"},
+        400,
+        "SystemErrorsSlow",
+        True,
+    ),
+    Case(
+        "slower than promised",
+        "system",
+        {REQUESTS % 200: "0+60x30", BUCKET % "0.25": "0+50x30", BUCKET % "1.0": "0+60x30", BUCKET % "+Inf": "0+60x30"},
+        20,
+        "SystemSlow",
+        True,
+    ),
+    Case(
+        "as fast as promised",
+        "system",
+        {REQUESTS % 200: "0+60x30", BUCKET % "0.25": "0+60x30", BUCKET % "1.0": "0+60x30", BUCKET % "+Inf": "0+60x30"},
+        20,
+        "SystemSlow",
+        False,
+    ),
+    Case("down", "service", {UP: "0x20"}, 10, "ServiceDown", True),
+    Case("up", "service", {UP: "1x20"}, 10, "ServiceDown", False),
+    Case(
+        "one restart is healing",
+        "service",
+        {SERVICE % "mlstrata_service_start_time_seconds": "1x5 2x20"},
+        10,
+        "ServiceRestarts",
+        False,
+    ),
+    Case(
+        "restart after restart",
+        "service",
+        {SERVICE % "mlstrata_service_start_time_seconds": "0+100x20"},
+        10,
+        "ServiceRestarts",
+        True,
+    ),
+    Case(
+        "takes every processor",
+        "service",
+        {SERVICE % "mlstrata_service_cpu_seconds_total": "0+119x40", "mlstrata_cpus": "2x40"},
+        30,
+        "ServiceBusy",
+        True,
+    ),
+    Case(
+        "takes one of two processors",
+        "service",
+        {SERVICE % "mlstrata_service_cpu_seconds_total": "0+60x40", "mlstrata_cpus": "2x40"},
+        30,
+        "ServiceBusy",
+        False,
+    ),
+    Case(
+        "holds most of the memory",
+        "service",
+        {SERVICE % "mlstrata_service_resident_bytes": "6e9x20", "mlstrata_memory_total_bytes": "1e10x20"},
+        10,
+        "ServiceMemory",
+        True,
+    ),
+    Case(
+        "the disk is nearly full",
+        "machine",
+        {"mlstrata_disk_free_bytes": "5e9x20", "mlstrata_disk_size_bytes": "1e11x20"},
+        10,
+        "DiskNearlyFull",
+        True,
+    ),
+    Case(
+        "the disk fills up",
+        "machine",
+        {"mlstrata_disk_free_bytes": "4e10-3e8x90", "mlstrata_disk_size_bytes": "1e11x90"},
+        80,
+        "DiskFillsUp",
+        True,
+    ),
+    Case(
+        "the memory runs out",
+        "machine",
+        {"mlstrata_memory_available_bytes": "5e8x20", "mlstrata_memory_total_bytes": "1e10x20"},
+        10,
+        "MemoryNearlyFull",
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.why for case in CASES])
+def test_alerts_fire_when_they_should(case: Case, tmp_path: Path):
+    (tmp_path / "rules.yml").write_text(RULES[case.rules])
+    rules = yaml.safe_load(RULES[case.rules])["groups"][0]["rules"]
+    (rule,) = [rule for rule in rules if rule["alert"] == case.alert]
+    carried = {"ServiceDown": {"job": "serving-loans"}, "ServiceRestarts": {"service": "serving-loans"}}
+    labels = {**rule["labels"], **carried.get(case.alert, {})}
+    expected = [{"exp_labels": labels, "exp_annotations": rule["annotations"]}] if case.fires else []
+    test = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
+                "alert_rule_test": [
+                    {"eval_time": f"{case.minutes}m", "alertname": case.alert, "exp_alerts": expected}
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
+    assert "SUCCESS" in run(tool("promtool"), "test", "rules", str(tmp_path / "test.yml"))

@@ -1,0 +1,205 @@
+"""The graph of a local environment: who is beneath whom, what a stage adds, what is refused."""
+
+import json
+from pathlib import Path
+
+import pulumi
+import pytest
+from pulumi import RunError
+
+from components.errors import PlanError
+from components.support import BUILT
+from environments import Capability, EnvironmentSpec, Stage, Workspace, load
+from environments.stages import added_by, capabilities_of
+from stacks.checks import problems
+from stacks.program import build, plan
+from tests.support.recorded import Graph, record
+
+ROOT = Path(__file__).parents[3]
+LOCAL = ROOT / "environments/local.yaml"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+def graph_of(spec: EnvironmentSpec, workspace: Workspace) -> Graph:
+    def program() -> None:
+        for name, value in plan(spec, workspace).items():
+            pulumi.export(name, value)
+
+    return record(program, stack=spec.name)
+
+
+def staged(stage: str, **changes) -> EnvironmentSpec:
+    """The shipped local environment at another stage."""
+    values = load(LOCAL).model_dump(mode="json", by_alias=True)
+    off = [c for c in capabilities_of(Stage(stage)) if c in {Capability.CATALOG, Capability.REGULATORY_TESTS}]
+    return EnvironmentSpec.model_validate({**values, "stage": stage, "capabilities": {"off": off}, **changes})
+
+
+def test_the_shipped_environment_plans(workspace):
+    graph = graph_of(load(LOCAL), workspace)
+    services = {resource.name for resource in graph.all("Service")}
+    assert services == {
+        "mlflow", "runner", "gateway", "prometheus", "alertmanager", "resources", "serving-mortgage-approval",
+    }  # fmt: skip
+    assert {f"{service}-ready" for service in services} == {resource.name for resource in graph.all("Ready")}
+
+
+def test_every_system_is_a_component_with_its_whole_declaration(workspace):
+    spec = load(LOCAL)
+    graph = graph_of(spec, workspace)
+    system = graph.one("AISystem", "mortgage-approval")
+    assert system.type == "mlstrata:governance:AISystem"
+    assert not system.custom
+    assert system.inputs == json.loads(spec.systems[0].model_dump_json(exclude_none=True))
+
+
+def test_a_systems_resources_are_beneath_it(workspace):
+    graph = graph_of(load(LOCAL), workspace)
+    beneath = graph.beneath(graph.one("AISystem", "mortgage-approval"))
+    assert {(resource.kind, resource.name) for resource in beneath} == {
+        ("Ports", "serving-mortgage-approval-ports"),
+        ("Serving", "serving-mortgage-approval"),
+        ("Service", "serving-mortgage-approval"),
+        ("Ready", "serving-mortgage-approval-ready"),
+        ("ConfigFile", "serving-mortgage-approval-target"),
+        ("ConfigFile", "serving-mortgage-approval-alerts"),
+        ("ConfigFile", "serving-mortgage-approval-promise-alerts"),
+    }
+    named = {resource.urn for resource in graph.resources if "mortgage-approval" in resource.name}
+    assert named == {graph.one("AISystem", "mortgage-approval").urn, *(resource.urn for resource in beneath)}
+
+
+def test_nothing_starts_before_every_port_is_known(workspace):
+    graph = graph_of(load(LOCAL), workspace)
+    supervisor = graph.one("Supervisor", "supervisor")
+    assert {resource.urn for resource in graph.all("Ports")} <= set(supervisor.dependencies)
+    for service in graph.all("Service"):
+        assert supervisor.urn in service.dependencies
+
+
+def test_prometheus_starts_after_what_it_reads(workspace):
+    graph = graph_of(load(LOCAL), workspace)
+    assert {file.urn for file in graph.all("ConfigFile")} <= set(graph.one("Service", "prometheus").dependencies)
+
+
+def test_foundation_only_adds_to_prerequisites(workspace):
+    before, after = (graph_of(staged(stage), workspace) for stage in ("prerequisites", "foundation"))
+    old, new = ({resource.urn: resource for resource in graph.resources} for graph in (before, after))
+    assert set(old) < set(new)
+    for urn, resource in old.items():
+        assert new[urn].inputs == resource.inputs, f"{urn} would change"
+    added = {(new[urn].kind, new[urn].name) for urn in set(new) - set(old)}
+    assert {("Pipelines", "pipelines"), ("Service", "runner"), ("Credential", "runner-token")} <= added
+
+
+def test_another_system_changes_only_the_gateway(workspace):
+    spec = staged("foundation")
+    values = spec.model_dump(mode="json", by_alias=True)
+    second = {"name": "second", "purpose": "Another.", "risk": {"tier": "minimal"}, "model": {"modality": "tabular"}}
+    more = EnvironmentSpec.model_validate({**values, "systems": [*values["systems"], second]})
+    old, new = ({resource.urn: resource for resource in graph_of(s, workspace).resources} for s in (spec, more))
+    changed = {urn.rpartition("::")[2] for urn in old if new[urn].inputs != old[urn].inputs}
+    assert changed == {"gateway", "gateway-routes"}
+
+
+def test_exports_say_where_things_are_and_no_secret(workspace):
+    graph = graph_of(load(LOCAL), workspace)
+    assert set(graph.exports) == {"home", "socket", "urls", "ports"}
+    assert set(graph.exports["urls"]) == {"gateway", "mlflow", "prometheus", "alertmanager", "runner"}
+    assert "plain-secret" not in json.dumps(graph.exports)
+
+
+def test_everything_listens_on_loopback(workspace):
+    text = json.dumps([resource.inputs for resource in graph_of(load(LOCAL), workspace).resources], default=str)
+    for anywhere in ("0.0.0.0", '"::"', "localhost", "[::]"):  # noqa: S104 - what must not be there
+        assert anywhere not in text
+
+
+def test_only_the_bootstrap_of_the_gateway_needs_a_restart(workspace):
+    files = graph_of(load(LOCAL), workspace).one("Service", "gateway").inputs["files"]
+    assert {path.rpartition("/")[2] for path, file in files.items() if file["restart"]} == {"envoy.json"}
+
+
+@pytest.mark.parametrize("capability", [capability for stage in Stage for capability in added_by(stage)])
+def test_what_is_not_built_is_refused_by_name(capability):
+    stage = next(stage for stage in Stage if capability in added_by(stage))
+    found = [text for text in problems(staged(stage.value, capabilities={})) if f"'{capability.value}'" in text]
+    on_demand = {Capability.BATCH, Capability.TUNING, Capability.DISTRIBUTED_TRAINING, Capability.FEATURE_STORE}
+    on_demand |= {Capability.BANDIT, Capability.ONLINE_LEARNING}
+    if capability in BUILT["local"] | on_demand:
+        assert not found
+    else:
+        assert len(found) == 1
+        assert f"capabilities: {{off: [{capability.value}]}}" in found[0]
+        assert f"below stage '{stage.value}'" in found[0]
+
+
+def test_a_batch_system_is_refused_by_name():
+    values = staged("foundation").model_dump(mode="json", by_alias=True)
+    batch = {
+        "name": "nightly",
+        "purpose": "Scores at night.",
+        "risk": {"tier": "minimal"},
+        "model": {"modality": "tabular"},
+        "serving": {"mode": "batch", "schedule": "0 3 * * *"},
+    }
+    spec = EnvironmentSpec.model_validate({**values, "systems": [batch]})
+    assert any("'batch' is not built for target 'local'" in text for text in problems(spec))
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_other_targets_are_refused_entirely(name, workspace):
+    path = ROOT / f"environments/{name}.yaml"
+
+    def program() -> None:
+        with pytest.raises(PlanError, match=r"target\.kind: nothing is built for '(kubernetes|aws)' yet"):
+            plan(load(path), workspace)
+
+    assert record(program, stack=name).resources == []
+
+
+def test_a_prohibited_practice_is_refused_before_anything_is_registered(tmp_path, monkeypatch):
+    (tmp_path / "environments").mkdir()
+    text = LOCAL.read_text().replace("tier: high", "tier: unacceptable")
+    (tmp_path / "environments/local.yaml").write_text(text)
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+
+    def program() -> None:
+        with pytest.raises(RunError, match=r"systems\[0\]\.risk\.tier: mortgage-approval .*Article 5"):
+            build("local")
+
+    assert record(program).resources == []
+
+
+def test_missing_tools_are_named_at_once_before_anything_is_registered(workspace, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("MLSTRATA_TOOLS", "/nowhere")
+
+    def program() -> None:
+        with pytest.raises(PlanError) as caught:
+            plan(load(LOCAL), workspace)
+        assert len(caught.value.problems) == 2
+        assert all("make install" in problem for problem in caught.value.problems)
+        assert "prometheus" in str(caught.value)
+        assert "alertmanager" in str(caught.value)
+
+    assert record(program).resources == []
+
+
+@pytest.mark.parametrize(
+    ("serving", "monitor", "said"),
+    [
+        ({"limits": {"timeout": "20m"}}, {}, "serving.limits.timeout"),
+        ({"limits": {"body_bytes": 10}}, {}, "serving.limits.body_bytes"),
+        ({}, {"range": {"probability": [-1, 1]}}, "monitor.range.probability"),
+    ],
+)
+def test_what_the_local_services_cannot_do_is_said(serving, monitor, said):
+    system = {"name": "one", "purpose": "P.", "risk": {"tier": "minimal"}, "model": {"modality": "tabular"}}
+    values = staged("foundation").model_dump(mode="json", by_alias=True)
+    system |= {"serving": serving, "monitor": monitor}
+    assert any(said in text for text in problems(EnvironmentSpec.model_validate({**values, "systems": [system]})))

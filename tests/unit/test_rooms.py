@@ -1,0 +1,120 @@
+"""Dependencies point one way: what each room may import of the others."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("environments", "services", "components", "stacks", "pipelines", "policies", "engine", "cli")
+MAY_IMPORT = {
+    "environments": set(),
+    "engine": set(),
+    "pipelines": {"environments"},
+    "policies": {"environments"},
+    "services": {"environments", "pipelines"},
+    "components": {"environments", "services"},
+    "stacks": {"environments", "services", "components"},
+    "cli": set(ROOMS),
+}
+HEAVY = ("mlflow", "mlserver", "kfp", "pandas", "sklearn", "pulumi_aws", "pulumi_kubernetes", "starlette", "uvicorn")
+
+
+def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
+    """Absolute names of the modules that a file imports; with `top_level`, only when it is imported itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(tree))
+    if top_level:
+        lazy = {
+            id(inner)
+            for node in nodes
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _only_for_types(node)
+            for inner in ast.walk(node)
+        }
+        nodes = [node for node in nodes if id(node) not in lazy]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide the room"
+            yield node.module or ""
+
+
+def _only_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def files(room: str) -> list[Path]:
+    skipped = {"steps"} if room == "pipelines" else set()
+    return [path for path in (ROOT / room).rglob("*.py") if not skipped & set(path.relative_to(ROOT / room).parts)]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_it_may(room: str):
+    allowed = MAY_IMPORT[room] | {room}
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files(room)
+        for name in imports(path)
+        if name.split(".")[0] in ROOMS and name.split(".")[0] not in allowed
+    ]
+    assert not wrong
+
+
+def test_every_room_is_there():
+    assert all(files(room) for room in ROOMS)
+
+
+def test_environments_touch_no_pulumi():
+    assert not [path for path in files("environments") for name in imports(path) if name.split(".")[0] == "pulumi"]
+
+
+def reached(start: set[str]) -> set[str]:
+    """Our modules that get imported with those in `start`."""
+    seen: set[str] = set()
+    todo = list(start)
+    while todo:
+        name = todo.pop()
+        if name in seen or (path := _file(name)) is None:
+            continue
+        seen.add(name)
+        todo += [imported for imported in imports(path, top_level=True) if imported.split(".")[0] in ROOMS]
+        todo += [f"{name.rpartition('.')[0]}"] if "." in name else []
+    return seen
+
+
+def _file(module: str) -> Path | None:
+    base = ROOT / Path(*module.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+@pytest.mark.parametrize("module", ["stacks.__main__", "cli.main"])
+def test_the_program_and_the_command_line_load_nothing_heavy(module: str):
+    heavy = {
+        f"{name} imports {imported}"
+        for name in reached({module})
+        for imported in imports(_file(name), top_level=True)
+        if imported.split(".")[0] in HEAVY
+    }
+    assert not heavy
+
+
+def test_components_take_only_contracts_and_renderers_from_services():
+    """What a component and a service share is typed settings and pure rendering: nothing that serves or trains."""
+    runs = {"starlette", "uvicorn", "mlserver", "mlflow", "kfp", "sqlite3", "subprocess", "http.server", "prometheus_client"}
+    shared = {
+        name
+        for path in files("components")
+        for name in imports(path)
+        if name.startswith("services.")
+    }
+    wrong = {
+        f"{name} imports {imported}"
+        for name in reached(shared)
+        if name.startswith("services.")
+        for imported in imports(_file(name), top_level=True)
+        if imported in runs or imported.split(".")[0] in runs
+    }
+    assert shared
+    assert not wrong
