@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +37,7 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True, no_color=_plain(sys.stderr))
 
 
-def _plain(stream: Any) -> bool:
+def _plain(stream: TextIO) -> bool:
     return bool(os.environ.get("NO_COLOR")) or not stream.isatty()
 
 

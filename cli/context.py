@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli.console import UsageError
 from environments import EnvironmentSpec, Loaded, Workspace, load_with_places
@@ -74,6 +74,11 @@ class Context:
         """Return the file of the environment's state."""
         return self.workspace.root / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"
 
+    @property
+    def settings(self) -> Path:
+        """Return the stack's settings file, which holds the salt of its secrets as under the Pulumi CLI."""
+        return self.workspace.root / f"Pulumi.{self.name}.yaml"
+
     @cached_property
     def backend(self) -> engine.Backend:
         """Return the state's backend: Pulumi's file backend in the workspace."""
@@ -86,7 +91,7 @@ class Context:
         """Return the Pulumi program that the environment is made of."""
         import engine
 
-        return engine.Program(project=PROJECT, stack=self.name, main=Workspace.code / "stacks")
+        return engine.Program(project=PROJECT, stack=self.name, main=Workspace.code / "stacks", settings=self.settings)
 
     def passphrase(self, *, create: bool = False) -> str:
         """Return the passphrase: from Pulumi's variables, else the environment's own file.
@@ -114,7 +119,7 @@ class Context:
         return passphrase
 
     def options(
-        self, *, create: bool = False, refresh: bool = False, on_event: Callable[[Any], None] | None = None
+        self, *, create: bool = False, refresh: bool = False, on_event: Callable[[engine.Event], None] | None = None
     ) -> engine.Options:
         """Return the engine's options for one run."""
         import engine

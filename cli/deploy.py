@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cli.console import UsageError, out, say, say_json
 from cli.context import PROJECT, Context
+from cli.progress import WAITING, counts_of, kind_of, progress, show_step, show_steps
 from cli.progress import as_json as step_as_json
-from cli.progress import counts_of, progress, show_step
 from cli.recorded import recorded
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ DONE = {"create": "created", "update": "changed", "replace": "replaced", "delete
 
 def plan(name: str, *, as_json: bool) -> None:
     """Show what `up` would do and what drifted; exit 1 on drift."""
-    import engine
     import typer
+
+    import engine
 
     context = Context.open(name)
     refuse_immutable_changes(context)
@@ -33,10 +34,10 @@ def plan(name: str, *, as_json: bool) -> None:
     else:
         _headline(context)
         for step in result.drift:
-            out().print(" [red]drift[/red]", end="")
-            show_step(step, always=True)
-        for step in result.steps:
-            show_step(step)
+            if kind_of(step.type) not in WAITING:
+                out().print(" [red]drift[/red]", end="")
+                show_step(step)
+        show_steps(result.steps, {})
         same = f"{result.counts.get('same', 0)} as they are"
         changes = counts_of(result.counts, PLANNED) or "nothing to do"
         say(f" {changes} · {same} · {len(result.drift)} drifted · {result.seconds:.1f} s")
@@ -114,7 +115,7 @@ def _forget(context: Context, *, keep_data: bool) -> None:
         context.checkpoint,
         context.checkpoint.with_suffix(".json.bak"),
         context.checkpoint.with_suffix(".json.attrs"),
-        context.workspace.root / f"Pulumi.{stack}.yaml",
+        context.settings,
     ):
         path.unlink(missing_ok=True)
     for folder in ("history", "backups", "locks/organization"):
@@ -140,19 +141,16 @@ def _confirm(yes: bool, question: str, as_json: bool) -> None:
 
 
 def _headline(context: Context) -> None:
-    out().print(
-        f"[bold] mlstrata[/bold]  {context.name} · {context.spec.target.kind} · "
-        f"stage {context.spec.stage.value} · embedded engine"
-    )
+    kind = context.spec.target.kind
+    target = "" if kind == context.name else f"{kind} · "
+    out().print(f"[bold] mlstrata[/bold]  {context.name} · {target}stage {context.spec.stage.value} · embedded engine")
 
 
 def _show_up(context: Context, result: engine.Result) -> None:
     from cli.status import ready_seconds
 
     seconds = ready_seconds(context)
-    for step in result.steps:
-        ready = f"ready  {seconds[step.name]:.1f} s" if step.op != "delete" and step.name in seconds else ""
-        show_step(step, detail=ready)
+    show_steps(result.steps, {name: f"ready  {took:.1f} s" for name, took in seconds.items()})
     where = context.checkpoint.relative_to(context.workspace.root)
     if not result.changes:
         say(f" nothing to do: {result.counts.get('same', 0)} resources are as the file says · {result.seconds:.1f} s")

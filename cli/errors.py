@@ -26,20 +26,16 @@ def report(error: BaseException) -> int:
     if isinstance(error, click.ClickException):
         error.show()
         return EXIT_USAGE
-    if isinstance(error, UsageError):
-        complain(str(error))
-        return EXIT_USAGE
-    if isinstance(error, Failed):
-        complain(str(error))
-        return EXIT_FAILED
-    if (code := _of_the_rooms(error)) is not None:
+    if (code := _known(error)) is not None:
         complain(_message(error))
         return code
     return _unexpected(error)
 
 
-def _of_the_rooms(error: BaseException) -> int | None:
+def _known(error: BaseException) -> int | None:
     """Return the exit code of an error of ours, looked up only in rooms that are loaded already."""
+    if isinstance(error, UsageError | Failed):
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
     if (environments := sys.modules.get("environments")) and isinstance(error, environments.SpecErrors):
         return EXIT_USAGE
     if (engine := sys.modules.get("engine")) and isinstance(error, engine.EngineError):

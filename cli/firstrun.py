@@ -98,6 +98,6 @@ def _where_to_look(context: Context) -> None:
         consumer = system.serving.consumers[0].name
         out().print(" [bold]Try it:[/bold]")
         say(f'   curl -H "Authorization: Bearer $({command} token {context.name} {consumer})" \\')
-        say(f"     -H 'Content-Type: application/json' -d @examples/application.json \\")
+        say("     -H 'Content-Type: application/json' -d @examples/application.json \\")
         say(f"     {urls['gateway']}/systems/{system.name}/v1/predict")
     say("   " + " · ".join(f"{name} {url}" for name, url in urls.items()))

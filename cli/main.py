@@ -130,9 +130,7 @@ def release(
 
 
 @app.command()
-def rollback(
-    env: Env, system: System, reason: Reason = "", decider: Decider = "", as_json: AsJson = False
-) -> None:
+def rollback(env: Env, system: System, reason: Reason = "", decider: Decider = "", as_json: AsJson = False) -> None:
     """Put SYSTEM's previous version back."""
     from cli.release import rollback as run
 

@@ -76,4 +76,6 @@ def _body(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
     except OSError as error:
-        raise UsageError(f"{file}: cannot read the request ({error.strerror}); name a JSON file, or - for input") from None
+        raise UsageError(
+            f"{file}: cannot read the request ({error.strerror}); name a JSON file, or - for input"
+        ) from None

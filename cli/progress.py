@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "read": "?", "same": " "}
 COLOURS = {"create": "green", "update": "yellow", "replace": "magenta", "delete": "red", "read": "cyan", "same": "dim"}
 SECRET = "[secret]"  # noqa: S105 - what is shown in place of one
+NAMED = frozenset({"Service", "AISystem", "Supervisor"})  # what a person thinks of by name
+WAITING = frozenset({"Ready"})  # follows what it waits for
 SHOWN_CHANGES = 6
 SHOWN_LENGTH = 60
+SHOWN_NAMES = 4
 
 
 @contextmanager
-def progress(verb: str) -> Iterator[Callable[[Any], None]]:
+def progress(verb: str) -> Iterator[Callable[[engine.Event], None]]:
     """Yield a listener of engine events; on a terminal, one line says what is under way.
 
     Args:
@@ -36,7 +40,7 @@ def progress(verb: str) -> Iterator[Callable[[Any], None]]:
     console = err()
     status = console.status(f"{verb} …") if console.is_terminal else None
 
-    def listen(event: Any) -> None:
+    def listen(event: engine.Event) -> None:
         nonlocal done
         if isinstance(event, engine.StepStarted):
             running[event.urn] = event.name
@@ -48,8 +52,9 @@ def progress(verb: str) -> Iterator[Callable[[Any], None]]:
         elif isinstance(event, engine.Diagnostic) and event.severity in ("warning", "error"):
             console.print(f" {event.severity}: {event.message}", markup=False)
         if status is not None:
-            names = ", ".join(sorted(running.values())[:4]) + (" …" if len(running) > 4 else "")  # noqa: PLR2004
-            status.update(f"{verb} · {done} done · {time.monotonic() - began:.0f} s · {names}")
+            names = sorted(name.removesuffix("-ready") for name in running.values())
+            waiting = ", ".join(names[:SHOWN_NAMES]) + (" …" if len(names) > SHOWN_NAMES else "")
+            status.update(f"{verb} · {done} done · {time.monotonic() - began:.0f} s · {waiting}")
 
     if status is None:
         yield listen
@@ -63,22 +68,45 @@ def kind_of(step_type: str) -> str:
     return step_type.rsplit(":", 1)[-1]
 
 
-def show_step(step: engine.Step, *, detail: str = "", always: bool = False) -> None:
-    """Print one step, with what it changes, unless it changes nothing."""
+def show_step(step: engine.Step, *, detail: str = "") -> None:
+    """Print one step, with what it changes."""
     from rich.text import Text
 
-    if step.op == "same" and not always:
-        return
     line = Text(" ")
     line.append(f"{SIGNS[step.op]} ", style=COLOURS[step.op])
-    line.append(f"{kind_of(step.type).lower():<12} {step.name:<28}")
+    line.append(f"{kind_of(step.type).lower():<11} {step.name:<28}")
     line.append(detail, style="dim")
     out().print(line)
     if step.op in ("update", "replace"):
         for change in step.diff[:SHOWN_CHANGES]:
-            out().print(Text(f"     {change.path}: {_short(change.old, change)} → {_short(change.new, change)}", "dim"))
+            out().print(Text(f"     {change.path}: {_shown(change)}", style="dim"))
         if len(step.diff) > SHOWN_CHANGES:
             out().print(Text(f"     and {len(step.diff) - SHOWN_CHANGES} more", style="dim"))
+
+
+def show_steps(steps: Iterable[engine.Step], details: Mapping[str, str]) -> None:
+    """Print the steps that change something: those a person thinks of by name, the others counted by kind.
+
+    Args:
+        steps: of one run.
+        details: what to say behind a resource's name.
+    """
+    from rich.text import Text
+
+    others: dict[str, Counter[str]] = {}
+    for step in steps:
+        kind = kind_of(step.type)
+        if step.op == "same" or (kind in WAITING and step.op == "update"):
+            continue
+        if kind in NAMED or step.op in ("update", "replace"):
+            show_step(step, detail=details.get(step.name, "") if step.op != "delete" else "")
+        else:
+            others.setdefault(step.op, Counter())[kind.lower()] += 1
+    for op, kinds in others.items():
+        line = Text(" ")
+        line.append(f"{SIGNS[op]} ", style=COLOURS[op])
+        line.append(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())), style="dim")
+        out().print(line)
 
 
 def counts_of(counts: Mapping[str, int], verbs: Mapping[str, str]) -> str:
@@ -100,7 +128,7 @@ def as_json(step: engine.Step) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any, change: engine.PropertyChange) -> Any:
+def _plain(value: object, change: engine.PropertyChange) -> object:
     import engine
 
     if change.secret or isinstance(value, engine.Secret):
@@ -110,6 +138,18 @@ def _plain(value: Any, change: engine.PropertyChange) -> Any:
     return value
 
 
-def _short(value: Any, change: engine.PropertyChange) -> str:
-    text = str(_plain(value, change)).replace("\n", "⏎")
+def _shown(change: engine.PropertyChange) -> str:
+    old, new = (str(_plain(value, change)) for value in (change.old, change.new))
+    if "\n" in old and "\n" in new:
+        return f"{_changed_lines(old, new)} lines change"
+    return f"{_short(old)} → {_short(new)}"
+
+
+def _changed_lines(old: str, new: str) -> int:
+    before, after = Counter(old.splitlines()), Counter(new.splitlines())
+    return max((after - before).total(), (before - after).total())
+
+
+def _short(text: str) -> str:
+    text = text.replace("\n", "⏎")
     return text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 1] + "…"

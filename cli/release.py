@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from cli.console import err, say, say_json
@@ -14,9 +16,7 @@ if TYPE_CHECKING:
     from services.rollout import Release, RolloutContext
 
 
-def release(
-    name: str, system: str, *, version: str | None, reason: str, decider: str | None, as_json: bool
-) -> None:
+def release(name: str, system: str, *, version: str | None, reason: str, decider: str | None, as_json: bool) -> None:
     """Release a version, the newest by default, and say what it replaced."""
     context = Context.open(name)
     context.require_local("release")
@@ -52,7 +52,7 @@ def release_version(
         return go(rollout, system, version, reason=reason, decider=decider)
 
 
-def rollout_context(context: Context, on_step: object = None) -> RolloutContext:
+def rollout_context(context: Context, on_step: Callable[[str], None] | None = None) -> RolloutContext:
     """Return where the environment's parts are, from what its state records.
 
     Raises:
@@ -72,13 +72,13 @@ def rollout_context(context: Context, on_step: object = None) -> RolloutContext:
         serving_urls=serving,
         gateway_url=urls["gateway"],
         decider=getpass.getuser(),
-        **({"on_step": on_step} if on_step else {}),  # type: ignore[arg-type]
+        on_step=on_step or (lambda _step: None),
     )
 
 
 def _show(verb: str, done: Release, *, as_json: bool) -> None:
     if as_json:
-        say_json(vars(done) if hasattr(done, "__dict__") else {})
+        say_json(asdict(done))
         return
     before = f"before: version {done.previous}" if done.previous else "the first"
     what = f"{verb} version {done.version} ({before})" if done.changed else f"version {done.version} answers already"

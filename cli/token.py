@@ -46,9 +46,7 @@ def callable_systems(context: Context, consumer: str) -> list[str]:
     Raises:
         UsageError: none does; the message lists the consumers there are.
     """
-    declared = {
-        system.name: [one.name for one in system.serving.consumers] for system in context.spec.systems
-    }
+    declared = {system.name: [one.name for one in system.serving.consumers] for system in context.spec.systems}
     systems = [system for system, consumers in declared.items() if consumer in consumers]
     if not systems:
         known = sorted({one for consumers in declared.values() for one in consumers})

@@ -46,7 +46,7 @@ class EpsilonGreedyRouter:
         self.rewards = [0.0] * count
         self._restore()
 
-    def route(self, features: Any, feature_names: Sequence[str]) -> int:  # noqa: ARG002 - Seldon's signature
+    def route(self, features: object, feature_names: Sequence[str]) -> int:  # noqa: ARG002 - Seldon's signature
         """Return the index of the branch that serves this request."""
         with self._lock:
             untried = [branch for branch, pulls in enumerate(self.pulls) if pulls == 0]
@@ -58,10 +58,10 @@ class EpsilonGreedyRouter:
 
     def send_feedback(
         self,
-        features: Any,  # noqa: ARG002 - Seldon's signature
+        features: object,  # noqa: ARG002 - Seldon's signature
         feature_names: Sequence[str],  # noqa: ARG002
         reward: float,
-        truth: Any,  # noqa: ARG002
+        truth: object,  # noqa: ARG002
         routing: int | None = None,
     ) -> None:
         """Credit `reward` (in [0, 1]) to the branch that had served the request."""

@@ -1,0 +1,31 @@
+"""`make bench`: how long `up` and `plan` take, beside what they cannot be faster than."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from bench.plan import measure_plan
+from bench.startup import measure_startup
+
+
+def main() -> None:
+    """Run the measurements that were asked for, all by default, and print each with its parts."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("which", nargs="*", choices=["up", "plan", []], help="what to measure (default: all)")
+    parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
+    arguments = parser.parse_args()
+    measures = {"up": measure_startup, "plan": measure_plan}
+    figures = {name: measures[name]() for name in arguments.which or measures}
+    for name, found in figures.items():
+        print(name)
+        for label, value in found.items():
+            print(f"  {label:<42} {value}")
+    if arguments.output:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
+        arguments.output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""`mlstrata up local` from nothing, beside its slowest service started alone and the CPU time it took in all."""
+
+from __future__ import annotations
+
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from bench.workspace import make, run
+from components.supervision.client import SupervisorClient
+from components.supervision.health import Check
+from engine import Backend
+from services.resources.processes import marked_processes
+
+ALONE_FACTOR, CPU_FACTOR = 1.5, 1.25
+
+
+def measure_startup() -> dict[str, object]:
+    """Bring an environment up from nothing, then each of its services alone.
+
+    Returns:
+        Seconds, and the ratio of `up` to the larger of 1.5 x the slowest service's own start and 1.25 x the CPU
+        seconds over the cores.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlstrata-bench-") as folder:
+        environment = make(Path(folder))
+        home = Path(folder) / ".mlstrata/local"
+        before = _children_cpu()
+        began = time.monotonic()
+        run(environment, "up", "local", "--yes")
+        wall = time.monotonic() - began
+        cpu = _children_cpu() - before + sum(_cpu(process.pid) for process in marked_processes(home))
+        try:
+            alone = _alone(Path(folder))
+        finally:
+            run(environment, "down", "local", "--yes")
+    slowest = max(alone, key=lambda name: alone[name])
+    cores = len(os.sched_getaffinity(0))
+    bound = max(ALONE_FACTOR * alone[slowest], CPU_FACTOR * cpu / cores)
+    return {
+        "up from nothing, s": round(wall, 2),
+        f"slowest service alone ({slowest}), s": round(alone[slowest], 2),
+        "all services one after the other, s": round(sum(alone.values()), 2),
+        f"CPU, s (on {cores} cores)": round(cpu, 2),
+        "bound, s": round(bound, 2),
+        "up / bound (at most 1)": round(wall / bound, 2),
+    }
+
+
+def _alone(workspace: Path) -> dict[str, float]:
+    """Stop every service, then start and stop each by itself; return its seconds from start to healthy."""
+    document = Backend(workspace).read("mlstrata", "local") or {}
+    resources = document["latest"]["resources"]
+    outputs = [one["outputs"] for one in resources if one["type"].endswith(":Ready")]
+    checks = [check for output in outputs for check in Check.all_of(output["checks"])]
+    client = SupervisorClient(outputs[0]["socket"], seconds=120)
+    for check in checks:
+        client._call("stopProcess", f"{check.service}:{check.service}", True)
+    found = {}
+    for check in checks:
+        name = f"{check.service}:{check.service}"
+        began = time.monotonic()
+        client._call("startProcess", name, False)
+        while check.complaint() is not None:
+            time.sleep(0.02)
+        found[check.service] = time.monotonic() - began
+        client._call("stopProcess", name, True)
+    return found
+
+
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _cpu(pid: int) -> float:
+    """Return the CPU seconds of a process and of its children that ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
