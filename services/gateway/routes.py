@@ -25,6 +25,7 @@ _API = "type.googleapis.com/envoy"
 _HTTP = f"{_API}.extensions.filters.http"
 ROUTES_HEADER = "x-mlstrata-routes"
 HEALTH_PATH = "/healthz"
+_LONGER_S = 5
 _OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 _ALWAYS = {"default_value": {"numerator": 100}}
 
@@ -122,7 +123,9 @@ def _system_routes(system: GatewaySystem, api: str, version: str | None) -> Iter
         "request_headers_to_add": headers,
         "route": {
             "cluster": cluster_name(system.name),
-            "timeout": f"{system.timeout_s}s",
+            "timeout": f"{system.timeout_s:.3f}s",
+            # A system that may take longer than an idle stream lives must not be taken for one.
+            "idle_timeout": f"{system.timeout_s + _LONGER_S:.3f}s",
             # Only where the process cannot have begun: a prediction is recorded once.
             "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2},
         },

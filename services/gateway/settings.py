@@ -42,10 +42,10 @@ class GatewaySystem(_Model):
         default=("v1",), min_length=1, description="Versions of the interface served side by side."
     )
     consumers: tuple[Consumer, ...] = Field(default=(), description="Who may call; nobody when empty.")
-    timeout_s: float = Field(default=5.0, gt=0, le=600, description="Longest wait for an answer, in seconds.")
+    timeout_s: float = Field(default=5.0, ge=0.001, le=3600, description="Longest wait for an answer, in seconds.")
     body_limit: int = Field(
         default=1_048_576,
-        ge=1_024,
+        ge=1,
         le=1_073_741_824,
         description="Largest request body, in bytes; 1 MiB is ~5,000 rows.",
     )
@@ -72,7 +72,9 @@ class GatewaySettings(_Model):
     issuer: str = Field(min_length=1, description="Issuer of the tokens, `mlstrata/<environment>`.")
     jwks: dict[str, Any] = Field(description="Public keys that sign the tokens, as a JSON Web Key Set.")
     directory: Path = Field(description="Absolute folder of the rendered files; Envoy watches it for renames.")
-    access_log: Path = Field(description="Absolute file of the access log, one JSON object a line.")
+    access_log: Path = Field(
+        description="Absolute file of the access log, one JSON object a line; its folder must exist."
+    )
     systems: tuple[GatewaySystem, ...] = Field(default=(), description="The systems behind it.")
     max_connections: int = Field(
         default=1_000, ge=1, le=100_000, description="Connections from consumers at once; the memory Envoy may take."

@@ -1,0 +1,182 @@
+"""Envoy's files, and that Envoy takes them."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.gateway import render, tokens
+from services.gateway.routes import check_routes
+from services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
+from services.serving.releases import Releases
+
+ENVOY = Path(__file__).parents[3] / ".venvs" / "runtime" / "bin" / "envoy"
+KEY = tokens.generate_key()
+JWKS = tokens.public_jwks(KEY)
+
+
+def gateway(*systems, **changes):
+    given_ = {
+        "port": 18080,
+        "admin_port": 18081,
+        "issuer": "mlstrata/local",
+        "jwks": JWKS,
+        "directory": Path("/home/config/gateway"),
+        "access_log": Path("/home/logs/access.log"),
+        "systems": systems,
+    }
+    return GatewaySettings(**(given_ | changes))
+
+
+LOANS = GatewaySystem(name="loans", upstream_port=18082, consumers=(Consumer(name="desk", count=50),))
+CREDIT = GatewaySystem(name="credit", upstream_port=18083, api_versions=("v1", "v2"), body_limit=1_000)
+
+
+def routes_of(document):
+    (resource,) = document["resources"]
+    (host,) = resource["virtual_hosts"]
+    return {route["name"]: route for route in host["routes"]}
+
+
+def test_a_route_sets_the_champion_and_leaves_it_out_before_the_first_release():
+    document = render.render_routes(gateway(LOANS, CREDIT), {"loans": Releases(champion="7")})
+    routes = routes_of(document)
+    assert routes["loans/v1"]["request_headers_to_add"] == [
+        {
+            "header": {"key": "x-mlstrata-version", "value": "7"},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+    ]
+    assert routes["loans/v1"]["route"]["cluster"] == "serving-loans"
+    assert routes["credit/v2"]["request_headers_to_add"] == []
+    assert {"credit/v1", "credit/v2", "health"} <= set(routes)
+
+
+def test_releases_of_a_system_that_is_not_there_are_refused():
+    with pytest.raises(render.GatewayError, match="releases of ghost: not behind this gateway; its systems: loans"):
+        render.render_routes(gateway(LOANS), {"ghost": Releases()})
+
+
+def test_a_route_to_no_cluster_is_refused():
+    routes = render.render_routes(gateway(LOANS, CREDIT), {})
+    with pytest.raises(render.GatewayError, match=r"credit/v1 -> serving-credit.*known: serving-loans"):
+        check_routes(routes, render.render_clusters(gateway(LOANS)))
+
+
+def test_the_digest_follows_the_routes():
+    first = render.render_routes(gateway(LOANS), {"loans": Releases(champion="1")})
+    same = render.render_routes(gateway(LOANS), {"loans": Releases(champion="1", loaded=("1",))})
+    other = render.render_routes(gateway(LOANS), {"loans": Releases(champion="2")})
+    assert render.routes_digest(first) == render.routes_digest(same) != render.routes_digest(other)
+
+
+def test_everything_listens_on_loopback_and_the_admin_interface_only_reads():
+    text = json.dumps([render.render_bootstrap(gateway(LOANS)), render.render_listener(gateway(LOANS))])
+    assert set(re.findall(r"\d+\.\d+\.\d+\.\d+", text)) == {"127.0.0.1"}
+    admin = render.render_bootstrap(gateway(LOANS))["admin"]
+    assert admin["allow_paths"] == [{"exact": "/stats/prometheus"}, {"exact": "/ready"}]
+
+
+def test_no_file_holds_the_private_key():
+    texts = "".join(render.render_files(gateway(LOANS), {}).values())
+    assert "PRIVATE" not in texts
+    assert '"d"' not in texts
+
+
+def test_settings_come_back_from_their_file(tmp_path):
+    settings_ = gateway(LOANS, CREDIT)
+    (tmp_path / "gateway.json").write_text(settings_.to_json())
+    assert GatewaySettings.read(tmp_path) == settings_
+
+
+NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,12}[a-z0-9]", fullmatch=True)
+CONSUMERS = st.lists(
+    st.builds(Consumer, name=NAMES, count=st.integers(1, 10**6), per_seconds=st.integers(1, 86_400)),
+    max_size=4,
+    unique_by=lambda one: one.name,
+)
+SYSTEMS = st.lists(
+    st.builds(
+        GatewaySystem,
+        name=NAMES,
+        upstream_port=st.integers(1, 65_535),
+        api_versions=st.sampled_from([("v1",), ("v1", "v2")]),
+        consumers=CONSUMERS.map(tuple),
+        timeout_s=st.floats(0.001, 600),
+        body_limit=st.integers(1, 2**30),
+    ),
+    max_size=4,
+    unique_by=lambda one: one.name,
+)
+
+
+def whole(config, releases):
+    """One static configuration of what Envoy would read from files: that is what its validation looks at."""
+    bootstrap = {name: part for name, part in render.render_bootstrap(config).items() if name != "dynamic_resources"}
+    (listener,) = render.render_listener(config)["resources"]
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    del manager["rds"]
+    (manager["route_config"],) = render.render_routes(config, releases)["resources"]
+    del manager["route_config"]["@type"]
+    plain = [
+        {name: value for name, value in one.items() if name != "@type"}
+        for one in (listener, *render.render_clusters(config)["resources"])
+    ]
+    return bootstrap | {"static_resources": {"listeners": plain[:1], "clusters": plain[1:]}}
+
+
+def validate(config, releases, folder):
+    path = folder / "envoy.json"
+    path.write_text(json.dumps(whole(config.model_copy(update={"access_log": folder / "access.log"}), releases)))
+    done = subprocess.run(
+        [ENVOY, "--mode", "validate", "--config-path", path, "--disable-hot-restart", "--log-level", "warn"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    # Nothing of it is on its way out of Envoy.
+    assert "deprecated" not in done.stderr.lower(), done.stderr
+
+
+@settings(max_examples=15, deadline=None)
+@given(systems=SYSTEMS, champions=st.lists(st.none() | st.just("3"), min_size=4, max_size=4))
+def test_envoy_takes_whatever_the_settings_allow(systems, champions, tmp_path_factory):
+    config = gateway(*systems)
+    releases = {one.name: Releases(champion=champion) for one, champion in zip(systems, champions, strict=False)}
+    validate(config, releases, tmp_path_factory.mktemp("envoy"))
+
+
+def test_the_validation_would_notice(tmp_path):
+    config = gateway(LOANS)
+    config = config.model_copy(update={"access_log": tmp_path / "access.log"})
+    broken = whole(config, {})
+    broken["static_resources"]["clusters"] = []
+    (tmp_path / "broken.json").write_text(json.dumps(broken))
+    done = subprocess.run(
+        [ENVOY, "--mode", "validate", "-c", tmp_path / "broken.json"], capture_output=True, check=False
+    )
+    assert done.returncode != 0
+
+
+def test_writing_is_all_or_nothing_and_only_when_needed(tmp_path, monkeypatch):
+    path = tmp_path / "folder" / "file.json"
+    assert render.write_atomically(path, {"a": 1})
+    inode = path.stat().st_ino
+    assert not render.write_atomically(path, {"a": 1})
+    assert path.stat().st_ino == inode
+    assert render.write_atomically(path, {"a": 2})
+    assert path.stat().st_ino != inode
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        render.write_atomically(path, {"a": 3})
+    assert json.loads(path.read_text()) == {"a": 2}
+    assert [one.name for one in path.parent.iterdir()] == ["file.json"]
