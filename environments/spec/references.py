@@ -74,7 +74,7 @@ def _reference(value: object, known: list[str], at: At, what: str, how: str) -> 
 
 def _storage(data: Mapping[str, Any]) -> Iterator[Problem]:
     target, kind = _part(data, "target", "kind"), _part(data, "storage", "kind")
-    if kind == "folder" and target in {"kubernetes", "aws"}:
+    if kind == "folder" and target in ("kubernetes", "aws"):
         what = f"got 'folder', but target {target} runs on several machines"
         yield Problem(("storage", "kind"), what, "set storage.kind: s3, or leave storage out")
 

@@ -49,4 +49,5 @@ Storage = Annotated[FolderStorage | S3Storage, Field(discriminator="kind")]
 
 def default_storage(target_kind: object) -> dict[str, str]:
     """Return the storage of a target when the file names none: one machine has a folder, several need a bucket."""
-    return {"kind": "s3" if target_kind in {"kubernetes", "aws"} else "folder"}
+    # A tuple, not a set: a file may hold anything here, and not everything can be hashed.
+    return {"kind": "s3" if target_kind in ("kubernetes", "aws") else "folder"}

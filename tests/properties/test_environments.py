@@ -1,4 +1,4 @@
-"""Properties of environment files: what is valid reads back as itself, and nothing that is read ever trips the loader."""
+"""Properties of environment files: what is valid reads back as itself, and nothing ever trips the loader."""
 
 from copy import deepcopy
 from datetime import timedelta
@@ -167,15 +167,17 @@ def check(content: bytes) -> None:
     """Load, and hold what is said to what is promised about it."""
     try:
         loads(content, "a.yaml")
-    except SpecErrors as errors:
-        lines = content.decode("utf-8", "replace").count("\n") + content.count(b"\r") + 2
-        assert errors.errors
-        for error in errors.errors:
-            assert len(str(error).splitlines()) == 1
-            assert 1 <= error.line <= lines
-            assert error.column >= 1
-            assert "Input should be" not in str(error)
-            assert "pydantic" not in str(error)
+        return
+    except SpecErrors as caught:
+        errors = caught.errors
+    assert errors
+    lines = content.decode("utf-8", "replace").count("\n") + content.count(b"\r") + 2
+    for error in errors:
+        assert len(str(error).splitlines()) == 1
+        assert 1 <= error.line <= lines
+        assert error.column >= 1
+        assert "Input should be" not in str(error)
+        assert "pydantic" not in str(error)
 
 
 @given(st.binary(max_size=200))
@@ -215,6 +217,11 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(place for key, item in inner for place in _places(item, (*path, key)))]
 
 
+def test_a_kind_that_cannot_be_hashed_is_refused() -> None:
+    check(b"name: prod\ntarget: {kind: []}\nstage: scale\nstorage: {kind: {}}\nsystems: [{name: [], team: {}}]\n")
+    check(b"name: prod\ntarget: {kind: []}\nstage: []\nrollout: {strategy: []}\nteams: {a: b}\n")
+
+
 @given(st.sampled_from(SHIPPED), st.data())
 def test_a_file_with_another_value_anywhere_loads_or_is_refused(content: bytes, data: st.DataObject) -> None:
     document = deepcopy(yaml.safe_load(content))
@@ -230,9 +237,10 @@ def test_a_file_with_another_value_anywhere_loads_or_is_refused(content: bytes, 
 def test_models_refuse_in_one_way_only(document: dict[str, Any]) -> None:
     """A program that builds a spec gets pydantic's error, whatever it puts in; never another one."""
     try:
-        EnvironmentSpec.model_validate(document)
-    except ValidationError as error:
-        assert error.error_count() >= 1
+        spec = EnvironmentSpec.model_validate(document)
+    except ValidationError:
+        return
+    assert EnvironmentSpec.model_validate(spec.model_dump(mode="json")) == spec
 
 
 # Stages
