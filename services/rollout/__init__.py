@@ -2,7 +2,7 @@
 
 from services.rollout.context import RolloutContext
 from services.rollout.errors import RolloutError
+from services.rollout.overview import SystemStatus, status
 from services.rollout.rollout import Release, release, rollback
-from services.rollout.status import SystemStatus, status
 
 __all__ = ["Release", "RolloutContext", "RolloutError", "SystemStatus", "release", "rollback", "status"]
