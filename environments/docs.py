@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticUndefined
 
-from environments.loading.shape import Field, fields_of, item_of, models_in
+from environments.loading.shape import Field, fields_of, item_of, models_in, tag_of
 from environments.spec.environment import EnvironmentSpec
 from environments.spec.quantities import format_duration
 from environments.stages import TABLE
+
+_FEW = 12
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "environments.md"
 
@@ -57,7 +60,8 @@ def _fields() -> Iterator[str]:
 
 def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
     yield ""
-    yield f"### {f'`{path}`' if path else 'The file'}"
+    kind = f" of kind {tag}" if (tag := tag_of(model)) else ""
+    yield f"### {f'`{path}`{kind}' if path else 'The file'}"
     yield ""
     yield inspect.cleandoc(model.__doc__ or "")
     yield ""
@@ -65,7 +69,7 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
     yield "|---|---|---|"
     for field in fields_of(model).values():
         fixed = " **Fixed once deployed.**" if _is_immutable(field) else ""
-        yield f"| `{field.key}` | {_default(field)} | {field.info.description}{fixed} |"
+        yield f"| `{field.key}` | {_default(field)} | {field.info.description}{_values(field)}{fixed} |"
 
 
 def _models(annotation: object) -> Iterator[tuple[str, type[BaseModel]]]:
@@ -73,6 +77,17 @@ def _models(annotation: object) -> Iterator[tuple[str, type[BaseModel]]]:
     brackets, inner = ("[]", item) if item is not None else ("", annotation)
     for model in models_in(inner):
         yield brackets, model
+
+
+def _values(field: Field) -> str:
+    """Return the values of a choice, where its description does not name them all already."""
+    adapter: TypeAdapter[Any] = TypeAdapter(field.info.annotation)
+    schema = adapter.json_schema()
+    choices = [part["enum"] for part in (schema, *schema.get("$defs", {}).values()) if "enum" in part]
+    if len(choices) != 1 or models_in(field.annotation) or models_in(item_of(field.annotation)):
+        return ""
+    unnamed = [value for value in choices[0] if str(value) not in (field.info.description or "")]
+    return f" One of {', '.join(map(str, choices[0]))}." if unnamed and len(choices[0]) <= _FEW else ""
 
 
 def _is_immutable(field: Field) -> bool:

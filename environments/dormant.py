@@ -49,7 +49,12 @@ def _declared(system: SystemSpec) -> Iterator[tuple[bool, tuple[Key, ...], Capab
     """Yield (is it declared, where, what acts on it, what happens without)."""
     model, serving, rollout = system.model, system.serving, system.rollout
     batch = serving.mode is ServingMode.BATCH
-    yield model.features is not None, ("model", "features"), Capability.FEATURE_STORE, "columns come from its data"
+    yield (
+        model.features is not None,
+        ("model", "features"),
+        Capability.FEATURE_STORE,
+        "the dataset's own columns are used",
+    )
     yield model.schedule is not None, ("model", "schedule"), Capability.PIPELINES, "training starts when somebody asks"
     yield not batch, ("serving", "mode"), Capability.SERVING, "nothing answers for it"
     yield batch, ("serving", "mode"), Capability.BATCH, "nothing scores for it"

@@ -10,11 +10,12 @@ from environments.spec.base import Spec, immutable
 from environments.spec.data import DatasetSpec
 from environments.spec.governance import DocumentsSpec, OversightSpec, RetireSpec
 from environments.spec.kpis import KpiSpec, SponsorSpec
-from environments.spec.model import ModelSpec
+from environments.spec.model import Modality, ModelSpec, Task
 from environments.spec.monitor import MonitorSpec
 from environments.spec.risk import RiskSpec
 from environments.spec.rollout import RolloutSpec
 from environments.spec.serving import ServingSpec
+from environments.spec.settings import TRAINING
 from environments.spec.text import Email, Name, Text, Unique
 
 
@@ -62,4 +63,8 @@ class SystemSpec(Spec):
             return f"data '{self.training_data.name}' has no source to read from"
         if self.model.target is None:
             return "model.target does not say which column to predict"
+        if self.model.pipeline != TRAINING:
+            return f"model.pipeline '{self.model.pipeline}' is not one that comes with mlstrata ({TRAINING})"
+        if self.model.modality is not Modality.TABULAR or self.model.task is not Task.CLASSIFICATION:
+            return f"the pipeline '{TRAINING}' makes classifiers of tables, not {self.model.modality} {self.model.task}"
         return None

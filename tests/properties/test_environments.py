@@ -167,9 +167,10 @@ def check(content: bytes) -> None:
     """Load, and hold what is said to what is promised about it."""
     try:
         loads(content, "a.yaml")
-        return
     except SpecErrors as caught:
         errors = caught.errors
+    else:
+        return
     assert errors
     lines = content.decode("utf-8", "replace").count("\n") + content.count(b"\r") + 2
     for error in errors:
