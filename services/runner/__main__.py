@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
 import sys
 import time
@@ -74,8 +75,17 @@ def serve(settings: RunnerSettings, token: str, listening: socket.socket) -> Non
     )
     sys.stdout.write(f"runner listens on http://{LOOPBACK}:{listening.getsockname()[1]}\n")
     sys.stdout.flush()
-    uvicorn.Server(config).run(sockets=[listening])
-    runs.store.close()
+    # uvicorn raises the signal anew once it has stopped; by then the end is a good one.
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        runs.store.close()
+
+
+def _leave(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 def read_token(path: Path) -> str:

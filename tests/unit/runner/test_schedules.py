@@ -1,0 +1,103 @@
+"""Schedules start runs when it is time, by a clock that the tests hold in their hands."""
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+pytestmark = pytest.mark.env("runtime")
+
+MONDAY = datetime(2026, 11, 23, 2, 59, tzinfo=UTC).timestamp()
+
+
+@pytest.fixture
+def store(tmp_path):
+    from services.runner.store import Store
+
+    store = Store(tmp_path / "r.db")
+    yield store
+    store.close()
+
+
+def schedule(cron="0 3 * * 1", system="system-fine"):
+    from services.runner.contract import Schedule
+
+    return Schedule(system=system, cron=cron)
+
+
+def test_due_once_when_its_time_comes(store):
+    from services.runner.schedules import due
+
+    looks = [
+        due(schedule(), store, MONDAY + seconds) for seconds in (0, 30, 60, 61, 3600, 7 * 86400 + 59, 7 * 86400 + 60)
+    ]
+    assert looks == [False, False, True, False, False, False, True]
+
+
+def test_a_time_missed_while_off_is_made_up_for_once(store):
+    from services.runner.schedules import due
+
+    assert not due(schedule("*/5 * * * *"), store, MONDAY)
+    assert due(schedule("*/5 * * * *"), store, MONDAY + 86400)
+    assert not due(schedule("*/5 * * * *"), store, MONDAY + 86401)
+
+
+def test_a_new_time_starts_from_now(store):
+    from services.runner.schedules import due
+
+    assert not due(schedule("0 3 * * 1"), store, MONDAY)
+    assert not due(schedule("0 2 * * 1"), store, MONDAY)
+
+
+def test_bad_times_are_named():
+    from services.runner.schedules import bad_schedules
+
+    assert bad_schedules([schedule(), schedule("61 3 * * 1", "loans")]) == [
+        "schedules: loans: got cron '61 3 * * 1'; allowed five fields such as '0 3 * * 1'"
+    ]
+
+
+def test_ticks_submit_and_do_not_pile_up(store, make_request, tmp_path):
+    from services.runner.contract import RunnerSettings
+    from services.runner.runs import Runs
+    from services.runner.schedules import Scheduler
+
+    now = [MONDAY]
+    settings = RunnerSettings.model_validate(
+        {
+            "port": 0, "database": tmp_path / "r.db", "logs": tmp_path, "token_file": tmp_path / "t",
+            "requests": [make_request()], "schedules": [{"system": "system-fine", "cron": "* * * * *"}],
+        }
+    )  # fmt: skip
+    runs = Runs(store, tmp_path, clock=lambda: now[0])
+    scheduler = Scheduler(settings, runs, lambda: now[0])
+    assert scheduler.tick() == []
+    now[0] += 60
+    (run,) = scheduler.tick()
+    assert store.get(run).trigger == "schedule"
+    now[0] += 60
+    assert scheduler.tick() == []  # the first still waits
+    store.end(run, store.get(run).state.SUCCEEDED, now[0])
+    now[0] += 60
+    assert len(scheduler.tick()) == 1
+
+
+def test_a_scheduled_run_runs(serve, make_request):
+    now = [MONDAY]
+    first = serve(requests=[make_request()], clock=lambda: now[0])
+    first.stop()
+    now[0] = MONDAY
+    client = serve(
+        requests=[make_request()], schedules=[{"system": "system-fine", "cron": "0 3 * * 1"}], clock=lambda: now[0]
+    )
+    client.stop()  # it has looked at the clock once
+    now[0] += 3600
+    client = serve(
+        requests=[make_request()], schedules=[{"system": "system-fine", "cron": "0 3 * * 1"}], clock=lambda: now[0]
+    )
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and not client("GET", "/runs")[1]["runs"]:
+        time.sleep(0.03)
+    (run,) = client("GET", "/runs")[1]["runs"]
+    assert client.wait(run["id"])["trigger"] == "schedule"
+    assert client.wait(run["id"])["state"] == "succeeded"
