@@ -68,4 +68,4 @@ clean: ## Remove the environments (not the caches, not an environment's data)
 
 .venvs/.tools: tools/install-monitoring
 	@tools/install-monitoring
-	@touch $@
+	@mkdir -p $(@D) && touch $@
