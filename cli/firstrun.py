@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from cli.console import out, say
@@ -93,6 +94,8 @@ def _shown_prediction(context: Context, system: SystemSpec, *, quiet: bool) -> d
 def _where_to_look(context: Context) -> None:
     urls = exports(context)["urls"]
     command = Workspace.code / ".venv/bin/mlstrata"
+    if command.is_relative_to(Path.cwd()):
+        command = command.relative_to(Path.cwd())
     system = next((one for one in context.spec.systems if one.serving.consumers), None)
     if system is not None:
         consumer = system.serving.consumers[0].name
