@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from environments.loading.errors import SpecError, SpecErrors
 from environments.loading.loader import Loaded
 from environments.loading.shape import Key, every_field
-from environments.loading.shown import path_of, shown
+from environments.shown import path_of, shown
 from environments.spec.environment import EnvironmentSpec
 from environments.stages import Capability
 

@@ -81,8 +81,8 @@ def _models(annotation: object) -> Iterator[tuple[str, type[BaseModel]]]:
 
 def _values(field: Field) -> str:
     """Return the values of a choice, where its description does not name them all already."""
-    adapter: TypeAdapter[Any] = TypeAdapter(field.info.annotation)
-    schema = adapter.json_schema()
+    annotation: Any = field.annotation
+    schema = TypeAdapter(annotation).json_schema()
     choices = [part["enum"] for part in (schema, *schema.get("$defs", {}).values()) if "enum" in part]
     if len(choices) != 1 or models_in(field.annotation) or models_in(item_of(field.annotation)):
         return ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from environments.loading.shape import Key
-from environments.loading.shown import path_of
+from environments.shown import path_of
 from environments.spec.environment import EnvironmentSpec
 from environments.spec.rollout import Strategy
 from environments.spec.serving import ServingMode

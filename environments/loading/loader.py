@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from environments.loading import document
 from environments.loading.document import Key, Malformed, Node
 from environments.loading.errors import SpecError, SpecErrors
-from environments.loading.shown import path_of, shown
 from environments.loading.translate import Finding, translate
+from environments.shown import path_of, shown
 from environments.spec.base import CONTRADICTION
 from environments.spec.environment import EnvironmentSpec
 from environments.spec.references import check_references

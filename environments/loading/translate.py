@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from environments.loading.shape import Key, every_field, fields_of, models_at, tag_of
-from environments.loading.shown import shown
+from environments.shown import shown
 from environments.spec.base import CONTRADICTION, WRONG
 from environments.spec.references import suggestion
 
 Path = tuple[Key, ...]
-_LONGEST_ECHO = 40
+_WORD = re.compile(r"[A-Za-z0-9_.@/-]{1,40}")
 
 
 class Finding(NamedTuple):
@@ -152,7 +152,8 @@ def _flag(case: _Case) -> Finding:
 
 def _number(case: _Case) -> Finding:
     allowed = "a whole number" if case.kind.startswith("int") else "a finite number"
-    number = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%?\s*", case.value) if isinstance(case.value, str) else None
+    text = case.value if isinstance(case.value, str) else ""
+    number = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%?\s*", text)
     return case.wrong(allowed, f"write {number[1]} without quotes or sign" if number else "")
 
 
@@ -160,8 +161,9 @@ def _list(case: _Case) -> Finding:
     allowed = "a list: […], or a '-' before each item"
     if isinstance(case.value, dict):
         return case.wrong(allowed, "put a '-' before each item")
-    short = isinstance(case.value, str | int | float) and len(str(case.value)) <= _LONGEST_ECHO
-    return case.wrong(allowed, f"write [{case.value}]" if short and "hidden" not in case.got else "")
+    # Only one harmless word is repeated as it stands.
+    word = isinstance(case.value, str | int | float) and _WORD.fullmatch(str(case.value)) and "hidden" not in case.got
+    return case.wrong(allowed, f"write [{case.value}]" if word else "")
 
 
 def _mapping(case: _Case) -> Finding:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field, model_validator
 
+from environments.shown import shown
 from environments.spec.base import Problem, Spec, refuse
 from environments.spec.quantities import Day
 from environments.spec.text import Document, Identifier, Name, Number, Word
@@ -52,7 +53,7 @@ class KpiSpec(Spec):
             problems.append(Problem((), "has both at_least and at_most", "write two KPIs, one for each limit"))
         if self.gates and self.metric not in set(EvaluationMetric):
             known = ", ".join(EvaluationMetric)
-            what = f"got '{self.metric}', which evaluation does not measure; allowed {known}"
+            what = f"got {shown(self.metric)}, which evaluation does not measure; allowed {known}"
             problems.append(Problem(("metric",), what, "choose one of these, or name who measures it in `source`"))
         refuse(problems)
         return self

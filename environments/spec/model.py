@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from environments.shown import shown
 from environments.spec.base import Problem, Spec, refuse
 from environments.spec.quantities import Cron
 from environments.spec.settings import TRAINING, Settings, Value, check_training
@@ -89,7 +90,7 @@ class ModelSpec(Spec):
     @model_validator(mode="after")
     def _columns_apart(self) -> ModelSpec:
         problems = [
-            Problem((field,), f"names '{self.target}', which is the target", "remove it from there")
+            Problem((field,), f"names {shown(self.target)}, which is the target", "remove it from there")
             for field in ("exclude", "protected")
             if self.target is not None and self.target in getattr(self, field)
         ]

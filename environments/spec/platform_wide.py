@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from environments.shown import shown
 from environments.spec.base import Problem, Spec, refuse
 from environments.spec.quantities import Duration, parse_duration
 from environments.spec.text import Licence, Unique
@@ -51,7 +52,7 @@ class LicencesSpec(Spec):
     @model_validator(mode="after")
     def _decided(self) -> LicencesSpec:
         refuse(
-            Problem(("deny", index), f"got '{licence}', which accept names too", "remove it from one of the two")
+            Problem(("deny", index), f"got {shown(licence)}, which accept names too", "remove it from one of the two")
             for index, licence in enumerate(self.deny)
             if licence in self.accept
         )

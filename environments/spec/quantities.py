@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from environments.shown import shown
 from environments.spec.base import wrong
 from environments.spec.text import Number, Whole
 
@@ -25,7 +26,7 @@ _MILLISECONDS = {
 _LONGEST = timedelta(days=365 * 100)
 _DURATION = re.compile(r"([0-9]{1,15}) ?(ms|s|m|h|d|w|y)")
 _DURATION_ALLOWED = "a whole number with a unit: ms, s, m, h, d, w or y, such as 150ms or 400d, above 0 up to 100y"
-_WORDS = re.compile(r"([0-9]+)\s*(millisecond|second|sec|minute|min|hour|day|week|month|year)s?", re.IGNORECASE)
+_WORDS = re.compile(r"([0-9]{1,9})\s*(millisecond|second|sec|minute|min|hour|day|week|month|year)s?", re.IGNORECASE)
 _UNIT_OF_WORD = {
     "millisecond": "ms",
     "second": "s",
@@ -70,7 +71,7 @@ def parse_duration(value: object) -> timedelta:
 def _propose_duration(value: str) -> str:
     match = _WORDS.fullmatch(value.strip())
     if not match:
-        return f"add the unit, such as {value.strip()}d" if value.strip().isdecimal() else ""
+        return f"add the unit, such as {value.strip()}d" if re.fullmatch(r"\s*[0-9]{1,9}\s*", value) else ""
     word = match[2].lower()
     if word == "month":
         return f"months differ in length; count days, such as {int(match[1]) * 31}d"
@@ -211,9 +212,9 @@ def parse_cron(value: object) -> str:
             match = _CRON_PART.fullmatch(part)
             bounds = [int(n) for n in match.groups()[:2] if n is not None] if match else []
             if not match or any(not lowest <= n <= highest for n in bounds) or bounds != sorted(bounds):
-                raise wrong(allowed, f"'{part}' is not a number, range or step from {lowest} to {highest}")
+                raise wrong(allowed, f"{shown(part)} is not a number, range or step from {lowest} to {highest}")
             if match[3] is not None and int(match[3]) == 0:
-                raise wrong(allowed, f"'{part}' steps by nothing")
+                raise wrong(allowed, f"{shown(part)} steps by nothing")
     return " ".join(fields)
 
 

@@ -7,13 +7,16 @@ loader can run it on a file that has other errors, and show everything that is w
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from environments.shown import shown
 from environments.spec.base import Problem
 from environments.stages import Capability, Stage, capabilities_of, missing_needs
 
 At = tuple[str | int, ...]
+_PROPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
 
 
 def check_references(data: Mapping[str, Any]) -> list[Problem]:
@@ -60,16 +63,18 @@ def _duplicates(data: object, key: str, at: At = ()) -> Iterator[Problem]:
             continue
         if name in seen:
             yield Problem(
-                (*at, key, index, "name"), f"got '{name}', which another one has already", "give it another name"
+                (*at, key, index, "name"), f"got {shown(name)}, which another one has already", "give it another name"
             )
         seen.add(name)
 
 
 def _reference(value: object, known: list[str], at: At, what: str, how: str) -> Iterator[Problem]:
     if isinstance(value, str) and value not in known:
-        allowed = f"; allowed {', '.join(known)}" if known else ""
-        fix = suggestion(value, known) or how
-        yield Problem(at, f"got '{value}', but there is no such {what}{allowed}", fix)
+        # The names in a file that is not judged valid yet may be anything; only proper ones are repeated.
+        proper = [name for name in known if _PROPER.fullmatch(name) and shown(name) == f"'{name}'"]
+        allowed = f"; allowed {', '.join(proper)}" if proper else ""
+        fix = suggestion(value, proper) or how
+        yield Problem(at, f"got {shown(value)}, but there is no such {what}{allowed}", fix)
 
 
 def _storage(data: Mapping[str, Any]) -> Iterator[Problem]:

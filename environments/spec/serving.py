@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from environments.shown import shown
 from environments.spec.base import Problem, Spec, refuse
 from environments.spec.quantities import Count, Cron, Duration, Memory, Percent, RequestRate, Share, parse_duration
 from environments.spec.text import ApiVersion, Name, Number, Unique, Whole
@@ -158,7 +159,7 @@ class ServingSpec(Spec):
         seen: set[str] = set()
         for index, consumer in enumerate(self.consumers):
             if consumer.name in seen:
-                what = f"got '{consumer.name}', which another consumer has already"
+                what = f"got {shown(consumer.name)}, which another consumer has already"
                 problems.append(Problem(("consumers", index, "name"), what, "give each consumer a name of its own"))
             seen.add(consumer.name)
         if self.limits.timeout < self.sla.p99:

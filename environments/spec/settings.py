@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
+from environments.shown import shown
 from environments.spec.base import Problem, wrong
 from environments.spec.references import suggestion
 
@@ -65,18 +66,16 @@ def check_training(settings: Mapping[str, Any]) -> Iterator[Problem]:
         at = ("settings", key)
         if key not in _TRAINING_KEYS:
             fix = suggestion(key, _TRAINING_KEYS) or "put settings of the algorithm under `parameters`"
-            yield Problem(at, f"unknown key {key[:60]!r}; allowed {', '.join(_TRAINING_KEYS)}", fix)
+            yield Problem(at, f"unknown key {shown(key)}; allowed {', '.join(_TRAINING_KEYS)}", fix)
         elif key in {"parameters", "quality"}:
             if not isinstance(value, dict):
                 yield Problem(at, "is not a mapping", f"write {key}: {{name: value}}")
         elif key == "test_fraction":
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-                yield Problem(at, f"got {_short(value)}; allowed a number between 0 and 1", "write 0.25 for a quarter")
+                yield Problem(
+                    at, f"got {shown(value, key)}; allowed a number between 0 and 1", "write 0.25 for a quarter"
+                )
         elif type(value) is not int or not 0 <= value <= _LARGEST_SEED:
             yield Problem(
-                at, f"got {_short(value)}; allowed a whole number, 0 or more", "write a number without quotes"
+                at, f"got {shown(value, key)}; allowed a whole number, 0 or more", "write a number without quotes"
             )
-
-
-def _short(value: object) -> str:
-    return repr(value)[:60] if isinstance(value, str | int | float) else "something else"

@@ -55,16 +55,19 @@ class SystemSpec(Spec):
 
     def untrainable(self) -> str | None:
         """Return what is missing before the training pipeline can make the model; None where nothing is."""
-        if self.model.source is not None:
-            return "model.source names a model that is trained elsewhere"
-        if self.training_data is None:
-            return "model.data does not say which dataset to train on; declare one in data and name it"
-        if self.training_data.source is None:
-            return f"data '{self.training_data.name}' has no source to read from"
-        if self.model.target is None:
-            return "model.target does not say which column to predict"
-        if self.model.pipeline != TRAINING:
-            return f"model.pipeline '{self.model.pipeline}' is not one that comes with mlstrata ({TRAINING})"
-        if self.model.modality is not Modality.TABULAR or self.model.task is not Task.CLASSIFICATION:
-            return f"the pipeline '{TRAINING}' makes classifiers of tables, not {self.model.modality} {self.model.task}"
-        return None
+        model, dataset = self.model, self.training_data
+        reasons = (
+            (model.source is not None, "model.source names a model that is trained elsewhere"),
+            (
+                model.pipeline != TRAINING,
+                f"model.pipeline '{model.pipeline}' is not one that comes with mlstrata ({TRAINING})",
+            ),
+            (
+                model.modality is not Modality.TABULAR or model.task is not Task.CLASSIFICATION,
+                f"the pipeline '{TRAINING}' makes classifiers of tables, not {model.modality} {model.task}",
+            ),
+            (dataset is None, "model.data does not say which dataset to train on; declare one in data and name it"),
+            (dataset is not None and dataset.source is None, "its dataset has no source to read from"),
+            (model.target is None, "model.target does not say which column to predict"),
+        )
+        return next((reason for holds, reason in reasons if holds), None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
+from environments.shown import shown
 from environments.spec.base import Problem, Spec, immutable, refuse, wrong
 from environments.spec.text import AwsAccount, AwsRegion, Name, Region, Unique, Word
 
@@ -17,14 +19,18 @@ _HIGHEST_PORT = 65535
 def _port_names(value: object) -> dict[str, int]:
     if not isinstance(value, dict):
         raise wrong("a mapping of service to port, such as {gateway: 8080}")
-    for name, port in value.items():
-        if name not in DEFAULT_PORTS:
-            raise wrong(
-                f"ports of {', '.join(DEFAULT_PORTS)}", f"remove '{name}'; services behind the gateway take a free port"
-            )
-        if type(port) is not int or not 0 <= port <= _HIGHEST_PORT:
-            raise wrong(f"a port from 0 (any free one) to {_HIGHEST_PORT}", f"mend '{name}'")
+    refuse(_bad_ports(value))
     return {**DEFAULT_PORTS, **value}
+
+
+def _bad_ports(ports: dict[object, object]) -> Iterator[Problem]:
+    for name, port in ports.items():
+        if name not in DEFAULT_PORTS:
+            what = f"unknown port {shown(name)}; allowed {', '.join(DEFAULT_PORTS)}"
+            yield Problem((str(name),), what, "remove it; services behind the gateway take a free port")
+        elif type(port) is not int or not 0 <= port <= _HIGHEST_PORT:
+            what = f"got {shown(port)}; allowed a port from 0 to {_HIGHEST_PORT}"
+            yield Problem((str(name),), what, "write 0 for any free one")
 
 
 Ports = Annotated[

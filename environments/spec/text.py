@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 
+from environments.shown import shown
 from environments.spec.base import Problem, refuse, wrong
 
 
@@ -36,7 +37,7 @@ def _nearest(value: str, regex: re.Pattern[str], longest: int, joint: str) -> st
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     refuse(
-        Problem((index,), f"got '{value}', which is in the list already", "remove one of them")
+        Problem((index,), f"got {shown(value)}, which is in the list already", "remove one of them")
         for index, value in enumerate(values)
         if value in values[:index]
     )

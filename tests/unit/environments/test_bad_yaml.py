@@ -155,9 +155,13 @@ CASES = {
     "unknown port": (
         "name: prod\ntarget: {kind: local, ports: {grafana: 3000}}\nstage: scale\n",
         [
-            "2: target.ports: got a mapping; allowed ports of gateway, mlflow, prometheus, alertmanager, runner; "
-            "remove 'grafana'; services behind the gateway take a free port"
+            "2: target.ports.grafana: unknown port 'grafana'; allowed gateway, mlflow, prometheus, alertmanager, "
+            "runner; remove it; services behind the gateway take a free port"
         ],
+    ),
+    "port out of range": (
+        "name: prod\ntarget: {kind: local, ports: {gateway: 80800}}\nstage: scale\n",
+        ["2: target.ports.gateway: got 80800; allowed a port from 0 to 65535; write 0 for any free one"],
     ),
     "port twice": (
         "name: prod\ntarget: {kind: local, ports: {gateway: 5000}}\nstage: scale\n",

@@ -148,6 +148,14 @@ SECRETS = {
     "a private key": b'owner: "-----BEGIN RSA PRIVATE KEY-----hunter2hunter2"',
     "in a path that is no document": GOOD[GOOD.index(b"systems") :]
     + b"    documents: {fria: 'ftp://a:hunter2hunter2@b/c'}",
+    "in a reference": GOOD[GOOD.index(b"systems") :] + b"    team: ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "in a name given twice": b"teams: [{name: AKIAIOSFODNN7EXAMPLE}, {name: AKIAIOSFODNN7EXAMPLE}]",
+    "beside a reference": b"teams: [{name: AKIAIOSFODNN7EXAMPLE}]\n"
+    + GOOD[GOOD.index(b"systems") :]
+    + b"    team: lending",
+    "in a schedule": GOOD[GOOD.index(b"systems") :] + b"      schedule: 0 3 * * AKIAIOSFODNN7EXAMPLE",
+    "as a setting": GOOD[GOOD.index(b"systems") :] + b"      settings: {AKIAIOSFODNN7EXAMPLE: 1}",
+    "for a list": b"teams: AKIAIOSFODNN7EXAMPLE",
     "in a broken line": b'owner: "hunter2hunter2',
 }
 

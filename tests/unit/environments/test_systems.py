@@ -27,7 +27,7 @@ UNTRAINABLE = {
     "trained elsewhere": ({**MODEL, "source": "s3://models/loans"}, None, "model.source names a model"),
     "no data": (MODEL, [], "model.data does not say which dataset"),
     "two datasets": (MODEL, [HMDA, {**HMDA, "name": "other"}], "model.data does not say which dataset"),
-    "no source": (MODEL, [{"name": "hmda"}], "data 'hmda' has no source"),
+    "no source": (MODEL, [{"name": "hmda"}], "its dataset has no source"),
     "no target": ({"modality": "tabular"}, None, "model.target does not say"),
     "another pipeline": ({**MODEL, "pipeline": "our-own"}, None, "model.pipeline 'our-own' is not one"),
     "text": ({**MODEL, "modality": "text"}, None, "makes classifiers of tables, not text classification"),
