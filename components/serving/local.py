@@ -60,5 +60,5 @@ class Serving(LocalComponent):
         )
         self.scraped(service, args.ports.port("metrics"), system=system)
         self.alerting(service, service_rules(Watched(service=service, owner=args.promise.owner, system=system)))
-        self.alerting(f"{service}-promise", system_rules(args.promise))
+        self.alerting(f"promise-{system}", system_rules(args.promise))
         self.register_outputs({"port": self.endpoint.port})

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import secrets
 from typing import Any, Literal
 
 import pulumi
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from components.supervision.common import StatelessProvider, difference, plain
+from services.gateway.tokens import generate_key, public_jwks
 
 Kind = Literal["token", "es256"]
 _TOKEN_BYTES = 32
-_COORDINATE_BYTES = 32
-
-
-def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def generate(kind: str) -> tuple[str, str]:
@@ -36,20 +28,8 @@ def generate(kind: str) -> tuple[str, str]:
     """
     if kind == "token":
         return secrets.token_urlsafe(_TOKEN_BYTES), ""
-    key = ec.generate_private_key(ec.SECP256R1())
-    numbers = key.public_key().public_numbers()
-    required = {
-        "crv": "P-256",
-        "kty": "EC",
-        "x": _encoded(numbers.x.to_bytes(_COORDINATE_BYTES, "big")),
-        "y": _encoded(numbers.y.to_bytes(_COORDINATE_BYTES, "big")),
-    }
-    thumbprint = hashlib.sha256(json.dumps(required, sort_keys=True, separators=(",", ":")).encode()).digest()
-    jwk = {**required, "alg": "ES256", "use": "sig", "kid": _encoded(thumbprint)}
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    return pem, json.dumps({"keys": [jwk]}, sort_keys=True)
+    key = generate_key()
+    return key, json.dumps(public_jwks(key), sort_keys=True)
 
 
 class CredentialProvider(StatelessProvider):

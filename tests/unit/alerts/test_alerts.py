@@ -76,6 +76,7 @@ BUCKET = 'mlstrata_predict_seconds_bucket{system="loans", version="1", le="%s"}'
 UP = 'up{job="serving-loans"}'
 SERVICE = '%s{service="serving-loans"}'
 
+
 @dataclass(frozen=True)
 class Case:
     why: str
@@ -221,9 +222,7 @@ def test_alerts_fire_when_they_should(case: Case, tmp_path: Path):
             {
                 "interval": "1m",
                 "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
-                "alert_rule_test": [
-                    {"eval_time": f"{case.minutes}m", "alertname": case.alert, "exp_alerts": expected}
-                ],
+                "alert_rule_test": [{"eval_time": f"{case.minutes}m", "alertname": case.alert, "exp_alerts": expected}],
             }
         ],
     }

@@ -1,0 +1,112 @@
+"""What the services use of the machine, measured on real processes; and the log of alerts."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from components.supervision.sockets import pick
+from services.resources.__main__ import log_alerts
+from services.resources.measure import exposition, machine, services
+from services.resources.processes import HOME_MARK, SERVICE_MARK, marked_processes, process_of
+
+
+@pytest.fixture
+def marked(tmp_path):
+    """Two processes of one service, one of them busy for a while, started from a marked environment."""
+    environment = {**os.environ, HOME_MARK: str(tmp_path), SERVICE_MARK: "web"}
+    code = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\ntime.sleep(60)"
+    running = [
+        subprocess.Popen([sys.executable, "-S", "-c", code], env=environment),
+        subprocess.Popen(["sleep", "60"], env=environment),
+    ]
+    yield tmp_path, running
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def until(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_marked_processes_are_found_and_no_others(marked):
+    home, running = marked
+    until(lambda: len(marked_processes(home)) == 2)
+    assert {process.pid for process in marked_processes(home)} == {process.pid for process in running}
+    assert {process.service for process in marked_processes(home)} == {"web"}
+    assert marked_processes(home / "another") == []
+    assert process_of(os.getpid()) is None
+
+
+def test_use_is_measured(marked):
+    home, _ = marked
+    until(lambda: services(home)["web"].cpu_seconds >= 0.25)
+    use = services(home)["web"]
+    assert use.processes == 2
+    assert 0.25 <= use.cpu_seconds < 5
+    assert 1e6 < use.resident_bytes < 1e9
+    assert abs(use.start_seconds - time.time()) < 30
+
+
+def test_the_machine_is_measured(tmp_path):
+    found = machine(tmp_path)
+    assert found["mlstrata_cpus"] >= 1
+    assert 0 < found["mlstrata_memory_available_bytes"] <= found["mlstrata_memory_total_bytes"]
+    assert 0 < found["mlstrata_disk_free_bytes"] <= found["mlstrata_disk_size_bytes"]
+
+
+def test_the_text_is_what_prometheus_reads(marked):
+    home, _ = marked
+    until(lambda: len(marked_processes(home)) == 2)
+    lines = exposition(home).splitlines()
+    assert 'mlstrata_service_processes{service="web"} 2.0' in lines
+    assert "# TYPE mlstrata_service_cpu_seconds_total counter" in lines
+    for line in lines:
+        assert line.startswith("# TYPE ") or float(line.rpartition(" ")[2]) >= 0
+
+
+def test_alerts_are_logged_one_a_line(tmp_path):
+    log = tmp_path / "alerts.jsonl"
+    body = json.dumps({"alerts": [{"labels": {"alertname": "A"}}, {"labels": {"alertname": "B"}}]}).encode()
+    assert log_alerts(body, log) == 2
+    assert [json.loads(line)["labels"]["alertname"] for line in log.read_text().splitlines()] == ["A", "B"]
+    for wrong in (b"{}", b"[]", b"not json", b'{"alerts": [1]}'):
+        with pytest.raises(ValueError, match=r".+"):
+            log_alerts(wrong, log)
+
+
+def test_it_serves(tmp_path: Path):
+    (tmp_path / "logs").mkdir()
+    port = pick(())
+    command = [sys.executable, "-m", "services.resources", "--home", str(tmp_path), "--port", str(port)]
+    process = subprocess.Popen(command)
+    address = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return urllib.request.urlopen(f"{address}/healthz", timeout=2).status == 200
+        except OSError:
+            return False
+
+    try:
+        until(answers)
+        assert b"mlstrata_disk_free_bytes" in urllib.request.urlopen(f"{address}/metrics", timeout=5).read()
+        body = json.dumps({"alerts": [{"status": "firing"}]}).encode()
+        assert urllib.request.urlopen(f"{address}/alerts", body, timeout=5).read() == b"1 logged\n"
+        for path, data, status in (("/alerts", b"{}", 400), ("/none", None, 404), ("/none", b"", 404)):
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(f"{address}{path}", data, timeout=5)
+            assert caught.value.code == status
+    finally:
+        process.kill()
+        process.wait()
