@@ -24,7 +24,6 @@ _DTYPES = {
     "string": "object",
     "datetime": "datetime64[ns]",
 }
-_WITHOUT_MISSING = ("boolean", "integer", "long")
 _BINARY = 2
 
 
@@ -70,14 +69,10 @@ def _array(column: Column, instances: Sequence[Mapping[str, Any]]) -> NDArray[An
     import numpy as np
 
     values = [instance[column.name] for instance in instances]
-    dtype = _DTYPES[column.type]
     if column.type == "datetime":
         # NumPy's times have no zone: all are UTC, those sent without one as well.
         values = [value.astimezone(UTC).replace(tzinfo=None) if value and value.tzinfo else value for value in values]
-    if column.type in _WITHOUT_MISSING and None in values:
-        # NumPy's whole numbers and booleans know no missing value.
-        dtype = "object" if column.type == "boolean" else "float64"
-    return np.array(values, dtype=dtype)
+    return np.array(values, dtype=_DTYPES[column.type])
 
 
 def probabilities(output: object, count: int) -> NDArray[np.float64]:

@@ -29,6 +29,7 @@ _SCALARS: dict[str, tuple[CoreSchema, str]] = {
     "string": (core_schema.str_schema(strict=True), "text"),
     "datetime": (core_schema.datetime_schema(), "a date and time, ISO 8601"),
 }
+_NEVER_MISSING = ("boolean", "integer", "long")
 
 
 class UnsupportedSignatureError(ValueError):
@@ -141,7 +142,13 @@ def _column(described: Mapping[str, Any]) -> Column:
     if not isinstance(name, str) or not isinstance(kind, str) or kind not in _SCALARS:
         allowed = ", ".join(_SCALARS)
         raise UnsupportedSignatureError(f"input {name!r} of type {kind!r}; served are named columns of {allowed}")
-    return Column(name, kind, bool(described.get("required", True)))
+    column = Column(name, kind, bool(described.get("required", True)))
+    if not column.required and kind in _NEVER_MISSING:
+        # MLflow refuses the missing value itself, but only when the first one comes.
+        raise UnsupportedSignatureError(
+            f"input {name!r} is an optional {kind}, which cannot be missing; log it as double"
+        )
+    return column
 
 
 def _field(column: Column) -> core_schema.TypedDictField:
