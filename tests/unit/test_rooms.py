@@ -102,17 +102,7 @@ def test_the_program_and_the_command_line_load_nothing_heavy(module: str):
 
 def test_components_take_only_contracts_and_renderers_from_services():
     """What a component and a service share is typed settings and pure rendering: nothing that serves or trains."""
-    runs = {
-        "starlette",
-        "uvicorn",
-        "mlserver",
-        "mlflow",
-        "kfp",
-        "sqlite3",
-        "subprocess",
-        "http.server",
-        "prometheus_client",
-    }
+    runs = {*HEAVY, "sqlite3", "subprocess", "http.server", "prometheus_client"}
     shared = {name for path in files("components") for name in imports(path) if name.startswith("services.")}
     wrong = {
         f"{name} imports {imported}"

@@ -91,4 +91,4 @@ def test_a_contributed_file_says_when_it_is_not_as_written(tmp_path):
 @pytest.mark.parametrize("name", ['a "b', "a ;b", "a #b", "a,b"])
 def test_a_home_that_the_supervisor_cannot_name_is_refused(name):
     with pytest.raises(SupervisionError, match="move the checkout"):
-        check_home(Path("/tmp") / name)
+        check_home(Path("/home") / name)
