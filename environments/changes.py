@@ -76,6 +76,7 @@ def compare(deployed: EnvironmentSpec | Mapping[str, Any], wanted: EnvironmentSp
 
     Items of lists are matched by name, so their order is no change. What is deployed may have been written by an
     older version: a field that it does not know counts as its default, and fields that are gone count as removed.
+    It may also be a part of a spec only; then what it leaves out counts as added, and capabilities are not compared.
 
     Args:
         deployed: a spec, or its canonical form (`model_dump(mode="json")`).
@@ -150,7 +151,7 @@ def _differences(before: object, after: object, path: tuple[Key, ...], name: str
             inner = f"{name}[{key}]" if isinstance(place, int) else f"{name}.{key}" if name else key
             values = [children[key][1] if key in children else _ABSENT for children in (old, new)]
             yield from _differences(values[0], values[1], (*path, place), inner)
-    elif before != after or type(before) is not type(after):
+    elif before != after or isinstance(before, bool) is not isinstance(after, bool):
         kind = Kind.ADDED if before is _ABSENT else Kind.REMOVED if after is _ABSENT else Kind.CHANGED
         # A fixed field that only one side knows came, or went, with what it belongs to.
         migration = _immutable().get(_generic(path), "") if kind is Kind.CHANGED else ""

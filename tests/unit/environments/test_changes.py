@@ -112,8 +112,7 @@ def test_fixed_fields_are_refused_with_the_way_to_migrate(parts: dict[str, Any],
     assert str(caught.value) == expected
 
 
-def test_an_account_that_nobody_named_is_no_refusal() -> None:
-    """A system that is replaced by another one, not renamed, goes and comes."""
+def test_a_system_that_is_replaced_is_not_renamed() -> None:
     other = {"name": "pricing", "purpose": "Price.", "risk": {"tier": "limited"}, "model": {"modality": "text"}}
     changes = refuse_immutable(DEPLOYED, loaded(systems=[BASE["systems"][0], other]))
     assert {(c.name, c.kind) for c in changes.changes} == {
@@ -147,7 +146,23 @@ def test_what_a_version_no_longer_knows_is_reported_not_tripped_over() -> None:
     assert [(c.name, c.kind) for c in compare(old, DEPLOYED).changes] == [("cluster", Kind.REMOVED)]
 
 
-def test_the_specs_own_renaming_is_found_in_the_immutable_marks() -> None:
+def test_a_part_of_what_is_deployed_is_enough_to_refuse() -> None:
+    """The state keeps the fixed parts; numbers come back from its JSON as it pleases."""
+    part = DEPLOYED.model_dump(mode="json", include={"name", "target", "systems"})
+    part["systems"][0]["serving"]["sla"]["availability"] = 99
+    assert refuse_immutable(part, loaded()).refused == ()
+    assert not [c for c in compare(part, DEPLOYED).changes if c.kind is Kind.CHANGED]
+    with pytest.raises(SpecErrors, match=r"systems\[0\]\.name: got 'credit', but 'loans' is deployed"):
+        refuse_immutable(part, loaded(systems=systems({"name": "credit"}, {})))
+
+
+def test_true_is_not_one() -> None:
+    before, after = DEPLOYED.model_dump(mode="json"), loaded(storage={"kind": "s3", "bucket": "models-1"}).spec
+    before["storage"]["versioning"] = 1
+    assert [c.name for c in compare(before, after).changes] == ["storage.versioning"]
+
+
+def test_the_marks_of_fixed_fields_are_found() -> None:
     from environments.changes import _immutable
 
     assert {".".join(path) for path in _immutable()} >= {
