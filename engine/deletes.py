@@ -54,6 +54,8 @@ class Deleter:
     def __init__(self, run: Run, states: Sequence[ResourceState], silent: frozenset[int] = frozenset()) -> None:
         self._run, self._states, self._silent = run, list(states), silent
         self._going = {state.urn for state in states}
+        gone = {id(state) for state in states}
+        self._lives = {(state.urn, state.id) for state in run.journal.resources() if state.id and id(state) not in gone}
         self._before = dependents(self._states)
         self._left = set(range(len(self._states)))
         self._active = 0
@@ -96,7 +98,10 @@ class Deleter:
             done, state = False, self._states[index]
             try:
                 with self._run.busy():
-                    delete_one(self._run, state, self._going, silent=id(state) in self._silent)
+                    # A create that adopted what an earlier run was to delete: it is the same thing, and wanted.
+                    adopted = state.delete and (state.urn, state.id) in self._lives
+                    silent = adopted or id(state) in self._silent
+                    delete_one(self._run, state, self._going, silent=silent, forget=adopted)
                 done = True
             except Closed:
                 pass  # recorded in the run, which is closed now
@@ -109,8 +114,12 @@ class Deleter:
                     self._turn.notify_all()
 
 
-def delete_one(run: Run, state: ResourceState, going: set[str], *, silent: bool = False, keep: bool = False) -> None:
+def delete_one(
+    run: Run, state: ResourceState, going: set[str], *, silent: bool = False, keep: bool = False, forget: bool = False
+) -> None:
     """Delete one resource and drop it from the snapshot (or, ``keep``, mark it as to be replaced).
+
+    With ``forget`` its provider is not called.
 
     Raises:
         Closed: it failed or the run is stopping.
@@ -124,6 +133,7 @@ def delete_one(run: Run, state: ResourceState, going: set[str], *, silent: bool 
         or state.retain_on_delete
         or state.pending_replacement
         or state.deleted_with in going
+        or forget
     )
     if not hands_off and not run.dry_run:
         operation = Operation(state, "deleting")

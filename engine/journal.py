@@ -188,4 +188,8 @@ class Journal:
             self._write(resources, operations)
         except EngineError as failure:
             return failure
+        except Exception as defect:  # noqa: BLE001 - steps wait for this thread: it must answer, whatever happens
+            failure = EngineError(f"unexpected {type(defect).__name__} while writing the state: {defect}")
+            failure.__cause__ = defect
+            return failure
         return None

@@ -13,6 +13,7 @@ from engine.dispatch import ProviderError
 from engine.errors import EngineError
 from engine.run import Run
 from engine.state import Operation, ResourceState, now
+from engine.values import hide
 
 
 class Leftovers:
@@ -83,7 +84,7 @@ class Leftovers:
             )
             run.record(operation, wait=False)
             return None
-        made.change(id=id_, outputs=outputs, created=now(), modified=now())
+        made.change(id=id_, outputs=hide(outputs, made.additional_secret_outputs), created=now(), modified=now())
         try:
             run.journal.adopt(operation, self._rooted(made))
         except EngineError as error:

@@ -12,7 +12,7 @@ from engine.dispatch import ProviderError
 from engine.model import Step, StepFinished
 from engine.run import Run
 from engine.state import ResourceState, Snapshot, now
-from engine.values import changes, same
+from engine.values import changes, hide, same
 
 
 @dataclass
@@ -60,12 +60,13 @@ def _compare(item: _Found) -> tuple[Step | None, ResourceState | None]:
     state = item.state
     if not item.id:
         return Step(state.urn, state.type, "delete"), None
-    unchanged = same(state.outputs, item.outputs) and (item.inputs is None or same(state.inputs, item.inputs))
+    outputs = hide(item.outputs, state.additional_secret_outputs)
+    unchanged = same(state.outputs, outputs) and (item.inputs is None or same(state.inputs, item.inputs))
     if unchanged and item.id == state.id:
         return None, None
     fresh = ResourceState(**{key: value for key, value in vars(state).items() if not key.startswith("_")})
-    fresh.change(id=item.id, outputs=item.outputs, inputs=item.inputs or state.inputs, modified=now())
-    delta = tuple(changes(state.outputs, item.outputs)) or tuple(changes(state.inputs, fresh.inputs))
+    fresh.change(id=item.id, outputs=outputs, inputs=item.inputs or state.inputs, modified=now())
+    delta = tuple(changes(state.outputs, outputs)) or tuple(changes(state.inputs, fresh.inputs))
     return Step(state.urn, state.type, "update", delta), fresh
 
 

@@ -15,7 +15,7 @@ from engine.leftovers import Leftovers
 from engine.model import Message, Op
 from engine.run import Run
 from engine.state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, Operation, ResourceState, make_urn, now
-from engine.values import Secret, has_asset, reveal
+from engine.values import has_asset, hide
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,12 @@ class Registrar:
         run = self.run
         seconds = 0.0
         if decision.op == "same" and old is not None:
-            state.change(id=old.id, outputs=self._hidden(goal, old.outputs), created=old.created, modified=old.modified)
+            state.change(
+                id=old.id,
+                outputs=hide(old.outputs, goal.additional_secret_outputs),
+                created=old.created,
+                modified=old.modified,
+            )
             run.record(*self.leftovers.touched(goal.urn), add=state, drop=old, wait=False)
         elif run.dry_run:
             self._plan(goal, old, state, decision)
@@ -219,7 +224,7 @@ class Registrar:
             found.update(run.dispatcher.update(old.id, old.outputs, state.inputs))
 
         seconds = run.perform(operation, "update", call)
-        state.change(outputs=self._hidden(goal, found), modified=now())
+        state.change(outputs=hide(found, goal.additional_secret_outputs), modified=now())
         run.record(operation, *self.leftovers.touched(goal.urn), add=state, drop=old)
         return seconds
 
@@ -237,19 +242,10 @@ class Registrar:
         op: Op = "replace" if old is not None else "create"
         seconds = run.perform(operation, op, lambda: found.append(run.dispatcher.create(state.inputs)))
         id_, outputs = found[0]
-        state.change(id=id_, outputs=self._hidden(goal, outputs), created=now(), modified=now())
+        state.change(id=id_, outputs=hide(outputs, goal.additional_secret_outputs), created=now(), modified=now())
         done = [operation, *adopted, *self.leftovers.touched(goal.urn)]
         run.record(*done, add=state, drop=None if live else old, retire=old if live else None)
         return seconds
-
-    @staticmethod
-    def _hidden(goal: Goal, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Make the outputs named in additional_secret_outputs secret."""
-        hidden = dict(outputs)
-        for key in goal.additional_secret_outputs:
-            if key in hidden and not isinstance(hidden[key], Secret):
-                hidden[key] = Secret(reveal(hidden[key]))
-        return hidden
 
     def default_provider(self) -> str:
         """Register the one provider of dynamic resources on first need; returns its reference."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.model import PropertyChange, Value
@@ -187,6 +187,15 @@ def annotate(outputs: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, An
         elif not isinstance(found, Secret) and contains(given, Secret):
             marked[key] = Secret(reveal(found))
     return marked
+
+
+def hide(outputs: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Make the outputs of these keys secret (additional_secret_outputs)."""
+    hidden = dict(outputs)
+    for key in keys:
+        if key in hidden and not isinstance(hidden[key], Secret):
+            hidden[key] = Secret(reveal(hidden[key]))
+    return hidden
 
 
 def reveal(value: Value) -> Value:
