@@ -102,7 +102,8 @@ class LocalComponent(Component):
                 path=f"{PROMETHEUS_FOLDER}/{path}",
                 content=content,
                 signals=signals,
-                opts=self.child(),
+                # After the supervisor, and so after every port: where one is in use, nothing at all is written.
+                opts=self.child(after=[self.host.supervisor]),
             )
         )
 

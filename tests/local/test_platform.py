@@ -93,10 +93,10 @@ def eventually(condition, seconds: float = 30) -> None:
 def listening(home: Path) -> dict[str, set[str]]:
     """Hexadecimal addresses on which each service's processes listen."""
     owners = {
-        os.readlink(descriptor): process.service
+        str(descriptor.readlink()): process.service
         for process in marked_processes(home)
         for descriptor in Path(f"/proc/{process.pid}/fd").iterdir()
-        if descriptor.is_symlink() and os.readlink(descriptor).startswith("socket:")
+        if descriptor.is_symlink() and str(descriptor.readlink()).startswith("socket:")
     }
     found: dict[str, set[str]] = {}
     for table in ("tcp", "tcp6"):

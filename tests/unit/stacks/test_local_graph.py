@@ -77,8 +77,8 @@ def test_nothing_starts_before_every_port_is_known(workspace):
     graph = graph_of(load(LOCAL), workspace)
     supervisor = graph.one("Supervisor", "supervisor")
     assert {resource.urn for resource in graph.all("Ports")} <= set(supervisor.dependencies)
-    for service in graph.all("Service"):
-        assert supervisor.urn in service.dependencies
+    for resource in [*graph.all("Service"), *graph.all("ConfigFile")]:
+        assert supervisor.urn in resource.dependencies, "where a port is in use, nothing at all is written"
 
 
 def test_prometheus_starts_after_what_it_reads(workspace):
