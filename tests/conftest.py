@@ -25,6 +25,10 @@ def _environment_of(path: Path) -> str:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if collection_path.is_dir():
+        # A folder's own conftest may import what only its environment has.
+        files = list(collection_path.rglob("test_*.py"))
+        return True if files and all(_environment_of(file) != current_environment() for file in files) else None
     if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
         return None
     return True if _environment_of(collection_path) != current_environment() else None
