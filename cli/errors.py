@@ -48,7 +48,9 @@ def _known(error: BaseException) -> int | None:
 def _message(error: BaseException) -> str:
     """Return an error's text; what the program itself says to its user (a RunError) stands alone."""
     inner = getattr(error, "error", None)
-    return str(inner if type(inner).__name__ == "RunError" else error)
+    text = str(inner if type(inner).__name__ == "RunError" else error)
+    # A service's own sentence is written for people; the engine names the class of what any provider raises.
+    return text.replace("SupervisionError: ", "")
 
 
 def _unexpected(error: BaseException) -> int:

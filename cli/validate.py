@@ -5,6 +5,7 @@ from __future__ import annotations
 from cli.console import UsageError, complain, out, say, say_json
 from cli.errors import EXIT_USAGE
 from environments import SpecErrors, Workspace, load
+from environments.dormant import dormant
 
 
 def validate(names: list[str], *, as_json: bool) -> None:
@@ -14,6 +15,7 @@ def validate(names: list[str], *, as_json: bool) -> None:
         UsageError: there is no environment, or a name is not one.
     """
     import typer
+    from rich.text import Text
 
     workspace = Workspace.find()
     known = {path.stem: path for path in sorted(workspace.environments.glob("*.yaml"))}
@@ -32,11 +34,14 @@ def validate(names: list[str], *, as_json: bool) -> None:
             if not as_json:
                 complain(str(errors))
         else:
-            report.append({"environment": name, "valid": True, "errors": []})
+            waiting = [str(one) for one in dormant(spec)]
+            report.append({"environment": name, "valid": True, "errors": [], "waiting": waiting})
             if not as_json:
                 systems = ", ".join(system.name for system in spec.systems) or "no systems"
                 out().print(f"[green]ok[/green]   {name}", end="")
                 say(f"  {spec.target.kind} · stage {spec.stage.value} · {systems}")
+                for one in waiting:
+                    out().print(Text(f"     {one}", style="dim"))
     if as_json:
         say_json(report)
     if failed:
