@@ -57,16 +57,13 @@ class Leftovers:
 
     def orphans(self) -> list[ResourceState]:
         """Adopt every unfinished create that nothing wanted, for deletion, and forget the other operations."""
-        adopted = [self._adopt(op) for ops in list(self._creates.values()) for op in list(ops)]
+        adopted = [self._adopt(op, retire=True) for ops in list(self._creates.values()) for op in list(ops)]
         for ops in self._touched.values():
             self._run.record(*ops, wait=False)
         self._touched.clear()
-        found = [state for state in adopted if state is not None]
-        for state in found:
-            self._run.record(retire=state)
-        return found
+        return [state for state in adopted if state is not None]
 
-    def _adopt(self, operation: Operation) -> ResourceState | None:
+    def _adopt(self, operation: Operation, *, retire: bool = False) -> ResourceState | None:
         run, made = self._run, operation.resource
         waiting = self._creates.get(made.urn, [])
         if operation in waiting:
@@ -85,6 +82,7 @@ class Leftovers:
             run.record(operation, wait=False)
             return None
         made.change(id=id_, outputs=hide(outputs, made.additional_secret_outputs), created=now(), modified=now())
+        made.change(delete=retire)
         try:
             run.journal.adopt(operation, self._rooted(made))
         except EngineError as error:

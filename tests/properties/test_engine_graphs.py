@@ -193,7 +193,9 @@ def test_sequences_of_programs_converge(root, programs):
 
 
 @BUDGET
-@given(programs=st.lists(graphs(), min_size=2, max_size=3), moments=st.lists(st.integers(1, 24), min_size=3, max_size=3))
+@given(
+    programs=st.lists(graphs(), min_size=2, max_size=3), moments=st.lists(st.integers(1, 24), min_size=3, max_size=3)
+)
 def test_a_failure_at_any_step_is_made_good_by_the_next_up(root, programs, moments):
     world = fresh(root)
     lenient(*programs)
@@ -205,7 +207,9 @@ def test_a_failure_at_any_step_is_made_good_by_the_next_up(root, programs, momen
 
 
 @BUDGET
-@given(programs=st.lists(graphs(), min_size=2, max_size=3), moments=st.lists(st.integers(1, 24), min_size=3, max_size=3))
+@given(
+    programs=st.lists(graphs(), min_size=2, max_size=3), moments=st.lists(st.integers(1, 24), min_size=3, max_size=3)
+)
 def test_a_kill_at_any_step_is_made_good_by_the_next_up(root, programs, moments):
     world = fresh(root)
     os.environ["LENIENT"] = "yes"  # what a dead run left is adopted out of order
