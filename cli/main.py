@@ -26,6 +26,23 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the releas
 Decider = Annotated[str, typer.Option("--decider", help="Who decides; kept with the release. Default: you.")]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(version("mlstrata"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
 @app.command()
 def validate(
     environments: Annotated[
