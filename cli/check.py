@@ -1,0 +1,172 @@
+"""`mlstrata check`: what the policies say about an environment's resources, before anything is deployed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.console import UsageError
+from cli.context import Context
+from environments import Workspace
+
+if TYPE_CHECKING:
+    import engine
+    from policies.evaluate import Report
+    from policies.exemptions import Exemption
+    from policies.graph import Record
+    from policies.reports.places import Places
+
+EXEMPTIONS = "policies/exemptions.yaml"
+
+
+def check(names: list[str], *, as_of: str | None, output: str, manifests: str | None) -> None:
+    """Check environments, or a folder of manifests, and print one report; exit 1 when something would be blocked.
+
+    Args:
+        names: The environments.
+        as_of: Day (YYYY-MM-DD) that duties are asked about; None: today.
+        output: text, json, sarif, junit or markdown.
+        manifests: A folder of Kubernetes YAML to check in place of environments.
+
+    Raises:
+        UsageError: a name, day, format or folder is not one, an environment cannot be planned, or the exemptions are
+            malformed.
+    """
+    import typer
+
+    from policies.reports import FORMATS, render
+
+    if output not in FORMATS:
+        raise UsageError(f"--format: got '{output}'; allowed {', '.join(FORMATS)}")
+    if bool(names) == bool(manifests):
+        raise UsageError("name the environments to check, or a folder with --manifests: one of the two")
+    today = datetime.now(tz=UTC).date()
+    day = _day(as_of)
+    if manifests:
+        reports = [_manifests(Path(manifests), today, day)]
+    else:
+        reports = [_environment(name, today, day) for name in dict.fromkeys(names)]
+    sys.stdout.write(render(reports, output))
+    if not all(report.passed for report, _ in reports):
+        raise typer.Exit(1)
+
+
+def report_on(context: Context, result: engine.Result, today: date, as_of: date | None = None) -> Report:
+    """Return what the policies say about an engine's plan.
+
+    Raises:
+        UsageError: the exemptions are malformed.
+    """
+    from policies.dates import Calendar
+    from policies.documents import read
+    from policies.evaluate import evaluate
+    from policies.facts import Environment
+    from policies.rules import RULES
+
+    environment = Environment.of(context.spec, read(context.spec, context.workspace.root))
+    return evaluate(
+        records(result.graph),
+        environment,
+        Calendar.on(today, environment.enforcement, as_of),
+        rules=RULES,
+        exemptions=_exemptions(context.workspace, today),
+    )
+
+
+def records(graph: tuple[engine.GraphResource, ...]) -> list[Record]:
+    """Return an engine's resources as the policies take them; secrets lose their value here."""
+    from policies.graph import Record
+
+    return [
+        Record(
+            urn=one.urn,
+            type=one.type,
+            name=one.name,
+            parent=one.parent,
+            inputs={key: _plain(value) for key, value in one.inputs.items() if key != "__provider"},
+            dependencies=tuple(one.dependencies),
+            property_dependencies=one.property_dependencies,
+            protect=bool(one.options.get("protect") or one.options.get("retain_on_delete")),
+        )
+        for one in graph
+    ]
+
+
+def _environment(name: str, today: date, as_of: date | None) -> tuple[Report, Places]:
+    from policies.reports.places import Places
+
+    context = Context.open(name)
+    report = report_on(context, _plan(context), today, as_of)
+    return report, Places(context.loaded.file, context.loaded.place)
+
+
+def _manifests(folder: Path, today: date, as_of: date | None) -> tuple[Report, Places]:
+    from policies.manifests import ManifestError, read
+
+    from policies.dates import Calendar
+    from policies.evaluate import evaluate
+    from policies.facts import Environment
+    from policies.reports.places import Places
+    from policies.rules import RULES
+
+    try:
+        found = read(folder)
+    except ManifestError as error:
+        raise UsageError(str(error)) from None
+    environment = Environment(name=folder.resolve().name, target="kubernetes")
+    return evaluate(found, environment, Calendar.on(today, as_of=as_of), rules=RULES), Places()
+
+
+def _plan(context: Context) -> engine.Result:
+    """Plan the environment as new, beside its state: neither secrets nor a running platform are needed."""
+    import tempfile
+
+    import engine
+
+    with tempfile.TemporaryDirectory(prefix="mlstrata-check-") as folder:
+        program = engine.Program(
+            project=context.program.project,
+            stack=context.name,
+            main=context.program.main,
+            settings=Path(folder) / f"Pulumi.{context.name}.yaml",
+        )
+        options = engine.Options(passphrase=engine.Passphrase("no secret is kept"))
+        return engine.preview(program, engine.Backend(Path(folder)), options)
+
+
+def _exemptions(workspace: Workspace, today: date) -> tuple[Exemption, ...]:
+    from policies.exemptions import ExemptionErrors, load
+    from policies.rules import IDS
+
+    path = workspace.root / EXEMPTIONS
+    try:
+        return load(path if path.exists() else workspace.code / EXEMPTIONS, IDS, today)
+    except ExemptionErrors as error:
+        raise UsageError(str(error)) from None
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--as-of: got '{text}'; allowed a day, YYYY-MM-DD, such as 2027-12-02") from None
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a property value
+    import engine
+    from policies.values import SECRET, UNKNOWN
+
+    if value is engine.UNKNOWN:
+        return UNKNOWN
+    if isinstance(value, engine.Secret):
+        return SECRET
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

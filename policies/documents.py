@@ -1,0 +1,68 @@
+"""What a document says about itself, read from its text; it is never judged by its meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+from environments import EnvironmentSpec
+from policies.facts import Document
+
+LARGEST = 4 << 20
+_REVIEWED = re.compile(r"^\W*(?:last )?reviewed\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
+_VERSION = re.compile(r"^\W*model[ _-]version\W*:\W*(?:v(?=\d))?([\w.-]+)", re.IGNORECASE | re.MULTILINE)
+_SECTION = re.compile(r"^#{1,3}\s+(?:section\s+)?([1-9])(?:[.:)\s]|$).*$", re.IGNORECASE | re.MULTILINE)
+
+
+def read(spec: EnvironmentSpec, root: Path) -> dict[str, Document]:
+    """Return what is known of each document that an environment's systems name.
+
+    Args:
+        spec: The environment.
+        root: The folder that paths of documents start from.
+    """
+    return {path: _looked_up(path, root) for path in _named(spec)}
+
+
+def _named(spec: EnvironmentSpec) -> Iterable[str]:
+    for system in spec.systems:
+        yield from (str(path) for path in system.documents.model_dump(mode="json").values() if path)
+        if system.risk.exemption is not None:
+            yield str(system.risk.exemption.memo)
+
+
+def _looked_up(path: str, root: Path) -> Document:
+    if "://" in path:
+        return Document()
+    file = root / path
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(LARGEST).decode("utf-8", errors="replace")
+    except OSError:
+        return Document(exists=False)
+    return Document(exists=True, reviewed=_day(text), sections=_sections(text), model_version=_first(_VERSION, text))
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return found[1] if found else ""
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(_first(_REVIEWED, text))
+    except ValueError:
+        return None
+
+
+def _sections(text: str) -> frozenset[int]:
+    """Return the numbers of the sections with text; one that still waits for a person has none."""
+    found = list(_SECTION.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    return frozenset(
+        int(match[1])
+        for match, end in zip(found, ends, strict=True)
+        if (body := text[match.end() : end].strip()) and "human input required" not in body.lower()
+    )

@@ -1,0 +1,63 @@
+"""Plain Kubernetes YAML as the resources that the policies take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from policies.graph import Record
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SUFFIXES = {".yaml", ".yml", ".json"}
+LARGEST = 32 << 20
+CORE = "core/v1"
+
+
+class ManifestError(Exception):
+    """A folder or file is no manifest; the message names it and the fix."""
+
+
+def read(folder: Path) -> list[Record]:
+    """Read every manifest beneath a folder, in the order of their names; Lists are unpacked.
+
+    Raises:
+        ManifestError: the folder holds none, or a file in it is not YAML.
+    """
+    if not folder.is_dir():
+        raise ManifestError(f"{folder}: is no folder; name one with Kubernetes YAML in it")
+    found: list[Record] = []
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()):
+        found += [_record(one, path, len(found) + at) for at, one in enumerate(_objects(path))]
+    if not found:
+        raise ManifestError(f"{folder}: holds no Kubernetes objects (.yaml, .yml, .json with apiVersion and kind)")
+    return found
+
+
+def _objects(path: Path) -> Iterator[dict[str, Any]]:
+    if path.stat().st_size > LARGEST:
+        raise ManifestError(f"{path}: larger than 32 MiB; split it")
+    try:
+        documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_Loader))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: cannot be read ({error}); make it a readable UTF-8 file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ManifestError(f"{path}{line}: not valid YAML; render templates first") from None
+    for document in documents:
+        items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
+        for item in items if isinstance(items, list) else []:
+            if isinstance(item, dict) and isinstance(item.get("apiVersion"), str) and isinstance(item.get("kind"), str):
+                yield item
+
+
+def _record(manifest: dict[str, Any], path: Path, index: int) -> Record:
+    version = manifest["apiVersion"]
+    kind = f"kubernetes:{CORE if version == 'v1' else version}:{manifest['kind']}"
+    metadata = manifest.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    shown = str(name or manifest["kind"])
+    return Record(f"urn:manifest:{index}::{kind}::{shown}", kind, shown, inputs=manifest, file=str(path))

@@ -1,0 +1,41 @@
+"""Where in an environment's file a result is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from policies.evaluate import Result
+
+
+class Place(NamedTuple):
+    """A place in a file; line and column count from 1, 0 is not known."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Places:
+    """Finds the lines of an environment's file.
+
+    Attributes:
+        file: The file, as reports show it; empty where there is none.
+        find: Path of keys to line and column, of the nearest parent where the file does not write it.
+    """
+
+    file: str = ""
+    find: Callable[[tuple[str | int, ...]], tuple[int, int]] | None = None
+
+    def of(self, result: Result) -> Place:
+        """Return where a result is decided."""
+        if result.file:
+            return Place(result.file, 0, 0)
+        if not self.file or self.find is None:
+            return Place(self.file, 0, 0)
+        return Place(self.file, *self.find(result.at))

@@ -1,0 +1,39 @@
+"""The policies by domain; `RULES` holds them all, in the order of the catalogue."""
+
+from __future__ import annotations
+
+from policies.rule import Rule
+from policies.rules import (
+    ai_act_classification,
+    ai_act_documents,
+    ai_act_operation,
+    ai_act_stage,
+    data,
+    gpu_cost,
+    lifecycle,
+    observability,
+    reliability,
+    security_cluster,
+    security_images,
+    security_secrets,
+)
+
+_MODULES = (
+    ai_act_classification,
+    ai_act_documents,
+    ai_act_operation,
+    ai_act_stage,
+    data,
+    gpu_cost,
+    lifecycle,
+    observability,
+    reliability,
+    security_cluster,
+    security_images,
+    security_secrets,
+)
+
+RULES: tuple[Rule, ...] = tuple(
+    sorted((rule for module in _MODULES for rule in module.RULES), key=lambda rule: rule.number)
+)
+IDS: frozenset[str] = frozenset(rule.id for rule in RULES)

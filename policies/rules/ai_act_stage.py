@@ -1,0 +1,174 @@
+"""The AI Act against what a platform can do at its stage, and against its computing power."""
+
+from __future__ import annotations
+
+from environments import Capability, Stage
+from environments.stages import stage_of
+from policies.dates import Duty
+from policies.graph import System
+from policies.kubernetes import JOBS, gpus, pods
+from policies.rule import (
+    HIGH,
+    Context,
+    Domain,
+    Level,
+    Rule,
+    Severity,
+    Verdicts,
+    cannot_tell,
+    fails,
+    not_applicable,
+    passes,
+    spares,
+    unknown,
+    violates,
+)
+from policies.samples import HIGH_RISK, LIMITED, labels
+from policies.values import UNKNOWN, dig
+from policies.world import cut, facts, having, put, without
+
+NEEDED: dict[str, tuple[Capability, ...]] = {
+    "high": (Capability.RECORDING, Capability.MONITORING, Capability.FAIRNESS),
+    "limited": (Capability.TRACKING, Capability.DATA_QUALITY, Capability.PIPELINES),
+}
+GPAI_FLOP = 1e23
+"""Training compute above which the Commission's guidelines presume a general-purpose model."""
+ACCELERATOR_LABEL = "mlstrata.io/accelerator"
+LEDGER_LABEL = "mlstrata.io/compute-ledger"
+PEAK_FLOPS = {
+    "nvidia-t4": 6.5e13,
+    "nvidia-v100": 1.25e14,
+    "nvidia-a10g": 7.0e13,
+    "nvidia-l4": 1.21e14,
+    "nvidia-l40s": 3.62e14,
+    "nvidia-a100": 3.12e14,
+    "nvidia-h100": 9.89e14,
+    "nvidia-h200": 9.89e14,
+}
+"""Peak dense half-precision operations a second of one accelerator, from the makers' data sheets."""
+
+
+def _stage(system: System, context: Context) -> Verdicts:
+    environment = context.environment
+    if environment.stage is None:
+        yield not_applicable("the program declares no stage")
+        return
+    tier = str(system.get("risk.tier"))
+    missing = [needed for needed in NEEDED.get(tier, ()) if needed not in environment.capabilities]
+    if missing:
+        stages = [stage for needed in missing if (stage := stage_of(needed)) is not None]
+        stage = max(stages, key=lambda one: one.rank)
+        yield fails(
+            f"tier {tier} needs {', '.join(missing)}, which this environment (stage {environment.stage}) lacks",
+            f"move to stage {stage}, or switch them on",
+            "/stage",
+        )
+
+
+def _compute(system: System, _: Context) -> Verdicts:
+    jobs = [job for job in system.of(*JOBS) if any(gpus(one) for pod in pods(job) for one in pod.containers)]
+    if not jobs:
+        yield not_applicable("nothing of it trains on GPUs")
+    for job in jobs:
+        if job.label(LEDGER_LABEL):
+            continue
+        flop = 0.0
+        for pod in pods(job):
+            seconds = job.get("spec.activeDeadlineSeconds") or dig(pod.spec, "activeDeadlineSeconds")
+            kind = dig(pod.spec, "nodeSelector", {}).get(ACCELERATOR_LABEL, "nvidia-h200")
+            if not seconds:
+                yield unknown(f"the job '{job.name}' has no deadline, so nothing bounds what it computes", "set one")
+                return
+            copies = int(job.get("spec.parallelism", 1))
+            flop += sum(map(gpus, pod.containers)) * copies * float(seconds) * PEAK_FLOPS.get(str(kind), 9.89e14)
+        if flop >= GPAI_FLOP:
+            yield fails(
+                f"the job '{job.name}' may compute {flop:.1e} operations ({GPAI_FLOP:.0e} or more), with no ledger",
+                f"keep a ledger of training compute, named in the label {LEDGER_LABEL}, or shorten its deadline",
+                "model",
+            )
+
+
+_JOB = "mortgage-training"
+_ENOUGH = frozenset({*NEEDED["high"], *NEEDED["limited"], Capability.RELEASE})
+_BARE = facts(stage=Stage.FOUNDATION, capabilities=frozenset({Capability.RELEASE}))
+
+RULES = (
+    Rule(
+        number=25,
+        id="aia-gpai-compute-ledger",
+        title="Training that could reach the threshold of general-purpose models keeps a compute ledger.",
+        holds="its jobs stay below the threshold, or keep a ledger",
+        domain=Domain.AI_ACT,
+        references=("AI Act Art. 51", "AI Act Art. 53", "AI Act Annex XI"),
+        duty=Duty.GENERAL_PURPOSE,
+        level=Level.ADVISORY,
+        severity=Severity.LOW,
+        system=_compute,
+        cases=(
+            violates(
+                "thousands of GPUs for a month",
+                put(_JOB, "spec.parallelism", 4096),
+                put(_JOB, "spec.activeDeadlineSeconds", 2_600_000),
+            ),
+            violates(
+                "an accelerator that nobody names counts as the largest",
+                put(_JOB, "spec.template.spec.nodeSelector", {}),
+                put(_JOB, "spec.parallelism", 100),
+                put(_JOB, "spec.activeDeadlineSeconds", 1_100_000),
+            ),
+            passes("one GPU for two hours"),
+            passes(
+                "the same, of a small kind",
+                put(_JOB, "spec.parallelism", 100),
+                put(_JOB, "spec.activeDeadlineSeconds", 1_100_000),
+            ),
+            passes(
+                "a ledger",
+                put(_JOB, "spec.parallelism", 4096),
+                put(_JOB, "spec.activeDeadlineSeconds", 2_600_000),
+                put(_JOB, "metadata.labels.mlstrata~io/compute-ledger", "docs-ledger"),
+            ),
+            spares("no training", without(_JOB)),
+            spares(
+                "a job without GPUs",
+                without(_JOB),
+                having(
+                    "kubernetes:batch/v1:Job",
+                    "plain",
+                    {"metadata": {"namespace": "lending", "labels": labels(HIGH_RISK)}},
+                    parent=HIGH_RISK,
+                ),
+            ),
+            cannot_tell("no deadline", cut(_JOB, "spec.activeDeadlineSeconds")),
+            cannot_tell("a deadline known later", put(_JOB, "spec.activeDeadlineSeconds", UNKNOWN)),
+        ),
+    ),
+    Rule(
+        number=63,
+        id="aia-stage-supports-tier",
+        title="The environment has what a system's tier needs: recording, monitoring and fairness for high risk.",
+        holds="the environment has what the tier needs",
+        domain=Domain.AI_ACT,
+        references=("AI Act Art. 9", "AI Act Art. 12", "AI Act Art. 72", "NIST AI RMF GOVERN 1.3"),
+        tiers=(*HIGH, "limited"),
+        severity=Severity.HIGH,
+        system=_stage,
+        cases=(
+            violates("high risk at foundation", _BARE),
+            violates(
+                "all but fairness",
+                facts(capabilities=_ENOUGH - {Capability.FAIRNESS}),
+            ),
+            violates("limited risk with nothing", _BARE, without(HIGH_RISK), companions=("*",)),
+            passes("scale"),
+            passes(
+                "switched on beyond its stage",
+                facts(stage=Stage.FOUNDATION, capabilities=_ENOUGH),
+            ),
+            spares("no stage", facts(stage=None)),
+            spares("minimal risk", without(HIGH_RISK), put(LIMITED, "risk.tier", "minimal"), companions=("*",)),
+            cannot_tell("a tier known later", put(HIGH_RISK, "risk.tier", UNKNOWN), companions=("*",)),
+        ),
+    ),
+)

@@ -1,0 +1,214 @@
+"""GPUs and costs: bounded, shared by quota, given back when idle, booked to somebody."""
+
+from __future__ import annotations
+
+from environments import Stage
+from policies.graph import Resource
+from policies.kubernetes import GPU, WORKLOADS, containers, gpus, namespace
+from policies.retention import BUCKETS
+from policies.rule import (
+    Context,
+    Domain,
+    Level,
+    Rule,
+    Severity,
+    Verdicts,
+    cannot_tell,
+    fails,
+    not_applicable,
+    passes,
+    spares,
+    violates,
+)
+from policies.stores import DATABASES
+from policies.values import UNKNOWN, dig
+from policies.world import cut, facts, having, nothing, put, without
+
+QUOTA = "kubernetes:core/v1:ResourceQuota"
+NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
+NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
+GPU_INSTANCES = (
+    "p2.",
+    "p3.",
+    "p3dn.",
+    "p4d.",
+    "p4de.",
+    "p5.",
+    "p5e.",
+    "p5en.",
+    "p6-",
+    "g4dn.",
+    "g5.",
+    "g5g.",
+    "g6.",
+    "g6e.",
+)
+NAMESPACE = "kubernetes:core/v1:Namespace"
+BOOKED = (*BUCKETS, *DATABASES, NODE_GROUP, NAMESPACE)
+LABELS = ("mlstrata.io/owner", "mlstrata.io/cost-centre")
+
+
+def _limited(workload: Resource, _: Context) -> Verdicts:
+    asking = [container for container in containers(workload) if gpus(container)]
+    if not asking:
+        yield not_applicable("it takes no GPU")
+    for container in asking:
+        limits = dig(container, "resources.limits", {})
+        missing = [kind for kind in (GPU, "cpu", "memory") if not limits.get(kind)]
+        if missing:
+            yield fails(
+                f"container {dig(container, 'name', '?')} of '{workload.name}' takes a GPU without a limit on "
+                f"{', '.join(missing)}",
+                "set resources.limits",
+            )
+
+
+def _quota(context: Context) -> Verdicts:
+    spaces = {
+        namespace(workload)
+        for workload in context.graph.of(*WORKLOADS)
+        if any(gpus(container) for container in containers(workload))
+    }
+    if not spaces:
+        yield not_applicable("nothing takes a GPU")
+    bounded = {
+        namespace(quota)
+        for quota in context.graph.of(QUOTA)
+        if {f"requests.{GPU}", f"limits.{GPU}"} & set(quota.get("spec.hard", {}))
+    }
+    for space in sorted(spaces - bounded):
+        yield fails(
+            f"namespace '{space}' may take every GPU there is",
+            f"add a ResourceQuota with requests.{GPU}",
+            "/teams",
+            subject=space,
+        )
+
+
+def _idle(pool: Resource, context: Context) -> Verdicts:
+    if not _has_gpus(pool):
+        yield not_applicable("its nodes have no GPUs")
+        return
+    fewest = context.environment.gpu_pools.get(pool.name, 0)
+    if pool.type == NODE_GROUP:
+        fewest = max(fewest, int(pool.get("scalingConfig.minSize", 1)))
+    elif str(pool.get("spec.disruption.consolidateAfter", "Never")) == "Never":
+        yield fails(f"idle nodes of '{pool.name}' are never given back", "spec.disruption.consolidateAfter: 10m")
+    if fewest:
+        yield fails(
+            f"'{pool.name}' keeps {fewest} GPU node{'s' * (fewest > 1)} when nothing runs",
+            "nodes.min: 0",
+            "/gpu_pools",
+        )
+
+
+def _has_gpus(pool: Resource) -> bool:
+    if pool.type == NODE_GROUP:
+        return any(str(kind).startswith(GPU_INSTANCES) for kind in pool.all("instanceTypes"))
+    keys = [str(dig(one, "key", "")) for one in pool.all("spec.template.spec.requirements")]
+    return any("gpu" in key or "accelerator" in key for key in keys)
+
+
+def _booked(resource: Resource, _: Context) -> Verdicts:
+    missing = [label for label in LABELS if not resource.label(label)]
+    if missing:
+        yield fails(
+            f"nobody can tell whose costs {resource.kind} '{resource.name}' are: no {', '.join(missing)}",
+            "tag it with its owner and cost centre",
+            "/teams",
+        )
+
+
+_LIMITS = "spec.template.spec.containers.0.resources.limits"
+_JOB = "mortgage-training"
+_GROUP = {
+    "instanceTypes": ["g6.xlarge"],
+    "scalingConfig": {"minSize": 0},
+    "tags": {"mlstrata.io/owner": "a", "mlstrata.io/cost-centre": "1"},
+}
+
+RULES = (
+    Rule(
+        number=53,
+        id="gpu-limits-set",
+        title="Whatever takes a GPU has limits on GPU, processor and memory.",
+        holds="its limits are set",
+        domain=Domain.GPU_COST,
+        references=("NIST AI RMF MEASURE 2.12",),
+        types=WORKLOADS,
+        lowered_below=Stage.FOUNDATION,
+        severity=Severity.MEDIUM,
+        resource=_limited,
+        cases=(
+            violates("no limit on memory", cut(_JOB, f"{_LIMITS}.memory")),
+            violates("no limit on processors", cut(_JOB, f"{_LIMITS}.cpu")),
+            violates("requests alone", cut(_JOB, f"{_LIMITS}.nvidia~com/gpu")),
+            passes("limits"),
+            spares("no GPUs", without(_JOB)),
+            cannot_tell("known later", put(_JOB, _LIMITS, UNKNOWN)),
+        ),
+    ),
+    Rule(
+        number=54,
+        id="gpu-quota-per-namespace",
+        title="Every namespace that takes GPUs has a quota of them.",
+        holds="quotas bound what each namespace takes",
+        domain=Domain.GPU_COST,
+        references=("NIST AI RMF MEASURE 2.12",),
+        lowered_below=Stage.FOUNDATION,
+        severity=Severity.MEDIUM,
+        environment=_quota,
+        cases=(
+            violates("none", without("gpu-quota")),
+            violates("one of something else", put("gpu-quota", "spec.hard", {"pods": "10"})),
+            violates("one elsewhere", put("gpu-quota", "metadata.namespace", "other")),
+            passes("a quota"),
+            passes("a quota of limits", put("gpu-quota", "spec.hard", {"limits.nvidia.com/gpu": "2"})),
+            spares("no GPUs", without(_JOB)),
+            cannot_tell("known later", put("gpu-quota", "spec", UNKNOWN)),
+        ),
+    ),
+    Rule(
+        number=55,
+        id="gpu-idle-scale-to-zero",
+        title="GPU nodes that nothing uses are given back, down to none.",
+        holds="idle nodes are given back",
+        domain=Domain.GPU_COST,
+        references=("NIST AI RMF MEASURE 2.12",),
+        types=(NODE_POOL, NODE_GROUP),
+        level=Level.ADVISORY,
+        severity=Severity.LOW,
+        resource=_idle,
+        cases=(
+            violates("never", put("train", "spec.disruption.consolidateAfter", "Never")),
+            violates("not said", cut("train", "spec.disruption.consolidateAfter")),
+            violates("a node is kept", facts(gpu_pools={"train": 1})),
+            violates("a group of one", having(NODE_GROUP, "gpus", {**_GROUP, "scalingConfig": {"minSize": 1}})),
+            violates("a group that does not say", having(NODE_GROUP, "gpus", {**_GROUP, "scalingConfig": {}})),
+            passes("after ten minutes"),
+            passes("a group down to none", having(NODE_GROUP, "gpus", _GROUP)),
+            spares("no pools", without("train")),
+            spares("nodes without", put("train", "spec.template.spec.requirements", [{"key": "kubernetes.io/arch"}])),
+            cannot_tell("known later", put("train", "spec.disruption.consolidateAfter", UNKNOWN)),
+        ),
+    ),
+    Rule(
+        number=56,
+        id="cost-owner-tags",
+        title="Whatever costs money says whose it is.",
+        holds="owner and cost centre are there",
+        domain=Domain.GPU_COST,
+        references=("ISO/IEC 42001 A.4.2",),
+        types=BOOKED,
+        lowered_below=Stage.SCALE,
+        severity=Severity.LOW,
+        resource=_booked,
+        cases=(
+            violates("no owner", cut("metadata", "tags.mlstrata~io/owner")),
+            violates("no cost centre", cut("lending", "metadata.labels.mlstrata~io/cost-centre")),
+            passes("all"),
+            spares("nothing costs", nothing),
+            cannot_tell("known later", put("metadata", "tags.mlstrata~io/owner", UNKNOWN)),
+        ),
+    ),
+)

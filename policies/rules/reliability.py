@@ -1,0 +1,187 @@
+"""Reliability: copies, budgets for disruption, probes, backups, and stores that nobody deletes by mistake."""
+
+from __future__ import annotations
+
+from environments import Capability
+from policies.graph import Resource, System
+from policies.kubernetes import LONG_RUNNING, SELDON, pods
+from policies.rule import (
+    Context,
+    Domain,
+    Level,
+    Rule,
+    Severity,
+    Verdicts,
+    cannot_tell,
+    fails,
+    not_applicable,
+    passes,
+    spares,
+    violates,
+)
+from policies.serving import serving
+from policies.stores import DATABASES, STORES
+from policies.values import UNKNOWN, dig
+from policies.world import changed, cut, facts, nothing, put, without
+
+FEWEST, WEEK = 2, 7
+BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
+
+
+def _copies(system: System, context: Context) -> Verdicts:
+    answering = [one for one in serving(system) if one.type.startswith((SELDON, *LONG_RUNNING))]
+    if not context.environment.production or not answering:
+        yield not_applicable("it is asked of what serves in a cluster in production")
+        return
+    for resource in answering:
+        counts = [int(resource.get("spec.replicas", 1))]
+        if resource.type.startswith(SELDON):
+            counts = [
+                int(dig(predictor, "replicas", counts[0]))
+                for predictor in resource.all("spec.predictors")
+                if not dig(predictor, "shadow")
+            ]
+        if any(count < FEWEST for count in counts):
+            yield fails(
+                f"{resource.kind} '{resource.name}' has {min(counts)} copy, so one failing node stops it",
+                f"serving.replicas.min: {FEWEST} or more",
+                "serving.replicas.min",
+            )
+
+
+def _budget(system: System, context: Context) -> Verdicts:
+    answering = [one for one in serving(system) if one.type.startswith((SELDON, *LONG_RUNNING))]
+    if not context.environment.production or not answering:
+        yield not_applicable("it is asked of what serves in a cluster in production")
+    elif not system.of(BUDGET):
+        yield fails("nothing keeps a drained node from taking all its copies", "add a PodDisruptionBudget", "serving")
+
+
+def _probes(workload: Resource, _: Context) -> Verdicts:
+    for pod in pods(workload):
+        for container in pod.spec.get("containers", []):
+            for probe in ("readinessProbe", "livenessProbe"):
+                if not dig(container, probe):
+                    yield fails(
+                        f"container {dig(container, 'name', '?')} of '{workload.name}' has no {probe}",
+                        f"add a {probe}, so that a stuck copy gets no traffic and is started anew",
+                    )
+
+
+def _backed_up(database: Resource, context: Context) -> Verdicts:
+    days = int(database.get("backupRetentionPeriod", 0))
+    if days < WEEK:
+        switched = Capability.BACKUP in context.environment.capabilities
+        declared = "; the environment declares the capability backup" if switched else ""
+        yield fails(
+            f"backups of '{database.name}' are kept {days} days (at least {WEEK}){declared}",
+            f"backupRetentionPeriod: {WEEK} or more",
+        )
+
+
+def _protected(store: Resource, _: Context) -> Verdicts:
+    if not store.protect:
+        yield fails(
+            f"{store.kind} '{store.name}' goes with the stack, and its data with it",
+            "protect it, or retain it on delete",
+        )
+
+
+_PREDICTOR = "spec.predictors.0"
+_READY = "spec.template.spec.containers.0.readinessProbe"
+
+RULES = (
+    Rule(
+        number=48,
+        id="rel-prod-replicas",
+        title="What serves in production has at least two copies.",
+        holds="it has two copies or more",
+        domain=Domain.RELIABILITY,
+        references=("AI Act Art. 15(4)",),
+        system=_copies,
+        cases=(
+            violates("one predictor copy", put("mortgage", f"{_PREDICTOR}.replicas", 1)),
+            violates("one by default", cut("mortgage", f"{_PREDICTOR}.replicas")),
+            violates("one copy of a deployment", put("tickets", "spec.replicas", 1)),
+            violates("none said", cut("tickets", "spec.replicas")),
+            passes("two"),
+            passes(
+                "said for all predictors",
+                cut("mortgage", f"{_PREDICTOR}.replicas"),
+                put("mortgage", "spec.replicas", 2),
+            ),
+            spares("no production", facts(name="dev"), put("tickets", "spec.replicas", 1)),
+            spares("nothing serves", without("mortgage", "tickets"), companions=("*",)),
+            cannot_tell("known later", put("tickets", "spec.replicas", UNKNOWN)),
+        ),
+    ),
+    Rule(
+        number=49,
+        id="rel-pdb-present",
+        title="What serves in production has a budget for disruption.",
+        holds="a budget keeps copies running",
+        domain=Domain.RELIABILITY,
+        references=("AI Act Art. 15(4)",),
+        level=Level.ADVISORY,
+        severity=Severity.LOW,
+        system=_budget,
+        cases=(
+            violates("none", without("mortgage-pdb")),
+            passes("one each"),
+            spares("no production", facts(name="dev"), without("mortgage-pdb")),
+            spares("nothing serves", without("mortgage", "tickets"), companions=("*",)),
+        ),
+    ),
+    Rule(
+        number=50,
+        id="rel-probes",
+        title="Every long-running container says when it is ready and alive.",
+        holds="its containers have probes",
+        domain=Domain.RELIABILITY,
+        references=("AI Act Art. 15(4)",),
+        types=LONG_RUNNING,
+        severity=Severity.MEDIUM,
+        resource=_probes,
+        cases=(
+            violates("not ready", cut("recorder", _READY)),
+            violates("not alive", cut("recorder", "spec.template.spec.containers.0.livenessProbe")),
+            passes("both"),
+            spares("nothing runs", nothing),
+            cannot_tell("known later", put("recorder", _READY, UNKNOWN)),
+        ),
+    ),
+    Rule(
+        number=51,
+        id="rel-backup-metadata-db",
+        title="Databases are backed up, and backups kept a week.",
+        holds="backups are kept a week or more",
+        domain=Domain.RELIABILITY,
+        references=("AI Act Art. 15(4)", "AI Act Art. 18"),
+        types=DATABASES,
+        resource=_backed_up,
+        cases=(
+            violates("none", put("metadata", "backupRetentionPeriod", 0)),
+            violates("six days", put("metadata", "backupRetentionPeriod", 6)),
+            violates("not said", cut("metadata", "backupRetentionPeriod")),
+            passes("seven days", put("metadata", "backupRetentionPeriod", 7)),
+            spares("no database", without("metadata")),
+            cannot_tell("known later", put("metadata", "backupRetentionPeriod", UNKNOWN)),
+        ),
+    ),
+    Rule(
+        number=52,
+        id="rel-protect-stateful",
+        title="Stores are not deleted with their stack.",
+        holds="it is protected or retained",
+        domain=Domain.RELIABILITY,
+        references=("AI Act Art. 18",),
+        types=STORES,
+        resource=_protected,
+        cases=(
+            violates("a database", changed("metadata", protect=False)),
+            violates("a bucket", changed("predictions", protect=False)),
+            passes("all"),
+            spares("no stores", nothing),
+        ),
+    ),
+)

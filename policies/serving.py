@@ -1,0 +1,92 @@
+"""What serves an AI system, and what is around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import yaml
+
+from policies.graph import Graph, Resource, System
+from policies.kubernetes import KSERVE, SELDON, units
+from policies.values import Unknown, UnknownValueError, Value, dig, listed
+
+RULES = "kubernetes:monitoring.coreos.com/v1:PrometheusRule"
+LOCAL_FILE = "pulumi-python:dynamic/mlstrata:ConfigFile"
+SAGEMAKER = "aws:sagemaker/endpoint:"
+SERVING_TYPES = (SELDON, KSERVE, SAGEMAKER)
+
+
+def is_serving(resource: Resource) -> bool:
+    """Return whether a resource answers with predictions."""
+    return resource.type.startswith(SERVING_TYPES) or resource.part == "serving"
+
+
+def serving(system: System) -> list[Resource]:
+    """Return the resources that answer for a system."""
+    return [resource for resource in system.resources if is_serving(resource)]
+
+
+def logged(resource: Resource, system: System) -> bool:
+    """Return whether each request to a serving resource is recorded.
+
+    Seldon and KServe post payloads where their logger says; another serving resource records through the system's own
+    recorder.
+    """
+    if resource.type.startswith(SELDON):
+        predictors = resource.all("spec.predictors")
+        return bool(predictors) and all(
+            any(
+                dig(unit, "logger.mode") == "all" and bool(dig(unit, "logger.url"))
+                for unit in units(dig(predictor, "graph"))
+            )
+            for predictor in predictors
+        )
+    if resource.type.startswith(KSERVE):
+        return resource.get("spec.predictor.logger.mode") == "all" and bool(resource.get("spec.predictor.logger.url"))
+    if resource.type.startswith(SAGEMAKER):
+        return bool(system.of("aws:sagemaker/dataCaptureConfig", "aws:sagemaker/monitoringSchedule"))
+    return bool(system.part("recorder"))
+
+
+def recorders(graph: Graph) -> list[Resource]:
+    """Return what takes in the recorded requests."""
+    return graph.part("recorder")
+
+
+def alerts(graph: Graph, system: System) -> Iterator[Value]:
+    """Yield the alerting rules about a system: those of its own resources, and those labelled with its name.
+
+    Raises:
+        UnknownValueError: rules of the system itself are known only after the deployment.
+    """
+    own = {resource.urn for resource in system.resources}
+    for resource in graph.of(RULES, LOCAL_FILE):
+        mine = resource.urn in own
+        try:
+            rules = list(_rules(resource))
+        except UnknownValueError:
+            if mine:
+                raise
+            continue
+        for rule in rules:
+            if mine or _labelled(rule) == system.name:
+                yield rule
+
+
+def alerting_on(graph: Graph, system: System, *words: str) -> bool:
+    """Return whether an alert about the system has one of `words` in its name."""
+    return any(word in str(dig(rule, "alert", "")).lower() for rule in alerts(graph, system) for word in words)
+
+
+def _rules(resource: Resource) -> Iterator[Value]:
+    groups: list[Value] = []
+    if resource.type.startswith(RULES):
+        groups = resource.all("spec.groups")
+    elif str(resource.inputs.get("path", "")).startswith("config/prometheus/rules/"):
+        groups = listed(yaml.safe_load(resource.get("content", "")), "groups")
+    for group in groups:
+        yield from (rule for rule in listed(group, "rules") if isinstance(rule, Unknown) or dig(rule, "alert"))
+
+
+def _labelled(rule: Value) -> str:
+    return str(dig(rule, "labels.system", ""))

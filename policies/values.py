@@ -1,0 +1,104 @@
+"""Values that a plan does not know yet, or that must not be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+Value = Any
+"""A property's value: JSON-like, with UNKNOWN and SECRET inside."""
+
+
+class UnknownValueError(Exception):
+    """A check needs a value that is known only after the deployment.
+
+    Attributes:
+        path: Where the value is, as far as it is known.
+    """
+
+    def __init__(self, path: str = "") -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class Unknown:
+    """A value known only after the deployment; whatever a check does with it tells the check so.
+
+    It may be stored, passed on and compared by identity; everything else raises, so that no check can take it for
+    an ordinary value by mistake.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return "[unknown]"
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise UnknownValueError
+
+    __bool__ = __len__ = __iter__ = __getitem__ = __contains__ = __int__ = __float__ = __format__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = _refuse
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)  # copying and pickling probe for such names
+        raise UnknownValueError
+
+
+class Secret:
+    """A value that is known and never shown: a check may see that it is there, and no more."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "[secret]"
+
+
+UNKNOWN = Unknown()
+SECRET = Secret()
+
+
+def dig(value: Value, path: str, default: Value = None) -> Value:
+    """Return what `path` (`spec.rules.0.host`) leads to inside `value`; `default` where there is nothing.
+
+    Raises:
+        UnknownValueError: the value, or one on the way to it, is unknown.
+    """
+    at = value
+    for key in path.split("."):
+        if isinstance(at, Unknown):
+            raise UnknownValueError(path)
+        if isinstance(at, Mapping):
+            at = at.get(key)
+        elif isinstance(at, list | tuple) and key.isdigit() and int(key) < len(at):
+            at = at[int(key)]
+        else:
+            return default
+    if isinstance(at, Unknown):
+        raise UnknownValueError(path)
+    return default if at is None else at
+
+
+def listed(value: Value, path: str) -> list[Value]:
+    """Return the list at `path`; empty where there is none, and a single value as a list of one.
+
+    Raises:
+        UnknownValueError: the list itself is unknown.
+    """
+    found = dig(value, path)
+    if found is None:
+        return []
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+def leaves(value: Value, path: str = "") -> Iterator[tuple[str, Value]]:
+    """Yield every scalar inside `value` with its path; UNKNOWN and SECRET are scalars."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from leaves(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from leaves(inner, f"{path}.{index}" if path else str(index))
+    else:
+        yield path, value
