@@ -10,9 +10,9 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from components.supervision.common import StatelessProvider, SupervisionError, difference, plain
-from components.supervision.files import read, write
+from components.supervision.files import locked, read, write
 from services.gateway.render import GatewayError, render_routes, to_text
-from services.gateway.settings import ROUTES_FILE, GatewaySettings
+from services.gateway.settings import ROLLOUT_LOCK, ROUTES_FILE, GatewaySettings
 from services.serving.releases import Releases
 
 
@@ -60,7 +60,10 @@ class RoutesProvider(StatelessProvider):
 
     @staticmethod
     def _apply(props: dict[str, Any]) -> dict[str, Any]:
-        write(Path(props["directory"]) / ROUTES_FILE, render(props))
+        directory = Path(props["directory"])
+        # A release writes the same file: what is rendered here must not overwrite a newer decision.
+        with locked(directory.parents[1] / ROLLOUT_LOCK):
+            write(directory / ROUTES_FILE, render(props))
         return {**plain(props), "state": "as rendered"}
 
 

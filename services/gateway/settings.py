@@ -16,6 +16,8 @@ BOOTSTRAP_FILE = "envoy.json"
 LISTENERS_FILE = "listeners.json"
 CLUSTERS_FILE = "clusters.json"
 ROUTES_FILE = "routes.json"
+ROLLOUT_LOCK = "run/rollout.lock"
+"""From the environment's home: held by whoever writes the routes, a rollout or `up`."""
 
 
 Names = TypeVar("Names", bound=Iterable[str])

@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.gateway.settings import ROLLOUT_LOCK
 from services.rollout.errors import RolloutError
 
 # The steps, in order, as `RolloutContext.on_step` is told of them.
-STEPS = ("registry", "download", "load", "smoke", "decide", "alias", "routes", "serve", "settle", "prune")
+STEPS = ("registry", "download", "load", "smoke", "decide", "alias", "routes", "serve", "audit", "settle", "prune")
+
+AUDIT_FILE = "data/audit/audit.jsonl"
+"""The audit log's place in an environment's home."""
 
 
 def _ignore(_: str) -> None:
@@ -46,7 +50,12 @@ class RolloutContext:
     @property
     def lock_file(self) -> Path:
         """Held by the one rollout that may run."""
-        return self.home / "run" / "rollout.lock"
+        return self.home / ROLLOUT_LOCK
+
+    @property
+    def audit_file(self) -> Path:
+        """The log of who decided what, and why."""
+        return self.home / AUDIT_FILE
 
     def serving_directory(self, system: str) -> Path:
         """The folder the prediction process of `system` reads."""

@@ -25,9 +25,13 @@ def only_one(path: Path, what: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            raise RolloutError(f"another rollout is running ({holder}); wait for it to end") from None
+            raise RolloutError(
+                f"another rollout is running, or `up` writes the routes ({holder}); wait for it to end"
+            ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"pid {os.getpid()}: {what}\n".encode(), 0)
         yield
+        # Whoever finds the lock held by what leaves no name must not read ours.
+        os.ftruncate(handle, 0)
     finally:
         os.close(handle)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 _MARK = "MLmodel"
+_GATES = "gates.json"
 # The client's own defaults: minutes of silent retries, a bar on the terminal, and a call to its makers.
 _CLIENT_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -31,11 +35,21 @@ _CLIENT_SETTINGS = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """A registered version: its number, where its files are, the metrics of the run that made it."""
+    """A registered version: its number, where its files are, the metrics of the run that made it, and that run."""
 
     version: str
     files: str
     metrics: dict[str, float]
+    run: str | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a training run found of its model: a gate, such as the probabilities being in range."""
+
+    name: str
+    passed: bool
+    detail: str
 
 
 class Registry:
@@ -61,8 +75,28 @@ class Registry:
         with self._asking():
             files = self._client().get_model_version_download_uri(system, wanted)
             run = versions[wanted].run_id
-            metrics = dict(self._client().get_run(run).data.metrics) if run else {}
-        return Candidate(wanted, files, metrics)
+            measured = self._client().get_run(run).data.metrics if run else {}
+        # A figure that is no number cannot be kept as JSON, and says nothing to anyone who decides.
+        metrics = {name: value for name, value in measured.items() if math.isfinite(value)}
+        return Candidate(wanted, files, metrics, run)
+
+    def checks(self, candidate: Candidate) -> tuple[Check, ...]:
+        """Return what the run of `candidate` checked; none when it left no `gates.json`.
+
+        Raises:
+            RolloutError: the registry does not answer, or the file is not what the training pipeline writes.
+        """
+        if candidate.run is None:
+            return ()
+        with self._asking(), tempfile.TemporaryDirectory() as folder:
+            if all(one.path != _GATES for one in self._client().list_artifacts(candidate.run)):
+                return ()
+            text = Path(self._client().download_artifacts(candidate.run, _GATES, folder)).read_bytes()
+        try:
+            found = json.loads(text)["checks"]
+            return tuple(Check(str(one["name"]), bool(one["passed"]), str(one["detail"])) for one in found)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RolloutError(f"version {candidate.version}: {_GATES} of its run cannot be read: {error!r}") from error
 
     def download(self, candidate: Candidate, folder: Path) -> None:
         """Put the files of `candidate` at `folder`, all or nothing; files there already are complete.

@@ -14,18 +14,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from services.gateway.render import write_atomically
 from services.rollout.context import RolloutContext
 from services.rollout.errors import RolloutError
+from services.rollout.journal import Journal, Kind
 from services.rollout.lock import only_one
 from services.rollout.process import ServingProcess
 from services.rollout.registry import Candidate, Registry
 from services.rollout.routing import await_routes, read_releases, write_routes
 from services.serving.releases import FILE, HistoryEntry, Releases
-
-Kind = Literal["release", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class Release:
         previous: the version that served before; None at the first release.
         changed: whether there was anything to do; False when the version served already.
         metrics: the version's metrics.
+        audit: the place and hash of its entry in the audit log, as `3:5b1f…`; None when it is not recorded yet.
         seconds: how long it took.
         warnings: what is left to mend, a sentence each.
     """
@@ -49,6 +48,7 @@ class Release:
     metrics: dict[str, float]
     seconds: float
     warnings: tuple[str, ...] = ()
+    audit: str | None = None
 
 
 def release(
@@ -122,23 +122,33 @@ class _Rollout:
 
     def run(self, kind: Kind, candidate: Candidate, reason: str, decider: str) -> Release:
         version, previous = candidate.version, self.before.champion
+        journal = Journal(self._context.audit_file, self._system, kind)
+        journal.ready(reason, decider)
         after = _decided(self.before, kind, candidate, reason, decider)
         try:
             self._prepare(candidate)
             self._step("decide")
+            if len(after.history) > len(self.before.history):
+                journal.abandoned(self.before)
             self._write(after)
-            warnings = self._follow(kind, version)
-        except BaseException:
+            late = self._follow(kind, version)
+            self._step("audit")
+            entry = journal.took_effect(after)
+        except BaseException as error:
             self._undo()
+            journal.failed(self.before, candidate, reason, decider, error)
             raise
+        late += journal.late
         self._step("settle")
-        if not warnings:
+        if not late:
             after = after.model_copy(update={"settled": True})
             self._write(after)
         self._step("prune")
         self._prune(after)
         changed = version != previous or not self.before.settled
-        return Release(self._system, version, previous, changed, candidate.metrics, 0.0, tuple(warnings))
+        return Release(
+            self._system, version, previous, changed, candidate.metrics, 0.0, (*late, *journal.warnings), entry
+        )
 
     def _prepare(self, candidate: Candidate) -> None:
         """Have the version ready to answer, and seen to; nobody is served by it yet."""

@@ -20,14 +20,14 @@ def props(tmp_path: Path):
         admin_port=8081,
         issuer="mlstrata/test",
         jwks=json.loads(generate("es256")[1]),
-        directory=tmp_path / "gateway",
+        directory=tmp_path / "config" / "gateway",
         access_log=tmp_path / "access.log",
         systems=(GatewaySystem(name="loans", upstream_port=9000, consumers=(Consumer(name="desk", count=1),)),),
     )
     releases = tmp_path / "loans"
     releases.mkdir()
     return {
-        "directory": str(tmp_path / "gateway"),
+        "directory": str(tmp_path / "config" / "gateway"),
         "settings": settings.to_json(),
         "releases": {"loans": str(releases)},
     }

@@ -9,12 +9,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from services.audit import read, verify
 from services.gateway import tokens
 from services.gateway.render import render_files, write_atomically
 from services.gateway.settings import ROUTES_FILE, GatewaySettings, GatewaySystem
 from services.rollout import RolloutContext, RolloutError, overview, release, rollback, status
 from services.rollout import rollout as module
-from services.rollout.context import STEPS
+from services.rollout.context import AUDIT_FILE, STEPS
+from services.rollout.journal import Journal
 from services.rollout.registry import Candidate
 from services.serving.releases import Releases
 
@@ -116,6 +118,7 @@ class Rollouts(RuleBasedStateMachine):
             if name == dies_at:
                 # Dead: what the code would do on its way out does not happen.
                 self.patch.setattr(module._Rollout, "_undo", lambda _: None)
+                self.patch.setattr(Journal, "failed", lambda *_: None)
                 raise Died
             if name == fails_at:
                 raise RolloutError(f"{name} fails")
@@ -178,6 +181,15 @@ class Rollouts(RuleBasedStateMachine):
             release(self.context(fails_at=step), SYSTEM, version, reason="on")
         assert (self.releases(), self.routed(), World.alias) == (before, routed, alias)
 
+    @precondition(lambda self: not World.registry_down)
+    @rule(version=st.sampled_from(VERSIONS), other=st.sampled_from(VERSIONS), step=st.sampled_from(STEPS))
+    def a_release_dies_and_another_follows(self, version, other, step):
+        with pytest.raises(Died):
+            release(self.context(dies_at=step), SYSTEM, version, reason="on")
+        self.alive()
+        release(self.context(), SYSTEM, other, reason="another")
+        self.settled(other)
+
     @precondition(lambda self: not World.registry_down and self.releases().settled)
     @rule()
     def a_release_is_refused_by_its_example(self):
@@ -224,13 +236,25 @@ class Rollouts(RuleBasedStateMachine):
 
     def alive(self):
         self.patch.setattr(module._Rollout, "_undo", UNDO)
+        self.patch.setattr(Journal, "failed", FAILED)
 
     @invariant()
     def whoever_is_routed_to_is_in_memory(self):
         assert self.routed() in World.memory | {None}
 
+    @invariant()
+    def each_decision_has_one_entry_of_an_audit_log_that_is_whole(self):
+        log = self.home / AUDIT_FILE
+        found = verify(log)
+        assert (found.problems, found.notes) == ((), ())
+        told = [record.entry for record in read(log) if record.entry["outcome"] != "failed"]
+        assert len({entry["id"] for entry in told}) == len(told)
+        decided = [(one.kind, one.from_, one.to) for one in self.releases().history]
+        assert [(one["action"], one["version_from"], one["version_to"]) for one in told] == decided
+
 
 UNDO = module._Rollout._undo
+FAILED = Journal.failed
 TestRollouts = Rollouts.TestCase
 TestRollouts.settings = settings(
     max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
