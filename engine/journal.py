@@ -8,12 +8,16 @@ a thousand steps cost some dozens of writes and none is lost.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from engine.errors import EngineError
 from engine.integrity import problems
 from engine.state import Operation, ResourceState, Snapshot
+
+# After a write the writer rests half as long: more steps share the next one of a large stack.
+_REST = 0.5
 
 Write = Callable[[list[ResourceState], list[Operation]], None]
 
@@ -34,7 +38,7 @@ class Journal:
         self._operations: dict[int, Operation] = {id(op): op for op in snapshot.operations}
         self._write = write
         self._changed = threading.Condition(self.lock)
-        self._version = self._written = 0
+        self._version = self._wanted = self._written = 0
         self._error: EngineError | None = None
         self._closing = False
         self._writer: threading.Thread | None = None
@@ -144,7 +148,6 @@ class Journal:
 
     def _touch(self) -> int:
         self._version += 1
-        self._changed.notify_all()
         return self._version
 
     def wait(self, version: int) -> None:
@@ -152,6 +155,8 @@ class Journal:
         if self._write is None:
             return
         with self.lock:
+            self._wanted = max(self._wanted, version)
+            self._changed.notify_all()
             while self._written < version and self._error is None:
                 self._changed.wait()
             if self._error is not None:
@@ -163,15 +168,19 @@ class Journal:
         return self._error
 
     def _run(self) -> None:
+        pause = 0.0
         while True:
+            time.sleep(pause)
             with self.lock:
-                while self._written >= self._version and not self._closing:
+                while self._written >= self._wanted and not self._closing:
                     self._changed.wait()
                 if self._written >= self._version or self._error is not None:
                     return
                 version = self._version
                 resources, operations = self.resources(), self.operations()
+            started = time.monotonic()
             error = self._attempt(resources, operations)
+            pause = _REST * (time.monotonic() - started)
             with self.lock:
                 if error is None:
                     self._written = version

@@ -117,6 +117,7 @@ class ResourceState:
     modified: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     _json: str | None = field(default=None, repr=False)
+    _references: frozenset[str] | None = field(default=None, repr=False)
     _changes: int = field(default=0, repr=False)
 
     @property
@@ -139,10 +140,19 @@ class ResourceState:
         with _cache_lock:
             for name, value in attributes.items():
                 setattr(self, name, value)
-            self._json, self._changes = None, self._changes + 1
+            self._json, self._references, self._changes = None, None, self._changes + 1
 
-    def references(self) -> set[str]:
+    def references(self) -> frozenset[str]:
         """URNs of everything this resource needs to exist before it."""
+        known, changes = self._references, self._changes
+        if known is None:
+            known = self._find_references()
+            with _cache_lock:
+                if changes == self._changes:
+                    self._references = known
+        return known
+
+    def _find_references(self) -> frozenset[str]:
         found = set(self.dependencies)
         for urns in self.property_dependencies.values():
             found.update(urns)
@@ -152,7 +162,7 @@ class ResourceState:
             found.add(provider_urn(self.provider))
         if self.deleted_with:
             found.add(self.deleted_with)
-        return found
+        return frozenset(found)
 
     def rename(self, renamed: Mapping[str, str]) -> None:
         """Follow renamed URNs in every reference."""

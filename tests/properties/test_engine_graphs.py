@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -70,7 +71,17 @@ class CheckedBackend(engine.Backend):
         salt = raw["secrets_providers"]["state"]["salt"] if "secrets_providers" in raw else None
         snapshot = Snapshot.load(raw, SecretBox(SecretsManager(PASSPHRASE, salt, "test")))
         assert problems(snapshot.resources, snapshot.operations) == []
+        self.die_at_write()
         super().write(project, stack, text)
+        self.die_at_write()
+
+    writes = 0
+
+    def die_at_write(self) -> None:
+        """Die just before or just after a write, when the test asks for it."""
+        self.writes += 1
+        if os.environ.get("KILL_AT_WRITE") == str(self.writes):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class World:
@@ -94,11 +105,12 @@ class World:
         return self.run("up", nodes, **options)
 
     def killed(self, operation, nodes, moment: int) -> None:
-        """Run in a child that dies at the given moment (or ends, when there are fewer)."""
+        """Run in a child that dies at the given moment (or ends, when there are fewer); negative: at that write."""
         child = os.fork()
         if child == 0:
             try:
-                os.environ["KILL_AT"] = str(moment)
+                self.backend.writes = 0
+                os.environ["KILL_AT" if moment > 0 else "KILL_AT_WRITE"] = str(abs(moment))
                 self.run(operation, nodes)
             finally:
                 os._exit(0)
@@ -208,7 +220,8 @@ def test_a_failure_at_any_step_is_made_good_by_the_next_up(root, programs, momen
 
 @BUDGET
 @given(
-    programs=st.lists(graphs(), min_size=2, max_size=3), moments=st.lists(st.integers(1, 24), min_size=3, max_size=3)
+    programs=st.lists(graphs(), min_size=2, max_size=3),
+    moments=st.lists(st.integers(-12, 24).filter(bool), min_size=3, max_size=3),
 )
 def test_a_kill_at_any_step_is_made_good_by_the_next_up(root, programs, moments):
     world = fresh(root)
