@@ -7,29 +7,42 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.console import Failed, UsageError, complain
+
+if TYPE_CHECKING:
+    from typer.exceptions import TyperException
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def report(error: BaseException) -> int:
     """Print `error` for a person and return the exit code that belongs to it."""
-    import click
     import typer
+    from typer.exceptions import TyperException
 
-    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort | typer.Abort):
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
         complain("interrupted; what was done is recorded, the next run goes on from there")
         return EXIT_INTERRUPTED
-    if isinstance(error, click.exceptions.Exit | typer.Exit):
+    if isinstance(error, typer.Exit):
         return error.exit_code
-    if isinstance(error, click.ClickException):
-        error.show()
+    if isinstance(error, TyperException):
+        complain(_misused(error))
         return EXIT_USAGE
     if (code := _known(error)) is not None:
         complain(_message(error))
         return code
     return _unexpected(error)
+
+
+def _misused(error: TyperException) -> str:
+    """Return what was wrong with the command's own words, and where its help is."""
+    context = getattr(error, "ctx", None)
+    if context is None or type(error).__name__ == "NoArgsIsHelpError":
+        return error.format_message()
+    said = error.format_message().rstrip(".")
+    return f"{context.command_path}: {said}{'' if said.endswith('?') else '.'} See `{context.command_path} --help`"
 
 
 def _known(error: BaseException) -> int | None:
