@@ -60,7 +60,7 @@ def _day(text: str) -> date | None:
 def _sections(text: str) -> frozenset[int]:
     """Return the numbers of the sections with text; one that still waits for a person has none."""
     found = list(_SECTION.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
+    ends = [match.start() for match in found[1:]] + [len(text)] * bool(found)
     return frozenset(
         int(match[1])
         for match, end in zip(found, ends, strict=True)

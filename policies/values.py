@@ -40,6 +40,12 @@ class Unknown:
     __bool__ = __len__ = __iter__ = __getitem__ = __contains__ = __int__ = __float__ = __format__ = _refuse
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = _refuse
 
+    def __copy__(self) -> Unknown:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Unknown:
+        return self
+
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)  # copying and pickling probe for such names

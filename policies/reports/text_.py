@@ -21,10 +21,10 @@ def render(reports: list[tuple[Report, Places]]) -> str:
 
 
 def status(result: Result) -> str:
-    """Return the word in front of a result: FAIL, WARN, SKIP (exempt), UNKN or nothing."""
+    """Return the word in front of a result: FAIL, WARN (an exempt one too), UNKN or nothing."""
     if result.outcome is Outcome.FAIL:
         return "FAIL" if result.blocking else "WARN"
-    return {Outcome.EXEMPT: "SKIP", Outcome.UNKNOWN: "UNKN"}.get(result.outcome, "")
+    return {Outcome.EXEMPT: "WARN", Outcome.UNKNOWN: "UNKN"}.get(result.outcome, "")
 
 
 def summary(report: Report) -> str:
@@ -57,11 +57,11 @@ def heading(report: Report) -> str:
 
 def _one(report: Report, places: Places) -> str:
     lines = [f" {heading(report)}"]
-    order = {"FAIL": 0, "WARN": 1, "UNKN": 2, "SKIP": 3}
+    order = {"FAIL": 0, "WARN": 1, "UNKN": 2}
     shown = [result for result in report.results if status(result)]
     quiet = [result for result in shown if result.reason.startswith(NEEDS_LIVE)]
     for result in sorted((r for r in shown if r not in quiet), key=lambda r: order[status(r)]):
-        lines += _lines(result, places)
+        lines += [one for one in _lines(result, places) if result.exemption is None or one not in lines]
     if quiet:
         lines.append(
             f" LIVE {', '.join(sorted({result.rule.id for result in quiet}))}: only the running platform knows"

@@ -1,0 +1,245 @@
+"""The AI Act on records: what is logged, and how long records and documents are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policies.dates import Duty
+from policies.graph import Resource, System
+from policies.retention import days_kept
+from policies.rule import (
+    HIGH,
+    Context,
+    Domain,
+    Rule,
+    Severity,
+    Verdicts,
+    cannot_tell,
+    fails,
+    not_applicable,
+    passes,
+    spares,
+    violates,
+)
+from policies.samples import HIGH_RISK
+from policies.serving import logged, recorders, serving
+from policies.values import UNKNOWN
+from policies.world import cut, facts, having, put, without
+
+SIX_MONTHS, TEN_YEARS = 183, 3650
+
+
+def _logging(system: System, context: Context) -> Verdicts:
+    answering = serving(system)
+    if not answering:
+        yield not_applicable("nothing deployed answers for it")
+        return
+    for resource in answering:
+        if not logged(resource, system):
+            yield fails(
+                f"requests to {resource.kind} '{resource.name}' are not recorded (Art. 12)",
+                "switch its request logger on for all requests and name where it sends them",
+                "serving",
+            )
+    if not recorders(context.graph):
+        yield fails(
+            "nothing deployed takes in what is recorded (Art. 12)",
+            "deploy a recorder, labelled mlstrata.io/part: recorder; the capability `recording` brings it",
+            "/capabilities",
+        )
+
+
+def _log_retention(context: Context) -> Verdicts:
+    if not any(system.get("risk.tier") == "high" for system in context.graph.systems):
+        yield not_applicable("no AI system at tier high is declared")
+        return
+    for what in ("predictions", "logs"):
+        days = context.environment.retention.get(what)
+        if days is not None and days < SIX_MONTHS:
+            yield fails(
+                f"{what} are kept {days:g} days; Art. 19 and 26(6) ask for at least {SIX_MONTHS}",
+                f"retention.{what}: {SIX_MONTHS}d or more",
+                f"/retention.{what}",
+                subject=what,
+            )
+    found = list(_kept(context))
+    for resource, days in found:
+        if days is not None and days < SIX_MONTHS:
+            yield fails(
+                f"{resource.kind} '{resource.name}' keeps records {days:g} days; at least {SIX_MONTHS} are asked for",
+                f"keep them {SIX_MONTHS} days or more",
+                "/retention",
+                subject=resource.name,
+            )
+    if not found:
+        yield fails(
+            "retention is declared, and nothing deployed keeps logs or predictions",
+            "deploy the store, labelled mlstrata.io/part: predictions or logs",
+            "/retention",
+        )
+
+
+def _kept(context: Context) -> Iterator[tuple[Resource, float | None]]:
+    for resource in context.graph.resources:
+        if (days := days_kept(resource, context.graph)) is not None:
+            yield resource, days
+
+
+def _document_retention(context: Context) -> Verdicts:
+    if not any(system.get("risk.tier") == "high" for system in context.graph.systems):
+        yield not_applicable("no AI system at tier high is declared")
+        return
+    days = context.environment.retention.get("documents")
+    if days is not None and days < TEN_YEARS:
+        yield fails(
+            f"documents are kept {days:g} days; Art. 18 asks for ten years ({TEN_YEARS})",
+            "retention.documents: 10y",
+            "/retention.documents",
+        )
+    locks = context.graph.of("aws:s3/bucketObjectLockConfiguration")
+    for lock in locks:
+        years, kept = lock.get("rule.defaultRetention.years", 0), lock.get("rule.defaultRetention.days", 0)
+        if int(years) * 365 + int(kept) < TEN_YEARS:
+            yield fails(
+                f"the object lock '{lock.name}' holds documents under ten years",
+                f"lock them {TEN_YEARS} days",
+                "/retention.documents",
+                subject=lock.name,
+            )
+    if not locks and not context.graph.part("documents"):
+        yield fails(
+            "nothing deployed keeps documents for ten years (Art. 18)",
+            "deploy a store with an object lock, labelled mlstrata.io/part: documents",
+            "/retention.documents",
+        )
+    elif not locks:
+        yield fails(
+            "the store of documents has no object lock, so what it keeps can be deleted within ten years (Art. 18)",
+            f"lock its objects for {TEN_YEARS} days",
+            "/retention.documents",
+        )
+
+
+def _rule(number: int, name: str, title: str, holds: str, references: tuple[str, ...], **fields: object) -> Rule:
+    given = {"tiers": HIGH, "duty": Duty.HIGH_RISK, **fields}
+    return Rule(
+        number=number,
+        id=name,
+        title=title,
+        holds=holds,
+        references=references,
+        domain=Domain.AI_ACT,
+        **given,  # type: ignore[arg-type]
+    )
+
+
+_P0 = "spec.predictors.0"
+
+RULES = (
+    _rule(
+        11,
+        "aia-request-logging",
+        "Every request to a high-risk system is recorded, and something takes the records in.",
+        "every request is recorded",
+        ("AI Act Art. 12", "AI Act Art. 19", "ISO/IEC 42001 A.6.2.8"),
+        severity=Severity.CRITICAL,
+        system=_logging,
+        cases=(
+            violates("no logger", cut("mortgage", f"{_P0}.graph.logger")),
+            violates("only answers are logged", put("mortgage", f"{_P0}.graph.logger.mode", "response")),
+            violates("nowhere to send them", cut("mortgage", f"{_P0}.graph.logger.url")),
+            violates("declared, and no recorder", without("recorder")),
+            violates("no predictors", put("mortgage", "spec.predictors", []), companions=("aia-right-to-explanation",)),
+            violates(
+                "the second predictor has none",
+                put("mortgage", "spec.predictors", [{"replicas": 2, "graph": {}, "explainer": {"type": "x"}}]),
+            ),
+            violates(
+                "our own serving, without its recorder",
+                having(
+                    "mlstrata:serving:Serving", "own", {"labels": {"mlstrata.io/ai-disclosure": "x"}}, parent=HIGH_RISK
+                ),
+                companions=("aia-right-to-explanation",),
+            ),
+            passes("logger and recorder"),
+            passes(
+                "the logger of a unit below",
+                put(
+                    "mortgage",
+                    f"{_P0}.graph",
+                    {"name": "a", "children": [{"name": "b", "logger": {"mode": "all", "url": "http://r"}}]},
+                ),
+            ),
+            passes(
+                "KServe's logger",
+                having(
+                    "kubernetes:serving.kserve.io/v1beta1:InferenceService",
+                    "kserve",
+                    {"spec": {"predictor": {"logger": {"mode": "all", "url": "http://r"}}}},
+                    parent=HIGH_RISK,
+                ),
+                companions=("*",),
+            ),
+            spares("nothing answers", without("mortgage"), companions=("*",)),
+            cannot_tell("a mode known later", put("mortgage", f"{_P0}.graph.logger.mode", UNKNOWN), companions=("*",)),
+        ),
+    ),
+    _rule(
+        12,
+        "aia-log-retention-6m",
+        "Records and logs of a high-risk system are kept at least 183 days.",
+        "records and logs are kept at least 183 days",
+        ("AI Act Art. 19", "AI Act Art. 26(6)"),
+        tiers=(),
+        environment=_log_retention,
+        cases=(
+            violates("90 days declared", facts(retention={"predictions": 90.0, "logs": 200.0, "documents": 3650.0})),
+            violates("logs of 182 days", facts(retention={"predictions": 400.0, "logs": 182.0, "documents": 3650.0})),
+            violates("a bucket of 30 days", put("predictions-lifecycle", "rules.0.expiration.days", 30)),
+            violates("a log group of 30 days", put("platform-logs", "retentionInDays", 30)),
+            violates("Prometheus of 15 days", put("prometheus", "spec.retention", "15d")),
+            violates(
+                "a local Prometheus of 30 days",
+                having(
+                    "pulumi-python:dynamic/mlstrata:Service",
+                    "local",
+                    {"name": "prometheus", "command": ["prometheus", "--storage.tsdb.retention.time=30d"]},
+                ),
+            ),
+            violates(
+                "declared, and no store",
+                without("predictions-lifecycle", "protected-lifecycle", "platform-logs", "prometheus"),
+                companions=("data-retention-lifecycle",),
+            ),
+            passes(
+                "183 days",
+                put("predictions-lifecycle", "rules.0.expiration.days", 183),
+                facts(retention={"predictions": 183.0, "logs": 183.0, "documents": 3650.0}),
+            ),
+            spares("no high risk", without(HIGH_RISK), companions=("*",)),
+            cannot_tell("days known later", put("platform-logs", "retentionInDays", UNKNOWN), companions=("*",)),
+        ),
+    ),
+    _rule(
+        13,
+        "aia-docs-retention-10y",
+        "Documents of a high-risk system are kept ten years, where nobody can delete them.",
+        "documents are locked for ten years",
+        ("AI Act Art. 18",),
+        tiers=(),
+        environment=_document_retention,
+        cases=(
+            violates("a year declared", facts(retention={"documents": 365.0, "predictions": 400.0, "logs": 200.0})),
+            violates("a lock of nine years", put("documents-lock", "rule.defaultRetention", {"years": 9})),
+            violates("a lock of a day less", put("documents-lock", "rule.defaultRetention.days", 3649)),
+            violates("declared, and no lock", without("documents-lock")),
+            violates(
+                "declared, and no store",
+                without("documents-lock", "documents", "documents-closed", "documents-encryption"),
+            ),
+            passes("ten years", put("documents-lock", "rule.defaultRetention", {"years": 10})),
+            spares("no high risk", without(HIGH_RISK), companions=("*",)),
+            cannot_tell("days known later", put("documents-lock", "rule", UNKNOWN), companions=("*",)),
+        ),
+    ),
+)

@@ -1,0 +1,39 @@
+"""The catalogue has 64 policies, and each is there under its number."""
+
+from pathlib import Path
+
+from policies.catalogue import CATALOGUE, missing
+from policies.exemptions import load
+from policies.rules import IDS, RULES
+from policies.samples import TODAY
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_every_policy_of_the_catalogue_is_there_under_its_number():
+    assert len(set(CATALOGUE)) == len(CATALOGUE) == 64
+    assert missing(IDS) == ()
+    assert [(rule.number, rule.id) for rule in RULES] == list(enumerate(CATALOGUE, start=1))
+
+
+def test_every_policy_says_what_it_serves():
+    for rule in RULES:
+        assert rule.references, rule.id
+        assert rule.title.endswith("."), rule.id
+        assert not rule.holds.endswith("."), rule.id
+
+
+def test_the_exemptions_that_are_shipped_are_well_formed():
+    assert load(ROOT / "policies/exemptions.yaml", IDS, TODAY)
+
+
+def test_the_readme_names_every_label_that_rules_read():
+    import re
+
+    text = (ROOT / "policies/README.md").read_text(encoding="utf-8")
+    read = {
+        label
+        for path in (ROOT / "policies").rglob("*.py")
+        for label in re.findall(r"mlstrata\.io/[a-z-]+", path.read_text(encoding="utf-8"))
+    }
+    assert not {label for label in read if label not in text}

@@ -1,0 +1,150 @@
+"""Duties have their days; `--as-of` moves those days and nothing else."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from policies.dates import APPLIES, Calendar, Duty, Enforcement, effective, said
+from policies.evaluate import evaluate
+from policies.exemptions import Exemption
+from policies.facts import Document
+from policies.rule import Outcome
+from policies.rules import RULES
+from policies.samples import HIGH_RISK, TODAY, compliant
+from policies.world import cut, documented, facts
+
+DAY = timedelta(days=1)
+
+
+def report(*edits, as_of=None, enforcement=Enforcement.BY_DATE, exemptions=(), today=TODAY):
+    world = compliant()
+    for edit in edits:
+        edit(world)
+    calendar = Calendar.on(today, enforcement, as_of)
+    return evaluate(world.resources.values(), world.environment, calendar, rules=RULES, exemptions=exemptions)
+
+
+def of(found, policy):
+    return [result for result in found.results if result.rule.id == policy]
+
+
+@pytest.mark.parametrize(("offset", "blocks"), [(-1, False), (0, True), (1, True)])
+def test_a_duty_blocks_from_its_day_on(offset, blocks):
+    day = APPLIES[Duty.HIGH_RISK] + offset * DAY
+    found = report(cut(HIGH_RISK, "documents.fria"), as_of=day)
+    (result,) = of(found, "aia-fria-present")
+    assert (result.outcome, result.blocking, found.passed) == (Outcome.FAIL, blocks, not blocks)
+    assert result.warning is not blocks
+
+
+def test_enforced_now_blocks_before_the_day():
+    found = report(cut(HIGH_RISK, "documents.fria"), enforcement=Enforcement.NOW)
+    (result,) = of(found, "aia-fria-present")
+    assert result.blocking
+    assert result.when == "applies 2027-12-02; enforced now"
+
+
+def test_products_under_annex_i_alone_have_until_2028():
+    assert effective(Duty.HIGH_RISK, annex_i_only=True) == date(2028, 8, 2)
+
+    def product(world):
+        del world.resources[HIGH_RISK].inputs["risk"]["annex_iii"]
+        world.resources[HIGH_RISK].inputs["risk"]["annex_i"] = True
+
+    edits = (product, cut(HIGH_RISK, "documents.instructions"))
+    assert not of(report(*edits, as_of=date(2028, 8, 1)), "aia-ifu-published")[0].blocking
+    assert of(report(*edits, as_of=date(2028, 8, 2)), "aia-ifu-published")[0].blocking
+
+
+def test_advice_never_blocks():
+    found = report(cut(HIGH_RISK, "documents.literacy"), enforcement=Enforcement.NOW)
+    assert of(found, "aia-literacy-record")[0].warning
+    assert found.passed
+
+
+def test_as_of_moves_neither_freshness_nor_expiry():
+    stale = documented("docs/risk.md", Document(exists=True, reviewed=TODAY - 100 * DAY))
+    later = TODAY + 365 * DAY
+    assert of(report(stale, as_of=later), "aia-risk-register-fresh")[0].outcome is Outcome.PASS
+    exempt = exemption(expires=TODAY)
+    found = report(cut(HIGH_RISK, "documents.fria"), as_of=later, exemptions=[exempt])
+    assert of(found, "aia-fria-present")[0].outcome is Outcome.EXEMPT
+    assert found.passed
+
+
+@pytest.mark.parametrize(
+    ("as_of", "words"),
+    [(TODAY, "will block from 2027-12-02"), (date(2027, 12, 2), "applies since 2027-12-02")],
+)
+def test_a_warning_says_when_it_will_block(as_of, words):
+    assert said(date(2027, 12, 2), Calendar.on(TODAY, as_of=as_of)) == words
+    assert said(date.min, Calendar.on(TODAY)) == ""
+
+
+def exemption(**fields):
+    given = {
+        "policy": "aia-fria-present",
+        "environments": ("prod",),
+        "match": HIGH_RISK,
+        "reason": "it is being written",
+        "approver": "cto",
+        "ticket": "ML-1",
+        "expires": TODAY + DAY,
+    }
+    return Exemption(**{**given, **fields})
+
+
+def test_an_exemption_lets_a_violation_pass_until_its_last_day():
+    broken = cut(HIGH_RISK, "documents.fria")
+    found = report(broken, enforcement=Enforcement.NOW, exemptions=[exemption(expires=TODAY)])
+    assert found.passed
+    assert of(found, "aia-fria-present")[0].exemption.ticket == "ML-1"
+    expired = report(broken, enforcement=Enforcement.NOW, exemptions=[exemption(expires=TODAY - DAY)])
+    assert not expired.passed
+    assert of(expired, "aia-fria-present")[0].blocking
+    assert "expired on 2026-11-20" in expired.errors[0]
+
+
+def test_an_exemption_that_covers_nothing_is_an_error_where_it_is_named():
+    assert "covers nothing in prod" in report(exemptions=[exemption()]).errors[0]
+    assert not report(exemptions=[exemption(environments=("staging",))]).errors
+
+
+@pytest.mark.parametrize(
+    "fields", [{"match": "other-*"}, {"environments": ("staging",)}, {"policy": "aia-ifu-published"}]
+)
+def test_an_exemption_covers_only_what_it_names(fields):
+    found = report(cut(HIGH_RISK, "documents.fria"), enforcement=Enforcement.NOW, exemptions=[exemption(**fields)])
+    assert of(found, "aia-fria-present")[0].blocking
+
+
+def test_a_stage_lowers_lifecycle_and_cost_rules_and_no_others():
+    from environments import Stage
+    from policies.rule import Domain, Level
+
+    for rule in RULES:
+        levels = {rule.level_at(stage) for stage in (*Stage, None)}
+        if rule.domain not in {Domain.LIFECYCLE, Domain.GPU_COST}:
+            assert levels == {rule.level}, rule.id
+        assert rule.level_at(None) is rule.level
+    lowered = {rule.id for rule in RULES if rule.level_at(Stage.PREREQUISITES) is not rule.level}
+    assert lowered == {
+        "gpu-limits-set",
+        "gpu-quota-per-namespace",
+        "cost-owner-tags",
+        "life-promotion-gate",
+        "life-rollback-target",
+        "life-substantial-change-review",
+    }
+    assert next(r for r in RULES if r.id == "cost-owner-tags").level_at(Stage.FOUNDATION) is Level.ADVISORY
+    assert next(r for r in RULES if r.id == "cost-owner-tags").level_at(Stage.SCALE) is Level.MANDATORY
+
+
+def test_a_foundation_environment_is_only_advised_on_costs():
+    from environments import Stage
+
+    found = report(
+        facts(stage=Stage.FOUNDATION), cut("metadata", "tags.mlstrata~io/owner"), enforcement=Enforcement.NOW
+    )
+    (wrong,) = (result for result in of(found, "cost-owner-tags") if result.outcome is Outcome.FAIL)
+    assert not wrong.blocking

@@ -1,0 +1,53 @@
+"""What a document says about itself."""
+
+from datetime import date
+
+import pytest
+
+from environments.loading.loader import loads
+from policies.documents import read
+
+FILE = """
+name: env
+target: {kind: local}
+stage: foundation
+systems:
+  - name: one
+    purpose: Sort letters.
+    risk: {tier: high, exemption: {condition: a, memo: docs/memo.md}}
+    model: {modality: text}
+    documents: {risk_register: docs/risk.md, technical_file: "https://example.com/file"}
+"""
+
+
+def known(tmp_path, text: str | None):
+    (tmp_path / "docs").mkdir()
+    if text is not None:
+        (tmp_path / "docs" / "risk.md").write_text(text)
+    return read(loads(FILE.encode(), "env.yaml").spec, tmp_path)
+
+
+def test_a_document_says_when_it_was_reviewed_and_for_which_model(tmp_path):
+    found = known(tmp_path, "# Risks\n\n**Reviewed:** 2026-10-01\nModel version: v7\n")
+    assert found["docs/risk.md"].reviewed == date(2026, 10, 1)
+    assert found["docs/risk.md"].model_version == "7"
+    assert found["docs/risk.md"].exists
+    assert found["docs/memo.md"].exists is False
+    assert found["https://example.com/file"].exists is None
+
+
+@pytest.mark.parametrize(
+    "text", ["reviewed 2026-10-01", "Reviewed: soon", "Reviewed: 2026-13-01", "reviewed it: 2026-10-01"]
+)
+def test_no_day_is_no_day(tmp_path, text):
+    assert known(tmp_path, text)["docs/risk.md"].reviewed is None
+
+
+def test_a_section_counts_when_it_holds_text(tmp_path):
+    text = "# 1. General\ntext\n## 2 Process\n\n### Section 3: Monitoring\nHuman input required.\n"
+    text += "## 9) Plan\nyes\n## 10 More\nx"
+    assert known(tmp_path, text)["docs/risk.md"].sections == {1, 9}
+
+
+def test_a_document_that_is_not_there(tmp_path):
+    assert known(tmp_path, None)["docs/risk.md"].exists is False

@@ -1,0 +1,85 @@
+"""Plain Kubernetes YAML goes through the same rules."""
+
+import pytest
+
+from policies.dates import Calendar
+from policies.evaluate import evaluate
+from policies.facts import Environment
+from policies.manifests import ManifestError, read
+from policies.rule import Outcome
+from policies.rules import RULES
+from policies.samples import TODAY
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 1
+  template:
+    spec:
+      containers:
+        - {name: web, image: "nginx:latest"}
+---
+# a template that renders to nothing
+---
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: rbac.authorization.k8s.io/v1
+    kind: ClusterRole
+    metadata: {name: all}
+    rules: [{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]
+"""
+
+
+def checked(folder):
+    environment = Environment(name="manifests", target="kubernetes")
+    return evaluate(read(folder), environment, Calendar.on(TODAY), rules=RULES)
+
+
+def test_what_is_wrong_is_found_and_named_by_its_file(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "web.yaml").write_text(DEPLOYMENT)
+    (tmp_path / "readme.txt").write_text("not: [yaml")
+    report = checked(tmp_path)
+    failing = {rule for rule, outcome in report.worst.items() if outcome is Outcome.FAIL}
+    assert failing == {
+        "sec-image-digest-pinned",
+        "sec-image-registry-allowed",
+        "sec-pod-restricted",
+        "sec-default-deny-network",
+        "sec-no-wildcard-rbac",
+        "rel-probes",
+    }
+    pinned = next(r for r in report.results if r.rule.id == "sec-image-digest-pinned")
+    assert pinned.file == str(tmp_path / "deep" / "web.yaml")
+    assert report.worst["aia-fria-present"] is Outcome.NOT_APPLICABLE
+    assert not report.passed
+
+
+def test_json_is_yaml_too(tmp_path):
+    (tmp_path / "ns.json").write_text('{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}')
+    (record,) = read(tmp_path)
+    assert (record.type, record.name) == ("kubernetes:core/v1:Namespace", "a")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "holds no Kubernetes objects"),
+        ({"values.yaml": "a: 1"}, "holds no Kubernetes objects"),
+        ({"a.yaml": "a: {{ .Values.b }}\nb: ["}, "not valid YAML"),
+        ({"a.yaml": b"\xff\xfe\x00"}, "cannot be read"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(tmp_path, files, words):
+    for name, text in files.items():
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ManifestError, match=words):
+        read(tmp_path)
+
+
+def test_a_folder_must_be_one(tmp_path):
+    with pytest.raises(ManifestError, match="is no folder"):
+        read(tmp_path / "none")

@@ -1,0 +1,178 @@
+"""Reports say what was found, where, and how to mend it, in forms that their readers accept."""
+
+import json
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from policies.dates import Calendar
+from policies.evaluate import evaluate
+from policies.exemptions import Exemption
+from policies.reports import FORMATS, render
+from policies.reports.places import Places
+from policies.rule import Outcome
+from policies.rules import RULES
+from policies.samples import HIGH_RISK, TODAY, compliant
+from policies.world import cut, facts, having, put
+
+FILE = "environments/prod.yaml"
+LINES = {("retention", "predictions"): (14, 3), ("systems", 0): (20, 5)}
+SHORT = {"predictions": 90.0, "logs": 200.0, "documents": 3650.0}
+EXEMPT = Exemption(
+    policy="gpu-idle-scale-to-zero",
+    environments=("prod",),
+    match="train",
+    reason="until the batch window moves",
+    approver="cto",
+    ticket="ML-212",
+    expires="2027-01-31",
+)
+
+
+def places(path):
+    while path and path not in LINES:
+        path = path[:-1]
+    return LINES.get(path, (1, 1))
+
+
+def report(*edits, exemptions=()):
+    world = compliant()
+    for edit in edits:
+        edit(world)
+    calendar = Calendar.on(TODAY, world.environment.enforcement)
+    found = evaluate(world.resources.values(), world.environment, calendar, rules=RULES, exemptions=exemptions)
+    return [(found, Places(FILE, places))]
+
+
+@pytest.fixture
+def mixed():
+    """A violation, a warning, an exemption, a chart, and what needs the running platform."""
+    return report(
+        facts(retention=SHORT),
+        put("train", "spec.disruption.consolidateAfter", "Never"),
+        cut(HIGH_RISK, "documents.literacy"),
+        having("kubernetes:helm.sh/v4:Chart", "loki", {}),
+        exemptions=[EXEMPT],
+    )
+
+
+def parsed(text):
+    return ET.fromstring(text)  # noqa: S314 - our own
+
+
+def test_text_says_what_where_why_and_how(mixed):
+    text = render(mixed, "text")
+    assert "FAIL aia-log-retention-6m" in text
+    assert "environments/prod.yaml:14" in text
+    assert (
+        "predictions are kept 90 days; Art. 19 and 26(6) ask for at least 183 (applies 2027-12-02; enforced now)"
+        in text
+    )
+    assert "fix: retention.predictions: 183d or more" in text
+    assert re.search(r"WARN gpu-idle-scale-to-zero +train +exempt until 2027-01-31 \(ML-212, approved by cto\)", text)
+    assert "WARN aia-literacy-record" in text
+    assert "64 policies · 1 system at high risk · 1 system at limited risk" in text
+    last = text.strip().splitlines()[-1]
+    assert "1 fail · 1 warn · 1 exempt" in last
+    assert "1 charts not inspected" in last
+
+
+def test_the_counts_of_the_summary_are_all_policies(mixed):
+    last = render(mixed, "text").strip().splitlines()[-1].rpartition(" · ")[0]
+    assert sum(int(number) for number in re.findall(r"\d+", last)) == 64
+
+
+def test_json_has_every_result(mixed):
+    (document,) = json.loads(render(mixed, "json"))
+    assert not document["passed"]
+    assert {one["policy"] for one in document["results"]} == {rule.id for rule in RULES}
+    (failed,) = (one for one in document["results"] if one["blocking"])
+    assert (failed["policy"], failed["line"], failed["effective_from"]) == ("aia-log-retention-6m", 14, "2027-12-02")
+    (exempt,) = (one for one in document["results"] if one["exemption"])
+    assert exempt["exemption"]["expires"] == "2027-01-31"
+
+
+def test_sarif_has_the_structure_that_code_scanning_takes(mixed):
+    log = json.loads(render(mixed, "sarif"))
+    assert log["version"] == "2.1.0"
+    (run,) = log["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert len({rule["id"] for rule in rules}) == len(rules) == 64
+    for rule in rules:
+        assert rule["shortDescription"]["text"]
+        assert rule["helpUri"].startswith("https://")
+        assert 0 < float(rule["properties"]["security-severity"]) <= 10
+    prints = [one["partialFingerprints"]["mlstrata/v1"] for one in run["results"]]
+    assert len(set(prints)) == len(prints)
+    for one in run["results"]:
+        assert rules[one["ruleIndex"]]["id"] == one["ruleId"]
+        assert one["level"] in {"error", "warning"}
+        assert one["message"]["text"]
+        (location,) = one["locations"]
+        region = location["physicalLocation"]["region"]
+        assert location["physicalLocation"]["artifactLocation"]["uri"] == FILE
+        assert region["startLine"] >= 1
+        assert region["startColumn"] >= 1
+    (suppressed,) = (one for one in run["results"] if "suppressions" in one)
+    assert suppressed["suppressions"][0]["status"] == "accepted"
+    assert run["invocations"][0]["exitCode"] == 1
+
+
+def test_a_fingerprint_outlasts_a_move_and_tells_findings_apart(mixed):
+    def prints(reports):
+        return [
+            one["partialFingerprints"]["mlstrata/v1"]
+            for one in json.loads(render(reports, "sarif"))["runs"][0]["results"]
+        ]
+
+    (found, _) = mixed[0]
+    moved = [(found, Places("elsewhere/prod.yaml", lambda _: (99, 9)))]
+    assert prints(moved) == prints(mixed)
+    other = report(facts(retention=SHORT, name="production"))
+    assert not set(prints(other)) & set(prints(mixed))
+
+
+def test_junit_counts_what_it_holds(mixed):
+    (suite,) = parsed(render(mixed, "junit"))
+    for attribute, tag in (("tests", "testcase"), ("failures", "failure"), ("skipped", "skipped"), ("errors", "error")):
+        found = suite.iter(tag)
+        assert int(suite.get(attribute)) == len(list(found)), attribute
+    (failure,) = suite.iter("failure")
+    assert "90 days" in failure.get("message")
+
+
+def test_markdown_shows_a_table_and_keeps_names_from_being_markup():
+    found = report(put(HIGH_RISK, "name", "<img src=x> | `a` @team [l](u)"), cut(HIGH_RISK, "documents.fria"))
+    text = render(found, "markdown")
+    assert text.startswith("### ❌ prod")
+    assert "<img" not in text
+    assert "@team" not in text
+    row = next(line for line in text.splitlines() if "aia-fria-present" in line)
+    assert row.count("|") == 6
+
+
+def test_errors_of_exemptions_are_in_every_form():
+    unused = EXEMPT.model_copy(update={"match": "nothing"})
+    for form in FORMATS:
+        assert "covers nothing in prod" in render(report(exemptions=[unused]), form), form
+
+
+def test_a_passing_report_in_every_form():
+    passing = report()
+    assert passing[0][0].passed
+    assert render(passing, "markdown").startswith("### ✅")
+    assert json.loads(render(passing, "sarif"))["runs"][0]["results"] == []
+    assert "0 fail" in render(passing, "text")
+
+
+def test_characters_that_xml_cannot_hold_are_left_out():
+    found = report(put(HIGH_RISK, "name", "a\x00b\x1bc"), cut(HIGH_RISK, "documents.fria"))
+    assert parsed(render(found, "junit")) is not None
+
+
+def test_no_report_shows_the_value_of_a_secret():
+    found = report(put("metadata", "password", "hunter2"))
+    assert found[0][0].worst["sec-no-plaintext-secret"] is Outcome.FAIL
+    for form in FORMATS:
+        assert "hunter2" not in render(found, form)
