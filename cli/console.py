@@ -58,3 +58,18 @@ def complain(message: str) -> None:
     from rich.text import Text
 
     err().print(Text(message, style="red"))
+
+
+def confirm(yes: bool, question: str, as_json: bool) -> None:
+    """Ask `question` on a terminal, unless `yes`; return when the answer is yes, and end the command otherwise.
+
+    Raises:
+        UsageError: nobody is there to answer.
+    """
+    if yes:
+        return
+    if as_json or not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to answer: add --yes")
+    import typer
+
+    typer.confirm(question, abort=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from typing import TYPE_CHECKING, Any
 
-from cli.console import UsageError, out, say, say_json
+from cli.console import confirm, out, say, say_json
 from cli.context import PROJECT, Context
 from cli.progress import WAITING, counts_of, kind_of, progress, show_step, show_steps
 from cli.progress import as_json as step_as_json
@@ -54,7 +53,7 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
     context = Context.open(name)
     context.require_local("up")
     refuse_immutable_changes(context)
-    _confirm(yes, f"Bring {name} up?", as_json)
+    confirm(yes, f"Bring {name} up?", as_json)
     if not as_json:
         _headline(context)
     with progress("starting") as listen:
@@ -80,7 +79,7 @@ def down(name: str, *, yes: bool, keep_data: bool, as_json: bool) -> None:
     counts: dict[str, int] = {}
     if context.checkpoint.exists():
         kept = "its data stay" if keep_data else "its data go too"
-        _confirm(yes, f"Take {name} down ({kept})?", as_json)
+        confirm(yes, f"Take {name} down ({kept})?", as_json)
         with progress("stopping") as listen:
             result = engine.destroy(context.program, context.backend, context.options(on_event=listen))
         counts = result.counts
@@ -128,16 +127,6 @@ def _forget(context: Context, *, keep_data: bool) -> None:
     for path in context.home.iterdir():
         if path.name not in ("data", "logs"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _confirm(yes: bool, question: str, as_json: bool) -> None:
-    if yes:
-        return
-    if as_json or not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody is there to answer: add --yes")
-    import typer
-
-    typer.confirm(question, abort=True)
 
 
 def _headline(context: Context) -> None:

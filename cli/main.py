@@ -22,8 +22,8 @@ Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: enviro
 System = Annotated[str, typer.Argument(metavar="SYSTEM", help="A system that the environment declares.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing anything.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the release.")]
-Decider = Annotated[str, typer.Option("--decider", help="Who decides; kept with the release. Default: you.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the release and in the audit log.")]
+Decider = Annotated[str, typer.Option("--decider", help="Who decides; kept likewise. Default: you.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -138,20 +138,35 @@ def release(
     version: Annotated[str, typer.Option("--version", help="A registered version. Default: the newest.")] = "",
     reason: Reason = "",
     decider: Decider = "",
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a registered version of SYSTEM the one that answers."""
+    """Show a registered version of SYSTEM beside the one that answers, then make it the one that does."""
     from cli.release import release as run
 
-    run(env, system, version=version or None, reason=reason, decider=decider or None, as_json=as_json)
+    run(env, system, version=version or None, reason=reason, decider=decider or None, yes=yes, as_json=as_json)
 
 
 @app.command()
 def rollback(env: Env, system: System, reason: Reason = "", decider: Decider = "", as_json: AsJson = False) -> None:
-    """Put SYSTEM's previous version back."""
+    """Put SYSTEM's previous version back, at once and unasked."""
     from cli.release import rollback as run
 
     run(env, system, reason=reason, decider=decider or None, as_json=as_json)
+
+
+@app.command()
+def audit(
+    env: Env,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check that nothing in the log was changed, removed or moved.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show who released or rolled back what, when and why. With --verify, exits 1 if the log is not whole."""
+    from cli.audit import audit as run
+
+    run(env, check=verify, as_json=as_json)
 
 
 @app.command()

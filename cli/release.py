@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cli.console import err, say, say_json
+from cli.comparison import as_document, show_comparison
+from cli.console import UsageError, confirm, err, say, say_json
 from cli.context import Context
 from cli.predict import find_system
 from cli.recorded import exports, recorded
 
 if TYPE_CHECKING:
-    from services.rollout import Release, RolloutContext
+    from services.rollout import Comparison, Release, RolloutContext
 
 
-def release(name: str, system: str, *, version: str | None, reason: str, decider: str | None, as_json: bool) -> None:
-    """Release a version, the newest by default, and say what it replaced."""
+def release(
+    name: str, system: str, *, version: str | None, reason: str, decider: str | None, yes: bool, as_json: bool
+) -> None:
+    """Show a version, the newest by default, beside the champion; release it once that is confirmed."""
+    from services.rollout import compare
+
     context = Context.open(name)
     context.require_local("release")
-    find_system(context, system)
-    done = release_version(context, system, version, reason=reason, decider=decider)
-    _show("released", done, as_json=as_json)
+    declared = find_system(context, system)
+    rollout = rollout_context(context)
+    with err().status("comparing …"):
+        comparison = compare(rollout, declared, version)
+    if not as_json:
+        show_comparison(comparison)
+    if comparison.champion:
+        _require_reason(reason, f"version {comparison.champion} answers already; say why it should be replaced")
+    if comparison.candidate != comparison.champion:
+        confirm(yes, _question(comparison), as_json)
+    # The version that was shown: a newer one may have been registered while a person thought about it.
+    done = release_version(context, system, comparison.candidate, reason=reason.strip(), decider=decider)
+    _show("released", done, as_json=as_json, comparison=as_document(comparison))
 
 
 def rollback(name: str, system: str, *, reason: str, decider: str | None, as_json: bool) -> None:
@@ -32,8 +48,9 @@ def rollback(name: str, system: str, *, reason: str, decider: str | None, as_jso
     context = Context.open(name)
     context.require_local("rollback")
     find_system(context, system)
+    _require_reason(reason, "say why the version that answers should not")
     with err().status("rolling back …"):
-        done = go_back(rollout_context(context), system, reason=reason, decider=decider)
+        done = go_back(rollout_context(context), system, reason=reason.strip(), decider=decider)
     _show("rolled back to", done, as_json=as_json)
 
 
@@ -71,17 +88,39 @@ def rollout_context(context: Context, on_step: Callable[[str], None] | None = No
         tracking_uri=urls["mlflow"],
         serving_urls=serving,
         gateway_url=urls["gateway"],
-        decider=getpass.getuser(),
+        decider=_user(),
         on_step=on_step or (lambda _step: None),
     )
 
 
-def _show(verb: str, done: Release, *, as_json: bool) -> None:
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user often has no name.
+        return f"uid {os.getuid()}"
+
+
+def _require_reason(reason: str, why: str) -> None:
+    if not reason.strip():
+        raise UsageError(f'--reason: got nothing; {why}: --reason "…"')
+
+
+def _question(comparison: Comparison) -> str:
+    question = f"Release version {comparison.candidate} of {comparison.system}"
+    question += f" in place of {comparison.champion}" if comparison.champion else ""
+    objections = ", ".join(comparison.objections)
+    return question + (f" although outside of its limits: {objections}?" if objections else "?")
+
+
+def _show(verb: str, done: Release, *, as_json: bool, **more: dict[str, Any]) -> None:
     if as_json:
-        say_json(asdict(done))
+        say_json({**asdict(done), **more})
         return
     before = f"before: version {done.previous}" if done.previous else "the first"
     what = f"{verb} version {done.version} ({before})" if done.changed else f"version {done.version} answers already"
     say(f" {done.system}: {what} · {done.seconds:.1f} s")
+    if done.audit:
+        say("   audit entry {} · sha256 {}".format(*done.audit.split(":")))
     for warning in done.warnings:
         say(f"  {warning}")

@@ -24,10 +24,9 @@ def only_one(path: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            raise RolloutError(
-                f"another rollout is running, or `up` writes the routes ({holder}); wait for it to end"
-            ) from None
+            # `up` holds the lock too while it writes the routes, and leaves no name.
+            holder = os.read(handle, 200).decode(errors="replace").strip() or "or `up` writes the routes"
+            raise RolloutError(f"another rollout is running ({holder}); wait for it to end") from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"pid {os.getpid()}: {what}\n".encode(), 0)
         yield
