@@ -96,6 +96,22 @@ def down(
 
 
 @app.command()
+def check(
+    environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV]...", help="Environments.")] = None,
+    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Ask what blocks on another day.")] = "",
+    output: Annotated[str, typer.Option("--format", help="text, json, sarif, junit or markdown.")] = "text",
+    manifests: Annotated[
+        str, typer.Option("--manifests", metavar="DIR", help="Check plain Kubernetes YAML instead of an environment.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check governance and the EU AI Act on the resources that the file would make. Changes nothing."""
+    from cli.check import check as run
+
+    run(environments or [], as_of=as_of or None, output="json" if as_json else output, manifests=manifests or None)
+
+
+@app.command()
 def status(env: Env, as_json: AsJson = False) -> None:
     """Say how the environment is right now: services, addresses, released versions. Exits 1 if any is ill."""
     from cli.status import status as run
