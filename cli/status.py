@@ -66,7 +66,8 @@ def _services(context: Context, socket: Path) -> list[dict[str, Any]]:
             complaint = check.complaint() or ""
         return {
             "name": check.service,
-            "healthy": state == "running" and not complaint,
+            # What answers as it should is well, though its supervisor still counts its first seconds.
+            "healthy": state in ("running", "starting") and not complaint,
             "state": state,
             "pid": pid,
             "up_seconds": seconds,

@@ -11,6 +11,7 @@ from services.resources.processes import process_of
 
 LOOPBACK = "127.0.0.1"
 _LISTENING = "0A"
+_SHOWN = 80
 
 
 def is_free(port: int) -> bool:
@@ -73,5 +74,11 @@ def foreign_holder(port: int, home: Path) -> str | None:
     with contextlib.suppress(OSError):
         command = (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         other = f" of the environment at {mark.home}" if mark is not None else ""
-        return f"process {pid}{other} ({command.strip()[:80]})"
+        return f"process {pid}{other} ({_short(command)})"
     return f"process {pid}"
+
+
+def _short(command: str) -> str:
+    """Return a command in one line that a message can hold."""
+    line = " ".join(command.split())
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
