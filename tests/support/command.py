@@ -38,7 +38,7 @@ class Done:
         return self.out + self.err
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - what the command printed
+    def json(self) -> Any:
         """Return the one document on standard output; fails when there is anything else."""
         return json.loads(self.out)
 

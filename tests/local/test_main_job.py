@@ -1,0 +1,304 @@
+"""The main job, by the command as a person types it: up from nothing, train, ask, break, repair, grow, take down."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+import engine
+from tests.support.command import ROOT, Done, Platform, eventually
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(240)]
+
+SYSTEM, CONSUMER = "mortgage-approval", "underwriter-desk"
+SERVICES = ["alertmanager", "gateway", "mlflow", "prometheus", "resources", "runner", f"serving-{SYSTEM}"]
+
+
+class Job:
+    """The platform of this module, and how its first `up --train` ended."""
+
+    def __init__(self, platform: Platform, first: Done) -> None:
+        self.platform, self.first = platform, first
+        self.token = platform.run("token", "local", CONSUMER).out.strip()
+
+    @property
+    def url(self) -> str:
+        return f"{self.platform.exports()['urls']['gateway']}/systems/{SYSTEM}/v1/predict"
+
+    def ask(
+        self, body: object = None, *, token: str | None = None, client: httpx.Client | None = None
+    ) -> httpx.Response:
+        content = body if body is not None else json.loads((ROOT / "examples/application.json").read_text())
+        bearer = self.token if token is None else token
+        headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
+        post = client.post if client else lambda *a, **k: httpx.post(*a, **k, trust_env=False)
+        return post(self.url, json=content, headers=headers, timeout=10)
+
+    def answers_with(self, version: str) -> bool:
+        try:
+            answer = self.ask()
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 200 and answer.json()["model"]["version"] == version
+
+    def versions(self) -> list[tuple[str, str]]:
+        """Return every registered version with the run that made it, as the registry itself stores them."""
+        with sqlite3.connect(self.platform.home / "data/mlflow/mlflow.db") as database:
+            return database.execute("SELECT version, run_id FROM model_versions ORDER BY version").fetchall()
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
+    platform = Platform(tmp_path_factory.mktemp("job"))
+    platform.declare()
+    begun = time.monotonic()
+    first = platform.run("up", "local", "--yes", "--train")
+    try:
+        assert first.code == 0, first.text
+        print(f"up --train from nothing: {time.monotonic() - begun:.1f} s")
+        yield Job(platform, first)
+    finally:
+        platform.end()
+
+
+def test_up_says_what_it_made_and_where_things_are(job: Job) -> None:
+    assert "created in" in job.first.out
+    assert "registered version 1" in job.first.out
+    assert "version 1 is released" in job.first.out
+    for name, url in job.platform.exports()["urls"].items():
+        assert f"{name} {url}" in job.first.out
+    assert job.first.err == ""
+
+
+def test_the_printed_command_answers_with_probability_version_and_request_id(job: Job) -> None:
+    mint = re.search(r"\$\((\S+ token local \S+)\)", job.first.out)
+    address = re.search(r"http://\S+/predict", job.first.out)
+    body = re.search(r"-d @(\S+)", job.first.out)
+    assert mint
+    assert address
+    assert body
+    token = subprocess.run(
+        mint[1].split(), cwd=ROOT, env=job.platform.environment(), capture_output=True, text=True, check=True
+    ).stdout.strip()
+    answer = httpx.post(
+        address[0],
+        content=(ROOT / body[1]).read_bytes(),
+        headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
+        trust_env=False,
+    )
+    assert answer.status_code == 200, answer.text
+    document = answer.json()
+    assert 0 <= document["predictions"][0]["probability"] <= 1
+    assert document["model"] == {"system": SYSTEM, "version": "1"}
+    assert document["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("token", ["", "no.token.atall"])
+def test_without_a_good_token_401(job: Job, token: str) -> None:
+    assert job.ask(token=token).status_code == 401
+
+
+def test_a_request_that_breaks_the_schema_422(job: Job) -> None:
+    answer = job.ask({"instances": [{"pirat": "much"}]})
+    assert answer.status_code == 422
+    details = answer.json()["error"]["details"]
+    assert {"path", "got", "expected", "fix"} <= set(details[0])
+
+
+def test_over_the_limit_429(job: Job) -> None:
+    with httpx.Client(trust_env=False) as client, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: job.ask(client=client), range(160)))
+    codes = {answer.status_code for answer in answers}
+    assert codes == {200, 429}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert any(name.startswith("x-ratelimit") for name in refused.headers)
+    time.sleep(1)
+    assert job.ask().status_code == 200
+
+
+def test_status_says_that_all_is_healthy(job: Job) -> None:
+    done = job.platform.run("status", "local", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert done.json["healthy"] is True
+    assert sorted(one["name"] for one in done.json["services"] if one["healthy"]) == SERVICES
+    assert done.json["systems"] == [{"name": SYSTEM, "champion": "1", "loaded": ["1"]}]
+
+
+def test_predict_asks_as_a_consumer(job: Job) -> None:
+    done = job.platform.run("predict", "local", SYSTEM, "examples/application.json", "--json")
+    assert done.code == 0, done.text
+    assert done.json["model"]["version"] == "1"
+
+
+def test_a_second_up_changes_nothing_and_says_so(job: Job) -> None:
+    pids, versions, resources = job.platform.pids(), job.versions(), job.platform.recorded()
+    done = job.platform.up("--train")
+    assert "nothing to do" in done.out
+    assert "has these data, code and settings already" in done.out
+    assert "released" not in done.out
+    assert job.platform.pids() == pids
+    assert job.versions() == versions
+    by_urn = {one["urn"]: one for one in resources}
+    assert {one["urn"]: one for one in job.platform.recorded()} == by_urn
+
+
+def test_no_secret_is_in_plain_text(job: Job) -> None:
+    """Not in the state, not in a log, not in a command line, not in what was printed."""
+    platform = job.platform
+    passphrase = (platform.home / "passphrase").read_text().strip()
+    secrets = {"passphrase": passphrase, "token": job.token}
+    state = engine.resources("mlstrata", "local", engine.Backend(platform.root), engine.Passphrase(passphrase))
+    for one in state.resources:
+        for value in {**one.inputs, **one.outputs}.values():
+            if isinstance(value, engine.Secret):
+                # The base64 body of a PEM key, a token: whatever line of it is long enough to be the secret itself.
+                lines = [line for line in str(value.value).splitlines() if len(line) > 20 and "-----" not in line]
+                secrets |= {f"{one.name} {number}": line for number, line in enumerate(lines)}
+    assert len(secrets) >= 4, "the gateway's key and the runner's token are among them"
+
+    open_places = {"what up printed": job.first.text.encode()}
+    for folder in (platform.root / ".pulumi", platform.home / "logs"):
+        open_places |= {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                open_places[f"command line {process.name}"] = (process / "cmdline").read_bytes()
+            except OSError:
+                continue
+    found = [
+        (name, place)
+        for place, text in open_places.items()
+        for name, value in secrets.items()
+        if value.encode() in text
+    ]
+    assert found == []
+    # What services must read lies in files of the owner alone, the signing key in none.
+    holders = [
+        path
+        for path in platform.home.rglob("*")
+        if path.is_file() and any(value.encode() in path.read_bytes() for value in secrets.values())
+    ]
+    assert {path.stat().st_mode & 0o077 for path in holders} == {0}
+    assert not any("BEGIN PRIVATE KEY" in path.read_text(errors="replace") for path in holders)
+
+
+def test_killed_services_heal_by_themselves_in_seconds(job: Job) -> None:
+    before = job.platform.pids()
+    killed = ["mlflow", "gateway", f"serving-{SYSTEM}"]
+    for name in killed:
+        os.kill(before[name], signal.SIGKILL)
+    seconds = {"predictions": eventually(lambda: job.answers_with("1"), 15)}
+    seconds["all"] = eventually(lambda: job.platform.run("status", "local").code == 0, 30)
+    after = job.platform.pids()
+    assert {name for name in after if after[name] != before[name]} == set(killed)
+    assert job.platform.run("plan", "local").code == 0
+    print(f"healed after: {seconds}")
+
+
+def stop_a_service(platform: Platform) -> None:
+    platform.client._call("stopProcessGroup", "alertmanager", True)
+
+
+def edit_a_file(platform: Platform) -> None:
+    path = platform.home / "config/gateway/clusters.json"
+    path.write_text(path.read_text().replace("127.0.0.1", "127.0.0.2"))
+
+
+def lose_a_file(platform: Platform) -> None:
+    (platform.home / f"config/prometheus/targets/serving-{SYSTEM}.json").unlink()
+
+
+def kill_the_supervisor(platform: Platform) -> None:
+    os.kill(platform.client.pid(), signal.SIGKILL)
+    eventually(lambda: platform.client.identity() is None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (stop_a_service, {"alertmanager"}),
+        (edit_a_file, {"gateway"}),
+        (lose_a_file, {f"serving-{SYSTEM}-target"}),
+        (kill_the_supervisor, {"supervisor", *SERVICES}),
+    ],
+)
+def test_drift_is_named_by_plan_and_repaired_by_up(job: Job, fault, named: set[str]) -> None:
+    fault(job.platform)
+    planned = job.platform.run("plan", "local", "--json")
+    assert planned.code == 1, planned.text
+    drifted = {step["name"] for step in planned.json["drift"]}
+    assert named <= drifted <= named | {f"{name}-ready" for name in named}
+    told = job.platform.run("plan", "local")
+    assert told.code == 1
+    assert all(re.search(rf"(?m)^ drift .*\b{name}\b", told.out) for name in named), told.out
+    assert "`mlstrata up local` repairs what drifted" in told.out
+
+    job.platform.up()
+    job.platform.assert_healthy()
+    again = job.platform.run("plan", "local", "--json")
+    assert (again.code, again.json["drift"]) == (0, [])
+    running = job.platform.services()
+    assert {running.count(name) for name in ("supervisor", "gateway", "prometheus", "runner")} == {1}
+    eventually(lambda: job.answers_with("1"), 5)
+
+
+def test_keep_data_brings_the_same_registry_and_the_released_version_back(job: Job) -> None:
+    versions, ports = job.versions(), job.platform.ports()
+    done = job.platform.run("down", "local", "--yes", "--keep-data")
+    assert done.code == 0, done.text
+    assert "data kept in" in done.out
+    job.platform.assert_nothing_runs(ports)
+    assert not job.platform.checkpoint.exists()
+    assert sorted(path.name for path in job.platform.home.iterdir()) == ["data", "logs"]
+
+    job.platform.up()
+    job.platform.assert_healthy()
+    assert job.versions() == versions != []
+    job.token = job.platform.run("token", "local", CONSUMER).out.strip()
+    eventually(lambda: job.answers_with("1"), 5)
+
+
+def test_down_leaves_no_process_port_or_state(job: Job) -> None:
+    ports = job.platform.ports()
+    assert len(ports) >= len(SERVICES)
+    done = job.platform.run("down", "local", "--yes", "--json")
+    assert done.code == 0, done.text
+    assert done.json["kept"] is False
+    job.platform.assert_nothing_runs(ports)
+    assert not job.platform.home.exists()
+    left = [name for name in job.platform.files() if name != "environments/local.yaml"]
+    assert [name for name in left if "local" in name] == []
+    again = job.platform.run("down", "local", "--yes")
+    assert (again.code, again.out) == (0, " local: nothing was up · nothing left\n")
+    for command in (["status", "local"], ["token", "local", CONSUMER], ["train", "local", SYSTEM]):
+        refused = job.platform.run(*command)
+        assert (refused.code, refused.err) == (2, "local is not up: `mlstrata up local` first\n")
+
+
+def test_growing_from_prerequisites_to_foundation_only_adds(tmp_path: Path) -> None:
+    platform = Platform(tmp_path)
+    platform.declare("prerequisites")
+    try:
+        done = platform.up("--train")
+        assert "registered version 1" in done.out, "training is a job where no runner is"
+        assert "version 1 is released" in done.out
+        assert "runner" not in platform.pids()
+        platform.declare("foundation")
+        planned = platform.run("plan", "local", "--json")
+        assert planned.code == 0, planned.text
+        assert {step["op"] for step in planned.json["steps"]} == {"create"}
+        assert "runner" in {step["name"] for step in planned.json["steps"]}
+        told = platform.run("plan", "local")
+        assert re.search(r"\+ service +runner", told.out)
+        assert "runner" not in platform.pids(), "a plan changes nothing"
+    finally:
+        platform.end()
