@@ -1,0 +1,186 @@
+"""The story of two people, by commands alone: one releases, the other sees worse figures and goes back; all is kept."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+MLSTRATA = Path(sys.executable).with_name("mlstrata")
+SYSTEM = "mortgage-approval"
+FREE = "{kind: local, ports: {gateway: 0, mlflow: 0, prometheus: 0, alertmanager: 0, runner: 0}}"
+# A model that regularisation keeps from learning much: worse than the shipped one, and still good enough to register.
+WORSE = "{test_fraction: 0.25, seed: 0, parameters: {C: 0.001}}"
+
+
+class People:
+    """A workspace of its own at the stage where a release is a person's decision, and those who work there."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.file = root / "environments" / "local.yaml"
+        data = root / ".mlstrata" / "local" / "data"
+        self.log, self.serving = data / "audit" / "audit.jsonl", data / "serving" / SYSTEM
+        text = (ROOT / "environments/local.yaml").read_text()
+        text = re.sub(r"(?m)^target:.*$", f"target: {FREE}", text)
+        text = re.sub(r"(?m)^stage: \w+", "stage: prerequisites", text)
+        self.file.parent.mkdir()
+        self.file.write_text(re.sub(r"(?m)^capabilities:.*$", "", text))
+
+    def edit(self, pattern: str, replacement: str) -> None:
+        text, count = re.subn(pattern, replacement, self.file.read_text())
+        assert count == 1, pattern
+        self.file.write_text(text)
+
+    def run(self, *arguments: str, code: int = 0, user: str = "ana", **options) -> subprocess.CompletedProcess:
+        environ = {**os.environ, "MLSTRATA_WORKSPACE": str(self.root), "LOGNAME": user, "NO_COLOR": "1"}
+        given = {"stdin": subprocess.DEVNULL, "env": environ | {"COLUMNS": "200"}, "cwd": self.root} | options
+        done = subprocess.run([MLSTRATA, *arguments], capture_output=True, text=True, check=False, **given)
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+        return done
+
+    def json(self, *arguments: str, **options) -> dict:
+        return json.loads(self.run(*arguments, "--json", **options).stdout)
+
+    def answers(self) -> str:
+        """The version that answers a consumer."""
+        return self.json("predict", "local", SYSTEM, str(ROOT / "examples/application.json"))["model"]["version"]
+
+    def decisions(self) -> list[dict]:
+        return [record["entry"] for record in self.json("audit", "local")["log"]]
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory) -> Iterator[People]:
+    made = People(tmp_path_factory.mktemp("workspace"))
+    try:
+        up = made.json("up", "local", "--yes", "--train")
+        assert up["systems"][0]["champion"] == "1"
+        yield made
+    finally:
+        made.run("down", "local", "--yes")
+
+
+@pytest.fixture(scope="module")
+def second(people) -> dict:
+    """Version 2, worse than version 1, and a limit that the business has set between the two since."""
+    people.edit(r"settings: \{test_fraction.*\}", f"settings: {WORSE}")
+    trained = people.json("train", "local", SYSTEM)
+    assert trained["version"] == "2"
+    figures = people.run("release", "local", SYSTEM, "--reason", "to look at it", code=2).stdout
+    found = re.search(r"auc +(0\.\d+) .*? (0\.\d+) \(.*within", figures)
+    assert found, figures
+    worse, better = map(float, found.groups())
+    assert 0.75 < worse < better
+    people.edit(r"at_least: 0\.75", f"at_least: {(worse + better) / 2:.4f}")
+    return {"worse": worse, "better": better}
+
+
+def test_the_first_release_of_up_has_its_entry(people):
+    (entry,) = people.decisions()
+    assert (entry["action"], entry["version_from"], entry["version_to"], entry["who"]) == ("release", None, "1", "ana")
+    assert entry["reason"] == "first version of a new environment"
+    assert entry["outcome"] == "done"
+
+
+def test_a_release_shows_both_and_waits_for_a_yes(people, second):
+    before = people.log.read_bytes()
+    quiet = people.run("release", "local", SYSTEM, "--reason", "fresher", code=2)
+    assert "Nobody is there to answer: add --yes" in quiet.stderr
+    assert "candidate 2" in quiet.stdout
+    assert "champion 1" in quiet.stdout
+    assert re.search(r"auc .*at least 0\.\d+ +OUTSIDE", quiet.stdout)
+    assert "✓ probabilities in range" in quiet.stdout
+    ours, theirs = pty.openpty()
+    os.write(ours, b"n\n")
+    asked = people.run("release", "local", SYSTEM, "--reason", "fresher", code=130, stdin=theirs)
+    os.close(ours)
+    os.close(theirs)
+    assert "in place of 1 although outside of its limits: auc?" in asked.stdout + asked.stderr
+    assert people.answers() == "1"
+    assert people.log.read_bytes() == before
+
+
+@pytest.mark.parametrize("reason", [[], ["--reason", "  "]])
+@pytest.mark.parametrize("command", [("release", "--yes"), ("rollback",)])
+def test_a_champion_is_not_replaced_without_a_reason(people, second, command, reason):
+    refused = people.run(command[0], "local", SYSTEM, *command[1:], *reason, code=2)
+    assert "--reason: got nothing" in refused.stderr
+    assert people.answers() == "1"
+
+
+def test_one_releases_and_the_other_goes_back_within_seconds(people, second, record_property):
+    done = people.json("release", "local", SYSTEM, "--yes", "--reason", "fresher data", user="ana")
+    assert (done["version"], done["previous"], done["comparison"]["objections"]) == ("2", "1", ["auc"])
+    assert people.answers() == "2"
+    auc = next(figure for figure in done["comparison"]["figures"] if figure["metric"] == "auc")
+    assert auc["candidate"][0] < auc["champion"][0]
+    assert (auc["within"], auc["champion_within"]) == (False, True)
+
+    begun = time.monotonic()
+    back = people.json("rollback", "local", SYSTEM, "--reason", "auc fell below the limit", user="ben")
+    took = time.monotonic() - begun
+    record_property("rollback_s", took)
+    assert (back["version"], back["previous"], back["warnings"]) == ("1", "2", [])
+    assert people.answers() == "1"
+    assert took < 5
+
+    *_, onward, backward = people.decisions()
+    keys = ("who", "action", "version_from", "version_to", "reason", "outcome")
+    assert [onward[key] for key in keys] == ["ana", "release", "1", "2", "fresher data", "done"]
+    assert [backward[key] for key in keys] == ["ben", "rollback", "2", "1", "auc fell below the limit", "done"]
+    assert onward["metrics"]["candidate"]["auc"] == pytest.approx(second["worse"], abs=1e-3)
+    assert onward["metrics"]["champion"]["auc"] == pytest.approx(second["better"], abs=1e-3)
+    shown = people.run("audit", "local").stdout
+    assert re.search(r"ben +rollback +mortgage-approval +2 → 1 +done +auc fell below the limit", shown)
+    verified = people.json("audit", "local", "--verify")
+    assert (verified["ok"], verified["entries"], verified["head"]) == (True, 3, back["audit"].partition(":")[2])
+
+
+def test_a_decider_may_be_named(people, second):
+    people.run(
+        "release", "local", SYSTEM, "--yes", "--version", "2", "--reason", "the board", "--decider", "Cleo Board"
+    )
+    people.run("rollback", "local", SYSTEM, "--reason", "the board again", "--decider", "Cleo Board")
+    assert [entry["who"] for entry in people.decisions()[-2:]] == ["Cleo Board"] * 2
+
+
+def test_a_release_that_fails_is_told_too(people, second):
+    before = len(people.decisions())
+    example = people.serving / "models" / "2" / "serving_input_example.json"
+    good = example.read_bytes()
+    example.write_text("[]")
+    try:
+        failed = people.run("release", "local", SYSTEM, "--yes", "--reason", "again", code=1)
+    finally:
+        example.write_bytes(good)
+    assert "got no 'dataframe_split'" in failed.stderr
+    assert people.answers() == "1"
+    told = people.decisions()[before:]
+    assert [(entry["outcome"], entry["reason"]) for entry in told] == [("failed", "again")]
+    assert "dataframe_split" in told[0]["problem"]
+
+
+def test_tampering_is_found_and_named(people):
+    good = people.log.read_bytes()
+    try:
+        people.log.write_bytes(good.replace(b'"who":"ben"', b'"who":"ann"', 1))
+        broken = people.run("audit", "local", "--verify", code=1)
+        number = next(at for at, line in enumerate(good.splitlines(), 1) if b'"who":"ben"' in line)
+        assert f"entry {number} (line {number}): changed since it was written" in broken.stdout
+        assert not people.json("audit", "local", "--verify", code=1)["ok"]
+        assert "the log is not whole" in people.run("audit", "local").stdout
+        people.log.write_bytes(b"".join(good.splitlines(keepends=True)[:-1]))
+        assert "missing at the end" in people.run("audit", "local", "--verify", code=1).stdout
+    finally:
+        people.log.write_bytes(good)
+    assert people.json("audit", "local", "--verify")["ok"]
