@@ -15,6 +15,9 @@ from policies.rule import NEEDS_LIVE, Context, Domain, Level, Outcome, Rule, Ver
 from policies.values import UnknownValueError
 
 _WORST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.EXEMPT, Outcome.PASS, Outcome.NOT_APPLICABLE)
+_ODD = (AttributeError, TypeError, ValueError, KeyError)
+ODD_SHAPE = "an input does not have the shape that its kind of resource has"
+"""Manifests from elsewhere hold texts where lists belong; such a resource is not understood, and never passes."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,9 @@ def _judged(rule: Rule, context: Context, verdicts: Verdicts, subject: System | 
         found = True
         what = f"'{error.path}' is" if error.path else "a value it needs is"
         yield _result(rule, context, subject, Verdict(Outcome.UNKNOWN, f"{what} known only after the deployment"))
+    except _ODD as error:
+        found = True
+        yield _result(rule, context, subject, Verdict(Outcome.UNKNOWN, f"{ODD_SHAPE} ({type(error).__name__})"))
     if not found:
         yield _result(rule, context, subject, Verdict(Outcome.PASS, rule.holds))
 

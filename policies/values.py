@@ -47,8 +47,8 @@ class Unknown:
         return self
 
     def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__"):
-            raise AttributeError(name)  # copying and pickling probe for such names
+        if name.startswith("_"):
+            raise AttributeError(name)  # copying and printing probe for such names
         raise UnknownValueError
 
 

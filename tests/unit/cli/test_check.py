@@ -1,0 +1,130 @@
+"""`mlstrata check` over what is really planned: exit codes, formats, days, manifests."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import typer
+
+from cli.check import check
+from cli.console import UsageError
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    shutil.copytree(
+        ROOT / "environments", tmp_path / "environments", ignore=shutil.ignore_patterns("*.py", "__pycache__")
+    )
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    return tmp_path
+
+
+def run(capsys, *names, as_of=None, output="json", manifests=None):
+    try:
+        check(list(names), as_of=as_of, output=output, manifests=manifests)
+        code = 0
+    except typer.Exit as stop:
+        code = stop.exit_code
+    return code, capsys.readouterr().out
+
+
+def test_the_local_environment_passes_with_its_exemptions(workspace, capsys):
+    code, out = run(capsys, "local")
+    (report,) = json.loads(out)
+    assert code == 0
+    assert report["passed"]
+    assert report["systems"] == [{"name": "mortgage-approval", "tier": "high"}]
+    assert report["resources"] > 40
+    exempt = {one["policy"] for one in report["results"] if one["outcome"] == "exempt"}
+    assert "aia-stage-supports-tier" in exempt
+    assert all(one["exemption"]["expires"] for one in report["results"] if one["policy"] in exempt)
+    assert not list(workspace.glob(".pulumi*")), "a check leaves no state behind"
+
+
+def test_the_day_the_duties_apply_blocks_what_only_warned(workspace, capsys):
+    code, out = run(capsys, "local", as_of="2027-12-02")
+    blocking = {one["policy"]: one for one in json.loads(out)[0]["results"] if one["blocking"]}
+    assert code == 1
+    assert {"aia-request-logging", "aia-kill-switch", "aia-fria-present"} <= set(blocking)
+    lines = (ROOT / "environments/local.yaml").read_text().splitlines()
+    assert lines[blocking["aia-kill-switch"]["line"] - 1].strip().startswith("oversight:")
+
+
+def test_text_names_the_file_and_line(workspace, capsys):
+    _, out = run(capsys, "local", output="text")
+    assert "1 system at high risk" in out
+    assert "local.yaml:" in out
+    assert "0 fail" in out
+
+
+def test_a_changed_file_fails_at_once(workspace, capsys):
+    file = workspace / "environments/local.yaml"
+    file.write_text(
+        file.read_text().replace("stage: foundation", "enforce: now\nstage: foundation").replace("400d", "90d")
+    )
+    code, out = run(capsys, "local", output="text")
+    assert code == 1
+    assert "FAIL aia-log-retention-6m" in out
+    assert "predictions are kept 90 days" in out
+
+
+def test_what_cannot_be_planned_is_refused_by_the_program_itself(workspace, capsys):
+    import engine
+
+    with pytest.raises(engine.ProgramFailed, match="nothing is built for 'aws' yet"):
+        run(capsys, "prod")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"output": "yaml"}, "--format: got 'yaml'; allowed text"),
+        ({"as_of": "soon"}, "--as-of: got 'soon'"),
+        ({"manifests": "charts"}, "one of the two"),
+    ],
+)
+def test_wrong_use_is_told(workspace, capsys, arguments, words):
+    with pytest.raises(UsageError, match=words):
+        run(capsys, "local", **arguments)
+
+
+def test_no_names_and_no_folder_is_wrong_use(workspace, capsys):
+    with pytest.raises(UsageError, match="one of the two"):
+        run(capsys)
+
+
+def test_malformed_exemptions_stop_the_check(workspace, capsys):
+    (workspace / "policies").mkdir()
+    (workspace / "policies/exemptions.yaml").write_text("exemptions:\n  - {policy: aia-prohibited-practice}\n")
+    with pytest.raises(UsageError, match="exemptions"):
+        run(capsys, "local")
+
+
+def test_an_unused_exemption_fails_the_check(workspace, capsys):
+    (workspace / "policies").mkdir()
+    shipped = (ROOT / "policies/exemptions.yaml").read_text()
+    unused = shipped + shipped.split("exemptions:\n")[1].split("  - policy")[1].join(["  - policy", ""]).replace(
+        "match: mortgage-approval", "match: nobody"
+    )
+    (workspace / "policies/exemptions.yaml").write_text(unused)
+    code, out = run(capsys, "local", output="text")
+    assert code == 1
+    assert "covers nothing in local" in out
+
+
+def test_manifests_from_elsewhere(workspace, tmp_path, capsys):
+    folder = tmp_path / "rendered"
+    folder.mkdir()
+    (folder / "role.yaml").write_text(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: all}\n"
+        'rules: [{apiGroups: [""], resources: ["*"], verbs: ["get"]}]\n'
+    )
+    code, out = run(capsys, manifests=str(folder), output="text")
+    assert code == 1
+    assert "FAIL sec-no-wildcard-rbac" in out
+    assert "role.yaml" in out
+    with pytest.raises(UsageError, match="is no folder"):
+        run(capsys, manifests=str(tmp_path / "none"))
