@@ -60,7 +60,7 @@ class ProgramFailed(EngineError):  # noqa: N818
     def __init__(self, error: BaseException, location: str = "") -> None:
         self.error, self.location = error, location
         where = f"{location}: " if location else ""
-        super().__init__(f"{where}{type(error).__name__}: {error}")
+        super().__init__(f"{where}{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 class StepsFailed(EngineError):  # noqa: N818

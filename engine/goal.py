@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.model import GraphResource, Message, Value
 from engine.state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, ResourceState, make_urn, parent_chain, urn_name
-from engine.values import from_struct, from_wire
+from engine.values import flatten, from_struct, from_wire
 
 
 @dataclass
@@ -106,6 +106,7 @@ class Goal:
 
 def read(request: Message, project: str, stack: str) -> Goal:
     """Read a RegisterResourceRequest; aliases are those of the request alone."""
+    inputs = from_struct(request.object)
     goal = Goal(
         urn=make_urn(stack, project, request.parent, request.type, request.name),
         type=request.type,
@@ -113,7 +114,7 @@ def read(request: Message, project: str, stack: str) -> Goal:
         custom=request.custom,
         remote=request.remote,
         parent=request.parent,
-        inputs=from_struct(request.object),
+        inputs=flatten(inputs) if request.custom else inputs,
         provider=request.provider,
         version=request.version,
         protect=request.protect if request.HasField("protect") else None,

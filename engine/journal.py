@@ -195,10 +195,10 @@ class Journal:
             return EngineError(f"refusing to write a broken snapshot, please report this: {'; '.join(broken[:3])}")
         try:
             self._write(resources, operations)
-        except EngineError as failure:
-            return failure
+        except EngineError as error:
+            return error
         except Exception as defect:  # noqa: BLE001 - steps wait for this thread: it must answer, whatever happens
-            failure = EngineError(f"unexpected {type(defect).__name__} while writing the state: {defect}")
-            failure.__cause__ = defect
-            return failure
+            unexpected = EngineError(f"unexpected {type(defect).__name__} while writing the state: {defect}")
+            unexpected.__cause__ = defect
+            return unexpected
         return None

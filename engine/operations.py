@@ -264,7 +264,9 @@ def _execute(session: Session, run: Run, registrar: Registrar) -> None:
         run.drain()
         if run.closed:
             raise Closed(str(failure)) from failure
-        if run.not_inspected and isinstance(failure.error, TypeError | AttributeError | KeyError | IndexError):
+        if run.not_inspected and isinstance(
+            failure.error, ArithmeticError | AssertionError | AttributeError | LookupError | TypeError | ValueError
+        ):
             raise run.refuse(f"the result of {', '.join(dict.fromkeys(run.not_inspected))}", str(failure)) from failure
         raise run.stop(failure) from failure
     except Unsupported as refused:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.proto import provider_pb2, resource_pb2
 
 from engine.model import Message
 from engine.run import Run
-from engine.state import make_urn
-from engine.values import Secret, contains, from_struct, to_struct
+from engine.state import ResourceState, make_urn
+from engine.values import UNKNOWN, Secret, contains, from_struct, to_struct
 
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
@@ -43,6 +43,16 @@ class References:
             raise run.refuse(f"reading {request.type} ({request.name!r})", "it needs a provider plugin")
         run.emit.say("warning", f"{request.name}: {request.type} exists outside this stack; not inspected", urn)
         return resource_pb2.ReadResourceResponse(urn=urn, id=request.id, properties=request.properties)
+
+    @staticmethod
+    def resource(urn: str, known: Mapping[str, ResourceState]) -> Message:
+        """Answer the engine's own getResource: what a reference to a resource of this program stands for."""
+        state = known.get(urn)
+        if state is None:
+            failure = provider_pb2.CheckFailure(property="urn", reason=f"there is no resource {urn}")
+            return resource_pb2.ResourceInvokeResponse(failures=[failure])
+        found = {"urn": urn, "id": state.id or UNKNOWN, "state": state.outputs}
+        return resource_pb2.ResourceInvokeResponse(**{"return": to_struct(found)})
 
     def _stack(self, urn: str, request: Message) -> dict[str, Any]:
         run = self._run

@@ -14,6 +14,7 @@ SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker of the wire format, not a password
 OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 ASSETS = frozenset({"c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7"})
+REFERENCE = "5cf8f73096256a8f31e491e813e4eb8e"
 UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 PROVIDER_KEY = "__provider"
 
@@ -187,6 +188,19 @@ def annotate(outputs: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, An
         elif not isinstance(found, Secret) and contains(given, Secret):
             marked[key] = Secret(reveal(found))
     return marked
+
+
+def flatten(value: Value) -> Value:
+    """Put ids (or, of components, URNs) for resource references, as for any provider that takes none."""
+    if isinstance(value, Secret):
+        return Secret(flatten(value.value))
+    if isinstance(value, Mapping):
+        if value.get(SIGNATURE) == REFERENCE:
+            return (value["id"] or UNKNOWN) if "id" in value else value.get("urn")
+        return {key: flatten(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [flatten(item) for item in value]
+    return value
 
 
 def hide(outputs: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
