@@ -45,13 +45,13 @@ def quality(data: dsl.Input[dsl.Dataset], columns: dict, rules: str, report: dsl
     """Check the snapshot; a failed check ends the run."""
     import json
 
-    from mlstrata_steps.outcome import reporting, write_json
-    from mlstrata_steps.quality import check_quality, require_quality
+    from mlstrata_steps.outcome import reporting, require, write_json
+    from mlstrata_steps.quality import check_quality
 
     with reporting("quality"):
         found = check_quality(data.path, columns, json.loads(rules))
         write_json(report.path, found)
-        require_quality(found)
+        require(found)
 
 
 @component

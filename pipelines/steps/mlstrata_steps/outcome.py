@@ -10,8 +10,8 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 MARKER = "mlstrata-step-ended "
@@ -54,6 +54,39 @@ class Check:
     def refuses(self) -> bool:
         """Whether this check stops the run."""
         return not self.passed and not self.warns
+
+
+def report_of(
+    checks: Sequence[Check], numbers: Mapping[str, float | None] | None = None, **more: object
+) -> dict[str, object]:
+    """Put a gate's checks into the form in which they travel between steps and to the registry.
+
+    Args:
+        checks: What the gate looked at.
+        numbers: What it measured, by metric name; those that could not be measured (None) are left out.
+        more: Anything else worth keeping, as plain JSON values.
+
+    Returns:
+        `passed`, `checks`, `numbers` and `more`.
+    """
+    return {
+        "passed": not any(check.refuses for check in checks),
+        "checks": [asdict(check) for check in checks],
+        "numbers": {name: float(value) for name, value in (numbers or {}).items() if value is not None},
+        **more,
+    }
+
+
+def require(report: Mapping[str, object]) -> None:
+    """Stop the run over a report with failed checks.
+
+    Raises:
+        StepRefused: With the detail of each failed check.
+    """
+    checks = [Check(**check) for check in report["checks"]]  # type: ignore[attr-defined]
+    failed = [f"{check.name}: {check.detail}" for check in checks if check.refuses]
+    if failed:
+        raise StepRefused(failed)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from mlstrata_steps.columns import Columns
-from mlstrata_steps.outcome import Check, StepError, StepRefused
+from mlstrata_steps.outcome import Check, StepError
 from mlstrata_steps.tables import KINDS, kind_of, positives, read_table
 
 if TYPE_CHECKING:
@@ -105,18 +105,6 @@ def check_quality(path: str, columns: Mapping[str, object], rules: Mapping[str, 
         "checks": [asdict(check) for check in checks],
         "profile": {name: _profile(table[name]) for name in table.columns},
     }
-
-
-def require_quality(report: Mapping[str, object]) -> None:
-    """Stop the run over a report with failed checks.
-
-    Raises:
-        StepRefused: With the detail of each failed check.
-    """
-    checks = [Check(**check) for check in report["checks"]]  # type: ignore[attr-defined]
-    failed = [f"{check.name}: {check.detail}" for check in checks if check.refuses]
-    if failed:
-        raise StepRefused(failed)
 
 
 def _schema(table: pd.DataFrame, roles: Columns, limits: QualityRules) -> list[Check]:

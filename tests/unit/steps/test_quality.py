@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlstrata_steps import StepError, StepRefused
-from mlstrata_steps.quality import check_quality, require_quality
+from mlstrata_steps.outcome import require
+from mlstrata_steps.quality import check_quality
 from mlstrata_steps.tables import canonical, write_table
 
 pytestmark = pytest.mark.env("runtime")
@@ -32,14 +33,14 @@ def report(tmp_path, table, rules=None, columns=None):
 
 def refusals(found):
     with pytest.raises(StepRefused) as refused:
-        require_quality(found)
+        require(found)
     assert found["passed"] is False
     return refused.value.reasons
 
 
 def test_good_data_passes_and_is_profiled(tmp_path):
     found = report(tmp_path, good(), {"columns": {"x": {"kind": "number", "at_least": -3, "at_most": 3}}})
-    require_quality(found)
+    require(found)
     assert found["passed"] is True
     assert found["rows"] == 600
     assert found["profile"]["n"]["kind"] == "integer"
@@ -80,7 +81,7 @@ def test_all_reasons_come_at_once(tmp_path):
 
 def test_warnings_refuse_nothing(tmp_path):
     found = report(tmp_path, good().assign(same=1), columns={**COLUMNS, "exclude": ["id", "ghost"]})
-    require_quality(found)
+    require(found)
     warned = {check["name"]: check["detail"] for check in found["checks"] if not check["passed"]}
     assert warned == {"columns excluded": "the data has no ghost", "features vary": "same never changes"}
 
