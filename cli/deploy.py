@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PLANNED = {"create": "to create", "update": "to change", "replace": "to replace", "delete": "to delete"}
 DONE = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
 
+LEAST_FREE_BYTES = 64 * 2**20  # logs of a service turn at 10 MB; the registry and one model take some MB
+
 
 def plan(name: str, *, as_json: bool) -> None:
     """Show what `up` would do and what drifted; exit 1 on drift."""
@@ -53,6 +55,7 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
     context = Context.open(name)
     context.require_local("up")
     refuse_immutable_changes(context)
+    _refuse_full_disk(context)
     confirm(yes, f"Bring {name} up?", as_json)
     if not as_json:
         _headline(context)
@@ -104,6 +107,20 @@ def refuse_immutable_changes(context: Context) -> None:
 
     deployed["systems"] = [system.inputs for system in recorded(context, "AISystem")]
     refuse_immutable(deployed, context.loaded)
+
+
+def _refuse_full_disk(context: Context) -> None:
+    """Refuse to start on a disk that is all but full, where every service would fail in its own way.
+
+    Raises:
+        UsageError: less than LEAST_FREE_BYTES are free.
+    """
+    free = shutil.disk_usage(context.workspace.root).free
+    if free < LEAST_FREE_BYTES:
+        raise UsageError(
+            f"{context.workspace.root}: {free / 2**20:.1f} MiB are free on its disk; a local environment needs at "
+            f"least {LEAST_FREE_BYTES // 2**20} MiB for its state, registry and logs; free some space, then run again"
+        )
 
 
 def _forget(context: Context, *, keep_data: bool) -> None:

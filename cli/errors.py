@@ -52,6 +52,8 @@ def _known(error: BaseException) -> int | None:
     if (environments := sys.modules.get("environments")) and isinstance(error, environments.SpecErrors):
         return EXIT_USAGE
     if (engine := sys.modules.get("engine")) and isinstance(error, engine.EngineError):
+        if isinstance(error, engine.Cancelled):
+            return EXIT_INTERRUPTED
         return EXIT_FAILED if isinstance(error, engine.StepsFailed) else EXIT_USAGE
     if (rollout := sys.modules.get("services.rollout")) and isinstance(error, rollout.RolloutError):
         return EXIT_FAILED

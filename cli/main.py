@@ -206,7 +206,7 @@ def run() -> None:
 
 def main(arguments: list[str]) -> int:
     """Run the command with `arguments`; return its exit code: 0, 1 or 2, 130 after an interruption."""
-    from cli.errors import report
+    from cli.errors import EXIT_INTERRUPTED, report
 
     try:
         answer = app(args=arguments, standalone_mode=False)
@@ -214,4 +214,7 @@ def main(arguments: list[str]) -> int:
         return report(KeyboardInterrupt())
     except Exception as error:  # noqa: BLE001 - the boundary: `report` re-raises what it does not know
         return report(error)
+    if answer == EXIT_INTERRUPTED:
+        # The library swallows an interruption outside the engine and only says so by this number.
+        return report(KeyboardInterrupt())
     return answer if isinstance(answer, int) else 0

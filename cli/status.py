@@ -76,8 +76,24 @@ def _services(context: Context, socket: Path) -> list[dict[str, Any]]:
         }
 
     checks = [check for ready in recorded(context, "Ready") for check in Check.all_of(ready.outputs["checks"])]
+    watched = {check.service for check in checks}
+    begun = [one.outputs.get("name", one.name) for one in recorded(context, "Service")]
     with ThreadPoolExecutor(max(1, len(checks))) as pool:
-        return list(pool.map(look, checks))
+        return list(pool.map(look, checks)) + [_unfinished(name) for name in begun if name not in watched]
+
+
+def _unfinished(service: str) -> dict[str, Any]:
+    """Return what is known of a service that was started and never became healthy."""
+    note = "the last `up` did not get so far; run it again"
+    return {
+        "name": service,
+        "healthy": False,
+        "state": "unknown",
+        "pid": 0,
+        "up_seconds": 0,
+        "url": "",
+        "note": note,
+    }
 
 
 def _system(context: Context, system: str) -> dict[str, Any]:
