@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from policies.graph import Record
     from policies.reports.places import Places
 
-EXEMPTIONS = "policies/exemptions.yaml"
-
 
 def check(names: list[str], *, as_of: str | None, output: str, manifests: str | None) -> None:
     """Check environments, or a folder of manifests, and print one report; exit 1 when something would be blocked.
@@ -104,11 +102,10 @@ def _environment(name: str, today: date, as_of: date | None) -> tuple[Report, Pl
 
 
 def _manifests(folder: Path, today: date, as_of: date | None) -> tuple[Report, Places]:
-    from policies.manifests import ManifestError, read
-
     from policies.dates import Calendar
     from policies.evaluate import evaluate
     from policies.facts import Environment
+    from policies.manifests import ManifestError, read
     from policies.reports.places import Places
     from policies.rules import RULES
 
@@ -138,12 +135,11 @@ def _plan(context: Context) -> engine.Result:
 
 
 def _exemptions(workspace: Workspace, today: date) -> tuple[Exemption, ...]:
-    from policies.exemptions import ExemptionErrors, load
+    from policies.exemptions import ExemptionErrors, of_workspace
     from policies.rules import IDS
 
-    path = workspace.root / EXEMPTIONS
     try:
-        return load(path if path.exists() else workspace.code / EXEMPTIONS, IDS, today)
+        return of_workspace(workspace, IDS, today)
     except ExemptionErrors as error:
         raise UsageError(str(error)) from None
 

@@ -10,6 +10,9 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from environments import Workspace
+
+FILE = "policies/exemptions.yaml"
 LONGEST = timedelta(days=366)
 NEVER_EXEMPT = frozenset({"aia-prohibited-practice"})
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -77,6 +80,16 @@ def load(path: Path, policies: frozenset[str], today: date) -> tuple[Exemption, 
     if messages:
         raise ExemptionErrors(messages)
     return tuple(found)
+
+
+def of_workspace(workspace: Workspace, policies: frozenset[str], today: date) -> tuple[Exemption, ...]:
+    """Load the exemptions of a workspace: its own file, else the one that the code ships.
+
+    Raises:
+        ExemptionErrors: something in it is malformed.
+    """
+    own = workspace.root / FILE
+    return load(own if own.exists() else workspace.code / FILE, policies, today)
 
 
 def _read(entry: Any, policies: frozenset[str], today: date) -> tuple[Exemption | None, list[str]]:  # noqa: ANN401

@@ -1,0 +1,6 @@
+"""The policy pack: `pulumi preview --policy-pack policies` starts this file and talks to it."""
+
+from policies.analyzer import serve
+
+if __name__ == "__main__":
+    serve()
