@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.console import UsageError, out, say, say_json
+from cli.console import UsageError, say, say_json, show_table
 from cli.context import Context
 
 if TYPE_CHECKING:
@@ -71,4 +71,4 @@ def _show(records: list[Record]) -> None:
         table.add_row(*map(Text, (*cells, entry["reason"])))
         if entry["problem"]:
             table.add_row(*[""] * 7, Text(entry["problem"], style="red"))
-    out().print(table)
+    show_table(table)

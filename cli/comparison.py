@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from cli.console import out, say
+from cli.console import say, show_table
 
 if TYPE_CHECKING:
     from services.rollout import Comparison, Figure
 
 _INTERVAL = 3
 """A value with the bounds of its interval has three numbers."""
+_BACKGROUND = ("baseline_", "test_rows")
 
 
 def show_comparison(comparison: Comparison) -> None:
@@ -24,9 +25,12 @@ def show_comparison(comparison: Comparison) -> None:
     for heading in ("metric", f"candidate {comparison.candidate}", champion, "limit", ""):
         table.add_column(Text(heading), overflow="fold")
     for figure in comparison.figures:
+        # The baseline says how hard the data are, not how the two versions differ; `--json` has it.
+        if figure.limit is None and figure.metric.startswith(_BACKGROUND):
+            continue
         cells = (figure.metric, _value(figure.candidate), _value(figure.champion), figure.limit or "")
         table.add_row(*map(Text, cells), Text(_verdict(figure), style="red" if figure.within is False else "green"))
-    out().print(table)
+    show_table(table)
     for check in comparison.checks:
         say(f" {'✓' if check.passed else '✗'} {check.name}: {check.detail}", style=None if check.passed else "red")
     if not comparison.checks:
@@ -41,8 +45,8 @@ def as_document(comparison: Comparison) -> dict[str, Any]:
 def _value(values: tuple[float, ...] | None) -> str:
     if values is None:
         return "none"
-    interval = f" ({values[1]:.3f} to {values[2]:.3f})" if len(values) == _INTERVAL else ""
-    return f"{values[0]:.4g}{interval}"
+    interval = f" [{values[1]:.3f}, {values[2]:.3f}]" if len(values) == _INTERVAL else ""
+    return f"{values[0]:.3f}{interval}"
 
 
 def _verdict(figure: Figure) -> str:

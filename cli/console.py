@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+_PIPED_WIDTH = 160
 
 
 class UsageError(Exception):
@@ -46,6 +49,11 @@ def say(text: str = "", *, style: str | None = None) -> None:
     from rich.text import Text
 
     out().print(Text(text, style=style or ""))
+
+
+def show_table(table: Table) -> None:
+    """Print a table: folded into a terminal's width, wide where a machine or a log takes it."""
+    out().print(table, width=None if out().is_terminal else _PIPED_WIDTH)
 
 
 def say_json(document: Mapping[str, Any] | list[Any]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 
@@ -77,7 +78,7 @@ def second(people) -> dict:
     trained = people.json("train", "local", SYSTEM)
     assert trained["version"] == "2"
     figures = people.run("release", "local", SYSTEM, "--reason", "to look at it", code=2).stdout
-    found = re.search(r"auc +(0\.\d+) .*? (0\.\d+) \(.*within", figures)
+    found = re.search(r"auc +(0\.\d+) .*? (0\.\d+) \[.*within", figures)
     assert found, figures
     worse, better = map(float, found.groups())
     assert 0.75 < worse < better
@@ -168,6 +169,21 @@ def test_a_release_that_fails_is_told_too(people, second):
     told = people.decisions()[before:]
     assert [(entry["outcome"], entry["reason"]) for entry in told] == [("failed", "again")]
     assert "dataframe_split" in told[0]["problem"]
+
+
+def test_the_script_of_the_workflows_decides_too(people, second):
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+    script = workflow["jobs"]["release"]["steps"][-1]["run"]
+    given = {"MLSTRATA_CHECKOUT": ROOT, "ENVIRONMENT": "local", "SYSTEM": SYSTEM, "VERSION": "", "DECIDER": "octo"}
+    environ = {**os.environ, **given, "MLSTRATA_WORKSPACE": people.root}
+    for action, version in (("release", "2"), ("rollback", "1")):
+        told = environ | {"ACTION": action, "REASON": f"{action} from the web"}
+        done = subprocess.run(["bash", "-c", script], env=told, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "whole" in done.stdout.splitlines()[-1]
+        assert people.answers() == version
+        entry = people.decisions()[-1]
+        assert (entry["who"], entry["reason"]) == ("octo", f"{action} from the web")
 
 
 def test_tampering_is_found_and_named(people):
