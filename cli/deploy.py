@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from cli.console import confirm, out, say, say_json
+from cli.console import UsageError, confirm, out, say, say_json
 from cli.context import PROJECT, Context
 from cli.progress import WAITING, counts_of, kind_of, progress, show_step, show_steps
 from cli.progress import as_json as step_as_json
