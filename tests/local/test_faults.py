@@ -1,0 +1,367 @@
+"""What goes wrong around the command: one clear message each, the right exit code, nothing half done."""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+import engine
+from services.gateway.tokens import mint
+from tests.support.command import COMMAND, ROOT, Platform, assert_one_message, eventually
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(180)]
+
+CONSUMER = "underwriter-desk"
+DONE_ONCE = ("supervisor", "mlflow", "gateway", "prometheus", "alertmanager", "runner", "serving-mortgage-approval")
+
+# What is replaced in the shipped file, by what, and words that the message must hold (with the line, where it has one).
+BAD_YAML = {
+    "empty": (None, "", ":1: the file is empty"),
+    "not-a-mapping": (None, "- name: local\n", "got a list; allowed a mapping"),
+    "tab": ("    owner: lending", "\towner: lending", "a tab indents the line"),
+    "open-bracket": ("capabilities: {off: [catalog,", "capabilities: {off: [[catalog,", "bracket, brace or quote"),
+    "open-quote": ('positive: "yes"', 'positive: "yes', "a quote is not closed"),
+    "two-documents": ("stage: foundation", "stage: foundation\n---\n", "a second document starts here"),
+    "python-tag": ("owner: platform@example.com", "owner: !!python/name:os.system", "a YAML tag (!…)"),
+    "key-twice": ("stage: foundation", "stage: scale\nstage: foundation", "the key is given twice"),
+    "typo-in-a-key": ("stage: foundation", "stgae: foundation", "did you mean 'stage'?"),
+    "typo-in-a-value": ("stage: foundation", "stage: foundatoin", "did you mean 'foundation'?"),
+    "unknown-key": ("owner: platform", "colour: blue\nowner: platform", "unknown key 'colour'"),
+    "missing-key": ("stage: foundation", "# stage: foundation", "stage: is missing"),
+    "unknown-target": ("kind: local", "kind: lokal", "did you mean 'local'?"),
+    "port-out-of-range": ("gateway: 0", "gateway: 70000", "target.ports.gateway: got 70000"),
+    "wrong-type": ("{test_fraction: 0.25, seed: 0}", "[]", "systems[0].model.settings: got"),
+    "bad-duration": ("predictions: 400d", "predictions: 400 days", "a whole number with a unit"),
+    "bad-rate": ("rate: 50/s", "rate: fast", "got 'fast'"),
+    "unknown-capability": ("[catalog,", "[katalog,", "did you mean 'catalog'?"),
+    "unknown-tier": ("tier: high", "tier: hihg", "did you mean 'high'?"),
+    "no-such-dataset": ("data: hmda", "data: hdma", "hdma"),
+    "bad-name": ("- name: mortgage-approval", "- name: Mortgage Approval", "got 'Mortgage Approval'"),
+    "range-backwards": ("probability: [0, 1]", "probability: [1, 0]", "probability"),
+    "name-of-another": ("name: local", "name: dev", "name"),
+}
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    """A workspace in which nothing is up."""
+    made = Platform(tmp_path)
+    made.declare()
+    return made
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A workspace in which things happen, in the order of this module's tests."""
+    made = Platform(tmp_path_factory.mktemp("faults"))
+    made.declare()
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def test_every_kind_of_bad_yaml_is_told_once_and_changes_nothing(platform: Platform) -> None:
+    good = platform.declare()
+    path = platform.workspace.environment_file("local")
+    for kind, (old, new, words) in BAD_YAML.items():
+        assert old is None or good.count(old) >= 1, kind
+        path.write_text(new if old is None else good.replace(old, new, 1))
+        before = platform.files()
+        done = platform.run("plan", "local")
+        assert_one_message(done, words, "local.yaml:")
+        assert done.out == "", kind
+        assert len(done.err.splitlines()) == 1, f"{kind}: {done.err}"
+        assert platform.files() == before, kind
+    assert len(BAD_YAML) >= 20
+
+
+def test_validate_tells_the_errors_of_all_files_and_lines(platform: Platform) -> None:
+    good = platform.declare()
+    for kind, (old, new, _) in BAD_YAML.items():
+        text = new if old is None else good.replace(old, new, 1)
+        platform.workspace.environment_file(kind).write_text(text)
+    done = platform.run("validate", "--json")
+    assert (done.code, done.err) == (2, "")
+    report = {one["environment"]: one for one in done.json}
+    assert report["local"]["valid"]
+    assert {name for name, one in report.items() if one["valid"]} == {"local"}
+    assert all(one["errors"][0]["line"] for name, one in report.items() if not one["valid"])
+    told = platform.run("validate", "bad-rate", "local")
+    assert told.code == 2
+    assert told.out.startswith("ok   local")
+    assert len(told.err.splitlines()) <= 2, told.err
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["plan", "loca"], "no environment 'loca'"),
+        (["validate", "nope"], "allowed local"),
+        (["token", "local", "nobody"], f"allowed {CONSUMER}"),
+        (["train", "local", "nosystem"], "allowed mortgage-approval"),
+        (["release", "local", "nosystem"], "allowed mortgage-approval"),
+        (["predict", "local", "mortgage-approval", "nofile.json"], "nofile.json: cannot read the request"),
+        (["status", "local"], "`mlstrata up local` first"),
+        (["token", "local", CONSUMER], "`mlstrata up local` first"),
+        (["plan", "local", "--josn"], "No such option: --josn"),
+        (["pln", "local"], "Did you mean 'plan'?"),
+        (["plan"], "Missing argument 'ENV'"),
+        (["plan", "local", "more"], "unexpected extra argument"),
+        (["token", "local", CONSUMER, "--hours", "0"], "--hours"),
+        (["up", "local"], "add --yes"),
+    ],
+)
+def test_a_mistaken_word_is_told_with_what_is_allowed(platform: Platform, command: list[str], words: str) -> None:
+    before = platform.files()
+    assert_one_message(platform.run(*command), words)
+    assert platform.files() == before
+
+
+def test_a_port_in_use_is_named_with_its_user_and_nothing_runs(platform: Platform) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        port = foreign.getsockname()[1]
+        platform.declare(ports={"gateway": port})
+        done = platform.run("up", "local", "--yes")
+        assert_one_message(done, f"port {port}", "in use by process", str(os.getpid()), "target.ports.gateway", code=1)
+        assert len(done.err.splitlines()) == 1, done.err
+        assert platform.services() == []
+        assert not (platform.home / "config").exists()
+    assert platform.run("down", "local", "--yes").code == 0
+    assert not platform.home.exists()
+
+
+def test_a_missing_tool_is_named_with_how_to_get_it(platform: Platform, tmp_path: Path) -> None:
+    before = platform.files()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for command in (["plan", "local"], ["up", "local", "--yes"]):
+        done = platform.run(*command, MLSTRATA_TOOLS=str(empty), PATH=str(empty))
+        assert_one_message(done, "missing tool prometheus", str(empty), "make install")
+    assert platform.services() == []
+    assert {name for name in platform.files() if not name.startswith((".pulumi", "Pulumi"))} - set(before) <= {
+        ".mlstrata/local/passphrase"
+    }
+
+
+def test_a_full_disk_is_told_before_anything_starts(tmp_path: Path) -> None:
+    root = tmp_path / "small"
+    root.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(root)], check=False).returncode == 0
+    if not mounted:
+        _cannot_write_more_than(tmp_path / "other")
+        return
+    try:
+        small = Platform(root)
+        small.declare()
+        before = small.files()
+        done = small.run("up", "local", "--yes")
+        assert_one_message(done, str(root), "MiB are free", "free some space")
+        assert small.files() == before
+        assert small.services() == []
+    finally:
+        subprocess.run(["umount", str(root)], check=True)
+
+
+def test_a_state_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    _cannot_write_more_than(tmp_path)
+
+
+def _cannot_write_more_than(root: Path, size: int = 2048) -> None:
+    """A limit on files' sizes is the disk that fills up while `up` runs, for whoever may not mount."""
+    full = Platform(root)
+    full.declare()
+    done = subprocess.run(
+        [str(COMMAND), "up", "local", "--yes"],
+        env=full.environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+    )
+    assert done.returncode in (1, 2), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "unexpectedly" not in done.stderr
+    assert f"{full.checkpoint}: cannot write the state (File too large): free some space" in done.stderr
+    full.end()
+
+
+def test_a_passphrase_file_that_is_not_there_is_told(platform: Platform) -> None:
+    before = platform.files()
+    done = platform.run("plan", "local", PULUMI_CONFIG_PASSPHRASE_FILE="/nowhere/passphrase")
+    assert_one_message(done, "/nowhere/passphrase", "PULUMI_CONFIG_PASSPHRASE_FILE", "mend the variable or unset it")
+    assert platform.files() == before
+
+
+# From here on, one environment lives through it all.
+
+
+def test_up_converges_after_being_killed_at_any_moment(lived: Platform) -> None:
+    moments = [random.uniform(low, high) for low, high in ((0.4, 1.2), (1.2, 2.0), (0.5, 4.0))]
+    for moment in moments:
+        process = lived.start("up", "local", "--yes")
+        time.sleep(moment)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    print(f"killed after {', '.join(f'{moment:.2f} s' for moment in moments)}")
+    process = lived.start("up", "local", "--yes")
+    time.sleep(0.7)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "interrupted" in err
+    assert "Traceback" not in err
+
+
+def test_of_two_at_once_the_first_goes_on_and_the_second_is_told(lived: Platform) -> None:
+    (lived.root / ".pulumi").mkdir(exist_ok=True)
+    if lived.services():
+        # So that the first has something to do for as long as the second needs to come in.
+        os.kill(lived.client.pid(), signal.SIGKILL)
+    first = lived.start("up", "local", "--yes")
+    locks = lived.root / ".pulumi/locks"
+    eventually(lambda: list(locks.rglob("*.json")), 20)
+    for command in (["up", "local", "--yes"], ["down", "local", "--yes"]):
+        second = lived.run(*command)
+        if first.poll() is None:
+            assert_one_message(second, "is locked by process", str(first.pid), "wait until it ends")
+    out, err = first.communicate(timeout=120)
+    assert first.returncode == 0, out + err
+    running = lived.services()
+    assert {
+        name: running.count(name) for name in ("supervisor", "gateway", "prometheus", "alertmanager")
+    } == dict.fromkeys(("supervisor", "gateway", "prometheus", "alertmanager"), 1)
+    assert set(running) >= set(DONE_ONCE)
+    lived.assert_healthy()
+    planned = lived.run("plan", "local", "--json")
+    assert (planned.code, planned.json["steps"], planned.json["drift"]) == (0, [], [])
+
+
+def test_a_wrong_passphrase_is_told_by_each_command_that_needs_it(lived: Platform) -> None:
+    state = lived.checkpoint.read_bytes()
+    for command in (
+        ["plan", "local"],
+        ["up", "local", "--yes"],
+        ["down", "local", "--yes"],
+        ["token", "local", CONSUMER],
+    ):
+        done = lived.run(*command, PULUMI_CONFIG_PASSPHRASE="not-the-right-one")
+        assert_one_message(done, "the passphrase is wrong")
+        assert "not-the-right-one" not in done.text
+    assert lived.checkpoint.read_bytes() == state
+    lived.assert_healthy()
+
+
+def test_a_lost_passphrase_is_told_and_not_made_anew(lived: Platform) -> None:
+    path = lived.home / "passphrase"
+    kept = path.read_text()
+    path.unlink()
+    try:
+        assert_one_message(lived.run("up", "local", "--yes"), str(path), "put the file back")
+        assert not path.exists()
+    finally:
+        path.write_text(kept)
+        path.chmod(0o600)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda _: "",
+        lambda _: "[]",
+        lambda text: text.replace('"version": 3', '"version": 4', 1),
+        lambda _: '{"version": 3}',
+        lambda _: '{"version": 3, "checkpoint": {"latest": {"resources": [1]}}}',
+        lambda text: text.replace("urn:pulumi", "urn:other"),
+    ],
+    ids=["cut", "empty", "a-list", "another-version", "no-checkpoint", "no-resources", "no-urns"],
+)
+def test_a_corrupt_state_is_told_and_left_as_it_is(lived: Platform, damage) -> None:
+    kept = lived.checkpoint.read_text()
+    lived.checkpoint.write_text(damage(kept))
+    try:
+        for command in (["plan", "local"], ["up", "local", "--yes"]):
+            assert_one_message(lived.run(*command), str(lived.checkpoint), "restore it from")
+        assert lived.checkpoint.read_text() == damage(kept)
+    finally:
+        lived.checkpoint.write_text(kept)
+
+
+def test_an_expired_or_foreign_token_is_refused(lived: Platform) -> None:
+    url = f"{lived.exports()['urls']['gateway']}/systems/mortgage-approval/v1/predict"
+    passphrase = engine.Passphrase((lived.home / "passphrase").read_text().strip())
+    state = engine.resources("mlstrata", "local", engine.Backend(lived.root), passphrase)
+    key = next(one.outputs["secret"].value for one in state.resources if one.urn.endswith("Credential::gateway-key"))
+
+    def status(ttl: timedelta, issuer: str = "mlstrata/local", system: str = "mortgage-approval") -> int:
+        token = mint(key, issuer, CONSUMER, [system], ttl)
+        if ttl < timedelta(seconds=1):
+            time.sleep(6.2)  # the gateway allows clocks to differ by 5 s
+        headers = {"authorization": f"Bearer {token}"}
+        return httpx.post(url, json={"instances": []}, headers=headers, trust_env=False).status_code
+
+    assert status(timedelta(minutes=1)) not in (401, 403)
+    assert status(timedelta(milliseconds=10)) == 401
+    assert status(timedelta(minutes=1), issuer="mlstrata/other") == 401
+    assert status(timedelta(minutes=1), system="another") == 403
+
+
+def test_json_is_one_document_and_pipes_get_no_escape_codes(lived: Platform) -> None:
+    commands = [
+        ["plan", "local"],
+        ["up", "local", "--yes"],
+        ["status", "local"],
+        ["token", "local", CONSUMER],
+        ["validate", "local"],
+    ]
+    for command in commands:
+        done = lived.run(*command, "--json")
+        assert (done.code, done.err) == (0, ""), done.text
+        assert done.json
+        for variables in ({}, {"NO_COLOR": "1", "TERM": "xterm-256color"}):
+            piped = lived.run(*command, **variables)
+            assert piped.code == 0, piped.text
+            assert "\x1b" not in piped.text
+            assert piped.err == ""
+
+
+def test_with_no_colour_a_terminal_gets_no_colours(lived: Platform) -> None:
+    script = shutil.which("script")
+    assert script, "util-linux's script gives the command a terminal"
+    done = subprocess.run(
+        [script, "-qec", f"{COMMAND} status local", "/dev/null"],
+        env=lived.environment(NO_COLOR="1", TERM="xterm-256color"),
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "\x1b[3" not in done.stdout
+    assert "mortgage-approval" in done.stdout
+
+
+def test_down_ends_all_that_the_faults_left(lived: Platform) -> None:
+    ports = lived.ports()
+    orphan = lived.pids()["gateway"]
+    os.kill(lived.client.pid(), signal.SIGKILL)
+    eventually(lambda: lived.client.identity() is None)
+    assert Path(f"/proc/{orphan}").exists(), "its supervisor is dead, it is not"
+    done = lived.run("down", "local", "--yes", "--json")
+    assert done.code == 0, done.text
+    assert json.loads(done.out)["counts"]["delete"] > 10
+    lived.assert_nothing_runs(ports)
+    assert not lived.home.exists()
