@@ -267,7 +267,8 @@ def _execute(session: Session, run: Run, registrar: Registrar) -> None:
         if run.not_inspected and isinstance(
             failure.error, ArithmeticError | AssertionError | AttributeError | LookupError | TypeError | ValueError
         ):
-            raise run.refuse(f"the result of {', '.join(dict.fromkeys(run.not_inspected))}", str(failure)) from failure
+            where = f"used at {failure.location}" if failure.location else ""
+            raise run.refuse(f"the result of {', '.join(dict.fromkeys(run.not_inspected))}", where) from failure
         raise run.stop(failure) from failure
     except Unsupported as refused:
         raise run.stop(refused) from refused

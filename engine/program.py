@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
@@ -47,7 +48,9 @@ def environment(program: Program, emit: Emitter) -> Iterator[None]:
     sys.argv = [str(_entry(program))]
     os.chdir(folder)
     try:
-        with contextlib.redirect_stdout(_Prints(emit, sys.stdout)):
+        with contextlib.redirect_stdout(_Prints(emit, sys.stdout)), warnings.catch_warnings():
+            # The SDK drops coroutines of outputs when a step fails; the failure itself is told.
+            warnings.filterwarnings("ignore", message="coroutine 'Output", category=RuntimeWarning)
             yield
     finally:
         os.chdir(before)

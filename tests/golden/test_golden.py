@@ -100,8 +100,9 @@ def latest(path: Path) -> dict:
     return json.loads(path.read_text())["checkpoint"]["latest"]
 
 
-@pytest.mark.parametrize(("start", "scenario", "operation", "counts", "error", "end"), TABLE)
-def test_next_checkpoint(golden, start, scenario, operation, counts, error, end):
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case[0]}-{case[1]}-{case[2]}")
+def test_next_checkpoint(golden, case):
+    start, scenario, operation, counts, error, end = case
     backend = place(golden, start)
     if error is None:
         result = run(golden, backend, operation, scenario)

@@ -118,12 +118,14 @@ class World:
 
     def failing(self, operation, nodes, moment: int) -> None:
         os.environ["FAIL_AT"] = str(moment)
+        said = "refused at before"
         try:
             self.run(operation, nodes)
         except engine.StepsFailed as error:
-            assert "refused at before" in str(error)
+            said = str(error)
         finally:
             del os.environ["FAIL_AT"]
+        assert "refused at before" in said
 
     def things(self):
         return {path.stem: json.loads(path.read_text()) for path in self.folder.glob("*.thing")}

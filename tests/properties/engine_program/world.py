@@ -37,7 +37,7 @@ def moment(point: str) -> None:
     if os.environ.get("KILL_AT") == str(number):
         os.kill(os.getpid(), signal.SIGKILL)
     if point.startswith("before") and os.environ.get("FAIL_AT") == str(number):
-        raise Exception(f"refused at {point}")
+        raise RuntimeError(f"refused at {point}")
 
 
 def write(id_: str, props: dict) -> dict:

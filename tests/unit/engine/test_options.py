@@ -1,0 +1,184 @@
+"""Resource options, each as Pulumi has it."""
+
+import pytest
+
+import engine
+
+
+def ops(result):
+    return {step.name: step.op for step in result.steps if step.op != "same"}
+
+
+def test_ignored_changes_keep_the_old_value(stack):
+    stack.up("Thing('a', size=1)")
+    assert ops(stack.up("Thing('a', size=2, opts=O(ignore_changes=['size']))")) == {}
+    assert stack.state("a").inputs["size"] == 1
+    assert ops(stack.up("Thing('a', size=2)")) == {"a": "update"}
+
+
+def test_replace_on_changes(stack):
+    stack.up("Thing('a', size=1)")
+    assert ops(stack.up("Thing('a', size=2, opts=O(replace_on_changes=['size'], delete_before_replace=True))")) == {
+        "a": "replace"
+    }
+    assert [line.split()[0] for line in stack.log()] == ["create", "delete", "create"]
+
+
+def test_create_before_delete_by_default(stack):
+    stack.up("Thing('a', kind='x')")
+    stack.log()
+    stack.up("Thing('a', kind='y')")
+    assert stack.log() == ["create a y 1.0", "delete a-x"]
+
+
+def test_delete_before_replace_takes_dependents_that_must_be_replaced_too(stack):
+    program = """
+    a = Thing('a', kind={kind!r}, opts=O(delete_before_replace=True))
+    Thing('b', of=a.made.apply(lambda made: made + {kind!r}))
+    Thing('c', opts=O(depends_on=[a]))
+    """
+    stack.up(program.format(kind="x"))
+    stack.log()
+    planned = stack.preview(program.format(kind="y"))
+    done = stack.up(program.format(kind="y"))
+    assert ops(planned) == ops(done) == {"a": "replace", "b": "replace"}
+    assert stack.log() == ["delete b-a", "delete a-x", "create a y 1.0", "create b a 1.0"]
+
+
+def test_a_failed_create_after_delete_first_is_made_up_for(stack):
+    stack.up("Thing('a', kind='x', opts=O(delete_before_replace=True))")
+    with pytest.raises(engine.StepsFailed, match="a: replace failed: Refused: no room"):
+        stack.up("Thing('a', kind='y', bad=True, opts=O(delete_before_replace=True))")
+    assert stack.state("a").pending_replacement
+    stack.log()
+    assert ops(stack.up("Thing('a', kind='y', opts=O(delete_before_replace=True))")) == {"a": "replace"}
+    assert stack.log() == ["create a y 1.0"]
+    assert not stack.state("a").pending_replacement
+
+
+def test_a_thing_deleted_first_and_no_longer_wanted_is_not_deleted_twice(stack):
+    stack.up("Thing('a', kind='x', opts=O(delete_before_replace=True))")
+    with pytest.raises(engine.StepsFailed):
+        stack.up("Thing('a', kind='y', bad=True, opts=O(delete_before_replace=True))")
+    stack.log()
+    stack.up("")
+    assert stack.log() == []
+    assert [row["type"] for row in stack.latest()["resources"]] == ["pulumi:pulumi:Stack"]
+
+
+def test_retained_things_are_forgotten_not_deleted(stack):
+    stack.up("Thing('a', opts=O(retain_on_delete=True))")
+    stack.log()
+    assert ops(stack.up("")) == {"a": "delete"}
+    assert stack.log() == []
+
+
+def test_deleted_with_spares_the_call_when_the_other_goes_too(stack):
+    program = "a = Thing('a')\nThing('b', opts=O(deleted_with=a))"
+    stack.up(program)
+    stack.log()
+    stack.run("destroy")
+    assert stack.log() == ["delete a-a"]
+    stack.up(program)
+    stack.log()
+    stack.up("Thing('a')")
+    assert stack.log() == ["delete b-a"]
+
+
+GROUP = """
+class Group(pulumi.ComponentResource):
+    def __init__(self, name, opts=None):
+        super().__init__("unit:index:Group", name, {}, opts)
+        self.thing = Thing(f"{name}-thing", opts=O(parent=self))
+        self.register_outputs({})
+"""
+
+
+def test_children_inherit_protection_and_protected_things_stay(stack):
+    stack.up(GROUP + "Group('g', O(protect=True))")
+    stack.log()
+    for attempt in (lambda: stack.up(""), lambda: stack.run("destroy")):
+        with pytest.raises(engine.Protected, match="g-thing"):
+            attempt()
+    with pytest.raises(engine.Protected):
+        stack.up("Thing('other')")
+    assert stack.log() == []
+    assert stack.state("g-thing").protect
+
+
+def test_a_renamed_component_keeps_its_children(stack):
+    stack.up(GROUP + "Group('g')\nThing('after', opts=O(depends_on=[]))")
+    stack.log()
+    result = stack.up(GROUP + "Group('h', O(aliases=[pulumi.Alias(name='g')]))")
+    assert ops(result) == {"after": "delete"}
+    assert stack.state("h-thing").id == "g-thing-a"
+    assert stack.log() == ["delete after-a"]
+
+
+def test_a_new_parent_is_followed_through_an_alias(stack):
+    stack.up("Thing('a')\nThing('b', opts=O(depends_on=[]))")
+    moved = """
+    class Group(pulumi.ComponentResource):
+        def __init__(self, name):
+            super().__init__("unit:index:Group", name, {})
+            alias = pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)
+            Thing("a", opts=O(parent=self, aliases=[alias]))
+            self.register_outputs({})
+    Group("g")
+    Thing("b")
+    """
+    assert ops(stack.up(moved)) == {"g": "create"}
+    assert "unit:index:Group$" in stack.state("a").urn
+
+
+def test_additional_secret_outputs_and_inherited_secrecy(stack):
+    stack.up("Thing('a', key=pulumi.Output.secret('hunter2'), opts=O(additional_secret_outputs=['made']))")
+    assert stack.state("a").outputs["made"] == engine.Secret("by-a")
+    assert stack.state("a").outputs["key"] == engine.Secret("hunter2")
+    text = stack.checkpoint.read_text()
+    assert "hunter2" not in text
+    assert "by-a" not in text
+
+
+def test_replace_with(stack):
+    program = "a = Thing('a', kind={kind!r})\nThing('b', opts=O(replace_with=[a]))"
+    stack.up(program.format(kind="x"))
+    assert ops(stack.up(program.format(kind="y"))) == {"a": "replace", "b": "replace"}
+
+
+def test_numbers_arrive_as_they_do_under_the_cli(stack):
+    stack.up("Thing('a', size=3)")
+    assert stack.log() == ["create a a 3.0"]
+    assert '"size": 3}' in stack.checkpoint.read_text()
+
+
+def test_a_check_failure_names_the_property_and_changes_nothing(stack):
+    with pytest.raises(engine.StepsFailed, match="bad: create failed: size: must not be negative"):
+        stack.up("Thing('good')\nThing('bad', size=-1)")
+    assert stack.log() == []
+
+
+def test_two_resources_of_one_name(stack):
+    with pytest.raises(engine.StepsFailed, match="give one another name"):
+        stack.up("Thing('a')\nThing('a')")
+    assert stack.log() == []
+
+
+def test_the_diff_names_paths_and_hides_secrets(stack):
+    stack.up("Thing('a', size=1, deep={'list': [1, {'x': 'old'}]}, key=pulumi.Output.secret('one'))")
+    result = stack.preview("Thing('a', size=2, deep={'list': [1, {'x': 'new'}]}, key=pulumi.Output.secret('two'))")
+    diff = {change.path: (change.old, change.new) for change in result.steps[-1].diff}
+    assert diff == {
+        "size": (1, 2),
+        "deep.list[1].x": ("old", "new"),
+        "key": (engine.Secret("one"), engine.Secret("two")),
+    }
+    assert "two" not in repr(result)
+
+
+def test_an_edited_secret_only_is_no_output_of_repr(stack):
+    result = stack.up("pulumi.export('key', pulumi.Output.secret({'deep': ['hunter2']}))")
+    assert "hunter2" not in repr(result)
+    assert result.outputs["key"].value == {"deep": ["hunter2"]}
+    assert "hunter2" not in stack.checkpoint.read_text()
+    assert engine.outputs("unit", "test", stack.backend, engine.Passphrase("a passphrase")) == result.outputs
