@@ -110,7 +110,17 @@ def _validate(data: dict[str, Any]) -> tuple[EnvironmentSpec | None, list[Findin
         if not whole:
             # The references are checked last, and only in a spec without other errors; show those too.
             findings += [Finding(p.at, p.what, fix=p.fix) for p in check_references(data)]
-        return None, findings
+        return None, _told_once(findings)
+
+
+def _told_once(findings: list[Finding]) -> list[Finding]:
+    """Leave out that a key is missing where a mistyped one, told already, was meant to be it."""
+    meant = {(*one.path[:-1], one.fix) for one in findings if one.problem.startswith("unknown key")}
+    return [
+        one
+        for one in findings
+        if one.problem != "is missing" or (*one.path[:-1], f"did you mean '{one.path[-1]}'?") not in meant
+    ]
 
 
 def _place(root: Node, path: tuple[Key, ...]) -> tuple[int, int]:

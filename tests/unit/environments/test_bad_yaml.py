@@ -465,7 +465,6 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Pat
     with pytest.raises(SpecErrors) as caught:
         load(tmp_path / "prod.yaml")
     assert [(error.line, error.path) for error in caught.value.errors] == [
-        (1, "name"),
         (1, "nmae"),
         (2, "target.account"),
         (2, "target.region"),
