@@ -32,7 +32,8 @@ def show_comparison(comparison: Comparison) -> None:
         table.add_row(*map(Text, cells), Text(_verdict(figure), style="red" if figure.within is False else "green"))
     show_table(table)
     for check in comparison.checks:
-        say(f" {'✓' if check.passed else '✗'} {check.name}: {check.detail}", style=None if check.passed else "red")
+        sign, style = ("✓", None) if check.passed else ("!", "yellow") if check.warns else ("✗", "red")
+        say(f" {sign} {check.name}: {check.detail}", style=style)
     if not comparison.checks:
         say(f" ? version {comparison.candidate}: its training run left no report of plausibility")
 

@@ -224,6 +224,7 @@ class AuditLog:
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         if is_new:
             _sync_folder(self.path.parent)
+            _sync_folder(self.path.parent.parent)
         return handle
 
     def _write_head(self, head: Head) -> None:

@@ -59,7 +59,7 @@ class Comparison:
     def objections(self) -> tuple[str, ...]:
         """Return the metrics outside of their limits and the checks not passed, by name."""
         outside = [figure.metric for figure in self.figures if figure.within is False]
-        failed = [check.name for check in self.checks if not check.passed]
+        failed = [check.name for check in self.checks if not check.passed and not check.warns]
         return tuple(dict.fromkeys(outside + failed))
 
 
@@ -81,14 +81,7 @@ def compare(context: RolloutContext, system: SystemSpec, version: str | None) ->
             # It serves though the registry no longer has it: what was seen when it was released is what is known.
             champion = Candidate(releases.champion, "", known)
     figures = tuple(_figures(candidate, champion, system))
-    return Comparison(
-        system.name, candidate.version, releases.champion, figures, tuple(_informative(registry.checks(candidate)))
-    )
-
-
-def _informative(checks: tuple[Check, ...]) -> Iterator[Check]:
-    """Leave out what training could not check: a figure that is measured after the release."""
-    return (check for check in checks if not check.detail.startswith("measured after release"))
+    return Comparison(system.name, candidate.version, releases.champion, figures, registry.checks(candidate))
 
 
 def _figures(candidate: Candidate, champion: Candidate | None, system: SystemSpec) -> Iterator[Figure]:

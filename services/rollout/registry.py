@@ -45,11 +45,19 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Check:
-    """What a training run found of its model: a gate, such as the probabilities being in range."""
+    """What a training run found of its model: a gate, such as the probabilities being in range.
+
+    Attributes:
+        name: the check.
+        passed: whether the model passed it.
+        detail: what was found and what is allowed.
+        warns: whether not passing it is for a person to judge, such as a figure that is measured after the release.
+    """
 
     name: str
     passed: bool
     detail: str
+    warns: bool = False
 
 
 class Registry:
@@ -94,7 +102,7 @@ class Registry:
             text = Path(self._client().download_artifacts(candidate.run, _GATES, folder)).read_bytes()
         try:
             found = json.loads(text)["checks"]
-            return tuple(Check(str(one["name"]), bool(one["passed"]), str(one["detail"])) for one in found)
+            return tuple(Check(one["name"], one["passed"], one["detail"], one["warns"]) for one in found)
         except (ValueError, KeyError, TypeError) as error:
             raise RolloutError(f"version {candidate.version}: {_GATES} of its run cannot be read: {error!r}") from error
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from services.audit import read, verify
 from services.gateway.render import write_atomically
 from services.rollout import RolloutError, release, rollback, status
 from services.rollout.context import STEPS
@@ -59,6 +60,20 @@ def test_a_first_release_and_the_next_are_recorded_everywhere(platform, register
     assert all(one.when.tzinfo is not None for one in history(platform))
     seen = status(platform.context(), SYSTEM)
     assert (seen.alias, seen.latest, seen.in_memory, seen.differences) == ("2", "3", ("1", "2"), ())
+
+
+def test_each_decision_has_one_entry_in_the_audit_log(platform):
+    log = platform.context().audit_file
+    told = [record.entry for record in read(log) if record.entry["outcome"] == "done"]
+    assert [(one["version_from"], one["version_to"]) for one in told] == [(e.from_, e.to) for e in history(platform)]
+    assert verify(log).ok
+
+
+def test_a_run_without_a_report_of_its_gates_has_no_checks(registered):
+    registry = Registry(registered.uri)
+    candidate = registry.candidate(SYSTEM, "1")
+    assert candidate.run
+    assert registry.checks(candidate) == ()
 
 
 def test_the_same_release_again_changes_nothing(released):
@@ -248,7 +263,11 @@ def run_killed(platform, kind, version, step):
 
 
 def settled(platform, version):
-    """Everything agrees on `version`, and nothing half done is left."""
+    """Everything agrees on `version`, nothing half done is left, and the last decision has its one entry."""
+    last = history(platform)[-1]
+    entries = [record.entry["id"] for record in read(platform.context().audit_file)]
+    assert entries.count(f"{last.kind}/{CRASHED}/{last.when.isoformat()}") == 1
+    assert verify(platform.context().audit_file).problems == ()
     assert serves(platform) == version
     seen = status(platform.context(), CRASHED)
     assert (seen.releases.champion, seen.alias, seen.differences) == (version, version, ())

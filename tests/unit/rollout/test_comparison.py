@@ -32,7 +32,7 @@ class MemoryRegistry:
         return Candidate(wanted, "", METRICS[wanted], f"run-{wanted}")
 
     def checks(self, candidate):
-        return (*self.checked, Check("complaints", False, "measured after release, from desk"))
+        return (*self.checked, Check("complaints", False, "measured after release, from desk", warns=True))
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_both_are_shown_with_the_limits_first_and_what_is_outside_is_named(conte
         Figure("baseline_auc", (0.5,), None),
         Figure("test_rows", None, (595.0,)),
     )
-    assert [check.name for check in found.checks] == ["probabilities in range", "spread"]
+    assert [check.name for check in found.checks] == ["probabilities in range", "spread", "complaints"]
     assert found.objections == ("auc", "parity_gap_afam", "spread")
 
 
