@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar, cast
 
 from policies.values import Unknown, UnknownValueError, Value, dig, listed
 
+T = TypeVar("T")
 SYSTEM_LABEL = "mlstrata.io/system"
 PART_LABEL = "mlstrata.io/part"
 SYSTEM_TYPE = ":governance:AISystem"
@@ -160,6 +162,7 @@ class Graph:
         self._by_type: dict[str, list[Resource]] = defaultdict(list)
         self._children: dict[str, list[Resource]] = defaultdict(list)
         self._labelled: dict[str, list[Resource]] = defaultdict(list)
+        self._memo: dict[str, object] = {}
         for resource in self.resources:
             self._by_type[resource.type].append(resource)
             self._children[resource.parent].append(resource)
@@ -185,13 +188,16 @@ class Graph:
 
     def referring(self, target: Resource, prop: str, *types: str) -> list[Resource]:
         """Return the resources of `types` whose property `prop` comes from `target` or names it."""
-        names = {target.inputs.get(key) for key in ("bucket", "name") if isinstance(target.inputs.get(key), str)}
-        found = []
-        for resource in self.of(*types):
-            value = resource.inputs.get(prop)
-            if target in resource.refers(prop) or (isinstance(value, str) and value in names):
-                found.append(resource)
-        return found
+        named = [target.inputs.get(key) for key in ("bucket", "name")]
+        keys = [(prop, target.urn), *((prop, name) for name in named if isinstance(name, str))]
+        found = {one.urn: one for key in keys for one in self._referring.get(key, ()) if one.type.startswith(types)}
+        return list(found.values())
+
+    def memo(self, key: str, build: Callable[[Graph], T]) -> T:
+        """Return what `build` makes of this graph, made once."""
+        if key not in self._memo:
+            self._memo[key] = build(self)
+        return cast("T", self._memo[key])
 
     @cached_property
     def systems(self) -> list[System]:
@@ -214,6 +220,19 @@ class Graph:
     def not_inspected(self) -> list[Resource]:
         """Charts, whose rendered objects no offline plan shows; they are counted and never pass."""
         return [chart for chart in self.of(*CHARTS) if not self._children.get(chart.urn)]
+
+    @cached_property
+    def _referring(self) -> Mapping[tuple[str, str], list[Resource]]:
+        """(property, URN it comes from, or text it holds) to the resources with that property."""
+        found: dict[tuple[str, str], list[Resource]] = defaultdict(list)
+        for resource in self.resources:
+            for prop, urns in resource.record.property_dependencies.items():
+                for urn in urns:
+                    found[prop, urn].append(resource)
+            for prop, value in resource.inputs.items():
+                if isinstance(value, str):
+                    found[prop, value].append(resource)
+        return found
 
     @cached_property
     def _parts(self) -> Mapping[str, list[Resource]]:

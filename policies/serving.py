@@ -59,23 +59,26 @@ def alerts(graph: Graph, system: System) -> Iterator[Value]:
     Raises:
         UnknownValueError: rules of the system itself are known only after the deployment.
     """
-    own = {resource.urn for resource in system.resources}
-    for resource in graph.of(RULES, LOCAL_FILE):
-        mine = resource.urn in own
-        try:
-            rules = list(_rules(resource))
-        except UnknownValueError:
-            if mine:
-                raise
-            continue
-        for rule in rules:
-            if mine or _labelled(rule) == system.name:
-                yield rule
+    for resource in system.of(RULES, LOCAL_FILE):
+        yield from _rules(resource)
+    yield from graph.memo("alerts by system", _by_system).get(system.name, ())
 
 
 def alerting_on(graph: Graph, system: System, *words: str) -> bool:
     """Return whether an alert about the system has one of `words` in its name."""
     return any(word in str(dig(rule, "alert", "")).lower() for rule in alerts(graph, system) for word in words)
+
+
+def _by_system(graph: Graph) -> dict[str, list[Value]]:
+    """Return every alerting rule by the system in its label; rules that are not known yet are no one's."""
+    found: dict[str, list[Value]] = {}
+    for resource in graph.of(RULES, LOCAL_FILE):
+        try:
+            for rule in _rules(resource):
+                found.setdefault(str(dig(rule, "labels.system", "")), []).append(rule)
+        except UnknownValueError:
+            continue
+    return found
 
 
 def _rules(resource: Resource) -> Iterator[Value]:
@@ -86,7 +89,3 @@ def _rules(resource: Resource) -> Iterator[Value]:
         groups = listed(yaml.safe_load(resource.get("content", "")), "groups")
     for group in groups:
         yield from (rule for rule in listed(group, "rules") if isinstance(rule, Unknown) or dig(rule, "alert"))
-
-
-def _labelled(rule: Value) -> str:
-    return str(dig(rule, "labels.system", ""))

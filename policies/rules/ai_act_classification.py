@@ -178,6 +178,13 @@ RULES = (
             ),
             violates("a system without a purpose", cut(HIGH_RISK, "purpose")),
             violates("a system without a tier", cut(LIMITED, "risk.tier")),
+            violates(
+                "something that serves, and no system",
+                nothing,
+                having("kubernetes:machinelearning.seldon.io/v1:SeldonDeployment", "stray", {}),
+                companions=("*",),
+            ),
+            passes("systems that nothing serves yet", without("mortgage", "tickets"), companions=("*",)),
             passes("two systems, and all that serves is theirs"),
             passes(
                 "a label joins where the parent does not",
@@ -209,6 +216,8 @@ RULES = (
             violates("crime foretold", put(HIGH_RISK, "purpose", "Predict who will commit a crime.")),
             violates("faces scraped", put(HIGH_RISK, "purpose", "Scrape photos for a facial database.")),
             violates("emotions at work", put(HIGH_RISK, "purpose", "Infer emotions of each employee.")),
+            violates("people manipulated", put(HIGH_RISK, "purpose", "Manipulate people who hesitate.")),
+            violates("intimate content", put(HIGH_RISK, "purpose", "Make non-consensual intimate pictures.")),
             violates("nudity made", put(HIGH_RISK, "purpose", "Undress people in photos.")),
             passes("ordinary purposes"),
             spares("no system", without(HIGH_RISK, LIMITED), companions=("*",)),
@@ -234,6 +243,11 @@ RULES = (
             violates(
                 "a film maker without a filter",
                 put(LIMITED, "model.modality", "video"),
+                companions=("aia-content-marking",),
+            ),
+            violates(
+                "a maker of sounds without a filter",
+                put(LIMITED, "model.modality", "audio"),
                 companions=("aia-content-marking",),
             ),
             passes(
@@ -269,6 +283,24 @@ RULES = (
             violates(
                 "a purpose below its point",
                 put(LIMITED, "purpose", "Rank candidates for a job before a recruiter sees them."),
+            ),
+            *(
+                violates(purpose, put(LIMITED, "purpose", purpose))
+                for purpose in (
+                    "Biometric categorisation of visitors.",
+                    "Grade essays of a class.",
+                    "Answer each emergency call in turn.",
+                    "Read a polygraph.",
+                    "Assist border control.",
+                    "Foresee voting behaviour.",
+                    "Sort a candidate by a score of the screen test and select one.",
+                )
+            ),
+            passes(
+                "a prohibited one is not asked again",
+                put(LIMITED, "risk.tier", "unacceptable"),
+                put(LIMITED, "risk.annex_iii", "4a"),
+                companions=("aia-prohibited-practice",),
             ),
             violates("credit at limited risk", put(LIMITED, "purpose", "Credit scoring of customers.")),
             passes(

@@ -278,6 +278,9 @@ RULES = (
                 cut(HIGH_RISK, "documents.fria"),
                 companions=("aia-eu-db-registered",),
             ),
+            violates(
+                "insurance under point 5(c)", put(HIGH_RISK, "risk.annex_iii", "5c"), cut(HIGH_RISK, "documents.fria")
+            ),
             spares("a provider", _PROVIDER, companions=_OF_PROVIDERS),
         ),
     ),

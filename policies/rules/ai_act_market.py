@@ -140,6 +140,11 @@ RULES = (
                 put(LIMITED, "model.modality", "audio"),
                 companions=("aia-intimate-csam-safeguards",),
             ),
+            violates(
+                "films without a marker",
+                put(LIMITED, "model.modality", "video"),
+                companions=("aia-intimate-csam-safeguards",),
+            ),
             passes(
                 "marked",
                 _GENERATES,
@@ -172,6 +177,14 @@ RULES = (
             ),
             violates("declared, and no alerts", without("mortgage-alerts"), companions=("obs-drift-alert",)),
             passes("plan and alerts"),
+            *(
+                passes(
+                    f"an alert on {word}",
+                    cut("mortgage-alerts", "spec.groups.0.rules.2"),
+                    put("mortgage-alerts", "spec.groups.0.rules.1.alert", word),
+                )
+                for word in ("ErrorRate", "SlowAnswers", "HighLatency", "Availability", "BudgetBurn")
+            ),
             _NO_HIGH_RISK,
             cannot_tell("alerts known later", put("mortgage-alerts", "spec.groups", UNKNOWN), companions=("*",)),
         ),

@@ -179,12 +179,22 @@ RULES = (
                 having("mlstrata:recording:Recording", "own-recorder", {"labels": labels(HIGH_RISK)}),
                 companions=("*",),
             ),
+            violates(
+                "a pump that profiles people", put(HIGH_RISK, "risk.annex_iii", "2"), cut(HIGH_RISK, "serving.explain")
+            ),
+            violates(
+                "a school, with no profiling",
+                put(HIGH_RISK, "risk.annex_iii", "3a"),
+                put(HIGH_RISK, "risk.profiling", False),
+                cut(HIGH_RISK, "serving.explain"),
+            ),
             passes("explained"),
             passes(
                 "a part of its own",
                 cut("mortgage", f"{_P0}.explainer"),
                 having("mlstrata:serving:Explainer", "explainer", {"labels": labels(HIGH_RISK, "explainer")}),
             ),
+            spares("a product", cut(HIGH_RISK, "risk.annex_iii"), put(HIGH_RISK, "risk.profiling", False)),
             spares("a pump", put(HIGH_RISK, "risk.annex_iii", "2"), put(HIGH_RISK, "risk.profiling", False)),
             cannot_tell("known later", put(HIGH_RISK, "serving.explain", UNKNOWN), companions=("*",)),
         ),

@@ -106,16 +106,10 @@ def _document_retention(context: Context) -> Verdicts:
                 "/retention.documents",
                 subject=lock.name,
             )
-    if not locks and not context.graph.part("documents"):
+    if not locks:
         yield fails(
-            "nothing deployed keeps documents for ten years (Art. 18)",
-            "deploy a store with an object lock, labelled mlstrata.io/part: documents",
-            "/retention.documents",
-        )
-    elif not locks:
-        yield fails(
-            "the store of documents has no object lock, so what it keeps can be deleted within ten years (Art. 18)",
-            f"lock its objects for {TEN_YEARS} days",
+            "nothing deployed keeps documents for ten years where nobody can delete them (Art. 18)",
+            f"deploy a store whose objects are locked for {TEN_YEARS} days",
             "/retention.documents",
         )
 
@@ -231,6 +225,9 @@ RULES = (
         cases=(
             violates("a year declared", facts(retention={"documents": 365.0, "predictions": 400.0, "logs": 200.0})),
             violates("a lock of nine years", put("documents-lock", "rule.defaultRetention", {"years": 9})),
+            violates(
+                "a day short of ten years", put("documents-lock", "rule.defaultRetention", {"years": 9, "days": 364})
+            ),
             violates("a lock of a day less", put("documents-lock", "rule.defaultRetention.days", 3649)),
             violates("declared, and no lock", without("documents-lock")),
             violates(

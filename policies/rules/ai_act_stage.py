@@ -117,6 +117,30 @@ RULES = (
                 put(_JOB, "spec.parallelism", 100),
                 put(_JOB, "spec.activeDeadlineSeconds", 1_100_000),
             ),
+            *(
+                passes(
+                    f"{kind} within its own peak",
+                    put(_JOB, "spec.template.spec.nodeSelector", {"mlstrata.io/accelerator": kind}),
+                    put(_JOB, "spec.parallelism", int(0.9e17 / peak)),
+                    put(_JOB, "spec.activeDeadlineSeconds", 1_000_000),
+                )
+                for kind, peak in (
+                    ("nvidia-t4", 6.5e13),
+                    ("nvidia-v100", 1.25e14),
+                    ("nvidia-a10g", 7.0e13),
+                    ("nvidia-l4", 1.21e14),
+                    ("nvidia-l40s", 3.62e14),
+                    ("nvidia-a100", 3.12e14),
+                    ("nvidia-h100", 9.89e14),
+                    ("nvidia-h200", 9.89e14),
+                )
+            ),
+            passes("one copy unless it says more", put(_JOB, "spec.activeDeadlineSeconds", 500_000_000)),
+            passes(
+                "a deadline of its pod",
+                cut(_JOB, "spec.activeDeadlineSeconds"),
+                put(_JOB, "spec.template.spec.activeDeadlineSeconds", 7200),
+            ),
             passes("one GPU for two hours"),
             passes(
                 "the same, of a small kind",

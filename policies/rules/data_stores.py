@@ -179,6 +179,12 @@ RULES = (
                     protect=True,
                 ),
             ),
+            violates(
+                "declared on a cluster, and no such store",
+                facts(target="kubernetes"),
+                put("predictions", "tags.mlstrata~io/data-classification", "internal"),
+                put("protected", "tags.mlstrata~io/data-classification", "internal"),
+            ),
             passes("a key by its name", changed(_KEYED, property_dependencies={})),
             passes(
                 "a key that this plan makes",
@@ -209,6 +215,14 @@ RULES = (
         resource=_expires,
         cases=(
             violates("no lifecycle", without("predictions-lifecycle")),
+            *(
+                violates(
+                    f"{part} by their part alone",
+                    put(part, "tags.mlstrata~io/data-classification", "internal"),
+                    without(f"{part}-lifecycle"),
+                )
+                for part in ("predictions", "protected")
+            ),
             violates("a rule that is off", put("predictions-lifecycle", "rules.0.status", "Disabled")),
             violates("a rule without days", cut("predictions-lifecycle", "rules.0.expiration")),
             violates(
@@ -239,6 +253,7 @@ RULES = (
             violates("no block", without("predictions-closed")),
             *(violates(f"{one} is off", put("predictions-closed", one, False)) for one in BLOCKS),
             violates("a public ACL", put("predictions", "acl", "public-read")),
+            violates("an ACL for every account", put("predictions", "acl", "authenticated-read")),
             violates(
                 "an ACL beside it",
                 having(

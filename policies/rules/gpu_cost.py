@@ -185,6 +185,26 @@ RULES = (
             violates("a node is kept", facts(gpu_pools={"train": 1})),
             violates("a group of one", having(NODE_GROUP, "gpus", {**_GROUP, "scalingConfig": {"minSize": 1}})),
             violates("a group that does not say", having(NODE_GROUP, "gpus", {**_GROUP, "scalingConfig": {}})),
+            violates(
+                "a pool by its accelerator",
+                put("train", "spec.template.spec.requirements", [{"key": "mlstrata.io/accelerator"}]),
+                put("train", "spec.disruption.consolidateAfter", "Never"),
+            ),
+            *(
+                violates(
+                    f"a group of {kind}",
+                    having(
+                        "aws:eks/nodeGroup:NodeGroup",
+                        "gpus",
+                        {**_GROUP, "instanceTypes": [kind], "scalingConfig": {"minSize": 1}},
+                    ),
+                )
+                for kind in (
+                    *("p2.xlarge", "p3.2xlarge", "p3dn.24xlarge", "p4d.24xlarge", "p4de.24xlarge", "p5.48xlarge"),
+                    *("p5e.48xlarge", "p5en.48xlarge", "p6-b200.48xlarge", "g4dn.xlarge", "g5.xlarge", "g5g.xlarge"),
+                    *("g6.xlarge", "g6e.xlarge"),
+                )
+            ),
             passes("after ten minutes"),
             passes("a group down to none", having(NODE_GROUP, "gpus", _GROUP)),
             spares("no pools", without("train")),

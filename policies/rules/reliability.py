@@ -19,10 +19,11 @@ from policies.rule import (
     spares,
     violates,
 )
+from policies.samples import LIMITED
 from policies.serving import serving
 from policies.stores import DATABASES, STORES
 from policies.values import UNKNOWN, dig
-from policies.world import changed, cut, facts, nothing, put, without
+from policies.world import changed, cut, facts, having, nothing, put, without
 
 FEWEST, WEEK = 2, 7
 BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
@@ -109,6 +110,17 @@ RULES = (
                 "said for all predictors",
                 cut("mortgage", f"{_PREDICTOR}.replicas"),
                 put("mortgage", "spec.replicas", 2),
+            ),
+            passes(
+                "one copy of a shadow",
+                put("tickets", "spec.replicas", 2),
+                having(
+                    "kubernetes:machinelearning.seldon.io/v1:SeldonDeployment",
+                    "shadowed",
+                    {"spec": {"predictors": [{"replicas": 2}, {"replicas": 1, "shadow": True}]}},
+                    parent=LIMITED,
+                ),
+                companions=("*",),
             ),
             spares("no production", facts(name="dev"), put("tickets", "spec.replicas", 1)),
             spares("nothing serves", without("mortgage", "tickets"), companions=("*",)),

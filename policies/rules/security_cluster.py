@@ -153,6 +153,7 @@ def _private(database: Resource, _: Context) -> Verdicts:
 _POD = "spec.template.spec"
 _C0 = f"{_POD}.containers.0.securityContext"
 _DENY = "default-deny"
+_STARTED = {"name": "mlflow", "command": ["mlflow", "server", "--app-name=basic-auth"]}
 _REDIRECT = {"port": 80, "protocol": "HTTP", "defaultActions": [{"type": "redirect"}]}
 _LOCAL = {"name": "mlflow", "command": ["/opt/bin/mlflow", "server", "--host", "0.0.0.0"]}  # noqa: S104 - what is refused
 
@@ -246,6 +247,14 @@ RULES = (
                 "every action of a service",
                 put("reader-policy", "policy", {"Statement": [{"Effect": "Allow", "Action": ["s3:*"]}]}),
             ),
+            violates(
+                "a role of the whole cluster",
+                having("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "all", {"rules": [{"verbs": ["*"]}]}),
+            ),
+            *(
+                violates(kind, having(kind, "all", {"policy": {"Statement": {"Effect": "Allow", "Action": "s3:*"}}}))
+                for kind in ("aws:iam/rolePolicy:RolePolicy", "aws:iam/userPolicy:UserPolicy")
+            ),
             passes("named"),
             passes(
                 "everything is denied",
@@ -274,6 +283,14 @@ RULES = (
                 having(
                     LISTENERS[0], "both", {**_REDIRECT, "defaultActions": [{"type": "redirect"}, {"type": "forward"}]}
                 ),
+            ),
+            violates(
+                "an Ingress by its kind",
+                having("kubernetes:networking.k8s.io/v1:Ingress", "open", {"spec": {"rules": []}}),
+            ),
+            *(
+                violates(kind, having(kind, "plain", {"port": 80, "protocol": "HTTP"}))
+                for kind in ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
             ),
             passes("HTTPS"),
             passes(
@@ -306,6 +323,11 @@ RULES = (
                 put("mlflow", f"{_POD}.containers.0.args", ["server"]),
                 put("mlflow", "metadata.labels.mlstrata~io/auth", "proxy"),
             ),
+            *(
+                passes(f"only {host}", having(LOCAL_SERVICE, "own", {"command": ["mlflow", "--host", host]}))
+                for host in ("localhost", "::1")
+            ),
+            passes("a command", put("mlflow", f"{_POD}.containers.0", _STARTED), companions=("*",)),
             passes("this machine only", having(LOCAL_SERVICE, "own", {"command": ["mlflow", "--host", "127.0.0.1"]})),
             spares("no registry", without("mlflow")),
             cannot_tell("known later", put("mlflow", f"{_POD}.containers.0.args", UNKNOWN)),

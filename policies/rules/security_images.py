@@ -144,6 +144,10 @@ RULES = (
             violates("no registry at all", put("recorder", _RECORDER, f"recorder@{DIGEST}")),
             violates("a name like AWS's", put("recorder", _RECORDER, f"1.dkr.ecr.evil.example/recorder@{DIGEST}")),
             passes("known ones"),
+            *(
+                passes(registry, put("recorder", _RECORDER, f"{registry}/a@{DIGEST}"))
+                for registry in ("ghcr.io/kubeflow", "nvcr.io/nvidia", "public.ecr.aws", "registry.k8s.io", "quay.io/b")
+            ),
             passes(
                 "one's own",
                 put("recorder", _RECORDER, f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/recorder@{DIGEST}"),
@@ -199,6 +203,10 @@ RULES = (
         system=_safe,
         cases=(
             violates("a pickle", put(LIMITED, "model.source", "s3://models/tickets.pkl")),
+            *(
+                violates(f"a file {ending}", put(LIMITED, "model.source", f"s3://models/tickets{ending}"))
+                for ending in (".pickle", ".pt", ".dill")
+            ),
             violates("a joblib file that is served", put("mortgage", f"{_GRAPH}.modelUri", "s3://m/Model.JOBLIB")),
             violates("a server that unpickles", put("mortgage", f"{_GRAPH}.implementation", "SKLEARN_SERVER")),
             passes("MLflow"),

@@ -20,6 +20,7 @@ from policies.rule import (
     spares,
     violates,
 )
+from policies.samples import HIGH_RISK
 from policies.values import SECRET, UNKNOWN, Unknown, Value, dig, leaves, listed
 from policies.world import having, nothing, put
 
@@ -116,6 +117,14 @@ RULES = (
                 "a Secret's own data",
                 having("kubernetes:core/v1:Secret", "opened", {"data": {"config.json": "aHVudGVyMg=="}}),
             ),
+            violates(
+                "a Secret's own texts",
+                having("kubernetes:core/v1:Secret", "opened", {"stringData": {"config.json": "hunter2"}}),
+            ),
+            passes("where one comes from", put("recorder", _ENV, [{"name": "DB_TOKEN", "value": "$(TOKEN)"}])),
+            passes("a variable with an ordinary name", put("recorder", _ENV, [{"name": "LEVEL", "value": "debug"}])),
+            passes("a map of data", having(_CONFIG, "config", {"data": {"config.json": "{}"}})),
+            passes("a declaration's own words", put(HIGH_RISK, "token", "word")),
             passes("none"),
             passes("one that is kept secret", put("metadata", "password", SECRET)),
             passes("one that is not there yet", put("metadata", "password", UNKNOWN)),
