@@ -7,6 +7,8 @@ from policies.reports.places import Places
 from policies.reports.text_ import heading, summary
 from policies.rule import NEEDS_LIVE, Outcome
 
+_MARKUP = {ord(one): f"&#{ord(one)};" for one in "&\\`*_{}[]<>|#@"} | {ord("\n"): " "}
+
 
 def render(reports: list[tuple[Report, Places]]) -> str:
     """Return the reports as one comment."""
@@ -51,6 +53,4 @@ def _shown(result: Result) -> str:
 
 def _safe(text: str) -> str:
     """Keep names from a file from being markup."""
-    for one in "\\`*_{}[]<>|#@":
-        text = text.replace(one, f"&#{ord(one)};")
-    return text.replace("\n", " ")
+    return text.translate(_MARKUP)

@@ -150,6 +150,12 @@ def test_markdown_shows_a_table_and_keeps_names_from_being_markup():
     assert "@team" not in text
     row = next(line for line in text.splitlines() if "aia-fria-present" in line)
     assert row.count("|") == 6
+    assert "name it in documents.fria" in row
+
+
+def test_markdown_escapes_once():
+    found = report(put(HIGH_RISK, "name", "a_b & #c"), cut(HIGH_RISK, "documents.fria"))
+    assert "a&#95;b &#38; &#35;c" in render(found, "markdown")
 
 
 def test_errors_of_exemptions_are_in_every_form():
