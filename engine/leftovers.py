@@ -31,6 +31,16 @@ class Leftovers:
         """Tell "update" when an update or a delete of this resource was cut short, else ""."""
         return "update" if urn in self._touched else ""
 
+    def deleted(self, old: ResourceState) -> bool:
+        """Whether a delete of this resource was cut short after it had done its work.
+
+        Raises:
+            ProviderError: its provider cannot tell.
+        """
+        if not any(operation.type == "deleting" for operation in self._touched.get(old.urn, [])):
+            return False
+        return not self._run.dispatcher.read(old.id, old.inputs, old.outputs)[0]
+
     def touched(self, urn: str) -> list[Operation]:
         """Take the unfinished updates and deletes of a resource that is now being brought up to date."""
         return self._touched.pop(urn, [])

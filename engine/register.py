@@ -158,6 +158,9 @@ class Registrar:
         reference = self.default_provider()
         run.graph.append(goal.graph(reference))
         try:
+            if old is not None and not old.pending_replacement and self.leftovers.deleted(old):
+                run.record(drop=old, wait=False)
+                old = None
             inputs = self._checked(goal, old)
             if old is None or old.pending_replacement:
                 adopted = self.leftovers.adopt(goal.urn, inputs)

@@ -215,6 +215,23 @@ def test_an_update_cut_short_is_done_again(stack):
     assert stack.up().changes == 0
 
 
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_delete_cut_short_of_what_is_wanted_again(stack, gone):
+    stack.up("Thing('a', size=1)")
+    raw = json.loads(stack.checkpoint.read_text())
+    latest = raw["checkpoint"]["latest"]
+    thing = next(row for row in latest["resources"] if row["urn"].endswith("::a"))
+    latest["pending_operations"] = [{"resource": thing, "type": "deleting"}]
+    stack.checkpoint.write_text(json.dumps(raw))
+    stack.log()
+    if gone:
+        (stack.root / "gone").write_text("a-a")
+    assert stack.up().counts == {"same": 1, "create" if gone else "update": 1}
+    assert stack.log() == ["create a a 1.0" if gone else "update a-a"]
+    (stack.root / "gone").unlink(missing_ok=True)
+    assert stack.up().changes == 0
+
+
 def test_settings_that_are_not_yaml(stack):
     stack.up("Thing('a')")
     (stack.root / "Pulumi.test.yaml").write_text("config: [")
