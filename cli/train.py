@@ -154,6 +154,8 @@ def _follow(system: str, lines: Iterator[dict[str, Any]], *, quiet: bool) -> dic
                     _show_step(line)
             elif line.get("state") == "succeeded":
                 result: dict[str, Any] = line["result"]
+                if not quiet:
+                    _show_gates(result)
                 return result
             elif line.get("state") in ENDED:
                 raise Failed(f"training {system} {line['state']}: {line.get('error') or 'no reason was given'}")
@@ -165,3 +167,10 @@ def _show_step(step: dict[str, Any]) -> None:
     out().print(f"   {sign} ", end="")
     seconds = "cached" if step.get("cached") else f"{step.get('seconds') or 0:.1f} s"
     say(f"{step['step']:<12} {seconds}")
+
+
+def _show_gates(result: dict[str, Any]) -> None:
+    """Say in one line what each gate measured against what was allowed."""
+    headlines: dict[str, str] = (result.get("gates") or {}).get("headlines") or {}
+    for gate, headline in headlines.items():
+        say(f"     {gate:<12} {headline}")

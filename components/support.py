@@ -22,6 +22,7 @@ BUILT: dict[str, frozenset[Capability]] = {
             _C.TRACKING,
             _C.DATA_VERSIONING,
             _C.DATA_QUALITY,
+            _C.REGULATORY_TESTS,
         }
     ),
     "kubernetes": frozenset(),

@@ -33,10 +33,15 @@ TRAINING: Mapping[str, Resources] = MappingProxyType(
     {
         # Always runs: whether the source has changed is what it is there to say.
         "ingest": Resources("1", "2Gi", retries=2, cached=False),
+        "privacy": Resources("1", "2Gi"),
         "quality": Resources("1", "2Gi"),
         "split": Resources("1", "2Gi", retries=1),
+        "leakage": Resources("1", "2Gi"),
         "train": Resources("2", "4Gi", retries=1, accelerated=True),
         "evaluate": Resources("1", "2Gi", retries=1),
+        "signal": Resources("2", "4Gi"),
+        "fairness": Resources("1", "2Gi"),
+        "plausibility": Resources("1", "2Gi"),
         "gates": Resources("500m", "512Mi"),
         # Always runs: the registry may have lost or gained versions since.
         "register": Resources("1", "2Gi", retries=2, cached=False),

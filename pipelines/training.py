@@ -1,4 +1,7 @@
-"""The training pipeline: ingest, quality, split, train, evaluate, gates, register.
+"""The training pipeline: a model is made between gates, and the registry sees it only when it has passed them all.
+
+ingest · privacy, quality · split · leakage · train · evaluate · signal, fairness, plausibility · gates · register. A
+gate writes its report, ends the run when it refuses, and is never tried again: its answer would not change.
 
 Each component is a thin wrapper, because Kubeflow copies its source into the compiled file: it unpacks parameters,
 calls one function of `mlstrata_steps` and writes its outputs. A step's environment names the version of that package's
@@ -41,6 +44,23 @@ def ingest(source: str, store: str, data: dsl.Output[dsl.Dataset]) -> NamedTuple
 
 
 @component
+def privacy(
+    data: dsl.Input[dsl.Dataset], columns: dict, declared: dict, rules: str, report: dsl.Output[dsl.Artifact]
+) -> dict:
+    """Look for undeclared personal data; some ends the run."""
+    import json
+
+    from mlstrata_steps.outcome import reporting, require, write_json
+    from mlstrata_steps.privacy import check_privacy
+
+    with reporting("privacy"):
+        found = check_privacy(data.path, columns, declared, json.loads(rules))
+        write_json(report.path, found)
+        require(found)
+    return found
+
+
+@component
 def quality(data: dsl.Input[dsl.Dataset], columns: dict, rules: str, report: dsl.Output[dsl.Artifact]) -> None:
     """Check the snapshot; a failed check ends the run."""
     import json
@@ -70,6 +90,28 @@ def split(
     with reporting("split"):
         sides = run(data.path, training.path, testing.path, target, seed=seed, test_fraction=test_fraction)
     return (sides.train, sides.test)
+
+
+@component
+def leakage(
+    training: dsl.Input[dsl.Dataset],
+    testing: dsl.Input[dsl.Dataset],
+    columns: dict,
+    rules: str,
+    seed: int,
+    report: dsl.Output[dsl.Artifact],
+) -> dict:
+    """Look for the answer among the features; it ends the run."""
+    import json
+
+    from mlstrata_steps.leakage import check_leakage
+    from mlstrata_steps.outcome import reporting, require, write_json
+
+    with reporting("leakage"):
+        found = check_leakage(training.path, testing.path, columns, json.loads(rules), seed=seed)
+        write_json(report.path, found)
+        require(found)
+    return found
 
 
 @component
@@ -118,13 +160,102 @@ def evaluate(
 
 
 @component
-def gates(evaluation: dict, kpis: list) -> dict:
-    """Judge the evaluation; a failed gate ends the run."""
+def signal(
+    training: dsl.Input[dsl.Dataset],
+    testing: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    columns: dict,
+    evaluation: dict,
+    rules: str,
+    algorithm: str,
+    parameters: str,
+    seed: int,
+    report: dsl.Output[dsl.Artifact],
+) -> dict:
+    """Compare with models of shuffled labels; one no better than chance ends the run."""
+    import json
+
+    from mlstrata_steps.outcome import reporting, require, write_json
+    from mlstrata_steps.signal import check_signal
+
+    with reporting("signal"):
+        found = check_signal(
+            training.path,
+            testing.path,
+            model.path,
+            columns,
+            evaluation=evaluation,
+            rules=json.loads(rules),
+            algorithm=algorithm,
+            parameters=json.loads(parameters),
+            seed=seed,
+        )
+        write_json(report.path, found)
+        require(found)
+    return found
+
+
+@component
+def fairness(
+    testing: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    columns: dict,
+    rules: str,
+    seed: int,
+    report: dsl.Output[dsl.Artifact],
+) -> dict:
+    """Compare the protected groups; too large a difference ends the run."""
+    import json
+
+    from mlstrata_steps.fairness import check_fairness
+    from mlstrata_steps.outcome import reporting, require, write_json
+
+    with reporting("fairness"):
+        found = check_fairness(testing.path, model.path, columns, json.loads(rules), seed=seed)
+        write_json(report.path, found)
+        require(found)
+    return found
+
+
+@component
+def plausibility(
+    testing: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    columns: dict,
+    rules: str,
+    seed: int,
+    report: dsl.Output[dsl.Artifact],
+) -> dict:
+    """Try the model on changed rows; an answer that makes no sense ends the run."""
+    import json
+
+    from mlstrata_steps.outcome import reporting, require, write_json
+    from mlstrata_steps.plausibility import check_plausibility
+
+    with reporting("plausibility"):
+        found = check_plausibility(testing.path, model.path, columns, json.loads(rules), seed=seed)
+        write_json(report.path, found)
+        require(found)
+    return found
+
+
+@component
+def gates(
+    evaluation: dict, kpis: list, privacy: dict, leakage: dict, signal: dict, fairness: dict, plausibility: dict
+) -> dict:
+    """Judge the evaluation, and put together what every gate found; a failed one ends the run."""
     from mlstrata_steps.gates import gate
     from mlstrata_steps.outcome import reporting
 
+    reports = {
+        "privacy": privacy,
+        "leakage": leakage,
+        "signal": signal,
+        "fairness": fairness,
+        "plausibility": plausibility,
+    }
     with reporting("gates"):
-        return gate(evaluation, kpis)
+        return gate(evaluation, kpis, reports)
 
 
 @component
@@ -135,6 +266,7 @@ def register(
     data: dsl.Input[dsl.Dataset],
     report: dsl.Input[dsl.Artifact],
     evaluation: dict,
+    outcomes: dict,
     columns: dict,
     settings: str,
     kpis: list,
@@ -162,9 +294,10 @@ def register(
             settings=recipe,
             kpis=kpis,
             quality=read_json(report.path),
+            outcomes=outcomes,
             tracking_uri=tracking_uri,
         )
-    return {**found, "data_version": made.data_version, "evaluation": evaluation}
+    return {**found, "data_version": made.data_version, "evaluation": evaluation, "gates": outcomes}
 
 
 def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
@@ -191,7 +324,13 @@ def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
         columns: dict,
         algorithm: str,
         parameters: str,
+        declared: dict,
+        privacy_rules: str,
         quality_rules: str,
+        leakage_rules: str,
+        signal_rules: str,
+        fairness_rules: str,
+        plausibility_rules: str,
         kpis: list,
         settings: str,
         lineage: dict,
@@ -202,43 +341,82 @@ def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
     ) -> dict:
         ingested = asking(ingest(source=source, store=store))
         data = ingested.outputs["data"]
-        checked = asking(quality(data=data, columns=columns, rules=quality_rules))
+        scanned = asking(privacy(data=data, columns=columns, declared=declared, rules=privacy_rules))
+        checked = asking(quality(data=data, columns=columns, rules=quality_rules).after(scanned))
         sides = asking(split(data=data, target=target, seed=seed, test_fraction=test_fraction).after(checked))
+        training_rows, test_rows = sides.outputs["training"], sides.outputs["testing"]
+        searched = asking(
+            leakage(training=training_rows, testing=test_rows, columns=columns, rules=leakage_rules, seed=seed)
+        )
         trained = asking(
             train(
-                training=sides.outputs["training"],
+                training=training_rows,
                 columns=columns,
                 algorithm=algorithm,
                 parameters=parameters,
                 seed=seed,
-            )
+            ).after(searched)
         )
+        fitted = trained.outputs["model"]
         evaluated = asking(
             evaluate(
-                testing=sides.outputs["testing"],
-                model=trained.outputs["model"],
+                testing=test_rows,
+                model=fitted,
                 columns=columns,
                 base_rate=trained.outputs["Output"],
                 seed=seed,
             )
         )
         evaluation = evaluated.outputs["Output"]
-        judged = asking(gates(evaluation=evaluation, kpis=kpis))
+        compared = asking(
+            signal(
+                training=training_rows,
+                testing=test_rows,
+                model=fitted,
+                columns=columns,
+                evaluation=evaluation,
+                rules=signal_rules,
+                algorithm=algorithm,
+                parameters=parameters,
+                seed=seed,
+            )
+        )
+        # Fairness and plausibility of a model that knows nothing say nothing: they come after.
+        grouped = asking(
+            fairness(testing=test_rows, model=fitted, columns=columns, rules=fairness_rules, seed=seed).after(compared)
+        )
+        tried = asking(
+            plausibility(testing=test_rows, model=fitted, columns=columns, rules=plausibility_rules, seed=seed).after(
+                compared
+            )
+        )
+        judged = asking(
+            gates(
+                evaluation=evaluation,
+                kpis=kpis,
+                privacy=scanned.outputs["Output"],
+                leakage=searched.outputs["Output"],
+                signal=compared.outputs["Output"],
+                fairness=grouped.outputs["Output"],
+                plausibility=tried.outputs["Output"],
+            )
+        )
         registered = asking(
             register(
                 system=system,
-                model=trained.outputs["model"],
-                training=sides.outputs["training"],
+                model=fitted,
+                training=training_rows,
                 data=data,
                 report=checked.outputs["report"],
                 evaluation=evaluation,
+                outcomes=judged.output,
                 columns=columns,
                 settings=settings,
                 kpis=kpis,
                 lineage=lineage,
                 stamp=ingested.outputs["stamp"],
                 tracking_uri=tracking_uri,
-            ).after(judged)
+            )
         )
         return registered.output
 

@@ -70,7 +70,8 @@ class ModelSpec(Spec):
     settings: Settings = Field(
         default_factory=dict,
         description="Settings of the pipeline; empty: its defaults. training takes `parameters` (of the algorithm, by "
-        "scikit-learn's names), `quality` (limits of the data checks), `seed` (0), `test_fraction` (0.25), `gpus` (0).",
+        "scikit-learn's names), the rules of its gates (`privacy`, `quality`, `leakage`, `signal`, `fairness`, "
+        "`plausibility`, such as {monotonic: {income: down}}), `seed` (0), `test_fraction` (0.25), `gpus` (0).",
     )
     pipeline: Name = Field(
         default=TRAINING, description="Pipeline that makes the model; training, the one that comes with mlstrata."

@@ -13,7 +13,8 @@ from environments.spec.base import Problem, wrong
 from environments.spec.references import suggestion
 
 TRAINING = "training"
-_TRAINING_KEYS = ("parameters", "quality", "seed", "test_fraction", "gpus")
+_GATES = ("privacy", "quality", "leakage", "signal", "fairness", "plausibility")
+_TRAINING_KEYS = ("parameters", *_GATES, "seed", "test_fraction", "gpus")
 _DEEPEST = 6
 _LARGEST_SEED = 2**32 - 1
 
@@ -67,7 +68,7 @@ def check_training(settings: Mapping[str, Any]) -> Iterator[Problem]:
         if key not in _TRAINING_KEYS:
             fix = suggestion(key, _TRAINING_KEYS) or "put settings of the algorithm under `parameters`"
             yield Problem(at, f"unknown key {shown(key)}; allowed {', '.join(_TRAINING_KEYS)}", fix)
-        elif key in {"parameters", "quality"}:
+        elif key in {"parameters", *_GATES}:
             if not isinstance(value, dict):
                 yield Problem(at, "is not a mapping", f"write {key}: {{name: value}}")
         elif key == "test_fraction":

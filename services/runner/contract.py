@@ -58,6 +58,22 @@ class TrainingSettings(_Closed):
     quality: dict[str, Any] = Field(
         default_factory=dict, description="Limits of the data-quality checks (mlstrata_steps.quality.QualityRules)."
     )
+    privacy: dict[str, Any] = Field(
+        default_factory=dict, description="Scan for personal data (mlstrata_steps.privacy.PrivacyRules)."
+    )
+    leakage: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Limits of the search for leaked labels (mlstrata_steps.leakage.LeakageRules).",
+    )
+    signal: dict[str, Any] = Field(
+        default_factory=dict, description="How clearly chance must be beaten (mlstrata_steps.signal.SignalRules)."
+    )
+    fairness: dict[str, Any] = Field(
+        default_factory=dict, description="How far protected groups may differ (mlstrata_steps.fairness.FairnessRules)."
+    )
+    plausibility: dict[str, Any] = Field(
+        default_factory=dict, description="How a model must behave (mlstrata_steps.plausibility.PlausibilityRules)."
+    )
     seed: int = Field(0, ge=0, description="Of split, classifier and bootstrap; fixed, so that a run can be repeated.")
     test_fraction: Share = Field(
         0.25, description="Share of rows tested on; a quarter keeps enough of a rare class for an interval."
@@ -77,6 +93,10 @@ class TrainingRequest(_Closed):
     features: tuple[str, ...] = Field((), description="Columns the model sees; empty: all without another role.")
     protected: tuple[str, ...] = Field((), description="Columns for fairness measurements only; no model sees them.")
     exclude: tuple[str, ...] = Field((), description="Columns no model sees.")
+    personal: tuple[str, ...] = Field((), description="Columns declared to hold personal data; others may hold none.")
+    special: dict[str, str] = Field(
+        default_factory=dict, description="Column to the special category of personal data it holds; no model sees it."
+    )
     kpis: tuple[Kpi, ...] = Field((), description="Gates of the registration.")
     algorithm: Literal["logistic_regression", "random_forest", "hist_gradient_boosting"] = Field(
         "logistic_regression", description="The classifier; the linear one is the easiest to explain."
@@ -103,6 +123,10 @@ class TrainingRequest(_Closed):
             "exclude": list(self.exclude),
         }
 
+    def declared(self) -> dict[str, Any]:
+        """Give the columns that may hold personal data as the steps take them."""
+        return {"personal": list(self.personal), "special": dict(self.special)}
+
     def gates(self) -> list[dict[str, Any]]:
         """Give the KPIs as the steps take them."""
         return [kpi.model_dump(exclude_none=True) for kpi in self.kpis]
@@ -117,6 +141,7 @@ class TrainingRequest(_Closed):
             "system": self.system,
             "pipeline": self.pipeline,
             "columns": self.columns(),
+            "declared": self.declared(),
             "algorithm": self.algorithm,
             "kpis": self.gates(),
             **self.settings.model_dump(mode="json", exclude={"gpus"}),

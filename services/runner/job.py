@@ -31,6 +31,9 @@ from services.runner.contract import State, Step, TrainingRequest
 from services.runner.problems import plain
 from services.runner.registry import RegistryUnavailable, version_with
 
+GATES = ("privacy", "quality", "leakage", "signal", "fairness", "plausibility")
+"""Steps whose rules are settings of their own name."""
+
 DEFAULTS = {
     # A registry that is down should fail the step in seconds; its own retries come on top.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -131,7 +134,8 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
         "parameters": json.dumps(request.settings.parameters),
         "seed": request.settings.seed,
         "test_fraction": request.settings.test_fraction,
-        "quality_rules": json.dumps(request.settings.quality),
+        "declared": request.declared(),
+        **{f"{gate}_rules": json.dumps(getattr(request.settings, gate)) for gate in GATES},
         "kpis": request.gates(),
         "settings": json.dumps(request.recipe()),
         "lineage": {

@@ -55,6 +55,8 @@ def training_request(
             positive=model.positive_text,
             protected=model.protected,
             exclude=model.exclude,
+            personal=data.personal,
+            special={column: category.value for column, category in data.special_fields.items()},
             kpis=tuple(
                 Kpi(metric=kpi.metric, at_least=kpi.at_least, at_most=kpi.at_most, source=kpi.source)
                 for kpi in system.kpis
@@ -82,7 +84,7 @@ def untrainable(system: SystemSpec) -> str | None:
 
 
 def _settings(system: SystemSpec) -> TrainingSettings:
-    """Take the model's settings, and its plausible ranges as rules of data quality where no rule is given."""
+    """Take the model's settings, and what is watched as rules where it gives none: plausible ranges, fairness."""
     settings: dict[str, Any] = dict(system.model.settings)
     quality = dict(settings.get("quality") or {})
     columns: dict[str, dict[str, Any]] = {
@@ -94,4 +96,7 @@ def _settings(system: SystemSpec) -> TrainingSettings:
         columns[name] = {**columns.get(name, {}), **rule}
     if columns:
         quality["columns"] = columns
-    return TrainingSettings.model_validate({**settings, "quality": quality})
+    fairness = dict(settings.get("fairness") or {})
+    if system.monitor.fairness is not None:
+        fairness = {**system.monitor.fairness.model_dump(mode="json"), **fairness}
+    return TrainingSettings.model_validate({**settings, "quality": quality, "fairness": fairness})

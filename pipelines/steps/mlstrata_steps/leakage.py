@@ -103,7 +103,9 @@ def check_leakage(
         )
     )
     highest = max(scores.values(), default=0.5)
-    return report_of(checks, {"leakage_feature_auc": highest, "leakage_pair_auc": best if pair else None}, auc=scores)
+    headline = f"strongest feature auc {highest:.3f}, strongest pair {best:.3f}, at most {limits.max_auc:g} allowed"
+    numbers = {"leakage_feature_auc": highest, "leakage_pair_auc": best if pair else None}
+    return report_of(checks, numbers, headline=headline, auc=scores)
 
 
 def _names(seen: Sequence[str], target: str, limits: LeakageRules) -> list[Check]:

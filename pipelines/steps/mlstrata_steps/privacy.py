@@ -176,12 +176,11 @@ def check_privacy(
         detail = f"holds {special[name]}, a special category, and the model sees it; put it into model.protected"
         checks.append(Check(f"column {name}", False, detail, warns=warns))
     undeclared = sum(not finding["declared"] for finding in found.values())
-    scanned = f"{len(table.columns)} columns scanned, {undeclared} with undeclared personal data"
-    checks.insert(
-        0, Check("personal data", undeclared == 0, f"{scanned}, {len(personal | set(special))} declared", warns)
-    )
+    kept = len(personal | set(special))
+    headline = f"{len(table.columns)} columns scanned, {undeclared} with undeclared personal data, {kept} declared"
+    checks.insert(0, Check("personal data", undeclared == 0, headline, warns))
     counted = {"personal_undeclared": float(undeclared), "personal_found": float(len(found))}
-    return report_of(checks, counted, found=found)
+    return report_of(checks, counted, headline=headline, found=found)
 
 
 def _texts(counted: Mapping[str, int], known: int, rows: int, limits: PrivacyRules) -> Finding | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import TRUSTED, load
 from mlstrata_steps.gates import gate
-from mlstrata_steps.outcome import StepError
+from mlstrata_steps.outcome import StepError, require
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.versioning import code_version, fingerprint, settings_hash
 
@@ -83,6 +83,7 @@ def register(
     settings: Mapping[str, object],
     kpis: Sequence[Mapping[str, object]] = (),
     quality: Mapping[str, object] | None = None,
+    outcomes: Mapping[str, object] | None = None,
     tracking_uri: str,
 ) -> dict[str, object]:
     """Register a model version under the system's name, or return the one that is there already.
@@ -97,6 +98,8 @@ def register(
         settings: Algorithm, hyperparameters and seed: the run's parameters.
         kpis: Compared first; a model that fails one never reaches the registry.
         quality: The data-quality report, kept with the run.
+        outcomes: What `gates.gate` found with the reports of all gates, kept with the run and its headlines with the
+            version; None: there were no others, and the KPIs are all there is.
         tracking_uri: Address of MLflow.
 
     Returns:
@@ -107,6 +110,9 @@ def register(
         StepError: MLflow does not answer or refuses.
     """
     gates = gate(evaluation, kpis)
+    if outcomes is not None:
+        require(outcomes)
+        gates = dict(outcomes)
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -123,12 +129,12 @@ def register(
         with mlflow.start_run(run_name=lineage.pipeline_run or None, tags=lineage.tags()) as run:
             _log_data(lineage, table, roles.target)
             mlflow.log_params(_flat(settings))
-            mlflow.log_metrics(numbers(evaluation))
+            mlflow.log_metrics({**numbers(evaluation), **_measured(gates)})
             for name, report in {"evaluation": evaluation, "gates": gates, "quality": quality or {}}.items():
                 mlflow.log_dict(dict(report), f"{name}.json")
             uri = _log_model(pipeline, features, lineage)
         # One request makes the version with its tags: a crash never leaves one that its identity cannot find.
-        version = mlflow.register_model(uri, system, tags={**lineage.tags(), **_headline(evaluation)})
+        version = mlflow.register_model(uri, system, tags={**lineage.tags(), **_headline(evaluation, gates)})
     except MlflowException as error:
         raise StepError(f"MLflow at {tracking_uri} refused: {error.message}") from error
     return {"version": str(version.version), "run_id": run.info.run_id, "created": True}
@@ -205,8 +211,15 @@ def numbers(evaluation: Mapping[str, Any]) -> dict[str, float]:
     return found | {f"parity_gap_{name}": gap for name, gap in gaps.items() if gap is not None}
 
 
-def _headline(evaluation: Mapping[str, object]) -> dict[str, str]:
-    return {f"metric.{name}": f"{value:.6g}" for name, value in numbers(evaluation).items()}
+def _measured(gates: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in gates["numbers"].items()}
+
+
+def _headline(evaluation: Mapping[str, object], gates: Mapping[str, Any]) -> dict[str, str]:
+    """Give the tags that say how good a version is (`metric.…`) and what each gate found (`gate.…`)."""
+    metrics = {**numbers(evaluation), **_measured(gates)}
+    said = {f"gate.{name}": f"passed: {headline}" for name, headline in gates["headlines"].items() if headline}
+    return {**{f"metric.{name}": f"{value:.6g}" for name, value in metrics.items()}, **said}
 
 
 def _flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:

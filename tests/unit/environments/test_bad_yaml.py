@@ -282,8 +282,8 @@ CASES = {
     "setting of the algorithm at a wrong level": (
         HEAD + SYSTEM.replace("tabular}", "tabular, settings: {n_estimators: 5}}"),
         [
-            "8: systems[0].model.settings.n_estimators: unknown key 'n_estimators'; allowed parameters, quality, seed, "
-            "test_fraction, gpus; put settings of the algorithm under `parameters`"
+            "8: systems[0].model.settings.n_estimators: unknown key 'n_estimators'; allowed parameters, privacy, "
+            "quality, leakage, signal, fairness, plausibility, seed, test_fraction, gpus; put settings of the algorithm under `parameters`"
         ],
     ),
     # What is not there

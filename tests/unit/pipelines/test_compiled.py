@@ -10,7 +10,12 @@ import yaml
 
 pytestmark = pytest.mark.env("runtime")
 
-STEPS = ["ingest", "quality", "split", "train", "evaluate", "gates", "register"]
+STEPS = [
+    *("ingest", "privacy", "quality", "split", "leakage", "train", "evaluate"),
+    *("signal", "fairness", "plausibility", "gates", "register"),
+]
+
+GATES = ["privacy", "leakage", "signal", "fairness", "plausibility"]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +44,18 @@ def test_steps_and_their_order(document):
     tasks = document["root"]["dag"]["tasks"]
     assert set(tasks) == set(STEPS)
     assert tasks["split"]["dependentTasks"] == ["ingest", "quality"]
+    assert "privacy" in tasks["quality"]["dependentTasks"]
+    assert "leakage" in tasks["train"]["dependentTasks"]
+    assert {*GATES} <= set(tasks["gates"]["dependentTasks"])
     assert "gates" in tasks["register"]["dependentTasks"]
+
+
+def test_a_gate_is_asked_once():
+    from pipelines.resources import TRAINING
+
+    assert {step: TRAINING[step].retries for step in (*GATES, "quality", "gates")} == dict.fromkeys(
+        (*GATES, "quality", "gates"), 0
+    )
 
 
 @pytest.mark.parametrize("step", STEPS)

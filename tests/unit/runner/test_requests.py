@@ -45,6 +45,17 @@ def test_plausible_ranges_become_rules_of_quality_and_a_rule_wins(system):
     assert "probability" not in columns
 
 
+def test_what_is_declared_and_watched_becomes_rules_of_the_gates(system):
+    request = build(system)
+    assert request.declared() == {"personal": ["single", "selfemp", "hschool"], "special": {"afam": "ethnic_origin"}}
+    assert request.settings.fairness == {"metric": "demographic_parity", "at_most": 0.15}
+    assert request.settings.plausibility == {"monotonic": {"pirat": "up", "lvrat": "up"}}
+    stricter = build(changed(system, settings={"fairness": {"at_most": 0.05}}))
+    assert stricter.settings.fairness == {"metric": "demographic_parity", "at_most": 0.05}
+    assert stricter.recipe() != request.recipe()
+    assert request.model_copy(update={"personal": ()}).recipe() != request.recipe()
+
+
 def test_a_file_starts_from_the_workspace(system):
     data = system.data[0].model_copy(update={"source": "data/loans.csv"})
     assert build(system.model_copy(update={"data": (data,)})).source == "/workspace/data/loans.csv"

@@ -35,7 +35,7 @@ def graph_of(spec: EnvironmentSpec, workspace: Workspace) -> Graph:
 def staged(stage: str, **changes) -> EnvironmentSpec:
     """The shipped local environment at another stage."""
     values = load(LOCAL).model_dump(mode="json", by_alias=True)
-    off = [c for c in capabilities_of(Stage(stage)) if c in {Capability.CATALOG, Capability.REGULATORY_TESTS}]
+    off = [c for c in capabilities_of(Stage(stage)) if c in {Capability.CATALOG}]
     return EnvironmentSpec.model_validate({**values, "stage": stage, "capabilities": {"off": off}, **changes})
 
 

@@ -80,7 +80,7 @@ def test_a_fingerprint_names_settings_and_data():
     }
     assert len(marks) == 4
     assert settings_hash({"b": {"c": [1.5]}, "a": 1}) == settings_hash(recipe)
-    assert code_version().startswith("0.1.0+")
+    assert code_version().startswith("0.2.0+")
 
 
 def test_steps_import_only_the_standard_library():

@@ -6,7 +6,8 @@ import pytest
 from mlstrata_steps import StepError
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import ALGORITHMS, load
-from mlstrata_steps.evaluate import evaluate, plausible
+from mlstrata_steps.evaluate import evaluate
+from mlstrata_steps.plausibility import plausible
 from mlstrata_steps.tables import canonical, read_table, write_table
 from mlstrata_steps.train import train
 
