@@ -186,6 +186,18 @@ def audit(
 
 
 @app.command()
+def catalog(
+    env: Env,
+    system: Annotated[str, typer.Argument(metavar="[SYSTEM]", help="Only this system.", show_default=False)] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show data, models and systems with their owners, and how one came from the other. Changes nothing."""
+    from cli.catalog import catalog as run
+
+    run(env, system or None, as_json=as_json)
+
+
+@app.command()
 def predict(
     env: Env,
     system: System,

@@ -1,0 +1,137 @@
+"""Reads what the catalog is made from. A source that cannot be read is named, and never stops the others."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from services.runner.requests import WORKDIR
+from services.serving.releases import Releases
+
+DATABASE = f"{WORKDIR}/runner.db"
+SERVING = "data/serving"
+TIMEOUT = 5.0
+"""Seconds to wait for the registry: a catalog is read by people, and works without it."""
+_NEWEST = 200
+"""Runs of each system that are read."""
+_PAGE = 200
+_PAGES = 50
+"""Pages of versions at most: a registry that pages for ever must not hold the reader."""
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Past any proxy: the registry of an environment on this machine is on its loopback address."""
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What was read, as plain documents.
+
+    Attributes:
+        runs: The newest runs, newest first: id, system, state, cause, created, result, data_version, features and
+            stopped_at.
+        versions: Versions as MLflow's REST interface gives them; None when it could not be asked.
+        releases: System to its releases.
+        missing: What could not be read, as `SOURCE: why`.
+    """
+
+    runs: Sequence[Document] = ()
+    versions: Sequence[Document] | None = None
+    releases: Mapping[str, Releases] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+
+def read(home: Path, registry: str | None, systems: Iterable[str]) -> Sources:
+    """Read everything there is of an environment.
+
+    Args:
+        home: The environment's home folder.
+        registry: Address of MLflow; None: the environment is not up.
+        systems: Its systems.
+    """
+    names = tuple(systems)
+    missing: list[str] = []
+    runs: list[Document] = []
+    releases: dict[str, Releases] = {}
+    versions: list[Document] | None = None
+    database = home / DATABASE
+    if database.exists():
+        try:
+            runs = read_runs(database, names)
+        except (sqlite3.Error, ValueError, AttributeError):
+            missing.append("runs: the runner's database cannot be read")
+    else:
+        missing.append("runs: none were recorded yet")
+    if registry is None:
+        missing.append("registry: not up")
+    else:
+        try:
+            versions = [one for name in names for one in read_versions(registry, name)]
+        except (OSError, ValueError, AttributeError):
+            missing.append("registry: not reachable")
+    for name in names:
+        try:
+            releases[name] = Releases.read(home / SERVING / name)
+        except (OSError, ValueError):
+            missing.append(f"releases of {name}: cannot be read")
+    return Sources(runs, versions, releases, tuple(missing))
+
+
+def read_runs(database: Path, systems: Iterable[str]) -> list[Document]:
+    """Read the newest runs of each system, newest first, and change nothing.
+
+    Raises:
+        sqlite3.Error: It is no database of the runner.
+        ValueError: A row is not what the runner writes.
+    """
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+        db.row_factory = sqlite3.Row
+        query = (
+            "SELECT id, system, state, cause, created, result FROM runs WHERE system = ? "
+            "ORDER BY created DESC, rowid DESC LIMIT ?"
+        )
+        rows = [row for system in systems for row in db.execute(query, (system, _NEWEST)).fetchall()]
+        return [{**dict(row), **_seen(db, row)} for row in sorted(rows, key=lambda row: -row["created"])]
+
+
+def _seen(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    for artifact in db.execute("SELECT metadata FROM artifacts WHERE run = ? ORDER BY rowid", (row["id"],)):
+        metadata = {**json.loads(artifact["metadata"]), **metadata}
+    failed = db.execute("SELECT name FROM steps WHERE run = ? AND state = 'failed' ORDER BY position", (row["id"],))
+    first = failed.fetchone()
+    return {
+        "result": json.loads(row["result"]) if row["result"] else {},
+        "data_version": metadata.get("data_version"),
+        "features": metadata.get("features") or [],
+        "stopped_at": first["name"] if first else None,
+    }
+
+
+def read_versions(registry: str, system: str) -> list[Document]:
+    """Read every version of a system's model.
+
+    Raises:
+        OSError: The registry does not answer, or refuses.
+        ValueError: It answers something else than MLflow does.
+    """
+    found: list[Document] = []
+    token = ""
+    for _ in range(_PAGES):
+        query = {"filter": f"name = '{system}'", "max_results": str(_PAGE), "page_token": token}
+        address = f"{registry.rstrip('/')}/api/2.0/mlflow/model-versions/search"
+        text = urllib.parse.urlencode({name: value for name, value in query.items() if value})
+        with _DIRECT.open(f"{address}?{text}", timeout=TIMEOUT) as answer:
+            document = json.load(answer)
+        found += document.get("model_versions", [])
+        token = document.get("next_page_token", "")
+        if not token:
+            break
+    return found
