@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BINARY = 2
+CATEGORIES = 20
+"""Distinct texts up to which a report shows some: more may be names or notes, and a report holds no such value."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,6 @@ def _profile(column: pd.Series[object]) -> dict[str, object]:
     if kind in {"integer", "number"} and len(known):
         values = known.to_numpy(dtype="float64")
         profile |= {"min": float(values.min()), "max": float(values.max()), "mean": float(values.mean())}
-    else:
+    elif profile["distinct"] <= CATEGORIES:  # type: ignore[operator]
         profile["top"] = {str(value): int(count) for value, count in known.value_counts().head(5).items()}
     return profile

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlstrata_steps import StepError, StepRefused
 from mlstrata_steps.gates import gate, judge
-from mlstrata_steps.outcome import MARKER, reporting
+from mlstrata_steps.outcome import MARKER, Check, report_of, reporting
 from mlstrata_steps.versioning import code_version, fingerprint, settings_hash
 
 pytestmark = pytest.mark.env("runtime")
@@ -37,6 +37,25 @@ def test_a_failed_check_of_the_evaluation_refuses_too():
 def test_a_business_kpi_is_listed_and_gates_nothing():
     found = gate(evaluation(), [{"metric": "minutes_saved", "at_least": 6, "source": "review-queue"}])
     assert found["checks"][-1]["detail"] == "measured after release, from review-queue"
+
+
+def report(passed=True, **more):
+    check = Check("afam", passed, "differs by 0.2", **more)
+    return {"fairness": report_of([check], {"fairness_afam": 0.2, "none": None}, headline="afam 0.2")}
+
+
+def test_the_reports_of_other_gates_are_kept_with_their_names():
+    found = gate(evaluation(), [{"metric": "auc", "at_least": 0.7}], report())
+    assert [check["name"] for check in found["checks"]] == ["fairness: afam", "plausible", "auc"]
+    assert found["numbers"] == {"fairness_afam": 0.2}
+    assert found["headlines"]["fairness"] == "afam 0.2"
+    assert "auc: 0.800 (0.700 to 0.900), at least 0.7 asked for" in found["headlines"]["gates"]
+
+
+def test_a_report_that_refuses_stops_the_run_here_too():
+    with pytest.raises(StepRefused, match=r"fairness: afam: differs by 0\.2"):
+        gate(evaluation(), [], report(passed=False))
+    assert gate(evaluation(), [], report(passed=False, warns=True))["passed"] is True
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,14 @@ def test_good_data_passes_and_is_profiled(tmp_path):
     assert set(found["profile"]["group"]["top"]) == {"a", "b"}
 
 
+def test_a_profile_shows_categories_and_no_texts_of_people(tmp_path):
+    table = good().assign(who=[f"Person {n}" for n in range(600)])
+    profile = report(tmp_path, table)["profile"]
+    assert "top" in profile["group"]
+    assert "top" not in profile["who"]
+    assert profile["who"]["distinct"] == 600
+
+
 def of(column, **rule):
     return {"columns": {column: rule}}
 

@@ -4,6 +4,7 @@ import pytest
 from mlstrata_steps import StepError, StepRefused
 from mlstrata_steps.evaluate import evaluate
 from mlstrata_steps.ingest import ingest
+from mlstrata_steps.outcome import Check, report_of
 from mlstrata_steps.register import Lineage, numbers, register
 from mlstrata_steps.split import split
 from mlstrata_steps.train import train
@@ -47,6 +48,25 @@ def test_a_failed_gate_reaches_no_registry(trained):
     nowhere = {**common, "tracking_uri": "http://127.0.0.1:1"}
     with pytest.raises(StepRefused, match=r"at least 0\.99 asked for"):
         register("mortgage", *files, report, lineage, kpis=[{"metric": "auc", "at_least": 0.99}], **nowhere)
+
+
+def outcomes(passed):
+    checks = [Check("fairness: afam", passed, "differs by 0.2")]
+    return report_of(checks, {"fairness_afam": 0.2}, headlines={"fairness": "afam 0.2"})
+
+
+def test_the_outcomes_of_all_gates_are_asked_and_kept(trained):
+    import mlflow
+
+    files, report, lineage, common = trained
+    nowhere = {**common, "tracking_uri": "http://127.0.0.1:1"}
+    with pytest.raises(StepRefused, match=r"fairness: afam: differs by 0\.2"):
+        register("gated", *files, report, lineage, outcomes=outcomes(False), **nowhere)
+    found = register("gated", *files, report, lineage, outcomes=outcomes(True), **common)
+    client = mlflow.MlflowClient(common["tracking_uri"])
+    tags = client.get_model_version("gated", found["version"]).tags
+    assert (tags["gate.fairness"], tags["metric.fairness_afam"]) == ("passed: afam 0.2", "0.2")
+    assert client.get_run(found["run_id"]).data.metrics["fairness_afam"] == 0.2
 
 
 def test_no_registry_is_one_sentence(trained, monkeypatch):
