@@ -196,8 +196,8 @@ def test_killed_services_heal_by_themselves_in_seconds(job: Job) -> None:
     killed = ["mlflow", "gateway", f"serving-{SYSTEM}"]
     for name in killed:
         os.kill(before[name], signal.SIGKILL)
-    seconds = {"predictions": eventually(lambda: job.answers_with("1"), 15)}
-    seconds["all"] = eventually(lambda: job.platform.run("status", "local").code == 0, 30)
+    seconds = {"predictions": eventually(lambda: job.answers_with("1"), 45)}
+    seconds["all"] = eventually(lambda: job.platform.run("status", "local").code == 0, 60)
     after = job.platform.pids()
     assert {name for name in after if after[name] != before[name]} == set(killed)
     assert job.platform.run("plan", "local").code == 0
@@ -248,7 +248,7 @@ def test_drift_is_named_by_plan_and_repaired_by_up(job: Job, fault, named: set[s
     assert (again.code, again.json["drift"]) == (0, [])
     running = job.platform.services()
     assert {running.count(name) for name in ("supervisor", "gateway", "prometheus", "runner")} == {1}
-    eventually(lambda: job.answers_with("1"), 5)
+    eventually(lambda: job.answers_with("1"), 15)
 
 
 def test_keep_data_brings_the_same_registry_and_the_released_version_back(job: Job) -> None:
@@ -264,7 +264,7 @@ def test_keep_data_brings_the_same_registry_and_the_released_version_back(job: J
     job.platform.assert_healthy()
     assert job.versions() == versions != []
     job.token = job.platform.run("token", "local", CONSUMER).out.strip()
-    eventually(lambda: job.answers_with("1"), 5)
+    eventually(lambda: job.answers_with("1"), 15)
 
 
 def test_down_leaves_no_process_port_or_state(job: Job) -> None:
@@ -276,7 +276,8 @@ def test_down_leaves_no_process_port_or_state(job: Job) -> None:
     job.platform.assert_nothing_runs(ports)
     assert not job.platform.home.exists()
     left = [name for name in job.platform.files() if name != "environments/local.yaml"]
-    assert [name for name in left if "local" in name] == []
+    # The lock's file is empty, and stays: were it made anew, two runs could hold one lock each.
+    assert set(left) <= {".pulumi/meta.yaml", ".pulumi/engine/mlstrata.local.flock"}
     again = job.platform.run("down", "local", "--yes")
     assert (again.code, again.out) == (0, " local: nothing was up · nothing left\n")
     for command in (["status", "local"], ["token", "local", CONSUMER], ["train", "local", SYSTEM]):
