@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
 MLSTRATA = Path(sys.executable).with_name("mlstrata")
 SYSTEM = "mortgage-approval"
-FREE = "{kind: local, ports: {gateway: 0, mlflow: 0, prometheus: 0, alertmanager: 0, runner: 0}}"
+FREE = {"kind": "local", "ports": dict.fromkeys(("gateway", "mlflow", "prometheus", "alertmanager", "runner"), 0)}
 # A model that regularisation keeps from learning much: worse than the shipped one, and still good enough to register.
-WORSE = "{test_fraction: 0.25, seed: 0, parameters: {C: 0.001}}"
+WORSE = {"parameters": {"C": 0.001}}
 
 
 class People:
@@ -31,16 +31,18 @@ class People:
         self.file = root / "environments" / "local.yaml"
         data = root / ".mlstrata" / "local" / "data"
         self.log, self.serving = data / "audit" / "audit.jsonl", data / "serving" / SYSTEM
-        text = (ROOT / "environments/local.yaml").read_text()
-        text = re.sub(r"(?m)^target:.*$", f"target: {FREE}", text)
-        text = re.sub(r"(?m)^stage: \w+", "stage: prerequisites", text)
+        self.declared = yaml.safe_load((ROOT / "environments/local.yaml").read_text())
+        self.declared |= {"target": FREE, "stage": "prerequisites", "capabilities": {}}
         self.file.parent.mkdir()
-        self.file.write_text(re.sub(r"(?m)^capabilities:.*$", "", text))
+        self.declare()
 
-    def edit(self, pattern: str, replacement: str) -> None:
-        text, count = re.subn(pattern, replacement, self.file.read_text())
-        assert count == 1, pattern
-        self.file.write_text(text)
+    @property
+    def system(self) -> dict:
+        """What the environment's file says of the system; `declare` writes what was changed in it."""
+        return next(one for one in self.declared["systems"] if one["name"] == SYSTEM)
+
+    def declare(self) -> None:
+        self.file.write_text(yaml.safe_dump(self.declared))
 
     def run(self, *arguments: str, code: int = 0, user: str = "ana", **options) -> subprocess.CompletedProcess:
         environ = {**os.environ, "MLSTRATA_WORKSPACE": str(self.root), "LOGNAME": user, "NO_COLOR": "1"}
@@ -48,6 +50,16 @@ class People:
         done = subprocess.run([MLSTRATA, *arguments], capture_output=True, text=True, check=False, **given)
         assert done.returncode == code, (arguments, done.stdout, done.stderr)
         return done
+
+    def at_terminal(self, typed: str, *arguments: str, **options) -> subprocess.CompletedProcess:
+        """Run a command whose questions get `typed` for an answer."""
+        ours, theirs = pty.openpty()
+        try:
+            os.write(ours, f"{typed}\n".encode())
+            return self.run(*arguments, stdin=theirs, **options)
+        finally:
+            os.close(ours)
+            os.close(theirs)
 
     def json(self, *arguments: str, **options) -> dict:
         return json.loads(self.run(*arguments, "--json", **options).stdout)
@@ -74,7 +86,8 @@ def people(tmp_path_factory) -> Iterator[People]:
 @pytest.fixture(scope="module")
 def second(people) -> dict:
     """Version 2, worse than version 1, and a limit that the business has set between the two since."""
-    people.edit(r"settings: \{test_fraction.*\}", f"settings: {WORSE}")
+    people.system["model"]["settings"] |= WORSE
+    people.declare()
     trained = people.json("train", "local", SYSTEM)
     assert trained["version"] == "2"
     figures = people.run("release", "local", SYSTEM, "--reason", "to look at it", code=2).stdout
@@ -82,7 +95,8 @@ def second(people) -> dict:
     assert found, figures
     worse, better = map(float, found.groups())
     assert 0.75 < worse < better
-    people.edit(r"at_least: 0\.75", f"at_least: {(worse + better) / 2:.4f}")
+    people.system["kpis"] = [{"metric": "auc", "at_least": round((worse + better) / 2, 4)}]
+    people.declare()
     return {"worse": worse, "better": better}
 
 
@@ -100,12 +114,9 @@ def test_a_release_shows_both_and_waits_for_a_yes(people, second):
     assert "candidate 2" in quiet.stdout
     assert "champion 1" in quiet.stdout
     assert re.search(r"auc .*at least 0\.\d+ +OUTSIDE", quiet.stdout)
-    assert "✓ probabilities in range" in quiet.stdout
-    ours, theirs = pty.openpty()
-    os.write(ours, b"n\n")
-    asked = people.run("release", "local", SYSTEM, "--reason", "fresher", code=130, stdin=theirs)
-    os.close(ours)
-    os.close(theirs)
+    assert "✓ auc: 0." in quiet.stdout
+    assert quiet.stdout.count("\n ✓ ") > 1, "what training found plausible is shown too"
+    asked = people.at_terminal("n", "release", "local", SYSTEM, "--reason", "fresher", code=130)
     assert "in place of 1 although outside of its limits: auc?" in asked.stdout + asked.stderr
     assert people.answers() == "1"
     assert people.log.read_bytes() == before
@@ -148,10 +159,10 @@ def test_one_releases_and_the_other_goes_back_within_seconds(people, second, rec
 
 
 def test_a_decider_may_be_named(people, second):
-    people.run(
-        "release", "local", SYSTEM, "--yes", "--version", "2", "--reason", "the board", "--decider", "Cleo Board"
-    )
-    people.run("rollback", "local", SYSTEM, "--reason", "the board again", "--decider", "Cleo Board")
+    decider = ("--decider", "Cleo Board")
+    people.at_terminal("y", "release", "local", SYSTEM, "--version", "2", "--reason", "the board", *decider)
+    assert people.answers() == "2"
+    people.run("rollback", "local", SYSTEM, "--reason", "the board again", *decider)
     assert [entry["who"] for entry in people.decisions()[-2:]] == ["Cleo Board"] * 2
 
 
