@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def read(home: Path, registry: str | None, systems: Iterable[str]) -> Sources:
     else:
         try:
             versions = [one for name in names for one in read_versions(registry, name)]
-        except (OSError, ValueError, AttributeError):
+        except (OSError, HTTPException, ValueError, AttributeError, TypeError, KeyError):
             missing.append("registry: not reachable")
     for name in names:
         try:
@@ -120,7 +121,8 @@ def read_versions(registry: str, system: str) -> list[Document]:
 
     Raises:
         OSError: The registry does not answer, or refuses.
-        ValueError: It answers something else than MLflow does.
+        HTTPException: It does not speak HTTP.
+        AttributeError, KeyError, TypeError, ValueError: It answers something else than MLflow does.
     """
     found: list[Document] = []
     token = ""
@@ -130,7 +132,7 @@ def read_versions(registry: str, system: str) -> list[Document]:
         text = urllib.parse.urlencode({name: value for name, value in query.items() if value})
         with _DIRECT.open(f"{address}?{text}", timeout=TIMEOUT) as answer:
             document = json.load(answer)
-        found += document.get("model_versions", [])
+        found += [{**one, "version": str(int(one["version"]))} for one in document.get("model_versions", [])]
         token = document.get("next_page_token", "")
         if not token:
             break

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import sqlite3
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -249,11 +250,25 @@ def test_every_page_of_the_registry_is_read(registry):
     assert registry.asked[0]["filter"] == [f"name = '{SYSTEM}'"]
 
 
-@pytest.mark.parametrize("answer", [b"<html>", b"[]"])
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"model_versions": [{}]}', b'{"model_versions": 3}'])
 def test_something_else_at_the_registrys_address_is_a_missing_registry(registry, home, answer):
     registry.answer = answer
     sources = read(home, address(registry), [SYSTEM])
     assert sources.versions is None
+    assert sources.missing == ("registry: not reachable",)
+
+
+def test_what_speaks_no_http_is_a_missing_registry(home):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def talk():
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(b"* OK ready for mail\r\n")
+
+        threading.Thread(target=talk, daemon=True).start()
+        sources = read(home, f"http://127.0.0.1:{server.getsockname()[1]}", [SYSTEM])
     assert sources.missing == ("registry: not reachable",)
 
 
