@@ -39,12 +39,17 @@ def identity(home: Path) -> str:
 
 def check_home(home: Path) -> None:
     """Refuse a home folder whose path the supervisor's configuration cannot hold."""
-    if any(sign in str(home) for sign in ("\n", " ;", " #", '"', ",")):
-        raise SupervisionError(f"{home}: the path must not hold a quote, a comma, ' ;' or ' #'; move the checkout")
+    if any(sign in str(home) for sign in ("\n", " ;", " #", '"', ",", "%", "[", "*", "?")):
+        raise SupervisionError(
+            f"{home}: the path must not hold a quote, a comma, %, [, *, ?, ' ;' or ' #'; move the checkout"
+        )
 
 
 def render_config(home: Path, socket: Path) -> str:
-    """Return supervisord's configuration: one unix socket for its owner alone, no port."""
+    """Return supervisord's configuration: one unix socket for its owner alone, no port.
+
+    What it includes is named from its own folder: supervisord takes a space for the start of another pattern.
+    """
     here, there = (str(path).replace("%", "%%") for path in (home, socket))
     return f"""\
 [supervisord]
@@ -68,7 +73,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://{there}
 
 [include]
-files={here}/{_PROGRAMS}/*.conf
+files={_PROGRAMS.removeprefix("config/")}/*.conf
 """
 
 

@@ -58,7 +58,8 @@ class Job:
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
-    platform = Platform(tmp_path_factory.mktemp("job"))
+    # With a space, as in people's folders.
+    platform = Platform(tmp_path_factory.mktemp("the job"))
     platform.declare()
     begun = time.monotonic()
     first = platform.run("up", "local", "--yes", "--train")

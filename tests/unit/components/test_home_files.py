@@ -88,7 +88,7 @@ def test_a_contributed_file_says_when_it_is_not_as_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ['a "b', "a ;b", "a #b", "a,b"])
+@pytest.mark.parametrize("name", ['a "b', "a ;b", "a #b", "a,b", "100%", "a[b]", "a*"])
 def test_a_home_that_the_supervisor_cannot_name_is_refused(name):
     with pytest.raises(SupervisionError, match="move the checkout"):
         check_home(Path("/home") / name)
