@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CHANCE = 0.5
 
 PERMUTATIONS: Mapping[str, int] = {"logistic_regression": 19, "random_forest": 5, "hist_gradient_boosting": 9}
-"""Shuffled models by algorithm: what takes a second or two; 19 are the fewest that make luck rarer than one in twenty."""
+"""Shuffled models by algorithm: what takes a second or two. 19 is the least that makes luck one in twenty."""
 
 
 @dataclass(frozen=True)
