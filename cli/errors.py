@@ -14,6 +14,7 @@ from cli.console import Failed, UsageError, complain
 if TYPE_CHECKING:
     from typer.exceptions import TyperException
 
+PASSPHRASE_VARIABLES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")  # the first one set is taken
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -64,6 +65,9 @@ def _message(error: BaseException) -> str:
     """Return an error's text; what the program itself says to its user (a RunError) stands alone."""
     inner = getattr(error, "error", None)
     text = str(inner if type(inner).__name__ == "RunError" else error)
+    if (engine := sys.modules.get("engine")) and isinstance(error, engine.WrongPassphrase):
+        given = next((name for name in PASSPHRASE_VARIABLES if name in os.environ), "the environment's own file")
+        text += f"; it came from {given}"
     # A service's own sentence is written for people; the engine names the class of what any provider raises.
     return text.replace("SupervisionError: ", "")
 

@@ -96,9 +96,9 @@ def show_steps(steps: Iterable[engine.Step], details: Mapping[str, str]) -> None
     others: dict[str, Counter[str]] = {}
     for step in steps:
         kind = kind_of(step.type)
-        if step.op == "same" or (kind in WAITING and step.op == "update"):
+        if step.op == "same":
             continue
-        if kind in NAMED or step.op in ("update", "replace"):
+        if kind in NAMED or (step.op in ("update", "replace") and kind not in WAITING):
             show_step(step, detail=details.get(step.name, "") if step.op != "delete" else "")
         else:
             others.setdefault(step.op, Counter())[kind.lower()] += 1
