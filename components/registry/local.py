@@ -29,8 +29,9 @@ class Registry(LocalComponent):
             health=loopback(args.port, "/health"),
             ports={SERVICE: args.port},
             command=[
-                *(str(binaries["mlflow"]), "server", "--host", "127.0.0.1", "--port", text(args.port)),
-                *("--backend-store-uri", f"sqlite:///{data}/mlflow.db", "--artifacts-destination", str(args.artifacts)),
+                *(str(binaries["python"]), "-m", "services.registry", f"{data}/mlflow.db"),
+                *("--host", "127.0.0.1", "--port", text(args.port)),
+                *("--artifacts-destination", str(args.artifacts)),
                 *("--workers", "1", "--expose-prometheus", f"{home}/run/mlflow-metrics"),
             ],
             environment={

@@ -15,6 +15,7 @@ from components.supervision.common import SupervisionError, plain
 from components.supervision.files import read_json, tail
 
 _ANSWER_SECONDS = 3.0
+_RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def wait(check: Check, home: Path, client: SupervisorClient, seconds: float) -> 
     deadline = time.monotonic() + seconds
     complaint = check.complaint()
     looked = 0.0
+    seen: set[int] = set()
     while complaint is not None:
         now = time.monotonic()
         if now - looked > 1.0:
@@ -79,6 +81,10 @@ def wait(check: Check, home: Path, client: SupervisorClient, seconds: float) -> 
             if info is None or info.state in {"FATAL", "STOPPED"}:
                 state = info.state.lower() if info else "unknown to the supervisor"
                 raise SupervisionError(_report(check, home, f"gave up ({state}) after {time.time() - began:.0f} s"))
+            # One that dies later than the supervisor's own patience is started again for ever.
+            seen |= {info.pid} - {0}
+            if len(seen) > _RESTARTS:
+                raise SupervisionError(_report(check, home, f"keeps ending: started {len(seen)} times"))
         if now >= deadline:
             raise SupervisionError(_report(check, home, f"is not healthy after {seconds:.0f} s: {complaint}"))
         time.sleep(0.1)
