@@ -188,7 +188,7 @@ def _wanted(spec: EnvironmentSpec) -> Mapping[str, Mapping[str, int]]:
 
 def _binaries(spec: EnvironmentSpec, workspace: Workspace) -> Binaries:
     needs: list[tuple[Capability, tuple[str, ...]]] = [
-        (Capability.REGISTRY, ("mlflow",)),
+        (Capability.REGISTRY, ("mlflow", "python")),
         (Capability.SERVING, ("mlserver",)),
         (Capability.GATEWAY, ("envoy",)),
         (Capability.PIPELINES, ("python",)),

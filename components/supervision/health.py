@@ -15,7 +15,7 @@ from components.supervision.common import SupervisionError, plain
 from components.supervision.files import read_json, tail
 
 _ANSWER_SECONDS = 3.0
-_RESTARTS = 3
+_RESTARTS = 5  # more than the supervisor itself tries (startretries), so that its own verdict comes first
 
 
 @dataclass(frozen=True)

@@ -322,7 +322,7 @@ def test_a_program_that_keeps_ending_is_told_early(place):
     # It lives longer than the supervisor's own patience, so the supervisor starts it again for ever.
     program = "import time; print('no such table', flush=True); time.sleep(2.2); raise SystemExit(1)"
     made = place.service.create(place.props(command=[sys.executable, "-c", program])).outs
-    with pytest.raises(SupervisionError, match=r"(?s)web keeps ending: started 4 times.*no such table"):
+    with pytest.raises(SupervisionError, match=r"(?s)web keeps ending: started 6 times.*no such table"):
         place.ready.create({**place.checks(made["started"]), "seconds": 60.0})
 
 
