@@ -227,7 +227,8 @@ def _decided(before: Releases, kind: Kind, candidate: Candidate, reason: str, de
     after = before.model_copy(update={"champion": version, "history": history, "settled": False})
     # The version that serves until the routes follow, and the one to go back to, stay in memory.
     wanted = (version, previous, after.before_champion(), before.challenger, before.shadow)
-    loaded = sorted({one for one in wanted if one}, key=int)
+    # A version from further back may have been pruned meanwhile: what is not at hand must not be promised.
+    loaded = sorted({one for one in wanted if one in {version, *before.loaded}}, key=int)
     return after.model_copy(update={"loaded": tuple(loaded)})
 
 

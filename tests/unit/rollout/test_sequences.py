@@ -168,6 +168,11 @@ class Rollouts(RuleBasedStateMachine):
                 rollback(self.context(), SYSTEM, reason="back")
             assert self.releases() == before
             return
+        if not self.within_reach(expected):
+            with pytest.raises(RolloutError, match="the registry does not answer"):
+                rollback(self.context(), SYSTEM, reason="back")
+            assert self.releases() == before
+            return
         done = rollback(self.context(), SYSTEM, reason="back")
         assert done.version == expected
         assert bool(done.warnings) == World.registry_down
@@ -215,7 +220,18 @@ class Rollouts(RuleBasedStateMachine):
         self.settled(version)
         assert len(self.releases().history) == history + changes
 
-    @precondition(lambda self: self.releases().settled and self.releases().before_champion())
+    def within_reach(self, version):
+        """Whether the files of `version` are here, or the registry can give them again."""
+        models = self.home / "data" / "serving" / SYSTEM / "models"
+        return not World.registry_down or (models / version).is_dir()
+
+    @precondition(
+        lambda self: (
+            self.releases().settled
+            and self.releases().before_champion()
+            and self.within_reach(self.releases().before_champion())
+        )
+    )
     @rule(step=st.sampled_from(STEPS[1:-1]))
     def a_rollback_dies_and_is_run_again(self, step):
         expected, history = self.releases().before_champion(), len(self.releases().history)

@@ -11,7 +11,10 @@ from mlstrata_steps.estimator import load
 
 pytestmark = pytest.mark.env("runtime")
 
-STEPS = ["ingest", "quality", "split", "train", "evaluate", "gates", "register"]
+STEPS = [
+    *("ingest", "privacy", "quality", "split", "leakage", "train", "evaluate", "signal", "fairness", "plausibility"),
+    *("gates", "register"),
+]
 
 
 def loans(path, rows=800, seed=0):
@@ -91,14 +94,14 @@ def test_the_cache_holds_what_the_data_and_settings_still_say(run, folder):
 
     loans(folder / "cached.csv", seed=2)
     assert cached() == set()
-    assert cached() == {"quality", "split", "train", "evaluate"}
+    assert cached() == {"privacy", "quality", "split", "leakage", "train", "evaluate"}
     # The same rows in another order are the same data.
     pd.read_csv(folder / "cached.csv", float_precision="round_trip")[::-1].to_csv(folder / "cached.csv", index=False)
-    assert cached() == {"quality", "split", "train", "evaluate"}
+    assert cached() == {"privacy", "quality", "split", "leakage", "train", "evaluate"}
     # Another algorithm reuses what comes before it.
     forest = {"algorithm": "random_forest", "settings": {"parameters": {"n_estimators": 5, "max_features": 1.0}}}
     told, _, _ = run(**high, **forest)
-    assert {step.name for step in told if step.cached} == {"quality", "split"}
+    assert {step.name for step in told if step.cached} == {"privacy", "quality", "split", "leakage"}
     (model,) = next(step.artifacts for step in told if step.name == "train" and step.artifacts)
     chosen = load(model.uri).named_steps["classify"].get_params()
     # Numbers keep their kind on the way: 1 would mean one feature, 1.0 means all; 5.0 trees are refused.
@@ -110,7 +113,7 @@ def test_the_cache_holds_what_the_data_and_settings_still_say(run, folder):
 def test_refusals_stop_the_run_with_their_reason(run, folder):
     loans(folder / "few.csv", rows=80)
     told, error, log = run(source=str(folder / "few.csv"))
-    assert [step.name for step in told if step.state.ended] == ["ingest", "quality"]
+    assert [step.name for step in told if step.state.ended] == ["ingest", "privacy", "quality"]
     assert error.startswith("quality: rows: 80 rows, at least 500 needed")
     assert told[-1].error == error.removeprefix("quality: ")
     assert "Traceback" not in log
