@@ -329,3 +329,28 @@ def test_a_program_that_keeps_ending_is_told_early(place):
 def test_a_service_cannot_start_without_its_supervisor(place):
     with pytest.raises(SupervisionError, match="no supervisor answers"):
         place.service.create(place.props())
+
+
+PARENT = """
+import subprocess, sys
+sys.exit(subprocess.call([sys.executable, "-S", "-c", *sys.argv[1:]]))
+"""
+
+
+def test_a_service_whose_main_process_dies_is_not_kept_out_by_its_own_children(place):
+    """MLflow is two processes: the one the supervisor knows, and the one that holds the port."""
+    command = [sys.executable, "-S", "-c", PARENT, SERVER, str(place.port), str(place.home / "config/web/page")]
+    place.up(command=command)
+    parent = place.client.info("web").pid
+    (orphan,) = {p.pid for p in marked_processes(place.home) if p.service == "web"} - {parent}
+    os.kill(parent, signal.SIGKILL)
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        info = place.client.info("web")
+        alive = {p.pid for p in marked_processes(place.home) if p.service == "web"}
+        if info.state == "RUNNING" and info.pid != parent and len(alive) == 2 and orphan not in alive:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail(f"{info}, alive {alive}, orphan {orphan}")
+    assert place.page()
