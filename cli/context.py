@@ -119,7 +119,12 @@ class Context:
         return passphrase
 
     def options(
-        self, *, create: bool = False, refresh: bool = False, on_event: Callable[[engine.Event], None] | None = None
+        self,
+        *,
+        create: bool = False,
+        refresh: bool = False,
+        on_event: Callable[[engine.Event], None] | None = None,
+        approve: Callable[[engine.Result], None] | None = None,
     ) -> engine.Options:
         """Return the engine's options for one run."""
         import engine
@@ -128,6 +133,7 @@ class Context:
             refresh=refresh,
             passphrase=engine.Passphrase(self.passphrase(create=create)),
             on_event=on_event or (lambda _event: None),
+            approve=approve,
         )
 
     def require_local(self, command: str) -> None:

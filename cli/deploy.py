@@ -13,6 +13,7 @@ from cli.recorded import recorded
 
 if TYPE_CHECKING:
     import engine
+    from cli.gate import Gate
 
 PLANNED = {"create": "to create", "update": "to change", "replace": "to replace", "delete": "to delete"}
 DONE = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
@@ -49,8 +50,13 @@ def plan(name: str, *, as_json: bool) -> None:
 
 
 def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
-    """Make the environment what its file says; with `train`, give each system a first version."""
+    """Make the environment what its file says, if its policies let it; with `train`, give systems a first version.
+
+    Raises:
+        Refused: a policy blocks the plan; nothing was changed.
+    """
     import engine
+    from cli.gate import Gate, Refused, leaving_nothing
 
     context = Context.open(name)
     context.require_local("up")
@@ -59,12 +65,20 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
     confirm(yes, f"Bring {name} up?", as_json)
     if not as_json:
         _headline(context)
-    with progress("starting") as listen:
-        options = context.options(create=True, refresh=context.checkpoint.exists(), on_event=listen)
-        result = engine.up(context.program, context.backend, options)
-    document = _document(context, result)
+    gate = Gate(context)
+    try:
+        with leaving_nothing(context), progress("starting") as listen:
+            refresh = context.checkpoint.exists()
+            options = context.options(create=True, refresh=refresh, on_event=listen, approve=gate.approve)
+            result = engine.up(context.program, context.backend, options)
+    except Refused:
+        if as_json:
+            say_json({"environment": name, "refused": True, "policies": gate.document()})
+        raise
+    document = _document(context, result) | {"policies": gate.document()}
     if not as_json:
         _show_up(context, result)
+        _show_policies(context, gate)
     if train:
         from cli.firstrun import first_versions
 
@@ -162,6 +176,13 @@ def _show_up(context: Context, result: engine.Result) -> None:
         say(f" nothing to do: {result.counts.get('same', 0)} resources are as the file says · {result.seconds:.1f} s")
         return
     say(f" {counts_of(result.counts, DONE)} in {result.seconds:.1f} s · state {where}")
+
+
+def _show_policies(context: Context, gate: Gate) -> None:
+    from policies.reports.text_ import summary
+
+    if gate.report is not None:
+        say(f" policies: {summary(gate.report)} · `mlstrata check {context.name}`")
 
 
 def _document(context: Context, result: engine.Result) -> dict[str, Any]:

@@ -204,6 +204,7 @@ class Options:
         on_event: called with each event, one at a time, from any thread.
         cancel: lets a caller stop the run; the engine makes one and ties it to SIGINT and SIGTERM otherwise.
         preflight: plan the whole program before ``up`` changes anything, so what is refused is refused first.
+        approve: called with that plan before ``up`` changes any resource; what it raises ends the run there.
     """
 
     parallel: int = 64
@@ -212,3 +213,4 @@ class Options:
     on_event: Callable[[Event], None] = ignore
     cancel: Cancellation | None = None
     preflight: bool = True
+    approve: Callable[[Result], None] | None = None

@@ -51,6 +51,8 @@ def up(program: Program, backend: Backend, options: Options | None = None) -> Re
     The whole program is planned first (``options.preflight``), so a protected resource, a package this engine has
     no provider for, or a program that fails are told before anything changes.
 
+    ``options.approve`` sees that same plan and may refuse it by raising.
+
     Raises:
         EngineError: see :mod:`engine.errors`; its ``result`` holds what was done before.
     """
@@ -61,7 +63,9 @@ def up(program: Program, backend: Backend, options: Options | None = None) -> Re
         if options.refresh:
             snapshot, drift = _refresh_and_write(session, snapshot)
         if options.preflight:
-            _preflight(session, snapshot)
+            planned = _preflight(session, snapshot)
+            if options.approve is not None:
+                options.approve(planned)
             snapshot = session.snapshot()
         return replace(_apply(session, snapshot), drift=drift, seconds=time.monotonic() - started)
 
@@ -190,10 +194,11 @@ def _refresh_and_write(session: Session, snapshot: Snapshot) -> tuple[Snapshot, 
     return snapshot, drift
 
 
-def _preflight(session: Session, snapshot: Snapshot) -> None:
+def _preflight(session: Session, snapshot: Snapshot) -> Result:
     told = len(session.emit.diagnostics)
-    _plan(session, snapshot, strict=True, quiet=True)
+    planned = _plan(session, snapshot, strict=True, quiet=True)
     del session.emit.diagnostics[told:]
+    return planned
 
 
 def _plan(session: Session, snapshot: Snapshot, *, strict: bool, quiet: bool) -> Result:

@@ -55,6 +55,12 @@ def heading(report: Report) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def refusal(report: Report, places: Places) -> str:
+    """Return only what stops a deployment: each violation with its place, reason and fix."""
+    lines = [line for result in report.results if result.blocking for line in _lines(result, places)]
+    return "\n".join([*lines, *(f" FAIL exemptions.yaml: {error}" for error in report.errors)])
+
+
 def _one(report: Report, places: Places) -> str:
     lines = [f" {heading(report)}"]
     order = {"FAIL": 0, "WARN": 1, "UNKN": 2}
