@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -39,3 +40,16 @@ def exports(context: Context) -> dict[str, Any]:
         if "urls" in stack.outputs:
             return stack.outputs
     raise UsageError(f"{context.name} is not up: `mlstrata up {context.name}` first")
+
+
+def registry_address(context: Context) -> str:
+    """Return the registry's address, and let this process, and what it starts, ask there as the environment's user.
+
+    Raises:
+        UsageError: the environment is not up.
+    """
+    from services.registry.access import variables
+
+    address: str = exports(context)["urls"]["mlflow"]
+    os.environ.update(variables(context.home))
+    return address

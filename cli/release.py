@@ -12,7 +12,7 @@ from cli.comparison import as_document, show_comparison
 from cli.console import UsageError, confirm, err, say, say_json
 from cli.context import Context
 from cli.predict import find_system
-from cli.recorded import exports, recorded
+from cli.recorded import exports, recorded, registry_address
 
 if TYPE_CHECKING:
     from services.rollout import Comparison, Release, RolloutContext
@@ -85,7 +85,7 @@ def rollout_context(context: Context, on_step: Callable[[str], None] | None = No
     }
     return RolloutContext(
         home=context.home,
-        tracking_uri=urls["mlflow"],
+        tracking_uri=registry_address(context),
         serving_urls=serving,
         gateway_url=urls["gateway"],
         decider=_user(),

@@ -9,6 +9,7 @@ from typing import Any
 from cli.console import out, say, say_json
 from cli.context import Context
 from cli.recorded import exports, recorded
+from services.registry.access import PASSWORD_FILE, USER
 
 
 def status(name: str, *, as_json: bool) -> None:
@@ -23,7 +24,8 @@ def status(name: str, *, as_json: bool) -> None:
     healthy = bool(services) and all(service["healthy"] for service in services)
     if as_json:
         document = {"environment": name, "stage": context.spec.stage.value, "healthy": healthy}
-        say_json({**document, "services": services, "systems": systems, "urls": exported["urls"]})
+        access = {"mlflow": {"user": USER, "password_file": str(context.home / PASSWORD_FILE)}}
+        say_json({**document, "services": services, "systems": systems, "urls": exported["urls"], "access": access})
     else:
         out().print(f"[bold] {name}[/bold]  {context.spec.target.kind} · stage {context.spec.stage.value}")
         for service in services:
@@ -35,6 +37,7 @@ def status(name: str, *, as_json: bool) -> None:
             say(f"      {system['name']:<28} {version}")
         for label, url in exported["urls"].items():
             say(f"      {label:<28} {url}")
+        say(f"      {'password of mlflow':<28} user {USER}, in {context.home / PASSWORD_FILE}")
     if not healthy:
         raise typer.Exit(1)
 

@@ -14,7 +14,7 @@ from typing import Any
 from cli.console import Failed, UsageError, err, out, say, say_json
 from cli.context import Context
 from cli.predict import find_system
-from cli.recorded import exports
+from cli.recorded import exports, registry_address
 from environments import Capability, Workspace
 
 POLL_SECONDS = 0.3
@@ -70,7 +70,7 @@ def _request(context: Context, system: str) -> dict[str, Any]:
             find_system(context, system),
             root=context.workspace.root,
             home=context.home,
-            tracking_uri=exports(context)["urls"]["mlflow"],
+            tracking_uri=registry_address(context),
         )
     except NotTrainable as error:
         raise UsageError(f"{context.workspace.environment_file(context.name)}: {error}") from None

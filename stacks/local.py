@@ -101,6 +101,7 @@ class _Local:
         registry = Registry("registry", args)
         self.components.append(registry)
         self.urls["mlflow"] = registry.uri
+        self.registry_access = registry.access
 
     def _pipelines(self) -> None:
         if Capability.PIPELINES not in self.spec.capabilities:
@@ -111,6 +112,7 @@ class _Local:
             root=self.root,
             port=self.ports["runner"].port("runner"),
             tracking_uri=self.urls["mlflow"],
+            registry_access=self.registry_access,
             systems=[system for system in self.spec.systems if untrainable(system) is None],
         )
         pipelines = Pipelines("pipelines", args)

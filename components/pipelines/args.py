@@ -22,6 +22,7 @@ class PipelinesArgs:
         root: The workspace, which a data set's relative path starts from.
         port: The runner's loopback port.
         tracking_uri: Address of the registry that models go to.
+        registry_access: The variables with which a client of the registry says who it is; secret.
         systems: The systems that are trained here.
     """
 
@@ -30,4 +31,5 @@ class PipelinesArgs:
     root: Path
     port: pulumi.Input[int]
     tracking_uri: pulumi.Output[str]
+    registry_access: pulumi.Output[dict[str, str]]
     systems: Sequence[SystemSpec]

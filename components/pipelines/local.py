@@ -42,7 +42,7 @@ class Pipelines(LocalComponent):
                 str(args.host.binaries["python"]),
                 *("-m", "services.runner", "--settings", str(home / _SETTINGS_FILE)),
             ],
-            environment={"MLFLOW_DISABLE_TELEMETRY": "true"},
+            environment=args.registry_access.apply(lambda access: {**access, "MLFLOW_DISABLE_TELEMETRY": "true"}),
             files={
                 _SETTINGS_FILE: File(pulumi.Output.all(args.port, args.tracking_uri).apply(_settings(args))),
                 TOKEN_FILE: File(self.token.secret),

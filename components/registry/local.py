@@ -6,8 +6,12 @@ import pulumi
 
 from components.host import LocalComponent, loopback, text
 from components.registry.args import RegistryArgs
+from components.supervision.credential import Credential
+from components.supervision.service import File
 from services.alerts.rules import service_rules
 from services.alerts.settings import Watched
+from services.registry.access import PASSWORD_FILE
+from services.registry.access import of as access_of
 
 SERVICE = "mlflow"
 
@@ -17,6 +21,7 @@ class Registry(LocalComponent):
 
     Attributes:
         uri: The address that MLflow's clients take.
+        access: The variables with which they say who they are; secret.
     """
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -24,6 +29,8 @@ class Registry(LocalComponent):
         home, binaries = args.host.home, args.host.binaries
         data = home / "data/mlflow"
         self.uri = loopback(args.port)
+        password = Credential(f"{SERVICE}-password", kind="token", opts=self.child()).secret
+        self.access = password.apply(access_of)
         self.run(
             SERVICE,
             health=loopback(args.port, "/health"),
@@ -32,8 +39,10 @@ class Registry(LocalComponent):
                 *(str(binaries["python"]), "-m", "services.registry", f"{data}/mlflow.db"),
                 *("--host", "127.0.0.1", "--port", text(args.port)),
                 *("--artifacts-destination", str(args.artifacts)),
-                *("--workers", "1", "--expose-prometheus", f"{home}/run/mlflow-metrics"),
+                *("--metrics", f"{home}/run/mlflow-metrics"),
+                *("--password-file", str(home / PASSWORD_FILE)),
             ],
+            files={PASSWORD_FILE: File(password)},
             environment={
                 # Without its job runner it is two processes rather than ten, and less than half the memory.
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -13,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from services.registry.access import header, variables
 from services.runner.requests import WORKDIR
 from services.serving.releases import Releases
 
@@ -74,7 +75,8 @@ def read(home: Path, registry: str | None, systems: Iterable[str]) -> Sources:
         missing.append("registry: not up")
     else:
         try:
-            versions = [one for name in names for one in read_versions(registry, name)]
+            access = header(variables(home))
+            versions = [one for name in names for one in read_versions(registry, name, access)]
         except (OSError, HTTPException, ValueError, AttributeError, TypeError, KeyError):
             missing.append("registry: not reachable")
     for name in names:
@@ -116,8 +118,8 @@ def _seen(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def read_versions(registry: str, system: str) -> list[Document]:
-    """Read every version of a system's model.
+def read_versions(registry: str, system: str, access: Mapping[str, str] | None = None) -> list[Document]:
+    """Read every version of a system's model; `access` is the header that says who asks.
 
     Raises:
         OSError: The registry does not answer, or refuses.
@@ -130,7 +132,8 @@ def read_versions(registry: str, system: str) -> list[Document]:
         query = {"filter": f"name = '{system}'", "max_results": str(_PAGE), "page_token": token}
         address = f"{registry.rstrip('/')}/api/2.0/mlflow/model-versions/search"
         text = urllib.parse.urlencode({name: value for name, value in query.items() if value})
-        with _DIRECT.open(f"{address}?{text}", timeout=TIMEOUT) as answer:
+        request = urllib.request.Request(f"{address}?{text}", headers=dict(access or {}))  # noqa: S310 - our own address
+        with _DIRECT.open(request, timeout=TIMEOUT) as answer:
             document = json.load(answer)
         found += [{**one, "version": str(int(one["version"]))} for one in document.get("model_versions", [])]
         token = document.get("next_page_token", "")

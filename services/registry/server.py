@@ -1,0 +1,89 @@
+"""MLflow's server with a guard in front, in one process.
+
+`mlflow server` starts a second process for the application, and so pays for MLflow's imports twice; what it does
+besides is hand over its options in variables, which is done here. Pinned with MLflow: the variables are its own.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.registry.access import USER
+from services.registry.guard import Guard
+
+_LEAST_PASSWORD = 16
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """What the server is started with.
+
+    Attributes:
+        database: the SQLite file, whole.
+        host: address to listen on.
+        port: port to listen on.
+        artifacts: where models and other artifacts are kept: a folder, or `s3://bucket/prefix`.
+        metrics: folder in which it counts its requests.
+        password_file: file that holds the password.
+    """
+
+    database: Path
+    host: str
+    port: int
+    artifacts: str
+    metrics: Path
+    password_file: Path
+
+
+def serve(settings: ServerSettings) -> None:
+    """Answer until told to stop.
+
+    Raises:
+        ValueError: the password file is open to others, or holds no password.
+        OSError: there is no such file.
+    """
+    password = read_password(settings.password_file)
+    os.environ.update(variables(settings))
+    import uvicorn
+    from mlflow.server.fastapi_app import app
+
+    # Its default log has a line a request and would grow with every scrape.
+    uvicorn.run(
+        Guard(app, USER, password),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )
+
+
+def variables(settings: ServerSettings) -> dict[str, str]:
+    """Return what `mlflow server` would hand to its application."""
+    return {
+        "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{settings.database}",
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": settings.artifacts,
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "_MLFLOW_IN_JOB_EXECUTOR": "false",
+        "prometheus_multiproc_dir": str(settings.metrics),
+    }
+
+
+def read_password(path: Path) -> str:
+    """Read the password from a file that only its owner can read.
+
+    Raises:
+        ValueError: others can read the file, or the password is too short to be one.
+        OSError: there is no such file.
+    """
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise ValueError(f"{path} has mode {mode:04o}; only its owner may read it: chmod 600")
+    password = path.read_text(encoding="utf-8").strip()
+    if len(password) < _LEAST_PASSWORD:
+        raise ValueError(f"{path} holds {len(password)} characters; at least {_LEAST_PASSWORD} are needed")
+    return password
