@@ -59,14 +59,14 @@ def report_on(context: Context, result: engine.Result, today: date, as_of: date 
         UsageError: the exemptions are malformed.
     """
     from policies.dates import Calendar
-    from policies.documents import read
+    from policies.declared import declared
     from policies.evaluate import evaluate
-    from policies.facts import Environment
     from policies.rules import RULES
 
-    environment = Environment.of(context.spec, read(context.spec, context.workspace.root))
+    found = records(result.graph)
+    environment = declared(found, context.workspace.root, context.name)
     return evaluate(
-        records(result.graph),
+        found,
         environment,
         Calendar.on(today, environment.enforcement, as_of),
         rules=RULES,

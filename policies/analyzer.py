@@ -17,12 +17,11 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
-from environments import Workspace, load
+from environments import Workspace
 from policies.dates import Calendar
-from policies.documents import read
+from policies.declared import declared
 from policies.evaluate import Report, Result, evaluate
 from policies.exemptions import Exemption, ExemptionErrors, of_workspace
-from policies.facts import Environment
 from policies.graph import Record
 from policies.rule import Level, Outcome, Rule
 from policies.rules import IDS, RULES
@@ -116,19 +115,13 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
 
 
 def judge(found: list[Record], today: date) -> Report:
-    """Return what the policies say about a stack; its environment's file is read where there is one.
+    """Return what the policies say about a stack.
 
     Raises:
         ExemptionErrors: the exemptions are malformed.
-        SpecErrors: the environment's file is not valid.
     """
     workspace = Workspace.find()
-    stack = found[0].urn.split(":")[2]
-    file = workspace.environment_file(stack)
-    environment = Environment(name=stack)
-    if file.exists():
-        spec = load(file)
-        environment = Environment.of(spec, read(spec, workspace.root))
+    environment = declared(found, workspace.root, stack=found[0].urn.split(":")[2])
     exemptions: tuple[Exemption, ...] = of_workspace(workspace, IDS, today)
     calendar = Calendar.on(today, environment.enforcement)
     return evaluate(found, environment, calendar, rules=RULES, exemptions=exemptions)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
-from environments import EnvironmentSpec
 from policies.facts import Document
 
 LARGEST = 4 << 20
@@ -16,21 +15,14 @@ _VERSION = re.compile(r"^\W*model[ _-]version\W*:\W*(?:v(?=\d))?([\w.-]+)", re.I
 _SECTION = re.compile(r"^#{1,3}\s+(?:section\s+)?([1-9])(?:[.:)\s]|$).*$", re.IGNORECASE | re.MULTILINE)
 
 
-def read(spec: EnvironmentSpec, root: Path) -> dict[str, Document]:
-    """Return what is known of each document that an environment's systems name.
+def read(paths: Iterable[str], root: Path) -> dict[str, Document]:
+    """Return what is known of each document.
 
     Args:
-        spec: The environment.
-        root: The folder that paths of documents start from.
+        paths: Where they are, as the systems that name them say.
+        root: The folder that paths start from.
     """
-    return {path: _looked_up(path, root) for path in _named(spec)}
-
-
-def _named(spec: EnvironmentSpec) -> Iterable[str]:
-    for system in spec.systems:
-        yield from (str(path) for path in system.documents.model_dump(mode="json").values() if path)
-        if system.risk.exemption is not None:
-            yield str(system.risk.exemption.memo)
+    return {path: _looked_up(path, root) for path in paths}
 
 
 def _looked_up(path: str, root: Path) -> Document:

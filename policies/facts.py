@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
-from environments import Capability, EnvironmentSpec, Stage
+from environments import Capability, Stage
 from policies.dates import Enforcement
 
 _PRODUCTION = ("prod", "production", "live")
@@ -63,24 +63,3 @@ class Environment:
     def production(self) -> bool:
         """Return whether customers depend on it, by its name: the file has no other word for it."""
         return bool(set(self.name.replace("_", "-").split("-")) & set(_PRODUCTION))
-
-    @classmethod
-    def of(cls, spec: EnvironmentSpec, documents: Mapping[str, Document] | None = None) -> Environment:
-        """Return what an environment's file says."""
-        kept = spec.retention
-        return cls(
-            name=spec.name,
-            target=spec.target.kind,
-            region=spec.target.region or "",
-            stage=spec.stage,
-            capabilities=spec.capabilities,
-            enforcement=Enforcement(spec.enforce.value),
-            retention={
-                "predictions": kept.predictions / timedelta(days=1),
-                "logs": kept.logs / timedelta(days=1),
-                "documents": kept.documents / timedelta(days=1),
-            },
-            owner=spec.owner or "",
-            documents=documents or {},
-            gpu_pools={pool.name: pool.nodes.min for pool in spec.gpu_pools},
-        )

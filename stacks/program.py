@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from components.errors import PlanError
+from components.governance.environment import declare
 from environments import EnvironmentSpec, Workspace, load
 from stacks import local
 from stacks.checks import problems
@@ -35,4 +36,6 @@ def plan(spec: EnvironmentSpec, workspace: Workspace) -> dict[str, object]:
     """
     if found := problems(spec):
         raise PlanError(found)
-    return local.build(spec, workspace).exported()
+    exported = local.build(spec, workspace).exported()
+    declare(spec)  # last: what a builder refuses must be refused before anything is registered
+    return exported

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from policies.analyzer import OUTPUT_SIGNATURE, SECRET_SIGNATURE, SIGNATURE, UNKNOWNS, records
 from policies.dates import Calendar
+from policies.declared import declared
 from policies.evaluate import evaluate
-from policies.facts import Environment
 from policies.rule import Outcome
 from policies.rules import IDS, RULES
 from policies.samples import compliant
 from policies.values import SECRET, Unknown
 from policies.world import put
+from tests.support.declaration import declaration
 
 ROOT = Path(__file__).parents[3]
 CASES = [pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RULES for case in rule.cases]
@@ -105,13 +107,19 @@ def test_the_pack_names_its_policies(pack):
 
 
 @pytest.mark.parametrize(("rule", "case"), CASES)
-def test_every_fixture_has_the_outcome_of_the_offline_pass(pack, rule, case):
+def test_every_fixture_has_the_outcome_of_the_offline_pass(pack, workspace, rule, case):
     world = compliant()
     for edit in case.edits:
         edit(world)
-    records = list(world.resources.values())
-    # No file describes the stack of the fixtures: both sides know its name alone.
-    assert told(pack.AnalyzeStack(request(records))) == offline(records, Environment("prod"))
+    records = [*declaration(world.environment), *world.resources.values()]
+    environment = declared(records, workspace)
+    assert replace(environment, documents={}) == replace(world.environment, documents={}, live=environment.live)
+    assert told(pack.AnalyzeStack(request(records))) == offline(records, environment)
+
+
+def test_a_program_that_declares_nothing_is_called_after_its_stack(pack, workspace):
+    records = list(compliant().resources.values())
+    assert told(pack.AnalyzeStack(request(records))) == offline(records, declared(records, workspace, "prod"))
 
 
 def test_the_local_environment_has_the_outcome_of_mlstrata_check(pack, workspace, monkeypatch, tmp_path):

@@ -4,27 +4,16 @@ from datetime import date
 
 import pytest
 
-from environments.loading.loader import loads
 from policies.documents import read
 
-FILE = """
-name: env
-target: {kind: local}
-stage: foundation
-systems:
-  - name: one
-    purpose: Sort letters.
-    risk: {tier: high, exemption: {condition: a, memo: docs/memo.md}}
-    model: {modality: text}
-    documents: {risk_register: docs/risk.md, technical_file: "https://example.com/file"}
-"""
+NAMED = ("docs/risk.md", "docs/memo.md", "https://example.com/file")
 
 
 def known(tmp_path, text: str | None):
     (tmp_path / "docs").mkdir()
     if text is not None:
         (tmp_path / "docs" / "risk.md").write_text(text)
-    return read(loads(FILE.encode(), "env.yaml").spec, tmp_path)
+    return read(NAMED, tmp_path)
 
 
 def test_a_document_says_when_it_was_reviewed_and_for_which_model(tmp_path):

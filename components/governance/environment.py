@@ -1,0 +1,94 @@
+"""What an environment's file says about the whole of it, in the graph, where policies and evidence read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pulumi
+
+from components.base import Component
+from environments import Capability, EnvironmentSpec
+from environments.stages import TABLE, added_by
+
+_DAY = timedelta(days=1)
+NAME = "environment"
+
+
+@dataclass(frozen=True)
+class EnvironmentArgs:
+    """Arguments of `Environment`.
+
+    Attributes:
+        facts: Name, target, region, owner, enforcement, days of retention, fewest nodes of each GPU pool; plain.
+        stages: Name of each stage that is reached to the capabilities that it brings and that are on.
+        switched_on: Capabilities that the file declares or switches on by itself, whatever the stage.
+    """
+
+    facts: Mapping[str, Any]
+    stages: Mapping[str, tuple[str, ...]]
+    switched_on: tuple[str, ...]
+
+    @classmethod
+    def of(cls, spec: EnvironmentSpec) -> EnvironmentArgs:
+        """Return what an environment's file says."""
+        kept, capabilities = spec.retention, spec.capabilities
+        unstaged = {entry.capability for entry in TABLE if entry.stage is None}
+        facts = {
+            "name": spec.name,
+            "target": spec.target.kind,
+            "region": spec.target.region or "",
+            "owner": spec.owner or "",
+            "enforce": spec.enforce.value,
+            "retention": {
+                "predictions": kept.predictions / _DAY,
+                "logs": kept.logs / _DAY,
+                "documents": kept.documents / _DAY,
+            },
+            "gpu_pools": {pool.name: pool.nodes.min for pool in spec.gpu_pools},
+        }
+        stages = {stage.value: _names(capabilities.intersection(added_by(stage))) for stage in spec.stage.reached}
+        return cls(facts, stages, _names(capabilities & (unstaged | set(spec.switches.on))))
+
+
+class Environment(Component):
+    """An environment as declared.
+
+    Each stage that it reached, and each capability switched on beside them, is a component beneath it: moving up a
+    stage then only adds resources here too, where one list of capabilities would be an update.
+    """
+
+    def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("governance", name, args.facts, opts)
+        for stage, capabilities in args.stages.items():
+            Stage(stage, capabilities, self.child())
+        for capability in args.switched_on:
+            SwitchedOn(capability, self.child())
+        self.register_outputs({})
+
+
+class Stage(Component):
+    """A stage that an environment reached, with the capabilities that it brings."""
+
+    def __init__(self, name: str, capabilities: tuple[str, ...], opts: pulumi.ResourceOptions) -> None:
+        super().__init__("governance", name, {"capabilities": list(capabilities)}, opts)
+        self.register_outputs({})
+
+
+class SwitchedOn(Component):
+    """A capability that an environment's file declares or switches on by itself."""
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("governance", name, {}, opts)
+        self.register_outputs({})
+
+
+def declare(spec: EnvironmentSpec) -> Environment:
+    """Register what an environment's file says about the whole of it."""
+    return Environment(NAME, EnvironmentArgs.of(spec))
+
+
+def _names(capabilities: frozenset[Capability]) -> tuple[str, ...]:
+    return tuple(sorted(capability.value for capability in capabilities))
