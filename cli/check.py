@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from policies.evaluate import Report
     from policies.exemptions import Exemption
     from policies.graph import Record
+    from policies.live import Live
     from policies.reports.places import Places
 
 
-def check(names: list[str], *, as_of: str | None, output: str, manifests: str | None) -> None:
+def check(names: list[str], *, as_of: str | None, output: str, manifests: str | None, live: bool = False) -> None:
     """Check environments, or a folder of manifests, and print one report; exit 1 when something would be blocked.
 
     Args:
@@ -28,6 +30,7 @@ def check(names: list[str], *, as_of: str | None, output: str, manifests: str | 
         as_of: Day (YYYY-MM-DD) that duties are asked about; None: today.
         output: text, json, sarif, junit or markdown.
         manifests: A folder of Kubernetes YAML to check in place of environments.
+        live: Ask the running platform too.
 
     Raises:
         UsageError: a name, day, format or folder is not one, an environment cannot be planned, or the exemptions are
@@ -43,17 +46,21 @@ def check(names: list[str], *, as_of: str | None, output: str, manifests: str | 
         raise UsageError("name the environments to check, or a folder with --manifests: one of the two")
     today = datetime.now(tz=UTC).date()
     day = _day(as_of)
+    if manifests and live:
+        raise UsageError("--live asks a running environment, and --manifests names none: one of the two")
     if manifests:
         reports = [_manifests(Path(manifests), today, day)]
     else:
-        reports = [_environment(name, today, day) for name in dict.fromkeys(names)]
+        reports = [_environment(name, today, day, live=live) for name in dict.fromkeys(names)]
     sys.stdout.write(render(reports, output))
     if not all(report.passed for report, _ in reports):
         raise typer.Exit(1)
 
 
-def report_on(context: Context, result: engine.Result, today: date, as_of: date | None = None) -> Report:
-    """Return what the policies say about an engine's plan.
+def report_on(
+    context: Context, result: engine.Result, today: date, as_of: date | None = None, live: Live | None = None
+) -> Report:
+    """Return what the policies say about an engine's plan, and of the running platform where its facts are given.
 
     Raises:
         UsageError: the exemptions are malformed.
@@ -64,7 +71,7 @@ def report_on(context: Context, result: engine.Result, today: date, as_of: date 
     from policies.rules import RULES
 
     found = records(result.graph)
-    environment = declared(found, context.workspace.root, context.name)
+    environment = replace(declared(found, context.workspace.root, context.name), live=live)
     return evaluate(
         found,
         environment,
@@ -93,11 +100,16 @@ def records(graph: tuple[engine.GraphResource, ...]) -> list[Record]:
     ]
 
 
-def _environment(name: str, today: date, as_of: date | None) -> tuple[Report, Places]:
+def _environment(name: str, today: date, as_of: date | None, *, live: bool) -> tuple[Report, Places]:
     from policies.reports.places import Places
 
     context = Context.open(name)
-    report = report_on(context, _plan(context), today, as_of)
+    known = None
+    if live:
+        from cli.live import gather
+
+        known = gather(context)
+    report = report_on(context, _plan(context), today, as_of, known)
     return report, Places(context.loaded.file, context.loaded.place)
 
 

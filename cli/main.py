@@ -103,12 +103,16 @@ def check(
     manifests: Annotated[
         str, typer.Option("--manifests", metavar="DIR", help="Check plain Kubernetes YAML instead of an environment.")
     ] = "",
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the running environment too: gates, bias, the way back.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check governance and the EU AI Act on the resources that the file would make. Changes nothing."""
     from cli.check import check as run
 
-    run(environments or [], as_of=as_of or None, output="json" if as_json else output, manifests=manifests or None)
+    output = "json" if as_json else output
+    run(environments or [], as_of=as_of or None, output=output, manifests=manifests or None, live=live)
 
 
 @app.command()
@@ -195,6 +199,23 @@ def catalog(
     from cli.catalog import catalog as run
 
     run(env, system or None, as_json=as_json)
+
+
+@app.command()
+def images(
+    env: Env,
+    as_json: AsJson = False,
+    script: Annotated[
+        bool, typer.Option("--script", help="Print the script that copies all of it to an air-gapped site's mirror.")
+    ] = False,
+    resolve: Annotated[
+        bool, typer.Option("--resolve", help="Ask the registries for each image's digest and write the lock.")
+    ] = False,
+) -> None:
+    """List ENV's upstream software: versions, licences, images, for an air-gapped site. Changes nothing."""
+    from cli.images import images as run
+
+    run(env, as_json=as_json, script=script, resolve=resolve)
 
 
 @app.command()

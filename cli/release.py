@@ -13,6 +13,7 @@ from cli.console import UsageError, confirm, err, say, say_json
 from cli.context import Context
 from cli.predict import find_system
 from cli.recorded import exports, recorded, registry_address
+from environments import Stage
 
 if TYPE_CHECKING:
     from services.rollout import Comparison, Release, RolloutContext
@@ -59,6 +60,8 @@ def release_version(
 ) -> Release:
     """Release through the rollout service, with its steps shown on a terminal.
 
+    Below stage scale a person judges a version's figures; from there on what is declared is a limit for everyone.
+
     Raises:
         RolloutError: the version does not answer; the one before goes on answering.
     """
@@ -66,7 +69,8 @@ def release_version(
 
     with err().status("releasing …") as status:
         rollout = rollout_context(context, on_step=lambda step: status.update(f"releasing · {step}"))
-        return go(rollout, system, version, reason=reason, decider=decider)
+        limits = find_system(context, system) if Stage.SCALE in context.spec.stage.reached else None
+        return go(rollout, system, version, reason=reason, decider=decider, limits=limits)
 
 
 def rollout_context(context: Context, on_step: Callable[[str], None] | None = None) -> RolloutContext:

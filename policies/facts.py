@@ -8,6 +8,7 @@ from datetime import date
 
 from environments import Capability, Stage
 from policies.dates import Enforcement
+from policies.live import Live
 
 _PRODUCTION = ("prod", "production", "live")
 
@@ -44,7 +45,7 @@ class Environment:
         owner: Who answers for it.
         documents: Path of a document to what is known of it.
         gpu_pools: Name of a declared pool to its fewest nodes.
-        live: Facts of the running platform are there.
+        live: Facts of the running platform; None where nobody asked it.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Environment:
     owner: str = ""
     documents: Mapping[str, Document] = field(default_factory=dict)
     gpu_pools: Mapping[str, int] = field(default_factory=dict)
-    live: bool = False
+    live: Live | None = None
 
     @property
     def production(self) -> bool:

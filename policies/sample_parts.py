@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
+from policies.live import GateOutcome, Live, LiveSystem
+
+HIGH_RISK, LIMITED = "mortgage-approval", "ticket-routing"
 DIGEST = "sha256:" + "5e" * 32
 IMAGE = f"ghcr.io/mlflow/mlflow@{DIGEST}"
 
@@ -38,3 +43,17 @@ def workload(name: str, part: str = "", *, system: str = "", **more: Any) -> dic
         "metadata": {"name": name, "namespace": "lending", "labels": labels(system, part)},
         "spec": {"replicas": 2, "template": {"spec": {"containers": [container(name, **more)]}}},
     }
+
+
+def running(system: str = HIGH_RISK, **fields: Any) -> Live:  # noqa: ANN401
+    """Return a running platform on which both systems do well, but for `fields` of `system`."""
+    well = LiveSystem(
+        version="7",
+        way_back="6",
+        released=7,
+        metrics={"auc": 0.85, "f1": 0.9},
+        gates=(GateOutcome("auc", passed=True), GateOutcome("plausible", passed=True)),
+        bias={"single": 0.05},
+        bias_measured=date(2026, 10, 1),
+    )
+    return Live({HIGH_RISK: well, LIMITED: well} | {system: replace(well, **fields)})

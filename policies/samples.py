@@ -13,12 +13,11 @@ from environments import Stage
 from environments.stages import Capability, capabilities_of
 from policies.dates import Enforcement
 from policies.facts import Document, Environment
-from policies.sample_parts import DIGEST, container, labels, workload
+from policies.sample_parts import DIGEST, HIGH_RISK, LIMITED, container, labels, running, workload
 from policies.world import World
 
-__all__ = ["DIGEST", "HIGH_RISK", "LIMITED", "TODAY", "compliant", "container", "labels", "workload"]
+__all__ = ["DIGEST", "HIGH_RISK", "LIMITED", "TODAY", "compliant", "container", "labels", "running", "workload"]
 TODAY = date(2026, 11, 21)
-HIGH_RISK, LIMITED = "mortgage-approval", "ticket-routing"
 
 
 @cache

@@ -51,7 +51,8 @@ def heading(report: Report) -> str:
     systems = [f"{count} system{'s' * (count > 1)} at {tier} risk" for tier, count in tiers.items()]
     policies = len({result.rule.id for result in report.results})
     day = f"as of {report.calendar.as_of}" if report.calendar.as_of != report.calendar.today else ""
-    parts = [report.environment.name, f"{report.resources} resources", f"{policies} policies", *systems, day]
+    asked = "asked live" if report.environment.live is not None else ""
+    parts = [report.environment.name, f"{report.resources} resources", f"{policies} policies", *systems, day, asked]
     return " · ".join(part for part in parts if part)
 
 

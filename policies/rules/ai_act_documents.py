@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from policies.dates import Duty
 from policies.facts import Document
 from policies.graph import System
+from policies.live import Live
 from policies.rule import (
     HIGH,
     Case,
@@ -28,7 +29,7 @@ from policies.rule import (
     unknown,
     violates,
 )
-from policies.samples import HIGH_RISK, LIMITED
+from policies.samples import HIGH_RISK, LIMITED, running
 from policies.serving import serving
 from policies.values import UNKNOWN
 from policies.world import Edit, cut, documented, facts, put, without
@@ -94,8 +95,20 @@ def _same_model(system: System, context: Context) -> Verdicts:
         yield not_applicable("there is no technical documentation to compare (see aia-annex-iv-complete)")
         return
     deployed = {version for one in serving(system) if (version := one.label(MODEL_VERSION))}
-    if not document.model_version or not deployed:
+    if (platform := context.environment.live) is not None:
+        deployed |= {platform.of(system.name).version} - {""}
+        if not deployed:
+            yield not_applicable("no version is released")
+            return
+    elif not document.model_version or not deployed:
         yield live("the registry knows which model version answers, and the documentation must name it")
+        return
+    if not document.model_version:
+        yield fails(
+            f"model version {', '.join(sorted(deployed))} is deployed, and the documentation names none",
+            "write a line `Model version: N` into it",
+            "documents.technical_file",
+        )
         return
     if other := sorted(deployed - {document.model_version}):
         yield fails(
@@ -231,7 +244,19 @@ RULES = (
         system=_same_model,
         cases=(
             violates("version 8 is deployed", put("mortgage", "metadata.labels.mlstrata~io/model-version", "8")),
+            violates("version 8 answers", facts(live=running(version="8"))),
+            violates(
+                "the documentation names none",
+                facts(live=running()),
+                documented("docs/technical.md", Document(exists=True, sections=ANNEX_IV)),
+            ),
             passes("version 7 in both"),
+            passes(
+                "version 7 answers", facts(live=running()), cut("mortgage", "metadata.labels.mlstrata~io/model-version")
+            ),
+            spares(
+                "nothing released", facts(live=Live()), cut("mortgage", "metadata.labels.mlstrata~io/model-version")
+            ),
             spares(
                 "no documentation",
                 cut(HIGH_RISK, "documents.technical_file"),

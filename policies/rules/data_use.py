@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from environments import Capability
 from policies.dates import Duty
 from policies.facts import Document
 from policies.graph import Resource, System
+from policies.live import Live, LiveSystem
 from policies.rule import (
     HIGH,
     Context,
@@ -24,7 +25,7 @@ from policies.rule import (
     spares,
     violates,
 )
-from policies.samples import HIGH_RISK, LIMITED, TODAY
+from policies.samples import HIGH_RISK, LIMITED, TODAY, running
 from policies.stores import (
     CLOUD_STORES,
     EU_REGIONS,
@@ -120,10 +121,31 @@ def _unbiased(system: System, context: Context) -> Verdicts:
     known = context.environment.documents.get(str(path), Document())
     if known.exists is False:
         yield fails(f"the bias report {path} does not exist", "write it", "documents.bias_report")
-    elif known.reviewed is None:
+    elif known.reviewed is not None:
+        yield from _fresh(known.reviewed, context, "documents.bias_report")
+    elif context.environment.live is None:
         yield live("the registry keeps the bias report of each model version")
-    elif (age := context.calendar.today - known.reviewed) > FRESH:
-        yield fails(f"the bias report is {age.days} days old (180 allowed)", "make a new one", "documents.bias_report")
+    else:
+        yield from _measured(system, context.environment.live.of(system.name), context)
+
+
+def _measured(system: System, known: LiveSystem, context: Context) -> Verdicts:
+    """Judge the report that the registry keeps with the version that answers."""
+    if not known.version:
+        yield not_applicable("no version is released")
+        return
+    train = f"`mlstrata train {context.environment.name} {system.name}` measures it"
+    if missing := [str(name) for name in system.all("model.protected") if str(name) not in known.bias]:
+        yield fails(f"version {known.version} answers, and bias by {', '.join(missing)} was not measured", train)
+    elif known.bias_measured is None:
+        yield fails(f"nobody knows when the bias of version {known.version} was measured", train)
+    else:
+        yield from _fresh(known.bias_measured, context, "")
+
+
+def _fresh(day: date, context: Context, at: str) -> Verdicts:
+    if (age := context.calendar.today - day) > FRESH:
+        yield fails(f"the bias report is {age.days} days old (180 allowed)", "make a new one", at)
 
 
 _FEATURE = having(
@@ -241,6 +263,21 @@ RULES = (
             violates("no report there", documented(_BIAS, Document(exists=False))),
             violates("181 days old", documented(_BIAS, Document(exists=True, reviewed=_DAY - timedelta(days=181)))),
             passes("180 days old", documented(_BIAS, Document(exists=True, reviewed=_DAY - timedelta(days=180)))),
+            *(
+                violates(title, cut(HIGH_RISK, "documents.bias_report"), facts(live=running(**fields)))
+                for title, fields in (
+                    ("one attribute not measured", {"bias": {"age": 0.1}}),
+                    ("measured nobody knows when", {"bias_measured": None}),
+                    ("measured 181 days ago", {"bias_measured": _DAY - timedelta(days=181)}),
+                )
+            ),
+            passes(
+                "measured 180 days ago",
+                cut(HIGH_RISK, "documents.bias_report"),
+                facts(live=running(bias_measured=_DAY - timedelta(days=180))),
+            ),
+            passes("a report that is fresh, whatever the registry has", facts(live=running(bias={}))),
+            spares("nothing released", cut(HIGH_RISK, "documents.bias_report"), facts(live=Live())),
             spares("nothing protected", put(HIGH_RISK, "model.protected", [])),
             cannot_tell("needs --live: no report is named", cut(HIGH_RISK, "documents.bias_report")),
             cannot_tell("known later", put(HIGH_RISK, "model.protected", UNKNOWN)),

@@ -6,6 +6,7 @@ from datetime import date
 
 from environments import Capability, Stage
 from policies.graph import System
+from policies.live import GateOutcome, Live, LiveSystem
 from policies.rule import (
     Context,
     Domain,
@@ -21,17 +22,45 @@ from policies.rule import (
     spares,
     violates,
 )
-from policies.samples import HIGH_RISK, LIMITED
+from policies.samples import HIGH_RISK, LIMITED, running
 from policies.serving import serving
-from policies.values import UNKNOWN, dig
+from policies.values import UNKNOWN, Value, dig
 from policies.world import cut, facts, put, without
 
 
 def _gated(system: System, context: Context) -> Verdicts:
-    if not any(dig(kpi, "at_least") is not None or dig(kpi, "at_most") is not None for kpi in system.all("kpis")):
+    limits = [kpi for kpi in system.all("kpis") if dig(kpi, "at_least") is not None or dig(kpi, "at_most") is not None]
+    if not limits:
         yield fails("no figure holds a bad model back from release", "declare kpis, each with a limit", "kpis")
-    elif not context.environment.live:
+        return
+    if context.environment.live is None:
         yield live("the registry knows whether each released version passed its gates")
+        return
+    known = context.environment.live.of(system.name)
+    if not known.version:
+        yield not_applicable("no version is released")
+        return
+    train = f"`mlstrata train {context.environment.name} {system.name}`, and release what passes"
+    if known.gates is None:
+        yield fails(f"version {known.version} answers, and nothing records that it passed any gate", train)
+    for gate in known.gates or ():
+        if not gate.passed:
+            yield fails(f"version {known.version} answers though it did not pass '{gate.name}' ({gate.detail})", train)
+    for kpi in limits:
+        yield from _within(kpi, known, train)
+
+
+def _within(kpi: Value, known: LiveSystem, fix: str) -> Verdicts:
+    """Judge one figure; what a source measures after the release is for monitoring."""
+    metric, least, most = str(dig(kpi, "metric", "")), dig(kpi, "at_least"), dig(kpi, "at_most")
+    measured = known.metrics.get(metric)
+    if measured is None:
+        if not dig(kpi, "source"):
+            yield fails(f"version {known.version} answers, and its {metric} was never measured", fix, "kpis")
+    elif least is not None and measured < least:
+        yield fails(f"version {known.version} answers with {metric} {measured:g}; at least {least:g}", fix, "kpis")
+    elif most is not None and measured > most:
+        yield fails(f"version {known.version} answers with {metric} {measured:g}; at most {most:g}", fix, "kpis")
 
 
 def _way_back(system: System, context: Context) -> Verdicts:
@@ -39,8 +68,15 @@ def _way_back(system: System, context: Context) -> Verdicts:
         yield not_applicable("nothing answers for it")
     elif context.environment.stage is not None and Capability.RELEASE not in context.environment.capabilities:
         yield fails("nothing can take a release back", "switch on the capability release", "/capabilities")
-    else:
+    elif context.environment.live is None:
         yield live("the registry knows whether there is an earlier version to go back to")
+    elif (known := context.environment.live.of(system.name)).released <= 1:
+        yield not_applicable("its first version has none before it")
+    elif not known.way_back:
+        yield fails(
+            f"version {known.version} answers, and none before it can be put back",
+            f"release a version that may follow: `mlstrata release {context.environment.name} {system.name}`",
+        )
 
 
 def _ends(system: System, context: Context) -> Verdicts:
@@ -63,6 +99,8 @@ def _reviewed(system: System, context: Context) -> Verdicts:
         )
 
 
+_FIRST = {name: LiveSystem(version="1", released=1) for name in (HIGH_RISK, LIMITED)}
+
 RULES = (
     Rule(
         number=57,
@@ -77,8 +115,28 @@ RULES = (
         cases=(
             violates("no figures", put(LIMITED, "kpis", [])),
             violates("no limit", cut(LIMITED, "kpis.0.at_least")),
-            passes("live facts", facts(live=True)),
-            passes("a highest value", facts(live=True), put(LIMITED, "kpis", [{"metric": "loss", "at_most": 1}])),
+            violates("a gate not passed", facts(live=running(gates=(GateOutcome("auc", passed=False),)))),
+            violates("no gates recorded", facts(live=running(gates=None))),
+            violates("below what is declared", facts(live=running(metrics={"auc": 0.799}))),
+            violates(
+                "above what is declared",
+                facts(live=running(LIMITED, metrics={"loss": 1.1})),
+                put(LIMITED, "kpis", [{"metric": "loss", "at_most": 1}]),
+            ),
+            violates("never measured", facts(live=running(metrics={}))),
+            passes("gates passed and figures within", facts(live=running())),
+            passes("the very limit", facts(live=running(metrics={"auc": 0.8}))),
+            passes(
+                "the very highest",
+                facts(live=running(LIMITED, metrics={"loss": 1})),
+                put(LIMITED, "kpis", [{"metric": "loss", "at_most": 1}]),
+            ),
+            passes(
+                "measured after the release",
+                facts(live=running(metrics={})),
+                put(HIGH_RISK, "kpis.0.source", "review-queue"),
+            ),
+            spares("nothing released", facts(live=Live())),
             spares("no system", without(HIGH_RISK, LIMITED), companions=("*",)),
             cannot_tell("needs --live: the registry"),
             cannot_tell("known later", put(LIMITED, "kpis", UNKNOWN)),
@@ -96,6 +154,10 @@ RULES = (
         system=_way_back,
         cases=(
             violates("nothing can", facts(capabilities=frozenset()), companions=("aia-stage-supports-tier",)),
+            violates("nothing to go back to", facts(live=running(way_back=""))),
+            violates("of two, none", facts(live=running(way_back="", released=2))),
+            passes("an earlier version", facts(live=running())),
+            spares("the first version", facts(live=Live(_FIRST)), companions=("*",)),
             spares("nothing answers", without("mortgage", "tickets"), companions=("*",)),
             cannot_tell("needs --live: the registry"),
             cannot_tell("needs --live: a program without a stage", facts(stage=None, capabilities=frozenset())),

@@ -81,7 +81,7 @@ def compare(context: RolloutContext, system: SystemSpec, version: str | None) ->
             # It serves though the registry no longer has it: what was seen when it was released is what is known.
             champion = Candidate(releases.champion, "", known)
     figures = tuple(_figures(candidate, champion, system))
-    return Comparison(system.name, candidate.version, releases.champion, figures, registry.checks(candidate))
+    return Comparison(system.name, candidate.version, releases.champion, figures, registry.checks(candidate) or ())
 
 
 def _figures(candidate: Candidate, champion: Candidate | None, system: SystemSpec) -> Iterator[Figure]:

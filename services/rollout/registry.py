@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +36,13 @@ _CLIENT_SETTINGS = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """A registered version: its number, where its files are, the metrics of the run that made it, and that run."""
+    """A registered version: its number, files, the metrics of the run that made it, that run, and when it came."""
 
     version: str
     files: str
     metrics: dict[str, float]
     run: str | None = None
+    registered: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -86,19 +88,20 @@ class Registry:
             measured = self._client().get_run(run).data.metrics if run else {}
         # A figure that is no number cannot be kept as JSON, and says nothing to anyone who decides.
         metrics = {name: value for name, value in measured.items() if math.isfinite(value)}
-        return Candidate(wanted, files, metrics, run)
+        when = datetime.fromtimestamp(versions[wanted].creation_timestamp / 1000, tz=UTC)  # MLflow counts milliseconds
+        return Candidate(wanted, files, metrics, run, when)
 
-    def checks(self, candidate: Candidate) -> tuple[Check, ...]:
-        """Return what the run of `candidate` checked; none when it left no `gates.json`.
+    def checks(self, candidate: Candidate) -> tuple[Check, ...] | None:
+        """Return what the run of `candidate` checked; None when it left no `gates.json`.
 
         Raises:
             RolloutError: the registry does not answer, or the file is not what the training pipeline writes.
         """
         if candidate.run is None:
-            return ()
+            return None
         with self._asking(), tempfile.TemporaryDirectory() as folder:
             if all(one.path != _GATES for one in self._client().list_artifacts(candidate.run)):
-                return ()
+                return None
             text = Path(self._client().download_artifacts(candidate.run, _GATES, folder)).read_bytes()
         try:
             found = json.loads(text)["checks"]

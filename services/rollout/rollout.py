@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from environments import SystemSpec
 from services.gateway.render import write_atomically
 from services.rollout.context import RolloutContext
 from services.rollout.errors import RolloutError
+from services.rollout.gate import require_passed
 from services.rollout.journal import Journal, Kind
 from services.rollout.lock import only_one
 from services.rollout.process import ServingProcess
@@ -52,9 +54,23 @@ class Release:
 
 
 def release(
-    context: RolloutContext, system: str, version: str | None = None, *, reason: str, decider: str | None = None
+    context: RolloutContext,
+    system: str,
+    version: str | None = None,
+    *,
+    reason: str,
+    decider: str | None = None,
+    limits: SystemSpec | None = None,
 ) -> Release:
-    """Have `version` of `system`, or its latest, answer.
+    """Have `version` of `system`, or its latest, answer, if it passed its gates.
+
+    Args:
+        context: The environment.
+        system: The system's name.
+        version: The version; None for the latest.
+        reason: Why, for the audit log.
+        decider: Who decides; None for the context's own.
+        limits: The declaration whose figures the version must meet; None where a person judges them.
 
     Raises:
         RolloutError: it does not; the version before it goes on answering.
@@ -64,6 +80,8 @@ def release(
         rollout = _Rollout(context, system)
         context.on_step("registry")
         candidate = rollout.registry.candidate(system, version)
+        if candidate.version != rollout.before.champion:
+            require_passed(rollout.registry, candidate, limits)
         done = rollout.run("release", candidate, reason, decider or context.decider)
     return replace(done, seconds=time.monotonic() - begun)
 

@@ -1,0 +1,104 @@
+"""`mlstrata check --live`: what registry and rollout know becomes the facts that policies judge."""
+
+import json
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from cli import live
+from cli.check import check
+from cli.console import UsageError
+from cli.context import Context
+from policies.live import GateOutcome, LiveSystem
+from services.rollout import RolloutContext
+from services.rollout.registry import Candidate, Check
+from services.serving.releases import HistoryEntry, Releases
+
+ROOT = Path(__file__).parents[3]
+SYSTEM = "mortgage-approval"
+GOOD = {"auc": 0.82, "parity_gap_afam": 0.1, "parity_gap_single": 0.04}
+
+
+class Registry:
+    metrics, found = GOOD, (Check("auc", True, "0.82"), Check("later", False, "not yet", warns=True))
+
+    def __init__(self, uri):
+        assert uri == "http://registry"
+
+    def candidate(self, system, version):
+        assert system == SYSTEM
+        return Candidate(version, "", self.metrics, "run", datetime(2026, 11, 1, 12, tzinfo=UTC))
+
+    def checks(self, candidate):
+        return self.found
+
+
+@pytest.fixture
+def context(tmp_path, monkeypatch):
+    (tmp_path / "environments").mkdir()
+    shutil.copy(ROOT / "environments/local.yaml", tmp_path / "environments")
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    context = Context.open("local")
+    rollout = RolloutContext(context.home, "http://registry", {SYSTEM: "http://127.0.0.1:1"}, "http://gateway", "me")
+    monkeypatch.setattr(live, "rollout_context", lambda _: rollout)
+    monkeypatch.setattr("services.rollout.registry.Registry", Registry)
+    return context
+
+
+def release(context, *versions):
+    entries = []
+    for before, version in zip((None, *versions), versions, strict=False):
+        entries.append(
+            HistoryEntry(kind="release", when=datetime.now(UTC), who="me", why="it", from_=before, to=version)
+        )
+    folder = context.home / "data/serving" / SYSTEM
+    folder.mkdir(parents=True, exist_ok=True)
+    text = Releases(champion=versions[-1], history=tuple(entries)).to_json()
+    (folder / "releases.json").write_text(text)
+
+
+def test_everything_known_of_the_champion_is_passed_in(context):
+    release(context, "1", "2")
+    assert live.gather(context).of(SYSTEM) == LiveSystem(
+        version="2",
+        way_back="1",
+        released=2,
+        metrics=GOOD,
+        gates=(GateOutcome("auc", True, "0.82"), GateOutcome("later", True, "not yet")),
+        bias={"afam": 0.1, "single": 0.04},
+        bias_measured=date(2026, 11, 1),
+    )
+
+
+def test_nothing_released_and_nothing_measured(context, monkeypatch):
+    assert live.gather(context).of(SYSTEM) == LiveSystem()
+    release(context, "1")
+    monkeypatch.setattr(Registry, "found", None)
+    monkeypatch.setattr(Registry, "metrics", {"auc": 0.8})
+    found = live.gather(context).of(SYSTEM)
+    assert (found.gates, found.bias_measured, found.way_back, found.released) == (None, None, "", 1)
+
+
+def run(capsys):
+    check(["local"], as_of=None, output="json", manifests=None, live=True)
+    return {one["policy"]: one["outcome"] for one in json.loads(capsys.readouterr().out)[0]["results"]}
+
+
+def test_the_check_judges_them(context, capsys, monkeypatch):
+    release(context, "1", "2")
+    found = run(capsys)
+    assert found["life-promotion-gate"] == found["life-rollback-target"] == found["data-bias-report-fresh"] == "pass"
+    monkeypatch.setattr(Registry, "metrics", {"auc": 0.5})
+    found = run(capsys)
+    assert found["life-promotion-gate"] == found["data-bias-report-fresh"] == "fail"
+
+
+def test_an_environment_that_is_not_up_and_a_folder_are_told(context, monkeypatch, tmp_path):
+    with pytest.raises(UsageError, match="--live asks a running environment"):
+        check([], as_of=None, output="json", manifests=str(tmp_path), live=True)
+    monkeypatch.undo()
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    with pytest.raises(UsageError, match="local is not up"):
+        check(["local"], as_of=None, output="json", manifests=None, live=True)
