@@ -20,6 +20,7 @@ BUILT: dict[str, frozenset[Capability]] = {
             _C.LINEAGE,
             _C.PIPELINES,
             _C.TRACKING,
+            _C.CATALOG,
             _C.DATA_VERSIONING,
             _C.DATA_QUALITY,
             _C.REGULATORY_TESTS,

@@ -16,7 +16,7 @@ class LocalEnvironment:
     Attributes:
         home: The folder of everything that it owns.
         socket: Its supervisor's unix socket.
-        urls: Address by what answers there (gateway, mlflow, prometheus, alertmanager, runner).
+        urls: Address by what answers there (gateway, mlflow, prometheus, alertmanager, runner, catalog).
         ports: Loopback port by service and name.
     """
 

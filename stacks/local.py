@@ -8,6 +8,8 @@ from pathlib import Path
 import pulumi
 
 from components.binaries import Binaries, find
+from components.catalog.args import CatalogArgs
+from components.catalog.local import Catalog
 from components.gateway.args import Entrance, GatewayArgs
 from components.gateway.local import Gateway
 from components.governance.system import AISystem, AISystemArgs
@@ -25,7 +27,6 @@ from components.serving.local import Serving
 from components.supervision.ports import Ports
 from environments import Capability, EnvironmentSpec, Workspace
 from environments.spec.serving import ServingMode
-from environments.spec.storage import FolderStorage
 from environments.spec.system import SystemSpec
 from environments.spec.target import LocalTarget
 from services.alerts.settings import Promise
@@ -54,7 +55,8 @@ class _Local:
         self.spec = spec
         self.binaries = _binaries(spec, workspace)
         self.root, self.home = workspace.root, workspace.home(spec.name)
-        self.artifacts = _artifacts(spec, workspace)
+        self.migration = migration.read(self.home)
+        self.stores = Stores(spec, workspace, self.migration)
         self.components: list[LocalComponent] = []
         self.urls: dict[str, pulumi.Output[str]] = {}
         declared = {system.name: system.model_dump(mode="json", exclude_none=True) for system in spec.systems}
@@ -74,8 +76,10 @@ class _Local:
         )
         self.ports = {**platform.ports, **self.ports}
         self.host: Host = platform.host
+        self._storage()
         self._registry()
         self._pipelines()
+        self._catalog()
         self._gateway([self._serving(system) for system in self._realtime()])
         self._monitoring()
         self.environment = LocalEnvironment(
@@ -94,10 +98,24 @@ class _Local:
         opts = self.systems[system.name].child()
         return Ports(f"{service}-ports", home=self.home, owner=service, wanted=wanted, opts=opts)
 
+    def _storage(self) -> None:
+        self.storage: list[pulumi.Resource] = []
+        self.endpoint: pulumi.Input[str] = ""
+        if self.stores.own:
+            objects = Objects("storage", ObjectsArgs(self.host, self.ports[STORAGE]))
+            self.components.append(objects)
+            self.storage, self.endpoint = [objects.service], objects.endpoint
+
     def _registry(self) -> None:
         if Capability.REGISTRY not in self.spec.capabilities:
             return
-        args = RegistryArgs(self.host, self.ports["mlflow"].port("mlflow"), self.artifacts)
+        args = RegistryArgs(
+            self.host,
+            self.ports["mlflow"].port("mlflow"),
+            self.stores.uri,
+            access=self.stores.variables(self.endpoint),
+            after=self.storage,
+        )
         registry = Registry("registry", args)
         self.components.append(registry)
         self.urls["mlflow"] = registry.uri
@@ -118,6 +136,14 @@ class _Local:
         pipelines = Pipelines("pipelines", args)
         self.components.append(pipelines)
         self.urls["runner"] = pipelines.url
+
+    def _catalog(self) -> None:
+        if Capability.CATALOG not in self.spec.capabilities:
+            return
+        port = self.ports["catalog"].port("catalog")
+        catalog = Catalog("catalog", CatalogArgs(self.host, port, self.urls["mlflow"], self.spec))
+        self.components.append(catalog)
+        self.urls["catalog"] = catalog.url
 
     def _serving(self, system: SystemSpec) -> Entrance:
         service = serving_name(system.name)
@@ -180,6 +206,7 @@ def _wanted(spec: EnvironmentSpec) -> Mapping[str, Mapping[str, int]]:
         (Capability.ALERTS, "alertmanager", ("alertmanager",)),
         (Capability.ALERTS, "resources", ("resources",)),
         (Capability.PIPELINES, "runner", ("runner",)),
+        (Capability.CATALOG, "catalog", ("catalog",)),
     ]
     return {
         service: {port: given.get(port, 0) for port in ports}
@@ -194,6 +221,7 @@ def _binaries(spec: EnvironmentSpec, workspace: Workspace) -> Binaries:
         (Capability.SERVING, ("mlserver",)),
         (Capability.GATEWAY, ("envoy",)),
         (Capability.PIPELINES, ("python",)),
+        (Capability.CATALOG, ("python",)),
         (Capability.ALERTS, ("prometheus", "alertmanager")),
     ]
     names = [name for capability, tools in needs if capability in spec.capabilities for name in tools]
@@ -205,8 +233,3 @@ def _facts(spec: EnvironmentSpec) -> Mapping[str, object]:
     return spec.model_dump(mode="json", include={"name", "target", "storage"}, exclude={"target": {"ports"}})
 
 
-def _artifacts(spec: EnvironmentSpec, workspace: Workspace) -> Path:
-    """Return the folder of models and other artifacts: the one that the file names, else the environment's own."""
-    if isinstance(spec.storage, FolderStorage) and spec.storage.path is not None:
-        return workspace.root / spec.storage.path
-    return workspace.home(spec.name) / "data/mlflow/artifacts"

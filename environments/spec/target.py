@@ -11,7 +11,7 @@ from environments.shown import shown
 from environments.spec.base import Problem, Spec, immutable, refuse, wrong
 from environments.spec.text import AwsAccount, AwsRegion, Name, Region, Unique, Word
 
-DEFAULT_PORTS = {"gateway": 8080, "mlflow": 5000, "prometheus": 9090, "alertmanager": 9093, "runner": 0}
+DEFAULT_PORTS = {"gateway": 8080, "mlflow": 5000, "prometheus": 9090, "alertmanager": 9093, "runner": 0, "catalog": 0}
 _MOVE = "make a new environment, `mlstrata promote` its systems there, then take this one down"
 _HIGHEST_PORT = 65535
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from environments import EnvironmentSpec
 from environments.spec.data import DatasetSpec
 from environments.spec.kpis import KpiSpec
 from environments.spec.system import SystemSpec
+from services.catalog.events import Elsewhere
 from services.catalog.lineage import lineage
 from services.catalog.model import Catalog, Column, ColumnRole, Dataset, Run, System, Version
+from services.catalog.settings import Declares
 from services.catalog.sources import Document, Sources
 from services.serving.releases import Releases
 
@@ -18,23 +19,24 @@ FORGOTTEN = "not recorded"
 """State of a run that a version names and the runner does not know."""
 
 
-def build(spec: EnvironmentSpec, sources: Sources, only: str | None = None) -> Catalog:
+def build(spec: Declares, sources: Sources, only: str | None = None, others: Iterable[Elsewhere] = ()) -> Catalog:
     """Assemble the catalog of an environment.
 
     Args:
         spec: The environment as its file describes it.
         sources: What runner, registry and releases said.
         only: Leave out every other system.
+        others: Runs of jobs elsewhere that lineage events told of.
     """
     wanted = [system for system in spec.systems if only in (None, system.name)]
     versions = tuple(version for system in wanted for version in _versions(system, sources))
     runs = tuple(_runs({system.name for system in wanted}, sources, versions))
     systems = tuple(_system(spec, system, sources) for system in wanted)
     datasets = tuple(_dataset(spec, system, dataset, sources, runs) for system in wanted for dataset in system.data)
-    nodes, edges = lineage(systems, datasets, runs, versions)
+    nodes, edges = lineage(systems, datasets, runs, versions, others)
     return Catalog(
         environment=spec.name,
-        stage=spec.stage.value,
+        stage=None if spec.stage is None else str(spec.stage),
         systems=systems,
         datasets=datasets,
         versions=versions,
@@ -45,7 +47,7 @@ def build(spec: EnvironmentSpec, sources: Sources, only: str | None = None) -> C
     )
 
 
-def _system(spec: EnvironmentSpec, system: SystemSpec, sources: Sources) -> System:
+def _system(spec: Declares, system: SystemSpec, sources: Sources) -> System:
     risk = system.risk
     return System(
         name=system.name,
@@ -77,7 +79,7 @@ def _features(system: str, sources: Sources) -> tuple[str, ...]:
 
 
 def _dataset(
-    spec: EnvironmentSpec, system: SystemSpec, dataset: DatasetSpec, sources: Sources, runs: Iterable[Run]
+    spec: Declares, system: SystemSpec, dataset: DatasetSpec, sources: Sources, runs: Iterable[Run]
 ) -> Dataset:
     trains = dataset is system.training_data
     versions = [run.data_version for run in runs if trains and run.system == system.name and run.data_version]

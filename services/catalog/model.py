@@ -25,12 +25,15 @@ class ColumnRole(StrEnum):
 class NodeKind(StrEnum):
     """Axis: the stations from a source to who is answered, in that order."""
 
+    ORIGIN = "origin"
+    JOB = "job"
     SOURCE = "source"
     SNAPSHOT = "snapshot"
     RUN = "run"
     VERSION = "version"
     RELEASE = "release"
     SYSTEM = "system"
+    PREDICTION = "prediction"
     CONSUMER = "consumer"
 
 
@@ -58,6 +61,17 @@ class Dataset(_Entry):
     trains: bool = Field(description="The system's model learns from it.")
     columns: tuple[Column, ...] = Field(description="Columns that are declared, and those that a run used.")
     snapshots: tuple[str, ...] = Field(description="Data versions that runs took of it, newest first.")
+
+
+class Feature(_Entry):
+    """What a system's newest model sees of its training data."""
+
+    name: str = Field(description="Its name, which is its column's.")
+    system: str = Field(description="The system whose model sees it.")
+    dataset: str = Field(description="The dataset it comes from.")
+    owner: str | None = Field(description="Who answers for the dataset.")
+    classification: str = Field(description="Who may see the dataset.")
+    personal: bool = Field(description="It holds personal data.")
 
 
 class Run(_Entry):
@@ -126,7 +140,7 @@ class Catalog(_Entry):
     """Everything of one environment."""
 
     environment: str = Field(description="Its name.")
-    stage: str = Field(description="Its stage.")
+    stage: str | None = Field(description="Its stage; None: the service is not told, as no stage changes it.")
     systems: tuple[System, ...] = Field(description="Its systems.")
     datasets: tuple[Dataset, ...] = Field(description="Their datasets.")
     versions: tuple[Version, ...] = Field(description="Versions of their models, newest first for each system.")

@@ -48,7 +48,7 @@ BAD_YAML = {
     ),
     "bad-duration": ("predictions: 400d", "predictions: 400 days", "a whole number with a unit"),
     "bad-rate": ("rate: 50/s", "rate: fast", "got 'fast'"),
-    "unknown-capability": ("capabilities: {off: [", "capabilities: {off: [katalog, ", "did you mean 'catalog'?"),
+    "unknown-capability": ("retention:", "capabilities: {off: [katalog]}\nretention:", "did you mean 'catalog'?"),
     "unknown-tier": ("tier: high", "tier: hihg", "did you mean 'high'?"),
     "no-such-dataset": ("data: hmda", "data: hdma", "hdma"),
     "bad-name": ("- name: mortgage-approval", "- name: Mortgage Approval", "got 'Mortgage Approval'"),

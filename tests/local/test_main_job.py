@@ -20,7 +20,7 @@ from tests.support.command import ROOT, Done, Platform, eventually
 pytestmark = [pytest.mark.local, pytest.mark.timeout(240)]
 
 SYSTEM, CONSUMER = "mortgage-approval", "underwriter-desk"
-SERVICES = ["alertmanager", "gateway", "mlflow", "prometheus", "resources", "runner", f"serving-{SYSTEM}"]
+SERVICES = ["alertmanager", "catalog", "gateway", "mlflow", "prometheus", "resources", "runner", f"serving-{SYSTEM}"]
 
 
 class Job:

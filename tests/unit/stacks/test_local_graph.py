@@ -10,7 +10,7 @@ from pulumi import RunError
 from components.errors import PlanError
 from components.support import BUILT
 from environments import Capability, EnvironmentSpec, Stage, Workspace, load
-from environments.stages import added_by, capabilities_of
+from environments.stages import added_by
 from stacks.checks import problems
 from stacks.program import build, plan
 from tests.support.recorded import Graph, record
@@ -35,15 +35,15 @@ def graph_of(spec: EnvironmentSpec, workspace: Workspace) -> Graph:
 def staged(stage: str, **changes) -> EnvironmentSpec:
     """The shipped local environment at another stage."""
     values = load(LOCAL).model_dump(mode="json", by_alias=True)
-    off = [c for c in capabilities_of(Stage(stage)) if c in {Capability.CATALOG}]
-    return EnvironmentSpec.model_validate({**values, "stage": stage, "capabilities": {"off": off}, **changes})
+    return EnvironmentSpec.model_validate({**values, "stage": stage, "capabilities": {}, **changes})
 
 
 def test_the_shipped_environment_plans(workspace):
     graph = graph_of(load(LOCAL), workspace)
     services = {resource.name for resource in graph.all("Service")}
     assert services == {
-        "mlflow", "runner", "gateway", "prometheus", "alertmanager", "resources", "serving-mortgage-approval",
+        "mlflow", "runner", "catalog", "gateway", "prometheus", "alertmanager", "resources",
+        "serving-mortgage-approval",
     }  # fmt: skip
     assert {f"{service}-ready" for service in services} == {resource.name for resource in graph.all("Ready")}
 
@@ -94,22 +94,25 @@ def test_foundation_only_adds_to_prerequisites(workspace):
         assert new[urn].inputs == resource.inputs, f"{urn} would change"
     added = {(new[urn].kind, new[urn].name) for urn in set(new) - set(old)}
     assert {("Pipelines", "pipelines"), ("Service", "runner"), ("Credential", "runner-token")} <= added
+    assert {("Catalog", "catalog"), ("Service", "catalog"), ("Credential", "catalog-token")} <= added
 
 
-def test_another_system_changes_only_the_gateway(workspace):
+def test_another_system_changes_only_the_gateway_and_what_the_catalog_shows(workspace):
     spec = staged("foundation")
     values = spec.model_dump(mode="json", by_alias=True)
     second = {"name": "second", "purpose": "Another.", "risk": {"tier": "minimal"}, "model": {"modality": "tabular"}}
     more = EnvironmentSpec.model_validate({**values, "systems": [*values["systems"], second]})
     old, new = ({resource.urn: resource for resource in graph_of(s, workspace).resources} for s in (spec, more))
     changed = {urn.rpartition("::")[2] for urn in old if new[urn].inputs != old[urn].inputs}
-    assert changed == {"gateway", "gateway-routes"}
+    assert changed == {"gateway", "gateway-routes", "catalog"}
+    files = next(new[urn] for urn in new if urn.endswith("Service::catalog")).inputs["files"]
+    assert not files["config/catalog/declared.json"]["restart"], "the catalog reads it again by itself"
 
 
 def test_exports_say_where_things_are_and_no_secret(workspace):
     graph = graph_of(load(LOCAL), workspace)
     assert set(graph.exports) == {"home", "socket", "urls", "ports"}
-    assert set(graph.exports["urls"]) == {"gateway", "mlflow", "prometheus", "alertmanager", "runner"}
+    assert set(graph.exports["urls"]) == {"gateway", "mlflow", "prometheus", "alertmanager", "runner", "catalog"}
     assert "plain-secret" not in json.dumps(graph.exports)
 
 

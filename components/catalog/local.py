@@ -1,0 +1,75 @@
+"""The catalog on this machine: pages and an API over what is declared, what ran and what is released."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from components.catalog.args import CatalogArgs
+from components.host import LocalComponent, loopback
+from components.supervision.credential import Credential
+from components.supervision.service import File
+from services.alerts.rules import service_rules
+from services.alerts.settings import Watched
+from services.catalog.settings import CatalogSettings, Declared
+
+SERVICE = "catalog"
+TOKEN_FILE = f"config/{SERVICE}/token"
+_SETTINGS_FILE = f"config/{SERVICE}/catalog.json"
+_DECLARED_FILE = f"config/{SERVICE}/declared.json"
+
+
+class Catalog(LocalComponent):
+    """Shows data, features, models and systems, and takes lineage events of jobs elsewhere.
+
+    Attributes:
+        url: Its address.
+        token: The credential that it asks for.
+    """
+
+    def __init__(self, name: str, args: CatalogArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("catalog", name, args.host, opts)
+        home = args.host.home
+        self.token = Credential(f"{SERVICE}-token", kind="token", opts=self.child())
+        self.url = loopback(args.port)
+        self.run(
+            SERVICE,
+            health=loopback(args.port, "/healthz"),
+            ports={SERVICE: args.port},
+            command=[
+                str(args.host.binaries["python"]),
+                *("-m", "services.catalog", "--settings", str(home / _SETTINGS_FILE)),
+            ],
+            files={
+                _SETTINGS_FILE: File(pulumi.Output.all(args.port, args.registry).apply(_settings(home))),
+                # The service reads it again by itself: another system or owner needs no restart.
+                _DECLARED_FILE: File(Declared.of(args.spec).text(), restart=False),
+                TOKEN_FILE: File(self.token.secret),
+            },
+            folders=("data/catalog",),
+            stop_seconds=10,
+        )
+        self.scraped(SERVICE, args.port)
+        self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        self.register_outputs({"url": self.url})
+
+
+def _settings(home: Path) -> Callable[[Sequence[Any]], str]:
+    """Return what renders the service's settings once its port and the registry's address are known."""
+
+    def render(values: Sequence[Any]) -> str:
+        port, registry = values
+        settings = CatalogSettings(
+            port=int(port),
+            home=home,
+            declared=home / _DECLARED_FILE,
+            token_file=home / TOKEN_FILE,
+            registry=registry,
+            events=home / "data/catalog/lineage.jsonl",
+        )
+        return settings.model_dump_json(indent=1) + "\n"
+
+    return render
