@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.errors import PlanError
 
-RUNTIME = ("envoy", "mlflow", "mlserver", "python")
+RUNTIME = ("envoy", "mlflow", "mlserver", "python", "weed")
 """Programs of the runtime environment, installed from its lock."""
 MONITORING: Mapping[str, tuple[str, ...]] = {
     "prometheus": ("prometheus",),

@@ -9,7 +9,7 @@ from components.support import unbuilt
 from environments import Capability, EnvironmentSpec
 from environments.spec.risk import Tier
 from environments.spec.serving import ServingMode
-from environments.spec.storage import FolderStorage
+from environments.spec.storage import S3Storage
 from environments.spec.system import SystemSpec
 from environments.stages import capabilities_of
 from services.runner.requests import NotTrainable, training_request, untrainable
@@ -51,8 +51,15 @@ def _prohibited(spec: EnvironmentSpec) -> list[str]:
 def _local(spec: EnvironmentSpec) -> list[str]:
     """What a valid file may ask for and this machine's services cannot do."""
     found = []
-    if not isinstance(spec.storage, FolderStorage):
-        found.append("storage.kind: got 's3', which is not built for target 'local' yet; allowed so far: 'folder'")
+    storage = spec.storage
+    if isinstance(storage, S3Storage):
+        named = {"bucket": storage.bucket, "credentials": storage.credentials}
+        found += [
+            f"storage.{field}: got nothing; an endpoint of your own needs it (without storage.endpoint the environment "
+            "brings its own store, with its own keys)"
+            for field, value in named.items()
+            if storage.endpoint and not value
+        ]
     for at, system in enumerate(spec.systems):
         limits, (low, high) = system.serving.limits, probability_range(system)
         if limits.timeout > LARGEST_TIMEOUT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pulumi
 
@@ -24,6 +23,9 @@ from components.registry.args import RegistryArgs
 from components.registry.local import Registry
 from components.serving.args import ServingArgs, serving_name
 from components.serving.local import Serving
+from components.storage.args import PORTS, ObjectsArgs
+from components.storage.args import SERVICE as STORAGE
+from components.storage.local import Objects
 from components.supervision.ports import Ports
 from environments import Capability, EnvironmentSpec, Workspace
 from environments.spec.serving import ServingMode
@@ -34,6 +36,7 @@ from services.gateway.settings import Consumer
 from services.runner.requests import untrainable
 from stacks.checks import probability_range
 from stacks.contracts import LocalEnvironment
+from stacks.storage import Stores
 
 UNOWNED = "nobody is named"
 """The owner in alerts of an environment whose file names none."""
@@ -53,10 +56,9 @@ class _Local:
 
     def __init__(self, spec: EnvironmentSpec, workspace: Workspace) -> None:
         self.spec = spec
-        self.binaries = _binaries(spec, workspace)
+        self.stores = Stores(spec, workspace)
+        self.binaries = _binaries(spec, workspace, stores=self.stores)
         self.root, self.home = workspace.root, workspace.home(spec.name)
-        self.migration = migration.read(self.home)
-        self.stores = Stores(spec, workspace, self.migration)
         self.components: list[LocalComponent] = []
         self.urls: dict[str, pulumi.Output[str]] = {}
         declared = {system.name: system.model_dump(mode="json", exclude_none=True) for system in spec.systems}
@@ -65,12 +67,12 @@ class _Local:
         platform = Platform(
             "platform",
             PlatformArgs(
-                facts=_facts(spec),
+                facts=_facts(spec, self.stores),
                 home=self.home,
                 socket=workspace.socket(spec.name),
                 owner=spec.owner or UNOWNED,
                 binaries=self.binaries,
-                wanted=_wanted(spec),
+                wanted=_wanted(spec, self.stores),
                 after=list(self.ports.values()),
             ),
         )
@@ -113,7 +115,7 @@ class _Local:
             self.host,
             self.ports["mlflow"].port("mlflow"),
             self.stores.uri,
-            access=self.stores.variables(self.endpoint),
+            access=self.stores.access(self.endpoint),
             after=self.storage,
         )
         registry = Registry("registry", args)
@@ -196,7 +198,7 @@ class _Local:
         self.urls |= {"prometheus": monitoring.prometheus, "alertmanager": monitoring.alertmanager}
 
 
-def _wanted(spec: EnvironmentSpec) -> Mapping[str, Mapping[str, int]]:
+def _wanted(spec: EnvironmentSpec, stores: Stores) -> Mapping[str, Mapping[str, int]]:
     """Return the ports of the platform's own services, one set a service: another stage adds sets, and changes none."""
     given = spec.target.ports if isinstance(spec.target, LocalTarget) else {}
     names: list[tuple[Capability, str, tuple[str, ...]]] = [
@@ -208,14 +210,15 @@ def _wanted(spec: EnvironmentSpec) -> Mapping[str, Mapping[str, int]]:
         (Capability.PIPELINES, "runner", ("runner",)),
         (Capability.CATALOG, "catalog", ("catalog",)),
     ]
-    return {
+    wanted = {
         service: {port: given.get(port, 0) for port in ports}
         for capability, service, ports in names
         if capability in spec.capabilities
     }
+    return {**wanted, **({STORAGE: dict.fromkeys(PORTS, 0)} if stores.own else {})}
 
 
-def _binaries(spec: EnvironmentSpec, workspace: Workspace) -> Binaries:
+def _binaries(spec: EnvironmentSpec, workspace: Workspace, *, stores: Stores) -> Binaries:
     needs: list[tuple[Capability, tuple[str, ...]]] = [
         (Capability.REGISTRY, ("mlflow", "python")),
         (Capability.SERVING, ("mlserver",)),
@@ -225,11 +228,10 @@ def _binaries(spec: EnvironmentSpec, workspace: Workspace) -> Binaries:
         (Capability.ALERTS, ("prometheus", "alertmanager")),
     ]
     names = [name for capability, tools in needs if capability in spec.capabilities for name in tools]
-    return find(names, workspace.code)
+    return find([*names, *(["weed"] if stores.own else [])], workspace.code)
 
 
-def _facts(spec: EnvironmentSpec) -> Mapping[str, object]:
+def _facts(spec: EnvironmentSpec, stores: Stores) -> Mapping[str, object]:
     """Return what may not change while the environment is deployed; a stage may, so it is not among them."""
-    return spec.model_dump(mode="json", include={"name", "target", "storage"}, exclude={"target": {"ports"}})
-
-
+    fixed = spec.model_dump(mode="json", include={"name", "target"}, exclude={"target": {"ports"}})
+    return {**fixed, "storage": stores.active.model_dump(mode="json")}

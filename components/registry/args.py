@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -17,9 +17,13 @@ class RegistryArgs:
     Attributes:
         host: Where it runs.
         port: Its loopback port.
-        artifacts: Folder of models and other artifacts.
+        artifacts: Where models and other artifacts lie, as MLflow takes it: a folder, or `s3://bucket/prefix`.
+        access: Variables with which MLflow gets at them; none of them secret.
+        after: What they need to be up.
     """
 
     host: Host
     port: pulumi.Input[int]
-    artifacts: Path
+    artifacts: str
+    access: pulumi.Input[Mapping[str, str]] = field(default_factory=dict)
+    after: Sequence[pulumi.Resource] = ()

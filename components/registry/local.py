@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pulumi
 
 from components.host import LocalComponent, loopback, text
@@ -38,19 +40,25 @@ class Registry(LocalComponent):
             command=[
                 *(str(binaries["python"]), "-m", "services.registry", f"{data}/mlflow.db"),
                 *("--host", "127.0.0.1", "--port", text(args.port)),
-                *("--artifacts-destination", str(args.artifacts)),
+                *("--artifacts-destination", args.artifacts),
                 *("--metrics", f"{home}/run/mlflow-metrics"),
                 *("--password-file", str(home / PASSWORD_FILE)),
             ],
             files={PASSWORD_FILE: File(password)},
-            environment={
-                # Without its job runner it is two processes rather than ten, and less than half the memory.
-                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-                "MLFLOW_DISABLE_TELEMETRY": "true",
-            },
+            environment=pulumi.Output.from_input(args.access).apply(_environment),
+            after=args.after,
             folders=("data/mlflow", "run/mlflow-metrics"),
             stop_seconds=15,
         )
         self.scraped(SERVICE, args.port)
         self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
         self.register_outputs({"uri": self.uri})
+
+
+def _environment(access: Mapping[str, str]) -> dict[str, str]:
+    return {
+        **access,
+        # Without its job runner it is one process rather than nine, and less than half the memory.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }

@@ -9,7 +9,7 @@ from pydantic import Field
 from environments.spec.base import Spec, immutable
 from environments.spec.text import Bucket, Document, Endpoint, Flag
 
-_COPY = "copy the store with a backup and restore it into a new environment"
+_COPY = "move everything there with `mlstrata migrate` (target local), else restore a backup in a new environment"
 
 
 class FolderStorage(Spec):
@@ -38,6 +38,11 @@ class S3Storage(Spec):
     )
     endpoint: Endpoint | None = Field(
         default=None, description="Address of an S3 service that is not AWS's; none: AWS, or the cluster's own."
+    )
+    credentials: Document | None = Field(
+        default=None,
+        description="File with the access keys of another endpoint, as AWS's tools keep them (profile default); "
+        "a file, since keys in this one would be in every copy. None: they are generated, or the cloud gives them.",
     )
     versioning: Flag = Field(
         default=True, description="Keep overwritten objects; on, since an overwritten model cannot be made again."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from services.registry.database import prepare
 from services.registry.server import ServerSettings, serve
+from services.storage.stores import StorageError
 
 
 def main() -> int:
@@ -32,7 +33,7 @@ def main() -> int:
                 password_file=given.password_file,
             )
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StorageError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from services.registry.access import USER
 from services.registry.guard import Guard
+from services.storage.settings import BucketStore
+from services.storage.stores import Bucket
 
 _LEAST_PASSWORD = 16
 
@@ -43,8 +45,10 @@ def serve(settings: ServerSettings) -> None:
     Raises:
         ValueError: the password file is open to others, or holds no password.
         OSError: there is no such file.
+        StorageError: the bucket of its artifacts cannot be used.
     """
     password = read_password(settings.password_file)
+    _await_bucket(settings.artifacts)
     os.environ.update(variables(settings))
     import uvicorn
     from mlflow.server.fastapi_app import app
@@ -58,6 +62,23 @@ def serve(settings: ServerSettings) -> None:
         log_level="warning",
         server_header=False,
     )
+
+
+def _await_bucket(artifacts: str) -> None:
+    """Wait for the store of objects, and make the bucket where it is our own: its address says which."""
+    if not artifacts.startswith("s3://"):
+        return
+    bucket, _, prefix = artifacts.removeprefix("s3://").partition("/")
+    Bucket(
+        BucketStore(
+            bucket=bucket,
+            prefix=prefix,
+            endpoint=os.environ["MLFLOW_S3_ENDPOINT_URL"],
+            credentials=Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"]),
+            own=os.environ.get("MLSTRATA_STORE_OWN") == "true",
+            versioning=os.environ.get("MLSTRATA_STORE_VERSIONING") == "true",
+        )
+    ).prepare()
 
 
 def variables(settings: ServerSettings) -> dict[str, str]:

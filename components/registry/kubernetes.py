@@ -1,0 +1,118 @@
+"""MLflow on a cluster: its database in Postgres, its files in a bucket, a password at its door."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster import Cluster, ClusterComponent
+from components.database.args import PORT as DATABASE_PORT
+from components.network.policies import ANYWHERE, pods
+from components.platform.kubernetes import priority
+from components.storage.objects import ObjectStore
+from components.workload.args import WorkloadArgs
+from components.workload.kubernetes import Workload
+from components.workload.pods import Container, Resources
+
+PORT = 5000
+NAME = "mlflow"
+ACCESS = "mlflow-access"
+"""The secret with the password, in every namespace whose pods ask the registry."""
+ACCESS_KEYS = ("password",)
+USES_REGISTRY = {"mlstrata.io/uses-registry": "true"}
+"""Label of pods that may reach the registry."""
+
+
+@dataclass(frozen=True)
+class RegistryArgs:
+    """Arguments of `Registry`.
+
+    Attributes:
+        cluster: Where.
+        store: Where models and other artifacts lie.
+        database: Name of the database's Postgres cluster.
+        secret: Secret with the database's `uri`.
+        after: What must be there before it: the database, the definitions of what scrapes it.
+    """
+
+    cluster: Cluster
+    store: ObjectStore
+    database: str
+    secret: str
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Registry(ClusterComponent):
+    """Tracking, and the numbered versions of models.
+
+    Attributes:
+        uri: Its address inside the cluster.
+        ready: What its clients wait for.
+    """
+
+    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("registry", name, args.cluster, opts)
+        cluster, space = args.cluster, args.cluster.namespace
+        self.needs(space, ACCESS, ACCESS_KEYS, "the password at the registry's door")
+        self.needs(space, args.store.secret, args.store.keys, "the bucket of models and other artifacts")
+        workload = Workload(
+            NAME,
+            WorkloadArgs(
+                cluster=cluster,
+                namespace=space,
+                containers=[self._server(args)],
+                part="registry",
+                volumes={"metrics": {"emptyDir": {}}, "tmp": {"emptyDir": {}}},
+                callers=[
+                    pods(environment=cluster.environment, labels=USES_REGISTRY),
+                    pods(namespace=cluster.monitoring),
+                ],
+                calls={
+                    "database": ([pods(labels={"cnpg.io/cluster": args.database})], [DATABASE_PORT]),
+                    "store": ([ANYWHERE], [args.store.port]),
+                },
+                metrics="/metrics",
+                priority=priority(cluster, "platform"),
+                labels={"mlstrata.io/auth": "password"},
+                annotations={"mlstrata.io/auth": "password"},
+                # Two servers must not change the tables at once.
+                strategy="Recreate",
+                after=args.after,
+            ),
+            self.child(),
+        )
+        self.uri = workload.url
+        self.ready: list[pulumi.Resource] = [workload.deployment]
+        self.register_outputs({"uri": self.uri})
+
+    def _server(self, args: RegistryArgs) -> Container:
+        return Container(
+            name=NAME,
+            image=self.cluster.image("runtime"),
+            command=["python", "-m", "services.registry.cluster"],
+            args=[f"--port={PORT}", f"--artifacts-destination={args.store.url('mlflow')}", "--metrics=/metrics"],
+            env={
+                **args.store.variables(),
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            },
+            secrets={
+                **args.store.credentials(),
+                "MLFLOW_BACKEND_STORE_URI": (args.secret, "uri"),
+                "MLFLOW_TRACKING_PASSWORD": (ACCESS, "password"),
+            },
+            ports={"http": PORT},
+            ready="/health",
+            mounts={"metrics": "/metrics", "tmp": "/tmp"},  # noqa: S108 - a folder of the container's own
+            resources=Resources(cpu="500m", memory="2Gi", cpu_limit="2"),
+        )
+
+
+def client(uri: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    """Return the variables of a container that asks the registry: the plain ones, and those from secrets."""
+    from services.registry.access import USER
+
+    plain = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return plain, {"MLFLOW_TRACKING_PASSWORD": (ACCESS, "password")}
