@@ -25,7 +25,7 @@ up: install ## Bring ENV (local) up, train and release what has no version yet, 
 down: .venv/.installed ## Stop ENV (local) and remove its processes, ports and state
 	@$(MLSTRATA) down $(ENV) --yes
 
-install-test: install .venvs/seldon/.installed
+install-test: install .venvs/seldon/.installed .venvs/.browser
 
 test: install-test ## Run every test: one pytest an environment
 	@tools/run-tests
@@ -68,4 +68,8 @@ clean: ## Remove the environments (not the caches, not an environment's data)
 
 .venvs/.tools: tools/install-monitoring
 	@tools/install-monitoring
+	@mkdir -p $(@D) && touch $@
+
+.venvs/.browser: tools/install-browser
+	@tools/install-browser
 	@mkdir -p $(@D) && touch $@

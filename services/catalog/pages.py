@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jinja2  # type: ignore[import-not-found]
+import jinja2
 
 from services.catalog.features import features
 from services.catalog.graph import around, draw
