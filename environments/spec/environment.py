@@ -14,6 +14,7 @@ from environments.spec.system import SystemSpec
 from environments.spec.target import Target
 from environments.spec.teams import GpuPoolSpec, TeamSpec
 from environments.spec.text import Email, Name
+from environments.spec.upstream import MirrorSpec, PinSpec
 from environments.stages import Capability, Stage, capabilities_of
 
 
@@ -45,6 +46,12 @@ class EnvironmentSpec(Spec):
     )
     retention: RetentionSpec = Field(default=RetentionSpec(), description="How long things are kept.")
     licences: LicencesSpec = Field(default=LicencesSpec(), description="Licences that software may have.")
+    mirror: MirrorSpec | None = Field(
+        default=None, description="Where an air-gapped site keeps its copies; none: upstream's own addresses."
+    )
+    upstream: tuple[PinSpec, ...] = Field(
+        default=(), description="Upstream pieces taken as well, or at another version; none: the tested ones."
+    )
     systems: tuple[SystemSpec, ...] = Field(
         default=(), description="AI systems that run on it; none: an empty platform."
     )

@@ -25,6 +25,7 @@ def check_references(data: Mapping[str, Any]) -> list[Problem]:
         *_duplicates(data, "systems"),
         *_duplicates(data, "teams"),
         *_duplicates(data, "gpu_pools"),
+        *_duplicates(data, "upstream"),
         *_storage(data),
         *_pools(data),
         *_systems(data),

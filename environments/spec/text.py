@@ -87,6 +87,18 @@ Bucket = Annotated[
     *_matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket name: 3 to 63 of a-z, 0-9, '.' and '-'", 63),
 ]
 Endpoint = Annotated[str, *_matching(r"https?://[^\s/@?#]+/?", "an http(s) address without path or credentials", 255)]
+RegistryPath = Annotated[
+    str,
+    *_matching(
+        r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*",
+        "a container registry such as registry.example.com/mirror, without https://",
+        200,
+    ),
+]
+Site = Annotated[str, *_matching(r"https?://[^\s/@?#]+(?:/[^\s@?#]+)?", "an http(s) address without credentials", 255)]
+Version = Annotated[
+    str, *_matching(r"v?[0-9]+(?:\.[0-9]+){0,3}(?:[-+][0-9A-Za-z.-]+)?", "a version such as 1.17.1 or v1.9.0", 64)
+]
 Licence = Annotated[str, *_matching(r"[A-Za-z0-9][A-Za-z0-9.+-]*", "an SPDX identifier such as Apache-2.0", 64)]
 Column = Annotated[
     str, *_matching(r"[^\x00-\x1f\x7f\s](?:[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s])?", "a column's name", 128)

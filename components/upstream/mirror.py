@@ -1,0 +1,109 @@
+"""Where pieces come from on an air-gapped site: every address rewritten to the site's own copies."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from components.upstream.piece import Chart, Image, Kustomization, Manifest, Piece, Source
+
+# A first part is a registry when it looks like a host; docker.io is what everything else means.
+_HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
+DOCKER = "docker.io"
+
+
+def full_name(image: str) -> str:
+    """Return an image with its registry, as container runtimes read short names: `busybox` is Docker's library's."""
+    first, slash, _ = image.partition("/")
+    if slash and _HOST.fullmatch(first):
+        return image
+    return f"{DOCKER}/{image}" if slash else f"{DOCKER}/library/{image}"
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Copies of an air-gapped site.
+
+    Attributes:
+        registry: Container registry with a path; images lie under it by their full name, charts under charts/.
+        files: Address of plain manifests.
+    """
+
+    registry: str
+    files: str
+
+    def image(self, image: str) -> str:
+        """Return an image's copy, with the same tag and digest; a copy is its own."""
+        return image if image.startswith(f"{self.registry}/") else f"{self.registry}/{full_name(image)}"
+
+    def chart(self, chart: Chart) -> Chart:
+        """Return a chart's copy, at the same version."""
+        return replace(chart, repository=f"oci://{self.registry}/charts")
+
+    def manifest(self, piece: str, version: str, number: int) -> Manifest:
+        """Return the copy of a piece's source number `number`, built to plain YAML when it was copied."""
+        return Manifest(f"{self.files.rstrip('/')}/{file_of(piece, version, number)}")
+
+    def piece(self, piece: Piece) -> Piece:
+        """Return a piece that comes from the copies alone."""
+        numbered = dict(enumerate(all_sources(piece)))
+        moved = [self._source(piece, source, number) for number, source in numbered.items()]
+        with_definitions = piece.crd_source is not None
+        return replace(
+            piece,
+            crd_source=moved[0] if with_definitions else None,
+            sources=tuple(moved[1:] if with_definitions else moved),
+            images=tuple(replace(one, repository=self.image(one.repository)) for one in piece.images),
+        )
+
+    def objects(self, value: object) -> object:
+        """Return rendered objects with the image of every container rewritten.
+
+        Args:
+            value: A Kubernetes object, or any part or list of them; it is not changed.
+        """
+        if isinstance(value, list):
+            return [self.objects(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: [self._container(one) for one in inner]
+            if key in _CONTAINERS and isinstance(inner, list)
+            else self.objects(inner)
+            for key, inner in value.items()
+        }
+
+    def _container(self, container: object) -> object:
+        if isinstance(container, dict) and isinstance(image := container.get("image"), str) and image:
+            return {**container, "image": self.image(image)}
+        return container
+
+    def _source(self, piece: Piece, source: Source, number: int) -> Source:
+        if isinstance(source, Chart):
+            return self.chart(source)
+        return self.manifest(piece.name, piece.version, number)
+
+
+_CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
+
+
+def all_sources(piece: Piece) -> tuple[Source, ...]:
+    """Return what is copied for a piece, in a fixed order: its definitions' source first, then the others."""
+    return (*([piece.crd_source] if piece.crd_source else []), *piece.sources)
+
+
+def file_of(piece: str, version: str, number: int) -> str:
+    """Return where under the files' address a built source lies."""
+    return f"{piece}/{version}/{number}.yaml"
+
+
+def build_command(source: Kustomization | Manifest) -> list[str]:
+    """Return the command that prints a source as plain YAML."""
+    if isinstance(source, Kustomization):
+        return ["kubectl", "kustomize", source.address]
+    return ["curl", "--fail", "--silent", "--show-error", "--location", source.address]
+
+
+def reference(image: Image) -> str:
+    """Return an image's key in the lock: full name and tag, with no digest."""
+    return f"{full_name(image.repository)}:{image.tag}"

@@ -1,0 +1,153 @@
+"""Which pieces an environment takes, under which licences, from where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from components.upstream.bill import AGPL, BILL, BUSL, PIECES
+from components.upstream.mirror import Mirror, reference
+from components.upstream.piece import Change, Image, Piece
+from environments import Capability, EnvironmentSpec
+
+# Terms that forbid some use of the unchanged software: a file must say that somebody agreed to them.
+NON_FREE: Mapping[str, str] = {
+    BUSL: "no production use without a contract with its owner",
+    "SSPL-1.0": "offering it as a service asks for the source of everything around it",
+    "Elastic-2.0": "it may not be offered to others as a service",
+}
+NETWORK_COPYLEFT: Mapping[str, str] = {
+    AGPL: "whoever changes it must offer the source to everyone who uses it over the network",
+    "AGPL-3.0-or-later": "whoever changes it must offer the source to everyone who uses it over the network",
+}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A piece that an environment takes.
+
+    Attributes:
+        piece: It, at the environment's version, from the environment's mirror.
+        upstream: It, from upstream's own addresses.
+        note: What its licence asks for, where that is more than naming it; empty otherwise.
+    """
+
+    piece: Piece
+    upstream: Piece
+    note: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A piece that is left out because its licence is denied; what is missing without it."""
+
+    piece: Piece
+    without: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What an environment takes of the bill.
+
+    Attributes:
+        taken: In the bill's order, which puts what is needed first.
+        left_out: Optional pieces under a denied licence.
+        problems: What the file must change first, a sentence each with the fix; nothing is installed then.
+    """
+
+    taken: tuple[Taken, ...]
+    left_out: tuple[LeftOut, ...]
+    problems: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Piece:
+        """Return the piece called `name`.
+
+        Raises:
+            KeyError: the environment takes no such piece.
+        """
+        found = next((one.piece for one in self.taken if one.piece.name == name), None)
+        if found is None:
+            raise KeyError(f"the environment takes no upstream piece '{name}'")
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return any(one.piece.name == name for one in self.taken)
+
+
+def mirror_of(spec: EnvironmentSpec) -> Mirror | None:
+    """Return the environment's mirror; None: it takes pieces from upstream."""
+    return Mirror(spec.mirror.registry, spec.mirror.files) if spec.mirror else None
+
+
+def select(
+    spec: EnvironmentSpec, capabilities: frozenset[Capability] | None = None, digests: Mapping[str, str] | None = None
+) -> Selection:
+    """Choose the pieces of an environment.
+
+    Args:
+        spec: The environment.
+        capabilities: Those it really uses; None: all that it has.
+        digests: Of images by full name and tag, from the lock; None: none are known.
+    """
+    wanted = spec.capabilities if capabilities is None else capabilities
+    problems: list[str] = []
+    taken: list[Taken] = []
+    left_out: list[LeftOut] = []
+    mirror = mirror_of(spec)
+    for found in _chosen(spec, wanted, problems):
+        pinned = _with_digests(found, digests or {})
+        licence = pinned.licence
+        if licence in spec.licences.deny and pinned.optional is not None:
+            left_out.append(LeftOut(pinned, pinned.optional))
+            continue
+        if problem := _refused(spec, pinned):
+            problems.append(problem)
+        note = NON_FREE.get(licence) or NETWORK_COPYLEFT.get(licence, "")
+        taken.append(Taken(mirror.piece(pinned) if mirror else pinned, pinned, note))
+    return Selection(tuple(taken), tuple(left_out), tuple(problems))
+
+
+def _chosen(spec: EnvironmentSpec, wanted: frozenset[Capability], problems: list[str]) -> list[Piece]:
+    """Return the pieces of the target's capabilities and those that the file names, at the file's versions."""
+    pins = {pin.name: (at, pin) for at, pin in enumerate(spec.upstream)}
+    problems += [
+        f"upstream[{at}].name: got '{name}'; allowed {', '.join(PIECES)}"
+        for name, (at, _) in pins.items()
+        if name not in PIECES
+    ]
+    chosen = []
+    for one in BILL:
+        if spec.target.kind not in one.targets or not (one.capabilities & wanted or one.name in pins):
+            continue
+        at, pin = pins.get(one.name, (0, None))
+        if pin is None or pin.version is None:
+            chosen.append(one)
+            continue
+        try:
+            chosen.append(one.at(pin.version, pin.chart))
+        except ValueError as error:
+            problems.append(f"upstream[{at}].version: got '{pin.version}', but {error} (upstream[{at}].chart)")
+    return chosen
+
+
+def _refused(spec: EnvironmentSpec, piece: Piece) -> str | None:
+    """Return why the environment may not take a piece, and what to do; None: it may."""
+    licence = piece.licence
+    change: Change | None = next((one for one in reversed(piece.changes) if one.licence == licence), None)
+    why = change.why if change else NON_FREE.get(licence, "")
+    instead = f"; or take {piece.name} {PIECES[piece.name].version}, which is {PIECES[piece.name].licence}"
+    instead = instead if PIECES[piece.name].licence != licence else ""
+    what = f"{piece.name} {piece.version} is under {licence}"
+    if licence in spec.licences.deny:
+        because = f" ({why})" if why else ""
+        return f"licences.deny: {what}{because}, which is denied: move it to licences.accept if you agree{instead}"
+    if licence in NON_FREE and licence not in spec.licences.accept:
+        return f"licences.accept: {what} ({why}): add it there if you agree{instead}"
+    return None
+
+
+def _with_digests(piece: Piece, digests: Mapping[str, str]) -> Piece:
+    def known(image: Image) -> Image:
+        return replace(image, digest=digests.get(reference(image), image.digest))
+
+    return replace(piece, images=tuple(known(image) for image in piece.images))

@@ -1,0 +1,34 @@
+"""Upstream software: where it comes from and at which version."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from environments.spec.base import Spec
+from environments.spec.text import Name, RegistryPath, Site, Version
+
+
+class MirrorSpec(Spec):
+    """Where an air-gapped site keeps its copies; nothing comes from elsewhere then."""
+
+    registry: RegistryPath = Field(
+        description="Container registry, with a path where there is one: images lie under it by their full old name, "
+        "charts under charts/; required."
+    )
+    files: Site = Field(
+        description="Address under which plain manifests lie, <piece>/<version>/<number>.yaml; required, since "
+        "kustomizations are built when they are copied."
+    )
+
+
+class PinSpec(Spec):
+    """An upstream piece that is taken beyond the capabilities' own, or at another version."""
+
+    name: Name = Field(description="Name of the piece in the bill of materials, as `mlstrata images` lists it.")
+    version: Version | None = Field(
+        default=None, description="Version of the software; none: the one that mlstrata was tested with."
+    )
+    chart: Version | None = Field(
+        default=None,
+        description="Version of a chart that is numbered apart from its software; none: they are the same.",
+    )
