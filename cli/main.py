@@ -96,6 +96,19 @@ def down(
 
 
 @app.command()
+def migrate(
+    env: Env,
+    yes: Yes = False,
+    keep_old: Annotated[bool, typer.Option("--keep-old", help="Leave the old store as it is.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move models and artifacts to the storage that the file asks for now; run again after any interruption."""
+    from cli.migrate import migrate as run
+
+    run(env, yes=yes, keep_old=keep_old, as_json=as_json)
+
+
+@app.command()
 def check(
     environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV]...", help="Environments.")] = None,
     as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Ask what blocks on another day.")] = "",
@@ -193,12 +206,15 @@ def audit(
 def catalog(
     env: Env,
     system: Annotated[str, typer.Argument(metavar="[SYSTEM]", help="Only this system.", show_default=False)] = "",
+    link: Annotated[
+        bool, typer.Option("--link", help="Print an address that opens the catalog's pages, once, within 5 minutes.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show data, models and systems with their owners, and how one came from the other. Changes nothing."""
     from cli.catalog import catalog as run
 
-    run(env, system or None, as_json=as_json)
+    run(env, system or None, link=link, as_json=as_json)
 
 
 @app.command()
