@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from cli.console import UsageError, say, say_json
@@ -11,11 +12,15 @@ if TYPE_CHECKING:
     from services.catalog.model import Catalog, Dataset, System, Version
 
 
-def catalog(name: str, system: str | None, *, as_json: bool) -> None:
-    """Show the catalog of an environment, or of one of its systems; it need not be up.
+TOKEN_FILE = "config/catalog/token"  # noqa: S105 - where it lies, not what it is
+"""Where the service's token lies in an environment's home; readable by its owner alone."""
+
+
+def catalog(name: str, system: str | None, *, link: bool = False, as_json: bool) -> None:
+    """Show the catalog of an environment, or of one of its systems; it need not be up, except for a link.
 
     Raises:
-        UsageError: the environment declares no such system.
+        UsageError: the environment declares no such system, or has no catalog that a link could open.
     """
     from services.catalog.build import build
     from services.catalog.sources import read
@@ -28,12 +33,38 @@ def catalog(name: str, system: str | None, *, as_json: bool) -> None:
             f"{context.workspace.environment_file(name)}: systems: got '{system}', which is not declared; "
             f"allowed {', '.join(known) or 'none yet'}; name one of these or declare it"
         )
+    if link:
+        _show_link(context, system, as_json=as_json)
+        return
     wanted = known if system is None else [system]
     found = build(context.spec, read(context.home, _registry(context), wanted), only=system)
     if as_json:
         say_json(found.document())
     else:
         _show(found)
+
+
+def _show_link(context: Context, system: str | None, *, as_json: bool) -> None:
+    """Print an address that logs a browser in, nothing else, so that it can be handed to one."""
+    from cli.recorded import exports
+    from services.catalog.access import LINK_SECONDS, link_ticket
+
+    address = exports(context)["urls"].get("catalog")
+    try:
+        token = (context.home / TOKEN_FILE).read_text(encoding="utf-8").strip()
+    except OSError:
+        token = ""
+    if not address or not token:
+        raise UsageError(
+            f"{context.workspace.environment_file(context.name)}: {context.name} has no catalog that answers; its "
+            f"capability 'catalog' comes with stage foundation: then `mlstrata up {context.name}`"
+        )
+    page = f"&to=systems/{system}" if system else ""
+    url = f"{address}/login?ticket={link_ticket(token, time.time())}{page}"
+    if as_json:
+        say_json({"url": url, "expires_in": LINK_SECONDS})
+    else:
+        say(url)
 
 
 def _registry(context: Context) -> str | None:

@@ -1,14 +1,15 @@
 """The catalog's HTTP interface: `/healthz` and `/metrics` are open on loopback; everything else asks who reads.
 
-A program sends the token (`Authorization: Bearer …`). A person follows a login link (`mlstrata catalog ENV --open`) or
+A program sends the token (`Authorization: Bearer …`). A person follows a login link (`mlstrata catalog ENV --link`) or
 types the token once; a signed cookie then lasts for a working day.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -44,7 +45,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
-Handler = Callable[[Request], Awaitable[Response]]
+_PAGE = re.compile(r"[a-z]+(/[A-Za-z0-9-]+)*")
 
 
 def build(settings: CatalogSettings, token: str, clock: Callable[[], float] = time.time) -> Starlette:
@@ -101,7 +102,7 @@ class Service:
         """Ask who reads; with a good ticket, begin a session."""
         if ticket := request.query_params.get("ticket"):
             if self._access.link(ticket, self._clock()):
-                return self._begin()
+                return self._begin(_inside(request.query_params.get("to", "")))
             return self._html(self._pages.login("This link was used already or is older than five minutes."), 401)
         return self._html(self._pages.login(None))
 
@@ -186,8 +187,8 @@ class Service:
         if not self._allowed(request):
             raise _unknown()
 
-    def _begin(self) -> Response:
-        answer = RedirectResponse("/", 303, HEADERS)
+    def _begin(self, page: str = "/") -> Response:
+        answer = RedirectResponse(page, 303, HEADERS)
         session = self._access.session(self._clock())
         answer.set_cookie(COOKIE, session, max_age=SESSION_SECONDS, httponly=True, samesite="strict")
         return answer
@@ -199,6 +200,11 @@ class Service:
     def _json(self, document: object) -> Response:
         self._requests.count("api", 200)
         return JSONResponse(document, headers=HEADERS)
+
+
+def _inside(page: str) -> str:
+    """Return a page of our own: a link must not be able to lead elsewhere."""
+    return f"/{page}" if _PAGE.fullmatch(page) else "/"
 
 
 def _unknown() -> HTTPException:

@@ -60,11 +60,17 @@ def serve(settings: RunnerSettings, token: str, listening: socket.socket) -> Non
     """Answer on a socket until SIGTERM or SIGINT, then end what runs; the process ends by that signal."""
     import uvicorn
 
+    from services.catalog.events import EVENTS
+    from services.catalog.openlineage import Teller
     from services.runner.app import build
     from services.runner.runs import Runs
     from services.runner.store import Store
 
-    runs = Runs(Store(settings.database), settings.logs, concurrency=settings.concurrency)
+    store = Store(settings.database)
+    teller = Teller(store, settings.database.with_name(Path(EVENTS).name))
+    teller.catch_up()
+    store.on_change = teller.tell
+    runs = Runs(store, settings.logs, concurrency=settings.concurrency)
     config = uvicorn.Config(
         build(settings, runs, token, time.time),
         access_log=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ class Store:
     """The runner's memory. Not for several threads at once.
 
     Times are seconds since 1970.
+
+    Attributes:
+        on_change: Called with a run's id after it has started and after it has ended.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,6 +48,7 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA foreign_keys=ON")
         self._db.executescript(SCHEMA)
+        self.on_change: Callable[[str], None] = lambda _run: None
 
     def close(self) -> None:
         """Close the file."""
@@ -60,7 +64,10 @@ class Store:
     def start(self, run: str, now: float) -> bool:
         """Mark a queued run as running; False when it no longer is queued."""
         query = "UPDATE runs SET state = ?, started = ? WHERE id = ? AND state = ?"
-        return self._db.execute(query, (State.RUNNING, now, run, State.QUEUED)).rowcount == 1
+        started = self._db.execute(query, (State.RUNNING, now, run, State.QUEUED)).rowcount == 1
+        if started:
+            self.on_change(run)
+        return started
 
     def plan(self, run: str, steps: Iterable[str]) -> None:
         """Remember which steps a run is going to take, in order."""
@@ -93,6 +100,7 @@ class Store:
         if state is not State.SUCCEEDED:
             query = "UPDATE steps SET state = ?, error = ? WHERE run = ? AND state = ?"
             self._db.execute(query, (state, error, run, State.RUNNING))
+        self.on_change(run)
         return True
 
     def recover(self, now: float) -> list[str]:
