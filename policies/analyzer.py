@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent import futures
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -22,32 +24,22 @@ from policies.dates import Calendar
 from policies.declared import declared
 from policies.evaluate import Report, Result, evaluate
 from policies.exemptions import Exemption, ExemptionErrors, of_workspace
-from policies.graph import Record
+from policies.graph import Graph, Record, Resource
+from policies.levels import Asked, Configured, Wish, configured
 from policies.rule import Level, Outcome, Rule
 from policies.rules import IDS, RULES
-from policies.values import SECRET, UNKNOWN
+from policies.values import Value
+from policies.wire import mended, record
 
 NAME, VERSION = "mlstrata", "0.1.0"
 LARGEST_MESSAGE = 400 << 20
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker of the protocol
-OUTPUT_SIGNATURE = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-UNKNOWNS = frozenset(
-    {
-        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
-        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
-        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
-        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
-        "030794c1-ac77-496b-92df-f27374a8bd58",
-        "e48ece36-62e2-4504-bad9-02848725956a",
-        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
-    }
-)
-"""What the protocol writes in place of a boolean, number, text, list, asset, archive or object that is unknown."""
 
 
 class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     """Answers the engine's questions about a stack."""
+
+    def __init__(self) -> None:
+        self._policies = Configured(RULES)
 
     def Handshake(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802 - the protocol's names
         """Acknowledge the engine."""
@@ -62,19 +54,28 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                 description=f"{rule.title} ({'; '.join(rule.references)})",
                 enforcementLevel=_level(mandatory=rule.level is Level.MANDATORY),
                 severity=_severity(rule),
+                configSchema=_schema(rule),
                 policy_type=analyzer_pb2.PolicyType.POLICY_TYPE_STACK,
                 tags=[rule.domain.value],
             )
             for rule in RULES
         ]
-        return analyzer_pb2.AnalyzerInfo(name=NAME, displayName=NAME, version=VERSION, policies=policies)
+        return analyzer_pb2.AnalyzerInfo(
+            name=NAME, displayName=NAME, version=VERSION, policies=policies, supportsConfig=True
+        )
 
     def GetPluginInfo(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
         """Return the version of the pack."""
         return plugin_pb2.PluginInfo(version=VERSION)
 
-    def Configure(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
-        """Take no configuration: levels follow from dates, stage and exemptions alone."""
+    def Configure(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        """Take levels and options, where they are sound; dates, stage and exemptions go on deciding beside them."""
+        names = {number: Asked(name.lower()) for name, number in analyzer_pb2.EnforcementLevel.items()}
+        wishes = {
+            policy: Wish(names[one.enforcementLevel], {key: str(value) for key, value in one.properties.items()})
+            for policy, one in request.policyConfig.items()
+        }
+        self._policies = configured(RULES, wishes)
         return empty_pb2.Empty()
 
     def ConfigureStack(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
@@ -85,9 +86,26 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         """Say nothing about a single resource: every policy is judged over the whole stack."""
         return analyzer_pb2.AnalyzeResponse()
 
-    def Remediate(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
-        """Change nothing."""
-        return analyzer_pb2.RemediateResponse()
+    def Remediate(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        """Mend a resource by the policies that are set to remediate, one after the other."""
+        response = analyzer_pb2.RemediateResponse()
+        if not self._policies.remedying:
+            return response
+        try:
+            exemptions = of_workspace(Workspace.find(), IDS, datetime.now(tz=UTC).date())
+        except ExemptionErrors:
+            return response  # they stop the stack when it is judged
+        properties = request.properties
+        for rule, before, after in mend(record(request), self._policies, exemptions):
+            properties = mended(properties, before, after)
+            response.remediations.add(
+                policyName=rule.id,
+                policyPackName=NAME,
+                policyPackVersion=VERSION,
+                description=rule.title,
+                properties=properties,
+            )
+        return response
 
     def Cancel(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
         """Have nothing to cancel: a pass takes milliseconds."""
@@ -96,11 +114,11 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def AnalyzeStack(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
         """Judge a stack."""
         response = analyzer_pb2.AnalyzeResponse()
-        found = records(request)
+        found = [record(one) for one in request.resources]
         if not found:
             return response
         try:
-            report = judge(found, datetime.now(tz=UTC).date())
+            report = judge(found, datetime.now(tz=UTC).date(), self._policies.rules)
         except ExemptionErrors as error:
             response.diagnostics.append(_diagnostic("exemptions", str(error), mandatory=True))
             return response
@@ -111,10 +129,13 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             elif result.outcome is not Outcome.PASS:
                 response.diagnostics.append(_said(result))
         response.diagnostics.extend(_diagnostic("exemptions", error, mandatory=True) for error in report.errors)
+        if refused := self._policies.refused:
+            kept = f"policies on the AI Act, data and security cannot be lowered here: {', '.join(refused)}"
+            response.diagnostics.append(_diagnostic("configuration", kept, mandatory=False))
         return response
 
 
-def judge(found: list[Record], today: date) -> Report:
+def judge(found: list[Record], today: date, rules: Sequence[Rule] = RULES) -> Report:
     """Return what the policies say about a stack.
 
     Raises:
@@ -124,24 +145,27 @@ def judge(found: list[Record], today: date) -> Report:
     environment = declared(found, workspace.root, stack=found[0].urn.split(":")[2])
     exemptions: tuple[Exemption, ...] = of_workspace(workspace, IDS, today)
     calendar = Calendar.on(today, environment.enforcement)
-    return evaluate(found, environment, calendar, rules=RULES, exemptions=exemptions)
+    return evaluate(found, environment, calendar, rules=rules, exemptions=exemptions)
 
 
-def records(request: Any) -> list[Record]:  # noqa: ANN401 - a message
-    """Return the resources of a request as the policies take them; secrets lose their value here."""
-    return [
-        Record(
-            urn=one.urn,
-            type=one.type,
-            name=one.name,
-            parent=one.parent,
-            inputs={key: _value(value) for key, value in one.properties.fields.items() if key != "__provider"},
-            dependencies=tuple(one.dependencies),
-            property_dependencies={key: tuple(of.urns) for key, of in one.propertyDependencies.items()},
-            protect=one.options.protect,
-        )
-        for one in request.resources
-    ]
+def mend(
+    resource: Record, policies: Configured, exemptions: Sequence[Exemption]
+) -> Iterator[tuple[Rule, Mapping[str, Value], Mapping[str, Value]]]:
+    """Yield each policy that mends a resource with its inputs before and after, each after the one before.
+
+    What is exempt today stays as it is.
+    """
+    today, stack = datetime.now(tz=UTC).date(), resource.urn.split(":")[2]
+    for rule in policies.rules:
+        if (options := policies.remedying.get(rule.id)) is None:
+            continue
+        if any(one.covers(rule.id, stack, resource.name) and one.expires >= today for one in exemptions):
+            continue
+        for remedy in rule.remedies:
+            after = remedy.of(Resource(resource, Graph([resource])), options)
+            if after is not None:
+                yield rule, resource.inputs, after
+                resource = replace(resource, inputs=after)
 
 
 def serve() -> None:
@@ -159,26 +183,12 @@ def serve() -> None:
         server.stop(0)
 
 
-def _value(value: Any) -> Any:  # noqa: ANN401 - a property value
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return _of_fields(value.struct_value.fields)
-    if kind == "list_value":
-        return [_value(inner) for inner in value.list_value.values]
-    plain = None if kind in (None, "null_value") else getattr(value, kind)
-    if isinstance(plain, str) and plain in UNKNOWNS:
-        return UNKNOWN
-    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
-
-
-def _of_fields(fields: Any) -> Any:  # noqa: ANN401 - a property value
-    signature = fields[SIGNATURE].string_value if SIGNATURE in fields else ""
-    hidden = "secret" in fields and fields["secret"].bool_value
-    if signature == SECRET_SIGNATURE or (signature == OUTPUT_SIGNATURE and hidden):
-        return SECRET
-    if signature == OUTPUT_SIGNATURE:
-        return _value(fields["value"]) if "value" in fields else UNKNOWN
-    return {key: _value(inner) for key, inner in fields.items()}
+def _schema(rule: Rule) -> Any:  # noqa: ANN401 - a message
+    """Return the options of a policy's remedies as a schema; Pulumi checks what it is given against it."""
+    options = {name: what for remedy in rule.remedies for name, what in remedy.options.items()}
+    schema = analyzer_pb2.PolicyConfigSchema()
+    schema.properties.update({name: {"type": "string", "description": what} for name, what in options.items()})
+    return schema
 
 
 def _said(result: Result) -> Any:  # noqa: ANN401 - a message

@@ -10,6 +10,7 @@ from environments import Stage
 from policies.dates import Calendar, Duty
 from policies.facts import Environment
 from policies.graph import Graph, Resource, System
+from policies.remedy import Remedy
 from policies.world import World
 
 
@@ -164,6 +165,7 @@ class Rule:
         system: Check of each declared AI system of its tiers.
         resource: Check of each resource of its types.
         environment: Check of the environment as a whole.
+        remedies: How it mends a single resource; empty where a person must.
         cases: Its fixtures.
     """
 
@@ -183,6 +185,7 @@ class Rule:
     system: Callable[[System, Context], Verdicts] | None = None
     resource: Callable[[Resource, Context], Verdicts] | None = None
     environment: Callable[[Context], Verdicts] | None = None
+    remedies: tuple[Remedy, ...] = ()
 
     def __post_init__(self) -> None:
         """Hold every rule to its own shape, when it is imported.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from policies.dates import Duty
 from policies.graph import System
+from policies.remedies.cluster import disclosed
 from policies.rule import (
     HIGH,
     Context,
@@ -114,6 +115,7 @@ RULES = (
         duty=Duty.GENERAL,
         severity=Severity.MEDIUM,
         system=_disclosed,
+        remedies=(disclosed(DISCLOSURE),),
         cases=(
             violates("nothing says so", cut("tickets", "metadata.labels.mlstrata~io/ai-disclosure")),
             passes("a header says so"),

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from policies.dates import Duty
 from policies.graph import Resource, System
+from policies.remedies.cluster import RECORDED
+from policies.remedies.stores import KEPT, SIX_MONTHS
 from policies.retention import days_kept
 from policies.rule import (
     HIGH,
@@ -26,7 +28,7 @@ from policies.serving import logged, recorders, serving
 from policies.values import UNKNOWN
 from policies.world import cut, facts, having, put, without
 
-SIX_MONTHS, TEN_YEARS = 183, 3650
+TEN_YEARS = 3650
 
 
 def _logging(system: System, context: Context) -> Verdicts:
@@ -138,6 +140,7 @@ RULES = (
         ("AI Act Art. 12", "AI Act Art. 19", "ISO/IEC 42001 A.6.2.8"),
         severity=Severity.CRITICAL,
         system=_logging,
+        remedies=(RECORDED,),
         cases=(
             violates("no logger", cut("mortgage", f"{_P0}.graph.logger")),
             violates("only answers are logged", put("mortgage", f"{_P0}.graph.logger.mode", "response")),
@@ -186,6 +189,7 @@ RULES = (
         ("AI Act Art. 19", "AI Act Art. 26(6)"),
         tiers=(),
         environment=_log_retention,
+        remedies=(KEPT,),
         cases=(
             violates("90 days declared", facts(retention={"predictions": 90.0, "logs": 200.0, "documents": 3650.0})),
             violates("logs of 182 days", facts(retention={"predictions": 400.0, "logs": 182.0, "documents": 3650.0})),

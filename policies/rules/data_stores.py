@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from policies.graph import Resource
+from policies.remedies.stores import BLOCKED, BLOCKS, PRIVATE_ACL, PUBLIC_ACLS, classified
 from policies.retention import BUCKETS, expiry
 from policies.rule import (
     Context,
@@ -30,9 +31,6 @@ from policies.stores import (
 )
 from policies.values import UNKNOWN, UnknownValueError, dig
 from policies.world import changed, cut, facts, having, nothing, put, without
-
-PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read")
-BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 
 
 def _classified(store: Resource, _: Context) -> Verdicts:
@@ -127,6 +125,7 @@ RULES = (
         types=STORES,
         severity=Severity.MEDIUM,
         resource=_classified,
+        remedies=(classified(STORES, CLASSIFICATION, CLASSES),),
         cases=(
             violates("a bucket without", cut("documents", "tags.mlstrata~io/data-classification")),
             violates("no class of ours", put("documents", "tags.mlstrata~io/data-classification", "secret")),
@@ -249,6 +248,7 @@ RULES = (
         types=BUCKETS,
         severity=Severity.CRITICAL,
         resource=_closed,
+        remedies=(BLOCKED, PRIVATE_ACL),
         cases=(
             violates("no block", without("predictions-closed")),
             *(violates(f"{one} is off", put("predictions-closed", one, False)) for one in BLOCKS),

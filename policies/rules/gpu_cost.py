@@ -5,6 +5,8 @@ from __future__ import annotations
 from environments import Stage
 from policies.graph import Resource
 from policies.kubernetes import GPU, WORKLOADS, containers, gpus, namespace
+from policies.remedies.cluster import IDLE_NODES, LIMITS
+from policies.remedies.stores import booked
 from policies.retention import BUCKETS
 from policies.rule import (
     Context,
@@ -139,6 +141,7 @@ RULES = (
         lowered_below=Stage.FOUNDATION,
         severity=Severity.MEDIUM,
         resource=_limited,
+        remedies=(LIMITS,),
         cases=(
             violates("no limit on memory", cut(_JOB, f"{_LIMITS}.memory")),
             violates("no limit on processors", cut(_JOB, f"{_LIMITS}.cpu")),
@@ -179,6 +182,7 @@ RULES = (
         level=Level.ADVISORY,
         severity=Severity.LOW,
         resource=_idle,
+        remedies=(IDLE_NODES,),
         cases=(
             violates("never", put("train", "spec.disruption.consolidateAfter", "Never")),
             violates("not said", cut("train", "spec.disruption.consolidateAfter")),
@@ -223,6 +227,7 @@ RULES = (
         lowered_below=Stage.SCALE,
         severity=Severity.LOW,
         resource=_booked,
+        remedies=(booked(BOOKED, *LABELS),),
         cases=(
             violates("no owner", cut("metadata", "tags.mlstrata~io/owner")),
             violates("no cost centre", cut("lending", "metadata.labels.mlstrata~io/cost-centre")),

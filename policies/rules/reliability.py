@@ -5,6 +5,8 @@ from __future__ import annotations
 from environments import Capability
 from policies.graph import Resource, System
 from policies.kubernetes import LONG_RUNNING, SELDON, pods
+from policies.remedies.cluster import COPIES
+from policies.remedies.stores import BACKED_UP
 from policies.rule import (
     Context,
     Domain,
@@ -100,6 +102,7 @@ RULES = (
         domain=Domain.RELIABILITY,
         references=("AI Act Art. 15(4)",),
         system=_copies,
+        remedies=(COPIES,),
         cases=(
             violates("one predictor copy", put("mortgage", f"{_PREDICTOR}.replicas", 1)),
             violates("one by default", cut("mortgage", f"{_PREDICTOR}.replicas")),
@@ -171,6 +174,7 @@ RULES = (
         references=("AI Act Art. 15(4)", "AI Act Art. 18"),
         types=DATABASES,
         resource=_backed_up,
+        remedies=(BACKED_UP,),
         cases=(
             violates("none", put("metadata", "backupRetentionPeriod", 0)),
             violates("six days", put("metadata", "backupRetentionPeriod", 6)),

@@ -6,6 +6,8 @@ import json
 
 from policies.graph import Resource
 from policies.kubernetes import LONG_RUNNING, WORKLOADS, Pod, namespace, pods
+from policies.remedies.cluster import DOORS, RESTRICTED
+from policies.remedies.stores import PRIVATE_DATABASE
 from policies.retention import LOCAL_SERVICE
 from policies.rule import (
     Context,
@@ -167,6 +169,7 @@ RULES = (
         references=("AI Act Art. 15(5)",),
         types=WORKLOADS,
         resource=_restricted,
+        remedies=(RESTRICTED,),
         cases=(
             *(
                 violates(field, put("recorder", f"{_POD}.{field}", True))
@@ -274,6 +277,7 @@ RULES = (
         references=("AI Act Art. 15(5)", "GDPR Art. 32"),
         types=(*INGRESS, *GATEWAY, *LISTENERS),
         resource=_encrypted_door,
+        remedies=(DOORS,),
         cases=(
             violates("a listener without", put("entrance", "spec.listeners.0.protocol", "HTTP")),
             violates("an Ingress without", having(INGRESS[0], "open", {"spec": {"rules": []}})),
@@ -343,6 +347,7 @@ RULES = (
         types=DATABASES,
         severity=Severity.CRITICAL,
         resource=_private,
+        remedies=(PRIVATE_DATABASE,),
         cases=(
             violates("public", put("metadata", "publiclyAccessible", True)),
             passes("private"),

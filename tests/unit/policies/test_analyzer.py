@@ -1,5 +1,6 @@
 """The pack answers over the Analyzer protocol what the offline pass says."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,15 +14,16 @@ import pytest
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from policies.analyzer import OUTPUT_SIGNATURE, SECRET_SIGNATURE, SIGNATURE, UNKNOWNS, records
 from policies.dates import Calendar
 from policies.declared import declared
 from policies.evaluate import evaluate
+from policies.graph import Record
 from policies.rule import Outcome
 from policies.rules import IDS, RULES
-from policies.samples import compliant
-from policies.values import SECRET, Unknown
-from policies.world import put
+from policies.samples import HIGH_RISK, compliant
+from policies.values import SECRET, UNKNOWN, Unknown
+from policies.wire import OUTPUT_SIGNATURE, SECRET_SIGNATURE, SIGNATURE, UNKNOWNS, record
+from policies.world import cut, put
 from tests.support.declaration import declaration
 
 ROOT = Path(__file__).parents[3]
@@ -72,17 +74,44 @@ def wire(value):
 
 def request(records):
     message = analyzer_pb2.AnalyzeStackRequest()
-    for record in records:
-        properties = struct_pb2.Struct()
-        properties.update({key: wire(value) for key, value in record.inputs.items()})
+    for given in records:
         one = message.resources.add(
-            urn=record.urn, type=record.type, name=record.name, parent=record.parent, properties=properties
+            urn=given.urn, type=given.type, name=given.name, parent=given.parent, properties=properties_of(given)
         )
-        one.dependencies.extend(record.dependencies)
-        one.options.protect = record.protect
-        for key, urns in record.property_dependencies.items():
+        one.dependencies.extend(given.dependencies)
+        one.options.protect = given.protect
+        for key, urns in given.property_dependencies.items():
             one.propertyDependencies[key].urns.extend(urns)
     return message
+
+
+def properties_of(given):
+    properties = struct_pb2.Struct()
+    properties.update({key: wire(value) for key, value in given.inputs.items()})
+    return properties
+
+
+def configure(pack, **wishes):
+    """Set levels (and options) by policy, as the engine does after it read the configuration."""
+    message = analyzer_pb2.ConfigureAnalyzerRequest()
+    for policy, (level, options) in wishes.items():
+        one = message.policyConfig[policy.replace("_", "-")]
+        one.enforcementLevel = analyzer_pb2.EnforcementLevel.Value(level)
+        one.properties.update(options)
+    pack.Configure(message)
+
+
+@pytest.fixture
+def configured(pack):
+    yield lambda **wishes: configure(pack, **wishes)
+    configure(pack)
+
+
+def remediate(pack, given):
+    message = analyzer_pb2.AnalyzeRequest(
+        type=given.type, name=given.name, urn=given.urn, properties=properties_of(given)
+    )
+    return list(pack.Remediate(message).remediations)
 
 
 def told(response):
@@ -171,15 +200,13 @@ def test_an_unknown_value_is_an_outcome_and_no_advice(pack, sentinel):
 def test_values_are_read_as_the_protocol_writes_them(written, read):
     message = analyzer_pb2.AnalyzeStackRequest()
     message.resources.add().properties.update({"one": written})
-    (record,) = records(message)
-    assert record.inputs["one"] == read
+    assert record(message.resources[0]).inputs["one"] == read
 
 
 def test_an_output_without_a_value_is_unknown():
     message = analyzer_pb2.AnalyzeStackRequest()
     message.resources.add().properties.update({"one": {SIGNATURE: OUTPUT_SIGNATURE}})
-    (record,) = records(message)
-    assert isinstance(record.inputs["one"], Unknown)
+    assert isinstance(record(message.resources[0]).inputs["one"], Unknown)
 
 
 def test_an_empty_stack_has_nothing_to_say(pack):
@@ -202,3 +229,104 @@ def test_malformed_exemptions_block(workspace):
     (said,) = response.diagnostics
     assert said.policyName == "exemptions"
     assert "got no list" in said.message
+
+
+def test_nothing_is_mended_unless_it_is_asked_for(pack, configured):
+    world = compliant()
+    put("metadata", "publiclyAccessible", True)(world)
+    assert remediate(pack, world.resources["metadata"]) == []
+    configured(sec_private_db_endpoint=("MANDATORY", {}))
+    assert remediate(pack, world.resources["metadata"]) == []
+
+
+def test_a_mended_resource_comes_back_with_its_secrets_and_unknown_values(pack, configured):
+    world = compliant()
+    for edit in (
+        put("metadata", "publiclyAccessible", True),
+        put("metadata", "password", SECRET),
+        put("metadata", "kmsKeyId", UNKNOWN),
+        put("metadata", "backupRetentionPeriod", 1),
+        cut("metadata", "tags.mlstrata~io/cost-centre"),
+    ):
+        edit(world)
+    configured(
+        sec_private_db_endpoint=("REMEDIATE", {}),
+        rel_backup_metadata_db=("REMEDIATE", {}),
+        cost_owner_tags=("REMEDIATE", {"owner": "a@example.com", "cost_centre": "12"}),
+    )
+    given = world.resources["metadata"]
+    found = remediate(pack, given)
+    assert [one.policyName for one in found] == [
+        "sec-private-db-endpoint", "rel-backup-metadata-db", "cost-owner-tags",
+    ]  # fmt: skip
+    expected = properties_of(given)
+    expected.update({"publiclyAccessible": False, "backupRetentionPeriod": 7})
+    expected["tags"]["mlstrata.io/cost-centre"] = "12"
+    assert found[-1].properties == expected
+    assert found[-1].properties["password"]["value"] == "plain text of a secret"
+    assert found[-1].properties["kmsKeyId"] == TEXT_UNKNOWN
+    mended = record(analyzer_pb2.AnalyzeRequest(urn=given.urn, type=given.type, properties=found[-1].properties))
+    assert remediate(pack, replace(mended, name=given.name)) == []
+
+
+def test_the_stack_itself_and_what_is_right_are_left_alone(pack, configured):
+    configured(**{rule.id.replace("-", "_"): ("REMEDIATE", {}) for rule in RULES})
+    assert not [one.name for one in compliant().resources.values() if remediate(pack, one)]
+    assert not remediate(pack, Record("urn:pulumi:prod::p::pulumi:pulumi:Stack::p-prod", "pulumi:pulumi:Stack", "p"))
+
+
+def test_an_exempt_resource_is_not_mended(pack, configured, workspace):
+    world = compliant()
+    put("metadata", "publiclyAccessible", True)(world)
+    configured(sec_private_db_endpoint=("REMEDIATE", {}))
+    (workspace / "policies").mkdir()
+    entry = {
+        "policy": "sec-private-db-endpoint",
+        "environments": ["prod"],
+        "match": "meta*",
+        "reason": "moving",
+        "approver": "cto",
+        "ticket": "T-1",
+        "expires": str(datetime.now(tz=UTC).date()),
+    }
+    try:
+        (workspace / "policies/exemptions.yaml").write_text(json.dumps({"exemptions": [entry]}))
+        assert remediate(pack, world.resources["metadata"]) == []
+        (workspace / "policies/exemptions.yaml").write_text("exemptions: []")
+        assert remediate(pack, world.resources["metadata"])
+    finally:
+        shutil.rmtree(workspace / "policies")
+
+
+def test_levels_are_honoured_where_they_weaken_nothing_that_must_hold(pack, configured):
+    world = compliant()
+    for edit in (put("metadata", "backupRetentionPeriod", 1), cut(HIGH_RISK, "documents.fria")):
+        edit(world)
+    records = list(world.resources.values())
+    mandatory = analyzer_pb2.EnforcementLevel.Value("MANDATORY")
+
+    def levels():
+        found = pack.AnalyzeStack(request(records)).diagnostics
+        return {one.policyName: one.enforcementLevel == mandatory for one in found}, found
+
+    before, _ = levels()
+    assert before["rel-backup-metadata-db"]
+    assert before["aia-fria-present"]
+    configured(rel_backup_metadata_db=("ADVISORY", {}), aia_fria_present=("DISABLED", {}))
+    after, found = levels()
+    assert not after["rel-backup-metadata-db"]
+    assert after["aia-fria-present"]
+    (kept,) = (one.message for one in found if one.policyName == "configuration")
+    assert "cannot be lowered here: aia-fria-present" in kept
+    configured(rel_backup_metadata_db=("DISABLED", {}), rel_pdb_present=("MANDATORY", {}))
+    after, _ = levels()
+    assert "rel-backup-metadata-db" not in after
+
+
+def test_the_pack_tells_which_options_its_remedies_take(pack):
+    info = pack.GetAnalyzerInfo(empty_pb2.Empty())
+    assert info.supportsConfig
+    taken = {one.name: set(one.configSchema.properties.keys()) for one in info.policies if one.configSchema.properties}
+    assert taken["cost-owner-tags"] == {"owner", "cost_centre"}
+    assert taken["sec-tls-ingress"] == {"certificate_secret"}
+    assert "sec-pod-restricted" not in taken

@@ -1,0 +1,1 @@
+"""The remedies, by what they mend; each policy names its own."""

@@ -1,0 +1,144 @@
+"""Remedies of what runs in a cluster: restricted pods, copies, limits, idle nodes, doors, loggers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from policies.facts import Environment
+from policies.graph import Resource
+from policies.kubernetes import GPU, KSERVE, LONG_RUNNING, SELDON, WORKLOADS, gpus, pods, units
+from policies.remedies.stores import labelled
+from policies.remedy import Options, Remedy, changed
+from policies.serving import SERVING_TYPES, is_serving
+from policies.values import Value, dig, listed
+
+FEWEST = 2
+IDLE = "10m"
+COUNTED = tuple(kind for kind in LONG_RUNNING if not kind.endswith(":DaemonSet"))
+"""What runs in a number of copies: a DaemonSet has one a node."""
+INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
+GATEWAY = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
+NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
+NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
+
+
+def _restricted(workload: Resource, _: Options) -> Mapping[str, Value]:
+    inputs = workload.inputs
+    for pod in pods(workload):
+        if any(dig(volume, "hostPath") for volume in listed(pod.spec, "volumes")):
+            return workload.inputs  # where its files come from instead, a person must say
+        for field in ("hostNetwork", "hostPID", "hostIPC"):
+            if dig(pod.spec, field):
+                inputs = changed(inputs, f"{pod.path}.{field}", False)
+        whole = dig(pod.spec, "securityContext", {})
+        for kind in ("initContainers", "containers"):
+            for at, container in enumerate(listed(pod.spec, kind)):
+                old = dig(container, "securityContext", {})
+                if (new := _context(old, whole)) != old:
+                    inputs = changed(inputs, f"{pod.path}.{kind}.{at}.securityContext", new)
+    return inputs
+
+
+def _context(own: Mapping[str, Value], whole: Value) -> Mapping[str, Value]:
+    """Return a container's security context as the pod security standard 'restricted' has it."""
+    new = {**own, "allowPrivilegeEscalation": False}
+    if dig(own, "privileged"):
+        new["privileged"] = False
+    if not dig(own, "runAsNonRoot", dig(whole, "runAsNonRoot")):
+        new["runAsNonRoot"] = True
+    dropped = listed(own, "capabilities.drop")
+    if "ALL" not in dropped:
+        new["capabilities"] = {**dig(own, "capabilities", {}), "drop": [*dropped, "ALL"]}
+    if not dig(own, "seccompProfile.type", dig(whole, "seccompProfile.type")):
+        new["seccompProfile"] = {"type": "RuntimeDefault"}
+    return new
+
+
+def _copies(serving: Resource, _: Options) -> Mapping[str, Value]:
+    inputs = serving.inputs
+    stack = serving.urn.split(":")[2] if serving.urn.count(":") > 1 else ""
+    if not is_serving(serving) or not Environment(name=stack).production:
+        return inputs
+    common = int(serving.get("spec.replicas", 1))
+    if not serving.type.startswith(SELDON):
+        return changed(inputs, "spec.replicas", FEWEST) if common < FEWEST else inputs
+    for at, predictor in enumerate(serving.all("spec.predictors")):
+        if not dig(predictor, "shadow") and int(dig(predictor, "replicas", common)) < FEWEST:
+            inputs = changed(inputs, f"spec.predictors.{at}.replicas", FEWEST)
+    return inputs
+
+
+def _limits(workload: Resource, _: Options) -> Mapping[str, Value]:
+    """Limit a container to what it asks for; one that asks for no CPU or memory is a person's to bound."""
+    inputs = workload.inputs
+    for pod in pods(workload):
+        for kind in ("initContainers", "containers"):
+            for at, container in enumerate(listed(pod.spec, kind)):
+                if not (count := gpus(container)):
+                    continue
+                asked, limits = dig(container, "resources.requests", {}), dig(container, "resources.limits", {})
+                wanted = {**asked, GPU: str(count), **{key: value for key, value in limits.items() if value}}
+                new = {**limits, **{key: wanted.get(key) for key in (GPU, "cpu", "memory")}}
+                if not all(new.values()):
+                    return workload.inputs
+                if new != limits:
+                    inputs = changed(inputs, f"{pod.path}.{kind}.{at}.resources.limits", new)
+    return inputs
+
+
+def _idle(pool: Resource, _: Options) -> Mapping[str, Value]:
+    if pool.type == NODE_POOL:
+        keys = [str(dig(one, "key", "")) for one in pool.all("spec.template.spec.requirements")]
+        never = str(pool.get("spec.disruption.consolidateAfter", "Never")) == "Never"
+        if never and any("gpu" in key or "accelerator" in key for key in keys):
+            return changed(pool.inputs, "spec.disruption.consolidateAfter", IDLE)
+    return pool.inputs
+
+
+def _doors(door: Resource, options: Options) -> Mapping[str, Value]:
+    """Give a door the certificate that a person chose."""
+    secret = options["certificate_secret"]
+    if door.type == INGRESS:
+        if door.all("spec.tls"):
+            return door.inputs
+        hosts = [host for rule in door.all("spec.rules") if (host := dig(rule, "host"))]
+        return changed(door.inputs, "spec.tls", [{"hosts": hosts, "secretName": secret}])
+    inputs = door.inputs
+    for at, listener in enumerate(door.all("spec.listeners")):
+        if dig(listener, "protocol") == "HTTP":
+            tls = {"mode": "Terminate", "certificateRefs": [{"name": secret}]}
+            inputs = changed(inputs, f"spec.listeners.{at}", {**listener, "protocol": "HTTPS", "tls": tls})
+    return inputs
+
+
+def _recorded(serving: Resource, _: Options) -> Mapping[str, Value]:
+    """Have a logger that is there, and knows where to send, send everything; where to, a person must say."""
+    inputs = serving.inputs
+    if serving.type.startswith(KSERVE):
+        known = serving.get("spec.predictor.logger.url") and serving.get("spec.predictor.logger.mode") != "all"
+        return changed(inputs, "spec.predictor.logger.mode", "all") if known else inputs
+    for at, predictor in enumerate(serving.all("spec.predictors")):
+        graph = dig(predictor, "graph")
+        if any(dig(unit, "logger.mode") == "all" and dig(unit, "logger.url") for unit in units(graph)):
+            continue
+        if not dig(graph, "logger.url"):
+            return serving.inputs
+        inputs = changed(inputs, f"spec.predictors.{at}.graph.logger.mode", "all")
+    return inputs
+
+
+def disclosed(label: str) -> Remedy:
+    """Return the remedy that says on what serves how people are told that they deal with AI."""
+
+    def mend(serving: Resource, options: Options) -> Mapping[str, Value]:
+        return labelled(serving, {label: options["how"]}) if is_serving(serving) else serving.inputs
+
+    return Remedy((*SERVING_TYPES, *LONG_RUNNING), mend, {"how": "How every answer says so, such as `header`."})
+
+
+RESTRICTED = Remedy(WORKLOADS, _restricted)
+COPIES = Remedy((SELDON, *COUNTED), _copies)
+LIMITS = Remedy(WORKLOADS, _limits)
+IDLE_NODES = Remedy((NODE_POOL,), _idle)
+DOORS = Remedy((INGRESS, GATEWAY), _doors, {"certificate_secret": "Secret with the certificate of a door without one."})
+RECORDED = Remedy((SELDON, KSERVE), _recorded)
