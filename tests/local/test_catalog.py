@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
@@ -15,7 +18,10 @@ ROOT = Path(__file__).parents[2]
 MLSTRATA = Path(sys.executable).with_name("mlstrata")
 SYSTEM = "mortgage-approval"
 SHIPPED = "target: {kind: local}"
-FREE = {"kind": "local", "ports": dict.fromkeys(("gateway", "mlflow", "prometheus", "alertmanager", "runner"), 0)}
+FREE = {
+    "kind": "local",
+    "ports": dict.fromkeys(("gateway", "mlflow", "prometheus", "alertmanager", "runner", "catalog"), 0),
+}
 
 
 class Environment:
@@ -54,6 +60,39 @@ def came_from(catalog: dict, node: str) -> list[str]:
     return path
 
 
+def served(environment, catalog: dict) -> None:
+    """The service shows what the command does, traces a prediction that was just made, and tells of the run."""
+    link = environment.json("catalog", "local", "--link")["url"]
+    application = environment.root / "application.json"
+    shutil.copyfile(ROOT / "examples/application.json", application)
+    answer = environment.json("predict", "local", SYSTEM, str(application))
+    address = link.partition("/login")[0]
+    with httpx.Client(base_url=address, trust_env=False, follow_redirects=True, timeout=30) as browser:
+        assert browser.get("/api/catalog").status_code == 401
+        page = browser.get(link)
+        assert page.status_code == 200
+        assert SYSTEM in page.text
+        served = browser.get("/api/catalog").json()
+        assert {**served, "stage": "foundation"} == catalog
+        deadline = time.monotonic() + 30
+        path = f"/api/lineage/prediction:{answer['request_id']}"
+        while (found := browser.get(path)).status_code == 404:
+            assert time.monotonic() < deadline, "the gateway never logged the prediction"
+            time.sleep(0.5)  # the gateway writes its log every few seconds
+        (run,) = catalog["runs"]
+        assert came_from(found.json(), "consumer:underwriter-desk") == [
+            f"prediction:{answer['request_id']}",
+            f"version:{SYSTEM}/1",
+            f"run:{run['id']}",
+            f"snapshot:{run['data_version']}",
+            f"source:{SYSTEM}/hmda",
+        ]
+        events = browser.get("/api/v1/events/lineage").json()["events"]
+        assert [event["eventType"] for event in events] == ["COMPLETE", "START"]
+        (made,) = events[0]["outputs"]
+        assert made["facets"]["version"]["datasetVersion"] == "1"
+
+
 def test_lineage_of_a_prediction_is_known_up_and_down(environment):
     up = environment.json("catalog", "local", SYSTEM)
     (version,), (run,) = up["versions"], up["runs"]
@@ -74,6 +113,8 @@ def test_lineage_of_a_prediction_is_known_up_and_down(environment):
     features = [column["name"] for column in up["datasets"][0]["columns"] if column["role"] == "feature"]
     assert "pirat" in features
     assert not {"afam", "single", "deny"} & set(features)
+
+    served(environment, up)
 
     environment.json("down", "local", "--yes", "--keep-data")
     down = environment.json("catalog", "local")
