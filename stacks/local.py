@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 import pulumi
 
+from components.batch.args import SERVICE as BATCH
+from components.batch.args import BatchArgs
+from components.batch.local import Batch
 from components.binaries import Binaries, find
 from components.catalog.args import CatalogArgs
 from components.catalog.local import Catalog
@@ -32,6 +35,7 @@ from environments.spec.serving import ServingMode
 from environments.spec.system import SystemSpec
 from environments.spec.target import LocalTarget
 from services.alerts.settings import Promise
+from services.batch.jobs import scheduled
 from services.gateway.settings import Consumer
 from services.runner.requests import untrainable
 from stacks.checks import probability_range
@@ -82,6 +86,7 @@ class _Local:
         self._registry()
         self._pipelines()
         self._catalog()
+        self._batch()
         self._gateway([self._serving(system) for system in self._realtime()])
         self._monitoring()
         self.environment = LocalEnvironment(
@@ -138,6 +143,10 @@ class _Local:
         pipelines = Pipelines("pipelines", args)
         self.components.append(pipelines)
         self.urls["runner"] = pipelines.url
+
+    def _batch(self) -> None:
+        if systems := scheduled(self.spec, self.root, self.home):
+            self.components.append(Batch("batch", BatchArgs(self.host, self.ports[BATCH].port(BATCH), systems)))
 
     def _catalog(self) -> None:
         if Capability.CATALOG not in self.spec.capabilities:
@@ -215,13 +224,15 @@ def _wanted(spec: EnvironmentSpec, stores: Stores) -> Mapping[str, Mapping[str, 
         for capability, service, ports in names
         if capability in spec.capabilities
     }
-    return {**wanted, **({STORAGE: dict.fromkeys(PORTS, 0)} if stores.own else {})}
+    batch = {BATCH: {BATCH: 0}} if any(system.serving.schedule for system in spec.systems) else {}
+    return {**wanted, **batch, **({STORAGE: dict.fromkeys(PORTS, 0)} if stores.own else {})}
 
 
 def _binaries(spec: EnvironmentSpec, workspace: Workspace, *, stores: Stores) -> Binaries:
     needs: list[tuple[Capability, tuple[str, ...]]] = [
         (Capability.REGISTRY, ("mlflow", "python")),
         (Capability.SERVING, ("mlserver",)),
+        (Capability.BATCH, ("python",)),
         (Capability.GATEWAY, ("envoy",)),
         (Capability.PIPELINES, ("python",)),
         (Capability.CATALOG, ("python",)),

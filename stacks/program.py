@@ -36,6 +36,11 @@ def plan(spec: EnvironmentSpec, workspace: Workspace) -> dict[str, object]:
     """
     if found := problems(spec):
         raise PlanError(found)
-    exported = local.build(spec, workspace).exported()
+    if spec.target.kind == "kubernetes":
+        from stacks import kubernetes  # the classes of its objects take a while to import
+
+        exported = kubernetes.build(spec).exported()
+    else:
+        exported = local.build(spec, workspace).exported()
     declare(spec)  # last: what a builder refuses must be refused before anything is registered
     return exported

@@ -85,7 +85,7 @@ class Registry(ClusterComponent):
         )
         self.uri = workload.url
         self.ready: list[pulumi.Resource] = [workload.deployment]
-        self.register_outputs({"uri": self.uri})
+        self.register_outputs({})
 
     def _server(self, args: RegistryArgs) -> Container:
         return Container(

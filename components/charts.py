@@ -1,0 +1,79 @@
+"""Upstream pieces as Pulumi resources: charts, kustomizations and manifests, each pinned in the bill of materials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from components.upstream.piece import Chart, Kustomization, Manifest, Source
+
+
+def install(
+    name: str,
+    source: Source,
+    namespace: str,
+    values: Mapping[str, Any],
+    opts: pulumi.ResourceOptions,
+    *,
+    definitions: bool = True,
+) -> pulumi.Resource:
+    """Register what a source installs.
+
+    Args:
+        name: The logical name, and the release's name.
+        source: Where it comes from.
+        namespace: Where it goes; it is there already.
+        values: Values of a chart; others take none.
+        opts: Parent, order and retention.
+        definitions: A chart brings its definitions along; off where they are installed apart.
+    """
+    match source:
+        case Chart():
+            return _release(name, source, namespace, values, definitions=definitions, opts=opts)
+        case Kustomization():
+            from pulumi_kubernetes.kustomize.v2 import Directory
+
+            return _made(Directory(name, directory=source.address, namespace=namespace, opts=opts))
+        case Manifest():
+            from pulumi_kubernetes.yaml.v2 import ConfigFile
+
+            return _made(ConfigFile(name, file=source.address, opts=opts))
+
+
+def _release(
+    name: str,
+    chart: Chart,
+    namespace: str,
+    values: Mapping[str, Any],
+    *,
+    definitions: bool,
+    opts: pulumi.ResourceOptions,
+) -> pulumi.Resource:
+    from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
+
+    # Of an OCI registry the chart is named by its address; of a repository with an index, by its name.
+    remote = chart.repository.startswith("oci://")
+    return _made(
+        Release(
+            name,
+            name=name,
+            chart=chart.address if remote else chart.name,
+            version=chart.version,
+            namespace=namespace,
+            repository_opts=None if remote else RepositoryOptsArgs(repo=chart.repository),
+            values=dict(values),
+            skip_crds=not definitions,
+            create_namespace=False,
+            # A failed installation is undone, so that the next one starts from nothing.
+            atomic=True,
+            timeout=600,
+            opts=opts,
+        )
+    )
+
+
+def _made(resource: object) -> pulumi.Resource:
+    assert isinstance(resource, pulumi.Resource)  # noqa: S101 - the classes of pulumi_kubernetes have no types here
+    return resource

@@ -1,0 +1,152 @@
+"""An environment's place on a cluster, and what each of its components does the same way there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+
+from components.base import Component
+from components.manifest import Manifest, register
+
+PREFIX = "mlstrata.io"
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who answers for an object, and who pays for it.
+
+    Attributes:
+        owner: An e-mail address; empty where nobody is named.
+        cost_centre: The account; empty where there is none.
+        system: The AI system that it belongs to; empty for the platform's own.
+    """
+
+    owner: str = ""
+    cost_centre: str = ""
+    system: str = ""
+
+
+@dataclass(frozen=True)
+class SecretReference:
+    """A secret that something in the cluster reads and that no file or state holds.
+
+    Attributes:
+        namespace: Where it must be.
+        name: Its name.
+        keys: What it must hold.
+        why: Who reads it, what for.
+    """
+
+    namespace: str
+    name: str
+    keys: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where an environment lives on a cluster.
+
+    Attributes:
+        environment: Its name.
+        namespace: The platform's namespace, and the prefix of the others.
+        who: Who answers for the platform.
+        images: Container image by what runs in it.
+        storage_class: Class of volumes; None: the cluster's default one.
+        monitoring: The namespace of Prometheus.
+        needed: The secrets that its components refer to, filled as they are made.
+    """
+
+    environment: str
+    namespace: str
+    who: Who
+    images: Mapping[str, str]
+    storage_class: str | None = None
+    monitoring: str = "monitoring"
+    needed: list[SecretReference] = field(default_factory=list, compare=False)
+
+    def image(self, name: str) -> str:
+        """Return the image of what is called `name`.
+
+        Raises:
+            KeyError: The bill of materials has none.
+        """
+        return self.images[name]
+
+
+class ClusterComponent(Component):
+    """A component made of Kubernetes objects."""
+
+    def __init__(
+        self,
+        module: str,
+        name: str,
+        cluster: Cluster,
+        opts: pulumi.ResourceOptions | None,
+        *,
+        who: Who | None = None,
+        **inputs: object,
+    ) -> None:
+        super().__init__(module, name, inputs, opts)
+        self.name, self.cluster, self.who = name, cluster, who or cluster.who
+
+    def add(
+        self,
+        role: str,
+        manifest: Manifest,
+        *,
+        part: str = "",
+        after: Sequence[pulumi.Resource] = (),
+        keep: bool = False,
+        ignore: Sequence[str] = (),
+    ) -> pulumi.CustomResource:
+        """Declare an object as `<name>-<role>`, with the labels that join it to system, owner and cost.
+
+        Args:
+            role: What it is to the component.
+            manifest: The object.
+            part: The part that it plays, as policies know them; empty for none.
+            after: What must be there first.
+            keep: It stays in the cluster when the stack goes.
+            ignore: Paths of fields that something else changes later, a rollout or an autoscaler.
+        """
+        opts = pulumi.ResourceOptions(
+            parent=self, depends_on=list(after), retain_on_delete=keep or None, ignore_changes=list(ignore) or None
+        )
+        return register(f"{self.name}-{role}" if role else self.name, self.labelled(manifest, part), opts)
+
+    def labelled(self, manifest: Manifest, part: str = "") -> dict[str, Any]:
+        """Return the manifest with the environment's labels beneath its own."""
+        metadata = dict(manifest["metadata"])
+        labels, annotations = identity(self.cluster, self.who, part)
+        metadata["labels"] = {**labels, **metadata.get("labels", {})}
+        if annotations := {**annotations, **metadata.get("annotations", {})}:
+            metadata["annotations"] = annotations
+        return {**manifest, "metadata": metadata}
+
+    def needs(self, namespace: str, name: str, keys: Sequence[str], why: str) -> str:
+        """Record that a secret is read; return its name."""
+        self.cluster.needed.append(SecretReference(namespace, name, tuple(keys), why))
+        return name
+
+
+def identity(cluster: Cluster, who: Who, part: str = "") -> tuple[dict[str, str], dict[str, str]]:
+    """Return the labels and annotations that say whose an object is; what is no label value is an annotation."""
+    labels = {
+        "app.kubernetes.io/part-of": "mlstrata",
+        f"{PREFIX}/environment": cluster.environment,
+        f"{PREFIX}/system": who.system,
+        f"{PREFIX}/part": part,
+        f"{PREFIX}/cost-centre": who.cost_centre,
+    }
+    annotations = {f"{PREFIX}/owner": who.owner}
+    moved = {key: value for key, value in labels.items() if value and not _LABEL.fullmatch(value)}
+    return (
+        {key: value for key, value in labels.items() if value and key not in moved},
+        {key: value for key, value in {**annotations, **moved}.items() if value},
+    )

@@ -1,0 +1,35 @@
+"""What a database is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster import Cluster
+from components.network.policies import Peer
+
+PORT, STATUS = 5432, 8000
+"""Of Postgres, and of the instance manager beside it, which the operator asks."""
+
+
+@dataclass(frozen=True)
+class DatabaseArgs:
+    """Arguments of `Database`.
+
+    Attributes:
+        cluster: Where.
+        callers: Who may reach it.
+        operators: Namespace of the operator.
+        size: Of its volume.
+        copies: Servers; a second one takes over when the first fails.
+        after: What must be there before it: its operator.
+    """
+
+    cluster: Cluster
+    callers: Sequence[Peer]
+    operators: str
+    size: str = "20Gi"
+    copies: int = 2
+    after: Sequence[pulumi.Resource] = ()

@@ -1,0 +1,88 @@
+"""Postgres in the cluster, kept by CloudNativePG: two copies, and a password that the operator makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from components.cluster import ClusterComponent
+from components.database.args import PORT, STATUS, DatabaseArgs
+from components.network.policies import ANYWHERE, incoming, outgoing, pods
+
+KIND = "postgresql.cnpg.io/v1"
+OWNER = "mlflow"
+OTHERS = ("feast",)
+"""Databases beside the first one, there from the start: a later stage finds its own without changing the server."""
+
+
+class Database(ClusterComponent):
+    """A Postgres cluster for the platform's services.
+
+    Attributes:
+        ready: What its clients wait for.
+        secret: The secret that the operator makes: username, password, uri.
+    """
+
+    def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("database", name, args.cluster, opts)
+        self.args, self.space = args, args.cluster.namespace
+        self.secret = f"{name}-app"
+        after = list(args.after)
+        own = {"cnpg.io/cluster": name}
+        operator, itself = pods(namespace=args.operators), pods(labels=own)
+        callers = [*args.callers, operator, itself]
+        monitor = pods(namespace=args.cluster.monitoring)
+        openings = [
+            self.add(
+                "callers", incoming(f"{name}-callers", self.space, to=own, ports=[PORT], peers=callers), after=after
+            ),
+            self.add(
+                "status",
+                incoming(f"{name}-status", self.space, to=own, ports=[STATUS, 9187], peers=[operator, itself, monitor]),
+                after=after,
+            ),
+            # Its copies follow each other; the instance manager keeps its state in the API server.
+            self.add(
+                "copies",
+                outgoing(f"{name}-copies", self.space, of=own, ports=[PORT, STATUS], peers=[itself]),
+                after=after,
+            ),
+            self.add(
+                "api", outgoing(f"{name}-api", self.space, of=own, ports=[443, 6443], peers=[ANYWHERE]), after=after
+            ),
+        ]
+        server = self.add("", self._server(), part="database", after=[*after, *openings], keep=True)
+        self.ready: list[pulumi.Resource] = [server]
+        for other in OTHERS:
+            spec = {"cluster": {"name": name}, "name": other, "owner": OWNER, "databaseReclaimPolicy": "retain"}
+            self.add(other, self._object("Database", f"{name}-{other}", spec), after=[server], keep=True)
+        self.register_outputs({})
+
+    def _object(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        return {"apiVersion": KIND, "kind": kind, "metadata": {"name": name, "namespace": self.space}, "spec": spec}
+
+    def _server(self) -> dict[str, Any]:
+        args = self.args
+        storage = {"size": args.size}
+        if self.cluster.storage_class:
+            storage["storageClass"] = self.cluster.storage_class
+        spec = {
+            "description": "Databases of the platform's own services.",
+            "instances": args.copies,
+            "imageName": self.cluster.image("postgres"),
+            "enablePDB": True,
+            "enableSuperuserAccess": False,
+            "bootstrap": {"initdb": {"database": OWNER, "owner": OWNER, "dataChecksums": True}},
+            "storage": storage,
+            "resources": {
+                "requests": {"cpu": "500m", "memory": "1Gi"},
+                "limits": {"cpu": "2", "memory": "1Gi"},
+            },
+            "priorityClassName": f"{self.cluster.namespace}-platform",
+            "affinity": {"enablePodAntiAffinity": True, "topologyKey": "kubernetes.io/hostname"},
+            "inheritedMetadata": {"labels": {"mlstrata.io/data-classification": "internal"}},
+        }
+        made = self._object("Cluster", self.name, spec)
+        labels = {"mlstrata.io/data-classification": "internal"}
+        return {**made, "metadata": {**made["metadata"], "labels": labels}}

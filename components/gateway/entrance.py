@@ -1,0 +1,193 @@
+"""A system's place behind the gateway: its paths, who may take them how often, and the switch that stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pulumi
+
+from components.cluster import Cluster, ClusterComponent, Who
+from components.gateway.kubernetes import API, ENVOY, NAME
+from environments.spec.serving import ServingSpec
+from services.gateway.settings import AUDIENCE
+
+CONSUMER = "x-mlstrata-consumer"
+KEYS = "token-keys"
+"""The ConfigMap with the public keys of tokens (`jwks`), in the namespace of every system."""
+PROVIDER = "mlstrata"
+_UNITS = {1: "Second", 60: "Minute", 3600: "Hour", 86400: "Day"}
+MOST_CONNECTIONS, MOST_WAITING = 1024, 256
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What a predictor answers on.
+
+    Attributes:
+        service: Its service.
+        port: The service's port.
+        weight: Its share of the traffic, in parts of the sum.
+    """
+
+    service: str
+    port: int
+    weight: int = 100
+
+
+@dataclass(frozen=True)
+class EntranceArgs:
+    """Arguments of `Entrance`.
+
+    Attributes:
+        cluster: Where.
+        namespace: The system's namespace.
+        who: Whose it is.
+        system: The system.
+        serving: What its file says of consumers, limits and versions.
+        backends: What answers.
+        stoppable: It has a switch that stops it (oversight.kill_switch).
+        after: What must be there before it: the gateway, the namespace.
+    """
+
+    cluster: Cluster
+    namespace: str
+    who: Who
+    system: str
+    serving: ServingSpec
+    backends: Sequence[Backend]
+    stoppable: bool = False
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Entrance(ClusterComponent):
+    """A system behind the gateway."""
+
+    def __init__(self, name: str, args: EntranceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gateway", name, args.cluster, opts, who=args.who)
+        self.args, self.space, self.system = args, args.namespace, args.system
+        rules = [{**self._paths(), "backendRefs": [self._backend(one) for one in args.backends]}]
+        # A rollout moves the weights; this declaration is where they start.
+        route = self.add(
+            "", self._route(self.system, rules), part="route", after=args.after, ignore=["spec.rules[0].backendRefs"]
+        )
+        after = [*args.after, route]
+        self.add("access", self._object("SecurityPolicy", self._access()), after=after)
+        self.add("limits", self._object("BackendTrafficPolicy", self._limits()), after=after)
+        if args.stoppable:
+            self._switch()
+        self.register_outputs({})
+
+    def _object(self, kind: str, spec: Mapping[str, Any], ending: str = "") -> dict[str, Any]:
+        metadata = {"name": f"{self.system}{ending}", "namespace": self.space}
+        return {"apiVersion": ENVOY, "kind": kind, "metadata": metadata, "spec": dict(spec)}
+
+    def _route(self, name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+        gateway = {
+            "group": "gateway.networking.k8s.io",
+            "kind": "Gateway",
+            "name": NAME,
+            "namespace": self.cluster.namespace,
+            "sectionName": "https",
+        }
+        spec = {"parentRefs": [gateway], "rules": rules}
+        return {
+            "apiVersion": API,
+            "kind": "HTTPRoute",
+            "metadata": {"name": name, "namespace": self.space},
+            "spec": spec,
+        }
+
+    def _paths(self, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+        paths = [f"/systems/{self.system}/{version}/predict" for version in self.args.serving.api_versions]
+        return {"matches": [{"path": {"type": "Exact", "value": path}, "method": "POST", **more} for path in paths]}
+
+    def _backend(self, backend: Backend) -> dict[str, Any]:
+        return {"group": "", "kind": "Service", "name": backend.service, "port": backend.port, "weight": backend.weight}
+
+    def _targets(self) -> list[dict[str, str]]:
+        return [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": self.system}]
+
+    def _access(self) -> dict[str, Any]:
+        """Return who may call: a token of the environment, with a consumer of the file and this system in it."""
+        provider = {
+            "name": PROVIDER,
+            "issuer": f"mlstrata/{self.cluster.environment}",
+            "audiences": [AUDIENCE],
+            "localJWKS": {"type": "ValueRef", "valueRef": {"group": "", "kind": "ConfigMap", "name": KEYS}},
+            "claimToHeaders": [{"claim": "sub", "header": CONSUMER}],
+        }
+        self.needs_keys()
+        rules = [
+            {
+                "name": consumer.name,
+                "action": "Allow",
+                "principal": {
+                    "jwt": {
+                        "provider": PROVIDER,
+                        "claims": [
+                            {"name": "sub", "valueType": "String", "values": [consumer.name]},
+                            {"name": "systems", "valueType": "StringArray", "values": [self.system]},
+                        ],
+                    }
+                },
+            }
+            for consumer in self.args.serving.consumers
+        ]
+        authorization: dict[str, Any] = {"defaultAction": "Deny"}
+        if rules:
+            authorization["rules"] = rules
+        return {"targetRefs": self._targets(), "jwt": {"providers": [provider]}, "authorization": authorization}
+
+    def needs_keys(self) -> None:
+        """Record that the public keys of tokens must be in the namespace."""
+        self.needs(self.space, KEYS, ("jwks",), "public keys of consumers' tokens: a ConfigMap, not a secret")
+
+    def _limits(self) -> dict[str, Any]:
+        """Return how much: a consumer's rate (each Envoy counts by itself), a request's size and time."""
+        serving = self.args.serving
+        rules = [
+            {
+                "clientSelectors": [{"headers": [{"name": CONSUMER, "type": "Exact", "value": consumer.name}]}],
+                "limit": {"requests": consumer.rate.count, "unit": _UNITS[consumer.rate.per_seconds]},
+            }
+            for consumer in serving.consumers
+        ]
+        spec: dict[str, Any] = {
+            "targetRefs": self._targets(),
+            "timeout": {"http": {"requestTimeout": f"{serving.limits.timeout // timedelta(milliseconds=1)}ms"}},
+            "requestBuffer": {"limit": str(serving.limits.body_bytes)},
+            # What a slow model cannot take is refused at once, instead of waiting until it is too late.
+            "circuitBreaker": {
+                "maxConnections": MOST_CONNECTIONS,
+                "maxPendingRequests": MOST_WAITING,
+                "maxParallelRequests": MOST_CONNECTIONS,
+            },
+        }
+        if rules:
+            spec["rateLimit"] = {"type": "Local", "local": {"rules": rules}}
+        return spec
+
+    def _switch(self) -> None:
+        """Declare the switch: the same paths with one condition more, so that it wins over the route.
+
+        Its condition is met by nobody; `stop` replaces it by one that every request meets.
+        """
+        reply = {"statusCode": 503, "contentType": "application/json", "body": {"type": "Inline", "inline": _STOPPED}}
+        answer = self.add(
+            "stopped", self._object("HTTPRouteFilter", {"directResponse": reply}, "-stopped"), after=self.args.after
+        )
+        reference = {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": f"{self.system}-stopped"}
+        filters = [{"type": "ExtensionRef", "extensionRef": reference}]
+        rules = [{**self._paths(headers=[OFF]), "filters": filters}]
+        route = self._route(f"{self.system}-stop", rules)
+        # Whoever stops the system changes this route, and no later deployment starts it again.
+        self.add("stop", route, part="kill-switch", after=[*self.args.after, answer], ignore=["spec.rules[0].matches"])
+
+
+_STOPPED = '{"error": {"code": "stopped", "message": "this system was stopped by whoever watches over it"}}'
+OFF = {"name": "x-mlstrata-stopped", "type": "Exact", "value": "nobody-sends-this"}
+ON = {"name": "x-request-id", "type": "RegularExpression", "value": ".*"}
+"""Every request has an id, as the gateway gives it one."""

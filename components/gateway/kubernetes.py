@@ -1,0 +1,152 @@
+"""The door of an environment on a cluster: Envoy Gateway with TLS, and what it does for every system alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.cluster import Cluster, ClusterComponent
+from components.network.policies import ANYWHERE, incoming, outgoing, pods
+
+API, ENVOY = "gateway.networking.k8s.io/v1", "gateway.envoyproxy.io/v1alpha1"
+NAME = "gateway"
+CERTIFICATE = "gateway-tls"
+HTTPS, INSIDE, ADMIN = 443, 10443, 19001
+"""Its port, the port of Envoy's pods behind it, and the port of their statistics."""
+COPIES = 2
+CONTROL = (18000, 18001)
+
+
+@dataclass(frozen=True)
+class GatewayArgs:
+    """Arguments of `Gateway`.
+
+    Attributes:
+        cluster: Where.
+        operators: Namespace of Envoy Gateway, in which Envoy's pods run too.
+        after: What must be there before it: Envoy Gateway, the certificate.
+    """
+
+    cluster: Cluster
+    operators: str
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Gateway(ClusterComponent):
+    """The one door.
+
+    Attributes:
+        ready: What attaches to it waits for.
+    """
+
+    def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gateway", name, args.cluster, opts)
+        self.space, self.operators = args.cluster.namespace, args.operators
+        self.envoys = owned_by(self.space)
+        after = list(args.after)
+        proxy = self.add("proxy", self._object(ENVOY, "EnvoyProxy", NAME, self._proxy()), after=after)
+        reference = {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": NAME, "namespace": self.space}
+        spec = {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller", "parametersRef": reference}
+        made = {"apiVersion": API, "kind": "GatewayClass", "metadata": {"name": self.space}, "spec": spec}
+        kind = self.add("class", made, after=[proxy])
+        openings = [self.add(role, policy, after=after) for role, policy in self._openings().items()]
+        gateway = self.add(
+            "", self._object(API, "Gateway", NAME, self._listeners()), part="gateway", after=[kind, *openings]
+        )
+        client = self._object(ENVOY, "ClientTrafficPolicy", NAME, self._clients())
+        self.ready: list[pulumi.Resource] = [gateway, self.add("clients", client, after=[gateway])]
+        self.register_outputs({})
+
+    def _object(self, version: str, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": self.space}, "spec": spec}
+
+    def _proxy(self) -> dict[str, Any]:
+        container = {
+            "image": self.cluster.image("envoy"),
+            "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}},
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        }
+        line = {
+            "request_id": "%REQ(X-REQUEST-ID)%",
+            "consumer": "%REQ(X-MLSTRATA-CONSUMER)%",
+            "method": "%REQ(:METHOD)%",
+            "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+            "status": "%RESPONSE_CODE%",
+            "flags": "%RESPONSE_FLAGS%",
+            "duration_ms": "%DURATION%",
+            "upstream": "%UPSTREAM_CLUSTER%",
+        }
+        return {
+            "provider": {
+                "type": "Kubernetes",
+                "kubernetes": {
+                    "envoyDeployment": {"replicas": COPIES, "container": container},
+                    "envoyPDB": {"minAvailable": 1},
+                    "envoyService": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"},
+                },
+            },
+            "telemetry": {
+                "accessLog": {
+                    "settings": [
+                        {
+                            "format": {"type": "JSON", "json": line},
+                            "sinks": [{"type": "File", "file": {"path": "/dev/stdout"}}],
+                        }
+                    ]
+                }
+            },
+        }
+
+    def _listeners(self) -> dict[str, Any]:
+        ours = {"matchLabels": {"mlstrata.io/environment": self.cluster.environment}}
+        listener = {
+            "name": "https",
+            "port": HTTPS,
+            "protocol": "HTTPS",
+            "tls": {"mode": "Terminate", "certificateRefs": [{"group": "", "kind": "Secret", "name": CERTIFICATE}]},
+            "allowedRoutes": {"namespaces": {"from": "Selector", "selector": ours}},
+        }
+        return {"gatewayClassName": self.space, "listeners": [listener]}
+
+    def _clients(self) -> dict[str, Any]:
+        return {
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": NAME}],
+            "tls": {"minVersion": "1.2"},
+            "timeout": {"http": {"requestReceivedTimeout": "30s", "idleTimeout": "300s"}},
+            "connection": {"connectionLimit": {"value": 10_000}},
+            # A caller cannot claim to be somebody else, nor choose the version that answers.
+            "headers": {
+                "earlyRequestHeaders": {"remove": ["x-mlstrata-consumer", "x-mlstrata-version"]},
+                "requestID": "PreserveOrGenerate",
+            },
+        }
+
+    def _openings(self) -> dict[str, dict[str, Any]]:
+        """Return the ways of Envoy's pods, which run beside their operator."""
+        space, envoys, prefix = self.operators, self.envoys, f"{self.space}-gateway"
+        operator = pods(labels={"control-plane": "envoy-gateway"})
+        serving = pods(environment=self.cluster.environment)
+        return {
+            "callers": incoming(f"{prefix}-callers", space, to=envoys, ports=[INSIDE], peers=[ANYWHERE]),
+            "scrapes": incoming(
+                f"{prefix}-scrapes", space, to=envoys, ports=[ADMIN], peers=[pods(namespace=self.cluster.monitoring)]
+            ),
+            "control": outgoing(f"{prefix}-control", space, of=envoys, ports=CONTROL, peers=[operator]),
+            "serving": outgoing(f"{prefix}-serving", space, of=envoys, ports=[8000, 9000], peers=[serving]),
+        }
+
+
+def owned_by(namespace: str) -> dict[str, str]:
+    """Return the labels of the Envoy pods of a namespace's gateway."""
+    return {
+        "gateway.envoyproxy.io/owning-gateway-namespace": namespace,
+        "gateway.envoyproxy.io/owning-gateway-name": NAME,
+    }

@@ -1,0 +1,67 @@
+"""What GPU pools are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster import Cluster
+from components.workload.pods import Placement
+from environments.spec.teams import GpuPoolSpec
+
+POOL = "mlstrata.io/pool"
+ACCELERATOR = "mlstrata.io/accelerator"
+GPU = "nvidia.com/gpu"
+
+
+@dataclass(frozen=True)
+class NodeClass:
+    """What nodes are made from: an object of the cloud's own kind, beside Karpenter.
+
+    Attributes:
+        group: Its API group.
+        kind: Its kind.
+        name: Its name.
+    """
+
+    group: str = "karpenter.k8s.aws"
+    kind: str = "EC2NodeClass"
+    name: str = "mlstrata"
+
+    @property
+    def aws(self) -> bool:
+        """Return whether its nodes are AWS's, whose kinds of machine have labels of their own."""
+        return self.group == "karpenter.k8s.aws"
+
+
+@dataclass(frozen=True)
+class GpuPoolsArgs:
+    """Arguments of `GpuPools`.
+
+    Attributes:
+        cluster: Where.
+        pools: The pools of the environment's file.
+        node_class: What their nodes are made from.
+        after: What must be there before them.
+    """
+
+    cluster: Cluster
+    pools: Sequence[GpuPoolSpec]
+    node_class: NodeClass = NodeClass()
+    after: Sequence[pulumi.Resource] = ()
+
+
+def placement(pool: str | None, gpus: int) -> Placement | None:
+    """Return where a pod with accelerators runs: in its pool, or in any that has some; None without accelerators."""
+    if not gpus:
+        return None
+    return Placement(selector={POOL: pool} if pool else {}, tolerations=TOLERATIONS)
+
+
+TOLERATIONS = (
+    {"key": GPU, "operator": "Exists", "effect": "NoSchedule"},
+    {"key": POOL, "operator": "Exists", "effect": "NoSchedule"},
+)
+"""Of what may run on nodes with accelerators; everything else would keep them from being given back."""

@@ -1,0 +1,85 @@
+"""Pools of GPU nodes that come and go with the work: Karpenter makes them, taints keep everything else away."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pulumi
+
+from components.cluster import ClusterComponent
+from components.gpu.args import ACCELERATOR, GPU, POOL, TOLERATIONS, GpuPoolsArgs
+from environments.spec.teams import GpuPoolSpec
+
+_SECOND = timedelta(seconds=1)
+_ON_POOLS = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [{"key": ACCELERATOR, "operator": "Exists"}]}]
+        }
+    }
+}
+VALUES: dict[str, dict[str, Any]] = {
+    "nvidia-device-plugin": {"affinity": _ON_POOLS, "tolerations": list(TOLERATIONS)},
+    "dcgm-exporter": {
+        "affinity": _ON_POOLS,
+        # Its own tolerations do not cover the taints of our pools: on them it would never start.
+        "tolerations": list(TOLERATIONS),
+        "serviceMonitor": {"enabled": False},
+        "service": {"labels": {"app.kubernetes.io/name": "dcgm-exporter"}},
+    },
+}
+
+
+class GpuPools(ClusterComponent):
+    """The pools of an environment, and the scraping of their accelerators."""
+
+    def __init__(self, name: str, args: GpuPoolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gpu", name, args.cluster, opts)
+        self.args = args
+        for pool in args.pools:
+            self.add(pool.name, self._pool(pool), after=args.after)
+        self.register_outputs({})
+
+    def _pool(self, pool: GpuPoolSpec) -> dict[str, Any]:
+        reference, labels = self.args.node_class, {POOL: pool.name, ACCELERATOR: pool.accelerator.value}
+        capacity = ["spot", "on-demand"] if pool.spot else ["on-demand"]
+        requirements: list[dict[str, Any]] = [
+            {"key": "karpenter.sh/capacity-type", "operator": "In", "values": capacity},
+            {"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]},
+            {"key": ACCELERATOR, "operator": "In", "values": [pool.accelerator.value]},
+        ]
+        if reference.aws:
+            machine = pool.accelerator.value.removeprefix("nvidia-")
+            requirements += [
+                {"key": "karpenter.k8s.aws/instance-gpu-name", "operator": "In", "values": [machine]},
+                {"key": "karpenter.k8s.aws/instance-gpu-count", "operator": "In", "values": [str(pool.gpus_per_node)]},
+            ]
+        template = {
+            "metadata": {"labels": labels},
+            "spec": {
+                "nodeClassRef": {"group": reference.group, "kind": reference.kind, "name": reference.name},
+                "requirements": requirements,
+                "taints": [
+                    {"key": GPU, "value": "present", "effect": "NoSchedule"},
+                    {"key": POOL, "value": pool.name, "effect": "NoSchedule"},
+                ],
+                # A node is made anew after a month, with what was mended since.
+                "expireAfter": "720h",
+            },
+        }
+        return {
+            "apiVersion": "karpenter.sh/v1",
+            "kind": "NodePool",
+            "metadata": {"name": f"{self.cluster.namespace}-{pool.name}"},
+            "spec": {
+                "template": template,
+                "limits": {GPU: str(pool.nodes.max * pool.gpus_per_node)},
+                "disruption": {
+                    # Only what is empty goes: consolidating would end a training to save some minutes of a node.
+                    "consolidationPolicy": "WhenEmpty",
+                    "consolidateAfter": f"{pool.idle_after // _SECOND}s",
+                    "budgets": [{"nodes": "1"}],
+                },
+            },
+        }

@@ -1,0 +1,291 @@
+"""Prometheus and its alerts on a cluster, kept by the operator; what is asked and promised is declared here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import yaml
+
+from components.cluster import Cluster, ClusterComponent, Who
+from components.network.policies import ANYWHERE, incoming, outgoing, pods
+from services.alerts.rules import system_rules
+from services.alerts.settings import PLATFORM, Promise
+
+KIND = "monitoring.coreos.com/v1"
+RECEIVER = "alert-receiver"
+NAME = "platform"
+WEB, ALERTS, MESH = 9090, 9093, 9094
+VALUES: dict[str, Any] = {
+    # Definitions are installed apart; Prometheus and Alertmanager are declared here, for every plan to see.
+    "crds": {"enabled": False},
+    "prometheus": {"enabled": False},
+    "alertmanager": {"enabled": False},
+    "grafana": {"enabled": False},
+    # With a certificate made at each rendering, every plan would show a change.
+    "prometheusOperator": {"admissionWebhooks": {"certManager": {"enabled": True}}},
+}
+
+
+@dataclass(frozen=True)
+class MonitoringArgs:
+    """Arguments of `Monitoring`.
+
+    Attributes:
+        cluster: Where.
+        retention_days: How long metrics are kept, in days.
+        size: Of each Prometheus' volume.
+        after: What must be there before it: the operator.
+    """
+
+    cluster: Cluster
+    retention_days: int
+    size: str = "50Gi"
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Monitoring(ClusterComponent):
+    """Metrics and alerts of an environment.
+
+    Attributes:
+        ready: What is scraped waits for.
+    """
+
+    def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monitoring", name, args.cluster, opts)
+        self.args, self.space = args, args.cluster.monitoring
+        self.instance = args.cluster.namespace
+        after = list(args.after)
+        made = [self.add(role, manifest, after=after) for role, manifest in self._access().items()]
+        openings = [self.add(role, policy, after=after) for role, policy in self._openings().items()]
+        alertmanager = self.add("alertmanager", self._alertmanager(), after=[*made, *openings])
+        prometheus = self.add(
+            "prometheus", self._prometheus(), part="logs", after=[*made, *openings, alertmanager], keep=True
+        )
+        self.needs(self.cluster.namespace, RECEIVER, ("url",), "where alerts are sent: a webhook's address")
+        self.add("routes", self._routes(), part="alert-route", after=[alertmanager])
+        self.add("alerts", rules_of(self.cluster.namespace, "platform", _platform_rules(self.cluster)), after=after)
+        self.ready: list[pulumi.Resource] = [prometheus]
+        self.register_outputs({})
+
+    def _object(self, kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+        metadata = {"name": self.instance, "namespace": self.space}
+        return {"apiVersion": KIND, "kind": kind, "metadata": metadata, "spec": dict(spec)}
+
+    def _access(self) -> dict[str, dict[str, Any]]:
+        """Return the account of Prometheus and what it may look at: what there is to scrape, nothing more."""
+        name, rbac = f"{self.instance}-prometheus", "rbac.authorization.k8s.io"
+        read = ["get", "list", "watch"]
+        rules = [
+            {"apiGroups": [""], "resources": ["services", "endpoints", "pods", "nodes"], "verbs": read},
+            {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
+            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": read},
+            {"nonResourceURLs": ["/metrics", "/metrics/cadvisor"], "verbs": ["get"]},
+        ]
+        return {
+            "account": {
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": {"name": name, "namespace": self.space},
+                "automountServiceAccountToken": False,
+            },
+            "role": {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules},
+            "binding": {
+                "apiVersion": f"{rbac}/v1",
+                "kind": "ClusterRoleBinding",
+                "metadata": {"name": name},
+                "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": self.space}],
+            },
+        }
+
+    def _openings(self) -> dict[str, dict[str, Any]]:
+        space, name = self.space, self.instance
+        prometheus, alerts = {"prometheus": name}, {"alertmanager": name}
+        operator = pods(labels={"app.kubernetes.io/name": "prometheus-operator"})
+        return {
+            # What it scrapes says by itself whether it lets it in.
+            "scrapes": outgoing(
+                f"{name}-scrapes",
+                space,
+                of=prometheus,
+                ports=[443, 6443, 10250, *SCRAPED],
+                peers=[ANYWHERE, {"namespaceSelector": {}}],
+            ),
+            "queries": incoming(
+                f"{name}-queries",
+                space,
+                to=prometheus,
+                ports=[WEB],
+                peers=[operator, pods(environment=self.cluster.environment)],
+            ),
+            "alerts": incoming(
+                f"{name}-alerts",
+                space,
+                to=alerts,
+                ports=[ALERTS, MESH],
+                peers=[operator, pods(labels=prometheus), pods(labels=alerts)],
+            ),
+            "mesh": outgoing(f"{name}-mesh", space, of=alerts, ports=[MESH], peers=[pods(labels=alerts)]),
+            "receiver": outgoing(f"{name}-receiver", space, of=alerts, ports=[443], peers=[ANYWHERE]),
+        }
+
+    def _environment(self) -> dict[str, Any]:
+        return {"matchLabels": {"mlstrata.io/environment": self.cluster.environment}}
+
+    def _pods(self) -> dict[str, Any]:
+        storage: dict[str, Any] = {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": self.args.size}},
+        }
+        if self.cluster.storage_class:
+            storage["storageClassName"] = self.cluster.storage_class
+        return {
+            "replicas": 2,
+            "securityContext": {
+                "fsGroup": 2000,
+                "runAsGroup": 2000,
+                "runAsNonRoot": True,
+                "runAsUser": 1000,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "storage": {"volumeClaimTemplate": {"spec": storage}},
+            "priorityClassName": f"{self.cluster.namespace}-platform",
+            "podMetadata": {"labels": self.labelled({"metadata": {"name": "pod"}})["metadata"]["labels"]},
+        }
+
+    def _prometheus(self) -> dict[str, Any]:
+        everywhere = self._environment()
+        selectors = {
+            f"{kind}{what}": everywhere
+            for kind in ("serviceMonitor", "podMonitor", "rule", "probe")
+            for what in ("NamespaceSelector", "Selector")
+        }
+        spec = {
+            **self._pods(),
+            **selectors,
+            "image": self.cluster.image("prometheus"),
+            "serviceAccountName": f"{self.instance}-prometheus",
+            "retention": f"{self.args.retention_days}d",
+            "externalLabels": {"environment": self.cluster.environment},
+            "alerting": {
+                "alertmanagers": [
+                    {"name": "alertmanager-operated", "namespace": self.space, "port": "web", "apiVersion": "v2"}
+                ]
+            },
+            "resources": {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}},
+        }
+        return self._object("Prometheus", spec)
+
+    def _alertmanager(self) -> dict[str, Any]:
+        spec = {
+            **self._pods(),
+            "image": self.cluster.image("alertmanager"),
+            "alertmanagerConfigNamespaceSelector": self._environment(),
+            "alertmanagerConfigSelector": self._environment(),
+            # By default a configuration sees the alerts of its own namespace only; this one is the whole environment's.
+            "alertmanagerConfigMatcherStrategy": {"type": "None"},
+            "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}},
+        }
+        return self._object("Alertmanager", spec)
+
+    def _routes(self) -> dict[str, Any]:
+        url = {"key": "url", "name": RECEIVER}
+        spec = {
+            "route": {
+                "receiver": "owners",
+                "groupBy": ["system", "alertname"],
+                "groupWait": "30s",
+                "repeatInterval": "4h",
+            },
+            "receivers": [{"name": "owners", "webhookConfigs": [{"urlSecret": url, "sendResolved": True}]}],
+        }
+        return {
+            "apiVersion": "monitoring.coreos.com/v1alpha1",
+            "kind": "AlertmanagerConfig",
+            "metadata": {"name": "owners", "namespace": self.cluster.namespace},
+            "spec": spec,
+        }
+
+
+SCRAPED = (5000, 6000, 8000, 8080, 9187, 9400, 19001)
+"""Ports with metrics: the registry, serving, Seldon's executor, operators, Postgres, DCGM, Envoy."""
+
+
+@dataclass(frozen=True)
+class PromisesArgs:
+    """Arguments of `Promises`.
+
+    Attributes:
+        cluster: Where.
+        namespace: The system's namespace.
+        who: Whose it is.
+        promise: What its consumers were promised.
+        after: What must be there before it.
+    """
+
+    cluster: Cluster
+    namespace: str
+    who: Who
+    promise: Promise
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Promises(ClusterComponent):
+    """The alerts about what a system's consumers were promised."""
+
+    def __init__(self, name: str, args: PromisesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monitoring", name, args.cluster, opts, who=args.who)
+        groups = yaml.safe_load(system_rules(args.promise))["groups"]
+        self.add("rules", rules_of(args.namespace, name, groups), after=args.after)
+        self.register_outputs({})
+
+
+def rules_of(namespace: str, name: str, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return alerting rules as an object."""
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": KIND, "kind": "PrometheusRule", "metadata": metadata, "spec": {"groups": list(groups)}}
+
+
+def _platform_rules(cluster: Cluster) -> list[dict[str, Any]]:
+    """Return the rules about pods, volumes and certificates of the environment's namespaces."""
+    ours = f'namespace=~"{cluster.namespace}(-.+)?"'
+    free = f"kubelet_volume_stats_available_bytes{{{ours}}} / kubelet_volume_stats_capacity_bytes{{{ours}}}"
+
+    def rule(alert: str, expression: str, lasting: str, severity: str, summary: str) -> dict[str, Any]:
+        return {
+            "alert": alert,
+            "expr": expression,
+            "for": lasting,
+            "labels": {"severity": severity, "system": PLATFORM, "owner": cluster.who.owner or "nobody is named"},
+            "annotations": {"summary": summary},
+        }
+
+    rules = [
+        rule("ServiceDown", f"up{{{ours}}} == 0", "2m", "critical", "{{ $labels.job }} does not answer"),
+        rule(
+            "PodRestarts",
+            f"increase(kube_pod_container_status_restarts_total{{{ours}}}[15m]) > 3",
+            "0s",
+            "warning",
+            "{{ $labels.pod }} restarted over 3 times in 15 minutes",
+        ),
+        rule("VolumeNearlyFull", f"{free} < 0.1", "5m", "critical", "{{ $labels.persistentvolumeclaim }} is 90 % full"),
+        rule(
+            "JobFailed",
+            f"kube_job_status_failed{{{ours}}} > 0",
+            "1m",
+            "warning",
+            "the job {{ $labels.job_name }} failed",
+        ),
+        rule(
+            "PodPending",
+            f'kube_pod_status_phase{{{ours}, phase="Pending"}} == 1',
+            "30m",
+            "warning",
+            "{{ $labels.pod }} has waited for a node for half an hour",
+        ),
+    ]
+    return [{"name": "platform", "rules": rules}]

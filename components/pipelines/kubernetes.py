@@ -1,0 +1,40 @@
+"""Kubeflow Pipelines on a cluster: what its steps need of the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster import Cluster, ClusterComponent
+from components.network.policies import outgoing, pods
+from components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY
+from components.registry.kubernetes import PORT as REGISTRY_PORT
+
+
+@dataclass(frozen=True)
+class KubeflowArgs:
+    """Arguments of `Kubeflow`.
+
+    Attributes:
+        cluster: Where.
+        namespace: Namespace of Kubeflow Pipelines, in which its steps run too.
+        after: What must be there before it: Kubeflow Pipelines.
+    """
+
+    cluster: Cluster
+    namespace: str
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Kubeflow(ClusterComponent):
+    """What Kubeflow's steps need of the platform: a way to the registry, and the password at its door."""
+
+    def __init__(self, name: str, args: KubeflowArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("pipelines", name, args.cluster, opts)
+        self.needs(args.namespace, ACCESS, ACCESS_KEYS, "the registry that pipelines send models to")
+        registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
+        way = outgoing("steps-registry", args.namespace, of=USES_REGISTRY, ports=[REGISTRY_PORT], peers=[registry])
+        self.add("registry", way, after=args.after)
+        self.register_outputs({})

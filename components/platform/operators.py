@@ -1,0 +1,58 @@
+"""A namespace of upstream operators: closed like every other, with the ways that an operator needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster import Cluster, ClusterComponent
+from components.network.policies import ANYWHERE, incoming, outgoing, pods, within
+from components.teams.args import SpaceArgs
+from components.teams.kubernetes import Space
+
+API = (443, 6443)
+WEBHOOKS = (443, 4443, 8443, 9443, 10250)
+METRICS = (8080, 9402, 19001)
+
+
+@dataclass(frozen=True)
+class OperatorSpaceArgs:
+    """Arguments of `OperatorSpace`.
+
+    Attributes:
+        cluster: Where.
+        namespace: The namespace.
+        security: Pod Security standard that is enforced.
+    """
+
+    cluster: Cluster
+    namespace: str
+    security: str = "restricted"
+
+
+class OperatorSpace(ClusterComponent):
+    """A namespace of operators.
+
+    Attributes:
+        ready: What is installed in it waits for.
+    """
+
+    def __init__(self, name: str, args: OperatorSpaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("platform", name, args.cluster, opts)
+        space, cluster = args.namespace, args.cluster
+        walls = SpaceArgs(cluster, space, cluster.who, security=args.security, bounded=False)
+        base = Space(f"{name}-space", walls, self.child()).ready
+        monitor = pods(namespace=cluster.monitoring)
+        openings = {
+            # The API server is no pod: its address is the cluster's secret.
+            "api": outgoing("allow-api", space, of={}, ports=API, peers=[ANYWHERE]),
+            "webhooks": incoming("allow-webhooks", space, to={}, ports=WEBHOOKS, peers=[ANYWHERE]),
+            "metrics": incoming("allow-metrics", space, to={}, ports=METRICS, peers=[monitor]),
+            "within": within(space),
+        }
+        self.ready: list[pulumi.Resource] = [
+            *base,
+            *(self.add(role, policy, after=base) for role, policy in openings.items()),
+        ]
+        self.register_outputs({})

@@ -1,0 +1,215 @@
+"""What answers for a system on a cluster: a SeldonDeployment with our serving runtime, and what is around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from components.cluster import Cluster, ClusterComponent, Who
+from components.gateway.entrance import Backend
+from components.gateway.kubernetes import owned_by
+from components.network.policies import ANYWHERE, incoming, outgoing, pods
+from components.platform.kubernetes import priority
+from components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
+from components.registry.kubernetes import PORT as REGISTRY_PORT
+from components.storage.objects import ObjectStore
+from components.workload.pods import Container, Placement, Resources, pod
+from environments.spec.serving import ServingSpec
+from services.serving.settings import MODEL_FILE, SETTINGS_FILE, ServingSettings, environment, render_files
+
+SELDON = "machinelearning.seldon.io/v1"
+HTTP, GRPC, METRICS = 9000, 9500, 6000
+PREDICTOR, UNIT = "champion", "model"
+MODELS, CONFIG = "/mnt/models", "/etc/mlstrata/serving"
+VERSION = "MLSTRATA_MODEL_VERSION"
+"""Variable with the version that is served; a release changes it, `champion` is what the registry calls so."""
+AVERAGE_CPU = 70
+"""Percent of the processors asked for, above which another copy is made."""
+
+
+@dataclass(frozen=True)
+class ServingArgs:
+    """Arguments of `Serving`.
+
+    Attributes:
+        cluster: Where.
+        namespace: The system's namespace.
+        who: Whose it is.
+        system: The system.
+        serving: What its file says of copies, resources and promises.
+        operators: Namespace of Envoy Gateway, whose pods call it.
+        registry: Address of the registry.
+        store: Where models lie.
+        probability_range: Predictions outside of it are implausible and not given out.
+        disclosure: How people are told that they deal with AI; empty: nobody has to be.
+        placement: Nodes for its accelerators.
+        after: What must be there before it: Seldon, the namespace.
+    """
+
+    cluster: Cluster
+    namespace: str
+    who: Who
+    system: str
+    serving: ServingSpec
+    operators: str
+    registry: str
+    store: ObjectStore
+    probability_range: tuple[float, float]
+    disclosure: str = ""
+    placement: Placement | None = None
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Serving(ClusterComponent):
+    """The prediction service of a system.
+
+    Attributes:
+        backends: What the gateway sends requests to.
+    """
+
+    def __init__(self, name: str, args: ServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        # Told on the component too: whoever looks for how people are told finds it on what serves.
+        told = {"mlstrata.io/ai-disclosure": args.disclosure} if args.disclosure else {}
+        super().__init__("serving", name, args.cluster, opts, who=args.who, labels=told)
+        self.args, self.space, self.system = args, args.namespace, args.system
+        self.app = {"mlstrata.io/serves": args.system}
+        self.needs(self.space, ACCESS, ACCESS_KEYS, "the registry that released models come from")
+        after = list(args.after)
+        account = {**self._object("v1", "ServiceAccount"), "automountServiceAccountToken": False}
+        before = [
+            self.add("account", account, after=after),
+            self.add("settings", {**self._object("v1", "ConfigMap"), "data": self._settings()}, after=after),
+            *(self.add(role, policy, after=after) for role, policy in self._openings().items()),
+        ]
+        spec, replicas = self._deployment(), "spec.predictors[0].replicas"
+        # A release changes the version, an autoscaler the copies.
+        changed = ["spec.predictors[0].componentSpecs[0].spec.initContainers[0].env", replicas]
+        made = self.add("", spec, part="serving", after=before, ignore=changed)
+        self.add("budget", self._budget(), after=before)
+        self.add("monitor", self._monitor(), after=after)
+        self.backends = (Backend(f"{self.system}-{PREDICTOR}-{UNIT}", HTTP),)
+        self.ready: list[pulumi.Resource] = [made]
+        self.register_outputs({})
+
+    def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None, name: str = "") -> dict[str, Any]:
+        metadata = {"name": name or self.name, "namespace": self.space}
+        return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
+
+    def _settings(self) -> dict[str, str]:
+        low, high = self.args.probability_range
+        settings = ServingSettings(
+            system=self.system,
+            directory=Path(MODELS),
+            http_port=HTTP,
+            grpc_port=GRPC,
+            metrics_port=METRICS,
+            sla_p99_s=self.args.serving.sla.p99.total_seconds(),
+            probability_range=(low, high),
+        )
+        self.variables = environment(settings)
+        files = render_files(settings)
+        # A pod is its own machine: what reaches it is for the network policies to say.
+        server = {**json.loads(files[SETTINGS_FILE]), "host": "0.0.0.0"}  # noqa: S104
+        return {SETTINGS_FILE: json.dumps(server, indent=2, sort_keys=True) + "\n", MODEL_FILE: files[MODEL_FILE]}
+
+    def _openings(self) -> dict[str, dict[str, Any]]:
+        args, space, name = self.args, self.space, self.name
+        registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
+        envoys = pods(namespace=args.operators, labels=owned_by(args.cluster.namespace))
+        monitor = pods(namespace=args.cluster.monitoring)
+        return {
+            "callers": incoming(f"{name}-callers", space, to=self.app, ports=[8000, HTTP], peers=[envoys]),
+            "scrapes": incoming(f"{name}-scrapes", space, to=self.app, ports=[METRICS, 8000], peers=[monitor]),
+            "registry": outgoing(f"{name}-registry", space, of=self.app, ports=[REGISTRY_PORT], peers=[registry]),
+            "store": outgoing(f"{name}-store", space, of=self.app, ports=[args.store.port], peers=[ANYWHERE]),
+        }
+
+    def _resources(self) -> Resources:
+        asked = self.args.serving.resources
+        return Resources(cpu=f"{round(asked.cpu * 1000)}m", memory=asked.memory, gpus=asked.gpu)
+
+    def _pod(self) -> dict[str, Any]:
+        plain, secret = client(self.args.registry)
+        image = self.cluster.image("runtime")
+        folders = {"models": MODELS, "tmp": "/tmp"}  # noqa: S108 - a folder of the container's own
+        fetch = Container(
+            name="fetch",
+            image=image,
+            command=["python", "-m", "services.serving.fetch"],
+            args=[f"--system={self.system}", f"--directory={MODELS}"],
+            env={VERSION: "champion", **plain, **self.args.store.variables()},
+            secrets=secret,
+            mounts=folders,
+            resources=Resources(cpu="250m", memory="1Gi", cpu_limit="1"),
+        )
+        unit = Container(
+            name=UNIT,
+            image=image,
+            command=["mlserver"],
+            args=["start", CONFIG],
+            env=self.variables,
+            ports={"http": HTTP, "grpc": GRPC, "metrics": METRICS},
+            ready="/v2/health/ready",
+            alive="/v2/health/live",
+            mounts={"settings": CONFIG, **folders},
+            resources=self._resources(),
+        )
+        volumes: dict[str, dict[str, Any]] = {
+            "models": {"emptyDir": {}},
+            "settings": {"configMap": {"name": self.name}},
+            "tmp": {"emptyDir": {}},
+        }
+        return pod(
+            [unit],
+            account=self.name,
+            first=[fetch],
+            volumes=volumes,
+            priority=priority(self.cluster, "serving"),
+            placement=self.args.placement,
+        )
+
+    def _deployment(self) -> dict[str, Any]:
+        replicas = self.args.serving.replicas
+        labels = self.labelled(self._object("v1", "Pod"), "serving")["metadata"]["labels"]
+        component: dict[str, Any] = {
+            "metadata": {"labels": {**labels, **self.app, **USES_REGISTRY}},
+            "spec": self._pod(),
+        }
+        if replicas.max > replicas.min:
+            target = {"type": "Utilization", "averageUtilization": AVERAGE_CPU}
+            component["hpaSpec"] = {
+                "minReplicas": replicas.min,
+                "maxReplicas": replicas.max,
+                "metricsv2": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+            }
+        predictor = {
+            "name": PREDICTOR,
+            "replicas": replicas.min,
+            "traffic": 100,
+            "graph": {"name": UNIT, "type": "MODEL", "endpoint": {"type": "REST"}, "children": []},
+            "componentSpecs": [component],
+            "labels": {**labels, **self.app},
+        }
+        made = self._object(
+            SELDON,
+            "SeldonDeployment",
+            {"name": self.system, "protocol": "v2", "transport": "rest", "predictors": [predictor]},
+            self.system,
+        )
+        if self.args.disclosure:
+            made["metadata"] = {**made["metadata"], "annotations": {"mlstrata.io/ai-disclosure": self.args.disclosure}}
+        return made
+
+    def _budget(self) -> dict[str, Any]:
+        spec = {"maxUnavailable": 1, "selector": {"matchLabels": self.app}}
+        return self._object("policy/v1", "PodDisruptionBudget", spec)
+
+    def _monitor(self) -> dict[str, Any]:
+        endpoint = {"port": "metrics", "path": "/metrics", "interval": "15s"}
+        spec = {"podMetricsEndpoints": [endpoint], "selector": {"matchLabels": self.app}}
+        return self._object("monitoring.coreos.com/v1", "PodMonitor", spec)

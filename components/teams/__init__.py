@@ -1,0 +1,1 @@
+"""Namespaces of the platform, its teams and their systems."""

@@ -1,0 +1,40 @@
+"""What a namespace is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster import Cluster, Who
+
+
+@dataclass(frozen=True)
+class SpaceArgs:
+    """Arguments of `Space`.
+
+    Attributes:
+        cluster: Where.
+        namespace: The namespace's name.
+        who: Who answers for what runs in it, and who pays.
+        team: The team whose it is; empty: the platform's.
+        gpus: GPUs that may be held in it at once.
+        security: Pod Security standard that is enforced.
+        bounded: It has a quota and limits; an operator's own namespace has none, as its chart says what it takes.
+        after: What must be there before it.
+    """
+
+    cluster: Cluster
+    namespace: str
+    who: Who
+    team: str = ""
+    gpus: int = 0
+    security: str = "restricted"
+    bounded: bool = True
+    after: Sequence[pulumi.Resource] = ()
+
+
+def space_of(prefix: str, team: str | None, system: str) -> str:
+    """Return the namespace of a system: its team's, else one of its own."""
+    return f"{prefix}-{team or system}"

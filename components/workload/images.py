@@ -1,0 +1,8 @@
+"""The image of our own services: one for all of them, so that one is built, signed and mirrored."""
+
+from __future__ import annotations
+
+from components.upstream.piece import Image
+
+RUNTIME = Image("ghcr.io/mlstrata/runtime", "0.1.0")
+"""The runtime environment's lock and this project: `python -m services.…`, MLServer, MLflow."""

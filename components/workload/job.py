@@ -1,0 +1,137 @@
+"""A job on a cluster that asks the registry: one that anybody with the right may start, and that a schedule may too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+
+from components.cluster import Cluster, ClusterComponent, Who
+from components.network.policies import ANYWHERE, outgoing, pods
+from components.platform.kubernetes import priority
+from components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
+from components.registry.kubernetes import PORT as REGISTRY_PORT
+from components.storage.objects import ObjectStore
+from components.workload.pods import Container, Placement, Resources, pod
+
+FOLDER = "/work"
+LONGEST_HOURS = 12
+"""A job that runs longer hangs; nothing that is shipped takes an hour."""
+NEVER = "0 0 31 2 *"
+"""A day that does not come: the schedule of what is only started by hand, which a CronJob must have all the same."""
+_WEEK = 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class JobArgs:
+    """Arguments of `Job`.
+
+    Attributes:
+        cluster: Where.
+        namespace: The system's namespace.
+        who: Whose it is.
+        part: The part that it plays: training, scoring.
+        module: The module that runs, with `--settings FILE`.
+        settings: The file, JSON; nothing of it is secret.
+        registry: Address of the registry.
+        store: Where artifacts lie.
+        schedule: Cron in UTC; None: when somebody asks.
+        resources: What it gets.
+        placement: Nodes for its accelerators.
+        labels: More labels of its pods.
+        after: What must be there before it.
+    """
+
+    cluster: Cluster
+    namespace: str
+    who: Who
+    part: str
+    module: str
+    settings: str
+    registry: str
+    store: ObjectStore
+    schedule: str | None = None
+    resources: Resources = field(default_factory=Resources)
+    placement: Placement | None = None
+    labels: Mapping[str, str] | None = None
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Job(ClusterComponent):
+    """A job of a system: `kubectl create job --from=cronjob/NAME` starts one; a schedule does too."""
+
+    def __init__(self, name: str, args: JobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("workload", name, args.cluster, opts, who=args.who)
+        self.args, self.space = args, args.namespace
+        self.app = {"app.kubernetes.io/name": name}
+        self.needs(self.space, ACCESS, ACCESS_KEYS, f"the registry, which the {args.part} of systems asks")
+        after = list(args.after)
+        account = {**self._object("v1", "ServiceAccount"), "automountServiceAccountToken": False}
+        settings = {**self._object("v1", "ConfigMap"), "data": {"settings.json": args.settings}}
+        registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
+        ways = {"registry": (REGISTRY_PORT, registry), "store": (args.store.port, ANYWHERE)}
+        before = [
+            self.add("account", account, after=after),
+            self.add("settings", settings, after=after),
+        ]
+        for what, (port, to) in ways.items():
+            way = outgoing(f"{name}-{what}", self.space, of=self.app, ports=[port], peers=[to])
+            before.append(self.add(what, way, after=after))
+        self.add("", self._job(), part=args.part, after=before)
+        self.register_outputs({})
+
+    def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
+        metadata = {"name": self.name, "namespace": self.space, "labels": self.app}
+        return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
+
+    def _pod(self) -> dict[str, Any]:
+        args = self.args
+        plain, secret = client(args.registry)
+        container = Container(
+            name=args.part,
+            image=self.cluster.image("runtime"),
+            command=["python", "-m", args.module],
+            args=["--settings=/etc/mlstrata/settings.json"],
+            env={**plain, **args.store.variables(), "HOME": FOLDER, "TMPDIR": FOLDER},
+            secrets=secret,
+            mounts={"settings": "/etc/mlstrata", "work": FOLDER},
+            resources=args.resources,
+        )
+        return pod(
+            [container],
+            account=self.name,
+            volumes={"settings": {"configMap": {"name": self.name}}, "work": {"emptyDir": {"sizeLimit": "20Gi"}}},
+            priority=priority(self.cluster, "training"),
+            placement=args.placement,
+            restart="Never",
+        )
+
+    def _job(self) -> dict[str, Any]:
+        args = self.args
+        labels = self.labelled(self._object("v1", "Pod"), args.part)["metadata"]["labels"]
+        # A node that is given back to save money must not take a job with it.
+        kept = {"karpenter.sh/do-not-disrupt": "true"}
+        metadata = {"labels": {**labels, **USES_REGISTRY, **(args.labels or {})}, "annotations": kept}
+        job = {
+            "activeDeadlineSeconds": LONGEST_HOURS * 3600,
+            "backoffLimit": 1,
+            "ttlSecondsAfterFinished": _WEEK,
+            "template": {"metadata": metadata, "spec": self._pod()},
+        }
+        return self._object(
+            "batch/v1",
+            "CronJob",
+            {
+                "schedule": args.schedule or NEVER,
+                "timeZone": "Etc/UTC",
+                "suspend": args.schedule is None,
+                # One at a time: a second would work on the same data.
+                "concurrencyPolicy": "Forbid",
+                "startingDeadlineSeconds": 3600,
+                "successfulJobsHistoryLimit": 3,
+                "failedJobsHistoryLimit": 3,
+                "jobTemplate": {"spec": job},
+            },
+        )

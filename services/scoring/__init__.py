@@ -1,0 +1,1 @@
+"""Batch scoring: a released model over a whole dataset, as a job."""

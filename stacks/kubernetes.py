@@ -1,0 +1,372 @@
+"""An environment on a cluster that exists already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pydantic import BaseModel
+
+from components.certificates.kubernetes import Certificates, CertificatesArgs
+from components.cluster import Cluster, Who
+from components.database.args import DatabaseArgs
+from components.database.kubernetes import Database
+from components.gateway.entrance import Entrance, EntranceArgs
+from components.gateway.kubernetes import CERTIFICATE, Gateway, GatewayArgs
+from components.governance.system import AISystem, AISystemArgs
+from components.gpu.args import ACCELERATOR, GpuPoolsArgs, placement
+from components.gpu.kubernetes import VALUES as GPU_VALUES
+from components.gpu.kubernetes import GpuPools
+from components.monitoring.kubernetes import (
+    VALUES,
+    Monitoring,
+    MonitoringArgs,
+    Promises,
+    PromisesArgs,
+)
+from components.network.policies import pods
+from components.pipelines.kubernetes import Kubeflow, KubeflowArgs
+from components.platform.kubernetes import Platform, PlatformArgs
+from components.platform.operators import OperatorSpace, OperatorSpaceArgs
+from components.platform.upstream import Upstream, UpstreamArgs
+from components.registry.kubernetes import NAME, Registry, RegistryArgs
+from components.serving.args import serving_name
+from components.serving.kubernetes import Serving, ServingArgs
+from components.storage.objects import ObjectStore
+from components.teams.args import SpaceArgs, space_of
+from components.teams.kubernetes import Space
+from components.upstream.bill import piece
+from components.workload.images import RUNTIME
+from components.workload.job import FOLDER, Job, JobArgs
+from components.workload.pods import Resources
+from environments import Capability, EnvironmentSpec
+from environments.spec.risk import Tier
+from environments.spec.serving import ServingMode
+from environments.spec.storage import S3Storage
+from environments.spec.system import SystemSpec
+from environments.spec.target import KubernetesTarget
+from services.alerts.settings import Promise
+from services.runner.requests import training_request, untrainable
+from services.scoring.settings import ScoringSettings
+from stacks.checks import probability_range
+from stacks.contracts import KubernetesEnvironment
+from stacks.providers import kubernetes
+
+UNOWNED = "nobody is named"
+DISCLOSURE = "the answer carries the header x-mlstrata-model, and consumers tell the people concerned"
+
+
+VALUES_OF: dict[str, dict[str, Any]] = {
+    "cert-manager": {"crds": {"enabled": False}, "global": {"leaderElection": {"namespace": "cert-manager"}}},
+    # The definitions of the Gateway API and of Envoy Gateway come from a chart of their own.
+    "envoy-gateway": {"crds": {"enabled": False}},
+    "kube-prometheus-stack": VALUES,
+    **GPU_VALUES,
+    "seldon-core": {
+        # With a certificate made at each rendering, every plan would show a change.
+        "certManager": {"enabled": True},
+        "istio": {"enabled": False},
+        "ambassador": {"enabled": False},
+        "usageMetrics": {"enabled": False},
+    },
+}
+"""Values of the charts, by piece."""
+
+
+def build(spec: EnvironmentSpec) -> KubernetesEnvironment:
+    """Register the resources of an environment on a cluster, those that its capabilities ask for."""
+    return _Kubernetes(spec).environment()
+
+
+class _Kubernetes:
+    """One environment while it is built, in the order of what needs what."""
+
+    def __init__(self, spec: EnvironmentSpec) -> None:
+        assert isinstance(spec.target, KubernetesTarget)  # noqa: S101 - the caller chose by the target's kind
+        assert isinstance(spec.storage, S3Storage)  # noqa: S101 - `stacks.checks` refuses another
+        self.spec, self.target = spec, spec.target
+        self.cluster = Cluster(
+            environment=spec.name,
+            namespace=spec.target.namespace,
+            who=Who(owner=spec.owner or UNOWNED, cost_centre="platform"),
+            images=images(),
+            storage_class=spec.target.storage_class,
+            monitoring=piece("kube-prometheus-stack").namespace,
+        )
+        self.store = ObjectStore.of(spec.storage, spec.name, spec.target.region)
+        self.opts = pulumi.ResourceOptions(providers=[kubernetes(spec.target)])
+        self.urls: dict[str, str] = {}
+        self.spaces: dict[str, Space] = {}
+        self.operators: dict[str, OperatorSpace] = {}
+        self.pieces: dict[str, Upstream] = {}
+        self.systems = {
+            system.name: AISystem(
+                system.name, AISystemArgs(system.model_dump(mode="json", exclude_none=True)), self.opts
+            )
+            for system in spec.systems
+        }
+        self.platform = Platform("platform", PlatformArgs(self.cluster, _facts(spec)), self.opts)
+        self._alerts()
+        self._registry()
+        self._gateway()
+        self._pipelines()
+        self._gpu_pools()
+        for system in spec.systems:
+            self._system(system)
+
+    def environment(self) -> KubernetesEnvironment:
+        """Return what the stack exports."""
+        unique = dict.fromkeys(self.cluster.needed)
+        return KubernetesEnvironment(
+            context=self.target.context,
+            namespaces={"platform": self.cluster.namespace, **{s.name: self._namespace(s) for s in self.spec.systems}},
+            urls=self.urls,
+            secrets=tuple(sorted(unique, key=lambda one: (one.namespace, one.name, one.why))),
+        )
+
+    # -- what is below the systems ------------------------------------------------------------------------------------
+
+    def _upstream(self, name: str) -> Upstream:
+        """Install a piece of the bill once, after the pieces that it needs, in its own closed namespace."""
+        if name in self.pieces:
+            return self.pieces[name]
+        wanted = piece(name)
+        space = self._operators(wanted.namespace, "privileged" if wanted.privileged else "restricted")
+        after = [*space.ready, *(one for needed in wanted.after for one in self._needed(needed))]
+        args = UpstreamArgs(self.cluster, wanted, VALUES_OF.get(name, {}), after)
+        self.pieces[name] = Upstream(name, args, self.opts)
+        return self.pieces[name]
+
+    def _needed(self, name: str) -> Sequence[pulumi.Resource]:
+        return self._upstream(name).ready if piece(name).sources else ()
+
+    def _operators(self, namespace: str, security: str) -> OperatorSpace:
+        if namespace not in self.operators:
+            args = OperatorSpaceArgs(self.cluster, namespace, security)
+            self.operators[namespace] = OperatorSpace(namespace, args, self.opts)
+        return self.operators[namespace]
+
+    def _alerts(self) -> None:
+        self.watched: list[pulumi.Resource] = []
+        if Capability.ALERTS not in self.spec.capabilities:
+            return
+        operator = self._upstream("kube-prometheus-stack").ready
+        days = max(1, self.spec.retention.logs.days)
+        monitoring = MonitoringArgs(self.cluster, days, after=[*operator, *self.platform.ready])
+        # What is scraped or alerted on is declared by the kinds that the operator brings, before Prometheus or after.
+        self.watched = [*operator, *Monitoring("monitoring", monitoring, self.opts).ready]
+        self.urls["prometheus"] = f"http://prometheus-operated.{self.cluster.monitoring}.svc:9090"
+        self.urls["alertmanager"] = f"http://alertmanager-operated.{self.cluster.monitoring}.svc:9093"
+
+    def _registry(self) -> None:
+        self.registered: list[pulumi.Resource] = []
+        if Capability.REGISTRY not in self.spec.capabilities:
+            return
+        operator = piece("cloudnative-pg")
+        after = [*self._upstream(operator.name).ready, *self.platform.ready, *self.watched]
+        callers = [pods(labels={"app.kubernetes.io/name": NAME})]
+        database = Database("database", DatabaseArgs(self.cluster, callers, operator.namespace, after=after), self.opts)
+        args = RegistryArgs(
+            cluster=self.cluster,
+            store=self.store,
+            database="database",
+            secret=database.secret,
+            after=[*self.platform.ready, *self.watched, *database.ready],
+        )
+        registry = Registry("registry", args, self.opts)
+        self.registered, self.urls["mlflow"] = registry.ready, registry.uri
+
+    def _gateway(self) -> None:
+        self.entered: list[pulumi.Resource] = []
+        if Capability.GATEWAY not in self.spec.capabilities:
+            return
+        names = [f"gateway.{self.cluster.namespace}.svc", f"gateway.{self.cluster.namespace}.svc.cluster.local"]
+        issued = Certificates(
+            "certificates",
+            CertificatesArgs(
+                self.cluster, {CERTIFICATE: names}, [*self._upstream("cert-manager").ready, *self.platform.ready]
+            ),
+            self.opts,
+        )
+        envoy = self._upstream("envoy-gateway")
+        args = GatewayArgs(self.cluster, envoy.piece.namespace, [*envoy.ready, *issued.ready, *self.platform.ready])
+        self.entered = Gateway("gateway", args, self.opts).ready
+
+    def _pipelines(self) -> None:
+        if Capability.PIPELINES not in self.spec.capabilities:
+            return
+        kubeflow = self._upstream("kubeflow-pipelines")
+        args = KubeflowArgs(self.cluster, kubeflow.piece.namespace, [*kubeflow.ready, *self.platform.ready])
+        Kubeflow("pipelines", args, self.opts)
+        self.urls["kubeflow"] = f"http://ml-pipeline.{kubeflow.piece.namespace}.svc:8888"
+
+    def _gpu_pools(self) -> None:
+        if Capability.GPU_POOLS not in self.spec.capabilities or not self.spec.gpu_pools:
+            return
+        for name in ("nvidia-device-plugin", "dcgm-exporter"):
+            self._upstream(name)
+        GpuPools("gpu", GpuPoolsArgs(self.cluster, self.spec.gpu_pools, after=self.platform.ready), self.opts)
+
+    # -- a system -----------------------------------------------------------------------------------------------------
+
+    def _namespace(self, system: SystemSpec) -> str:
+        return space_of(self.cluster.namespace, system.team, system.name)
+
+    def _who(self, system: SystemSpec) -> Who:
+        team = next((one for one in self.spec.teams if one.name == system.team), None)
+        owner = self.spec.owner_of(system) or (team and team.owner) or UNOWNED
+        return Who(owner, (team and team.cost_centre) or self.cluster.who.cost_centre, system.name)
+
+    def _space(self, system: SystemSpec) -> Space:
+        """Return the namespace of a system: its team's, made for the first of its systems, or one of its own."""
+        namespace = self._namespace(system)
+        if namespace not in self.spaces:
+            team = next((one for one in self.spec.teams if one.name == system.team), None)
+            who = Who(
+                (team and team.owner) or self.spec.owner_of(system) or UNOWNED,
+                (team and team.cost_centre) or self.cluster.who.cost_centre,
+            )
+            args = SpaceArgs(self.cluster, namespace, who, team.name if team else "", team.gpu_quota if team else 0)
+            self.spaces[namespace] = Space(f"space-{system.team or system.name}", args, self.opts)
+        return self.spaces[namespace]
+
+    def _system(self, system: SystemSpec) -> None:
+        after = [*self._space(system).ready, *self.platform.ready]
+        if Capability.TRAINING in self.spec.capabilities and untrainable(system) is None:
+            self._training(system, after)
+        if Capability.SERVING in self.spec.capabilities and system.serving.mode is ServingMode.REALTIME:
+            self._serving(system, after)
+        if Capability.BATCH in self.spec.capabilities and system.serving.mode is ServingMode.BATCH:
+            self._scoring(system, after)
+
+    def _training(self, system: SystemSpec, after: Sequence[pulumi.Resource]) -> None:
+        uri = self.urls["mlflow"]
+        request = training_request(
+            self.spec.name, system, root=Path(FOLDER), home=Path(FOLDER), tracking_uri=uri, commit=None
+        )
+        gpus, pool = request.settings.gpus, system.serving.resources.pool
+        accelerator = self._accelerator(pool, gpus)
+        args = self._job(
+            system,
+            after,
+            part="training",
+            module="services.runner.job",
+            settings=_json(request),
+            schedule=system.model.schedule,
+            resources=Resources(cpu="2", memory="4Gi", gpus=gpus),
+            placement=placement(pool, gpus),
+            labels={ACCELERATOR: accelerator} if accelerator else {},
+        )
+        Job(f"training-{system.name}", args, self.systems[system.name].child())
+
+    def _scoring(self, system: SystemSpec, after: Sequence[pulumi.Resource]) -> None:
+        """Score a batch system's dataset, at its times; stacks.checks has seen that there is one that can be read."""
+        data = next((one for one in system.data if one.name == system.serving.input), system.training_data)
+        assert data is not None and data.source is not None  # noqa: PT018, S101
+        settings = ScoringSettings(
+            system=system.name,
+            source=data.source,
+            workdir=Path(FOLDER),
+            probability_range=probability_range(system),
+        )
+        asked = system.serving.resources
+        args = self._job(
+            system,
+            after,
+            part="scoring",
+            module="services.scoring",
+            settings=_json(settings),
+            schedule=system.serving.schedule,
+            resources=Resources(cpu=f"{round(asked.cpu * 1000)}m", memory=asked.memory, gpus=asked.gpu),
+            placement=placement(asked.pool, asked.gpu),
+        )
+        Job(f"scoring-{system.name}", args, self.systems[system.name].child())
+
+    def _job(self, system: SystemSpec, after: Sequence[pulumi.Resource], **given: Any) -> JobArgs:  # noqa: ANN401
+        return JobArgs(
+            cluster=self.cluster,
+            namespace=self._namespace(system),
+            who=self._who(system),
+            registry=self.urls["mlflow"],
+            store=self.store,
+            after=[*after, *self.registered],
+            **given,
+        )
+
+    def _accelerator(self, pool: str | None, gpus: int) -> str:
+        """Return the kind of a training's accelerators: its pool's, or the only one there is."""
+        found = {one.accelerator.value for one in self.spec.gpu_pools if pool in {None, one.name}}
+        return found.pop() if gpus and len(found) == 1 else ""
+
+    def _serving(self, system: SystemSpec, after: Sequence[pulumi.Resource]) -> None:
+        seldon = self._upstream("seldon-core").ready
+        within, who, beneath = self._namespace(system), self._who(system), self.systems[system.name].child()
+        operators = piece("envoy-gateway").namespace
+        serving = Serving(
+            serving_name(system.name),
+            ServingArgs(
+                cluster=self.cluster,
+                namespace=within,
+                who=who,
+                system=system.name,
+                serving=system.serving,
+                operators=operators,
+                registry=self.urls["mlflow"],
+                store=self.store,
+                probability_range=probability_range(system),
+                placement=placement(system.serving.resources.pool, system.serving.resources.gpu),
+                disclosure=DISCLOSURE if system.risk.tier in {Tier.HIGH, Tier.LIMITED} else "",
+                after=[*after, *seldon, *self.watched],
+            ),
+            beneath,
+        )
+        sla = system.serving.sla
+        promise = Promise(
+            system=system.name,
+            owner=who.owner,
+            p99_seconds=sla.p99.total_seconds(),
+            availability=sla.availability,
+        )
+        if self.watched:
+            Promises(
+                f"promise-{system.name}",
+                PromisesArgs(self.cluster, within, who, promise, [*after, *self.watched]),
+                beneath,
+            )
+        Entrance(
+            f"entrance-{system.name}",
+            EntranceArgs(
+                cluster=self.cluster,
+                namespace=within,
+                who=who,
+                system=system.name,
+                serving=system.serving,
+                backends=serving.backends,
+                stoppable=system.oversight.kill_switch,
+                after=[*after, *self.entered],
+            ),
+            beneath,
+        )
+
+
+def images() -> dict[str, str]:
+    """Return the images of typed objects by what runs in them, as the bill of materials pins them."""
+    stack = piece("kube-prometheus-stack")
+    return {
+        "runtime": str(RUNTIME),
+        "postgres": str(piece("postgres").image("postgresql")),
+        "envoy": str(piece("envoy-gateway").image("envoy")),
+        "prometheus": str(stack.image("prometheus/prometheus")),
+        "alertmanager": str(stack.image("prometheus/alertmanager")),
+    }
+
+
+def _json(settings: BaseModel) -> str:
+    return settings.model_dump_json(indent=2, exclude_none=True) + "\n"
+
+
+def _facts(spec: EnvironmentSpec) -> Mapping[str, object]:
+    """Return what may not change while the environment is deployed; a stage may, so it is not among them."""
+    return spec.model_dump(mode="json", include={"name", "target", "storage"})
