@@ -29,7 +29,7 @@ def first_versions(context: Context, *, quiet: bool) -> list[dict[str, Any]]:
 
     done = []
     for system in context.spec.systems:
-        if system.serving.mode != "realtime" or untrainable(system):
+        if untrainable(system):
             continue
         if not quiet:
             say(f" {system.name} on {system.model.data}")

@@ -57,8 +57,19 @@ def validate(
 
 
 @app.command()
-def plan(env: Env, as_json: AsJson = False) -> None:
+def plan(
+    env: Env,
+    against: Annotated[
+        str, typer.Option("--against", metavar="DIR", help="Compare with what another checkout would make, offline.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
     """Show what `up` would change, and what drifted from the file. Exits 1 on drift, changes nothing."""
+    if against:
+        from cli.difference import difference
+
+        difference(env, against, as_json=as_json)
+        return
     from cli.deploy import plan as run
 
     run(env, as_json=as_json)
@@ -162,6 +173,33 @@ def train(
     from cli.train import train as run
 
     run(env, system, if_needed=if_needed, as_json=as_json)
+
+
+@app.command()
+def score(
+    env: Env,
+    system: System,
+    given: Annotated[
+        str, typer.Option("--input", help="A csv, jsonl or parquet file, or a declared dataset. Default: as declared.")
+    ] = "",
+    output: Annotated[str, typer.Option("--output", "-o", help="A csv or jsonl file. Default: in the data.")] = "",
+    version: Annotated[str, typer.Option("--version", help="A released version. Default: the champion.")] = "",
+    key: Annotated[str, typer.Option("--key", help="Column of the input to carry into the output.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Score every row of a table once, with SYSTEM's released model and the checks of its API."""
+    from cli.batch import score as run
+
+    given_or_none, output_or_none = given or None, output or None
+    run(
+        env,
+        system,
+        given=given_or_none,
+        output=output_or_none,
+        version=version or None,
+        key=key or None,
+        as_json=as_json,
+    )
 
 
 @app.command()

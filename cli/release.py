@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from cli.batch import declared_job
 from cli.comparison import as_document, show_comparison
 from cli.console import UsageError, confirm, err, say, say_json
 from cli.context import Context
@@ -93,6 +94,11 @@ def rollout_context(context: Context, on_step: Callable[[str], None] | None = No
         serving_urls=serving,
         gateway_url=urls["gateway"],
         decider=_user(),
+        batch_jobs={
+            system.name: declared_job(context, system.name)
+            for system in context.spec.systems
+            if system.serving.mode == "batch"
+        },
         on_step=on_step or (lambda _step: None),
     )
 

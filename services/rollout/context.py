@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.batch.settings import ScoringJob
 from services.gateway.settings import ROLLOUT_LOCK
 from services.rollout.errors import RolloutError
 
@@ -30,6 +31,7 @@ class RolloutContext:
         serving_urls: by system, the loopback address of its prediction process.
         gateway_url: address of the gateway.
         decider: who decides, when a call does not say.
+        batch_jobs: by system that answers nobody, how it scores; its versions are tried by a job.
         gateway_timeout_s: longest wait for the gateway to take new routes; it takes them in well under one second.
         on_step: told the name of each step as it begins, for progress.
     """
@@ -39,6 +41,7 @@ class RolloutContext:
     serving_urls: Mapping[str, str]
     gateway_url: str
     decider: str
+    batch_jobs: Mapping[str, ScoringJob] = field(default_factory=dict)
     gateway_timeout_s: float = 10.0
     on_step: Callable[[str], None] = field(default=_ignore)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from environments import SystemSpec
 from services.gateway.render import write_atomically
+from services.rollout.batch import BatchProcess
 from services.rollout.context import RolloutContext
 from services.rollout.errors import RolloutError
 from services.rollout.gate import require_passed
@@ -127,7 +128,8 @@ class _Rollout:
     """The steps of one release or rollback of one system. The lock is held."""
 
     def __init__(self, context: RolloutContext, system: str) -> None:
-        self.process = ServingProcess(system, context.serving_url(system))
+        job = context.batch_jobs.get(system)
+        self.process = BatchProcess(job) if job else ServingProcess(system, context.serving_url(system))
         self.registry = Registry(context.tracking_uri)
         self.before = read_releases(context, system)
         self._context = context

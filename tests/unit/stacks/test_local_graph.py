@@ -141,7 +141,7 @@ def test_what_is_not_built_is_refused_by_name(capability):
         assert f"below stage '{stage.value}'" in found[0]
 
 
-def test_a_batch_system_is_refused_by_name():
+def test_a_batch_system_with_nothing_to_score_is_refused_by_name():
     values = staged("foundation").model_dump(mode="json", by_alias=True)
     batch = {
         "name": "nightly",
@@ -151,7 +151,7 @@ def test_a_batch_system_is_refused_by_name():
         "serving": {"mode": "batch", "schedule": "0 3 * * *"},
     }
     spec = EnvironmentSpec.model_validate({**values, "systems": [batch]})
-    assert any("'batch' is not built for target 'local'" in text for text in problems(spec))
+    assert any("nightly: serving.input: names no dataset to score" in text for text in problems(spec))
 
 
 @pytest.mark.parametrize("name", ["dev", "staging", "prod"])

@@ -1,0 +1,81 @@
+"""`mlstrata score`: a file or table scored as a job, with the model and checks of a system's API."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from cli.console import Failed, UsageError, err, say, say_json
+from cli.context import Context
+from cli.predict import find_system
+from environments import Workspace
+from services.batch.jobs import NotScorable, scoring_job
+from services.batch.settings import ScoringJob
+
+_SHOWN_REASONS = 5
+
+
+def score(
+    name: str,
+    system: str,
+    *,
+    given: str | None,
+    output: str | None,
+    version: str | None,
+    key: str | None,
+    as_json: bool,
+) -> None:
+    """Score every row once; go on where a run that was cut off stopped.
+
+    Raises:
+        UsageError: there is nothing to score, or no such file.
+        Failed: no version is released, or the model cannot be loaded.
+    """
+    context = Context.open(name)
+    context.require_local("score")
+    job = declared_job(context, system, given)
+    place = Path(output).absolute() if output else None
+    job = ScoringJob.model_validate(job.model_dump() | {"output": place, "version": version, "key": key})
+    answer = _run(job)
+    if as_json:
+        say_json(answer)
+        return
+    manifest = answer["manifest"]
+    say(f" {system}: {manifest['scored']} of {manifest['rows']} rows scored by version {manifest['version']}")
+    for reason, count in list(manifest["reasons"].items())[:_SHOWN_REASONS]:
+        say(f"   {count} refused: {reason}; the output says why for each", style="yellow")
+    say(f"   {answer['output']} · sha256 {manifest['output_sha256'][:12]}")
+
+
+def declared_job(context: Context, system: str, given: str | None = None) -> ScoringJob:
+    """Return the job that scores a system as declared.
+
+    Raises:
+        UsageError: there is nothing to score.
+    """
+    spec = find_system(context, system)
+    try:
+        return scoring_job(spec, root=context.workspace.root, home=context.home, given=given)
+    except NotScorable as error:
+        raise UsageError(f"{context.workspace.environment_file(context.name)}: {error}") from None
+
+
+def _run(job: ScoringJob) -> dict[str, Any]:
+    """Do the job in the environment that has the model's libraries, with its progress on a terminal."""
+    python = Workspace.code / ".venvs/runtime/bin/python"
+    answer: dict[str, Any] = {"error": "the job ended without a word"}
+    with tempfile.TemporaryDirectory() as folder, err().status(f"scoring by {job.system} …") as status:
+        settings = Path(folder) / "job.json"
+        settings.write_text(job.model_dump_json(), encoding="utf-8")
+        command = [str(python), "-m", "services.batch", "score", "--settings", str(settings), "--attached"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout or ():
+                answer = json.loads(line)
+                if "done" in answer:
+                    status.update(f"scoring by {job.system} · {answer['done']} of {answer['all']} rows")
+    if "error" not in answer or answer["error"]:
+        raise Failed(f"{job.system}: {answer.get('error') or 'the job was cut off; run it again'}")
+    return answer

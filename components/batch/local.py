@@ -1,0 +1,42 @@
+"""The scheduled scoring on this machine: a clock that starts jobs."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.batch.args import SERVICE, BatchArgs
+from components.host import LocalComponent, loopback
+from components.supervision.service import File
+from services.alerts.rules import service_rules
+from services.alerts.settings import Watched
+from services.batch.settings import WORKDIR, BatchSettings
+
+_SETTINGS_FILE = f"config/{SERVICE}/batch.json"
+
+
+class Batch(LocalComponent):
+    """Scores the batch systems when it is time."""
+
+    def __init__(self, name: str, args: BatchArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("batch", name, args.host, opts)
+
+        def settings(port: float) -> str:
+            return BatchSettings(port=int(port), systems=tuple(args.systems)).model_dump_json(indent=1) + "\n"
+
+        self.run(
+            SERVICE,
+            health=loopback(args.port, "/healthz"),
+            ports={SERVICE: args.port},
+            command=[
+                str(args.host.binaries["python"]),
+                *("-m", "services.batch", "serve", "--settings", str(args.host.home / _SETTINGS_FILE)),
+            ],
+            environment={"MLFLOW_DISABLE_TELEMETRY": "true"},
+            files={_SETTINGS_FILE: File(pulumi.Output.from_input(args.port).apply(settings))},
+            folders=(WORKDIR,),
+            # A job that is cut off goes on at the next start.
+            stop_seconds=5,
+        )
+        self.scraped(SERVICE, args.port)
+        self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        self.register_outputs({})
