@@ -28,7 +28,7 @@ def check(names: list[str], *, as_of: str | None, output: str, manifests: str | 
     Args:
         names: The environments.
         as_of: Day (YYYY-MM-DD) that duties are asked about; None: today.
-        output: text, json, sarif, junit or markdown.
+        output: text, json, sarif, junit, markdown or codequality.
         manifests: A folder of Kubernetes YAML to check in place of environments.
         live: Ask the running platform too.
 
@@ -109,7 +109,7 @@ def _environment(name: str, today: date, as_of: date | None, *, live: bool) -> t
         from cli.live import gather
 
         known = gather(context)
-    report = report_on(context, _plan(context), today, as_of, known)
+    report = report_on(context, planned(context), today, as_of, known)
     return report, Places(context.loaded.file, context.loaded.place)
 
 
@@ -129,7 +129,7 @@ def _manifests(folder: Path, today: date, as_of: date | None) -> tuple[Report, P
     return evaluate(found, environment, Calendar.on(today, as_of=as_of), rules=RULES), Places()
 
 
-def _plan(context: Context) -> engine.Result:
+def planned(context: Context) -> engine.Result:
     """Plan the environment as new, beside its state: neither secrets nor a running platform are needed."""
     import tempfile
 

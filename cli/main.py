@@ -123,7 +123,9 @@ def migrate(
 def check(
     environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV]...", help="Environments.")] = None,
     as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Ask what blocks on another day.")] = "",
-    output: Annotated[str, typer.Option("--format", help="text, json, sarif, junit or markdown.")] = "text",
+    output: Annotated[
+        str, typer.Option("--format", help="text, json, sarif, junit, markdown or codequality.")
+    ] = "text",
     manifests: Annotated[
         str, typer.Option("--manifests", metavar="DIR", help="Check plain Kubernetes YAML instead of an environment.")
     ] = "",

@@ -8,7 +8,7 @@ from importlib import import_module
 from policies.evaluate import Report
 from policies.reports.places import Places
 
-FORMATS = ("text", "json", "sarif", "junit", "markdown")
+FORMATS = ("text", "json", "sarif", "junit", "markdown", "codequality")
 
 
 def render(reports: list[tuple[Report, Places]], form: str) -> str:

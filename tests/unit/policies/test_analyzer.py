@@ -153,13 +153,14 @@ def test_a_program_that_declares_nothing_is_called_after_its_stack(pack, workspa
 
 def test_the_local_environment_has_the_outcome_of_mlstrata_check(pack, workspace, monkeypatch, tmp_path):
     import engine
-    from cli.check import _plan, report_on
+    from cli.check import planned as plan_of
     from cli.check import records as read_plan
+    from cli.check import report_on
     from cli.context import Context
 
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(workspace))
     context = Context.open("local")
-    planned: engine.Result = _plan(context)
+    planned: engine.Result = plan_of(context)
     report = report_on(context, planned, datetime.now(tz=UTC).date())
     expected = {
         (one.rule.id, one.urn, one.blocking)

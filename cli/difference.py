@@ -1,0 +1,103 @@
+"""`mlstrata plan ENV --against DIR`: what this checkout would make of an environment that another one would not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cli.console import UsageError, say, say_json
+from cli.graph import Graph, as_json, graph_of
+from environments import Workspace
+
+LONGEST = 80
+_MARKS = {"create": "+", "change": "~", "delete": "-"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource that the two do not agree on.
+
+    Attributes:
+        resource: Its type's own name and its name.
+        op: create, change or delete.
+        paths: Property path to what it was and what it is, of a change.
+    """
+
+    resource: str
+    op: str
+    paths: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+def difference(name: str, against: str, *, as_json: bool) -> None:
+    """Show what differs between two checkouts; neither state nor a running platform is asked.
+
+    Raises:
+        UsageError: `against` is no folder with environments, or its environment cannot be planned.
+    """
+    found = list(changes(_of_other(name, Path(against)), _plain(graph_of(name))))
+    if as_json:
+        say_json({"environment": name, "changes": [asdict(change) for change in found]})
+        return
+    for change in found:
+        say(f" {_MARKS[change.op]} {change.resource}")
+        for path, (old, new) in change.paths.items():
+            say(f"     {path}: {_short(old)} -> {_short(new)}")
+    counts = {op: sum(change.op == op for change in found) for op in _MARKS}
+    said = " · ".join(f"{count} to {op}" for op, count in counts.items() if count)
+    say(f" {name}: {said or 'no resource changes'}")
+
+
+def changes(before: Graph, after: Graph) -> Iterator[Change]:
+    """Yield what differs between two graphs, by resource."""
+    for resource in sorted(before.keys() | after.keys()):
+        old, new = before.get(resource), after.get(resource)
+        if old is None or new is None:
+            yield Change(resource, "create" if old is None else "delete")
+            continue
+        paths = {
+            path: (old.get(path), new.get(path))
+            for path in sorted(old.keys() | new.keys())
+            if old.get(path) != new.get(path)
+        }
+        if paths:
+            yield Change(resource, "change", paths)
+
+
+def _of_other(name: str, root: Path) -> Graph:
+    """Plan the environment of another checkout: by its own code where it has some that can, else by this one's."""
+    if not (root / "environments").is_dir():
+        raise UsageError(f"--against: {root} is no folder with environments; name another checkout of the project")
+    if not (root / "environments" / f"{name}.yaml").is_file():
+        return {}  # the environment is new
+    root = root.resolve()
+    code = root if (root / "cli/graph.py").is_file() else Workspace.code
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.graph", name],
+        env={**os.environ, "PYTHONPATH": str(code), "MLSTRATA_WORKSPACE": str(root)},
+        cwd=code,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise UsageError(f"--against: {name} of {root} cannot be planned: {last[0]}")
+    graph: Graph = json.loads(done.stdout)
+    return graph
+
+
+def _plain(graph: Graph) -> Graph:
+    """Return a graph as it is after it was written and read."""
+    read: Graph = json.loads(as_json(graph))
+    return read
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False) if value is not None else "nothing"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
