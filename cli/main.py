@@ -275,6 +275,18 @@ def images(
 
 
 @app.command()
+def render(
+    env: Env,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="An empty folder, or an earlier render.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write ENV as plain Kubernetes manifests by component, for Argo CD or Flux. The cluster is not touched."""
+    from cli.render import render as run
+
+    run(env, output, as_json=as_json)
+
+
+@app.command()
 def predict(
     env: Env,
     system: System,

@@ -62,8 +62,20 @@ class KubernetesEnvironment:
             "namespaces": dict(self.namespaces),
             "urls": dict(self.urls),
             # Not called secrets: only their names are here, and a name is none.
-            "references": [
-                {"namespace": one.namespace, "name": one.name, "keys": list(one.keys), "why": one.why}
-                for one in self.secrets
-            ],
+            "references": self._references(),
         }
+
+    def _references(self) -> list[dict[str, object]]:
+        """Return each secret once, with everything that it must hold and everybody who reads it."""
+        found: dict[tuple[str, str], list[SecretReference]] = {}
+        for one in self.secrets:
+            found.setdefault((one.namespace, one.name), []).append(one)
+        return [
+            {
+                "namespace": namespace,
+                "name": name,
+                "keys": sorted({key for one in readers for key in one.keys}),
+                "why": sorted({one.why for one in readers}),
+            }
+            for (namespace, name), readers in sorted(found.items())
+        ]

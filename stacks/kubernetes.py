@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from components.certificates.kubernetes import Certificates, CertificatesArgs
 from components.cluster import Cluster, Who
 from components.database.args import DatabaseArgs
 from components.database.kubernetes import Database
+from components.errors import PlanError
 from components.gateway.entrance import Entrance, EntranceArgs
 from components.gateway.kubernetes import CERTIFICATE, Gateway, GatewayArgs
 from components.governance.system import AISystem, AISystemArgs
@@ -38,19 +40,24 @@ from components.storage.objects import ObjectStore
 from components.teams.args import SpaceArgs, space_of
 from components.teams.kubernetes import Space
 from components.upstream.bill import piece
+from components.upstream.lock import NAME as LOCK
+from components.upstream.lock import LockError, read
+from components.upstream.mirror import Mirror, reference
+from components.upstream.selection import Selection, mirror_of, select
 from components.workload.images import RUNTIME
 from components.workload.job import FOLDER, Job, JobArgs
 from components.workload.pods import Resources
-from environments import Capability, EnvironmentSpec
+from environments import Capability, EnvironmentSpec, Workspace
 from environments.spec.risk import Tier
 from environments.spec.serving import ServingMode
 from environments.spec.storage import S3Storage
 from environments.spec.system import SystemSpec
 from environments.spec.target import KubernetesTarget
+from environments.stages import ENTRIES
 from services.alerts.settings import Promise
 from services.runner.requests import training_request, untrainable
 from services.scoring.settings import ScoringSettings
-from stacks.checks import probability_range
+from stacks.checks import asked, probability_range
 from stacks.contracts import KubernetesEnvironment
 from stacks.providers import kubernetes
 
@@ -58,12 +65,32 @@ UNOWNED = "nobody is named"
 DISCLOSURE = "the answer carries the header x-mlstrata-model, and consumers tell the people concerned"
 
 
+GRAFANA_ADMIN = "grafana-admin"
+MONITORING = "kube-prometheus-stack"
 VALUES_OF: dict[str, dict[str, Any]] = {
     "cert-manager": {"crds": {"enabled": False}, "global": {"leaderElection": {"namespace": "cert-manager"}}},
     # The definitions of the Gateway API and of Envoy Gateway come from a chart of their own.
     "envoy-gateway": {"crds": {"enabled": False}},
-    "kube-prometheus-stack": VALUES,
+    MONITORING: VALUES,
     **GPU_VALUES,
+    "grafana": {
+        # With no secret named the chart would make a password at each rendering.
+        "admin": {"existingSecret": GRAFANA_ADMIN},
+        "sidecar": {"dashboards": {"enabled": True, "label": "grafana_dashboard", "searchNamespace": "ALL"}},
+        "datasources": {
+            "datasources.yaml": {
+                "apiVersion": 1,
+                "datasources": [
+                    {
+                        "name": "Prometheus",
+                        "type": "prometheus",
+                        "url": "http://prometheus-operated:9090",
+                        "isDefault": True,
+                    }
+                ],
+            }
+        },
+    },
     "seldon-core": {
         # With a certificate made at each rendering, every plan would show a change.
         "certManager": {"enabled": True},
@@ -75,25 +102,38 @@ VALUES_OF: dict[str, dict[str, Any]] = {
 """Values of the charts, by piece."""
 
 
-def build(spec: EnvironmentSpec) -> KubernetesEnvironment:
-    """Register the resources of an environment on a cluster, those that its capabilities ask for."""
-    return _Kubernetes(spec).environment()
+def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
+    """Register the resources of an environment on a cluster, those that its capabilities ask for.
+
+    Raises:
+        PlanError: Its upstream software cannot be taken as declared, or the lock of digests is none.
+    """
+    used = asked(spec)
+    wanted = frozenset(one for one in spec.capabilities if one in used or not ENTRIES[one].on_demand)
+    try:
+        digests = read(workspace.environments / LOCK)
+    except LockError as error:
+        raise PlanError([str(error)]) from None
+    selection = select(spec, wanted, digests)
+    if selection.problems:
+        raise PlanError(list(selection.problems))
+    return _Kubernetes(spec, selection, digests).environment()
 
 
 class _Kubernetes:
     """One environment while it is built, in the order of what needs what."""
 
-    def __init__(self, spec: EnvironmentSpec) -> None:
+    def __init__(self, spec: EnvironmentSpec, selection: Selection, digests: Mapping[str, str]) -> None:
         assert isinstance(spec.target, KubernetesTarget)  # noqa: S101 - the caller chose by the target's kind
         assert isinstance(spec.storage, S3Storage)  # noqa: S101 - `stacks.checks` refuses another
-        self.spec, self.target = spec, spec.target
+        self.spec, self.target, self.selection = spec, spec.target, selection
         self.cluster = Cluster(
             environment=spec.name,
             namespace=spec.target.namespace,
             who=Who(owner=spec.owner or UNOWNED, cost_centre="platform"),
-            images=images(),
+            images=images(selection, digests, mirror_of(spec)),
             storage_class=spec.target.storage_class,
-            monitoring=piece("kube-prometheus-stack").namespace,
+            monitoring=piece(MONITORING).namespace,
         )
         self.store = ObjectStore.of(spec.storage, spec.name, spec.target.region)
         self.opts = pulumi.ResourceOptions(providers=[kubernetes(spec.target)])
@@ -132,7 +172,7 @@ class _Kubernetes:
         """Install a piece of the bill once, after the pieces that it needs, in its own closed namespace."""
         if name in self.pieces:
             return self.pieces[name]
-        wanted = piece(name)
+        wanted = self.selection[name]
         space = self._operators(wanted.namespace, "privileged" if wanted.privileged else "restricted")
         after = [*space.ready, *(one for needed in wanted.after for one in self._needed(needed))]
         args = UpstreamArgs(self.cluster, wanted, VALUES_OF.get(name, {}), after)
@@ -140,7 +180,8 @@ class _Kubernetes:
         return self.pieces[name]
 
     def _needed(self, name: str) -> Sequence[pulumi.Resource]:
-        return self._upstream(name).ready if piece(name).sources else ()
+        """Install what a piece needs, where the environment takes it and it is a piece to install."""
+        return self._upstream(name).ready if name in self.selection and self.selection[name].sources else ()
 
     def _operators(self, namespace: str, security: str) -> OperatorSpace:
         if namespace not in self.operators:
@@ -152,13 +193,19 @@ class _Kubernetes:
         self.watched: list[pulumi.Resource] = []
         if Capability.ALERTS not in self.spec.capabilities:
             return
-        operator = self._upstream("kube-prometheus-stack").ready
+        operator = self._upstream(MONITORING).ready
         days = max(1, self.spec.retention.logs.days)
         monitoring = MonitoringArgs(self.cluster, days, after=[*operator, *self.platform.ready])
         # What is scraped or alerted on is declared by the kinds that the operator brings, before Prometheus or after.
         self.watched = [*operator, *Monitoring("monitoring", monitoring, self.opts).ready]
+        if "grafana" in self.selection:
+            self._grafana()
         self.urls["prometheus"] = f"http://prometheus-operated.{self.cluster.monitoring}.svc:9090"
         self.urls["alertmanager"] = f"http://alertmanager-operated.{self.cluster.monitoring}.svc:9093"
+
+    def _grafana(self) -> None:
+        grafana = self._upstream("grafana")
+        grafana.needs(grafana.piece.namespace, GRAFANA_ADMIN, ("admin-user", "admin-password"), "Grafana's first user")
 
     def _registry(self) -> None:
         self.registered: list[pulumi.Resource] = []
@@ -351,16 +398,17 @@ class _Kubernetes:
         )
 
 
-def images() -> dict[str, str]:
-    """Return the images of typed objects by what runs in them, as the bill of materials pins them."""
-    stack = piece("kube-prometheus-stack")
-    return {
-        "runtime": str(RUNTIME),
-        "postgres": str(piece("postgres").image("postgresql")),
-        "envoy": str(piece("envoy-gateway").image("envoy")),
-        "prometheus": str(stack.image("prometheus/prometheus")),
-        "alertmanager": str(stack.image("prometheus/alertmanager")),
+def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | None) -> dict[str, str]:
+    """Return the images of typed objects by what runs in them: pinned by the bill, from the mirror if there is one."""
+    own = replace(RUNTIME, digest=digests.get(reference(RUNTIME)))
+    found = {"runtime": str(mirror.image(str(own)) if mirror else own)}
+    wanted = {
+        "postgres": ("postgres", "postgresql"),
+        "envoy": ("envoy-gateway", "envoy"),
+        "prometheus": (MONITORING, "prometheus/prometheus"),
+        "alertmanager": (MONITORING, "prometheus/alertmanager"),
     }
+    return found | {what: str(selection[name].image(end)) for what, (name, end) in wanted.items() if name in selection}
 
 
 def _json(settings: BaseModel) -> str:

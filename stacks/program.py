@@ -39,7 +39,7 @@ def plan(spec: EnvironmentSpec, workspace: Workspace) -> dict[str, object]:
     if spec.target.kind == "kubernetes":
         from stacks import kubernetes  # the classes of its objects take a while to import
 
-        exported = kubernetes.build(spec).exported()
+        exported = kubernetes.build(spec, workspace).exported()
     else:
         exported = local.build(spec, workspace).exported()
     declare(spec)  # last: what a builder refuses must be refused before anything is registered

@@ -17,19 +17,17 @@ from components.network.policies import ANYWHERE, incoming, outgoing, pods
 from components.platform.kubernetes import priority
 from components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
 from components.registry.kubernetes import PORT as REGISTRY_PORT
+from components.serving.seldon import Deployment, Hpa, Predictor, Unit, manifest
 from components.storage.objects import ObjectStore
 from components.workload.pods import Container, Placement, Resources, pod
 from environments.spec.serving import ServingSpec
 from services.serving.settings import MODEL_FILE, SETTINGS_FILE, ServingSettings, environment, render_files
 
-SELDON = "machinelearning.seldon.io/v1"
 HTTP, GRPC, METRICS = 9000, 9500, 6000
 PREDICTOR, UNIT = "champion", "model"
 MODELS, CONFIG = "/mnt/models", "/etc/mlstrata/serving"
 VERSION = "MLSTRATA_MODEL_VERSION"
 """Variable with the version that is served; a release changes it, `champion` is what the registry calls so."""
-AVERAGE_CPU = 70
-"""Percent of the processors asked for, above which another copy is made."""
 
 
 @dataclass(frozen=True)
@@ -175,35 +173,18 @@ class Serving(ClusterComponent):
 
     def _deployment(self) -> dict[str, Any]:
         replicas = self.args.serving.replicas
+        scaled = replicas.max > replicas.min
         labels = self.labelled(self._object("v1", "Pod"), "serving")["metadata"]["labels"]
-        component: dict[str, Any] = {
-            "metadata": {"labels": {**labels, **self.app, **USES_REGISTRY}},
-            "spec": self._pod(),
-        }
-        if replicas.max > replicas.min:
-            target = {"type": "Utilization", "averageUtilization": AVERAGE_CPU}
-            component["hpaSpec"] = {
-                "minReplicas": replicas.min,
-                "maxReplicas": replicas.max,
-                "metricsv2": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
-            }
-        predictor = {
-            "name": PREDICTOR,
-            "replicas": replicas.min,
-            "traffic": 100,
-            "graph": {"name": UNIT, "type": "MODEL", "endpoint": {"type": "REST"}, "children": []},
-            "componentSpecs": [component],
-            "labels": {**labels, **self.app},
-        }
-        made = self._object(
-            SELDON,
-            "SeldonDeployment",
-            {"name": self.system, "protocol": "v2", "transport": "rest", "predictors": [predictor]},
-            self.system,
+        predictor = Predictor(
+            name=PREDICTOR,
+            graph=Unit(name=UNIT),
+            replicas=None if scaled else replicas.min,
+            hpa=Hpa(min=replicas.min, max=replicas.max) if scaled else None,
+            pod=self._pod(),
+            labels={**labels, **self.app, **USES_REGISTRY},
         )
-        if self.args.disclosure:
-            made["metadata"] = {**made["metadata"], "annotations": {"mlstrata.io/ai-disclosure": self.args.disclosure}}
-        return made
+        told = {"mlstrata.io/ai-disclosure": self.args.disclosure} if self.args.disclosure else {}
+        return manifest(Deployment(name=self.system, namespace=self.space, predictors=(predictor,), annotations=told))
 
     def _budget(self) -> dict[str, Any]:
         spec = {"maxUnavailable": 1, "selector": {"matchLabels": self.app}}
