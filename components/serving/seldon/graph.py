@@ -15,7 +15,9 @@ from environments.spec.base import Problem, Spec
 from environments.spec.text import Flag, Number, Whole
 
 _LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_PINNED = re.compile(r"[^\s:@]+(?::[0-9]+)?(?:/[^\s:@]+)*(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@sha256:[0-9a-f]{64})?")
+_IMAGE = re.compile(
+    r"(?:[a-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9._/-]*[a-z0-9](?::(?P<tag>\w[\w.-]{0,127}))?(?P<digest>@sha256:[0-9a-f]{64})?"
+)
 
 
 def _label(value: str) -> str:
@@ -25,8 +27,8 @@ def _label(value: str) -> str:
 
 
 def _pinned(value: str) -> str:
-    found = _PINNED.fullmatch(value)
-    if not found or ("@" not in value and found["tag"] in {None, "latest"}):
+    found = _IMAGE.fullmatch(value)
+    if not found or not (found["digest"] or found["tag"] not in {None, "latest"}):
         raise ValueError(
             f"got {shown(value)}; allowed an image with a tag other than latest, or a digest: "
             "one that moves cannot be rolled back"

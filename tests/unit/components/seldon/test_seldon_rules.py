@@ -196,6 +196,31 @@ def test_the_restated_webhook_sees_each_broken_rule(change: Callable[[dict[str, 
     assert reason in changed(change)
 
 
+@pytest.mark.parametrize(
+    ("image", "pinned"),
+    [
+        ("a/b:1", True),
+        ("busybox:1.36", True),
+        ("r.example:5000/a/b:v1.2-rc_1", True),
+        ("r.example:5000/a/b", False),
+        ("a/b", False),
+        ("a/b:latest", False),
+        ("a/b:latest@sha256:" + "0" * 64, True),
+        ("a/b@sha256:" + "0" * 64, True),
+        ("a/b@sha256:0", False),
+        ("a b:1", False),
+        (":1", False),
+        ("", False),
+    ],
+)
+def test_an_image_is_pinned_by_tag_or_digest(image: str, pinned: bool):
+    if pinned:
+        assert Container(image=image).image == image
+    else:
+        with pytest.raises(ValidationError, match="a tag other than latest"):
+            Container(image=image)
+
+
 def unit(name: str) -> Unit:
     return Unit(name=name, container=Container(image="docker.io/example/model:1.0"))
 
