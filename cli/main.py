@@ -142,6 +142,23 @@ def check(
 
 
 @app.command()
+def assess(
+    answers: Annotated[
+        str, typer.Option("--answers", metavar="FILE", help="Read the answers; else they are asked.")
+    ] = "",
+    template: Annotated[bool, typer.Option("--template", help="Write a file of answers to fill in.")] = False,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Write the environment's file, such as NAME.yaml.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask about system and platform; say risk tier and stage, write a file that fits. Exits 1 on Article 5."""
+    from cli.assess import assess as run
+
+    run(answers=answers or None, template=template, output=output or None, as_json=as_json)
+
+
+@app.command()
 def status(env: Env, as_json: AsJson = False) -> None:
     """Say how the environment is right now: services, addresses, released versions. Exits 1 if any is ill."""
     from cli.status import status as run
@@ -169,12 +186,15 @@ def train(
     if_needed: Annotated[
         bool, typer.Option("--if-needed", help="Only when no version has this data, code and settings.")
     ] = False,
+    trials: Annotated[
+        int | None, typer.Option("--trials", help="Sets of hyperparameters to try in parallel.", min=0, max=1000)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run SYSTEM's training pipeline and register the version it makes, unless a gate stops it."""
     from cli.train import train as run
 
-    run(env, system, if_needed=if_needed, as_json=as_json)
+    run(env, system, if_needed=if_needed, as_json=as_json, trials=trials)
 
 
 @app.command()

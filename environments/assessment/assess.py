@@ -1,0 +1,89 @@
+"""The whole of it: answers in; tier, stage, capabilities, notes and an environment's file out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from environments.assessment.answers import Answers
+from environments.assessment.stage import Wanted, stage_for, wanted
+from environments.assessment.tier import Judged, judge
+from environments.assessment.yaml_text import yaml_text
+from environments.spec.risk import Tier
+from environments.stages import Stage
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What answers lead to.
+
+    Attributes:
+        answers: The answers.
+        judged: Tier and reasons.
+        wanted: The capabilities that are asked for, each with why.
+        stage: The stage recommended; None where nothing may be deployed.
+        notes: What a person should know before following it.
+        yaml: The environment's file; None where nothing may be deployed.
+    """
+
+    answers: Answers
+    judged: Judged
+    wanted: tuple[Wanted, ...]
+    stage: Stage | None
+    notes: tuple[str, ...]
+    yaml: str | None
+
+    def document(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {
+            "tier": self.judged.tier.value,
+            "reasons": list(self.judged.reasons),
+            "stage": self.stage.value if self.stage else None,
+            "capabilities": [
+                {
+                    "capability": one.capability.value,
+                    "stage": one.stage.value if one.stage else None,
+                    "question": one.because,
+                    "answer": one.answer,
+                    "why": one.why,
+                }
+                for one in self.wanted
+            ],
+            "notes": list(self.notes),
+            "assumed": list(self.answers.assumed),
+            "environment": self.yaml,
+        }
+
+
+def assess(answers: Answers) -> Assessment:
+    """Judge answers."""
+    judged = judge(answers)
+    if judged.tier is Tier.UNACCEPTABLE:
+        return Assessment(answers, judged, (), None, (), None)
+    asked = wanted(answers, judged.tier)
+    stage = stage_for(one.capability for one in asked)
+    notes = tuple(_notes(answers, judged, stage))
+    return Assessment(answers, judged, asked, stage, notes, yaml_text(answers, judged, stage, asked))
+
+
+def _notes(answers: Answers, judged: Judged, stage: Stage) -> Iterator[str]:
+    later = stage.rank >= Stage.SCALE.rank
+    if later and answers["skills"] == "notebooks":
+        yield f"Stage {stage} runs services around the clock; people who work in notebooks need help to run it."
+    if later and answers["ci"] == "none":
+        yield f"Stage {stage} moves versions by itself; nothing tests the code before it does: set up CI first."
+    if later and answers["budget"] == "minimal":
+        yield f"Stage {stage} takes more than one machine that is there already, in people's time above all."
+    if answers["target"] == "aws" and answers["budget"] == "minimal":
+        yield "Target aws is paid for by the hour; a minimal budget fits target local."
+    if answers["accelerators"] != "no" and answers["target"] == "local":
+        yield "Target local uses the GPUs that the machine has; pools come and go on kubernetes and aws only."
+    if answers["retraining"] == "hours" and answers["data_cadence"] in ("never", "monthly"):
+        yield "A model within hours needs data that is as new; it comes monthly or never."
+    if answers["traffic"] != "all_at_once" and answers["serving"] == "batch":
+        yield "Nobody's traffic is moved for a batch system: its versions change between two jobs."
+    if answers["framework"] != "scikit-learn" or answers["request_format"] != "rows":
+        yield "The training pipeline that comes along makes scikit-learn classifiers of tables; bring your own here."
+    if judged.tier is Tier.HIGH:
+        yield "High risk: the duties of Chapter III apply from 2027-12-02 (Annex I products: 2028-08-02)."

@@ -1,0 +1,72 @@
+"""From answers to the stage: the highest that any wanted capability, or one it needs, belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from environments.assessment.answers import Answers
+from environments.assessment.questions import QUESTIONS
+from environments.spec.risk import Tier
+from environments.stages import ENTRIES, Capability, Stage, stage_of
+
+FLOOR: dict[Tier, tuple[Capability, ...]] = {
+    Tier.HIGH: (Capability.RECORDING, Capability.MONITORING, Capability.FAIRNESS),
+    Tier.LIMITED: (Capability.CATALOG, Capability.REGULATORY_TESTS),
+    Tier.MINIMAL: (),
+    Tier.UNACCEPTABLE: (),
+}
+"""What a tier asks of the platform, whatever else was answered."""
+_ABOUT_TIER = "the tier"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A capability that something asks for.
+
+    Attributes:
+        capability: The capability.
+        stage: The stage that brings it; None where it is switched on.
+        because: The question that was answered so, or the tier.
+        answer: The answer, as text.
+        why: Why it asks for it.
+    """
+
+    capability: Capability
+    stage: Stage | None
+    because: str
+    answer: str
+    why: str
+
+
+def wanted(answers: Answers, tier: Tier) -> tuple[Wanted, ...]:
+    """Return every capability that the answers and the tier ask for, each with its first reason."""
+    found: dict[Capability, Wanted] = {}
+    for capability in FLOOR[tier]:
+        why = f"The Act asks it of a system of {tier} risk."
+        found[capability] = Wanted(capability, stage_of(capability), _ABOUT_TIER, str(tier), why)
+    for question in QUESTIONS:
+        answer = answers[question.id]
+        capabilities, why = question.wanted(answer)
+        text = ", ".join(answer) if isinstance(answer, tuple) else str(answer)
+        for capability in capabilities:
+            found.setdefault(capability, Wanted(capability, stage_of(capability), question.id, text, why))
+    return tuple(found.values())
+
+
+def closed(capabilities: Iterable[Capability]) -> frozenset[Capability]:
+    """Return capabilities with all that they need."""
+    found: set[Capability] = set()
+    todo = list(capabilities)
+    while todo:
+        capability = todo.pop()
+        if capability not in found:
+            found.add(capability)
+            todo += ENTRIES[capability].needs
+    return frozenset(found)
+
+
+def stage_for(capabilities: Iterable[Capability]) -> Stage:
+    """Return the lowest stage that has all of some capabilities that any stage has, and what they need."""
+    stages = [stage for capability in closed(capabilities) if (stage := stage_of(capability)) is not None]
+    return max(stages, key=lambda stage: stage.rank, default=Stage.PREREQUISITES)

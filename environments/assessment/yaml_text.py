@@ -1,0 +1,161 @@
+"""Writes the environment's file: what was answered, with comments on why, and what is left to fill in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+from environments.assessment.answers import Answers
+from environments.assessment.kinds import NONE
+from environments.assessment.stage import Wanted
+from environments.assessment.tier import Judged
+from environments.spec.risk import Tier
+from environments.stages import Capability, Stage
+
+_REPLACE = "# replace it by your own"
+_DECLARED = {Capability.TEAMS, Capability.GPU_POOLS}
+"""Switched on by what the file declares."""
+_TARGETS = {
+    "local": "{kind: local}",
+    "kubernetes": f"{{kind: kubernetes, context: my-cluster}}   {_REPLACE}",
+    "aws": f'{{kind: aws, region: eu-central-1, account: "000000000000"}}   {_REPLACE}',
+}
+_MODALITY = {"rows": "tabular", "text": "text", "image": "image"}
+_SCHEDULES = {"weekly": "0 3 * * 1", "daily": "0 3 * * *", "continuous": "0 3 * * *"}
+_MOST_GPU_NODES = {"one": 1, "several": 4}
+
+
+def yaml_text(answers: Answers, judged: Judged, stage: Stage, wanted: Iterable[Wanted]) -> str:
+    """Return an environment's file that validates; nothing in it was invented but what `replace` marks."""
+    wanted = tuple(wanted)
+    lines = [
+        "# yaml-language-server: $schema=environment.schema.json",
+        "# Written by `mlstrata assess`; check it with `mlstrata validate`.",
+        f"name: {quoted(answers['environment'])}",
+        f"target: {_TARGETS[answers['target']]}",
+        *_stage(stage, wanted),
+        *([f"owner: {quoted(answers['owner'])}"] if answers["owner"] != NONE else ["# owner: team@example.com"]),
+        *_switched(wanted),
+        *_teams(answers),
+        *_pools(answers),
+        "retention: {predictions: 400d, logs: 200d, documents: 10y}   # logs: the Act asks for 183d at least",
+        "systems:",
+        *("  " + line for line in _system(answers, judged)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def quoted(text: str) -> str:
+    """Return a text as YAML reads it back, whatever is in it."""
+    return json.dumps(text, ensure_ascii=True)
+
+
+def _stage(stage: Stage, wanted: Iterable[Wanted]) -> Iterator[str]:
+    for one in wanted:
+        if one.stage is stage and stage is not Stage.PREREQUISITES:
+            yield f"# {one.capability}: {one.because} is {_comment(one.answer)}. {one.why}"
+    yield f"stage: {stage}"
+
+
+def _switched(wanted: Iterable[Wanted]) -> Iterator[str]:
+    names = [one.capability for one in wanted if one.stage is None and one.capability not in _DECLARED]
+    if names:
+        yield f"capabilities: {{on: [{', '.join(names)}]}}"
+
+
+def _teams(answers: Answers) -> Iterator[str]:
+    if answers["teams"] > 1:
+        yield f"teams:   {_REPLACE}"
+        yield from (f"  - {{name: team-{number}}}" for number in range(1, answers["teams"] + 1))
+
+
+def _pools(answers: Answers) -> Iterator[str]:
+    if most := _MOST_GPU_NODES.get(answers["accelerators"]):
+        yield "gpu_pools:"
+        yield f"  - {{name: train, accelerator: nvidia-l4, nodes: {{min: 0, max: {most}}}}}   {_REPLACE}"
+
+
+def _system(answers: Answers, judged: Judged) -> Iterator[str]:
+    yield f"- name: {quoted(answers['system'])}"
+    yield f"  purpose: {quoted(answers['purpose'])}"
+    yield from (f"  # {_comment(reason)}" for reason in judged.reasons)
+    yield f"  risk: {{{', '.join(_risk(answers, judged))}}}"
+    yield "  # kpis: [{metric: auc, at_least: 0.75}]   # below it no model is registered"
+    yield from _data(answers)
+    yield f"  model: {{{', '.join(_model(answers))}}}"
+    yield from _notes_on_the_model(answers)
+    yield f"  serving: {{{', '.join(_serving(answers, judged))}}}"
+    if answers["serving"] == "realtime":
+        yield "  # serving.consumers: [{name: front-desk, rate: 50/s}]   # nobody may call until they are named"
+        yield f"  rollout: {{strategy: {answers['traffic']}}}"
+    yield from _governed(answers, judged)
+
+
+def _risk(answers: Answers, judged: Judged) -> Iterator[str]:
+    yield f"tier: {judged.tier}"
+    if answers["annex_iii"] != NONE:
+        yield f"annex_iii: {quoted(answers['annex_iii'])}"
+    yield f"role: {answers['role']}"
+    if answers["profiling"] == "yes":
+        yield "profiling: true"
+    if answers["annex_i"] == "yes":
+        yield "annex_i: true"
+    if judged.exempt:
+        yield f"exemption: {{condition: {answers['exemption']}, memo: {quoted(answers['exemption_memo'])}}}"
+
+
+def _data(answers: Answers) -> Iterator[str]:
+    classification = "internal" if answers["personal_data"] == "no" else "personal"
+    source = "" if answers["data_source"] == NONE else f", source: {quoted(answers['data_source'])}"
+    yield "  data:"
+    yield f"    - {{name: training, classification: {classification}{source}}}"
+    if classification == "personal":
+        yield "    # with personal: [column, …], so that tests find the others"
+    if answers["personal_data"] == "special":
+        yield "    # and special_categories: [health, …], special_fields: {column: health}"
+
+
+def _model(answers: Answers) -> Iterator[str]:
+    yield f"modality: {_MODALITY[answers['request_format']]}"
+    yield "data: training"
+    if answers["framework"] != "scikit-learn":
+        yield "pipeline: own-training"
+    if answers["training"] not in ("elsewhere", "notebook") and (cron := _SCHEDULES.get(answers["data_cadence"])):
+        yield f"schedule: {quoted(cron)}"
+
+
+def _notes_on_the_model(answers: Answers) -> Iterator[str]:
+    if answers["training"] == "elsewhere":
+        yield "  # model.source: where the model that is trained elsewhere lies"
+    else:
+        yield "  # model.target: the column to predict; without it nothing is trained"
+    if answers["personal_data"] != "no":
+        yield "  # model.protected: [column, …], never features, kept to measure fairness by group"
+
+
+def _serving(answers: Answers, judged: Judged) -> Iterator[str]:
+    yield f"mode: {answers['serving']}"
+    if answers["serving"] == "realtime" and judged.tier is Tier.HIGH and answers["target"] != "local":
+        yield "replicas: {min: 2, max: 4}"
+    if answers["explanation"] == "each":
+        yield "explain: {method: shap}"
+    if answers["outliers"] == "held":
+        yield "fallback: {below_confidence: 0.6, to: human_review}"
+
+
+def _governed(answers: Answers, judged: Judged) -> Iterator[str]:
+    if judged.tier is not Tier.HIGH:
+        return
+    yield "  # monitor.fairness: {metric: demographic_parity, at_most: 0.1}   # a decision about people: yours"
+    duties = ["kill_switch: true"]
+    if answers["annex_iii"] == "1a":
+        duties.append("two_person: true")
+    if answers["owner"] != NONE:
+        duties.insert(0, f"owner: {quoted(answers['owner'])}")
+    yield f"  oversight: {{{', '.join(duties)}}}"
+    yield "  # documents: {risk_register: …, instructions: …, technical_file: …, fria: …, incident_runbook: …}"
+
+
+def _comment(text: str) -> str:
+    """Return a text on one line, fit for a comment."""
+    return json.dumps(text, ensure_ascii=True)[1:-1]
