@@ -32,20 +32,22 @@ class Training:
     result: dict[str, Any] = field(default_factory=dict)
 
 
-def train(name: str, system: str, *, if_needed: bool, as_json: bool) -> None:
+def train(name: str, system: str, *, if_needed: bool, as_json: bool, trials: int | None = None) -> None:
     """Train a system and say what it registered; exit 1 when a step or a gate refused."""
     context = Context.open(name)
     context.require_local("train")
     find_system(context, system)
-    done = train_system(context, system, if_needed=if_needed, quiet=as_json)
+    done = train_system(context, system, if_needed=if_needed, quiet=as_json, trials=trials)
     if as_json:
         say_json(vars(done))
     elif not done.ran:
         say(f" {system}: version {done.version} has these data, code and settings already")
 
 
-def train_system(context: Context, system: str, *, if_needed: bool, quiet: bool) -> Training:
+def train_system(context: Context, system: str, *, if_needed: bool, quiet: bool, trials: int | None = None) -> Training:
     """Run the pipeline, unless `if_needed` and a version has the same data, code and settings.
+
+    `trials` sets how many sets of hyperparameters are tried, in place of what the environment's file says.
 
     Raises:
         Failed: a step failed or a gate refused; the message is the step's own.
@@ -53,12 +55,23 @@ def train_system(context: Context, system: str, *, if_needed: bool, quiet: bool)
     """
     began = time.monotonic()
     request = _request(context, system)
+    if trials is not None:
+        _require_tuning(context, trials)
+        request["settings"]["search"] = {**request["settings"]["search"], "trials": trials}
     if if_needed and (version := _existing(request)):
         return Training(system, version, ran=False)
     at_foundation = Capability.PIPELINES in context.spec.capabilities
-    lines = _through_runner(context, system) if at_foundation else _as_job(request)
+    lines = _through_runner(context, system, request) if at_foundation else _as_job(request)
     result = _follow(system, lines, quiet=quiet)
     return Training(system, str(result["version"]), ran=True, seconds=time.monotonic() - began, result=result)
+
+
+def _require_tuning(context: Context, trials: int) -> None:
+    if trials and Capability.TUNING not in context.spec.capabilities:
+        raise UsageError(
+            f"--trials: environment {context.name} has no capability 'tuning' at stage '{context.spec.stage}'; "
+            "it comes with stage 'foundation'"
+        )
 
 
 def _request(context: Context, system: str) -> dict[str, Any]:
@@ -111,7 +124,7 @@ def _as_job(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def _through_runner(context: Context, system: str) -> Iterator[dict[str, Any]]:
+def _through_runner(context: Context, system: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Have the runner run the pipeline; yield its steps as they change, as a job would say them."""
     import httpx
 
@@ -120,16 +133,17 @@ def _through_runner(context: Context, system: str) -> Iterator[dict[str, Any]]:
     headers = {"authorization": f"Bearer {token}"}
     try:
         with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
-            answer = client.post("/runs", json={"system": system})
+            answer = client.post("/runs", json={"system": system, "settings": request})
             if answer.status_code != httpx.codes.ACCEPTED:
                 raise Failed(f"the runner refused the run ({answer.status_code}): {answer.text.strip()}")
             identity = answer.json()["id"]
-            said: dict[str, str] = {}
+            said: dict[str, tuple[str, str | None]] = {}
             while True:
                 run = client.get(f"/runs/{identity}").raise_for_status().json()
                 for step in run["steps"]:
-                    if said.get(step["name"]) != step["state"]:
-                        said[step["name"]] = step["state"]
+                    where = (step["state"], step["progress"])
+                    if said.get(step["name"]) != where:
+                        said[step["name"]] = where
                         yield {"step": step["name"], **step}
                 if run["state"] in ENDED:
                     yield {"state": run["state"], "result": run["result"], "error": run["error"]}
@@ -149,12 +163,14 @@ def _follow(system: str, lines: Iterator[dict[str, Any]], *, quiet: bool) -> dic
         for line in lines:
             if "step" in line:
                 if line["state"] == "running":
-                    status.update(f"training {system} · {line['step']}")
+                    progress = f" · {line['progress']}" if line.get("progress") else ""
+                    status.update(f"training {system} · {line['step']}{progress}")
                 elif not quiet and line["state"] in ENDED:
                     _show_step(line)
             elif line.get("state") == "succeeded":
                 result: dict[str, Any] = line["result"]
                 if not quiet:
+                    _show_tuning(result)
                     _show_gates(result)
                 return result
             elif line.get("state") in ENDED:
@@ -167,6 +183,22 @@ def _show_step(step: dict[str, Any]) -> None:
     out().print(f"   {sign} ", end="")
     seconds = "cached" if step.get("cached") else f"{step.get('seconds') or 0:.1f} s"
     say(f"{step['step']:<12} {seconds}")
+
+
+def _show_tuning(result: dict[str, Any]) -> None:
+    """Say which trial was chosen and how far the others stay behind, on the validation folds."""
+    tuning = result.get("tuning") or {}
+    trials = [trial for trial in tuning.get("trials") or () if trial["score"] is not None]
+    if not trials:
+        return
+    best = next(trial for trial in trials if trial["number"] == tuning["best"])
+    declared = next((trial for trial in trials if trial["number"] == 1), best)
+    known = sum(trial["cached"] for trial in trials)
+    chosen = ", ".join(f"{name} {value}" for name, value in best["parameters"].items()) or "the defaults"
+    metric = tuning["metric"]
+    said = f"{len(trials)} of {tuning['asked']} trials, {known} known already; "
+    said += f"trial {best['number']} is best on the validation folds: {chosen}, {metric} {best['score']:.4f}"
+    say(f"     {'tune':<12} {said} (as declared {declared['score']:.4f})")
 
 
 def _show_gates(result: dict[str, Any]) -> None:

@@ -37,12 +37,18 @@ TRAINING: Mapping[str, Resources] = MappingProxyType(
         "quality": Resources("1", "2Gi"),
         "split": Resources("1", "2Gi", retries=1),
         "leakage": Resources("1", "2Gi"),
+        # A processor a trial; each trial keeps its own result, so what a lost node had done is not done again.
+        "tune": Resources("2", "4Gi", retries=1),
         "train": Resources("2", "4Gi", retries=1, accelerated=True),
         "evaluate": Resources("1", "2Gi", retries=1),
         "signal": Resources("2", "4Gi"),
         "fairness": Resources("1", "2Gi"),
         "plausibility": Resources("1", "2Gi"),
         "gates": Resources("500m", "512Mi"),
+        "package": Resources("1", "2Gi", retries=1),
+        "served": Resources("1", "2Gi"),
+        # Always runs: another version may be the champion by now.
+        "compare": Resources("1", "2Gi", retries=2, cached=False),
         # Always runs: the registry may have lost or gained versions since.
         "register": Resources("1", "2Gi", retries=2, cached=False),
     }

@@ -14,8 +14,10 @@ from environments.spec.references import suggestion
 
 TRAINING = "training"
 _GATES = ("privacy", "quality", "leakage", "signal", "fairness", "plausibility")
-_TRAINING_KEYS = ("parameters", *_GATES, "seed", "test_fraction", "gpus")
+_RULES = ("search", "comparison")
+_TRAINING_KEYS = ("parameters", *_GATES, *_RULES, "seed", "test_fraction", "workers", "gpus")
 _DEEPEST = 6
+_MOST_WORKERS = 64
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -68,13 +70,20 @@ def check_training(settings: Mapping[str, Any]) -> Iterator[Problem]:
         if key not in _TRAINING_KEYS:
             fix = suggestion(key, _TRAINING_KEYS) or "put settings of the algorithm under `parameters`"
             yield Problem(at, f"unknown key {shown(key)}; allowed {', '.join(_TRAINING_KEYS)}", fix)
-        elif key in {"parameters", *_GATES}:
+        elif key in {"parameters", *_GATES, *_RULES}:
             if not isinstance(value, dict):
                 yield Problem(at, "is not a mapping", f"write {key}: {{name: value}}")
         elif key == "test_fraction":
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
                 yield Problem(
                     at, f"got {shown(value, key)}; allowed a number between 0 and 1", "write 0.25 for a quarter"
+                )
+        elif key == "workers":
+            if type(value) is not int or not 1 <= value <= _MOST_WORKERS:
+                yield Problem(
+                    at,
+                    f"got {shown(value, key)}; allowed a whole number, 1 to {_MOST_WORKERS}",
+                    "write 2 to train in two processes",
                 )
         elif type(value) is not int or not 0 <= value <= _LARGEST_SEED:
             yield Problem(

@@ -74,9 +74,18 @@ class TrainingSettings(_Closed):
     plausibility: dict[str, Any] = Field(
         default_factory=dict, description="How a model must behave (mlstrata_steps.plausibility.PlausibilityRules)."
     )
+    search: dict[str, Any] = Field(
+        default_factory=dict, description="Trials of hyperparameters (mlstrata_steps.search.SearchRules)."
+    )
+    comparison: dict[str, Any] = Field(
+        default_factory=dict, description="Comparison with the champion (mlstrata_steps.compare.ComparisonRules)."
+    )
     seed: int = Field(0, ge=0, description="Of split, classifier and bootstrap; fixed, so that a run can be repeated.")
     test_fraction: Share = Field(
         0.25, description="Share of rows tested on; a quarter keeps enough of a rare class for an interval."
+    )
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes that train together; one, since it is fastest up to millions of rows."
     )
     gpus: int = Field(0, ge=0, description="Accelerators for training; none, since the shipped algorithms use none.")
 
@@ -164,6 +173,7 @@ class Step(_Closed):
     state: State = Field(State.QUEUED, description="Where it is.")
     seconds: float | None = Field(None, description="How long it took, in seconds; None before its end.")
     cached: bool = Field(False, description="Its outputs were reused from an equal step.")
+    progress: str | None = Field(None, description="How far it is, in its own words.")
     error: str | None = Field(None, description="Why it failed.")
     outputs: dict[str, Any] = Field(default_factory=dict, description="Its outputs that are one number or text.")
     artifacts: tuple[Artifact, ...] = Field((), description="What it wrote.")

@@ -16,6 +16,9 @@ from services.runner.contract import Artifact, State, Step
 MARKER = "mlstrata-step-ended "
 """Starts the line in which a step says why it stopped (mlstrata_steps.outcome)."""
 
+PROGRESS = "mlstrata-step-progress "
+"""Starts the line in which a step says how far it is."""
+
 Emit = Callable[[Step], None]
 
 
@@ -28,10 +31,12 @@ class Log(io.TextIOBase):
 
     Attributes:
         reason: Why the last step stopped, in its own words; None if it gave no reason.
+        on_progress: Called with each sentence in which a step says how far it is.
     """
 
     def __init__(self, target: TextIO) -> None:
         self.reason: str | None = None
+        self.on_progress: Callable[[str], None] = lambda _text: None
         self._target = target
         self._line = ""
 
@@ -44,6 +49,9 @@ class Log(io.TextIOBase):
             if MARKER in line:
                 with contextlib.suppress(ValueError, KeyError):
                     self.reason = "; ".join(json.loads(line.partition(MARKER)[2])["reasons"])
+            elif PROGRESS in line:
+                with contextlib.suppress(ValueError, KeyError):
+                    self.on_progress(str(json.loads(line.partition(PROGRESS)[2])["text"]))
         self._target.flush()
         return len(text)
 
@@ -126,6 +134,7 @@ def _observed(log: Log, failed: list[Step], emit: Emit) -> Iterator[None]:
         start, log.reason = time.monotonic(), None
         hits.clear()
         emit(Step(name=task_name, state=State.RUNNING))
+        log.on_progress = lambda text: emit(Step(name=task_name, state=State.RUNNING, progress=text))
         outputs, ended = execute_task(task_name=task_name, **task)
         done = ended == status.Status.SUCCESS
         error = None if done else log.reason or "the step failed without a reason of its own; its log says more"

@@ -31,8 +31,14 @@ from services.runner.contract import State, Step, TrainingRequest
 from services.runner.problems import plain
 from services.runner.registry import RegistryUnavailable, version_with
 
+RULES = ("search", "comparison")
+"""Settings that are rules of a step, and gate nothing by themselves."""
+
 GATES = ("privacy", "quality", "leakage", "signal", "fairness", "plausibility")
 """Steps whose rules are settings of their own name."""
+
+CANDIDATE = "1"
+"""The version that a model is called while it is tested: it has none in the registry yet."""
 
 DEFAULTS = {
     # A registry that is down should fail the step in seconds; its own retries come on top.
@@ -124,6 +130,7 @@ def run(request: TrainingRequest, run_id: str, log: Path) -> int:
 
 def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
     """Turn a request into the training pipeline's inputs; Kubeflow Pipelines would take the same."""
+    commit = request.commit or current_commit()
     return {
         "system": request.system,
         "source": request.source,
@@ -135,17 +142,43 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
         "seed": request.settings.seed,
         "test_fraction": request.settings.test_fraction,
         "declared": request.declared(),
-        **{f"{gate}_rules": json.dumps(getattr(request.settings, gate)) for gate in GATES},
+        **{f"{name}_rules": json.dumps(getattr(request.settings, name)) for name in (*GATES, *RULES)},
+        "workers": request.settings.workers,
+        "trials": str(request.workdir / "trials"),
+        **served_as(request),
         "kpis": request.gates(),
         "settings": json.dumps(request.recipe()),
         "lineage": {
-            "commit": request.commit or current_commit(),
+            "commit": commit,
             "pipeline_run": run_id,
             "environment": request.environment,
             "source": request.source,
         },
+        "commit": commit,
         "tracking_uri": request.tracking_uri,
     }
+
+
+def served_as(request: TrainingRequest) -> dict[str, str]:
+    """Give the lock of this environment, and how the prediction process of the system is set up.
+
+    The served test starts the very runtime class that will answer callers; ports and folder are the test's own.
+    """
+    from mlstrata_steps.package import file_hash
+
+    from services.serving.releases import FILE, Releases
+    from services.serving.settings import ServingSettings, render_files
+
+    ports = {"http_port": 1, "grpc_port": 2, "metrics_port": 3}
+    rendered = render_files(ServingSettings(system=request.system, directory=Path("/"), **ports))
+    server = {
+        "files": {name: json.loads(text) for name, text in rendered.items()},
+        "model": f"models/{CANDIDATE}",
+        "data": {FILE: json.loads(Releases(champion=CANDIDATE, loaded=(CANDIDATE,)).to_json())},
+        "predict": f"/systems/{request.system}/v1/predict",
+    }
+    lock = Path(__file__).parents[2] / "locks/runtime.txt"
+    return {"lock": str(lock), "lock_hash": file_hash(str(lock)), "server": json.dumps(server, sort_keys=True)}
 
 
 def compiled(request: TrainingRequest) -> Path:

@@ -48,6 +48,8 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA foreign_keys=ON")
         self._db.executescript(SCHEMA)
+        # How far a step is matters while it runs: a runner that starts anew has no running steps.
+        self._progress: dict[tuple[str, str], str] = {}
         self.on_change: Callable[[str], None] = lambda _run: None
 
     def close(self) -> None:
@@ -79,6 +81,9 @@ class Store:
 
     def step(self, run: str, step: Step) -> None:
         """Remember where a step is and what it made."""
+        self._progress.pop((run, step.name), None)
+        if step.progress is not None:
+            self._progress[run, step.name] = step.progress
         self._db.execute(
             "INSERT INTO steps VALUES (?, (SELECT COUNT(*) FROM steps WHERE run = ?), ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (run, name) DO UPDATE SET state = excluded.state, seconds = excluded.seconds, "
@@ -168,6 +173,7 @@ class Store:
                 seconds=step["seconds"],
                 cached=bool(step["cached"]),
                 error=step["error"],
+                progress=self._progress.get((row["id"], step["name"])),
                 outputs=json.loads(step["outputs"]),
                 artifacts=tuple(made.get(step["name"], ())),
             )

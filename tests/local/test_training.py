@@ -19,10 +19,10 @@ pytestmark = pytest.mark.local
 RUNTIME = Path(__file__).parents[2] / ".venvs" / "runtime" / "bin"
 TOKEN = "a-token-of-the-tests"
 STEPS = [
-    *("ingest", "privacy", "quality", "split", "leakage", "train", "evaluate"),
-    *("signal", "fairness", "plausibility", "gates", "register"),
+    *("ingest", "privacy", "quality", "split", "leakage", "tune", "train", "evaluate"),
+    *("signal", "fairness", "plausibility", "gates", "package", "served", "compare", "register"),
 ]
-GATES = ["privacy", "leakage", "signal", "fairness", "plausibility", "gates"]
+GATES = ["privacy", "leakage", "signal", "fairness", "plausibility", "gates", "served", "compare"]
 
 
 def free_port():
@@ -153,7 +153,7 @@ def test_trained_registered_and_not_trained_again(home, mlflow_uri, request_of, 
     # Known, in a fraction of a second; and a run that is asked for all the same makes no second version.
     assert check(home, request_of)[0] == "1"
     again, _ = train(runner, {"system": system})
-    assert [step["name"] for step in again["steps"] if step["cached"]] == STEPS[1:-1]
+    assert [step["name"] for step in again["steps"] if step["cached"]] == STEPS[1:-2]
     assert (cold["result"]["created"], again["result"]["created"]) == (True, False)
     assert set(versions(mlflow_uri, system)) == {"1"}
 
@@ -211,7 +211,7 @@ def test_a_model_that_misses_its_kpi_is_not_registered(mlflow_uri, request_of, r
     assert refused["state"] == "failed"
     assert refused["error"].startswith("gates: auc: 0.")
     assert "at least 0.99 asked for" in refused["error"]
-    assert [step["state"] for step in refused["steps"]][-2:] == ["failed", "queued"]
+    assert [step["state"] for step in refused["steps"]][-5:] == ["failed", *["queued"] * 4]
     assert set(versions(mlflow_uri, request_of.system)) == {"1"}
 
 

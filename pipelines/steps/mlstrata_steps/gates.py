@@ -43,6 +43,23 @@ def judge(evaluation: Mapping[str, object], kpis: Sequence[Mapping[str, object]]
     return checks
 
 
+def joined(outcomes: Mapping[str, object], later: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    """Add what gates after this one found to its outcomes, in the same form.
+
+    Args:
+        outcomes: What `gate` returned.
+        later: Reports of gates that ran after it, by their names.
+    """
+    checks: list[object] = list(outcomes["checks"])  # type: ignore[call-overload]
+    numbers, headlines = dict(outcomes["numbers"]), dict(outcomes["headlines"])  # type: ignore[call-overload]
+    for name, report in later.items():
+        checks += [{**check, "name": f"{name}: {check['name']}"} for check in report["checks"]]  # type: ignore[attr-defined]
+        numbers |= report["numbers"]
+        headlines[name] = str(report["headline"])
+    refused = any(Check(**check).refuses for check in checks)  # type: ignore[arg-type]
+    return {**outcomes, "passed": not refused, "checks": checks, "numbers": numbers, "headlines": headlines}
+
+
 def gate(
     evaluation: Mapping[str, object],
     kpis: Sequence[Mapping[str, object]],

@@ -10,12 +10,15 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 MARKER = "mlstrata-step-ended "
 """What starts the one line of a step's output that says why it stopped; the rest of the line is JSON."""
+
+PROGRESS = "mlstrata-step-progress "
+"""What starts a line that says how far a step is; the rest of the line is JSON."""
 
 
 class StepError(Exception):
@@ -105,6 +108,41 @@ def reporting(step: str) -> Iterator[None]:
         _end(step, "refused", refused.reasons)
     except StepError as error:
         _end(step, "error", (str(error),))
+
+
+def gated(
+    step: str, path: str, check: Callable[..., Mapping[str, object]], *inputs: object, **settings: object
+) -> dict[str, object]:
+    """Run a gate as an orchestrator's step: its report is written, then failed checks end the process (`reporting`).
+
+    Args:
+        step: The step's name.
+        path: Where the report goes, whether it passed or not.
+        check: The gate's function; it gets `inputs` and `settings`, and returns a report (`report_of`).
+        inputs: By position.
+        settings: By name.
+
+    Returns:
+        The report.
+
+    Raises:
+        SystemExit: With code 1 when the gate refuses or cannot run.
+    """
+    with reporting(step):
+        found = dict(check(*inputs, **settings))
+        write_json(path, found)
+        require(found)
+    return found
+
+
+def telling(step: str) -> Callable[[str], None]:
+    """Give a function that says how far a step is: one marked line of output a call."""
+
+    def tell(text: str) -> None:
+        sys.stdout.write(PROGRESS + json.dumps({"step": step, "text": text}) + "\n")
+        sys.stdout.flush()
+
+    return tell
 
 
 def _end(step: str, kind: str, reasons: Sequence[str]) -> None:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlstrata_steps.columns import Columns, feature_frame
-from mlstrata_steps.estimator import TRUSTED, load
+from mlstrata_steps.columns import Columns
 from mlstrata_steps.gates import gate
 from mlstrata_steps.outcome import StepError, require
+from mlstrata_steps.package import package as package_model
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.versioning import code_version, fingerprint, settings_hash
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
-    from mlflow.models import ModelSignature
-    from sklearn.pipeline import Pipeline
+    from mlflow.entities import Run
 
-EXAMPLE_ROWS = 3
 IDENTITY = ("data_version", "code_version", "settings_hash")
 """Version tags that say "the same model would come out": a version that has all three is not made twice."""
-
-SERVED_WITH = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
-"""Distributions whose versions the model asks for when it is served."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +81,9 @@ def register(
     kpis: Sequence[Mapping[str, object]] = (),
     quality: Mapping[str, object] | None = None,
     outcomes: Mapping[str, object] | None = None,
+    package: str | None = None,
+    search: Mapping[str, object] | None = None,
+    comparison: Mapping[str, object] | None = None,
     tracking_uri: str,
 ) -> dict[str, object]:
     """Register a model version under the system's name, or return the one that is there already.
@@ -100,6 +100,9 @@ def register(
         quality: The data-quality report, kept with the run.
         outcomes: What `gates.gate` found with the reports of all gates, kept with the run and its headlines with the
             version; None: there were no others, and the KPIs are all there is.
+        package: The folder that `package.package` wrote; None: it is made here, with no lock.
+        search: What `search.search` returned; each trial becomes a child of the run.
+        comparison: What `compare.compare` returned, kept with the run.
         tracking_uri: Address of MLflow.
 
     Returns:
@@ -123,16 +126,24 @@ def register(
         if known:
             return {**known, "created": False}
         roles, table = Columns.parse(columns), read_table(train)
-        pipeline = load(model)
-        features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
-        mlflow.set_experiment(system)
-        with mlflow.start_run(run_name=lineage.pipeline_run or None, tags=lineage.tags()) as run:
-            _log_data(lineage, table, roles.target)
-            mlflow.log_params(_flat(settings))
-            mlflow.log_metrics({**numbers(evaluation), **_measured(gates)})
-            for name, report in {"evaluation": evaluation, "gates": gates, "quality": quality or {}}.items():
-                mlflow.log_dict(dict(report), f"{name}.json")
-            uri = _log_model(pipeline, features, lineage)
+        tried = dict(search or {})
+        with tempfile.TemporaryDirectory() as folder:
+            if package is None:
+                package = f"{folder}/model"
+                package_model(model, train, package, metadata=_about(lineage))
+            mlflow.set_experiment(system)
+            with mlflow.start_run(run_name=lineage.pipeline_run or None, tags=lineage.tags()) as run:
+                _log_data(lineage, table, roles.target)
+                chosen = {f"chosen.{name}": value for name, value in dict(tried.get("parameters") or {}).items()}  # type: ignore[call-overload]
+                mlflow.log_params({**_flat(settings), **(chosen if tried.get("trials") else {})})
+                mlflow.log_metrics({**numbers(evaluation), **_measured(gates)})
+                kept = {"evaluation": evaluation, "gates": gates, "quality": quality, "tuning": search}
+                for name, report in {**kept, "comparison": comparison}.items():
+                    mlflow.log_dict(dict(report or {}), f"{name}.json")
+                mlflow.log_artifacts(package, "model")
+            if tried.get("trials"):
+                _log_trials(client, run, tried, lineage.tags())
+        uri = f"runs:/{run.info.run_id}/model"
         # One request makes the version with its tags: a crash never leaves one that its identity cannot find.
         version = mlflow.register_model(uri, system, tags={**lineage.tags(), **_headline(evaluation, gates)})
     except MlflowException as error:
@@ -149,22 +160,8 @@ def registered(client: MlflowClient, system: str, lineage: Lineage) -> dict[str,
     return None
 
 
-def signature(features: pd.DataFrame) -> ModelSignature:
-    """Describe what the model takes: named and typed columns, optional where training saw gaps, and two probabilities.
-
-    Args:
-        features: Training features (`columns.feature_frame`).
-    """
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-
-    types = {"i": DataType.long, "f": DataType.double, "b": DataType.boolean, "O": DataType.string}
-    inputs: list[ColSpec | TensorSpec] = [
-        ColSpec(types[features[name].dtype.kind], name, required=not bool(features[name].isna().any()))
-        for name in features.columns
-    ]
-    return ModelSignature(Schema(inputs), Schema([TensorSpec(np.dtype("float64"), (-1, 2))]))
+def _about(lineage: Lineage) -> dict[str, str]:
+    return {"data_version": lineage.data_version, "commit": lineage.commit}
 
 
 def _log_data(lineage: Lineage, table: pd.DataFrame, target: str) -> None:
@@ -182,23 +179,24 @@ def _log_data(lineage: Lineage, table: pd.DataFrame, target: str) -> None:
     mlflow.log_input(dataset, context="training", tags={"data_version": lineage.data_version})
 
 
-def _log_model(pipeline: Pipeline, features: pd.DataFrame, lineage: Lineage) -> str:
-    from importlib.metadata import version
+def _log_trials(client: MlflowClient, parent: Run, search: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+    """Show each trial as a child of the run: its hyperparameters and how it did on the validation folds."""
+    from mlflow.entities import Metric, Param
 
-    import mlflow.sklearn
-
-    info = mlflow.sklearn.log_model(
-        pipeline,
-        name="model",
-        signature=signature(features),
-        input_example=features.head(EXAMPLE_ROWS),
-        serialization_format="skops",
-        skops_trusted_types=list(TRUSTED),
-        pyfunc_predict_fn="predict_proba",
-        pip_requirements=[f"{name}=={version(name)}" for name in SERVED_WITH],
-        metadata={"data_version": lineage.data_version, "commit": lineage.commit},
-    )
-    return str(info.model_uri)
+    for trial in search["trials"]:
+        name = f"trial {trial['number']}"
+        named = {**tags, "mlflow.parentRunId": parent.info.run_id, "trial": str(trial["number"])}
+        named["chosen"] = str(trial["number"] == search["best"]).lower()
+        child = client.create_run(parent.info.experiment_id, tags=named, run_name=name).info.run_id
+        now = int(time.time() * 1000)
+        measured = {f"validation_{search['metric']}": trial["score"], "validation_spread": trial["spread"],
+                    "trial_seconds": trial["seconds"]}  # fmt: skip
+        client.log_batch(
+            child,
+            metrics=[Metric(key, value, now, 0) for key, value in measured.items() if value is not None],
+            params=[Param(key, str(value)) for key, value in trial["parameters"].items()],
+        )
+        client.set_terminated(child, "FAILED" if trial["error"] else "FINISHED")
 
 
 def numbers(evaluation: Mapping[str, Any]) -> dict[str, float]:

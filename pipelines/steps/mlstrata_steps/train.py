@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mlstrata_steps import distributed
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import build, save
 from mlstrata_steps.outcome import StepError
@@ -19,11 +20,13 @@ class Trained:
         features: What the model sees, in the order it signs.
         base_rate: Share of positives among the training rows: the trivial baseline's only answer.
         rows: Number of training rows.
+        shared: How several processes shared the work (`distributed.fit`); empty where one did it all.
     """
 
     features: tuple[str, ...]
     base_rate: float
     rows: int
+    shared: Mapping[str, object] = field(default_factory=dict)
 
 
 def train(
@@ -34,6 +37,7 @@ def train(
     algorithm: str = "logistic_regression",
     parameters: Mapping[str, object] | None = None,
     seed: int = 0,
+    workers: int = 1,
 ) -> Trained:
     """Fit a model that gives the probability of the positive class.
 
@@ -44,6 +48,7 @@ def train(
         algorithm: One of `estimator.ALGORITHMS`.
         parameters: Hyperparameters.
         seed: Of the classifier.
+        workers: Processes that each hold a part of the rows (`mlstrata_steps.distributed`); 1 trains in this one.
 
     Raises:
         StepError: A setting is wrong; the classifier's own message is repeated.
@@ -52,9 +57,15 @@ def train(
     features = feature_frame(table, roles.seen(list(table.columns)))
     labels = positives(table[roles.target], roles.positive).astype("int64")
     pipeline = build(algorithm, parameters or {}, features, seed=seed)
+    shared: Mapping[str, object] = {}
+    if workers > 1:
+        distributed.check(algorithm, parameters or {})
     try:
-        pipeline.fit(features, labels)
+        if workers > 1:
+            shared = distributed.fit(pipeline, features, labels, workers=workers)
+        else:
+            pipeline.fit(features, labels)
     except ValueError as error:
         raise StepError(f"{algorithm} cannot be trained with these settings: {error}") from error
     save(pipeline, model)
-    return Trained(tuple(features.columns), float(labels.mean()), len(table))
+    return Trained(tuple(features.columns), float(labels.mean()), len(table), shared)

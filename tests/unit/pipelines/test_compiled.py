@@ -11,8 +11,8 @@ import yaml
 pytestmark = pytest.mark.env("runtime")
 
 STEPS = [
-    *("ingest", "privacy", "quality", "split", "leakage", "train", "evaluate"),
-    *("signal", "fairness", "plausibility", "gates", "register"),
+    *("ingest", "privacy", "quality", "split", "leakage", "tune", "train", "evaluate"),
+    *("signal", "fairness", "plausibility", "gates", "package", "served", "compare", "register"),
 ]
 
 GATES = ["privacy", "leakage", "signal", "fairness", "plausibility"]
@@ -45,16 +45,19 @@ def test_steps_and_their_order(document):
     assert set(tasks) == set(STEPS)
     assert tasks["split"]["dependentTasks"] == ["ingest", "quality"]
     assert "privacy" in tasks["quality"]["dependentTasks"]
-    assert "leakage" in tasks["train"]["dependentTasks"]
+    assert "leakage" in tasks["tune"]["dependentTasks"]
+    assert "tune" in tasks["train"]["dependentTasks"]
     assert {*GATES} <= set(tasks["gates"]["dependentTasks"])
-    assert "gates" in tasks["register"]["dependentTasks"]
+    assert "gates" in tasks["package"]["dependentTasks"]
+    assert "package" in tasks["served"]["dependentTasks"]
+    assert {"gates", "served", "compare"} <= set(tasks["register"]["dependentTasks"])
 
 
 def test_a_gate_is_asked_once():
     from pipelines.resources import TRAINING
 
-    assert {step: TRAINING[step].retries for step in (*GATES, "quality", "gates")} == dict.fromkeys(
-        (*GATES, "quality", "gates"), 0
+    assert {step: TRAINING[step].retries for step in (*GATES, "quality", "gates", "served")} == dict.fromkeys(
+        (*GATES, "quality", "gates", "served"), 0
     )
 
 
@@ -80,7 +83,8 @@ def test_each_step_declares_its_needs(document, step):
 
 def test_the_registry_and_the_source_are_never_taken_from_a_cache(document):
     tasks = document["root"]["dag"]["tasks"]
-    assert [step for step in STEPS if not tasks[step]["cachingOptions"].get("enableCache")] == ["ingest", "register"]
+    always = [step for step in STEPS if not tasks[step]["cachingOptions"].get("enableCache")]
+    assert always == ["ingest", "compare", "register"]
 
 
 def test_only_training_gets_the_accelerators(tmp_path):

@@ -12,8 +12,8 @@ from mlstrata_steps.estimator import load
 pytestmark = pytest.mark.env("runtime")
 
 STEPS = [
-    *("ingest", "privacy", "quality", "split", "leakage", "train", "evaluate", "signal", "fairness", "plausibility"),
-    *("gates", "register"),
+    *("ingest", "privacy", "quality", "split", "leakage", "tune", "train", "evaluate", "signal", "fairness"),
+    *("plausibility", "gates", "package", "served", "compare"),
 ]
 
 
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def run(folder, monkeypatch):
-    """Run the pipeline; no registry answers, so a run ends at its last step at the latest."""
+    """Run the pipeline; no registry answers, so a run ends at the step that asks for the champion at the latest."""
     from services.runner.contract import TrainingRequest
     from services.runner.execution import RunFailed, execute
     from services.runner.job import compiled, pipeline_arguments
@@ -69,9 +69,9 @@ def test_every_step_runs_and_tells(run, folder):
     loans(folder / "loans.csv")
     told, error, log = run()
     assert [(step.name, str(step.state)) for step in told] == [
-        (name, state) for name in STEPS for state in ("running", "failed" if name == "register" else "succeeded")
+        (name, state) for name in STEPS for state in ("running", "failed" if name == "compare" else "succeeded")
     ]
-    assert error.startswith("register: MLflow at http://127.0.0.1:1 refused")
+    assert error.startswith("compare: MLflow at http://127.0.0.1:1 refused")
     assert "Traceback" not in log
     ended = {step.name: step for step in told if step.state.ended}
     assert ended["ingest"].outputs["rows"] == 800
@@ -94,10 +94,10 @@ def test_the_cache_holds_what_the_data_and_settings_still_say(run, folder):
 
     loans(folder / "cached.csv", seed=2)
     assert cached() == set()
-    assert cached() == {"privacy", "quality", "split", "leakage", "train", "evaluate"}
+    assert cached() == {"privacy", "quality", "split", "leakage", "tune", "train", "evaluate"}
     # The same rows in another order are the same data.
     pd.read_csv(folder / "cached.csv", float_precision="round_trip")[::-1].to_csv(folder / "cached.csv", index=False)
-    assert cached() == {"privacy", "quality", "split", "leakage", "train", "evaluate"}
+    assert cached() == {"privacy", "quality", "split", "leakage", "tune", "train", "evaluate"}
     # Another algorithm reuses what comes before it.
     forest = {"algorithm": "random_forest", "settings": {"parameters": {"n_estimators": 5, "max_features": 1.0}}}
     told, _, _ = run(**high, **forest)

@@ -1,0 +1,228 @@
+"""A step before registration: is the new model better than a baseline, and than the champion, on the same rows?
+
+Both are asked about the very same test rows, and the differences get paired bootstrap intervals: what is hard about a
+row is hard for both, so their difference is known better than either metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlstrata_steps.columns import Columns, feature_frame
+from mlstrata_steps.estimator import load
+from mlstrata_steps.intervals import LEVEL, METRICS, RESAMPLES, Estimate
+from mlstrata_steps.outcome import Check, StepError, report_of
+from mlstrata_steps.tables import positives, read_table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+CHAMPION = "champion"
+HIGHER_IS_BETTER = frozenset({"auc", "accuracy"})
+
+
+@dataclass(frozen=True)
+class ComparisonRules:
+    """What a comparison may stop.
+
+    Attributes:
+        metric: What is judged, one of `intervals.METRICS`.
+        enforce: Whether a model that is clearly worse than the champion (its whole interval says so) is refused. Off:
+            a person who releases sees it and decides.
+    """
+
+    metric: str = "auc"
+    enforce: bool = False
+
+    @classmethod
+    def parse(cls, document: Mapping[str, object]) -> ComparisonRules:
+        """Read rules from plain JSON values.
+
+        Raises:
+            StepError: A rule is unknown or out of range.
+        """
+        try:
+            rules = cls(**document)  # type: ignore[arg-type]
+        except TypeError as error:
+            raise StepError(f"comparison: {error}; allowed {', '.join(cls.__dataclass_fields__)}") from error
+        if rules.metric not in METRICS:
+            raise StepError(f"comparison.metric: got {rules.metric!r}; allowed {', '.join(METRICS)}")
+        return rules
+
+
+def compare(
+    test: str,
+    model: str,
+    columns: Mapping[str, object],
+    *,
+    base_rate: float,
+    system: str,
+    tracking_uri: str,
+    rules: Mapping[str, object],
+    settings: Mapping[str, object] | None = None,
+    data_version: str = "",
+    seed: int = 0,
+) -> dict[str, object]:
+    """Compare a model with the base rate and with the registry's champion on the test rows.
+
+    Args:
+        test: The test rows.
+        model: The model that `train` wrote.
+        columns: The roles of the columns (`Columns`).
+        base_rate: The baseline's probability for every row.
+        system: Name of the registered model.
+        tracking_uri: Address of MLflow.
+        rules: What may stop (`ComparisonRules`).
+        settings: The run's settings, of which `seed` and `test_fraction` say whether the champion was kept from these
+            rows.
+        data_version: Of the run's data.
+        seed: Of the bootstrap.
+
+    Returns:
+        A gate's report (`outcome.report_of`) with `baseline` and `champion`: the other's metrics and each difference
+        (`value`, `low`, `high`; new model minus other). `champion` is None where there is none or it cannot be asked.
+
+    Raises:
+        StepError: A rule is malformed, or MLflow does not answer.
+    """
+    import numpy as np
+
+    limits, roles, table = ComparisonRules.parse(rules), Columns.parse(columns), read_table(test)
+    pipeline = load(model)
+    features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
+    labels = positives(table[roles.target], roles.positive).astype("int64")
+    own = np.asarray(pipeline.predict_proba(features)[:, 1], dtype="float64")
+    baseline = _against(labels, own, np.full(len(labels), base_rate), seed)
+    name = limits.metric
+    headline = f"{name} {_difference(baseline, name)} to the base rate"
+    checks, champion = [], None
+    version, given, note = _champion(table, system, tracking_uri)
+    if given is None:
+        headline += f"; {note}"
+    else:
+        champion = _against(labels, own, given, seed) | {"version": version}
+        apart = _kept_apart(system, str(version), settings or {}, data_version, tracking_uri)
+        champion["kept_from_these_rows"] = apart
+        shown = f"{name} {_difference(champion, name)} to champion {version} on the same {len(labels)} rows"
+        shown += "" if apart else ", some of which it may have been trained on"
+        worse = _clearly_worse(champion["difference"][name], name)
+        checks.append(Check(f"not worse than version {version}", not worse, shown, warns=not limits.enforce))
+        headline += f"; {shown}"
+    numbers = {f"against_baseline_{metric}": found["value"] for metric, found in baseline["difference"].items()}
+    if champion is not None:
+        numbers |= {f"against_champion_{metric}": found["value"] for metric, found in champion["difference"].items()}
+    return report_of(checks, numbers, headline=headline, baseline=baseline, champion=champion, rows=len(labels))
+
+
+def differences(
+    labels: NDArray[np.int64],
+    ours: NDArray[np.float64],
+    other: NDArray[np.float64],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Estimate]:
+    """Measure each metric's difference, ours minus the other's, with its 95 % paired percentile bootstrap interval.
+
+    Args:
+        labels: Shape (rows,), 0 or 1, both present.
+        ours: Shape (rows,), probabilities.
+        other: Shape (rows,), of the same rows in the same order.
+        seed: Of the resampling, which keeps the number of each class.
+        resamples: How many times.
+    """
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    groups = [np.flatnonzero(labels == value) for value in (0, 1)]
+    drawn: dict[str, list[float]] = {name: [] for name in METRICS}
+    for _ in range(resamples):
+        rows = np.concatenate([random.choice(group, len(group)) for group in groups])
+        for name, metric in METRICS.items():
+            drawn[name].append(metric(labels[rows], ours[rows]) - metric(labels[rows], other[rows]))
+    tail, found = (1 - LEVEL) / 2, {}
+    for name, metric in METRICS.items():
+        value = metric(labels, ours) - metric(labels, other)
+        low, high = (float(end) for end in np.quantile(drawn[name], (tail, 1 - tail)))
+        found[name] = Estimate(value, min(low, value), max(high, value))
+    return found
+
+
+def _against(
+    labels: NDArray[np.int64], ours: NDArray[np.float64], other: NDArray[np.float64], seed: int
+) -> dict[str, Any]:
+    return {
+        "metrics": {name: metric(labels, other) for name, metric in METRICS.items()},
+        "difference": {name: asdict(one) for name, one in differences(labels, ours, other, seed=seed).items()},
+    }
+
+
+def _champion(
+    table: pd.DataFrame, system: str, tracking_uri: str
+) -> tuple[str | None, NDArray[np.float64] | None, str]:
+    """Ask the champion about the rows: its version, its probabilities or None, and why there are none."""
+    import mlflow
+    import numpy as np
+    from mlflow.exceptions import MlflowException
+
+    mlflow.set_tracking_uri(tracking_uri)
+    try:
+        version = _version(system)
+        if version is None:
+            return None, None, "no champion yet"
+        champion = mlflow.pyfunc.load_model(f"models:/{system}/{version}")
+    except MlflowException as error:
+        raise StepError(f"MLflow at {tracking_uri} refused: {error.message}") from error
+    signature = champion.metadata.signature
+    names = signature.inputs.input_names() if signature is not None else []
+    missing = [name for name in names if name not in table.columns]
+    if missing or not names:
+        return (
+            version,
+            None,
+            f"champion {version} needs {', '.join(missing) or 'columns it does not name'}: not compared",
+        )
+    try:
+        given = np.asarray(champion.predict(feature_frame(table, names)), dtype="float64")
+    except (MlflowException, ValueError, TypeError) as error:
+        return version, None, f"champion {version} cannot answer these rows: {str(error).splitlines()[0][:200]}"
+    return version, given[:, 1] if given.ndim > 1 else given, ""
+
+
+def _version(system: str) -> str | None:
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(mlflow.MlflowClient().get_model_version_by_alias(system, CHAMPION).version)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise
+
+
+def _kept_apart(
+    system: str, version: str, settings: Mapping[str, object], data_version: str, tracking_uri: str
+) -> bool:
+    """Say whether the champion was tested on these very rows too: the same data, split by the same seed and share."""
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri)
+    found = client.get_model_version(system, version)
+    if found.tags.get("data_version") != data_version or not found.run_id:
+        return False
+    used = client.get_run(found.run_id).data.params
+    return all(used.get(name) == str(settings.get(name)) for name in ("seed", "test_fraction"))
+
+
+def _clearly_worse(difference: Mapping[str, float], metric: str) -> bool:
+    return difference["high"] < 0 if metric in HIGHER_IS_BETTER else difference["low"] > 0
+
+
+def _difference(against: Mapping[str, Any], metric: str) -> str:
+    found = against["difference"][metric]
+    return f"{found['value']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"

@@ -1,0 +1,152 @@
+"""A step after the gates: the model as it will be served, one folder that holds all it needs.
+
+The folder is MLflow's: the fitted pipeline, its signature, an input example, the code that makes a model's features out
+of raw columns, and two lists of requirements: MLflow's own, and the part of the environment's lock that serving needs,
+with the hash of every file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from mlstrata_steps.columns import feature_frame
+from mlstrata_steps.estimator import TRUSTED, load
+from mlstrata_steps.outcome import StepError
+from mlstrata_steps.tables import read_table
+
+LOCKED = "locked-requirements.txt"
+EXAMPLE_ROWS = 3
+
+SERVED_WITH = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
+"""Distributions whose versions the model asks for when it is served."""
+
+SERVER = ("mlserver",)
+"""What serves it, where it is installed: locked, too, and not asked for by the model itself."""
+
+_ENTRY = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)")
+
+
+def package(
+    model: str,
+    train: str,
+    target: str,
+    *,
+    lock: str = "",
+    lock_hash: str = "",
+    metadata: Mapping[str, str] | None = None,
+) -> dict[str, object]:
+    """Write the folder that is registered and served.
+
+    Args:
+        model: The model that `train` wrote.
+        train: The training rows, for signature and input example.
+        target: The folder; replaced when it is there.
+        lock: The hashed requirements that this environment was installed from; empty: none are kept with the model.
+        lock_hash: `file_hash` of the lock when the run was asked for.
+        metadata: Kept in the model, such as data_version and commit.
+
+    Returns:
+        `requirements`: how many are locked; `lock_hash`; `code`: the packages inside.
+
+    Raises:
+        StepError: The lock is missing, has changed since, or lacks something that serving needs.
+    """
+    import mlflow.sklearn
+
+    from mlstrata_steps.signature import signature
+
+    pipeline = load(model)
+    features = feature_frame(read_table(train), [str(name) for name in pipeline.feature_names_in_])
+    shutil.rmtree(target, ignore_errors=True)
+    mlflow.sklearn.save_model(
+        pipeline,
+        target,
+        signature=signature(features),
+        input_example=features.head(EXAMPLE_ROWS),
+        serialization_format="skops",
+        skops_trusted_types=list(TRUSTED),
+        pyfunc_predict_fn="predict_proba",
+        pip_requirements=[f"{name}=={version(name)}" for name in SERVED_WITH],
+        code_paths=[str(Path(__file__).parent)],
+        metadata=dict(metadata or {}),
+    )
+    locked: dict[str, str] = {}
+    if lock:
+        if file_hash(lock) != lock_hash:
+            raise StepError(f"package: the lock {lock!r} has changed since the run was asked for; run it again")
+        locked = needed(entries(Path(lock).read_text(encoding="utf-8")), (*SERVED_WITH, *SERVER))
+        (Path(target) / LOCKED).write_text("".join(locked[name] for name in sorted(locked)), encoding="utf-8")
+    return {"requirements": len(locked), "lock_hash": lock_hash, "code": [Path(__file__).parent.name]}
+
+
+def file_hash(path: str) -> str:
+    """Hash a file's bytes: `sha256:…`.
+
+    Raises:
+        StepError: There is no such file.
+    """
+    try:
+        return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise StepError(f"lock: {path!r} cannot be read: {error.strerror}") from error
+
+
+def entries(text: str) -> dict[str, str]:
+    """Read hashed requirements: normalised name to its lines, the hashes in them."""
+    found: dict[str, str] = {}
+    name = None
+    for line in text.splitlines():
+        if match := _ENTRY.match(line):
+            name = normal(match[1])
+            found[name] = line + "\n"
+        elif name and line.startswith((" ", "\t")) and line.strip().startswith("--hash="):
+            found[name] += line + "\n"
+    # The last of an entry's lines must not go on into the next entry.
+    return {name: lines.rstrip().removesuffix("\\").rstrip() + "\n" for name, lines in found.items()}
+
+
+def pinned(lines: str) -> str:
+    """Give the version that an entry pins."""
+    match = _ENTRY.match(lines)
+    return match[2] if match else ""
+
+
+def needed(locked: Mapping[str, str], roots: Iterable[str]) -> dict[str, str]:
+    """Choose the entries that some distributions need, and all that those need in this environment.
+
+    Raises:
+        StepError: Something installed and needed is not in the lock.
+    """
+    from packaging.requirements import Requirement
+
+    chosen: dict[str, str] = {}
+    waiting = [(normal(root), frozenset[str]()) for root in roots]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        name, extras = waiting.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        try:
+            wanted = requires(name) or []
+        except PackageNotFoundError:
+            continue  # a dependency of another platform, or a server that is not installed here
+        if name not in locked:
+            raise StepError(f"package: {name} is installed and needed, but the lock does not hold it")
+        chosen[name] = locked[name]
+        for text in wanted:
+            requirement = Requirement(text)
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({"extra": extra}) for extra in (*extras, "")):
+                waiting.append((normal(requirement.name), frozenset(requirement.extras)))
+    return chosen
+
+
+def normal(name: str) -> str:
+    """Normalise a distribution's name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()

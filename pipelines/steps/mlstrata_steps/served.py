@@ -1,0 +1,252 @@
+"""A gate before registration: the packaged model, served the way it will be, must answer as the trained one does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlstrata_steps.columns import feature_frame
+from mlstrata_steps.estimator import load
+from mlstrata_steps.outcome import Check, StepError, report_of
+from mlstrata_steps.package import LOCKED, entries, pinned
+from mlstrata_steps.tables import read_table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PORTS = ("http_port", "grpc_port", "metrics_port")
+ROWS = 200
+"""Test rows whose scores are compared: enough for every category, and one request each way."""
+TOLERANCE = 1e-9
+PATIENCE = 90
+"""Seconds that the server has to be ready."""
+OK, REFUSED = 200, 422
+
+
+@dataclass(frozen=True)
+class Server:
+    """How a packaged model is served; wherever a document names a port of `PORTS` or `directory`, ours is put in.
+
+    Attributes:
+        files: Name to JSON document of the server's configuration.
+        model: Where the package belongs in the served directory.
+        data: Name to JSON document of other files there.
+        ready: Path that answers 200 when it can predict.
+        predict: Path of predictions.
+    """
+
+    files: Mapping[str, Any]
+    model: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    ready: str = "/v2/health/ready"
+    predict: str = "/predict"
+
+
+def check_served(
+    package: str,
+    test: str,
+    model: str,
+    server: Mapping[str, object],
+    *,
+    lock: str = "",
+) -> dict[str, object]:
+    """Serve a package with MLServer in this very environment and ask it.
+
+    Args:
+        package: The folder that `package` wrote.
+        test: The test rows.
+        model: The model that `train` wrote.
+        server: How it is served (`Server`).
+        lock: The hashed requirements that this environment was installed from; empty: not compared.
+
+    Returns:
+        A gate's report (`outcome.report_of`).
+
+    Raises:
+        StepError: MLServer is not installed here, or `server` is malformed.
+    """
+    import numpy as np
+
+    try:
+        wanted = Server(**server)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise StepError(f"server: {error}; allowed {', '.join(Server.__dataclass_fields__)}") from error
+    checks = [_environment(package, lock)]
+    pipeline, table = load(model), read_table(test)
+    features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
+    rows = features.iloc[np.linspace(0, len(features) - 1, min(ROWS, len(features)), dtype=int)]
+    trained = np.asarray(pipeline.predict_proba(rows)[:, 1], dtype="float64")
+    instances = json.loads(rows.to_json(orient="records", double_precision=15))
+    seconds = furthest = None
+    began = time.monotonic()
+    try:
+        with _running(package, wanted) as url:
+            seconds = time.monotonic() - began
+            checks.append(_smoke(url + wanted.predict, package))
+            checks += _schema(url + wanted.predict, instances[0])
+            parity, furthest = _parity(url + wanted.predict, instances, trained)
+            checks.append(parity)
+    except _NotReady as error:
+        checks.append(Check("it is served", False, str(error)))
+    headline = "not served"
+    if seconds is not None:
+        shown = "no scores" if furthest is None else f"{len(rows)} scores equal to {furthest:.0e}"
+        headline = f"ready in {seconds:.1f} s, {shown}, {checks[0].detail}"
+    return report_of(checks, {"served_ready_seconds": seconds, "served_score_gap": furthest}, headline=headline)
+
+
+def _environment(package: str, lock: str) -> Check:
+    """Is what runs here what the model's lock names, file hash by file hash?"""
+    path = Path(package) / LOCKED
+    if not path.exists():
+        return Check("environment", True, "no lock came with the run", warns=True)
+    wanted = entries(path.read_text(encoding="utf-8"))
+    installed_from = entries(Path(lock).read_text(encoding="utf-8")) if lock else wanted
+    wrong = []
+    for name, lines in wanted.items():
+        try:
+            there = version(name)
+        except PackageNotFoundError:
+            there = "not installed"
+        if there != pinned(lines):
+            wrong.append(f"{name} {pinned(lines)} is {there} here")
+        elif installed_from.get(name) != lines:
+            wrong.append(f"{name} {pinned(lines)} has other hashes in this environment's lock")
+    return Check(
+        "environment", not wrong, "; ".join(wrong[:3]) if wrong else f"{len(wanted)} locked requirements equal"
+    )
+
+
+def _smoke(url: str, package: str) -> Check:
+    """Does it answer the model's own example with probabilities?"""
+    example = json.loads((Path(package) / "serving_input_example.json").read_text(encoding="utf-8"))["dataframe_split"]
+    instances = [dict(zip(example["columns"], row, strict=True)) for row in example["data"]]
+    status, answer = _ask(url, instances)
+    given = [one.get("probability") for one in answer.get("predictions", [])] if status == OK else []
+    fine = len(given) == len(instances) and all(isinstance(one, float) and 0 <= one <= 1 for one in given)
+    return Check("smoke", fine, f"{len(given)} of {len(instances)} examples answered with a probability ({status})")
+
+
+def _schema(url: str, good: Mapping[str, object]) -> list[Check]:
+    """Does it refuse what its signature does not allow?"""
+    name = next(iter(good))
+    number = next((key for key, value in good.items() if isinstance(value, int | float)), name)
+    broken = {
+        "a missing field": {key: value for key, value in good.items() if key != name},
+        "an unknown field": {**good, "mlstrata_unknown_field": 1},
+        "a wrong type": {**good, number: {"no": "value"}},
+    }
+    found = []
+    for what, instance in broken.items():
+        status, _ = _ask(url, [instance])
+        found.append(Check(f"schema: {what}", status == REFUSED, f"answered {status}, {REFUSED} expected"))
+    return found
+
+
+def _parity(url: str, instances: list[dict[str, object]], trained: NDArray[np.float64]) -> tuple[Check, float | None]:
+    """Are the scores those of the model that was trained and judged?"""
+    import numpy as np
+
+    status, answer = _ask(url, instances)
+    given = np.array([one.get("probability", np.nan) for one in answer.get("predictions", [])], dtype="float64")
+    if status != OK or given.shape != trained.shape:
+        return Check("score parity", False, f"{len(given)} of {len(instances)} rows answered ({status})"), None
+    gap = float(np.abs(given - trained).max())
+    return Check("score parity", gap <= TOLERANCE, f"scores differ by {gap:.1e} at most, {TOLERANCE:g} allowed"), gap
+
+
+def _ask(url: str, instances: list[dict[str, object]]) -> tuple[int, dict[str, Any]]:
+    body = json.dumps({"instances": instances}).encode()
+    request = urllib.request.Request(  # noqa: S310 - our own server, on loopback
+        url, data=body, headers={"Content-Type": "application/json"}
+    )
+    try:
+        with _opener().open(request, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, {}
+    except (OSError, ValueError):
+        return 0, {}
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    # A proxy of the environment must not stand between this process and its own server.
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class _NotReady(Exception):  # noqa: N818 - what is the case
+    """The server ended, or was not ready in time."""
+
+
+@contextlib.contextmanager
+def _running(package: str, server: Server) -> Iterator[str]:
+    """Serve the package on loopback ports until the block ends; gives the address."""
+    program = Path(sys.executable).parent / "mlserver"
+    if not program.exists():
+        raise StepError(f"served: MLServer is not installed beside {sys.executable}; install the package mlserver")
+    with tempfile.TemporaryDirectory() as name:
+        config, directory = Path(name) / "config", Path(name) / "data"
+        place = directory / server.model
+        place.parent.mkdir(parents=True)
+        config.mkdir()
+        shutil.copytree(package, place)
+        ours = {**dict(zip(PORTS, _free_ports(len(PORTS)), strict=True)), "directory": str(directory)}
+        for folder, documents in ((config, server.files), (directory, server.data)):
+            for file, document in documents.items():
+                (folder / file).write_text(json.dumps(_with(document, ours)), encoding="utf-8")
+        log = Path(name) / "log"
+        threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        places = {f"MLSERVER_{one}_DIR": str(Path(name) / one.lower()) for one in ("ENVIRONMENTS", "METRICS")}
+        with log.open("wb") as written:
+            process = subprocess.Popen(
+                [str(program), "start", str(config)], stdout=written, stderr=written, cwd=name,
+                env={**os.environ, **threads, **places},
+            )  # fmt: skip
+        try:
+            url = f"http://127.0.0.1:{ours['http_port']}"
+            _wait(url + server.ready, process, log)
+            yield url
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(2)  # it has answered everything: what it would still wait for is nobody
+            process.kill()
+            process.wait()
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), _opener().open(url, timeout=2):
+            return
+        time.sleep(0.05)
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
+    ended = "was not ready in time" if process.poll() is None else f"ended with code {process.returncode}"
+    raise _NotReady(f"the server {ended}: {lines[-1][:300]}")
+
+
+def _with(document: Any, ours: Mapping[str, object]) -> Any:  # noqa: ANN401 - a value of JSON
+    if isinstance(document, Mapping):
+        return {key: ours[key] if key in ours else _with(value, ours) for key, value in document.items()}
+    return [_with(item, ours) for item in document] if isinstance(document, list) else document
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
