@@ -79,10 +79,7 @@ def _local(spec: EnvironmentSpec) -> list[str]:
 
 def _kubernetes(spec: EnvironmentSpec) -> list[str]:
     """What a valid file may ask for and what runs on a cluster cannot do."""
-    found = []
-    if not isinstance(spec.storage, S3Storage):
-        found.append("storage.kind: got 'folder'; several machines share a bucket: storage: {kind: s3, bucket: …}")
-    found += [
+    found = [
         f"gpu_pools[{at}].nodes.min: got {pool.nodes.min}; Karpenter gives every idle node back, so allowed: 0"
         for at, pool in enumerate(spec.gpu_pools)
         if pool.nodes.min

@@ -125,7 +125,7 @@ class _Kubernetes:
 
     def __init__(self, spec: EnvironmentSpec, selection: Selection, digests: Mapping[str, str]) -> None:
         assert isinstance(spec.target, KubernetesTarget)  # noqa: S101 - the caller chose by the target's kind
-        assert isinstance(spec.storage, S3Storage)  # noqa: S101 - `stacks.checks` refuses another
+        assert isinstance(spec.storage, S3Storage)  # noqa: S101 - the file's own check refuses another
         self.spec, self.target, self.selection = spec, spec.target, selection
         self.cluster = Cluster(
             environment=spec.name,
