@@ -1,104 +1,20 @@
 """The catalog's service as a process: who gets in, what it answers, pages that a screen reader can use."""
 
-import contextlib
 import json
 import re
 import subprocess
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 
 import httpx
 import pytest
 
-from environments import load
 from services.catalog.access import link_ticket
-from services.catalog.events import EVENTS
-from services.catalog.openlineage import Teller
-from services.catalog.settings import CatalogSettings, Declared
-from services.catalog.sources import DATABASE
-from services.runner.contract import Artifact, State, Step
-from services.runner.requests import training_request
-from services.runner.store import Store
-from services.serving.releases import Releases
-
-ROOT = Path(__file__).parents[3]
-PYTHON = ROOT / ".venvs/runtime/bin/python"
-SPEC = load(ROOT / "environments/local.yaml")
-SYSTEM = "mortgage-approval"
-TOKEN = "t" * 32
-DATA = "sha256:" + "ab" * 32
-REQUEST = "0b1f0c5e-request"
-SCRIPT = "<script>alert('x')</script>"
+from services.catalog.settings import CatalogSettings
+from tests.support.catalog import DATA, PYTHON, REQUEST, ROOT, SCRIPT, SYSTEM, TOKEN, Service
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="needs .venvs/runtime: run `make install`")
-
-
-def lived_in(home: Path) -> None:
-    """A run that made version 1, which is released and has answered one request."""
-    store = Store(home / DATABASE)
-    store.on_change = Teller(store, home / EVENTS).tell
-    request = training_request("local", SPEC.systems[0], root=ROOT, home=home, tracking_uri="http://127.0.0.1:9")
-    store.add("one", request, "request", 1.0)
-    store.start("one", 2.0)
-    made = (
-        Artifact(name="data", kind="system.Dataset", uri="x", metadata={"data_version": DATA}),
-        Artifact(name="model", kind="system.Model", uri="y", metadata={"features": ["pirat", SCRIPT]}),
-    )
-    store.step("one", Step(name="ingest", state=State.SUCCEEDED, artifacts=made))
-    result = {"version": "1", "created": True, "evaluation": {"metrics": {"auc": {"value": 0.8}}}}
-    store.end("one", State.SUCCEEDED, 3.0, result=result)
-    store.close()
-    folder = home / "data/serving" / SYSTEM
-    folder.mkdir(parents=True)
-    (folder / "releases.json").write_text(Releases(champion="1", loaded=("1",)).model_dump_json(by_alias=True))
-    entry = {"request_id": REQUEST, "time": "2026-01-01T00:00:00Z", "system": SYSTEM, "version": "1", "status": 200}
-    (home / "logs").mkdir()
-    (home / "logs/access.log").write_text(
-        '{"request_id": "another"}\n' + json.dumps({**entry, "consumer": "underwriter-desk"}) + "\n"
-    )
-
-
-class Service:
-    def __init__(self, home: Path):
-        self.home, self.declared = home, home / "declared.json"
-        lived_in(home)
-        self.declared.write_text(Declared.of(SPEC).text())
-        token = home / "token"
-        token.write_text(TOKEN)
-        token.chmod(0o600)
-        settings = CatalogSettings(
-            port=0,
-            home=home,
-            declared=self.declared,
-            token_file=token,
-            registry="http://127.0.0.1:9",
-            events=home / "data/catalog/lineage.jsonl",
-        )
-        (home / "catalog.json").write_text(settings.model_dump_json())
-        command = [PYTHON, "-m", "services.catalog", "--settings", home / "catalog.json"]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        self.url = self.process.stdout.readline().split()[-1]
-        self.stranger = httpx.Client(base_url=self.url, trust_env=False)
-        self.program = httpx.Client(
-            base_url=self.url, trust_env=False, headers={"authorization": f"Bearer {TOKEN}"}, timeout=20
-        )
-
-    @contextlib.contextmanager
-    def person(self) -> Iterator[httpx.Client]:
-        """Somebody's browser, logged in by a link."""
-        with httpx.Client(base_url=self.url, trust_env=False, follow_redirects=True, timeout=20) as client:
-            answer = client.get("/login", params={"ticket": link_ticket(TOKEN, time.time())})
-            assert answer.status_code == 200
-            yield client
-
-    def end(self) -> None:
-        for client in (self.stranger, self.program):
-            client.close()
-        self.process.terminate()
-        self.process.wait(timeout=10)
-        self.process.stdout.close()
 
 
 @pytest.fixture(scope="module")
