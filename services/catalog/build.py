@@ -94,12 +94,13 @@ def _dataset(
         region=dataset.region,
         licence=dataset.licence,
         trains=trains,
-        columns=tuple(_columns(system, dataset, _features(system.name, sources) if trains else (), trains)),
+        columns=tuple(_columns(system, dataset, sources, trains=trains)),
         snapshots=tuple(dict.fromkeys(versions)),
     )
 
 
-def _columns(system: SystemSpec, dataset: DatasetSpec, features: Iterable[str], trains: bool) -> Iterator[Column]:
+def _columns(system: SystemSpec, dataset: DatasetSpec, sources: Sources, *, trains: bool) -> Iterator[Column]:
+    types = sources.types.get(system.name, {}) if trains else {}
     roles: dict[str, ColumnRole] = {}
     if trains:
         model = system.model
@@ -108,7 +109,7 @@ def _columns(system: SystemSpec, dataset: DatasetSpec, features: Iterable[str], 
         roles |= dict.fromkeys(model.protected, ColumnRole.PROTECTED)
         roles |= dict.fromkeys(model.exclude, ColumnRole.EXCLUDED)
         # A declared role is the rule; what a run saw tells only of the columns that have none.
-        roles = dict.fromkeys(features, ColumnRole.FEATURE) | roles
+        roles = dict.fromkeys(_features(system.name, sources), ColumnRole.FEATURE) | roles
     for name in (*dataset.personal, *dataset.special_fields):
         roles.setdefault(name, ColumnRole.UNUSED)
     for name, role in roles.items():
@@ -118,6 +119,7 @@ def _columns(system: SystemSpec, dataset: DatasetSpec, features: Iterable[str], 
             role=role,
             personal=name in dataset.personal or special is not None,
             special=special.value if special else None,
+            type=types.get(name),
         )
 
 

@@ -12,6 +12,7 @@ def features(catalog: Catalog) -> tuple[Feature, ...]:
             name=column.name,
             system=dataset.system,
             dataset=dataset.name,
+            type=column.type,
             owner=dataset.owner,
             classification=dataset.classification,
             personal=column.personal,

@@ -44,6 +44,7 @@ class Column(_Entry):
     role: ColumnRole = Field(description="What the system's model does with it.")
     personal: bool = Field(description="It holds personal data.")
     special: str | None = Field(description="Special category of personal data that it holds (GDPR Art. 9).")
+    type: str | None = Field(description="Its type, where the released model takes it; None: it is not known.")
 
 
 class Dataset(_Entry):
@@ -69,6 +70,7 @@ class Feature(_Entry):
     name: str = Field(description="Its name, which is its column's.")
     system: str = Field(description="The system whose model sees it.")
     dataset: str = Field(description="The dataset it comes from.")
+    type: str | None = Field(description="Its type, as the released model takes it; None: none is released.")
     owner: str | None = Field(description="Who answers for the dataset.")
     classification: str = Field(description="Who may see the dataset.")
     personal: bool = Field(description="It holds personal data.")

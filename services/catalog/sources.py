@@ -13,6 +13,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from services.registry.access import header, variables
 from services.runner.requests import WORKDIR
 from services.serving.releases import Releases
@@ -42,12 +44,14 @@ class Sources:
         versions: Versions as MLflow's REST interface gives them; None when it could not be asked.
         releases: System to its releases.
         missing: What could not be read, as `SOURCE: why`.
+        types: System to the type of each column that its released model takes.
     """
 
     runs: Sequence[Document] = ()
     versions: Sequence[Document] | None = None
     releases: Mapping[str, Releases] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def read(home: Path, registry: str | None, systems: Iterable[str]) -> Sources:
@@ -84,7 +88,37 @@ def read(home: Path, registry: str | None, systems: Iterable[str]) -> Sources:
             releases[name] = Releases.read(home / SERVING / name)
         except (OSError, ValueError):
             missing.append(f"releases of {name}: cannot be read")
-    return Sources(runs, versions, releases, tuple(missing))
+    types: dict[str, Mapping[str, str]] = {}
+    for name, released in releases.items():
+        try:
+            types[name] = read_types(home / SERVING / name, released.champion)
+        except (OSError, ValueError, AttributeError, TypeError, KeyError):
+            missing.append(f"signature of {name}: cannot be read")
+    return Sources(runs, versions, releases, tuple(missing), types)
+
+
+def read_types(folder: Path, version: str | None) -> dict[str, str]:
+    """Read what a released model takes, from the signature it was packed with.
+
+    Args:
+        folder: The system's serving folder.
+        version: The version; None: none is released.
+
+    Returns:
+        Column to its type in MLflow's words (double, long, string …); empty where there is no model or no signature.
+
+    Raises:
+        OSError, AttributeError, KeyError, TypeError, ValueError: There is a model, and it is not as MLflow packs it.
+    """
+    path = folder / "models" / (version or "") / "MLmodel"
+    if version is None or not path.exists():
+        return {}
+    try:
+        packed = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError("no YAML") from error
+    signature = packed.get("signature") or {}
+    return {str(one["name"]): str(one["type"]) for one in json.loads(signature.get("inputs") or "[]") if "name" in one}
 
 
 def read_runs(database: Path, systems: Iterable[str]) -> list[Document]:

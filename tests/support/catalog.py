@@ -50,6 +50,9 @@ def lived_in(home: Path) -> None:
     folder = home / "data/serving" / SYSTEM
     folder.mkdir(parents=True)
     (folder / "releases.json").write_text(Releases(champion="1", loaded=("1",)).model_dump_json(by_alias=True))
+    (folder / "models/1").mkdir(parents=True)
+    inputs = json.dumps([{"name": "pirat", "type": "double", "required": True}])
+    (folder / "models/1/MLmodel").write_text(json.dumps({"signature": {"inputs": inputs}}))
     entry = {"request_id": REQUEST, "time": "2026-01-01T00:00:00Z", "system": SYSTEM, "version": "1", "status": 200}
     (home / "logs").mkdir()
     (home / "logs/access.log").write_text(

@@ -290,3 +290,23 @@ def test_the_command_gives_machines_one_document(home, capsys):
 def test_an_unknown_system_is_refused_with_those_there_are(workspace):
     with pytest.raises(UsageError, match=f"got 'nope', which is not declared; allowed {SYSTEM}"):
         command("local", "nope", as_json=False)
+
+
+@pytest.mark.parametrize(
+    ("packed", "missing"),
+    [
+        ('signature: {inputs: \'[{"name": "pirat", "type": "double"}]\'}', None),
+        ("signature: null", None),
+        ("signature: [", "signature of mortgage-approval: cannot be read"),
+        ("- no model", "signature of mortgage-approval: cannot be read"),
+        ("signature: {inputs: '[1]'}", "signature of mortgage-approval: cannot be read"),
+    ],
+)
+def test_types_come_from_the_released_model_and_a_broken_one_is_named(tmp_path, packed, missing):
+    folder = tmp_path / "data/serving" / SYSTEM
+    (folder / "models/3").mkdir(parents=True)
+    (folder / "releases.json").write_text(released("3")[SYSTEM].model_dump_json(by_alias=True))
+    (folder / "models/3/MLmodel").write_text(packed)
+    found = read(tmp_path, None, [SYSTEM])
+    assert found.types.get(SYSTEM) == ({"pirat": "double"} if "pirat" in packed else {} if missing is None else None)
+    assert (missing in found.missing) if missing else len(found.missing) == 2

@@ -160,6 +160,13 @@ def test_what_data_say_is_shown_and_never_run(service):
     assert SCRIPT not in text
 
 
+def test_fields_have_the_type_that_the_released_model_takes(service):
+    columns = service.program.get(f"/api/datasets/{SYSTEM}/hmda").json()["columns"]
+    types = {column["name"]: column["type"] for column in columns}
+    assert (types["pirat"], types["deny"]) == ("double", None)
+    assert "double" in Page(service.program.get(f"/datasets/{SYSTEM}/hmda").text).text("td")
+
+
 def test_a_system_shows_its_business_context_and_its_lineage_drawn(service):
     page = Page(service.program.get(f"/systems/{SYSTEM}").text)
     assert "lending@example.com" in page.text("dd")
