@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -16,13 +17,31 @@ COMMAND = Path(sys.executable).with_name("mlstrata")
 
 def make(folder: Path) -> dict[str, str]:
     """Write the workspace into `folder`; return the variables that make the command use it."""
-    document = yaml.safe_load((Workspace.code / "environments/local.yaml").read_text(encoding="utf-8"))
+    return _write(folder, _document())
+
+
+def make_many(folder: Path, systems: int) -> dict[str, str]:
+    """Write a workspace whose environment has the shipped system `systems` times, and no exemptions."""
+    document = _document()
+    (shipped,) = document["systems"]
+    document["systems"] = [{**shipped, "name": f"{shipped['name']}-{at}"} for at in range(systems)]
+    (folder / "policies").mkdir(parents=True)
+    (folder / "policies/exemptions.yaml").write_text("exemptions: []\n", encoding="utf-8")
+    return _write(folder, document)
+
+
+def _document() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((Workspace.code / "environments/local.yaml").read_text(encoding="utf-8"))
     names = ("gateway", "mlflow", "prometheus", "alertmanager", "runner")
     document["target"] = {"kind": "local", "ports": dict.fromkeys(names, 0)}
     # PyYAML reads the key `off` as false (YAML 1.1); the file has to say what it said.
     document["capabilities"] = {
         {False: "off", True: "on"}.get(key, key): value for key, value in (document.get("capabilities") or {}).items()
     }
+    return document
+
+
+def _write(folder: Path, document: dict[str, Any]) -> dict[str, str]:
     environments = folder / "environments"
     environments.mkdir(parents=True)
     (environments / "local.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import yaml
 
@@ -10,6 +11,7 @@ from policies.graph import Graph, Resource, System
 from policies.kubernetes import KSERVE, SELDON, units
 from policies.values import Unknown, UnknownValueError, Value, dig, listed
 
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RULES = "kubernetes:monitoring.coreos.com/v1:PrometheusRule"
 LOCAL_FILE = "pulumi-python:dynamic/mlstrata:ConfigFile"
 SAGEMAKER = "aws:sagemaker/endpoint:"
@@ -81,11 +83,16 @@ def _by_system(graph: Graph) -> dict[str, list[Value]]:
     return found
 
 
-def _rules(resource: Resource) -> Iterator[Value]:
+def _rules(resource: Resource) -> list[Value]:
+    """Return a resource's alerting rules, read once however many policies ask."""
+    return resource.graph.memo(f"rules of {resource.urn}", lambda _: list(_read(resource)))
+
+
+def _read(resource: Resource) -> Iterator[Value]:
     groups: list[Value] = []
     if resource.type.startswith(RULES):
         groups = resource.all("spec.groups")
     elif str(resource.inputs.get("path", "")).startswith("config/prometheus/rules/"):
-        groups = listed(yaml.safe_load(resource.get("content", "")), "groups")
+        groups = listed(yaml.load(resource.get("content", ""), Loader=_Loader), "groups")  # noqa: S506 - a safe one
     for group in groups:
         yield from (rule for rule in listed(group, "rules") if isinstance(rule, Unknown) or dig(rule, "alert"))
