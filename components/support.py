@@ -47,6 +47,9 @@ BUILT: dict[str, frozenset[Capability]] = {
             _C.PIPELINES,
             _C.GPU_POOLS,
             _C.BATCH,
+            _C.BACKUP,
+            _C.SECRETS,
+            _C.FEATURE_STORE,
         }
     ),
     "aws": frozenset(),

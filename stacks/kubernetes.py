@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pulumi
 from pydantic import BaseModel
 
+from components.admission.kubernetes import Admission, AdmissionArgs
+from components.backup.kubernetes import Backup, BackupArgs
 from components.certificates.kubernetes import Certificates, CertificatesArgs
 from components.cluster import Cluster, Who
 from components.database.args import DatabaseArgs
 from components.database.kubernetes import Database
 from components.errors import PlanError
-from components.gateway.entrance import Entrance, EntranceArgs
+from components.features.kubernetes import APP as FEATURES
+from components.features.kubernetes import Features, FeaturesArgs
+from components.gateway.entrance import KEYS, Entrance, EntranceArgs
 from components.gateway.kubernetes import CERTIFICATE, Gateway, GatewayArgs
 from components.governance.system import AISystem, AISystemArgs
 from components.gpu.args import ACCELERATOR, GpuPoolsArgs, placement
-from components.gpu.kubernetes import VALUES as GPU_VALUES
 from components.gpu.kubernetes import GpuPools
 from components.monitoring.kubernetes import (
-    VALUES,
     Monitoring,
     MonitoringArgs,
     Promises,
@@ -34,6 +35,7 @@ from components.platform.kubernetes import Platform, PlatformArgs
 from components.platform.operators import OperatorSpace, OperatorSpaceArgs
 from components.platform.upstream import Upstream, UpstreamArgs
 from components.registry.kubernetes import NAME, Registry, RegistryArgs
+from components.secrets.kubernetes import Secrets, SecretsArgs
 from components.serving.args import serving_name
 from components.serving.kubernetes import Serving, ServingArgs
 from components.storage.objects import ObjectStore
@@ -42,9 +44,7 @@ from components.teams.kubernetes import Space
 from components.upstream.bill import piece
 from components.upstream.lock import NAME as LOCK
 from components.upstream.lock import LockError, read
-from components.upstream.mirror import Mirror, reference
 from components.upstream.selection import Selection, mirror_of, select
-from components.workload.images import RUNTIME
 from components.workload.job import FOLDER, Job, JobArgs
 from components.workload.pods import Resources
 from environments import Capability, EnvironmentSpec, Workspace
@@ -55,51 +55,16 @@ from environments.spec.system import SystemSpec
 from environments.spec.target import KubernetesTarget
 from environments.stages import ENTRIES
 from services.alerts.settings import Promise
+from services.batch.jobs import scoring_job
 from services.runner.requests import training_request, untrainable
-from services.scoring.settings import ScoringSettings
 from stacks.checks import asked, probability_range
 from stacks.contracts import KubernetesEnvironment
+from stacks.pieces import GRAFANA_ADMIN, MONITORING, VALUES_OF, images
 from stacks.providers import kubernetes
 
+BACKUP = "backup"
 UNOWNED = "nobody is named"
 DISCLOSURE = "the answer carries the header x-mlstrata-model, and consumers tell the people concerned"
-
-
-GRAFANA_ADMIN = "grafana-admin"
-MONITORING = "kube-prometheus-stack"
-VALUES_OF: dict[str, dict[str, Any]] = {
-    "cert-manager": {"crds": {"enabled": False}, "global": {"leaderElection": {"namespace": "cert-manager"}}},
-    # The definitions of the Gateway API and of Envoy Gateway come from a chart of their own.
-    "envoy-gateway": {"crds": {"enabled": False}},
-    MONITORING: VALUES,
-    **GPU_VALUES,
-    "grafana": {
-        # With no secret named the chart would make a password at each rendering.
-        "admin": {"existingSecret": GRAFANA_ADMIN},
-        "sidecar": {"dashboards": {"enabled": True, "label": "grafana_dashboard", "searchNamespace": "ALL"}},
-        "datasources": {
-            "datasources.yaml": {
-                "apiVersion": 1,
-                "datasources": [
-                    {
-                        "name": "Prometheus",
-                        "type": "prometheus",
-                        "url": "http://prometheus-operated:9090",
-                        "isDefault": True,
-                    }
-                ],
-            }
-        },
-    },
-    "seldon-core": {
-        # With a certificate made at each rendering, every plan would show a change.
-        "certManager": {"enabled": True},
-        "istio": {"enabled": False},
-        "ambassador": {"enabled": False},
-        "usageMetrics": {"enabled": False},
-    },
-}
-"""Values of the charts, by piece."""
 
 
 def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
@@ -153,8 +118,11 @@ class _Kubernetes:
         self._gateway()
         self._pipelines()
         self._gpu_pools()
+        self._admission()
         for system in spec.systems:
             self._system(system)
+        if "external-secrets" in self.selection:
+            self._secrets()
 
     def environment(self) -> KubernetesEnvironment:
         """Return what the stack exports."""
@@ -213,7 +181,8 @@ class _Kubernetes:
             return
         operator = piece("cloudnative-pg")
         after = [*self._upstream(operator.name).ready, *self.platform.ready, *self.watched]
-        callers = [pods(labels={"app.kubernetes.io/name": NAME})]
+        # All that a later stage or switch may bring, so that it changes nothing here.
+        callers = [*(pods(labels={"app.kubernetes.io/name": one}) for one in (NAME, BACKUP)), pods(labels=FEATURES)]
         database = Database("database", DatabaseArgs(self.cluster, callers, operator.namespace, after=after), self.opts)
         args = RegistryArgs(
             cluster=self.cluster,
@@ -224,6 +193,12 @@ class _Kubernetes:
         )
         registry = Registry("registry", args, self.opts)
         self.registered, self.urls["mlflow"] = registry.ready, registry.uri
+        after = [*self.platform.ready, *database.ready]
+        if Capability.BACKUP in self.spec.capabilities:
+            Backup(BACKUP, BackupArgs(self.cluster, self.store, "database", database.secret, after), self.opts)
+        if "feast" in self.selection:
+            after += self._upstream("feast").ready
+            Features("features", FeaturesArgs(self.cluster, self.store, "database", after), self.opts)
 
     def _gateway(self) -> None:
         self.entered: list[pulumi.Resource] = []
@@ -247,6 +222,8 @@ class _Kubernetes:
         kubeflow = self._upstream("kubeflow-pipelines")
         args = KubeflowArgs(self.cluster, kubeflow.piece.namespace, [*kubeflow.ready, *self.platform.ready])
         Kubeflow("pipelines", args, self.opts)
+        if "kuberay" in self.selection:
+            self._upstream("kuberay")
         self.urls["kubeflow"] = f"http://ml-pipeline.{kubeflow.piece.namespace}.svc:8888"
 
     def _gpu_pools(self) -> None:
@@ -255,6 +232,18 @@ class _Kubernetes:
         for name in ("nvidia-device-plugin", "dcgm-exporter"):
             self._upstream(name)
         GpuPools("gpu", GpuPoolsArgs(self.cluster, self.spec.gpu_pools, after=self.platform.ready), self.opts)
+
+    def _admission(self) -> None:
+        tagged = sorted({image for image in self.cluster.images.values() if "@sha256:" not in image})
+        Admission("admission", AdmissionArgs(self.cluster, tagged, self.platform.ready), self.opts)
+
+    def _secrets(self) -> None:
+        spaces = [one for space in self.spaces.values() for one in space.ready]
+        spaces += [one for space in self.operators.values() for one in space.ready]
+        after = [*self._upstream("external-secrets").ready, *self.platform.ready, *spaces]
+        # The public keys of tokens are no secret, and no Secret either.
+        references = [one for one in self.cluster.needed if one.name != KEYS]
+        Secrets("secrets", SecretsArgs(self.cluster, references, after), self.opts)
 
     # -- a system -----------------------------------------------------------------------------------------------------
 
@@ -310,21 +299,14 @@ class _Kubernetes:
 
     def _scoring(self, system: SystemSpec, after: Sequence[pulumi.Resource]) -> None:
         """Score a batch system's dataset, at its times; stacks.checks has seen that there is one that can be read."""
-        data = next((one for one in system.data if one.name == system.serving.input), system.training_data)
-        assert data is not None and data.source is not None  # noqa: PT018, S101
-        settings = ScoringSettings(
-            system=system.name,
-            source=data.source,
-            workdir=Path(FOLDER),
-            probability_range=probability_range(system),
-        )
+        job = scoring_job(system, root=Path(FOLDER), home=Path(FOLDER))
         asked = system.serving.resources
         args = self._job(
             system,
             after,
             part="scoring",
             module="services.scoring",
-            settings=_json(settings),
+            settings=_json(job),
             schedule=system.serving.schedule,
             resources=Resources(cpu=f"{round(asked.cpu * 1000)}m", memory=asked.memory, gpus=asked.gpu),
             placement=placement(asked.pool, asked.gpu),
@@ -396,19 +378,6 @@ class _Kubernetes:
             ),
             beneath,
         )
-
-
-def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | None) -> dict[str, str]:
-    """Return the images of typed objects by what runs in them: pinned by the bill, from the mirror if there is one."""
-    own = replace(RUNTIME, digest=digests.get(reference(RUNTIME)))
-    found = {"runtime": str(mirror.image(str(own)) if mirror else own)}
-    wanted = {
-        "postgres": ("postgres", "postgresql"),
-        "envoy": ("envoy-gateway", "envoy"),
-        "prometheus": (MONITORING, "prometheus/prometheus"),
-        "alertmanager": (MONITORING, "prometheus/alertmanager"),
-    }
-    return found | {what: str(selection[name].image(end)) for what, (name, end) in wanted.items() if name in selection}
 
 
 def _json(settings: BaseModel) -> str:

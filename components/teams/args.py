@@ -9,6 +9,9 @@ import pulumi
 
 from components.cluster import Cluster, Who
 
+OPERATORS = "mlstrata.io/operators"
+"""Label of namespaces in which upstream operators run, and nothing of people's own."""
+
 
 @dataclass(frozen=True)
 class SpaceArgs:

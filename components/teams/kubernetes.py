@@ -8,7 +8,7 @@ import pulumi
 
 from components.cluster import ClusterComponent
 from components.network.policies import default_deny, names
-from components.teams.args import SpaceArgs
+from components.teams.args import OPERATORS, SpaceArgs
 
 READ = ["get", "list", "watch"]
 MOST_PODS, MOST_VOLUMES, MOST_JOBS = 200, 30, 500
@@ -48,6 +48,8 @@ class Space(ClusterComponent):
         labels = {**levels, "pod-security.kubernetes.io/enforce-version": "latest"}
         if self.args.team:
             labels["mlstrata.io/team"] = self.args.team
+        if not self.args.bounded:
+            labels[OPERATORS] = "true"
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.space, "labels": labels}}
 
     def _quota(self) -> dict[str, Any]:

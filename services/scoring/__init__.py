@@ -1,1 +1,1 @@
-"""Batch scoring: a released model over a whole dataset, as a job."""
+"""Batch scoring on a cluster: a pod has no disk that stays, so version and output come from and go to MLflow."""

@@ -1,0 +1,116 @@
+"""What the API server itself refuses in an environment's namespaces, whoever asks: what went round the deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.cluster import Cluster, ClusterComponent
+from components.teams.args import OPERATORS
+
+KIND = "admissionregistration.k8s.io/v1"
+SYSTEM = "mlstrata.io/system"
+_LABELLED = f"has(object.metadata.labels) && '{SYSTEM}' in object.metadata.labels"
+_CONTAINERS = (
+    "object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : []) + "
+    "(has(object.spec.ephemeralContainers) ? object.spec.ephemeralContainers : [])"
+)
+
+
+@dataclass(frozen=True)
+class AdmissionArgs:
+    """Arguments of `Admission`.
+
+    Attributes:
+        cluster: Where.
+        tagged: Images that may run by their tag, as nobody has resolved their digest yet; none once all are locked.
+        after: What must be there before it.
+    """
+
+    cluster: Cluster
+    tagged: Sequence[str] = ()
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Admission(ClusterComponent):
+    """Rules that the API server holds: a serving resource says which system it serves, an image stays what it was."""
+
+    def __init__(self, name: str, args: AdmissionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("admission", name, args.cluster, opts)
+        for role, spec in {"serving": _serving(), "images": _images(args.tagged)}.items():
+            full = f"{args.cluster.namespace}-{role}"
+            policy = self.add(role, self._object("ValidatingAdmissionPolicy", full, spec), after=args.after)
+            ours = {
+                "matchLabels": {"mlstrata.io/environment": args.cluster.environment},
+                # The namespaces of upstream operators run what their charts name; people's own are held to this.
+                "matchExpressions": [{"key": OPERATORS, "operator": "DoesNotExist"}],
+            }
+            binding = {
+                "policyName": full,
+                "validationActions": ["Deny"],
+                "matchResources": {"namespaceSelector": ours},
+            }
+            self.add(f"{role}-binding", self._object("ValidatingAdmissionPolicyBinding", full, binding), after=[policy])
+        self.register_outputs({})
+
+    def _object(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        return {"apiVersion": KIND, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def _serving() -> dict[str, Any]:
+    """Return the rule that whatever serves is of a declared system: nothing else is judged under the AI Act."""
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": {
+            "resourceRules": [
+                _rule("machinelearning.seldon.io", ["v1"], ["seldondeployments"]),
+                _rule("serving.kserve.io", ["v1beta1"], ["inferenceservices"]),
+            ]
+        },
+        "validations": [
+            {
+                "expression": _LABELLED,
+                "message": f"what serves predictions must say for which AI system: label {SYSTEM}; declare the system "
+                "in the environment's file and deploy it from there",
+                "reason": "Forbidden",
+            }
+        ],
+    }
+
+
+def _images(tagged: Sequence[str]) -> dict[str, Any]:
+    """Return the rule that an image is named by its digest, or is one that is known to have none yet."""
+    listed = ", ".join(f"'{image}'" for image in sorted(tagged))
+    pinned = r"c.image.matches('@sha256:[0-9a-f]{64}$')"
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": {
+            "resourceRules": [
+                _rule("", ["v1"], ["pods"]),
+            ]
+        },
+        "variables": [
+            {"name": "containers", "expression": _CONTAINERS},
+            # An empty list has no type of its own.
+            {"name": "tagged", "expression": f"[{listed}]" if tagged else "['']"},
+        ],
+        "validations": [
+            {
+                "expression": f"variables.containers.all(c, {pinned} || c.image in variables.tagged)",
+                "message": "an image named by its tag can change under the same name; name it by digest, @sha256:…",
+                "reason": "Forbidden",
+            }
+        ],
+    }
+
+
+def _rule(group: str, versions: list[str], resources: list[str]) -> dict[str, Any]:
+    return {
+        "apiGroups": [group],
+        "apiVersions": versions,
+        "operations": ["CREATE", "UPDATE"],
+        "resources": resources,
+    }

@@ -1,0 +1,1 @@
+"""Secrets as references to the store of an organisation."""

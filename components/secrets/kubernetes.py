@@ -1,0 +1,54 @@
+"""The secrets that an environment refers to, each taken from the organisation's store by External Secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster import Cluster, ClusterComponent, SecretReference
+
+STORE = "mlstrata"
+"""The ClusterSecretStore that the organisation makes: only it knows where its secrets are, and how to get in."""
+
+
+@dataclass(frozen=True)
+class SecretsArgs:
+    """Arguments of `Secrets`.
+
+    Attributes:
+        cluster: Where.
+        references: What is read.
+        after: What must be there before it: External Secrets, the namespaces.
+    """
+
+    cluster: Cluster
+    references: Sequence[SecretReference]
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Secrets(ClusterComponent):
+    """One ExternalSecret for each secret: the store's `<environment>/<secret>`, one property a key."""
+
+    def __init__(self, name: str, args: SecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("secrets", name, args.cluster, opts)
+        keys: dict[tuple[str, str], set[str]] = {}
+        for one in args.references:
+            keys.setdefault((one.namespace, one.name), set()).update(one.keys)
+        for (namespace, secret), wanted in sorted(keys.items()):
+            at = f"{args.cluster.environment}/{secret}"
+            spec = {
+                "refreshInterval": "1h",
+                "secretStoreRef": {"kind": "ClusterSecretStore", "name": STORE},
+                "target": {"name": secret, "creationPolicy": "Owner"},
+                "data": [{"secretKey": key, "remoteRef": {"key": at, "property": key}} for key in sorted(wanted)],
+            }
+            manifest = {
+                "apiVersion": "external-secrets.io/v1",
+                "kind": "ExternalSecret",
+                "metadata": {"name": secret, "namespace": namespace},
+                "spec": spec,
+            }
+            self.add(f"{namespace}-{secret}", manifest, after=args.after)
+        self.register_outputs({})

@@ -1,0 +1,62 @@
+"""What the upstream pieces of a cluster are told: values of charts, and the images of what we declare ourselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from components.gpu.kubernetes import VALUES as GPU_VALUES
+from components.monitoring.kubernetes import VALUES
+from components.upstream.mirror import Mirror, reference
+from components.upstream.selection import Selection
+from components.workload.images import RUNTIME
+
+GRAFANA_ADMIN = "grafana-admin"
+MONITORING = "kube-prometheus-stack"
+VALUES_OF: dict[str, dict[str, Any]] = {
+    "cert-manager": {"crds": {"enabled": False}, "global": {"leaderElection": {"namespace": "cert-manager"}}},
+    # The definitions of the Gateway API and of Envoy Gateway come from a chart of their own.
+    "envoy-gateway": {"crds": {"enabled": False}},
+    MONITORING: VALUES,
+    **GPU_VALUES,
+    "grafana": {
+        # With no secret named the chart would make a password at each rendering.
+        "admin": {"existingSecret": GRAFANA_ADMIN},
+        "sidecar": {"dashboards": {"enabled": True, "label": "grafana_dashboard", "searchNamespace": "ALL"}},
+        "datasources": {
+            "datasources.yaml": {
+                "apiVersion": 1,
+                "datasources": [
+                    {
+                        "name": "Prometheus",
+                        "type": "prometheus",
+                        "url": "http://prometheus-operated:9090",
+                        "isDefault": True,
+                    }
+                ],
+            }
+        },
+    },
+    "seldon-core": {
+        # With a certificate made at each rendering, every plan would show a change.
+        "certManager": {"enabled": True},
+        "istio": {"enabled": False},
+        "ambassador": {"enabled": False},
+        "usageMetrics": {"enabled": False},
+    },
+}
+"""Values of the charts, by piece."""
+
+
+def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | None) -> dict[str, str]:
+    """Return the images of typed objects by what runs in them: pinned by the bill, from the mirror if there is one."""
+    own = replace(RUNTIME, digest=digests.get(reference(RUNTIME)))
+    found = {"runtime": str(mirror.image(str(own)) if mirror else own)}
+    wanted = {
+        "postgres": ("postgres", "postgresql"),
+        "envoy": ("envoy-gateway", "envoy"),
+        "prometheus": (MONITORING, "prometheus/prometheus"),
+        "alertmanager": (MONITORING, "prometheus/alertmanager"),
+    }
+    return found | {what: str(selection[name].image(end)) for what, (name, end) in wanted.items() if name in selection}

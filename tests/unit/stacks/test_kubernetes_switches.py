@@ -1,0 +1,104 @@
+"""What an environment on a cluster adds when it is switched on: backups, features, the organisation's secrets."""
+
+from functools import cache
+from pathlib import Path
+
+import pulumi
+
+from components.upstream.bill import piece
+from environments import EnvironmentSpec, Workspace, load
+from stacks.program import plan
+from tests.support.recorded import Graph, record
+
+ROOT = Path(__file__).parents[3]
+DEV = ROOT / "environments/dev.yaml"
+
+
+def graph_of(**changes) -> Graph:
+    values = load(DEV).model_dump(mode="json", by_alias=True)
+    spec = EnvironmentSpec.model_validate({**values, **changes})
+
+    def program() -> None:
+        for name, value in plan(spec, Workspace(ROOT)).items():
+            pulumi.export(name, value)
+
+    return record(program, stack="dev")
+
+
+@cache
+def plain() -> Graph:
+    return graph_of()
+
+
+@cache
+def switched() -> Graph:
+    on = ["backup", "secrets", "feature_store", "distributed_training"]
+    return graph_of(capabilities={"on": on, "off": ["catalog"]})
+
+
+def test_switching_on_changes_nothing_that_is_there():
+    later = {one.urn: (one.parent, one.inputs) for one in switched().resources}
+    for one in plain().resources:
+        assert later[one.urn] == (one.parent, one.inputs), one.name
+    assert len(later) > len(plain().resources)
+
+
+def test_each_secret_that_is_referred_to_comes_from_the_organisations_store():
+    graph = switched()
+    taken = {
+        (one.inputs["metadata"]["namespace"], one.inputs["metadata"]["name"]): {
+            entry["secretKey"] for entry in one.inputs["spec"]["data"]
+        }
+        for one in graph.all("ExternalSecret")
+    }
+    asked = {(one["namespace"], one["name"]): set(one["keys"]) for one in graph.exports["references"]}
+    assert taken == {at: keys for at, keys in asked.items() if at[1] != "token-keys"}
+    assert ("mlstrata-dev", "mlflow-access") in taken
+
+
+def test_a_backup_reads_its_dump_back_before_it_is_sent():
+    job = switched().one("CronJob", "backup").inputs["spec"]
+    pod = job["jobTemplate"]["spec"]["template"]["spec"]
+    script = pod["initContainers"][0]["args"][0]
+    assert script.index("pg_dump") < script.index("pg_restore --list")
+    assert pod["containers"][0]["args"][1] == "--to=s3://example-mlstrata-dev/backups/database"
+    assert job["timeZone"] == "Etc/UTC"
+
+
+def test_the_database_lets_in_exactly_its_clients():
+    (opening,) = [one for one in switched().all("NetworkPolicy") if one.name == "database-callers"]
+    (rule,) = opening.inputs["spec"]["ingress"]
+    labels = [peer.get("podSelector", {}).get("matchLabels") for peer in rule["from"]]
+    assert {"app.kubernetes.io/name": "mlflow"} in labels
+    assert {"app.kubernetes.io/name": "backup"} in labels
+    assert rule["ports"] == [{"port": 5432, "protocol": "TCP"}]
+
+
+def test_admission_names_each_image_that_has_no_digest_yet():
+    policy = plain().one("ValidatingAdmissionPolicy", "admission-images").inputs["spec"]
+    tagged = next(one["expression"] for one in policy["variables"] if one["name"] == "tagged")
+    assert "ghcr.io/mlstrata/runtime" in tagged
+    binding = plain().one("ValidatingAdmissionPolicyBinding", "admission-images-binding").inputs["spec"]
+    assert binding["validationActions"] == ["Deny"]
+    spaces = {one.inputs["metadata"]["name"]: one.inputs["metadata"]["labels"] for one in plain().all("Namespace")}
+    held = {name for name, labels in spaces.items() if "mlstrata.io/operators" not in labels}
+    assert held == {"mlstrata-dev", "mlstrata-dev-lending", "mlstrata-dev-service-desk"}
+
+
+def test_everything_comes_from_the_mirror_where_there_is_one():
+    mirror = {"registry": "registry.example.com/mlstrata", "files": "https://files.example.com/mlstrata"}
+    graph = graph_of(mirror=mirror)
+    for one in graph.all("Release"):
+        assert one.inputs["chart"].startswith("oci://registry.example.com/mlstrata/charts/"), one.name
+    for one in [*graph.all("ConfigFile"), *graph.all("Directory")]:
+        assert str(one.inputs).count("https://files.example.com/mlstrata/"), one.name
+    deployment = graph.one("Deployment", "mlflow").inputs["spec"]["template"]["spec"]
+    assert deployment["containers"][0]["image"].startswith("registry.example.com/mlstrata/ghcr.io/mlstrata/runtime")
+
+
+def test_a_denied_licence_leaves_its_piece_out():
+    licences = {"deny": ["AGPL-3.0-only", "BUSL-1.1"]}
+    names = {one.name for one in graph_of(licences=licences).all("Release")}
+    assert piece("grafana").licence == "AGPL-3.0-only"
+    assert "grafana" not in names
+    assert "grafana" in {one.name for one in plain().all("Release")}
