@@ -34,6 +34,8 @@ from services.runner.problems import plain
 
 BODY = 1024 * 1024
 """Largest request body, in bytes."""
+EVENTS_BYTES = 64 * 1024 * 1024
+"""Size from which on events from elsewhere begin a new file: who may tell must not be able to fill the disk."""
 COOKIE = "mlstrata-catalog"
 HOSTS = ["127.0.0.1", "localhost"]
 """Names under which it answers: a page elsewhere whose name was bent to this machine gets nothing."""
@@ -131,7 +133,7 @@ class Service:
             raise HTTPException(422, plain(error)) from error
         except ValueError as error:
             raise HTTPException(400, "the body is no JSON document") from error
-        await run_in_threadpool(append, self._settings.events, event)
+        await run_in_threadpool(append, self._settings.events, event, most=EVENTS_BYTES)
         self._reader.forget()
         self._requests.count("events", 201)
         return Response(status_code=201, headers=HEADERS)

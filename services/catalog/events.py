@@ -111,13 +111,20 @@ class Elsewhere(BaseModel):
     outputs: tuple[tuple[str, str], ...]
 
 
-def append(path: Path, event: dict[str, Any]) -> None:
+def append(path: Path, event: dict[str, Any], *, most: int | None = None) -> None:
     """Add an event to a file, on disk when this returns; one write, so that lines of two writers never mix.
+
+    Args:
+        path: The file; made when absent, readable by its owner only.
+        event: The event.
+        most: Bytes from which on the file is put aside as FILE.1, in place of the one before; None: it only grows.
 
     Raises:
         OSError: It cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if most is not None and path.exists() and path.stat().st_size >= most:
+        path.replace(path.with_name(f"{path.name}.1"))
     line = json.dumps(event, sort_keys=True, separators=(",", ":")) + "\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

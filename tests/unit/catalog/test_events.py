@@ -170,6 +170,15 @@ def test_lineage_begins_before_the_source_where_a_job_elsewhere_told_of_it(tmp_p
     assert {end for edge in edges for end in edge} <= {node.id for node in found.nodes}
 
 
+def test_a_file_of_events_from_elsewhere_has_an_end(tmp_path):
+    path = tmp_path / "others.jsonl"
+    for _ in range(50):
+        append(path, event(), most=2000)
+    assert path.stat().st_size < 3000
+    assert (tmp_path / "others.jsonl.1").stat().st_size < 3000
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["others.jsonl", "others.jsonl.1"]
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
