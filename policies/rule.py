@@ -9,7 +9,7 @@ from enum import StrEnum
 from environments import Stage
 from policies.dates import Calendar, Duty
 from policies.facts import Environment
-from policies.graph import Graph, Resource, System
+from policies.graph import PART_LABEL, Graph, Resource, System
 from policies.remedy import Remedy
 from policies.world import World
 
@@ -91,6 +91,24 @@ Verdicts = Iterable[Verdict]
 def fails(reason: str, fix: str, at: str = "", subject: str = "") -> Verdict:
     """Return a violation."""
     return Verdict(Outcome.FAIL, reason, fix, at, subject)
+
+
+def undeployed(declared: str, does: str, at: str, *, part: str = "", capability: str = "", fix: str = "") -> Verdict:
+    """Return the violation of every infrastructure duty: it is declared, and no resource does it.
+
+    Args:
+        declared: What asks for it, such as `a kill switch is declared`.
+        does: What nothing deployed does, such as `is one`.
+        at: Where the environment's file asks for it, as of a `Verdict`.
+        part: The part a resource plays that does it, as its label says.
+        capability: The capability that brings one.
+        fix: What to deploy, where that is more than one resource of that part.
+    """
+    label = f", labelled {PART_LABEL}: {part}" if part else ""
+    brings = f"; the capability `{capability}` brings it" if capability else ""
+    return Verdict(
+        Outcome.FAIL, f"{declared}, and nothing deployed {does}", f"{fix or 'deploy one'}{label}{brings}", at
+    )
 
 
 def unknown(reason: str, fix: str = "", at: str = "") -> Verdict:

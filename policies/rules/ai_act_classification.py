@@ -19,6 +19,7 @@ from policies.rule import (
     not_applicable,
     passes,
     spares,
+    undeployed,
     violates,
 )
 from policies.samples import HIGH_RISK, LIMITED, labels
@@ -85,10 +86,12 @@ def _safeguards(system: System, _: Context) -> Verdicts:
     if not makes:
         yield not_applicable("it makes no images, sounds or films")
     elif not system.part("content-filter"):
-        yield fails(
-            "it makes content, and nothing deployed keeps it from making intimate or abusive material",
-            "deploy a filter of its output, labelled mlstrata.io/part: content-filter",
+        yield undeployed(
+            "it makes content",
+            "keeps it from making intimate or abusive material",
             "model",
+            part="content-filter",
+            fix="deploy a filter of its output",
         )
 
 

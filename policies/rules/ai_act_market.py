@@ -20,6 +20,7 @@ from policies.rule import (
     not_applicable,
     passes,
     spares,
+    undeployed,
     violates,
 )
 from policies.samples import HIGH_RISK, LIMITED, labels
@@ -47,10 +48,12 @@ def _marked(system: System, _: Context) -> Verdicts:
     if system.get("model.task") != "generation" and str(system.get("model.modality")) not in {"video", "audio"}:
         yield not_applicable("it makes no content")
     elif not system.part("content-marker"):
-        yield fails(
-            "it makes content, and nothing deployed marks it as artificial (Art. 50(2))",
-            "mark its output, by a part labelled mlstrata.io/part: content-marker",
+        yield undeployed(
+            "it makes content",
+            "marks it as artificial (Art. 50(2))",
             "model",
+            part="content-marker",
+            fix="deploy what marks its output",
         )
 
 
@@ -64,13 +67,11 @@ def _post_market(system: System, context: Context) -> Verdicts:
 
 def _without_alerts(system: System, context: Context) -> Iterator[Verdict]:
     if not alerting_on(context.graph, system, "drift"):
-        yield fails(
-            "no deployed alert watches its inputs for drift (Art. 72)",
-            "deploy one; the capability `monitoring` brings it",
-            "monitor.drift",
+        yield undeployed(
+            "its inputs must be watched for drift (Art. 72)", "alerts on it", "monitor.drift", capability="monitoring"
         )
     if not alerting_on(context.graph, system, "error", "slow", "latency", "availab", "budget"):
-        yield fails("no deployed alert watches how it performs (Art. 72)", "deploy one", "serving.sla")
+        yield undeployed("its performance must be watched (Art. 72)", "alerts on it", "serving.sla")
 
 
 def _incidents(system: System, context: Context) -> Verdicts:
@@ -81,10 +82,11 @@ def _incidents(system: System, context: Context) -> Verdicts:
             "documents",
         )
     if not context.graph.part("alert-route") and not context.graph.part("monitoring"):
-        yield fails(
-            "no deployed route carries an alert to a person (Art. 73)",
-            "deploy one, labelled mlstrata.io/part: alert-route",
+        yield undeployed(
+            "somebody must hear of a serious incident (Art. 73)",
+            "carries an alert to a person",
             "oversight",
+            part="alert-route",
         )
 
 

@@ -17,6 +17,7 @@ from policies.rule import (
     not_applicable,
     passes,
     spares,
+    undeployed,
     violates,
 )
 from policies.samples import HIGH_RISK, labels, workload
@@ -36,10 +37,12 @@ def _kill_switch(system: System, _: Context) -> Verdicts:
             "no way to stop it is declared (Art. 14(4)(e))", "oversight.kill_switch: true", "oversight.kill_switch"
         )
     elif serving(system) and not system.part("kill-switch"):
-        yield fails(
-            "a kill switch is declared, and nothing deployed is one",
-            "deploy the route or job that stops it, labelled mlstrata.io/part: kill-switch",
+        yield undeployed(
+            "a kill switch is declared",
+            "is one",
             "oversight.kill_switch",
+            part="kill-switch",
+            fix="deploy the route or job that stops it",
         )
 
 

@@ -21,6 +21,7 @@ from policies.rule import (
     not_applicable,
     passes,
     spares,
+    undeployed,
     violates,
 )
 from policies.samples import HIGH_RISK
@@ -44,10 +45,12 @@ def _logging(system: System, context: Context) -> Verdicts:
                 "serving",
             )
     if not recorders(context.graph):
-        yield fails(
-            "nothing deployed takes in what is recorded (Art. 12)",
-            "deploy a recorder, labelled mlstrata.io/part: recorder; the capability `recording` brings it",
+        yield undeployed(
+            "its requests must be recorded (Art. 12)",
+            "takes the records in",
             "/capabilities",
+            part="recorder",
+            capability="recording",
         )
 
 
@@ -74,10 +77,12 @@ def _log_retention(context: Context) -> Verdicts:
                 subject=resource.name,
             )
     if not found:
-        yield fails(
-            "retention is declared, and nothing deployed keeps logs or predictions",
-            "deploy the store, labelled mlstrata.io/part: predictions or logs",
+        yield undeployed(
+            "retention is declared",
+            "keeps logs or predictions",
             "/retention",
+            part="predictions or logs",
+            fix="deploy the store",
         )
 
 
@@ -109,10 +114,12 @@ def _document_retention(context: Context) -> Verdicts:
                 subject=lock.name,
             )
     if not locks:
-        yield fails(
-            "nothing deployed keeps documents for ten years where nobody can delete them (Art. 18)",
-            f"deploy a store whose objects are locked for {TEN_YEARS} days",
+        yield undeployed(
+            "documents are to be kept for ten years (Art. 18)",
+            "keeps them where nobody can delete them",
             "/retention.documents",
+            part="documents",
+            fix=f"deploy a store whose objects are locked for {TEN_YEARS} days",
         )
 
 

@@ -18,6 +18,7 @@ from policies.rule import (
     not_applicable,
     passes,
     spares,
+    undeployed,
     violates,
 )
 from policies.stores import (
@@ -51,10 +52,11 @@ def _encrypted(context: Context) -> Verdicts:
         yield not_applicable("no deployed store is labelled as one of personal data")
         return
     if not stores:
-        yield fails(
-            f"{declared[0].name} declares personal data, and no deployed store is labelled as one of it",
-            f"deploy it with a key of your own and label it {CLASSIFICATION}: personal",
+        yield undeployed(
+            f"{declared[0].name} declares personal data",
+            "is labelled as a store of it",
             f"/systems.{declared[0].index}.data",
+            fix=f"deploy it with a key of your own and label it {CLASSIFICATION}: personal",
         )
     for store in stores:
         if not own_key(store, graph):

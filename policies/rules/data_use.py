@@ -23,6 +23,7 @@ from policies.rule import (
     not_applicable,
     passes,
     spares,
+    undeployed,
     violates,
 )
 from policies.samples import HIGH_RISK, LIMITED, TODAY, running
@@ -74,10 +75,12 @@ def _isolated(context: Context) -> Verdicts:
         return
     stores = context.graph.part("protected")
     if not stores:
-        yield fails(
-            f"{special[0].name} declares special categories, and no deployed store keeps them apart",
-            "deploy a restricted store, labelled mlstrata.io/part: protected",
+        yield undeployed(
+            f"{special[0].name} declares special categories",
+            "keeps them apart",
             f"/systems.{special[0].index}.data",
+            part="protected",
+            fix="deploy a restricted store",
         )
     for store in stores:
         if store.type.startswith(STORES) and not own_key(store, context.graph):

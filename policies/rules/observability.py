@@ -11,10 +11,10 @@ from policies.rule import (
     Severity,
     Verdicts,
     cannot_tell,
-    fails,
     not_applicable,
     passes,
     spares,
+    undeployed,
     violates,
 )
 from policies.samples import HIGH_RISK, LIMITED
@@ -35,18 +35,16 @@ def _scraped(system: System, _: Context) -> Verdicts:
         return
     files = [one for one in system.of(LOCAL_FILE) if str(one.get("path", "")).startswith(LOCAL_TARGETS)]
     if not system.of(*MONITORS) and not files:
-        yield fails("nothing scrapes its metrics", "add a ServiceMonitor or PodMonitor with its label", "serving")
+        yield undeployed(
+            "it serves", "scrapes its metrics", "serving", fix="deploy a ServiceMonitor or PodMonitor with its label"
+        )
 
 
 def _drift(system: System, context: Context) -> Verdicts:
     if not serving(system):
         yield not_applicable("nothing answers for it")
     elif not alerting_on(context.graph, system, "drift"):
-        yield fails(
-            "drift is declared in monitor.drift, and no deployed alert watches for it",
-            "deploy one; the capability `monitoring` brings it",
-            "monitor.drift",
-        )
+        yield undeployed("drift is declared in monitor.drift", "alerts on it", "monitor.drift", capability="monitoring")
 
 
 _RULE = "kubernetes:monitoring.coreos.com/v1:PrometheusRule"

@@ -18,7 +18,7 @@ from policies.samples import TODAY, compliant
 
 RULES_FOLDER = Path(__file__).parents[2] / "policies" / "rules"
 FIXTURE_HELPERS = {"_cases", "_reviewed", "_rule", "_image"}
-SAYING = {"fails", "live", "unknown", "not_applicable"}
+SAYING = {"fails", "live", "undeployed", "unknown", "not_applicable"}
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
