@@ -50,7 +50,9 @@ BILL: tuple[Piece, ...] = (
         crd_source=Chart("oci://docker.io/envoyproxy", "gateway-crds-helm", "v1.9.0"),
         crds=(
             *_crds("gateway.networking.k8s.io", "backendtlspolicies", "gatewayclasses", "gateways"),
-            *_crds("gateway.networking.k8s.io", "grpcroutes", "httproutes", "referencegrants"),
+            *_crds("gateway.networking.k8s.io", "grpcroutes", "httproutes", "listenersets", "referencegrants"),
+            *_crds("gateway.networking.k8s.io", "tcproutes", "tlsroutes", "udproutes"),
+            *_crds("gateway.networking.x-k8s.io", "xbackends", "xbackendtrafficpolicies", "xmeshes"),
             *_crds("gateway.envoyproxy.io", "backends", "backendtrafficpolicies", "clienttrafficpolicies"),
             *_crds("gateway.envoyproxy.io", "envoyextensionpolicies", "envoypatchpolicies", "envoyproxies"),
             *_crds("gateway.envoyproxy.io", "httproutefilters", "securitypolicies"),

@@ -13,7 +13,7 @@ from components.upstream.piece import Chart, Image, Kustomization, Manifest, Pie
 ROOT = Path(__file__).parents[4]
 SPDX = {"Apache-2.0", "AGPL-3.0-only", "GPL-2.0-only", "PostgreSQL"}
 # Names of definitions that must be known for an upgrade to keep them; read in the projects' own files.
-PLURAL = re.compile(r"[a-z0-9]+\.[a-z0-9.-]+\.[a-z0-9]+")
+PLURAL = re.compile(r"[a-z0-9]+(\.[a-z0-9-]+)+")
 
 
 @pytest.mark.parametrize("one", BILL, ids=lambda one: one.name)

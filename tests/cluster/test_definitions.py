@@ -1,0 +1,28 @@
+"""The bill of materials and the definitions of the operators' own files name the same kinds, at the same version."""
+
+from pathlib import Path
+
+import pytest
+
+from components.upstream.bill import piece
+from components.upstream.piece import ordered
+from tests.support.cluster import programs
+from tests.support.definitions import OURS, definitions
+
+FILE = Path(__file__).parents[2] / "tools/control-plane/definitions.txt"
+LISTED = [line.split() for line in FILE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize(("name", "version"), [(name, version) for name, _, version, _, _ in LISTED])
+def test_the_definitions_are_of_the_version_that_users_get(name: str, version: str):
+    assert ordered(piece(name).version) == ordered(version)
+
+
+@pytest.mark.parametrize(("name", "version"), [(name, version) for name, _, version, _, _ in LISTED])
+def test_the_bill_names_each_definition_and_no_other(name: str, version: str):
+    there = {found for found, _ in definitions(programs() / "definitions" / f"{name}-{version}")}
+    assert there == set(piece(name).crds)
+
+
+def test_ours_are_those_of_pieces_whose_own_cannot_be_had():
+    assert {name for name, _ in definitions(OURS)} == set(piece("seldon-core").crds)

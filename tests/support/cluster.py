@@ -1,0 +1,232 @@
+"""A real Kubernetes control plane on this machine: etcd, API server, controllers and scheduler, no containers.
+
+Its programs come from `tools/install-control-plane`. There are no nodes, or KWOK's: they run nothing and say they do.
+"""
+
+import base64
+import ctypes
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from components.supervision.sockets import pick
+
+ROOT = Path(__file__).parents[2]
+INSTALL = ROOT / "tools/install-control-plane"
+ADMIN = "admin"
+Json = dict[str, Any]
+_DIE_WITH_PARENT, _PR_SET_PDEATHSIG = signal.SIGKILL, 1
+
+
+def programs() -> Path:
+    """Return the folder of the control plane's programs; skip, saying what to run, where they are not built."""
+    done = subprocess.run([str(INSTALL), "--where"], capture_output=True, text=True, check=True)
+    folder = Path(done.stdout.strip())
+    wanted = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+    missing = [name for name in wanted if not (folder / name).exists()]
+    if missing or not shutil.which("kubectl"):
+        pytest.skip(f"no control plane ({', '.join(missing) or 'kubectl'}): run tools/install-control-plane")
+    return folder
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What kubectl answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Cluster:
+    """A control plane with its own folder, ports and administrator."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.folder = home, programs()
+        self.tokens = {ADMIN: secrets.token_hex(16)}
+        self.processes: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self.kubeconfig = home / "kubeconfig"
+
+    def start(self) -> None:
+        """Start everything and wait until it answers."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        client, peer, self.port = (_free() for _ in range(3))
+        key = self.home / "accounts.key"
+        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+        tokens = self.home / "tokens.csv"
+        tokens.write_text(f'{self.tokens[ADMIN]},{ADMIN},{ADMIN},"system:masters"\n', encoding="utf-8")
+        tokens.chmod(0o600)
+        etcd, peers = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
+        self._run(
+            "etcd",
+            f"--data-dir={self.home}/etcd",
+            f"--listen-client-urls={etcd}",
+            f"--advertise-client-urls={etcd}",
+            f"--listen-peer-urls={peers}",
+            f"--initial-advertise-peer-urls={peers}",
+            f"--initial-cluster=default={peers}",
+        )
+        self._run(
+            "kube-apiserver",
+            f"--etcd-servers={etcd}",
+            f"--secure-port={self.port}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--cert-dir={self.home}/certificates",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+            f"--service-account-issuer=https://127.0.0.1:{self.port}",
+            f"--token-auth-file={tokens}",
+            "--authorization-mode=RBAC",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--allow-privileged=true",
+            "--endpoint-reconciler-type=none",
+        )
+        self._configure()
+        self._wait("the API server", lambda: self._get("/readyz") == "ok", 60)
+        self._run(
+            "kube-controller-manager",
+            f"--kubeconfig={self.kubeconfig}",
+            f"--service-account-private-key-file={key}",
+            "--controllers=*,-node-ipam-controller,-service-lb-controller,-node-route-controller,-cloud-node-lifecycle-controller",
+            "--leader-elect=false",
+            "--secure-port=0",
+            "--concurrent-resource-quota-syncs=2",
+        )
+        self._run("kube-scheduler", f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
+        self._wait("the default account", lambda: self.kubectl("get", "sa", "default", "-n", "default").code == 0, 40)
+
+    def pretend_nodes(self) -> None:
+        """Start KWOK, which says for every node and pod that it runs."""
+        stages = Path(__file__).with_name("kwok_stages.yaml")
+        self._run("kwok", f"--kubeconfig={self.kubeconfig}", "--manage-all-nodes=true", f"--config={stages}")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        found = self.folder / program
+        command = str(found) if found.exists() else str(shutil.which(program))
+        log = (self.home / f"{program}.log").open("wb")
+        process = subprocess.Popen(
+            [command, *arguments],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it makes one system call
+        )
+        log.close()
+        self.processes.append((program, process))
+
+    def _configure(self) -> None:
+        cluster = {"server": f"https://127.0.0.1:{self.port}", "insecure-skip-tls-verify": True}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": ADMIN, "user": {"token": self.tokens[ADMIN]}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": ADMIN}}],
+        }
+        self.kubeconfig.write_text(yaml.safe_dump(document), encoding="utf-8")
+        self.kubeconfig.chmod(0o600)
+
+    def _get(self, path: str) -> str:
+        try:
+            address = f"https://127.0.0.1:{self.port}{path}"
+            headers = {"Authorization": f"Bearer {self.tokens[ADMIN]}"}
+            return httpx.get(address, headers=headers, verify=False, timeout=5).text  # noqa: S501 - its own certificate
+        except httpx.HTTPError:
+            return ""
+
+    def _wait(self, what: str, condition: Any, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            for program, process in self.processes:
+                assert process.poll() is None, f"{program} ended: {self.log(program)[-2000:]}"
+            assert time.monotonic() < end, f"{what} did not come: {self.log('kube-apiserver')[-2000:]}"
+            time.sleep(0.1)
+
+    def log(self, program: str) -> str:
+        """Return what a program wrote."""
+        return (self.home / f"{program}.log").read_text(encoding="utf-8", errors="replace")
+
+    def stop(self) -> None:
+        """End what was started, the last first."""
+        # They keep nothing that outlives the test, and a graceful end would wait for each other's.
+        for _, process in reversed(self.processes):
+            process.kill()
+            process.wait(10)
+
+    def kubectl(self, *arguments: str, stdin: str = "", seconds: float = 60) -> Answer:
+        """Run kubectl as the administrator."""
+        done = subprocess.run(
+            ["kubectl", *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def apply(self, objects: Iterable[Mapping[str, Any]], *options: str) -> Answer:
+        """Apply objects server-side with strict validation of every field, several at once."""
+        text = yaml.safe_dump_all([dict(one) for one in objects], sort_keys=False)
+        strict = ("--server-side", "--validate=strict", "--field-manager=mlstrata", "--force-conflicts")
+        return self.kubectl("apply", *strict, *options, "-f", "-", stdin=text, seconds=120)
+
+    def must(self, objects: Sequence[Mapping[str, Any]], *options: str) -> None:
+        """Apply objects; each must be taken, and none may carry a warning of Pod Security."""
+        answer = self.apply(objects, *options)
+        assert answer.code == 0, answer.err
+        assert "would violate PodSecurity" not in answer.err, answer.err
+
+    def can(self, account: str, verb: str, resource: str, namespace: str, *options: str) -> bool:
+        """Ask whether an account `namespace:name`, or a user, may do something."""
+        user = f"--as=system:serviceaccount:{account}" if ":" in account else f"--as={account}"
+        answer = self.kubectl("auth", "can-i", verb, resource, "-n", namespace, user, *options)
+        assert answer.out.strip() in {"yes", "no"}, answer.err
+        return answer.out.strip() == "yes"
+
+    def get(self, kind: str, name: str, namespace: str = "default") -> Json:
+        """Return an object; it must be there."""
+        answer = self.kubectl("get", kind, name, "-n", namespace, "-o", "json")
+        assert answer.code == 0, answer.err
+        found: Json = answer.json
+        return found
+
+    def eventually(self, what: str, condition: Any, seconds: float = 30) -> float:
+        """Wait until a condition holds; return the seconds it took."""
+        begun = time.monotonic()
+        self._wait(what, condition, seconds)
+        return time.monotonic() - begun
+
+
+def secret(text: str) -> str:
+    """Return a value as a Secret's data has it."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def _free() -> int:
+    return pick(set())
+
+
+def _die_with_parent() -> None:
+    # A test run that is killed takes its control plane with it.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _DIE_WITH_PARENT)

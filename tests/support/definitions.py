@@ -1,0 +1,30 @@
+"""The custom resource definitions of the operators, as their own files have them, and ours of what cannot be had."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+OURS = Path(__file__).parents[1] / "cluster/definitions"
+_NAME = re.compile(r"(?m)^metadata:(?: *\{|\n(?:^  .*\n)*?^  )name: ([a-z0-9.-]+)")
+# Kinds that an environment makes; an API server takes seconds for each of the larger definitions.
+USED = {
+    *("certificates.cert-manager.io", "issuers.cert-manager.io", "clusterissuers.cert-manager.io"),
+    *("gatewayclasses.gateway.networking.k8s.io", "gateways.gateway.networking.k8s.io"),
+    *("httproutes.gateway.networking.k8s.io", "referencegrants.gateway.networking.k8s.io"),
+    *("backends.gateway.envoyproxy.io", "backendtrafficpolicies.gateway.envoyproxy.io"),
+    *("clienttrafficpolicies.gateway.envoyproxy.io", "envoyproxies.gateway.envoyproxy.io"),
+    *("securitypolicies.gateway.envoyproxy.io", "databases.postgresql.cnpg.io", "clusters.postgresql.cnpg.io"),
+    *("scheduledbackups.postgresql.cnpg.io", "nodepools.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"),
+    *("podmonitors.monitoring.coreos.com", "servicemonitors.monitoring.coreos.com"),
+    *("prometheusrules.monitoring.coreos.com", "prometheuses.monitoring.coreos.com"),
+    *("alertmanagers.monitoring.coreos.com", "alertmanagerconfigs.monitoring.coreos.com"),
+    "seldondeployments.machinelearning.seldon.io",
+}
+
+
+def definitions(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield every definition's name with its text; as text, since reading all of them takes a minute."""
+    for path in sorted(folder.rglob("*.yaml")):
+        for text in re.split(r"(?m)^---\s*$", path.read_text(encoding="utf-8")):
+            if "\nkind: CustomResourceDefinition\n" in f"\n{text}\n" and (found := _NAME.search(text)):
+                yield found[1], text
