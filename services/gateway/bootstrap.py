@@ -21,8 +21,6 @@ _CONNECT_TIMEOUT = "1s"
 # The prediction process closes a connection 5 s after its last answer. Envoy must let go of it sooner,
 # or a request is now and then sent into a closing connection.
 _IDLE_TIMEOUT = "3s"
-# Beyond these a request is refused at once rather than queued behind others that are late already.
-_LIMITS = {"max_connections": 128, "max_pending_requests": 256, "max_requests": 512, "max_retries": 16}
 
 
 def cluster_name(system: str) -> str:
@@ -82,7 +80,16 @@ def _cluster(system: GatewaySystem) -> dict[str, Any]:
         "name": name,
         "type": "STATIC",
         "connect_timeout": _CONNECT_TIMEOUT,
-        "circuit_breakers": {"thresholds": [_LIMITS]},
+        "circuit_breakers": {
+            "thresholds": [
+                {
+                    "max_connections": system.breaker.connections,
+                    "max_pending_requests": system.breaker.pending,
+                    "max_requests": system.breaker.requests,
+                    "max_retries": system.breaker.retries,
+                }
+            ]
+        },
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],

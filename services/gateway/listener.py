@@ -1,6 +1,6 @@
 """The listener: what happens to a request before a route is followed.
 
-Order: client-set headers of ours removed, token checked, consumer allowed for the system, rate, size, route.
+Order: client-set headers of ours removed, token checked, consumer allowed for the system, rate, quota, size, route.
 """
 
 from __future__ import annotations
@@ -10,22 +10,23 @@ from typing import Any
 
 from services.gateway.bootstrap import watched
 from services.gateway.errors import local_replies
-from services.gateway.settings import AUDIENCE, ROUTES_FILE, GatewaySettings
+from services.gateway.names import CONSUMER_HEADER, RATE_FILTER
+from services.gateway.quotas import quota_filters
+from services.gateway.settings import AUDIENCE, ROUTES_FILE, TLS_FILE, TOKENS_FILE, GatewaySettings
 from services.serving.settings import HOST
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 _API = "type.googleapis.com/envoy"
 
-CONSUMER_HEADER = "x-mlstrata-consumer"
 VERSION_HEADER = "x-mlstrata-version"
 OURS = "x-mlstrata-"
 JWT_FILTER = "envoy.filters.http.jwt_authn"
 RBAC_FILTER = "envoy.filters.http.rbac"
-RATE_FILTER = "envoy.filters.http.local_ratelimit"
 BUFFER_FILTER = "envoy.filters.http.buffer"
 # Where the token's claims are found by later filters.
 CLAIMS = "claims"
 ROUTE_CONFIG = "systems"
+CERTIFICATE = "certificate"
 PROTECTED_PREFIX = "/systems"
 # Room for two clocks that differ a little; a token lives this much longer at most.
 _CLOCK_SKEW_S = 5
@@ -51,6 +52,7 @@ def render_listener(settings: GatewaySettings) -> dict[str, Any]:
                             }
                         ]
                     }
+                    | ({"transport_socket": _tls(settings)} if settings.tls else {})
                 ],
             }
         ]
@@ -87,18 +89,26 @@ def _manager(settings: GatewaySettings) -> dict[str, Any]:
         },
         "max_request_headers_kb": 16,
         # A slow sender holds a connection this long, then gets 408.
-        "request_headers_timeout": "5s",
-        "request_timeout": "10s",
+        "request_headers_timeout": f"{settings.headers_timeout_s:.3f}s",
+        "request_timeout": f"{settings.request_timeout_s:.3f}s",
         "stream_idle_timeout": "60s",
     }
 
 
 def _filters(settings: GatewaySettings) -> list[dict[str, Any]]:
     return [
-        _filter(JWT_FILTER, "jwt_authn.v3.JwtAuthentication", _authentication(settings)),
+        # Read from a file of its own: a new key is taken by connections that are open already, and closes none.
+        {
+            "name": JWT_FILTER,
+            "config_discovery": {
+                "config_source": watched(settings, TOKENS_FILE),
+                "type_urls": [f"{_HTTP}.jwt_authn.v3.JwtAuthentication"],
+            },
+        },
         # These three do nothing until a route gives them their rules.
         _filter(RBAC_FILTER, "rbac.v3.RBAC", {}),
         _filter(RATE_FILTER, "local_ratelimit.v3.LocalRateLimit", {"stat_prefix": "gateway"}),
+        *quota_filters(settings),
         _filter(BUFFER_FILTER, "buffer.v3.Buffer", {"max_request_bytes": _LARGEST_BODY}),
         _filter("envoy.filters.http.router", "router.v3.Router", {"suppress_envoy_headers": True}),
     ]
@@ -106,6 +116,27 @@ def _filters(settings: GatewaySettings) -> list[dict[str, Any]]:
 
 def _filter(name: str, kind: str, config: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "typed_config": {"@type": f"{_HTTP}.{kind}"} | config}
+
+
+def render_tokens(settings: GatewaySettings) -> dict[str, Any]:
+    """Return how tokens are checked, as the file Envoy watches."""
+    checked = {"@type": f"{_HTTP}.jwt_authn.v3.JwtAuthentication"} | _authentication(settings)
+    kind = f"{_API}.config.core.v3.TypedExtensionConfig"
+    return {"resources": [{"@type": kind, "name": JWT_FILTER, "typed_config": checked}]}
+
+
+def _tls(settings: GatewaySettings) -> dict[str, Any]:
+    sockets = f"{_API}.extensions.transport_sockets.tls.v3"
+    common = {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "alpn_protocols": ["h2", "http/1.1"],
+        # Read from its file again when that is renamed: a renewed certificate closes no connection.
+        "tls_certificate_sds_secret_configs": [{"name": CERTIFICATE, "sds_config": watched(settings, TLS_FILE)}],
+    }
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {"@type": f"{sockets}.DownstreamTlsContext", "common_tls_context": common},
+    }
 
 
 def _authentication(settings: GatewaySettings) -> dict[str, Any]:

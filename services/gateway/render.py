@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from services.gateway.bootstrap import render_bootstrap, render_clusters
-from services.gateway.listener import render_listener
+from services.gateway.listener import render_listener, render_tokens
 from services.gateway.routes import GatewayError, render_routes, routes_digest
 from services.gateway.settings import (
     BOOTSTRAP_FILE,
@@ -21,6 +21,7 @@ from services.gateway.settings import (
     LISTENERS_FILE,
     ROUTES_FILE,
     SETTINGS_FILE,
+    TOKENS_FILE,
     GatewaySettings,
 )
 from services.serving.releases import Releases
@@ -33,6 +34,7 @@ __all__ = [
     "render_files",
     "render_listener",
     "render_routes",
+    "render_tokens",
     "routes_digest",
     "to_text",
     "write_atomically",
@@ -46,6 +48,7 @@ def render_files(settings: GatewaySettings, releases: Mapping[str, Releases]) ->
         SETTINGS_FILE: settings.to_json(),
         CLUSTERS_FILE: to_text(render_clusters(settings)),
         ROUTES_FILE: to_text(render_routes(settings, releases)),
+        TOKENS_FILE: to_text(render_tokens(settings)),
         LISTENERS_FILE: to_text(render_listener(settings)),
         BOOTSTRAP_FILE: to_text(render_bootstrap(settings)),
     }

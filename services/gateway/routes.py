@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from services.gateway.bootstrap import cluster_name, render_clusters
+from services.gateway.deprecation import deprecation_headers
 from services.gateway.listener import (
     BUFFER_FILTER,
     CLAIMS,
-    CONSUMER_HEADER,
     JWT_FILTER,
-    RATE_FILTER,
     RBAC_FILTER,
     ROUTE_CONFIG,
     VERSION_HEADER,
 )
+from services.gateway.names import CONSUMER_HEADER, RATE_FILTER
 from services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
 from services.serving.releases import Releases
 
@@ -117,6 +117,9 @@ def _system_routes(system: GatewaySystem, api: str, version: str | None) -> Iter
         [] if version is None else [{"header": {"key": VERSION_HEADER, "value": version}, "append_action": _OVERWRITE}]
     )
     method = {"name": ":method", "string_match": {"exact": "POST"}}
+    if goodbye := deprecation_headers(system, api):
+        shared["response_headers_to_add"] = goodbye
+    yield _description(system, api, shared, headers)
     yield shared | {
         "name": f"{system.name}/{api}",
         "match": {"path": path, "headers": [method]},
@@ -135,6 +138,25 @@ def _system_routes(system: GatewaySystem, api: str, version: str | None) -> Iter
         "match": {"path": path},
         "direct_response": {"status": 405},
         "response_headers_to_add": [{"header": {"key": "allow", "value": "POST"}}],
+    }
+
+
+def _description(
+    system: GatewaySystem, api: str, shared: dict[str, Any], headers: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return shared | {
+        "name": f"{system.name}/{api}/description",
+        "match": {
+            "path": f"/systems/{system.name}/{api}/openapi.json",
+            "headers": [{"name": ":method", "string_match": {"exact": "GET"}}],
+        },
+        "request_headers_to_add": headers,
+        "route": {
+            "cluster": cluster_name(system.name),
+            "timeout": f"{system.timeout_s:.3f}s",
+            # Reading it changes nothing, so it may be asked for again whatever happened.
+            "retry_policy": {"retry_on": "connect-failure,refused-stream,reset", "num_retries": 2},
+        },
     }
 
 

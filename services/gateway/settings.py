@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -16,6 +17,12 @@ BOOTSTRAP_FILE = "envoy.json"
 LISTENERS_FILE = "listeners.json"
 CLUSTERS_FILE = "clusters.json"
 ROUTES_FILE = "routes.json"
+TOKENS_FILE = "tokens.json"
+"""How tokens are checked: apart, so that another key disturbs no connection."""
+TLS_FILE = "tls.json"
+"""The certificate and its key; secret."""
+CA_FILE = "ca.pem"
+"""What callers trust; public."""
 ROLLOUT_LOCK = "run/rollout.lock"
 """From the environment's home: held by whoever writes the routes, a rollout or `up`."""
 
@@ -33,6 +40,30 @@ class Consumer(_Model):
     name: Name = Field(description="The consumer; the `sub` of its tokens.")
     count: int = Field(ge=1, le=1_000_000, description="Requests allowed in each period.")
     per_seconds: int = Field(default=1, ge=1, le=86_400, description="Length of the period, in seconds.")
+    quota: int | None = Field(
+        default=None, ge=1, le=100_000_000, description="Requests allowed in each quota period, beside the rate."
+    )
+    quota_seconds: int = Field(default=86_400, ge=1, le=31_622_400, description="Length of that period, in seconds.")
+
+
+class Deprecation(_Model):
+    """A version of the interface on its way out."""
+
+    api: str = Field(description="The version of the interface.")
+    since: date = Field(description="From when on it is deprecated.")
+    sunset: date | None = Field(default=None, description="From when on it may be gone.")
+
+
+class Breaker(_Model):
+    """What one system's process is asked for at once; beyond it a request is refused at once with 503.
+
+    Refused rather than queued behind others that are late already.
+    """
+
+    connections: int = Field(default=128, ge=1, description="Connections to the process.")
+    pending: int = Field(default=256, ge=1, description="Requests waiting for a connection.")
+    requests: int = Field(default=512, ge=1, description="Requests under way.")
+    retries: int = Field(default=16, ge=1, description="Retries under way.")
 
 
 class GatewaySystem(_Model):
@@ -43,6 +74,8 @@ class GatewaySystem(_Model):
     api_versions: tuple[str, ...] = Field(
         default=("v1",), min_length=1, description="Versions of the interface served side by side."
     )
+    deprecations: tuple[Deprecation, ...] = Field(default=(), description="Those of them on their way out.")
+    breaker: Breaker = Field(default=Breaker(), description="What its process is asked for at once.")
     consumers: tuple[Consumer, ...] = Field(default=(), description="Who may call; nobody when empty.")
     timeout_s: float = Field(default=5.0, ge=0.001, le=3600, description="Longest wait for an answer, in seconds.")
     body_limit: int = Field(
@@ -58,6 +91,12 @@ class GatewaySystem(_Model):
         if wrong := [v for v in versions if not (v[:1] == "v" and v[1:].isdecimal())]:
             raise ValueError(f"api_versions: got {', '.join(map(repr, wrong))}; allowed v1, v2, and so on")
         return _unique("api_versions", versions)
+
+    @field_validator("deprecations")
+    @classmethod
+    def _once_each(cls, deprecations: tuple[Deprecation, ...]) -> tuple[Deprecation, ...]:
+        _unique("deprecations", [one.api for one in deprecations])
+        return deprecations
 
     @field_validator("consumers")
     @classmethod
@@ -78,6 +117,13 @@ class GatewaySettings(_Model):
         description="Absolute file of the access log, one JSON object a line; its folder must exist."
     )
     systems: tuple[GatewaySystem, ...] = Field(default=(), description="The systems behind it.")
+    tls: bool = Field(default=False, description="Speak HTTPS, with the certificate in the folder's tls.json.")
+    headers_timeout_s: float = Field(
+        default=5.0, gt=0, le=300, description="Longest wait for a request's headers, in seconds; then 408."
+    )
+    request_timeout_s: float = Field(
+        default=10.0, gt=0, le=3600, description="Longest wait for a whole request, in seconds; then 408."
+    )
     max_connections: int = Field(
         default=1_000, ge=1, le=100_000, description="Connections from consumers at once; the memory Envoy may take."
     )

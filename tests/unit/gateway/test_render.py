@@ -120,6 +120,10 @@ def whole(config, releases):
     (listener,) = render.render_listener(config)["resources"]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     del manager["rds"]
+    (tokens_file,) = render.render_tokens(config)["resources"]
+    checked = {"name": tokens_file["name"], "typed_config": tokens_file["typed_config"]}
+    filters = manager["http_filters"]
+    manager["http_filters"] = [checked if "config_discovery" in one else one for one in filters]
     (manager["route_config"],) = render.render_routes(config, releases)["resources"]
     del manager["route_config"]["@type"]
     plain = [

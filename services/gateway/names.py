@@ -1,0 +1,6 @@
+"""Names that the listener, its quotas and the routes share."""
+
+CONSUMER_HEADER = "x-mlstrata-consumer"
+"""Who calls, from the token; what a client sends under this name is dropped."""
+RATE_FILTER = "envoy.filters.http.local_ratelimit"
+QUOTA_FILTER = "mlstrata.quota"
