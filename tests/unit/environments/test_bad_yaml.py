@@ -159,7 +159,7 @@ CASES = {
         "name: prod\ntarget: {kind: local, ports: {grafana: 3000}}\nstage: scale\n",
         [
             "2: target.ports.grafana: unknown port 'grafana'; allowed gateway, mlflow, prometheus, alertmanager, "
-            "runner; remove it; services behind the gateway take a free port"
+            "runner, catalog; remove it; services behind the gateway take a free port"
         ],
     ),
     "port out of range": (
@@ -286,7 +286,7 @@ CASES = {
         HEAD + SYSTEM.replace("tabular}", "tabular, settings: {n_estimators: 5}}"),
         [
             "8: systems[0].model.settings.n_estimators: unknown key 'n_estimators'; allowed parameters, privacy, "
-            "quality, leakage, signal, fairness, plausibility, seed, test_fraction, gpus; "
+            "quality, leakage, signal, fairness, plausibility, search, comparison, seed, test_fraction, gpus; "
             "put settings of the algorithm under `parameters`"
         ],
     ),

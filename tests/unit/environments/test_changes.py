@@ -65,7 +65,7 @@ def test_the_last_of_a_list_may_go_and_the_first_may_come() -> None:
 
 
 MOVE = "make a new environment, `mlstrata promote` its systems there, then take this one down"
-COPY = "copy the store with a backup and restore it into a new environment"
+COPY = "move everything there with `mlstrata migrate` (target local), else restore a backup in a new environment"
 IMMUTABLE = {
     "region": (
         {"target": {"kind": "aws", "region": "eu-west-1", "account": "123456789012"}},
