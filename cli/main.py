@@ -198,6 +198,21 @@ def train(
 
 
 @app.command()
+def compare(
+    env: Env,
+    system: System,
+    versions: Annotated[
+        list[str] | None, typer.Argument(metavar="[VERSION]...", help="Versions; the newest when none is named.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show versions of SYSTEM side by side: metrics, data version, commit, run, and the settings that differ."""
+    from cli.compare import compare as run
+
+    run(env, system, versions or [], as_json=as_json)
+
+
+@app.command()
 def score(
     env: Env,
     system: System,

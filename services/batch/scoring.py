@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.batch.settings import FORMATS, Manifest, ScoringJob
+from services.batch.settings import FORMATS, Manifest, ScoringJob, manifest_of
 from services.batch.table import BatchError, Table, open_table
 from services.serving.model import LoadedModel
 from services.serving.predictor import Predictor
@@ -29,11 +29,6 @@ from services.serving.releases import Releases
 
 FIELDS = ("row", "key", "status", "probability", "label", "reason", "version")
 Tell = Callable[[int, int], None]
-
-
-def manifest_of(output: Path) -> Path:
-    """Return where the manifest of an output is."""
-    return output.with_name(f"{output.name}.manifest.json")
 
 
 def score(job: ScoringJob, tell: Tell = lambda _done, _all: None) -> tuple[Manifest, Path]:

@@ -72,6 +72,11 @@ class Manifest(_Closed):
     reasons: dict[str, int] = Field(default_factory=dict, description="How many were refused by which check.")
 
 
+def manifest_of(output: Path) -> Path:
+    """Return where the manifest of an output is."""
+    return output.with_name(f"{output.name}.manifest.json")
+
+
 class BatchSystem(_Closed):
     """A system that is scored when it is time."""
 

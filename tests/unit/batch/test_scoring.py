@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from services.batch import scoring
-from services.batch.scoring import manifest_of, read_manifest, score
-from services.batch.settings import ScoringJob
+from services.batch.scoring import read_manifest, score
+from services.batch.settings import ScoringJob, manifest_of
 from services.batch.table import BatchError
 
 pytestmark = pytest.mark.env("runtime")
