@@ -42,6 +42,9 @@ def changed(inputs: Mapping[str, Value], path: str, new: Value) -> Mapping[str, 
     """Return `inputs` with `new` at `path` (`spec.rules.0.host`); all beside it is the same object as before.
 
     Maps on the way are made where they are missing. A key that holds dots cannot be a part of the path.
+
+    Raises:
+        TypeError: what is on the way is neither the list nor the map that the path asks for.
     """
     found: Mapping[str, Value] = _changed(inputs, path.split("."), new)
     return found
@@ -51,7 +54,9 @@ def _changed(value: Value, path: list[str], new: Value) -> Value:
     if not path:
         return new
     key, *rest = path
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and key.isdigit():
         return [_changed(one, rest, new) if at == int(key) else one for at, one in enumerate(value)]
-    held = value if isinstance(value, Mapping) else {}
+    if key.isdigit() or not isinstance(value, Mapping | None):
+        raise TypeError(key)  # a list was wanted, or a map: a person must say what was meant
+    held = value or {}
     return {**held, key: _changed(held.get(key), rest, new)}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from policies.dates import Calendar, Enforcement
 from policies.evaluate import evaluate
 from policies.facts import Environment
-from policies.graph import Record
+from policies.graph import Graph, Record, Resource
 from policies.reports import FORMATS, render
 from policies.reports.places import Places
 from policies.rule import Outcome
@@ -89,3 +89,40 @@ def test_the_order_of_resources_changes_no_outcome(random):
     rest = [one for one in records if not one.type.endswith("AISystem")]
     report = evaluate(systems + rest, world.environment, CALENDAR, rules=RULES)
     assert not [one for one in report.results if one.outcome is Outcome.FAIL]
+
+
+OPTIONS = {"classification": "internal", "owner": "a", "cost_centre": "1", "certificate_secret": "c", "how": "header"}
+
+
+def mended(rule, record):
+    """A resource as a policy's remedies leave it; the same record where they leave it alone."""
+    for remedy in rule.remedies:
+        after = remedy.of(Resource(record, Graph([record])), OPTIONS)
+        record = record if after is None else replace(record, inputs=after)
+    return record
+
+
+@QUICK
+@given(st.data())
+def test_a_mended_resource_passes_and_is_mended_once(data):
+    """Whatever is odd about one resource: what a policy mends, it passes then, and mends no further."""
+    world = compliant()
+    rule = data.draw(st.sampled_from([rule for rule in RULES if rule.remedies]))
+    types = tuple(kind for remedy in rule.remedies for kind in remedy.types)
+    name = data.draw(st.sampled_from(sorted(n for n, one in world.resources.items() if one.type.startswith(types))))
+    record = world.resources[name]
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(list(paths(record.inputs))))
+        record = replace(record, inputs=put(record.inputs, path, data.draw(VALUES)))
+    before = repr(record.inputs)
+    after = mended(rule, record)
+    assert repr(record.inputs) == before
+    assert mended(rule, after) is after
+    if after is record:
+        return
+    world.resources[name] = after
+    report = evaluate(world.resources.values(), world.environment, CALENDAR, rules=[rule])
+    told = [
+        one for one in report.results if one.outcome is Outcome.FAIL and name in (one.subject, one.urn[-len(name) :])
+    ]
+    assert not told, [one.reason for one in told]
