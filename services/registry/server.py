@@ -43,11 +43,12 @@ def serve(settings: ServerSettings) -> None:
     """Answer until told to stop.
 
     Raises:
-        ValueError: the password file is open to others, or holds no password.
+        ValueError: the password file is open to others, or holds no password; the artifacts are elsewhere.
         OSError: there is no such file.
         StorageError: the bucket of its artifacts cannot be used.
     """
     password = read_password(settings.password_file)
+    claim(settings.database, settings.artifacts)
     _await_bucket(settings.artifacts)
     os.environ.update(variables(settings))
     import uvicorn
@@ -62,6 +63,28 @@ def serve(settings: ServerSettings) -> None:
         log_level="warning",
         server_header=False,
     )
+
+
+def claim(database: Path, artifacts: str) -> None:
+    """Remember where the artifacts of a database are, and refuse another place unless a migration moved them there.
+
+    Raises:
+        ValueError: they are elsewhere: the registry would know of models and have none of their files.
+    """
+    mark = database.with_name("artifacts.location")
+    try:
+        known = mark.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        known = artifacts
+    moved = (database.parents[1] / "storage/migration.json").exists()
+    if known != artifacts and not moved:
+        raise ValueError(
+            f"the artifacts of {database} are in {known}, not in {artifacts}: declare the storage they are in, bring "
+            "the environment up, then declare the other one and run `mlstrata migrate`"
+        )
+    beside = mark.with_name(f"{mark.name}.tmp")
+    beside.write_text(f"{artifacts}\n", encoding="utf-8")
+    beside.replace(mark)
 
 
 def _await_bucket(artifacts: str) -> None:

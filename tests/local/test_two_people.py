@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.command import STORAGE
+
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,8 @@ class People:
         self.log, self.serving = data / "audit" / "audit.jsonl", data / "serving" / SYSTEM
         self.declared = yaml.safe_load((ROOT / "environments/local.yaml").read_text())
         self.declared |= {"target": FREE, "stage": "prerequisites", "capabilities": {}}
+        if STORAGE:
+            self.declared["storage"] = {"kind": STORAGE}
         self.file.parent.mkdir()
         self.declare()
 

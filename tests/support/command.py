@@ -20,6 +20,8 @@ from services.resources.processes import marked_processes
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("mlstrata")
 PORTS = {"gateway": 0, "mlflow": 0, "prometheus": 0, "alertmanager": 0, "runner": 0}
+# `MLSTRATA_TEST_STORAGE=s3 pytest tests/local` runs the suite on the other storage; the shipped file says none.
+STORAGE = os.environ.get("MLSTRATA_TEST_STORAGE", "")
 # What a developer's own shell may carry and a test must not depend on.
 FOREIGN = ("MLSTRATA_", "PULUMI_", "MLFLOW_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
 
@@ -61,6 +63,8 @@ class Platform:
         wanted = ", ".join(f"{name}: {port}" for name, port in {**PORTS, **(ports or {})}.items())
         text = re.sub(r"(?m)^target:.*$", f"target: {{kind: local, ports: {{{wanted}}}}}", text)
         text = re.sub(r"(?m)^stage: \w+", f"stage: {stage}", text)
+        if STORAGE:
+            text = re.sub(r"(?m)^stage:", f"storage: {{kind: {STORAGE}}}\nstage:", text)
         if stage == "prerequisites":
             text = re.sub(r"(?m)^capabilities:.*$", "", text)
         if not systems:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.registry.access import PASSWORD_FILE, USER, header, of, variables
 from services.registry.guard import OPEN, Guard
-from services.registry.server import read_password
+from services.registry.server import claim, read_password
 
 PASSWORD = "p" * 43
 
@@ -99,3 +99,21 @@ def test_the_password_is_read_from_a_private_file_only(tmp_path):
     file.write_text("short")
     with pytest.raises(ValueError, match="5 characters"):
         read_password(file)
+
+
+def test_a_database_goes_with_its_artifacts(tmp_path):
+    """A folder that was left behind by `down --keep-data`, and another storage declared since."""
+    database = tmp_path / "data/mlflow/mlflow.db"
+    database.parent.mkdir(parents=True)
+    claim(database, "/h/artifacts")
+    claim(database, "/h/artifacts")
+    with pytest.raises(ValueError, match=r"are in /h/artifacts, not in s3://b/artifacts: .* `mlstrata migrate`"):
+        claim(database, "s3://b/artifacts")
+    journal = tmp_path / "data/storage/migration.json"
+    journal.parent.mkdir()
+    journal.touch()
+    claim(database, "s3://b/artifacts")
+    journal.unlink()
+    claim(database, "s3://b/artifacts")
+    with pytest.raises(ValueError, match="are in s3://b/artifacts"):
+        claim(database, "/h/artifacts")
