@@ -59,7 +59,7 @@ from services.batch.jobs import scoring_job
 from services.runner.requests import training_request, untrainable
 from stacks.checks import asked, probability_range
 from stacks.contracts import KubernetesEnvironment
-from stacks.pieces import GRAFANA_ADMIN, MONITORING, VALUES_OF, images
+from stacks.pieces import GRAFANA_ADMIN, MONITORING, VALUES_OF, bill_images, images
 from stacks.providers import kubernetes
 
 BACKUP = "backup"
@@ -234,7 +234,9 @@ class _Kubernetes:
         GpuPools("gpu", GpuPoolsArgs(self.cluster, self.spec.gpu_pools, after=self.platform.ready), self.opts)
 
     def _admission(self) -> None:
-        tagged = sorted({image for image in self.cluster.images.values() if "@sha256:" not in image})
+        # Operators put images of their own into people's namespaces; all of the bill's, so that a stage changes none.
+        known = {*self.cluster.images.values(), *bill_images(self.selection, mirror_of(self.spec))}
+        tagged = sorted(image for image in known if "@sha256:" not in image)
         Admission("admission", AdmissionArgs(self.cluster, tagged, self.platform.ready), self.opts)
 
     def _secrets(self) -> None:

@@ -31,12 +31,13 @@ from components.storage.args import SERVICE as STORAGE
 from components.storage.local import Objects
 from components.supervision.ports import Ports
 from environments import Capability, EnvironmentSpec, Workspace
-from environments.spec.serving import ServingMode
+from environments.spec.serving import ConsumerSpec, ServingMode
 from environments.spec.system import SystemSpec
 from environments.spec.target import LocalTarget
 from services.alerts.settings import Promise
 from services.batch.jobs import scheduled
-from services.gateway.settings import Consumer
+from services.gateway.rotation import Rotation
+from services.gateway.settings import Consumer, Deprecation
 from services.runner.requests import untrainable
 from stacks.checks import probability_range
 from stacks.contracts import LocalEnvironment
@@ -174,17 +175,25 @@ class _Local:
         return Entrance(
             endpoint=component.endpoint,
             consumers=tuple(
-                Consumer(name=consumer.name, count=consumer.rate.count, per_seconds=consumer.rate.per_seconds)
+                Consumer(
+                    name=consumer.name,
+                    count=consumer.rate.count,
+                    per_seconds=consumer.rate.per_seconds,
+                    **_quota(consumer),
+                )
                 for consumer in serving.consumers
             ),
             timeout_s=serving.limits.timeout.total_seconds(),
             body_limit=serving.limits.body_bytes,
+            api_versions=serving.api_versions,
+            deprecations=tuple(Deprecation(**one.model_dump()) for one in serving.deprecations),
         )
 
     def _gateway(self, entrances: list[Entrance]) -> None:
         if Capability.GATEWAY not in self.spec.capabilities:
             return
-        args = GatewayArgs(self.host, self.ports["gateway"], f"mlstrata/{self.spec.name}", entrances)
+        issuer = f"mlstrata/{self.spec.name}"
+        args = GatewayArgs(self.host, self.ports["gateway"], issuer, entrances, Rotation.read(self.home))
         gateway = Gateway("gateway", args)
         self.components.append(gateway)
         self.urls["gateway"] = gateway.url
@@ -205,6 +214,11 @@ class _Local:
         )
         self.components.append(monitoring)
         self.urls |= {"prometheus": monitoring.prometheus, "alertmanager": monitoring.alertmanager}
+
+
+def _quota(consumer: ConsumerSpec) -> dict[str, int]:
+    quota = consumer.quota
+    return {} if quota is None else {"quota": quota.count, "quota_seconds": quota.per_seconds}
 
 
 def _wanted(spec: EnvironmentSpec, stores: Stores) -> Mapping[str, Mapping[str, int]]:

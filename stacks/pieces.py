@@ -8,6 +8,7 @@ from typing import Any
 
 from components.gpu.kubernetes import VALUES as GPU_VALUES
 from components.monitoring.kubernetes import VALUES
+from components.upstream.bill import BILL
 from components.upstream.mirror import Mirror, reference
 from components.upstream.selection import Selection
 from components.workload.images import RUNTIME
@@ -60,3 +61,14 @@ def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | No
         "alertmanager": (MONITORING, "prometheus/alertmanager"),
     }
     return found | {what: str(selection[name].image(end)) for what, (name, end) in wanted.items() if name in selection}
+
+
+def bill_images(selection: Selection, mirror: Mirror | None) -> list[str]:
+    """Return every image of the bill: as the environment takes it, or as it would."""
+    found = []
+    for piece in BILL:
+        if piece.name in selection:
+            found += [str(image) for image in selection[piece.name].images]
+        else:
+            found += [mirror.image(str(image)) if mirror else str(image) for image in piece.images]
+    return found

@@ -90,6 +90,36 @@ class Serving(ClusterComponent):
         made = self.add("", spec, part="serving", after=before, ignore=changed)
         self.add("budget", self._budget(), after=before)
         self.add("monitor", self._monitor(), after=after)
+        group, owned = "rbac.authorization.k8s.io", [self.system]
+        rules = [
+            {
+                "apiGroups": ["machinelearning.seldon.io"],
+                "resources": ["seldondeployments"],
+                "resourceNames": owned,
+                "verbs": ["get", "patch"],
+            },
+            {
+                "apiGroups": ["gateway.networking.k8s.io"],
+                "resources": ["httproutes"],
+                "resourceNames": owned,
+                "verbs": ["get", "patch"],
+            },
+        ]
+        named = f"release-{self.system}"
+        role = self.add("releases", {**self._object(f"{group}/v1", "Role", name=named), "rules": rules}, after=after)
+        # Whoever releases the system's versions: these two objects, and nothing else of the namespace.
+        binding = {
+            **self._object(f"{group}/v1", "RoleBinding", name=named),
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
+            "subjects": [
+                {
+                    "apiGroup": group,
+                    "kind": "Group",
+                    "name": f"mlstrata:{self.cluster.environment}:{self.system}:release",
+                }
+            ],
+        }
+        self.add("releasers", binding, after=[role])
         self.backends = (Backend(f"{self.system}-{PREDICTOR}-{UNIT}", HTTP),)
         self.ready: list[pulumi.Resource] = [made]
         self.register_outputs({})
@@ -121,8 +151,8 @@ class Serving(ClusterComponent):
         envoys = pods(namespace=args.operators, labels=owned_by(args.cluster.namespace))
         monitor = pods(namespace=args.cluster.monitoring)
         return {
-            "callers": incoming(f"{name}-callers", space, to=self.app, ports=[8000, HTTP], peers=[envoys]),
-            "scrapes": incoming(f"{name}-scrapes", space, to=self.app, ports=[METRICS, 8000], peers=[monitor]),
+            "callers": incoming(f"{name}-callers", space, to=self.app, ports=[HTTP], peers=[envoys]),
+            "scrapes": incoming(f"{name}-scrapes", space, to=self.app, ports=[METRICS], peers=[monitor]),
             "registry": outgoing(f"{name}-registry", space, of=self.app, ports=[REGISTRY_PORT], peers=[registry]),
             "store": outgoing(f"{name}-store", space, of=self.app, ports=[args.store.port], peers=[ANYWHERE]),
         }
@@ -182,6 +212,8 @@ class Serving(ClusterComponent):
             hpa=Hpa(min=replicas.min, max=replicas.max) if scaled else None,
             pod=self._pod(),
             labels={**labels, **self.app, **USES_REGISTRY},
+            # Our runtime answers for itself: Seldon's executor before it would be one more hop and one more image.
+            engine=False,
         )
         told = {"mlstrata.io/ai-disclosure": self.args.disclosure} if self.args.disclosure else {}
         return manifest(Deployment(name=self.system, namespace=self.space, predictors=(predictor,), annotations=told))

@@ -1,0 +1,114 @@
+"""What a pod does that has no disk: its version from the registry, its output back to MLflow, the registry's tables."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.registry.cluster import address, migrate
+
+pytestmark = pytest.mark.env("runtime")
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An MLflow store with one model in two versions, the first of them the champion."""
+    import mlflow
+    import pandas as pd
+    from mlflow.models import infer_signature
+    from sklearn.linear_model import LogisticRegression
+
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    assert migrate(uri) == "made"
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient(uri)
+    experiment = client.create_experiment("nightly", artifact_location=f"file://{folder}/artifacts")
+    data = pd.DataFrame({"pirat": [0.1, 0.2, 0.8, 0.9], "lvrat": [0.3, 0.5, 0.9, 1.2]})
+    model = LogisticRegression().fit(data, [0, 0, 1, 1])
+    for _ in range(2):
+        with mlflow.start_run(experiment_id=experiment):
+            mlflow.sklearn.log_model(
+                model,
+                name="model",
+                registered_model_name="nightly",
+                signature=infer_signature(data, model.predict_proba(data)),
+                input_example=data.head(1),
+                pyfunc_predict_fn="predict_proba",
+                serialization_format="cloudpickle",
+            )
+    client.set_registered_model_alias("nightly", "champion", "1")
+    return uri
+
+
+def test_tables_are_made_once_and_then_upgraded(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    assert [migrate(uri), migrate(uri)] == ["made", "upgraded"]
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("postgresql://u:p@database-rw:5432/mlflow", "postgresql+pg8000://u:p@database-rw:5432/mlflow"),
+        ("postgres://u:p@h/m", "postgresql+pg8000://u:p@h/m"),
+        ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+    ],
+)
+def test_the_driver_is_the_one_in_the_image(given, taken):
+    assert address(given) == taken
+
+
+@pytest.mark.parametrize(("wanted", "version"), [("champion", "1"), ("2", "2")])
+def test_a_pod_takes_the_version_that_it_is_told(registry, tmp_path, wanted, version):
+    from services.rollout.registry import Registry
+    from services.serving.fetch import fetch
+    from services.serving.releases import Releases
+
+    assert fetch(Registry(registry), "nightly", wanted, tmp_path) == version
+    assert Releases.read(tmp_path).champion == version
+    assert (tmp_path / "models" / version / "MLmodel").is_file()
+
+
+def test_with_nothing_released_a_pod_starts_all_the_same(registry, tmp_path):
+    import mlflow
+
+    from services.rollout.registry import Registry
+    from services.serving.fetch import fetch
+
+    mlflow.MlflowClient(registry).create_registered_model("unreleased")
+    assert fetch(Registry(registry), "unreleased", "champion", tmp_path) is None
+    assert not (tmp_path / "releases.json").exists()
+
+
+def test_scores_and_their_manifest_are_kept_in_a_run(registry, tmp_path):
+    import mlflow
+
+    from services.batch.settings import ScoringJob
+    from services.scoring.__main__ import run
+
+    rows = tmp_path / "rows.csv"
+    rows.write_text("pirat,lvrat\n0.1,0.3\n0.9,1.1\n0.5,0.6\n")
+    job = ScoringJob(system="nightly", directory=tmp_path / "s", workdir=tmp_path / "w", input=str(rows))
+    kept, manifest = run(job, registry)
+    assert (manifest.version, manifest.rows, manifest.scored) == ("1", 3, 3)
+    client = mlflow.MlflowClient(registry)
+    assert client.get_run(kept).data.tags["model_version"] == "1"
+    names = [Path(one.path).name for one in client.list_artifacts(kept)]
+    assert sorted(names) == sorted([manifest.output, f"{manifest.output}.manifest.json"])
+    text = Path(client.download_artifacts(kept, f"{manifest.output}.manifest.json", str(tmp_path))).read_text()
+    assert json.loads(text) == manifest.model_dump(mode="json")
+    lines = Path(client.download_artifacts(kept, manifest.output, str(tmp_path))).read_text().splitlines()
+    assert len(lines) == 4
+
+
+def test_nothing_is_scored_before_a_release(registry, tmp_path):
+    import mlflow
+
+    from services.batch.settings import ScoringJob
+    from services.batch.table import BatchError
+    from services.scoring.__main__ import run
+
+    mlflow.MlflowClient(registry).create_registered_model("waiting")
+    job = ScoringJob(system="waiting", directory=tmp_path / "s", workdir=tmp_path / "w", input="rows.csv")
+    with pytest.raises(BatchError, match="no version of waiting is released yet"):
+        run(job, registry)
