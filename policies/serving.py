@@ -14,6 +14,7 @@ from policies.values import Unknown, UnknownValueError, Value, dig, listed
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RULES = "kubernetes:monitoring.coreos.com/v1:PrometheusRule"
 LOCAL_FILE = "pulumi-python:dynamic/mlstrata:ConfigFile"
+COMPONENT = ":serving:Serving"
 SAGEMAKER = "aws:sagemaker/endpoint:"
 SERVING_TYPES = (SELDON, KSERVE, SAGEMAKER)
 
@@ -24,8 +25,20 @@ def is_serving(resource: Resource) -> bool:
 
 
 def serving(system: System) -> list[Resource]:
-    """Return the resources that answer for a system."""
-    return [resource for resource in system.resources if is_serving(resource)]
+    """Return the resources that answer for a system.
+
+    A component stands for what is beneath it: where that answers itself, the component does not count beside it.
+    """
+    found = [resource for resource in system.resources if is_serving(resource)]
+    if len(found) == 1:
+        return found
+    urns = {resource.urn for resource in found}
+    return [
+        resource
+        for resource in found
+        if not resource.type.endswith(COMPONENT)
+        or not any(one.urn in urns for one in resource.graph.beneath(resource.urn))
+    ]
 
 
 def logged(resource: Resource, system: System) -> bool:

@@ -27,9 +27,21 @@ from policies.world import cut, facts, having, nothing, put, without
 
 PINNED = re.compile(r"@sha256:[0-9a-f]{64}$")
 REGISTRIES = (
+    "docker.io/alpine/",
+    "docker.io/envoyproxy/",
+    "docker.io/grafana/",
+    "docker.io/library/",
+    "docker.io/nginxinc/",
     "docker.io/seldonio/",
-    "ghcr.io/mlflow/",
+    "gcr.io/tfx-oss-public/",
+    "ghcr.io/chrislusf/",
+    "ghcr.io/cloudnative-pg/",
+    "ghcr.io/external-secrets/",
+    "ghcr.io/jkroepke/",
+    "ghcr.io/kedacore/",
     "ghcr.io/kubeflow/",
+    "ghcr.io/mlflow/",
+    "ghcr.io/mlstrata/",
     "nvcr.io/nvidia/",
     "public.ecr.aws/",
     "quay.io/",
@@ -46,10 +58,14 @@ PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".dill")
 PICKLING_SERVERS = ("SKLEARN_SERVER",)
 
 
+def _images(workload: Resource) -> dict[str, None]:
+    """Return the images of a workload's containers, each once."""
+    return dict.fromkeys(image for one in containers(workload) if (image := str(dig(one, "image", ""))))
+
+
 def _pinned(workload: Resource, _: Context) -> Verdicts:
-    for container in containers(workload):
-        image = str(dig(container, "image", ""))
-        if image and not PINNED.search(image):
+    for image in _images(workload):
+        if not PINNED.search(image):
             yield fails(
                 f"the image {image} of '{workload.name}' is not pinned, so it can change under the same name",
                 "pin it by digest: NAME@sha256:…",
@@ -57,9 +73,8 @@ def _pinned(workload: Resource, _: Context) -> Verdicts:
 
 
 def _known_registry(workload: Resource, _: Context) -> Verdicts:
-    for container in containers(workload):
-        image = str(dig(container, "image", ""))
-        if image and not image.startswith(REGISTRIES) and not OWN_REGISTRY.match(image):
+    for image in _images(workload):
+        if not image.startswith(REGISTRIES) and not OWN_REGISTRY.match(image):
             yield fails(
                 f"the image {image} of '{workload.name}' comes from a registry that is not allowed",
                 f"mirror it; allowed: a registry of yours on AWS, {', '.join(REGISTRIES)}",
@@ -108,6 +123,12 @@ _GRAPH = "spec.predictors.0.graph"
 _RECORDER = "spec.template.spec.containers.0.image"
 
 _KYVERNO = "signed-images"
+_ALLOWED = (
+    *("docker.io/alpine", "docker.io/envoyproxy", "docker.io/grafana", "docker.io/library", "docker.io/nginxinc"),
+    *("docker.io/seldonio", "gcr.io/tfx-oss-public", "ghcr.io/chrislusf", "ghcr.io/cloudnative-pg"),
+    *("ghcr.io/external-secrets", "ghcr.io/jkroepke", "ghcr.io/kedacore", "ghcr.io/kubeflow", "ghcr.io/mlflow"),
+    *("ghcr.io/mlstrata", "nvcr.io/nvidia", "public.ecr.aws", "quay.io/b", "registry.k8s.io"),
+)
 
 RULES = (
     Rule(
@@ -144,10 +165,7 @@ RULES = (
             violates("no registry at all", put("recorder", _RECORDER, f"recorder@{DIGEST}")),
             violates("a name like AWS's", put("recorder", _RECORDER, f"1.dkr.ecr.evil.example/recorder@{DIGEST}")),
             passes("known ones"),
-            *(
-                passes(registry, put("recorder", _RECORDER, f"{registry}/a@{DIGEST}"))
-                for registry in ("ghcr.io/kubeflow", "nvcr.io/nvidia", "public.ecr.aws", "registry.k8s.io", "quay.io/b")
-            ),
+            *(passes(registry, put("recorder", _RECORDER, f"{registry}/a@{DIGEST}")) for registry in _ALLOWED),
             passes(
                 "one's own",
                 put("recorder", _RECORDER, f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/recorder@{DIGEST}"),

@@ -82,7 +82,8 @@ def _raw(variable: Value) -> Value:
 
 def _secret_name(path: str) -> bool:
     last = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", path.rpartition(".")[2]).lower()
-    return bool(NAMES.search(last))
+    # Charts call the name of a Secret that is there `existingSecret`.
+    return bool(NAMES.search(last)) and not last.startswith("existing_")
 
 
 def _plain(value: str) -> bool:
@@ -131,6 +132,7 @@ RULES = (
             passes(
                 "where one is",
                 put("metadata", "passwordSecretName", "db"),
+                put("metadata", "existingSecret", "db"),
                 put("metadata", "secret", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:db"),
                 put("recorder", _ENV, [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db"}}}]),
             ),

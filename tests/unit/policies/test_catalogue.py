@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from components.upstream.bill import BILL
 from policies.catalogue import CATALOGUE, missing
 from policies.exemptions import load
 from policies.rules import IDS, RULES
+from policies.rules.security_images import REGISTRIES
 from policies.samples import TODAY
 
 ROOT = Path(__file__).parents[3]
@@ -37,3 +39,11 @@ def test_the_readme_names_every_label_that_rules_read():
         for label in re.findall(r"mlstrata\.io/[a-z-]+", path.read_text(encoding="utf-8"))
     }
     assert not {label for label in read if label not in text}
+
+
+def test_every_image_of_the_bill_of_materials_comes_from_an_allowed_registry():
+    images = [str(image) for piece in BILL for image in piece.images]
+    assert images
+    assert [image for image in images if not image.startswith(REGISTRIES)] == []
+    # Our own image is built, not bought, so it is not on the bill.
+    assert [one for one in REGISTRIES if not any(image.startswith(one) for image in images)] == ["ghcr.io/mlstrata/"]
