@@ -5,6 +5,7 @@ import shutil
 import socket
 import sqlite3
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -13,9 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.catalog import TOKEN_FILE
 from cli.catalog import catalog as command
 from cli.console import UsageError
 from environments import load
+from services.catalog.access import Access
 from services.catalog.build import FORGOTTEN, build
 from services.catalog.sources import DATABASE, Sources, read, read_runs, read_versions
 from services.runner.contract import Artifact, State, Step
@@ -285,6 +288,30 @@ def test_the_command_gives_machines_one_document(home, capsys):
     document = json.loads(capsys.readouterr().out)
     assert [one["name"] for one in document["systems"]] == [SYSTEM]
     assert document["versions"][0]["data_version"] == DATA
+
+
+def test_a_link_needs_an_environment_that_is_up(home):
+    with pytest.raises(UsageError, match="`mlstrata up local` first"):
+        command("local", None, link=True, as_json=False)
+
+
+def test_a_link_needs_a_catalog_that_answers(home, monkeypatch, capsys):
+    urls = {"mlflow": "http://127.0.0.1:1"}
+    monkeypatch.setattr("cli.recorded.exports", lambda _: {"urls": urls})
+    with pytest.raises(UsageError, match="comes with stage foundation"):
+        command("local", None, link=True, as_json=False)
+    urls["catalog"] = "http://127.0.0.1:2"
+    with pytest.raises(UsageError, match="comes with stage foundation"):
+        command("local", None, link=True, as_json=False)
+    token = home / TOKEN_FILE
+    token.parent.mkdir(parents=True)
+    token.write_text("t" * 32)
+    command("local", SYSTEM, link=True, as_json=True)
+    url = json.loads(capsys.readouterr().out)["url"]
+    asked = parse_qs(urlsplit(url).query)
+    assert url.startswith("http://127.0.0.1:2/login?")
+    assert Access("t" * 32).link(asked["ticket"][0], time.time())
+    assert asked["to"] == [f"systems/{SYSTEM}"]
 
 
 def test_an_unknown_system_is_refused_with_those_there_are(workspace):
