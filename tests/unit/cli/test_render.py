@@ -1,0 +1,115 @@
+"""`mlstrata render`: the same files twice, no secret in them, and nothing of anybody's overwritten."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cli.check import planned
+from cli.console import Failed, UsageError
+from cli.context import Context
+from cli.main import main
+from cli.render import Rendered, manifests, write
+from environments import Workspace
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def rendered() -> Rendered:
+    return manifests(planned(_context()))
+
+
+def _context() -> Context:
+    from environments import load_with_places
+
+    return Context(Workspace(ROOT), load_with_places(ROOT / "environments/dev.yaml"))
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Path:
+    (tmp_path / "environments").mkdir()
+    for name in ("dev", "local"):
+        source = ROOT / f"environments/{name}.yaml"
+        (tmp_path / f"environments/{name}.yaml").write_text(source.read_text())
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    return tmp_path
+
+
+def test_two_renders_are_the_same_bytes(rendered):
+    again = manifests(planned(_context()))
+    assert list(again.files) == list(rendered.files)
+    assert again == rendered
+
+
+def test_every_file_is_one_object_in_its_components_folder(rendered):
+    objects = {name: yaml.safe_load(text) for name, text in rendered.files.items() if "/" in name}
+    assert len(objects) == rendered.objects > 100
+    for name, manifest in objects.items():
+        assert {"apiVersion", "kind", "metadata"} <= set(manifest), name
+        assert manifest["metadata"]["name"] in name
+        assert manifest["kind"] != "Secret"
+    replicas = objects["registry/5-deployment-mlstrata-dev.mlflow.yaml"]["spec"]["replicas"]
+    assert isinstance(replicas, int), "numbers of the engine are floats; Kubernetes wants whole ones"
+
+
+def test_no_file_holds_anything_like_a_secret(rendered):
+    looks = re.compile(r"BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|://[^/\s:@]+:[^/\s:@$]+@")
+    found = [name for name, text in rendered.files.items() if looks.search(text.replace("USER:PASSWORD@", ""))]
+    assert not found
+
+
+def test_charts_are_named_with_version_and_values(rendered):
+    charts = {one["name"]: one for one in yaml.safe_load(rendered.files["charts.yaml"])}
+    assert len(charts) == rendered.charts
+    assert charts["envoy-gateway"]["version"].startswith("v1.")
+    assert charts["envoy-gateway"]["chart"].startswith("oci://")
+    assert charts["seldon-core"]["values"]["certManager"] == {"enabled": True}
+    assert charts["envoy-gateway-crds"]["stays"] is True
+    assert charts["kubeflow-pipelines-0"]["kind"] == "kustomization"
+
+
+def test_secrets_are_told_by_name_once(rendered):
+    told = yaml.safe_load(rendered.files["secrets.yaml"])
+    names = [(one["namespace"], one["name"]) for one in told]
+    assert len(names) == len(set(names))
+    assert ("mlstrata-dev", "object-store") in names
+    assert all(one["keys"] and one["why"] for one in told)
+
+
+def test_folders_come_after_what_they_need(rendered):
+    order = yaml.safe_load(rendered.files["components.yaml"])
+    at = {one["component"]: place for place, one in enumerate(order)}
+    folders = {name.split("/")[0] for name in rendered.files if "/" in name}
+    assert folders <= set(at)
+    for earlier, later in (("platform", "registry"), ("seldon-core", "mortgage-approval"), ("database", "registry")):
+        assert at[earlier] < at[later]
+
+
+def test_a_render_replaces_an_earlier_one_and_nothing_else(workspace, tmp_path):
+    into = tmp_path / "out"
+    assert main(["render", "dev", "-o", str(into)]) == 0
+    (into / "stale.yaml").write_text("old: true\n")
+    assert main(["render", "dev", "-o", str(into)]) == 0
+    assert not (into / "stale.yaml").exists()
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="holds something that no render wrote"):
+        write(foreign, {"a.yaml": "a: 1\n"})
+    assert (foreign / "thesis.txt").read_text() == "years of work"
+
+
+def test_an_environment_without_manifests_says_so(workspace, tmp_path, capsys):
+    assert main(["render", "local", "-o", str(tmp_path / "out")]) == 2
+    assert "has no manifests" in capsys.readouterr().err
+
+
+def test_what_only_a_deployment_knows_is_refused():
+    import engine
+    from cli.render import _plain
+
+    for value, said in ((engine.UNKNOWN, "known only after"), (engine.Secret("x"), "holds a secret")):
+        with pytest.raises(Failed, match=rf"thing\.spec\.key: .*{said}"):
+            _plain({"key": value}, "thing.spec")
