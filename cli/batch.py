@@ -16,6 +16,7 @@ from services.batch.jobs import NotScorable, scoring_job
 from services.batch.settings import ScoringJob
 
 _SHOWN_REASONS = 5
+_LOG = "job.log"
 
 
 def score(
@@ -71,11 +72,18 @@ def _run(job: ScoringJob) -> dict[str, Any]:
         settings = Path(folder) / "job.json"
         settings.write_text(job.model_dump_json(), encoding="utf-8")
         command = [str(python), "-m", "services.batch", "score", "--settings", str(settings), "--attached"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        job.workdir.mkdir(parents=True, exist_ok=True)
+        with (
+            # What the model's libraries say is for whoever looks into a failure.
+            (job.workdir / _LOG).open("ab") as log,
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        ):
             for line in process.stdout or ():
                 answer = json.loads(line)
                 if "done" in answer:
                     status.update(f"scoring by {job.system} · {answer['done']} of {answer['all']} rows")
     if "error" not in answer or answer["error"]:
-        raise Failed(f"{job.system}: {answer.get('error') or 'the job was cut off; run it again'}")
+        raise Failed(
+            f"{job.system}: {answer.get('error') or 'the job was cut off, run it again'}; {job.workdir / _LOG}"
+        )
     return answer

@@ -41,6 +41,7 @@ class Objects(LocalComponent):
             health=loopback(port("s3"), "/healthz"),
             ports={name: port(name) for name in PORTS},
             command=[
+                *(str(args.host.binaries["python"]), "-m", "services.storage.weed"),
                 *(str(args.host.binaries["weed"]), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
                 f"-dir={home}/data/seaweedfs",
                 # On by default: it would tell its makers how it is used.
@@ -65,8 +66,7 @@ class Objects(LocalComponent):
                 CREDENTIALS_FILE: File(keys.apply(_credentials), restart=False),
             },
             folders=("data/seaweedfs", "run"),
-            # It lets its connections idle for 15 s before it ends; everything it has answered is in its files.
-            stop_seconds=3,
+            stop_seconds=5,
         )
         self.scraped(SERVICE, port("metrics"))
         self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
