@@ -161,11 +161,20 @@ def _show(result: Assessment, target: Path | None) -> None:
 
 
 def _unbuilt(result: Assessment) -> list[str]:
-    """Name what the file asks for and its target does not have yet."""
+    """Name what the file asks for, by itself or by its stage, and its target does not have yet."""
     from components.support import BUILT
     from environments import loads
+    from environments.stages import ENTRIES
+    from stacks.checks import asked
 
     assert result.yaml is not None  # noqa: S101 - shown only where there is a file
     spec = loads(result.yaml.encode(), "assessed").spec
-    missing = sorted({one.capability for one in result.wanted} - BUILT[spec.target.kind])
+    built, used = BUILT[spec.target.kind], asked(spec) | {one.capability for one in result.wanted}
+    if not built:
+        return [f"nothing is built for target {spec.target.kind} yet"]
+    missing = [
+        entry.capability
+        for entry in ENTRIES.values()
+        if entry.capability in spec.capabilities - built and (entry.capability in used or not entry.on_demand)
+    ]
     return [f"not built for target {spec.target.kind} yet: {', '.join(missing)}"] if missing else []

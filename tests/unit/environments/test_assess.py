@@ -9,7 +9,7 @@ import yaml
 
 from cli import assess as command
 from cli.main import main
-from environments import Stage, load
+from environments import Capability, Stage, load
 from environments.assessment import QUESTIONS, assess, complete, read_answers, template
 from environments.assessment.kinds import OneOf
 from environments.loading.errors import SpecErrors
@@ -216,8 +216,19 @@ def test_people_are_shown_reasons_and_what_was_assumed(tmp_path, capsys):
     told = capsys.readouterr().out
     assert "traffic: canary. Champion and challenger are compared live." in told
     assert "assumed, as not answered: environment" in told
-    assert "not built for target local yet:" in told
     assert "strategy: canary" in told
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("local", "not built for target local yet: rollout, recording"), ("aws", "nothing is built for target aws yet")],
+)
+def test_what_a_target_lacks_is_said_of_the_whole_stage(tmp_path, capsys, monkeypatch, target, said):
+    lacking = {Capability.ROLLOUT, Capability.RECORDING, Capability.FEATURE_STORE}
+    built = {"local": frozenset(Capability) - lacking, "aws": frozenset()}
+    monkeypatch.setattr("components.support.BUILT", built)
+    assert main(["assess", "--answers", answered(tmp_path, explanation="each", target=target)]) == 0
+    assert said + "\n" in capsys.readouterr().out
 
 
 def test_where_nobody_can_be_asked_the_file_is_named(capsys, monkeypatch):
