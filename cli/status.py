@@ -10,6 +10,7 @@ from cli.console import out, say, say_json
 from cli.context import Context
 from cli.recorded import exports, recorded
 from services.registry.access import PASSWORD_FILE, USER
+from services.storage.migration import read as read_migration
 
 
 def status(name: str, *, as_json: bool) -> None:
@@ -37,6 +38,8 @@ def status(name: str, *, as_json: bool) -> None:
             say(f"      {system['name']:<28} {version}")
         for label, url in exported["urls"].items():
             say(f"      {label:<28} {url}")
+        if (moving := read_migration(context.home)) is not None:
+            say(f"      {'storage':<28} a move is under way ({moving.phase}): `mlstrata migrate {name}` goes on with it")
         say(f"      {'password of mlflow':<28} user {USER}, in {context.home / PASSWORD_FILE}")
     if not healthy:
         raise typer.Exit(1)
