@@ -109,8 +109,10 @@ def _environments() -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="mlstrata-bench-") as folder:
         one, many = (Path(folder) / name for name in ("one", "many"))
         one_of, many_of = make_many(one, SYSTEMS), make_many(many, SYSTEMS * FACTOR)
-        seconds, more = _median(lambda: _check(one_of), rounds=3), _median(lambda: _check(many_of), rounds=1)
-        small, large = _check(one_of), _check(many_of)
+        sizes: list[int] = []
+        seconds = _median(lambda: sizes.append(_check(one_of)), rounds=3)
+        more = _median(lambda: sizes.append(_check(many_of)), rounds=1)
+        small, large = min(sizes), max(sizes)
     growth = more / seconds / (large / small)
     return {
         f"mlstrata check, an environment of {small} resources, s": round(seconds, 2),
@@ -120,9 +122,14 @@ def _environments() -> dict[str, object]:
 
 
 def _check(environ: dict[str, str]) -> int:
-    """Check the local environment; return how many resources it has."""
+    """Check the local environment; return how many resources it has.
+
+    Raises:
+        RuntimeError: it could not be checked.
+    """
     command = [COMMAND, "check", "local", "--format", "json"]
     done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    _require(bool(done.stdout), f"mlstrata check: {done.stderr.strip()[-500:]}")
     (report,) = json.loads(done.stdout)
     return int(report["resources"])
 

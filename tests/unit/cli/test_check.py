@@ -44,6 +44,17 @@ def test_the_local_environment_passes_with_its_exemptions(workspace, capsys):
     assert not list(workspace.glob(".pulumi*")), "a check leaves no state behind"
 
 
+@pytest.mark.parametrize("name", ["dev", "staging"])
+def test_the_kubernetes_environments_pass_with_theirs(workspace, capsys, name):
+    code, out = run(capsys, name)
+    (report,) = json.loads(out)
+    assert code == 0, [one["policy"] for one in report["results"] if one["blocking"]]
+    assert report["resources"] > 100
+    exempt = {one["policy"] for one in report["results"] if one["outcome"] == "exempt"}
+    assert {"sec-image-digest-pinned", "data-pii-encrypted-cmk"} <= exempt
+    assert report["not_inspected"], "charts are counted, and never pass"
+
+
 def test_the_day_the_duties_apply_blocks_what_only_warned(workspace, capsys):
     code, out = run(capsys, "local", as_of="2027-12-02")
     blocking = {one["policy"]: one for one in json.loads(out)[0]["results"] if one["blocking"]}
