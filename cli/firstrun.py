@@ -8,7 +8,7 @@ from typing import Any
 
 from cli.console import out, say
 from cli.context import Context
-from cli.predict import ask
+from cli.predict import ask, authority_file
 from cli.recorded import exports
 from cli.release import release_version
 from cli.train import Training, train_system
@@ -101,6 +101,7 @@ def _where_to_look(context: Context) -> None:
         consumer = system.serving.consumers[0].name
         out().print(" [bold]Try it:[/bold]")
         say(f'   curl -H "Authorization: Bearer $({command} token {context.name} {consumer})" \\')
+        say(f"     --cacert '{authority_file(context)}' \\")
         say("     -H 'Content-Type: application/json' -d @examples/application.json \\")
         say(f"     {urls['gateway']}/systems/{system.name}/v1/predict")
     say("   " + " · ".join(f"{name} {url}" for name, url in urls.items()))

@@ -169,11 +169,28 @@ def status(env: Env, as_json: AsJson = False) -> None:
 @app.command()
 def token(
     env: Env,
-    consumer: Annotated[str, typer.Argument(metavar="CONSUMER", help="A consumer that a system declares.")],
+    consumer: Annotated[str, typer.Argument(metavar="[CONSUMER]", help="A consumer that a system declares.")] = "",
     hours: Annotated[float, typer.Option("--hours", help="How long it is good for.", min=0.01, max=24 * 30)] = 12,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Sign with a new key from now on; the old one stays accepted.")
+    ] = False,
+    retire: Annotated[bool, typer.Option("--retire", help="Accept the old key no longer.")] = False,
+    at_once: Annotated[bool, typer.Option("--at-once", help="Though tokens of the old key are good still.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a token with which CONSUMER may call the systems that declare it."""
+    """Print a token with which CONSUMER may call the systems that declare it, or change the key that signs."""
+    from cli.console import UsageError
+
+    if rotate + retire + bool(consumer) != 1 or (at_once and not retire):
+        raise UsageError("token: give one of CONSUMER, --rotate and --retire [--at-once]")
+    if rotate or retire:
+        from cli import rotation
+
+        if rotate:
+            rotation.rotate(env, as_json=as_json)
+        else:
+            rotation.retire(env, at_once=at_once, as_json=as_json)
+        return
     from cli.token import token as run
 
     run(env, consumer, hours=hours, as_json=as_json)
@@ -312,7 +329,9 @@ def images(
 @app.command()
 def render(
     env: Env,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="An empty folder, or an earlier render.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="DIR", help="An empty folder, or an earlier render.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Write ENV as plain Kubernetes manifests by component, for Argo CD or Flux. The cluster is not touched."""

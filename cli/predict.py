@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -47,13 +48,33 @@ def ask(context: Context, system: SystemSpec, body: bytes, consumer: str | None 
     token = mint_token(context, consumer or consumers[0], timedelta(minutes=5))
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     try:
-        answer = httpx.post(url, content=body, headers=headers, timeout=SECONDS, trust_env=False)
+        answer = httpx.post(url, content=body, headers=headers, timeout=SECONDS, trust_env=False, verify=trust(context))
     except httpx.HTTPError as error:
         raise Failed(f"{url} does not answer ({error}); `mlstrata status {context.name}` says why") from None
     if answer.status_code != httpx.codes.OK:
         raise Failed(f"{url} answered {answer.status_code}: {answer.text.strip()}")
     found: dict[str, Any] = answer.json()
     return found
+
+
+def authority_file(context: Context) -> Path:
+    """Return the file of the authority that signed the gateway's certificate."""
+    from services.gateway.settings import CA_FILE
+
+    return context.home / "config/gateway" / CA_FILE
+
+
+def trust(context: Context) -> ssl.SSLContext:
+    """Return what the gateway's certificate is checked against: the environment's own authority.
+
+    Raises:
+        Failed: the authority's file is not there.
+    """
+    path = authority_file(context)
+    try:
+        return ssl.create_default_context(cafile=str(path))
+    except OSError as error:
+        raise Failed(f"{path}: {error.strerror}; `mlstrata up {context.name}` writes it again") from None
 
 
 def find_system(context: Context, name: str) -> SystemSpec:

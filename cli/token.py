@@ -1,13 +1,14 @@
-"""`mlstrata token`: what a consumer shows the gateway."""
+"""`mlstrata token`: what a consumer shows the gateway, and the keys that sign it."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 
 from cli.console import UsageError, say, say_json
 from cli.context import PROJECT, Context
 
-KEY = "gateway-key"
+KEYS = "gateway-keys"
 
 
 def token(name: str, consumer: str, *, hours: float, as_json: bool) -> None:
@@ -21,22 +22,47 @@ def token(name: str, consumer: str, *, hours: float, as_json: bool) -> None:
         say(minted)
 
 
-def mint_token(context: Context, consumer: str, ttl: timedelta) -> str:
-    """Sign a token with the environment's own key, which only the state holds.
+def mint_token(context: Context, consumer: str, ttl: timedelta, *, key: int | None = None) -> str:
+    """Sign a token with the environment's own key, which only the state holds, and note when it ends.
+
+    Args:
+        context: The environment.
+        consumer: On whose behalf.
+        ttl: How long it is good for.
+        key: Number of the key; None for the one that signs now.
 
     Raises:
         UsageError: no system declares the consumer, or the environment is not up.
     """
-    import engine
+    from services.gateway.rotation import Rotation
     from services.gateway.tokens import mint
 
     systems = callable_systems(context, consumer)
+    keys = signing_keys(context)
+    rotation = Rotation.read(context.home)
+    number = rotation.signing if key is None else key
+    if number not in keys:
+        raise UsageError(f"{context.name} has no signing key {number} yet: `mlstrata up {context.name}` makes it")
+    minted = mint(keys[number], f"mlstrata/{context.name}", consumer, systems, ttl)
+    if number == rotation.signing:
+        rotation.signed(datetime.now(UTC) + ttl).write(context.home)
+    return minted
+
+
+def signing_keys(context: Context) -> dict[int, str]:
+    """Return the private keys by number, from the state, where they are encrypted.
+
+    Raises:
+        UsageError: the environment is not up.
+    """
+    import engine
+
     passphrase = engine.Passphrase(context.passphrase())
     for resource in engine.resources(PROJECT, context.name, context.backend, passphrase).resources:
-        if resource.urn.endswith(f":Credential::{KEY}") and not resource.delete:
-            key = resource.outputs["secret"]
-            value = key.value if isinstance(key, engine.Secret) else key
-            return mint(value, f"mlstrata/{context.name}", consumer, systems, ttl)
+        if resource.urn.endswith(f":SigningKeys::{KEYS}") and not resource.delete:
+            found = resource.outputs["secret"]
+            text = found.value if isinstance(found, engine.Secret) else found
+            return {int(number): key for number, key in json.loads(text).items()}
     raise UsageError(f"{context.name} is not up: `mlstrata up {context.name}` first")
 
 

@@ -61,9 +61,13 @@ class LocalComponent(Component):
         health: pulumi.Input[str],
         after: Sequence[pulumi.Resource] = (),
         resource: str = "",
+        authority: str | None = None,
         **args: Any,  # noqa: ANN401 - the fields of ServiceArgs
     ) -> Service:
-        """Declare a service, and that it becomes healthy: `health` is the address that then answers 200."""
+        """Declare a service, and that it becomes healthy: `health` is the address that then answers 200.
+
+        `authority` is the file, from the home, of who signed its certificate, where it speaks HTTPS.
+        """
         at = resource or name
         home, socket = self.host.home, self.host.socket
         opts = self.child(after=[self.host.supervisor, *after])
@@ -74,6 +78,7 @@ class LocalComponent(Component):
             socket=socket,
             services=[service],
             checks={name: health},
+            authorities={name: home / authority} if authority else {},
             opts=self.child(after=[service]),
         )
         return service
@@ -108,9 +113,9 @@ class LocalComponent(Component):
         )
 
 
-def loopback(port: pulumi.Input[int], path: str = "") -> pulumi.Output[str]:
+def loopback(port: pulumi.Input[int], path: str = "", *, scheme: str = "http") -> pulumi.Output[str]:
     """Return the address of a loopback port."""
-    return pulumi.Output.from_input(port).apply(lambda number: f"http://127.0.0.1:{int(number)}{path}")
+    return pulumi.Output.from_input(port).apply(lambda number: f"{scheme}://127.0.0.1:{int(number)}{path}")
 
 
 def text(port: pulumi.Input[int]) -> pulumi.Output[str]:

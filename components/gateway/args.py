@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from components.host import Host
 from components.serving.args import Endpoint
 from components.supervision.ports import Ports
-from services.gateway.settings import Consumer
+from services.gateway.rotation import Rotation
+from services.gateway.settings import Consumer, Deprecation
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,16 @@ class Entrance:
         consumers: Who may call it and how often.
         timeout_s: The longest wait for an answer, in seconds.
         body_limit: The largest request body, in bytes.
+        api_versions: The versions of its interface.
+        deprecations: Those on their way out.
     """
 
     endpoint: Endpoint
     consumers: tuple[Consumer, ...]
     timeout_s: float
     body_limit: int
+    api_versions: tuple[str, ...] = ("v1",)
+    deprecations: tuple[Deprecation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,11 @@ class GatewayArgs:
         ports: Its ports `gateway` and `gateway_admin`.
         issuer: The issuer of the tokens that it takes.
         entrances: The systems behind it.
+        rotation: Which keys sign and are accepted.
     """
 
     host: Host
     ports: Ports
     issuer: str
     entrances: Sequence[Entrance]
+    rotation: Rotation = field(default_factory=Rotation)

@@ -27,11 +27,13 @@ class GatewayArgs:
     Attributes:
         cluster: Where.
         operators: Namespace of Envoy Gateway, in which Envoy's pods run too.
+        watched: What must be there before it is scraped.
         after: What must be there before it: Envoy Gateway, the certificate.
     """
 
     cluster: Cluster
     operators: str
+    watched: Sequence[pulumi.Resource] = ()
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -57,6 +59,18 @@ class Gateway(ClusterComponent):
             "", self._object(API, "Gateway", NAME, self._listeners()), part="gateway", after=[kind, *openings]
         )
         client = self._object(ENVOY, "ClientTrafficPolicy", NAME, self._clients())
+        scraped = {
+            "podMetricsEndpoints": [{"port": "metrics", "path": "/stats/prometheus", "interval": "15s"}],
+            "selector": {"matchLabels": self.envoys},
+        }
+        metadata = {"name": f"{self.space}-gateway", "namespace": self.operators}
+        monitor = {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "PodMonitor",
+            "metadata": metadata,
+            "spec": scraped,
+        }
+        self.add("monitor", monitor, after=args.watched)
         self.ready: list[pulumi.Resource] = [gateway, self.add("clients", client, after=[gateway])]
         self.register_outputs({})
 

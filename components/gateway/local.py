@@ -8,27 +8,31 @@ from typing import Any
 import pulumi
 
 from components.gateway.args import GatewayArgs
+from components.gateway.certificate import Certificate
+from components.gateway.keys import SigningKeys
 from components.gateway.routes import Routes
 from components.host import LocalComponent, loopback
 from components.serving.local import releases_folder
-from components.supervision.credential import Credential
 from components.supervision.service import File
 from services.alerts.rules import service_rules
 from services.alerts.settings import Watched
 from services.gateway.render import command, render_files
 from services.gateway.settings import (
     BOOTSTRAP_FILE,
+    CA_FILE,
     CLUSTERS_FILE,
     LISTENERS_FILE,
     ROUTES_FILE,
     SETTINGS_FILE,
+    TLS_FILE,
+    TOKENS_FILE,
     GatewaySettings,
     GatewaySystem,
 )
 
 SERVICE = "gateway"
 FOLDER = f"config/{SERVICE}"
-_OWNED = (SETTINGS_FILE, CLUSTERS_FILE, LISTENERS_FILE, BOOTSTRAP_FILE)
+_OWNED = (SETTINGS_FILE, CLUSTERS_FILE, TOKENS_FILE, LISTENERS_FILE, BOOTSTRAP_FILE)
 
 
 class Gateway(LocalComponent):
@@ -36,23 +40,32 @@ class Gateway(LocalComponent):
 
     Attributes:
         url: The address that consumers call.
-        key: The credential that signs their tokens.
+        keys: What signs their tokens.
+        certificate: What they trust.
     """
 
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gateway", name, args.host, opts)
         home = args.host.home
-        self.key = Credential(f"{name}-key", kind="es256", opts=self.child())
-        self.url = loopback(args.ports.port("gateway"))
+        self.keys = SigningKeys(
+            f"{name}-keys", oldest=args.rotation.oldest, newest=args.rotation.newest, opts=self.child()
+        )
+        self.certificate = Certificate(f"{name}-certificate", authority_name=args.issuer, opts=self.child())
+        self.url = loopback(args.ports.port("gateway"), scheme="https")
         settings = self._settings(args)
         rendered = settings.apply(lambda text: render_files(GatewaySettings.model_validate_json(text), {}))
         service = self.run(
             SERVICE,
-            health=loopback(args.ports.port("gateway"), "/healthz"),
+            health=loopback(args.ports.port("gateway"), "/healthz", scheme="https"),
+            authority=f"{FOLDER}/{CA_FILE}",
             ports={port: args.ports.port(port) for port in ("gateway", "gateway_admin")},
             command=command(args.host.binaries["envoy"].parent, home / FOLDER),
             # Only its bootstrap is read once; Envoy watches the others, so a new system restarts nothing.
-            files={f"{FOLDER}/{file}": File(_part(rendered, file), restart=file == BOOTSTRAP_FILE) for file in _OWNED},
+            files={
+                f"{FOLDER}/{CA_FILE}": File(self.certificate.authority, restart=False),
+                f"{FOLDER}/{TLS_FILE}": File(self.certificate.tls, restart=False),
+                **{f"{FOLDER}/{file}": File(_part(rendered, file), restart=file == BOOTSTRAP_FILE) for file in _OWNED},
+            },
             # Envoy does not serve before it has routes; from then on they are Routes' and the rollout's.
             seeds={f"{FOLDER}/{ROUTES_FILE}": File(_part(rendered, ROUTES_FILE))},
         )
@@ -80,6 +93,8 @@ class Gateway(LocalComponent):
                     consumers=way.consumers,
                     timeout_s=way.timeout_s,
                     body_limit=way.body_limit,
+                    api_versions=way.api_versions,
+                    deprecations=way.deprecations,
                 )
                 for way, upstream in zip(args.entrances, upstreams, strict=True)
             )
@@ -91,10 +106,11 @@ class Gateway(LocalComponent):
                 directory=home / FOLDER,
                 access_log=home / "logs/access.log",
                 systems=systems,
+                tls=True,
             ).to_json()
 
         upstreams = pulumi.Output.all(*(way.endpoint.port for way in args.entrances))
-        return pulumi.Output.all(args.ports.ports, pulumi.Output.json_loads(self.key.public), upstreams).apply(render)
+        return pulumi.Output.all(args.ports.ports, pulumi.Output.json_loads(self.keys.public), upstreams).apply(render)
 
 
 def _part(rendered: pulumi.Output[dict[str, str]], file: str) -> pulumi.Output[str]:

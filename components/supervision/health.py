@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,29 +21,46 @@ _RESTARTS = 5  # more than the supervisor itself tries (startretries), so that i
 
 @dataclass(frozen=True)
 class Check:
-    """How to ask one service: an HTTP address on the loopback interface and the status code that means healthy."""
+    """How to ask one service: an HTTP address on the loopback interface and the status code that means healthy.
+
+    For HTTPS, `authority` is the file of who signed its certificate.
+    """
 
     service: str
     url: str
     expect: int = 200
+    authority: str | None = None
 
     @classmethod
     def all_of(cls, checks: Mapping[str, Mapping[str, Any]]) -> list[Check]:
         """Read checks from resource properties: service name -> {url, expect}."""
-        return [cls(name, str(check["url"]), plain(check.get("expect") or 200)) for name, check in checks.items()]
+        return [
+            cls(name, str(check["url"]), plain(check.get("expect") or 200), check.get("authority"))
+            for name, check in checks.items()
+        ]
 
     def complaint(self) -> str | None:
         """Ask once; return None when it is healthy, else what is wrong."""
         address = urlsplit(self.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_ANSWER_SECONDS)
+        connection: http.client.HTTPConnection | None = None
         try:
+            connection = self._connection()
             connection.request("GET", address.path or "/")
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             return f"{self.url} does not answer ({error or type(error).__name__})"
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
         return None if status == self.expect else f"{self.url} answers {status}, not {self.expect}"
+
+    def _connection(self) -> http.client.HTTPConnection:
+        address = urlsplit(self.url)
+        host = address.hostname or ""
+        if address.scheme != "https":
+            return http.client.HTTPConnection(host, address.port, timeout=_ANSWER_SECONDS)
+        context = ssl.create_default_context(cafile=self.authority)
+        return http.client.HTTPSConnection(host, address.port, timeout=_ANSWER_SECONDS, context=context)
 
     def settled(self, client: SupervisorClient, grace: float) -> str | None:
         """Ask; one that was started less than `grace` seconds ago is asked again until it is that old."""

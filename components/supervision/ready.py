@@ -90,14 +90,22 @@ class Ready(Resource, module="mlstrata", name="Ready"):
         socket: Path,
         services: Sequence[Service],
         checks: Mapping[str, pulumi.Input[str]],
+        authorities: Mapping[str, Path] | None = None,
         seconds: int = 120,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare that services become healthy within `seconds`; `checks` gives the address to ask, by service."""
+        """Declare that services become healthy within `seconds`; `checks` gives the address to ask, by service.
+
+        `authorities` gives the file of who signed a service's certificate, where it speaks HTTPS.
+        """
         props = {
             "home": str(home),
             "socket": str(socket),
-            "checks": {service: {"url": url, "expect": 200} for service, url in checks.items()},
+            "checks": {
+                service: {"url": url, "expect": 200}
+                | ({"authority": str(authorities[service])} if authorities and service in authorities else {})
+                for service, url in checks.items()
+            },
             "seconds": seconds,
             "triggers": {service.service: service.started for service in services},
             "state": None,

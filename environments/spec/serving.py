@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from environments.shown import shown
 from environments.spec.base import Problem, Spec, refuse
-from environments.spec.quantities import Count, Cron, Duration, Memory, Percent, RequestRate, Share, parse_duration
+from environments.spec.quantities import Count, Cron, Day, Duration, Memory, Percent, RequestRate, Share, parse_duration
 from environments.spec.text import ApiVersion, Name, Number, Unique, Whole
 
 _LARGEST_BODY = 100 * 2**20
@@ -75,6 +75,25 @@ class ConsumerSpec(Spec):
 
     name: Name = Field(description="Name in the consumer's token, 2 to 40 of a-z, 0-9 and '-'.")
     rate: RequestRate = Field(description="Requests it may send, such as 50/s; required, as only its owner knows.")
+    quota: RequestRate | None = Field(
+        default=None,
+        description="Requests it may send over a long time, such as 100000/d, beside the rate; none: no such limit.",
+    )
+
+
+class DeprecationSpec(Spec):
+    """A version of the API on its way out; its answers say so."""
+
+    api: ApiVersion = Field(description="The version, one of api_versions; required.")
+    since: Day = Field(description="Day from which it is deprecated; required.")
+    sunset: Day | None = Field(default=None, description="Day from which it may be gone; none: not decided yet.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DeprecationSpec:
+        late = self.sunset is not None and self.sunset < self.since
+        what = f"got {self.sunset}, before since ({self.since})"
+        refuse([Problem(("sunset",), what, "give a later day, or none")] if late else [])
+        return self
 
 
 class LimitsSpec(Spec):
@@ -132,6 +151,9 @@ class ServingSpec(Spec):
     api_versions: Annotated[tuple[ApiVersion, ...], Unique] = Field(
         default=("v1",), min_length=1, description="Versions of the API that are routed; v1, the first."
     )
+    deprecations: tuple[DeprecationSpec, ...] = Field(
+        default=(), description="Versions of the API on their way out; none: all are current."
+    )
     consumers: tuple[ConsumerSpec, ...] = Field(
         default=(), description="Who may call; nobody by default, so an endpoint is never open by omission."
     )
@@ -162,6 +184,13 @@ class ServingSpec(Spec):
                 what = f"got {shown(consumer.name)}, which another consumer has already"
                 problems.append(Problem(("consumers", index, "name"), what, "give each consumer a name of its own"))
             seen.add(consumer.name)
+        outgoing: set[str] = set()
+        for index, one in enumerate(self.deprecations):
+            if one.api not in self.api_versions or one.api in outgoing:
+                what = f"got {shown(one.api)}, " + ("which is there twice" if one.api in outgoing else "not served")
+                allowed = f"allowed {', '.join(self.api_versions)}, each once"
+                problems.append(Problem(("deprecations", index, "api"), what, allowed))
+            outgoing.add(one.api)
         if self.limits.timeout < self.sla.p99:
             what = "is shorter than sla.p99, so the promise could not be kept"
             problems.append(Problem(("limits", "timeout"), what, "raise limits.timeout or lower sla.p99"))

@@ -109,7 +109,7 @@ def _targets(routes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _system_routes(system: GatewaySystem, api: str, version: str | None) -> Iterator[dict[str, Any]]:
     path = f"/systems/{system.name}/{api}/predict"
-    shared = {
+    shared: dict[str, Any] = {
         "metadata": {"filter_metadata": {"mlstrata": {"system": system.name, "api": api}}},
         "typed_per_filter_config": _rules(system),
     }
@@ -118,7 +118,7 @@ def _system_routes(system: GatewaySystem, api: str, version: str | None) -> Iter
     )
     method = {"name": ":method", "string_match": {"exact": "POST"}}
     if goodbye := deprecation_headers(system, api):
-        shared["response_headers_to_add"] = goodbye
+        shared |= {"response_headers_to_add": goodbye}
     yield _description(system, api, shared, headers)
     yield shared | {
         "name": f"{system.name}/{api}",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.batch.settings import ScoringJob
-from services.gateway.settings import ROLLOUT_LOCK
+from services.gateway.settings import CA_FILE, ROLLOUT_LOCK
 from services.rollout.errors import RolloutError
 
 # The steps, in order, as `RolloutContext.on_step` is told of them.
@@ -49,6 +50,19 @@ class RolloutContext:
     def gateway_directory(self) -> Path:
         """The folder Envoy watches."""
         return self.home / "config" / "gateway"
+
+    def gateway_trust(self) -> ssl.SSLContext | bool:
+        """Return what the gateway's certificate is checked against: the environment's own authority.
+
+        Raises:
+            RolloutError: its file is not there.
+        """
+        if not self.gateway_url.startswith("https:"):
+            return True
+        try:
+            return ssl.create_default_context(cafile=str(self.gateway_directory / CA_FILE))
+        except OSError as error:
+            raise RolloutError(f"{self.gateway_directory / CA_FILE}: {error}; bring the environment up") from error
 
     @property
     def lock_file(self) -> Path:

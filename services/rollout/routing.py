@@ -52,7 +52,8 @@ def await_routes(context: RolloutContext, routes: dict[str, Any]) -> None:
     end = time.monotonic() + context.gateway_timeout_s
     agreed, last = 0, "no answer"
     # Each request on a connection of its own, so that each may be another thread of Envoy's.
-    with httpx.Client(headers={"connection": "close"}, timeout=2, trust_env=False) as client:
+    trust = context.gateway_trust()
+    with httpx.Client(headers={"connection": "close"}, timeout=2, trust_env=False, verify=trust) as client:
         while agreed < _AGREEING:
             try:
                 response = client.get(context.gateway_url + HEALTH_PATH)

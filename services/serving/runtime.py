@@ -20,6 +20,7 @@ from mlserver.handlers import custom_handler
 from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 
 from services.serving.metrics import REQUESTS, latency
+from services.serving.openapi import document
 from services.serving.predictor import Predictor
 from services.serving.problem import ProblemError
 from services.serving.settings import ServingSettings
@@ -61,9 +62,20 @@ class SystemRuntime(MLModel):
         await self._beside(self._predictor.versions.load_released)
         return True
 
-    @custom_handler(rest_path="/systems/{system}/v1/predict", rest_method="POST")
-    async def predict_v1(self, request: Request, system: str) -> Response:
-        """Answer `{"instances": [...]}` with a probability and a label for each."""
+    @custom_handler(rest_path="/systems/{system}/{api}/openapi.json", rest_method="GET")
+    async def describe_api(self, request: Request, system: str, api: str) -> Response:
+        """Describe the interface of the version that answers, as an OpenAPI 3.1 document."""
+
+        async def describe(_: bytes) -> dict[str, Any]:
+            self._check_system(system)
+            model = await self._beside(lambda: self._predictor.versions.choose(request.headers.get(VERSION)))
+            return document(system, api, model.version, model.schema.columns)
+
+        return await self._answer(request, describe, identified=False)
+
+    @custom_handler(rest_path="/systems/{system}/{api}/predict", rest_method="POST")
+    async def predict_v1(self, request: Request, system: str, api: str) -> Response:  # noqa: ARG002 - of the path
+        """Answer `{"instances": [...]}` with a probability and a label for each; the gateway knows the APIs."""
         return await self._answer(request, lambda body: self._predict_v1(system, request, body), measured=True)
 
     @custom_handler(rest_path="/versions", rest_method="GET")
@@ -114,12 +126,20 @@ class SystemRuntime(MLModel):
         return InferenceResponse(model_name=self.name, model_version=version, outputs=[output])
 
     async def _predict_v1(self, system: str, request: Request, body: bytes) -> dict[str, Any]:
-        if system != self._serving.system:
-            raise ProblemError(404, "unknown_system", f"this process serves {self._serving.system}")
+        self._check_system(system)
         return await self._beside(lambda: self._predictor.answer(body, request.headers.get(VERSION)))
 
+    def _check_system(self, system: str) -> None:
+        if system != self._serving.system:
+            raise ProblemError(404, "unknown_system", f"this process serves {self._serving.system}")
+
     async def _answer(
-        self, request: Request, answer: Callable[[bytes], Awaitable[dict[str, Any]]], *, measured: bool = False
+        self,
+        request: Request,
+        answer: Callable[[bytes], Awaitable[dict[str, Any]]],
+        *,
+        measured: bool = False,
+        identified: bool = True,
     ) -> Response:
         given = request.headers.get(REQUEST_ID, "")
         request_id = given if 0 < len(given) <= _LONGEST_ID else str(uuid.uuid4())
@@ -129,7 +149,8 @@ class SystemRuntime(MLModel):
             begun = time.perf_counter()
             content = await answer(body)
             version = content.get("model", {}).get("version", _NO_VERSION)
-            content["request_id"] = request_id
+            if identified:
+                content["request_id"] = request_id
         except ProblemError as problem:
             status, version, content = problem.status, problem.version or _NO_VERSION, problem.body(request_id)
         except Exception:  # noqa: BLE001 - the last resort of a server

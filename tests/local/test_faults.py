@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -309,14 +310,16 @@ def test_an_expired_or_foreign_token_is_refused(lived: Platform) -> None:
     url = f"{lived.exports()['urls']['gateway']}/systems/mortgage-approval/v1/predict"
     passphrase = engine.Passphrase((lived.home / "passphrase").read_text().strip())
     state = engine.resources("mlstrata", "local", engine.Backend(lived.root), passphrase)
-    key = next(one.outputs["secret"].value for one in state.resources if one.urn.endswith("Credential::gateway-key"))
+    keys = next(one.outputs["secret"].value for one in state.resources if one.urn.endswith("SigningKeys::gateway-keys"))
+    key = json.loads(keys)["1"]
+    trust = ssl.create_default_context(cafile=str(lived.home / "config/gateway/ca.pem"))
 
     def status(ttl: timedelta, issuer: str = "mlstrata/local", system: str = "mortgage-approval") -> int:
         token = mint(key, issuer, CONSUMER, [system], ttl)
         if ttl < timedelta(seconds=1):
             time.sleep(6.2)  # the gateway allows clocks to differ by 5 s
         headers = {"authorization": f"Bearer {token}"}
-        return httpx.post(url, json={"instances": []}, headers=headers, trust_env=False).status_code
+        return httpx.post(url, json={"instances": []}, headers=headers, trust_env=False, verify=trust).status_code
 
     assert status(timedelta(minutes=1)) not in (401, 403)
     assert status(timedelta(milliseconds=10)) == 401

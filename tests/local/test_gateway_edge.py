@@ -1,4 +1,4 @@
-"""What the gateway does at its limits: an Envoy before a stand-in for the prediction process, so that it can be slow."""
+"""The gateway at its limits: an Envoy before a stand-in for the prediction process, so that it can be slow."""
 
 import json
 import socket
@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import jwt
@@ -39,7 +40,7 @@ class StandIn(BaseHTTPRequestHandler):
     """Answers as a prediction process would, after the milliseconds that the body asks for."""
 
     protocol_version = "HTTP/1.1"
-    seen: Counter[str] = Counter()
+    seen: ClassVar[Counter[str]] = Counter()
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")

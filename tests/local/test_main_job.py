@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sqlite3
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -31,6 +32,10 @@ class Job:
         self.token = platform.run("token", "local", CONSUMER).out.strip()
 
     @property
+    def trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.platform.home / "config/gateway/ca.pem"))
+
+    @property
     def url(self) -> str:
         return f"{self.platform.exports()['urls']['gateway']}/systems/{SYSTEM}/v1/predict"
 
@@ -40,7 +45,7 @@ class Job:
         content = body if body is not None else json.loads((ROOT / "examples/application.json").read_text())
         bearer = self.token if token is None else token
         headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
-        post = client.post if client else lambda *a, **k: httpx.post(*a, **k, trust_env=False)
+        post = client.post if client else lambda *a, **k: httpx.post(*a, **k, trust_env=False, verify=self.trust)
         return post(self.url, json=content, headers=headers, timeout=10)
 
     def answers_with(self, version: str) -> bool:
@@ -82,10 +87,12 @@ def test_up_says_what_it_made_and_where_things_are(job: Job) -> None:
 
 def test_the_printed_command_answers_with_probability_version_and_request_id(job: Job) -> None:
     mint = re.search(r"\$\((\S+ token local \S+)\)", job.first.out)
-    address = re.search(r"http://\S+/predict", job.first.out)
+    address = re.search(r"https://\S+/predict", job.first.out)
+    authority = re.search(r"--cacert '(.+)'", job.first.out)
     body = re.search(r"-d @(\S+)", job.first.out)
     assert mint
     assert address
+    assert authority
     assert body
     token = subprocess.run(
         mint[1].split(), cwd=ROOT, env=job.platform.environment(), capture_output=True, text=True, check=True
@@ -95,6 +102,7 @@ def test_the_printed_command_answers_with_probability_version_and_request_id(job
         content=(ROOT / body[1]).read_bytes(),
         headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
         trust_env=False,
+        verify=ssl.create_default_context(cafile=authority[1]),
     )
     assert answer.status_code == 200, answer.text
     document = answer.json()
@@ -116,7 +124,7 @@ def test_a_request_that_breaks_the_schema_422(job: Job) -> None:
 
 
 def test_over_the_limit_429(job: Job) -> None:
-    with httpx.Client(trust_env=False) as client, ThreadPoolExecutor(8) as pool:
+    with httpx.Client(trust_env=False, verify=job.trust) as client, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: job.ask(client=client), range(160)))
     codes = {answer.status_code for answer in answers}
     assert codes == {200, 429}
@@ -182,14 +190,15 @@ def test_no_secret_is_in_plain_text(job: Job) -> None:
         if value.encode() in text
     ]
     assert found == []
-    # What services must read lies in files of the owner alone, the signing key in none.
+    # What services must read lies in files of the owner alone, the key of the certificate in one, others in none.
     holders = [
         path
         for path in platform.home.rglob("*")
         if path.is_file() and any(value.encode() in path.read_bytes() for value in secrets.values())
     ]
     assert {path.stat().st_mode & 0o077 for path in holders} == {0}
-    assert not any("BEGIN PRIVATE KEY" in path.read_text(errors="replace") for path in holders)
+    keys = {path.name for path in holders if "BEGIN PRIVATE KEY" in path.read_text(errors="replace")}
+    assert keys == {"tls.json"}
 
 
 def test_killed_services_heal_by_themselves_in_seconds(job: Job) -> None:
