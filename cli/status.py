@@ -39,7 +39,7 @@ def status(name: str, *, as_json: bool) -> None:
         for label, url in exported["urls"].items():
             say(f"      {label:<28} {url}")
         if (moving := read_migration(context.home)) is not None:
-            say(f"      {'storage':<28} a move is under way ({moving.phase}): `mlstrata migrate {name}` goes on with it")
+            say(f"      {'storage':<28} moving ({moving.phase}): `mlstrata migrate {name}` goes on with it")
         say(f"      {'password of mlflow':<28} user {USER}, in {context.home / PASSWORD_FILE}")
     if not healthy:
         raise typer.Exit(1)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from services.batch.settings import FORMATS, Manifest, ScoringJob, manifest_of
-from services.batch.table import BatchError, Table, open_table
+from services.batch.table import BatchError, Table, find_input, open_table
 from services.serving.model import LoadedModel
 from services.serving.predictor import Predictor
 from services.serving.problem import ProblemError
@@ -50,6 +50,7 @@ def score(job: ScoringJob, tell: Tell = lambda _done, _all: None) -> tuple[Manif
         raise BatchError(f"version {version} of {job.system} is not at hand; release it first")
     if job.output is not None and job.output.suffix not in FORMATS:
         raise BatchError(f"output {job.output}: allowed a file ending in {' or '.join(FORMATS)}")
+    find_input(job.input)
     model = loaded(job, version, folder)
     table = open_table(job.input, model.schema.columns, job.key)
     model_hash = _tree_hash(folder)

@@ -56,7 +56,7 @@ def open_table(source: str, columns: Sequence[Column], key: str | None) -> Table
     Raises:
         BatchError: there is no such input, it cannot be read, or it lacks a column that the model needs.
     """
-    file = _file(source)
+    file = find_input(source)
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     try:
@@ -72,7 +72,12 @@ def open_table(source: str, columns: Sequence[Column], key: str | None) -> Table
     return Table(len(frame), digest, frame, present, key)
 
 
-def _file(source: str) -> Path:
+def find_input(source: str) -> Path:
+    """Return the file behind an input.
+
+    Raises:
+        BatchError: there is none, or it is of a kind that is not read.
+    """
     from mlstrata_steps import StepError
     from mlstrata_steps.source import source_file
 
