@@ -19,8 +19,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +114,7 @@ def run(request: TrainingRequest, run_id: str, log: Path) -> int:
     ir = compiled(request)
     log.parent.mkdir(parents=True, exist_ok=True)
     _print({"run": run_id, "log": str(log), "steps": step_names(yaml.safe_load(ir.read_text(encoding="utf-8")))})
-    with log.open("a", encoding="utf-8") as written:
+    with log.open("a", encoding="utf-8") as written, _own_temporary_folder():
         try:
             result = execute(
                 ir,
@@ -126,6 +128,21 @@ def run(request: TrainingRequest, run_id: str, log: Path) -> int:
             return _failed(str(error), 1)
     _print({"state": State.SUCCEEDED, "result": result, "error": None})
     return 0
+
+
+@contextlib.contextmanager
+def _own_temporary_folder() -> Iterator[None]:
+    """Keep what the run and its steps put aside in one folder, removed at the end: kfp leaves a file for each step."""
+    before = os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory(prefix="mlstrata-run-", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+            os.environ.pop("TMPDIR")
+            if before is not None:
+                os.environ["TMPDIR"] = before
 
 
 def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:

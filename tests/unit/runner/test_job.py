@@ -88,3 +88,15 @@ def test_check_without_its_data_is_one_sentence(tmp_path, make_request):
     code, (line,) = job(tmp_path, make_request(source=str(tmp_path / "none.csv")), "--check")
     assert code == 1
     assert "no file" in line["error"]
+
+
+def test_a_run_leaves_nothing_in_the_folder_for_temporary_files(tmp_path, make_request, monkeypatch):
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    monkeypatch.setenv("TMPDIR", str(aside))
+    source = tmp_path / "broken.csv"
+    source.write_text("a,b\n1,2\n")
+    code, lines = job(tmp_path, make_request(source=str(source)))
+    assert (code, lines[-1]["state"]) == (1, "failed")
+    assert any(line.get("step") for line in lines), lines
+    assert list(aside.iterdir()) == []
