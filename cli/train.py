@@ -188,7 +188,7 @@ def _show_step(step: dict[str, Any]) -> None:
 def _show_tuning(result: dict[str, Any]) -> None:
     """Say which trial was chosen and how far the others stay behind, on the validation folds."""
     tuning = result.get("tuning") or {}
-    trials = [trial for trial in tuning.get("trials") or () if trial["score"] is not None]
+    trials = [trial for trial in tuning.get("trials") or () if "score" in trial]
     if not trials:
         return
     best = next(trial for trial in trials if trial["number"] == tuning["best"])

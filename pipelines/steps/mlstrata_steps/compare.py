@@ -84,7 +84,7 @@ def compare(
 
     Returns:
         A gate's report (`outcome.report_of`) with `baseline` and `champion`: the other's metrics and each difference
-        (`value`, `low`, `high`; new model minus other). `champion` is None where there is none or it cannot be asked.
+        (`value`, `low`, `high`; new model minus other). `champion` is empty where there is none or it cannot be asked.
 
     Raises:
         StepError: A rule is malformed, or MLflow does not answer.
@@ -99,7 +99,7 @@ def compare(
     baseline = _against(labels, own, np.full(len(labels), base_rate), seed)
     name = limits.metric
     headline = f"{name} {_difference(baseline, name)} to the base rate"
-    checks, champion = [], None
+    checks, champion = [], dict[str, Any]()
     version, given, note = _champion(table, system, tracking_uri)
     if given is None:
         headline += f"; {note}"
@@ -113,7 +113,7 @@ def compare(
         checks.append(Check(f"not worse than version {version}", not worse, shown, warns=not limits.enforce))
         headline += f"; {shown}"
     numbers = {f"against_baseline_{metric}": found["value"] for metric, found in baseline["difference"].items()}
-    if champion is not None:
+    if champion:
         numbers |= {f"against_champion_{metric}": found["value"] for metric, found in champion["difference"].items()}
     return report_of(checks, numbers, headline=headline, baseline=baseline, champion=champion, rows=len(labels))
 

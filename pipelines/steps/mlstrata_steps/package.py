@@ -13,11 +13,15 @@ import shutil
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlstrata_steps.columns import feature_frame
 from mlstrata_steps.estimator import TRUSTED, load
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.tables import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOCKED = "locked-requirements.txt"
 EXAMPLE_ROWS = 3
@@ -67,7 +71,7 @@ def package(
         pipeline,
         target,
         signature=signature(features),
-        input_example=features.head(EXAMPLE_ROWS),
+        input_example=_example(features),
         serialization_format="skops",
         skops_trusted_types=list(TRUSTED),
         pyfunc_predict_fn="predict_proba",
@@ -82,6 +86,12 @@ def package(
         locked = needed(entries(Path(lock).read_text(encoding="utf-8")), (*SERVED_WITH, *SERVER))
         (Path(target) / LOCKED).write_text("".join(locked[name] for name in sorted(locked)), encoding="utf-8")
     return {"requirements": len(locked), "lock_hash": lock_hash, "code": [Path(__file__).parent.name]}
+
+
+def _example(features: pd.DataFrame) -> pd.DataFrame:
+    """Choose rows that show a request: complete ones where there are any, since JSON has no word for "not a number"."""
+    complete = features.dropna()
+    return (complete if len(complete) else features).head(EXAMPLE_ROWS)
 
 
 def file_hash(path: str) -> str:

@@ -189,14 +189,14 @@ def _log_trials(client: MlflowClient, parent: Run, search: Mapping[str, Any], ta
         named["chosen"] = str(trial["number"] == search["best"]).lower()
         child = client.create_run(parent.info.experiment_id, tags=named, run_name=name).info.run_id
         now = int(time.time() * 1000)
-        measured = {f"validation_{search['metric']}": trial["score"], "validation_spread": trial["spread"],
+        measured = {f"validation_{search['metric']}": trial.get("score"), "validation_spread": trial.get("spread"),
                     "trial_seconds": trial["seconds"]}  # fmt: skip
         client.log_batch(
             child,
             metrics=[Metric(key, value, now, 0) for key, value in measured.items() if value is not None],
             params=[Param(key, str(value)) for key, value in trial["parameters"].items()],
         )
-        client.set_terminated(child, "FAILED" if trial["error"] else "FINISHED")
+        client.set_terminated(child, "FAILED" if trial.get("error") else "FINISHED")
 
 
 def numbers(evaluation: Mapping[str, Any]) -> dict[str, float]:

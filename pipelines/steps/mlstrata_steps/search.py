@@ -105,6 +105,10 @@ class Trial:
     cached: bool = False
     error: str | None = None
 
+    def document(self) -> dict[str, object]:
+        """Give it as plain JSON values; what there is not is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
 
 def search(
     train: str,
@@ -133,7 +137,7 @@ def search(
         tell: Called with a sentence after each trial.
 
     Returns:
-        `parameters` (the chosen ones), `trials` (each a `Trial`), `best` (its number; None without a search), `metric`,
+        `parameters` (the chosen ones), `trials` (each a `Trial`), `best` (its number; 0 without a search), `metric`,
         `asked` and `out_of_time`.
 
     Raises:
@@ -141,7 +145,7 @@ def search(
     """
     limits = SearchRules.parse(rules)
     if not limits.trials:
-        return {"parameters": dict(parameters), "trials": [], "best": None, "metric": limits.metric, "asked": 0,
+        return {"parameters": dict(parameters), "trials": [], "best": 0, "metric": limits.metric, "asked": 0,
                 "out_of_time": False}  # fmt: skip
     began, found = time.monotonic(), list[Trial]()
     table, roles = read_table(train), Columns.parse(columns)
@@ -169,12 +173,16 @@ def search(
 
     for number, chosen in enumerate(drawn, start=1):
         if (known := _known(files[number])) is not None:
-            add(Trial(number, chosen, known["score"], known["spread"], known["seconds"], True, known["error"]))
+            add(
+                Trial(
+                    number, chosen, known.get("score"), known.get("spread"), known["seconds"], True, known.get("error")
+                )
+            )
     open_ones = [(number, drawn[number - 1]) for number in files if number not in {trial.number for trial in found}]
     make = (algorithm, features, labels, seed, limits)
     for trial in _in_parallel(open_ones, make, limits.processes or _processors(), began + limits.seconds):
         if files[trial.number] is not None:
-            write_json(str(files[trial.number]), asdict(trial))
+            write_json(str(files[trial.number]), trial.document())
         add(trial)
     found.sort(key=lambda trial: trial.number)
     best = _best(found, limits.metric)
@@ -185,7 +193,7 @@ def search(
         raise StepError(f"search: no trial of {algorithm} gave a model: {why}")
     return {
         "parameters": dict(best.parameters),
-        "trials": [asdict(trial) for trial in found],
+        "trials": [trial.document() for trial in found],
         "best": best.number,
         "metric": limits.metric,
         "asked": len(drawn),

@@ -33,7 +33,7 @@ PORTS = ("http_port", "grpc_port", "metrics_port")
 ROWS = 200
 """Test rows whose scores are compared: enough for every category, and one request each way."""
 TOLERANCE = 1e-9
-PATIENCE = 90
+PATIENCE = 60
 """Seconds that the server has to be ready."""
 OK, REFUSED = 200, 422
 
@@ -237,7 +237,8 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.05)
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
     ended = "was not ready in time" if process.poll() is None else f"ended with code {process.returncode}"
-    raise _NotReady(f"the server {ended}: {lines[-1][:300]}")
+    telling = next((line for line in reversed(lines) if "cannot be loaded" in line or "Error" in line), lines[-1])
+    raise _NotReady(f"the server {ended}: {telling[:400]}")
 
 
 def _with(document: Any, ours: Mapping[str, object]) -> Any:  # noqa: ANN401 - a value of JSON
