@@ -213,7 +213,8 @@ class _Kubernetes:
             self.opts,
         )
         envoy = self._upstream("envoy-gateway")
-        args = GatewayArgs(self.cluster, envoy.piece.namespace, [*envoy.ready, *issued.ready, *self.platform.ready])
+        after = [*envoy.ready, *issued.ready, *self.platform.ready]
+        args = GatewayArgs(self.cluster, envoy.piece.namespace, [*self.watched, *envoy.ready], after)
         self.entered = Gateway("gateway", args, self.opts).ready
 
     def _pipelines(self) -> None:
@@ -229,9 +230,10 @@ class _Kubernetes:
     def _gpu_pools(self) -> None:
         if Capability.GPU_POOLS not in self.spec.capabilities or not self.spec.gpu_pools:
             return
-        for name in ("nvidia-device-plugin", "dcgm-exporter"):
-            self._upstream(name)
-        GpuPools("gpu", GpuPoolsArgs(self.cluster, self.spec.gpu_pools, after=self.platform.ready), self.opts)
+        exporter, _ = self._upstream("dcgm-exporter"), self._upstream("nvidia-device-plugin")
+        after = [*self.platform.ready, *exporter.ready, *self.watched]
+        args = GpuPoolsArgs(self.cluster, self.spec.gpu_pools, exporter.piece.namespace, after=after)
+        GpuPools("gpu", args, self.opts)
 
     def _admission(self) -> None:
         # Operators put images of their own into people's namespaces; all of the bill's, so that a stage changes none.

@@ -14,6 +14,7 @@ from components.database.kubernetes import OTHERS, OWNER
 from components.network.policies import ANYWHERE, outgoing, pods
 from components.platform.kubernetes import priority
 from components.storage.objects import ObjectStore
+from components.workload.job import NEVER
 from components.workload.pods import Container, Resources, pod
 
 NIGHTLY = "17 1 * * *"
@@ -66,61 +67,73 @@ class Backup(ClusterComponent):
                 after=after,
             ),
         ]
-        self.add("", self._job(), part="backup", after=before)
+        self.add("", self._job(name, NIGHTLY, self._copying()), part="backup", after=before)
+        # Suspended: `kubectl create job --from=cronjob/backup-restore` starts it, and nothing else does.
+        restore = self._job(f"{name}-restore", NEVER, self._restoring(), suspend=True)
+        self.add("restore", restore, part="backup", after=before)
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
         metadata = {"name": self.name, "namespace": self.space, "labels": self.app}
         return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
 
-    def _job(self) -> dict[str, Any]:
+    def _postgres(self, name: str, script: str) -> Container:
         args = self.args
-        server = {
-            "PGHOST": f"{args.database}-rw",
-            "PGPORT": str(PORT),
-            "DATABASES": " ".join((OWNER, *OTHERS)),
-            "FOLDER": FOLDER,
-        }
-        dump = Container(
-            name="dump",
+        return Container(
+            name=name,
             image=self.cluster.image("postgres"),
             command=["bash", "-euo", "pipefail", "-c"],
-            args=[DUMP],
-            env=server,
+            args=[script],
+            env={
+                "PGHOST": f"{args.database}-rw",
+                "PGPORT": str(PORT),
+                "DATABASES": " ".join((OWNER, *OTHERS)),
+                "FOLDER": FOLDER,
+            },
             secrets={"PGUSER": (args.secret, "username"), "PGPASSWORD": (args.secret, "password")},
             mounts={"work": FOLDER},
             resources=Resources(cpu="250m", memory="512Mi", cpu_limit="1"),
         )
-        upload = Container(
-            name="upload",
+
+    def _bucket(self, name: str, *arguments: str) -> Container:
+        store = self.args.store
+        return Container(
+            name=name,
             image=self.cluster.image("runtime"),
             command=["python", "-m", "services.backup"],
-            args=[f"--folder={FOLDER}", f"--to={args.store.url('backups/database')}", f"--keep={KEPT}"],
-            env=args.store.variables(),
-            secrets=args.store.credentials(),
+            args=[f"--folder={FOLDER}", f"--to={store.url('backups/database')}", *arguments],
+            env=store.variables(),
+            secrets=store.credentials(),
             mounts={"work": FOLDER},
             resources=Resources(cpu="250m", memory="512Mi", cpu_limit="1"),
         )
+
+    def _copying(self) -> list[Container]:
+        return [self._postgres("dump", DUMP), self._bucket("upload", f"--keep={KEPT}")]
+
+    def _restoring(self) -> list[Container]:
+        return [self._bucket("download", "--restore=newest"), self._postgres("restore", RESTORE)]
+
+    def _job(self, name: str, schedule: str, steps: Sequence[Container], *, suspend: bool = False) -> dict[str, Any]:
+        *first, last = steps
         spec = pod(
-            [upload],
-            first=[dump],
+            [last],
+            first=first,
             account=self.name,
             volumes={"work": {"emptyDir": {"sizeLimit": "20Gi"}}},
             priority=priority(self.cluster, "platform"),
             restart="Never",
         )
         labels = self.labelled(self._object("v1", "Pod"), "backup")["metadata"]["labels"]
-        job = {
-            "backoffLimit": 2,
-            "activeDeadlineSeconds": 3600,
-            "template": {"metadata": {"labels": labels}, "spec": spec},
-        }
-        return self._object(
+        template = {"metadata": {"labels": labels}, "spec": spec}
+        job = {"backoffLimit": 0 if suspend else 2, "activeDeadlineSeconds": 3600, "template": template}
+        made = self._object(
             "batch/v1",
             "CronJob",
             {
-                "schedule": NIGHTLY,
+                "schedule": schedule,
                 "timeZone": "Etc/UTC",
+                "suspend": suspend,
                 "concurrencyPolicy": "Forbid",
                 "startingDeadlineSeconds": 6 * 3600,
                 "successfulJobsHistoryLimit": 3,
@@ -128,6 +141,7 @@ class Backup(ClusterComponent):
                 "jobTemplate": {"spec": job},
             },
         )
+        return {**made, "metadata": {**made["metadata"], "name": name}}
 
 
 DUMP = """\\
@@ -135,5 +149,11 @@ for database in $DATABASES; do
   pg_dump --format=custom --no-owner --file="$FOLDER/$database.dump" "$database"
   # A dump that cannot be listed cannot be restored either: better told tonight than on the day it is needed.
   pg_restore --list "$FOLDER/$database.dump" > /dev/null
+done
+"""
+RESTORE = """\
+for database in $DATABASES; do
+  # All of it or nothing: a database that is half old and half new is worse than either.
+  pg_restore --clean --if-exists --no-owner --single-transaction --dbname="$database" "$FOLDER/$database.dump"
 done
 """

@@ -54,6 +54,15 @@ class Database(ClusterComponent):
         ]
         server = self.add("", self._server(), part="database", after=[*after, *openings], keep=True)
         self.ready: list[pulumi.Resource] = [server]
+        scraped = {"podMetricsEndpoints": [{"port": "metrics", "interval": "30s"}], "selector": {"matchLabels": own}}
+        metadata = {"name": name, "namespace": self.space}
+        monitor = {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "PodMonitor",
+            "metadata": metadata,
+            "spec": scraped,
+        }
+        self.add("monitor", monitor, after=after)
         for other in OTHERS:
             spec = {"cluster": {"name": name}, "name": other, "owner": OWNER, "databaseReclaimPolicy": "retain"}
             self.add(other, self._object("Database", f"{name}-{other}", spec), after=[server], keep=True)

@@ -43,12 +43,14 @@ class GpuPoolsArgs:
     Attributes:
         cluster: Where.
         pools: The pools of the environment's file.
+        namespace: Where the exporter of their accelerators' metrics runs.
         node_class: What their nodes are made from.
         after: What must be there before them.
     """
 
     cluster: Cluster
     pools: Sequence[GpuPoolSpec]
+    namespace: str
     node_class: NodeClass = NodeClass()
     after: Sequence[pulumi.Resource] = ()
 

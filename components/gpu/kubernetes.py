@@ -39,6 +39,16 @@ class GpuPools(ClusterComponent):
         self.args = args
         for pool in args.pools:
             self.add(pool.name, self._pool(pool), after=args.after)
+        metadata = {"name": f"{self.cluster.namespace}-dcgm", "namespace": args.namespace}
+        selector = {"matchLabels": {"app.kubernetes.io/name": "dcgm-exporter"}}
+        spec = {"endpoints": [{"port": "metrics", "interval": "30s"}], "selector": selector}
+        monitor = {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "ServiceMonitor",
+            "metadata": metadata,
+            "spec": spec,
+        }
+        self.add("monitor", monitor, after=args.after)
         self.register_outputs({})
 
     def _pool(self, pool: GpuPoolSpec) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`python -m services.backup --folder DIR --to s3://BUCKET/PREFIX`: puts a folder's files under today's time, keeps N.
 
-A copy counts only when it was read back: each file's size is compared with what the store says it holds, and only then
-is an older copy removed.
+With `--restore NAME` (or `newest`) the way back: that copy's files, into the folder. A copy counts only when it was
+read back: each file's size is compared with what the store says it holds, and only then is an older copy removed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 STAMP = "%Y%m%dT%H%M%SZ"
+NEWEST = "newest"
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
@@ -58,6 +59,29 @@ def _forget(to: str, keep: int) -> list[str]:
     return old
 
 
+def fetch(folder: Path, of: str, name: str) -> str:
+    """Put a copy's files back into a folder.
+
+    Args:
+        folder: Where to; files of the same names are replaced.
+        of: Address above the copies.
+        name: A copy's name, or `newest`.
+
+    Returns:
+        The name of the copy that was taken.
+
+    Raises:
+        BackupError: there is no such copy; the message lists the last ones.
+    """
+    copies = sorted(one.path for one in _store(of).list_artifacts() if one.is_dir and _NAME.fullmatch(one.path))
+    wanted = copies[-1] if name == NEWEST and copies else name
+    if wanted not in copies:
+        raise BackupError(f"--restore: got {name}; allowed {NEWEST}, {', '.join(copies[-5:]) or 'none yet'} at {of}")
+    folder.mkdir(parents=True, exist_ok=True)
+    _store(f"{of}/{wanted}").download_artifacts("", str(folder))
+    return wanted
+
+
 def _store(address: str) -> Any:  # noqa: ANN401 - MLflow's stores have no common type that is exported
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -70,10 +94,14 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--to", required=True, help="s3://bucket/prefix")
     parser.add_argument("--keep", type=int, default=14, help="copies that stay; 14, two weeks of nights")
+    parser.add_argument("--restore", default="", help="a copy's name, or newest: into the folder instead")
     given = parser.parse_args()
     if given.keep < 1:
         parser.error(f"--keep: got {given.keep}; allowed from 1, as this copy stays too")
     try:
+        if given.restore:
+            sys.stdout.write(f"{fetch(given.folder, given.to.rstrip('/'), given.restore)} lies in {given.folder}\n")
+            return 0
         name, removed = back_up(given.folder, given.to.rstrip("/"), given.keep, datetime.now(UTC))
     except (BackupError, OSError) as error:
         sys.stderr.write(f"{error}\n")

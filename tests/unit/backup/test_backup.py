@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.backup.__main__ import BackupError, back_up
+from services.backup.__main__ import BackupError, back_up, fetch
 
 pytestmark = pytest.mark.env("runtime")
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -47,3 +47,23 @@ def test_nothing_is_no_backup_and_removes_nothing(content, tmp_path, dumps):
     with pytest.raises(BackupError, match="a backup needs files"):
         back_up(empty, f"file://{store}", keep=1, now=START + timedelta(days=1))
     assert (store / kept).is_dir()
+
+
+@pytest.mark.parametrize(("asked", "day"), [("newest", 1), ("20261101T000000Z", 0)])
+def test_what_was_copied_comes_back(dumps, tmp_path, asked, day):
+    store, back = f"file://{tmp_path}/store", tmp_path / "back"
+    for at in range(2):
+        (dumps / "mlflow.dump").write_bytes(b"PGDMP of day %d" % at)
+        back_up(dumps, store, keep=14, now=START + timedelta(days=at))
+    assert fetch(back, store, asked) == (START + timedelta(days=day)).strftime("%Y%m%dT%H%M%SZ")
+    assert (back / "mlflow.dump").read_bytes() == b"PGDMP of day %d" % day
+    assert (back / "feast.dump").read_bytes() == b"PGDMP"
+
+
+def test_a_copy_that_is_not_there_is_told_with_those_that_are(dumps, tmp_path):
+    store = f"file://{tmp_path}/store"
+    with pytest.raises(BackupError, match="none yet"):
+        fetch(tmp_path / "back", f"file://{tmp_path}", "newest")
+    back_up(dumps, store, keep=14, now=START)
+    with pytest.raises(BackupError, match="allowed newest, 20261101T000000Z"):
+        fetch(tmp_path / "back", store, "20200101T000000Z")

@@ -65,6 +65,14 @@ def test_a_backup_reads_its_dump_back_before_it_is_sent():
     assert job["timeZone"] == "Etc/UTC"
 
 
+def test_a_restore_waits_for_somebody_and_is_all_or_nothing():
+    job = switched().one("CronJob", "backup-restore").inputs["spec"]
+    pod = job["jobTemplate"]["spec"]["template"]["spec"]
+    assert job["suspend"] is True
+    assert "--restore=newest" in pod["initContainers"][0]["args"]
+    assert "--single-transaction" in pod["containers"][0]["args"][0]
+
+
 def test_the_database_lets_in_exactly_its_clients():
     (opening,) = [one for one in switched().all("NetworkPolicy") if one.name == "database-callers"]
     (rule,) = opening.inputs["spec"]["ingress"]
