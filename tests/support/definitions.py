@@ -12,6 +12,7 @@ USED = {
     *("gatewayclasses.gateway.networking.k8s.io", "gateways.gateway.networking.k8s.io"),
     *("httproutes.gateway.networking.k8s.io", "referencegrants.gateway.networking.k8s.io"),
     *("backends.gateway.envoyproxy.io", "backendtrafficpolicies.gateway.envoyproxy.io"),
+    "httproutefilters.gateway.envoyproxy.io",
     *("clienttrafficpolicies.gateway.envoyproxy.io", "envoyproxies.gateway.envoyproxy.io"),
     *("securitypolicies.gateway.envoyproxy.io", "databases.postgresql.cnpg.io", "clusters.postgresql.cnpg.io"),
     *("scheduledbackups.postgresql.cnpg.io", "nodepools.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"),

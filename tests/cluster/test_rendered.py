@@ -1,0 +1,241 @@
+"""What `mlstrata render` writes is taken by a real API server, stage after stage, and holds what it promises there."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.main import main
+from components.support import BUILT
+from environments import Stage
+from environments.stages import capabilities_of, missing_needs
+from tests.support.cluster import Cluster, Json
+
+ROOT = Path(__file__).parents[2]
+STAGES = [stage.value for stage in Stage]
+FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "ServiceAccount")
+PINNED = "registry.example/tool@sha256:" + "0" * 64
+RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "runAsUser": 10001,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+def unbuilt(stage: Stage) -> list[str]:
+    """Return what the stage has and the target has not, with all that cannot do without it."""
+    wanted = capabilities_of(stage)
+    there = wanted & BUILT["kubernetes"]
+    while broken := {one for one, _ in missing_needs(there)}:
+        there -= broken
+    return sorted(one.value for one in wanted - there)
+
+
+def rendered(environment: str, stage: str, folder: Path) -> list[Json]:
+    """Render a shipped environment at a stage; return its objects, what others stand in first."""
+    text = (ROOT / f"environments/{environment}.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^stage: \w+", f"stage: {stage}", text)
+    text = re.sub(r"(?ms)^capabilities:.*?(?=^\w)", f"capabilities: {{off: {unbuilt(Stage(stage))}}}\n", text)
+    (folder / "environments").mkdir(parents=True)
+    (folder / f"environments/{environment}.yaml").write_text(text, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLSTRATA_WORKSPACE", str(folder))
+        assert main(["render", environment, "-o", str(folder / "out")]) == 0
+    found = [
+        one
+        for path in sorted((folder / "out").glob("*/*.yaml"))
+        for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    ]
+    return sorted(found, key=lambda one: FIRST.index(one["kind"]) if one["kind"] in FIRST else len(FIRST))
+
+
+def key(one: Json) -> tuple[str, str, str, str]:
+    metadata = one["metadata"]
+    return one["apiVersion"], one["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
+def identities(cluster: Cluster, objects: list[Json]) -> dict[tuple[str, str, str, str], str]:
+    """Return what the server calls each object: one that was replaced has another."""
+    answer = cluster.kubectl(
+        "get", "-f", "-", "-o", "json", stdin=yaml.safe_dump_all(objects, sort_keys=False), seconds=120
+    )
+    assert answer.code == 0, answer.err
+    return {key(one): one["metadata"]["uid"] for one in answer.json["items"]}
+
+
+@pytest.fixture(scope="module")
+def stages(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Json]]:
+    """Apply `dev` at every stage, each over the one before, and leave it at the last."""
+    applied: dict[str, list[Json]] = {}
+    before: dict[tuple[str, str, str, str], str] = {}
+    for stage in STAGES:
+        applied[stage] = rendered("dev", stage, tmp_path_factory.mktemp(f"dev-{stage}"))
+        cluster.must(applied[stage])
+        after = identities(cluster, applied[stage])
+        assert before.items() <= after.items(), f"moving up to {stage} deleted or replaced something"
+        before = after
+    return applied
+
+
+def test_every_stage_is_taken_and_only_adds(stages: dict[str, list[Json]]):
+    sizes = [len(stages[stage]) for stage in STAGES]
+    assert sizes == sorted(sizes)
+    assert sizes[0] > 100
+
+
+def test_staging_is_taken_too(cluster: Cluster, stages: dict[str, list[Json]], tmp_path: Path):
+    objects = rendered("staging", "scale", tmp_path)
+    assert len(objects) > 100
+    cluster.must(objects)
+    assert identities(cluster, objects)
+
+
+def test_pods_of_what_an_operator_makes_are_taken_as_pods(cluster: Cluster, stages: dict[str, list[Json]]):
+    """The definition of a SeldonDeployment leaves pods open: they are asked for as pods."""
+    found = 0
+    for one in stages[STAGES[-1]]:
+        if one["kind"] != "SeldonDeployment":
+            continue
+        for predictor in one["spec"]["predictors"]:
+            for component in predictor["componentSpecs"]:
+                name = f"{one['metadata']['name']}-{predictor['name']}"
+                metadata = {"name": name, "namespace": one["metadata"]["namespace"]}
+                pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": component["spec"]}
+                cluster.must([pod], "--dry-run=server")
+                found += 1
+    assert found
+
+
+def lending(stages: dict[str, list[Json]]) -> str:
+    """Return the namespace of the team `lending`."""
+    found = [
+        one["metadata"]["name"]
+        for one in stages[STAGES[-1]]
+        if one["kind"] == "Namespace" and one["metadata"].get("labels", {}).get("mlstrata.io/team") == "lending"
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "allowed"),
+    [
+        ("get", "pods", True),
+        ("get", "pods/log", True),
+        ("list", "seldondeployments.machinelearning.seldon.io", True),
+        ("list", "httproutes.gateway.networking.k8s.io", True),
+        ("create", "jobs.batch", True),
+        ("get", "resourcequotas", True),
+        ("get", "secrets", False),
+        ("list", "secrets", False),
+        ("create", "pods", False),
+        ("create", "pods/exec", False),
+        ("update", "seldondeployments.machinelearning.seldon.io", False),
+        ("update", "resourcequotas", False),
+        ("delete", "networkpolicies.networking.k8s.io", False),
+        ("create", "rolebindings.rbac.authorization.k8s.io", False),
+        ("escalate", "roles.rbac.authorization.k8s.io", False),
+        ("create", "serviceaccounts/token", False),
+        ("impersonate", "serviceaccounts", False),
+    ],
+)
+def test_a_team_can_do_this_at_home_and_nothing_elsewhere(
+    cluster: Cluster, stages: dict[str, list[Json]], verb: str, resource: str, allowed: bool
+):
+    home = lending(stages)
+    account = f"{home}:team"
+    assert cluster.can(account, verb, resource, home) is allowed
+    for other in ("kube-system", home.replace("lending", "service-desk"), home.removesuffix("-lending")):
+        assert cluster.can(account, verb, resource, other) is False
+
+
+def test_nobody_in_the_cluster_has_a_right_without_a_name(cluster: Cluster, stages: dict[str, list[Json]]):
+    assert cluster.can(f"{lending(stages)}:default", "list", "pods", lending(stages)) is False
+    assert cluster.can("somebody", "list", "pods", lending(stages)) is False
+
+
+def pod(namespace: str, name: str, *, gpus: int = 0, **container: Any) -> Json:
+    limits = {"cpu": "100m", "memory": "64Mi", **({"nvidia.com/gpu": str(gpus)} if gpus else {})}
+    only = {
+        "name": "main",
+        "image": PINNED,
+        "resources": {"limits": limits},
+        "securityContext": {**RESTRICTED, **container},
+    }
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [only]}}
+
+
+def test_a_quota_refuses_the_gpu_over_the_limit(cluster: Cluster, stages: dict[str, list[Json]]):
+    home = lending(stages)
+    quota = next(
+        one["spec"]["hard"]["requests.nvidia.com/gpu"]
+        for one in stages[STAGES[-1]]
+        if one["kind"] == "ResourceQuota" and one["metadata"]["namespace"] == home
+    )
+    allowed = int(quota)
+    assert allowed > 0
+    cluster.eventually(
+        "the quota's first count",
+        lambda: "used" in cluster.get("resourcequota", "quota", home).get("status", {}),
+    )
+    cluster.must([pod(home, "fits", gpus=allowed)], "--dry-run=server")
+    refused = cluster.apply([pod(home, "greedy", gpus=allowed + 1)])
+    assert refused.code != 0
+    assert "exceeded quota" in refused.err
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"privileged": True, "allowPrivilegeEscalation": True}, {"runAsNonRoot": False, "runAsUser": 0}]
+)
+def test_a_pod_that_asks_for_more_is_refused(cluster: Cluster, stages: dict[str, list[Json]], wrong: dict[str, Any]):
+    refused = cluster.apply([pod(lending(stages), "mighty", **wrong)])
+    assert refused.code != 0
+    assert "violates PodSecurity" in refused.err
+
+
+def test_an_image_that_can_change_is_refused(cluster: Cluster, stages: dict[str, list[Json]]):
+    home = lending(stages)
+    moving = {"image": "registry.example/tool:1.0"}
+
+    def refused() -> bool:
+        one = pod(home, "moving")
+        one["spec"]["containers"][0].update(moving)
+        answer = cluster.apply([one], "--dry-run=server")
+        return answer.code != 0 and "name it by digest" in answer.err
+
+    # A policy holds some moments after it was taken.
+    cluster.eventually("the policy on images", refused)
+    cluster.must([pod(home, "fixed")], "--dry-run=server")
+
+
+def test_what_serves_must_say_for_which_system(cluster: Cluster, stages: dict[str, list[Json]]):
+    served = next(one for one in stages[STAGES[-1]] if one["kind"] == "SeldonDeployment")
+    stray = {**served, "metadata": {"name": "stray", "namespace": served["metadata"]["namespace"]}}
+
+    def refused() -> bool:
+        answer = cluster.apply([stray], "--dry-run=server")
+        return answer.code != 0 and "must say for which AI system" in answer.err
+
+    cluster.eventually("the policy on what serves", refused)
+    cluster.must([served], "--dry-run=server")
+
+
+def test_no_secret_is_rendered(stages: dict[str, list[Json]]):
+    assert not [one for objects in stages.values() for one in objects if one["kind"] == "Secret"]
+
+
+def test_everything_goes_when_it_is_taken_down(cluster: Cluster, stages: dict[str, list[Json]]):
+    """The last test of this file: what was applied is deleted, and the definitions stay."""
+    objects = stages[STAGES[-1]]
+    answer = cluster.kubectl(
+        "delete", "--wait=true", "--timeout=120s", "-f", "-", stdin=yaml.safe_dump_all(objects), seconds=150
+    )
+    assert answer.code == 0, answer.err[-2000:]
+    left = cluster.kubectl("get", "-f", "-", "--ignore-not-found", "-o", "name", stdin=yaml.safe_dump_all(objects))
+    assert left.out.strip() == ""
+    assert cluster.kubectl("get", "crd", "seldondeployments.machinelearning.seldon.io").code == 0
