@@ -197,6 +197,20 @@ def token(
 
 
 @app.command()
+def usage(
+    env: Env,
+    since: Annotated[
+        str, typer.Option("--since", metavar="PERIOD", help="Only the last 15m, 24h, 7d. Default: all that is logged.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say who asked what of which version: requests, refusals, errors and latency."""
+    from cli.usage import usage as run
+
+    run(env, since=since, as_json=as_json)
+
+
+@app.command()
 def train(
     env: Env,
     system: System,

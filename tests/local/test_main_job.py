@@ -8,15 +8,18 @@ import sqlite3
 import ssl
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
 import engine
-from tests.support.command import ROOT, Done, Platform, eventually
+from tests.support.command import ROOT, Done, Platform, assert_one_message, eventually
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(240)]
 
@@ -146,6 +149,65 @@ def test_predict_asks_as_a_consumer(job: Job) -> None:
     done = job.platform.run("predict", "local", SYSTEM, "examples/application.json", "--json")
     assert done.code == 0, done.text
     assert done.json["model"]["version"] == "1"
+
+
+def test_keys_rotate_under_load_with_no_request_refused(job: Job) -> None:
+    """The token in use is of the old key, then of the new one; both go on through all of it."""
+    old, codes, end = job.platform.run("token", "local", CONSUMER, "--hours", "0.05").out.strip(), Counter(), Event()
+
+    def ask() -> None:
+        with httpx.Client(trust_env=False, verify=job.trust) as client:
+            while not end.is_set():
+                codes[job.ask(client=client).status_code] += 1
+                time.sleep(0.1)
+
+    job.token = old
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(ask) for _ in range(2)]
+        try:
+            rotated = job.platform.run("token", "local", "--rotate", "--json")
+            assert rotated.code == 0, rotated.text
+            assert job.ask(token=old).status_code == 200
+            job.token = job.platform.run("token", "local", CONSUMER).out.strip()
+            early = job.platform.run("token", "local", "--retire")
+            assert_one_message(early, "tokens of the old key are good until", "--at-once")
+            retired = job.platform.run("token", "local", "--retire", "--at-once", "--json")
+            assert retired.code == 0, retired.text
+        finally:
+            end.set()
+    for one in asking:
+        one.result()
+    assert set(codes) == {200}
+    assert codes[200] > 10
+    assert job.ask(token=old).status_code == 401
+    assert retired.json["oldest"] == retired.json["signing"] == rotated.json["signing"] == 2
+    before = job.platform.run("token", "local", "--rotate", CONSUMER)
+    assert_one_message(before, "give one of CONSUMER, --rotate and --retire")
+
+
+def test_usage_counts_by_consumer_and_version(job: Job) -> None:
+    done = job.platform.run("usage", "local", "--json")
+    assert done.code == 0, done.text
+    answered = next(one for one in done.json["usage"] if (one["consumer"], one["version"]) == (CONSUMER, "1"))
+    assert answered["system"] == SYSTEM
+    assert answered["requests"] > answered["refused"] > 0
+    assert 0 < answered["p50_ms"] <= answered["p99_ms"]
+    assert job.platform.run("usage", "local", "--since", "1h").out.count(CONSUMER) >= 1
+    assert_one_message(job.platform.run("usage", "local", "--since", "5x"), "got '5x'; allowed")
+
+
+def test_the_system_describes_its_api(job: Job) -> None:
+    url = job.url.replace("/predict", "/openapi.json")
+    with httpx.Client(trust_env=False, verify=job.trust) as client:
+        assert client.get(url).status_code == 401
+        answer = client.get(url, headers={"authorization": f"Bearer {job.token}"})
+    assert answer.status_code == 200, answer.text
+    document = answer.json()
+    body = json.loads((ROOT / "examples/application.json").read_text())
+    schema = {"$ref": "#/components/schemas/Request", "components": document["components"]}
+    Draft202012Validator(schema).validate(body)
+    assert not Draft202012Validator(schema).is_valid({"instances": [{}]})
+    assert list(document["paths"]) == [f"/systems/{SYSTEM}/v1/predict"]
 
 
 def test_a_second_up_changes_nothing_and_says_so(job: Job) -> None:

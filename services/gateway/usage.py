@@ -1,0 +1,102 @@
+"""Who used what, and how it went: the gateway's access log, counted by system, consumer and version."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+NOBODY = "-"
+"""Stands for what a request never had: a consumer without a good token, a version when none answered."""
+_REFUSED, _FAILED = 400, 500
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The requests of one consumer to one version of one system.
+
+    Attributes:
+        system: The system.
+        consumer: The consumer, NOBODY where no good token was shown.
+        api: The version of the interface.
+        version: The version of the model, NOBODY where none answered.
+        requests: How many there were.
+        refused: How many of them were answered with a status of 400 to 499: by the caller's own doing.
+        errors: How many with 500 or more, or were cut off.
+        p50_ms: Half of those that a model answered took no longer, in milliseconds; None when none did.
+        p99_ms: 99 of 100 of them took no longer.
+    """
+
+    system: str
+    consumer: str
+    api: str
+    version: str
+    requests: int
+    refused: int
+    errors: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+@dataclass
+class _Count:
+    requests: int = 0
+    refused: int = 0
+    errors: int = 0
+    answered_ms: list[float] = field(default_factory=list)
+
+
+def read_usage(lines: Iterable[str], since: datetime | None = None) -> list[Usage]:
+    """Count the lines of an access log, those `since` then; a line that is cut off, as by a full disk, is left out.
+
+    Requests to no system, such as health checks, do not count.
+    """
+    counts: dict[tuple[str, str, str, str], _Count] = defaultdict(_Count)
+    for entry in _entries(lines, since):
+        key = tuple(str(entry.get(name) or NOBODY) for name in ("system", "consumer", "api", "version"))
+        _add(counts[key[0], key[1], key[2], key[3]], entry)
+    return [
+        Usage(
+            *key,
+            count.requests,
+            count.refused,
+            count.errors,
+            percentile(count.answered_ms, 50),
+            percentile(count.answered_ms, 99),
+        )
+        for key, count in sorted(counts.items())
+    ]
+
+
+def percentile(values: Iterable[float], share: float) -> float | None:
+    """Return the smallest of `values` that `share` percent of them do not exceed (nearest rank); None of none."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)] if ordered else None
+
+
+def _entries(lines: Iterable[str], since: datetime | None) -> Iterator[Mapping[str, Any]]:
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            when = datetime.fromisoformat(entry["time"])
+        except (ValueError, TypeError, KeyError):
+            continue
+        if entry.get("system") and (since is None or when >= since):
+            yield entry
+
+
+def _add(count: _Count, entry: Mapping[str, Any]) -> None:
+    status = entry.get("status")
+    status = status if isinstance(status, int) else 0
+    count.requests += 1
+    if _REFUSED <= status < _FAILED:
+        count.refused += 1
+    elif not 0 < status < _FAILED:
+        # No status at all: the caller or the process hung up.
+        count.errors += 1
+    elif isinstance(entry.get("duration_ms"), int | float):
+        count.answered_ms.append(float(entry["duration_ms"]))
