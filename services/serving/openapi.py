@@ -8,6 +8,8 @@ from typing import Any
 from services.serving.schema import Column
 
 OPENAPI = "3.1.0"
+MODEL = "x-model"
+"""The document's field of our own: the system and the version of its model."""
 _INT32, _INT64 = 2**31, 2**63
 _TYPES: dict[str, dict[str, Any]] = {
     "boolean": {"type": "boolean"},
@@ -51,6 +53,7 @@ def document(system: str, api: str, version: str, columns: Sequence[Column]) -> 
             "version": f"{api} (model {version})",
             "description": f"Predictions of {system}. The fields of an instance are those of model version {version}.",
         },
+        MODEL: {"system": system, "version": version},
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "paths": {f"/systems/{system}/{api}/predict": {"post": _operation()}},

@@ -20,7 +20,7 @@ from mlserver.handlers import custom_handler
 from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 
 from services.serving.metrics import REQUESTS, latency
-from services.serving.openapi import document
+from services.serving.openapi import MODEL, document
 from services.serving.predictor import Predictor
 from services.serving.problem import ProblemError
 from services.serving.settings import ServingSettings
@@ -148,7 +148,7 @@ class SystemRuntime(MLModel):
             body = await _body(request)
             begun = time.perf_counter()
             content = await answer(body)
-            version = content.get("model", {}).get("version", _NO_VERSION)
+            version = content.get("model", content.get(MODEL, {})).get("version", _NO_VERSION)
             if identified:
                 content["request_id"] = request_id
         except ProblemError as problem:
