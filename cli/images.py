@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cli.console import UsageError, err, say, say_json
 from cli.context import Context
 
 if TYPE_CHECKING:
+    from components.upstream.mirror import Mirror
     from components.upstream.piece import Piece, Source
     from components.upstream.selection import Selection, Taken
 
@@ -37,7 +39,7 @@ def images(name: str, *, as_json: bool, script: bool, resolve: bool) -> None:
 
 def _selected(context: Context) -> Selection:
     from components.upstream.lock import NAME, LockError, read
-    from components.upstream.selection import select
+    from components.upstream.selection import mirror_of, select
     from environments.stages import ENTRIES
     from stacks.checks import asked
 
@@ -48,7 +50,30 @@ def _selected(context: Context) -> Selection:
         digests = read(context.workspace.environments / NAME)
     except LockError as error:
         raise UsageError(str(error)) from None
-    return select(spec, wanted, digests)
+    return _with_our_own(select(spec, wanted, digests), digests, mirror_of(spec))
+
+
+def _with_our_own(selection: Selection, digests: dict[str, str], mirror: Mirror | None) -> Selection:
+    """Return a selection with the image of our own services, which a site copies like any other."""
+    from importlib.metadata import version
+
+    from components.upstream.mirror import reference
+    from components.upstream.piece import Piece, Scope
+    from components.upstream.selection import Taken
+    from components.workload.images import RUNTIME
+
+    if not selection.taken:
+        return selection
+    ours = Piece(
+        name="mlstrata",
+        version=version("mlstrata"),
+        licence="Apache-2.0",
+        sources=(),
+        namespace="mlstrata",
+        scope=Scope.NAMESPACE,
+        images=(replace(RUNTIME, digest=digests.get(reference(RUNTIME))),),
+    )
+    return replace(selection, taken=(*selection.taken, Taken(mirror.piece(ours) if mirror else ours, ours, "")))
 
 
 def _source(source: Source) -> dict[str, str]:

@@ -59,11 +59,8 @@ def key(one: Json) -> tuple[str, str, str, str]:
 
 
 def identities(cluster: Cluster, objects: list[Json]) -> dict[tuple[str, str, str, str], str]:
-    """Return what the server calls each object: one that was replaced has another."""
-    answer = cluster.kubectl(
-        "get", "-f", "-", "-o", "json", stdin=yaml.safe_dump_all(objects, sort_keys=False), seconds=120
-    )
-    assert answer.code == 0, answer.err
+    """Apply objects; return what the server calls each: one that was replaced has another name there."""
+    answer = cluster.must(objects, "-o", "json")
     return {key(one): one["metadata"]["uid"] for one in answer.json["items"]}
 
 
@@ -74,7 +71,8 @@ def stages(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     before: dict[tuple[str, str, str, str], str] = {}
     for stage in STAGES:
         applied[stage] = rendered("dev", stage, tmp_path_factory.mktemp(f"dev-{stage}"))
-        cluster.must(applied[stage])
+        if applied[stage] in [applied[lower] for lower in STAGES[: STAGES.index(stage)]]:
+            continue  # nothing of what the stage adds is built for clusters yet
         after = identities(cluster, applied[stage])
         assert before.items() <= after.items(), f"moving up to {stage} deleted or replaced something"
         before = after
@@ -90,8 +88,7 @@ def test_every_stage_is_taken_and_only_adds(stages: dict[str, list[Json]]):
 def test_staging_is_taken_too(cluster: Cluster, stages: dict[str, list[Json]], tmp_path: Path):
     objects = rendered("staging", "scale", tmp_path)
     assert len(objects) > 100
-    cluster.must(objects)
-    assert identities(cluster, objects)
+    assert len(identities(cluster, objects)) == len(objects)
 
 
 def test_pods_of_what_an_operator_makes_are_taken_as_pods(cluster: Cluster, stages: dict[str, list[Json]]):
@@ -232,10 +229,15 @@ def test_no_secret_is_rendered(stages: dict[str, list[Json]]):
 def test_everything_goes_when_it_is_taken_down(cluster: Cluster, stages: dict[str, list[Json]]):
     """The last test of this file: what was applied is deleted, and the definitions stay."""
     objects = stages[STAGES[-1]]
-    answer = cluster.kubectl(
-        "delete", "--wait=true", "--timeout=120s", "-f", "-", stdin=yaml.safe_dump_all(objects), seconds=150
-    )
+    text = yaml.safe_dump_all(objects)
+    answer = cluster.kubectl("delete", "--wait=false", "-f", "-", stdin=text, seconds=100)
     assert answer.code == 0, answer.err[-2000:]
-    left = cluster.kubectl("get", "-f", "-", "--ignore-not-found", "-o", "name", stdin=yaml.safe_dump_all(objects))
+    spaces = [f"ns/{one['metadata']['name']}" for one in objects if one["kind"] == "Namespace"]
+    cluster.eventually(
+        "the end of its namespaces",
+        lambda: cluster.kubectl("get", *spaces, "--ignore-not-found", "-o", "name").out.strip() == "",
+        150,
+    )
+    left = cluster.kubectl("get", "-f", "-", "--ignore-not-found", "-o", "name", stdin=text)
     assert left.out.strip() == ""
     assert cluster.kubectl("get", "crd", "seldondeployments.machinelearning.seldon.io").code == 0

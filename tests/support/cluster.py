@@ -3,7 +3,6 @@
 Its programs come from `tools/install-control-plane`. There are no nodes, or KWOK's: they run nothing and say they do.
 """
 
-import base64
 import ctypes
 import json
 import os
@@ -191,11 +190,12 @@ class Cluster:
         strict = ("--server-side", "--validate=strict", "--field-manager=mlstrata", "--force-conflicts")
         return self.kubectl("apply", *strict, *options, "-f", "-", stdin=text, seconds=120)
 
-    def must(self, objects: Sequence[Mapping[str, Any]], *options: str) -> None:
+    def must(self, objects: Sequence[Mapping[str, Any]], *options: str) -> Answer:
         """Apply objects; each must be taken, and none may carry a warning of Pod Security."""
         answer = self.apply(objects, *options)
         assert answer.code == 0, answer.err
         assert "would violate PodSecurity" not in answer.err, answer.err
+        return answer
 
     def can(self, account: str, verb: str, resource: str, namespace: str, *options: str) -> bool:
         """Ask whether an account `namespace:name`, or a user, may do something."""
@@ -216,11 +216,6 @@ class Cluster:
         begun = time.monotonic()
         self._wait(what, condition, seconds)
         return time.monotonic() - begun
-
-
-def secret(text: str) -> str:
-    """Return a value as a Secret's data has it."""
-    return base64.b64encode(text.encode()).decode()
 
 
 def _free() -> int:

@@ -17,6 +17,7 @@ from cli.digests import Wanted, resolve
 from cli.main import main
 from components.upstream.bill import piece
 from components.upstream.lock import LockError, read, write
+from components.workload.images import RUNTIME
 
 KUBERNETES = "target: {kind: kubernetes, context: c}\nstage: foundation\n"
 Answer = tuple[int, dict[str, Any], str, str]
@@ -208,6 +209,7 @@ def test_the_list_names_licences_and_what_is_left_out(workspace: Path, capsys: p
     assert document["mirror"] is None
     assert [one["name"] for one in document["left_out"]] == ["grafana"]
     kept = {one["name"]: one for one in document["pieces"]}
+    assert [one["upstream"] for one in kept["mlstrata"]["images"]] == [str(RUNTIME)]
     assert kept["cert-manager"]["licence"] == "Apache-2.0"
     assert kept["cert-manager"]["definitions"]["kind"] == "manifest"
     assert "grafana" not in kept
