@@ -15,7 +15,7 @@ from services.registry.access import header, variables
 from tests.local import test_main_job as main_job
 from tests.support.command import Platform, eventually
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,8 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[main_job.Job]:
     if "storage:" not in text:
         text = re.sub(r"(?m)^stage:", "storage: {kind: s3}\nstage:", text)
         platform.workspace.environment_file("local").write_text(text)
-    first = platform.run("up", "local", "--yes", "--train")
     try:
+        first = platform.run("up", "local", "--yes", "--train", seconds=300)
         assert first.code == 0, first.text
         yield main_job.Job(platform, first)
     finally:
