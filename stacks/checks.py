@@ -88,6 +88,12 @@ def _kubernetes(spec: EnvironmentSpec) -> list[str]:
         low, high = probability_range(system)
         if not 0 <= low < high <= 1:
             found.append(f"systems[{at}].monitor.range.probability: got [{low}, {high}]; allowed: within [0, 1]")
+        found += [
+            f"systems[{at}].serving.consumers[{index}].quota: got {consumer.quota}; on a cluster each Envoy counts by "
+            "itself, so a limit over a long time cannot be held; remove it, or lower the rate"
+            for index, consumer in enumerate(system.serving.consumers)
+            if consumer.quota is not None
+        ]
         if system.serving.mode is ServingMode.BATCH:
             found += [f"systems[{at}].serving.input: {reason}" for reason in _unscorable(system)]
         found += [f"systems[{at}].model: {reason}" for reason in _training(spec, system)]

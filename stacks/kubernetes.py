@@ -59,12 +59,12 @@ from services.batch.jobs import scoring_job
 from services.runner.requests import training_request, untrainable
 from stacks.checks import asked, probability_range
 from stacks.contracts import KubernetesEnvironment
-from stacks.pieces import GRAFANA_ADMIN, MONITORING, VALUES_OF, bill_images, images
+from stacks.pieces import GRAFANA_ADMIN, MONITORING, bill_images, images, values_of
 from stacks.providers import kubernetes
 
 BACKUP = "backup"
 UNOWNED = "nobody is named"
-DISCLOSURE = "the answer carries the header x-mlstrata-model, and consumers tell the people concerned"
+DISCLOSURE = "each answer names the model and version that gave it; consumers tell the people concerned"
 
 
 def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
@@ -143,7 +143,7 @@ class _Kubernetes:
         wanted = self.selection[name]
         space = self._operators(wanted.namespace, "privileged" if wanted.privileged else "restricted")
         after = [*space.ready, *(one for needed in wanted.after for one in self._needed(needed))]
-        args = UpstreamArgs(self.cluster, wanted, VALUES_OF.get(name, {}), after)
+        args = UpstreamArgs(self.cluster, wanted, values_of(name, self.spec.name), after)
         self.pieces[name] = Upstream(name, args, self.opts)
         return self.pieces[name]
 

@@ -50,6 +50,21 @@ VALUES_OF: dict[str, dict[str, Any]] = {
 """Values of the charts, by piece."""
 
 
+def values_of(piece: str, environment: str) -> dict[str, Any]:
+    """Return the values of a piece's chart.
+
+    Args:
+        piece: Its name in the bill of materials.
+        environment: The environment: its Prometheus takes what carries its label, so the chart's own monitors need it.
+    """
+    values = VALUES_OF.get(piece, {})
+    if piece != MONITORING:
+        return values
+    label = {"mlstrata.io/environment": environment}
+    monitor = {"prometheus": {"monitor": {"additionalLabels": label}}}
+    return {**values, "commonLabels": label, "kube-state-metrics": monitor, "prometheus-node-exporter": monitor}
+
+
 def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | None) -> dict[str, str]:
     """Return the images of typed objects by what runs in them: pinned by the bill, from the mirror if there is one."""
     own = replace(RUNTIME, digest=digests.get(reference(RUNTIME)))

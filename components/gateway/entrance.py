@@ -12,7 +12,8 @@ import pulumi
 from components.cluster import Cluster, ClusterComponent, Who
 from components.gateway.kubernetes import API, ENVOY, NAME
 from environments.spec.serving import ServingSpec
-from services.gateway.settings import AUDIENCE
+from services.gateway.deprecation import deprecation_headers
+from services.gateway.settings import AUDIENCE, Deprecation, GatewaySystem
 
 CONSUMER = "x-mlstrata-consumer"
 KEYS = "token-keys"
@@ -68,11 +69,10 @@ class Entrance(ClusterComponent):
     def __init__(self, name: str, args: EntranceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gateway", name, args.cluster, opts, who=args.who)
         self.args, self.space, self.system = args, args.namespace, args.system
-        rules = [{**self._paths(), "backendRefs": [self._backend(one) for one in args.backends]}]
+        rules = [self._rule(version) for version in args.serving.api_versions]
         # A rollout moves the weights; this declaration is where they start.
-        route = self.add(
-            "", self._route(self.system, rules), part="route", after=args.after, ignore=["spec.rules[0].backendRefs"]
-        )
+        moved = [f"spec.rules[{at}].backendRefs" for at in range(len(rules))]
+        route = self.add("", self._route(self.system, rules), part="route", after=args.after, ignore=moved)
         after = [*args.after, route]
         self.add("access", self._object("SecurityPolicy", self._access()), after=after)
         self.add("limits", self._object("BackendTrafficPolicy", self._limits()), after=after)
@@ -100,9 +100,27 @@ class Entrance(ClusterComponent):
             "spec": spec,
         }
 
-    def _paths(self, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-        paths = [f"/systems/{self.system}/{version}/predict" for version in self.args.serving.api_versions]
-        return {"matches": [{"path": {"type": "Exact", "value": path}, "method": "POST", **more} for path in paths]}
+    def _rule(self, version: str) -> dict[str, Any]:
+        """Return the rule of a version of the API; answers of one on its way out say so."""
+        serving, backends = self.args.serving, self.args.backends
+        system = GatewaySystem(
+            name=self.system,
+            upstream_port=backends[0].port,
+            api_versions=serving.api_versions,
+            deprecations=tuple(Deprecation(**one.model_dump()) for one in serving.deprecations),
+        )
+        rule: dict[str, Any] = {
+            "matches": [self._match(version)],
+            "backendRefs": [self._backend(one) for one in backends],
+        }
+        if told := [one["header"] for one in deprecation_headers(system, version)]:
+            headers = [{"name": one["key"], "value": one["value"]} for one in told]
+            rule["filters"] = [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": headers}}]
+        return rule
+
+    def _match(self, version: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+        path = {"type": "Exact", "value": f"/systems/{self.system}/{version}/predict"}
+        return {"path": path, "method": "POST", **more}
 
     def _backend(self, backend: Backend) -> dict[str, Any]:
         return {"group": "", "kind": "Service", "name": backend.service, "port": backend.port, "weight": backend.weight}
@@ -181,7 +199,8 @@ class Entrance(ClusterComponent):
         )
         reference = {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": f"{self.system}-stopped"}
         filters = [{"type": "ExtensionRef", "extensionRef": reference}]
-        rules = [{**self._paths(headers=[OFF]), "filters": filters}]
+        matches = [self._match(version, headers=[OFF]) for version in self.args.serving.api_versions]
+        rules = [{"matches": matches, "filters": filters}]
         route = self._route(f"{self.system}-stop", rules)
         # Whoever stops the system changes this route, and no later deployment starts it again.
         self.add("stop", route, part="kill-switch", after=[*self.args.after, answer], ignore=["spec.rules[0].matches"])

@@ -198,6 +198,28 @@ def test_a_route_reaches_a_service_that_seldon_makes_for_a_predictor_of_the_depl
     assert sum(backend["weight"] for backend in route["backendRefs"]) == 100
 
 
+def test_a_version_on_its_way_out_says_so_and_the_current_one_does_not():
+    serving = {
+        "consumers": [{"name": "desk", "rate": "5/s"}],
+        "api_versions": ["v1", "v2"],
+        "deprecations": [{"api": "v1", "since": "2026-12-01", "sunset": "2027-06-01"}],
+    }
+    systems = [{**load(DEV).systems[0].model_dump(mode="json"), "serving": serving}]
+    rules = graph_of(staged(systems=systems)).one("HTTPRoute", "entrance-mortgage-approval").inputs["spec"]["rules"]
+    paths = [rule["matches"][0]["path"]["value"] for rule in rules]
+    assert paths == ["/systems/mortgage-approval/v1/predict", "/systems/mortgage-approval/v2/predict"]
+    told = {one["name"]: one["value"] for one in rules[0]["filters"][0]["responseHeaderModifier"]["set"]}
+    assert told["sunset"] == "Tue, 01 Jun 2027 00:00:00 GMT"
+    assert "/v2/predict" in told["link"]
+    assert "filters" not in rules[1]
+
+
+def test_a_limit_that_no_envoy_can_hold_is_refused():
+    serving = {"consumers": [{"name": "desk", "rate": "5/s", "quota": "1000/d"}]}
+    systems = [{**load(DEV).systems[0].model_dump(mode="json"), "serving": serving}]
+    assert any("serving.consumers[0].quota" in text for text in problems(staged(systems=systems)))
+
+
 def test_a_system_with_a_kill_switch_has_a_route_that_stops_it():
     systems = [{**load(DEV).systems[0].model_dump(mode="json"), "oversight": {"kill_switch": True}}]
     graph = graph_of(staged(systems=systems))
