@@ -1,0 +1,334 @@
+"""`mlstrata dossier`: gather what is known of a system, and write its evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.console import UsageError, err, say, say_json
+from cli.context import Context
+from environments import SystemSpec, Workspace
+
+if TYPE_CHECKING:
+    import engine
+    from policies.evidence import Decision, DocumentFile, Evidence, Finding, ModelVersion, Package, Part
+
+EPOCH = "SOURCE_DATE_EPOCH"
+
+
+def dossier(name: str, system: str, output: str, *, as_of: str | None, require_complete: bool, as_json: bool) -> None:
+    """Write the dossier of a system into a folder; exit 1 with `require_complete` where anything is missing.
+
+    Args:
+        name: The environment.
+        system: The system.
+        output: An empty folder, a new one, or an earlier dossier, which is replaced.
+        as_of: Day (YYYY-MM-DD) it speaks of; None: `SOURCE_DATE_EPOCH`, else the day of the newest fact.
+        require_complete: Exit 1 where it is not complete.
+        as_json: One JSON document on standard output.
+
+    Raises:
+        UsageError: environment, system or day are none, or the folder holds other files.
+    """
+    import typer
+
+    from cli.predict import find_system
+    from policies.evidence import write
+
+    context = Context.open(name)
+    declared = find_system(context, system)
+    folder = Path(output)
+    _require_own(folder)
+    day = _day(as_of)
+    with err().status("gathering evidence …"):
+        evidence = gather(context, declared, day)
+        try:
+            _clear(folder)
+            written = write(evidence, folder)
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be written ({error.strerror or error}); name another folder") from None
+    if as_json:
+        say_json(
+            {
+                "environment": name,
+                "system": system,
+                "folder": str(folder),
+                "complete": written.complete,
+                "files": list(written.files),
+                "missing": written.missing,
+                "unreadable": list(evidence.unreadable),
+            }
+        )
+    else:
+        _show(folder, written.files, written.missing, evidence.unreadable)
+    if require_complete and not written.complete:
+        raise typer.Exit(1)
+
+
+def gather(context: Context, declared: SystemSpec, day: date | None) -> Evidence:
+    """Return everything that can be read; what cannot is said in `unreadable`, and stops nothing."""
+    from policies.evidence import Evidence
+
+    unreadable: list[str] = []
+    spec = context.spec
+    documents = _documents(context, declared)
+    version = _tried("the registry", unreadable, lambda: _version(context, declared.name, unreadable))
+    log = _tried("the audit log", unreadable, lambda: _decisions(context, declared.name))
+    evidence = Evidence(
+        environment=context.name,
+        target=spec.target.kind,
+        stage=spec.stage.value,
+        owner=str(spec.owner or ""),
+        system=declared.model_dump(mode="json", exclude_none=True),
+        retention={
+            "predictions": _days(spec.retention.predictions),
+            "logs": _days(spec.retention.logs),
+            "documents": _days(spec.retention.documents),
+        },
+        version=version,
+        decisions=log[0] if log else None,
+        log_whole=log[1] if log else None,
+        documents=documents,
+        packages=_packages(context, declared.name, version.version if version else ""),
+        as_of=day,
+    )
+    plan = _tried("the plan of the resources", unreadable, lambda: _planned(context))
+    findings: tuple[Finding, ...] | None = None
+    parts: tuple[Part, ...] | None = None
+    if plan is not None:
+        parts = _parts(plan, declared.name)
+        if evidence.day is None:
+            unreadable.append("the policies: no fact has a day yet; give one with --as-of")
+        else:
+            asked = evidence.day
+            findings = _tried("the policies", unreadable, lambda: _findings(context, plan, declared.name, asked))
+    return replace(evidence, parts=parts, findings=findings, unreadable=tuple(unreadable))
+
+
+def _tried(what: str, unreadable: list[str], read: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it reads
+    """Return what `read` gives; None, with the reason noted in one line, where it fails."""
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001 - a dossier is drafted from what can be read, and says what cannot
+        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        unreadable.append(f"{what}: {first[:400]}")
+        return None
+
+
+def _version(context: Context, system: str, unreadable: list[str]) -> ModelVersion | None:
+    from cli.recorded import registry_address
+    from policies.evidence import ModelVersion
+    from services.registry.access import header, variables
+    from services.registry.comparing import versions_of, views
+    from services.serving.releases import Releases
+
+    context.require_local("dossier")
+    address, access = registry_address(context), header(variables(context.home))
+    known = {str(one["version"]): one for one in versions_of(address, access, system)}
+    if not known:
+        return None
+    champion = Releases.read(context.home / "data/serving" / system).champion
+    chosen = champion if champion in known else next(iter(known))
+    view = views(address, access, [known[chosen]])[0]
+    when = known[chosen].get("creation_timestamp")
+    return ModelVersion(
+        version=view.version,
+        released=view.version == champion,
+        registered=datetime.fromtimestamp(int(when) / 1000, tz=UTC) if when else None,  # MLflow counts milliseconds
+        run=view.run,
+        pipeline_run=view.pipeline_run,
+        commit=view.commit,
+        data_version=view.data_version,
+        metrics=view.metrics,
+        settings=view.settings,
+        signature=_signature(_model(context, system, view.version)),
+        gates=_tried("the reports of the gates", unreadable, lambda: _gates(address, system, view.version)),
+    )
+
+
+def _gates(address: str, system: str, version: str) -> Any:  # noqa: ANN401 - gates, or None
+    from policies.live import GateOutcome
+    from services.rollout.registry import Registry
+
+    registry = Registry(address)
+    checks = registry.checks(registry.candidate(system, version))
+    if checks is None:
+        return None
+    return tuple(GateOutcome(one.name, one.passed, one.detail + (" (warns)" if one.warns else "")) for one in checks)
+
+
+def _model(context: Context, system: str, version: str) -> Path:
+    return context.home / "data/serving" / system / "models" / version
+
+
+def _signature(model: Path) -> str:
+    import yaml
+
+    try:
+        document = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return ""
+    found = document.get("signature") if isinstance(document, Mapping) else None
+    if not isinstance(found, Mapping):
+        return ""
+    return " ".join(f"{key}: {found[key]}" for key in ("inputs", "outputs", "params") if found.get(key))
+
+
+def _decisions(context: Context, system: str) -> tuple[tuple[Decision, ...], bool]:
+    from policies.evidence import Decision
+    from services.audit import read, verify
+    from services.rollout import AUDIT_FILE
+
+    context.require_local("dossier")
+    path = context.home / AUDIT_FILE
+    found = tuple(
+        Decision(
+            number=record.number,
+            when=datetime.fromisoformat(record.entry["when"]),
+            who=record.entry["who"],
+            action=record.entry["action"],
+            version_from=record.entry["version_from"] or "",
+            version_to=record.entry["version_to"],
+            reason=record.entry["reason"],
+            outcome=record.entry["outcome"],
+            hash=record.hash,
+        )
+        for record in read(path)
+        if record.entry["system"] == system
+    )
+    return found, verify(path).ok
+
+
+def _documents(context: Context, declared: SystemSpec) -> tuple[DocumentFile, ...]:
+    from policies.documents import read
+    from policies.evidence import DocumentFile
+
+    root = context.workspace.root
+    named = {key: str(path) for key, path in declared.documents.model_dump(mode="json", exclude_none=True).items()}
+    known = read(named.values(), root)
+    return tuple(
+        DocumentFile(key, path, known[path].exists, known[path].reviewed, known[path].sections, _sha256(root, path))
+        for key, path in sorted(named.items())
+    )
+
+
+def _sha256(root: Path, path: str) -> str:
+    if "://" in path:
+        return ""
+    try:
+        return hashlib.sha256((root / path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _packages(context: Context, system: str, version: str) -> tuple[Package, ...]:
+    """Return what the model's own lock names; before it has one, what the runtime environment's lock does."""
+    from policies.evidence import Package
+
+    for file in (_model(context, system, version) / "locked-requirements.txt", Workspace.code / "locks/runtime.txt"):
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            continue
+        pinned = (line.split(";")[0].strip(" \\").partition("==") for line in lines if line[:1].isalnum())
+        found = {name.partition("[")[0]: version.split()[0] for name, _, version in pinned if version.strip()}
+        if found:
+            return tuple(Package(name, found[name]) for name in sorted(found))
+    return ()
+
+
+def _planned(context: Context) -> engine.Result:
+    from cli.check import planned
+
+    return planned(context)
+
+
+def _parts(result: engine.Result, system: str) -> tuple[Part, ...]:
+    from cli.check import records
+    from policies.evidence import Part
+    from policies.graph import Graph
+
+    graph = Graph(records(result.graph))
+    own = {one.urn for found in graph.systems if found.name == system for one in (found.declared, *found.resources)}
+    others = {one.urn for found in graph.systems for one in (found.declared, *found.resources)} - own
+    found = (Part(one.type, one.name, one.part, one.urn in own) for one in graph.resources if one.urn not in others)
+    return tuple(sorted(found, key=lambda part: (not part.own, part.type, part.name)))
+
+
+def _findings(context: Context, result: engine.Result, system: str, day: date) -> tuple[Finding, ...]:
+    from cli.check import report_on
+    from policies.evidence import Finding
+
+    results = report_on(context, result, day).results
+    systems = {one.name for one in context.spec.systems} - {system}
+    return tuple(
+        Finding(one.rule.id, one.rule.title, one.outcome.value, f"{one.subject}: {one.reason}")
+        for one in results
+        if one.subject not in systems
+    )
+
+
+def _days(kept: Any) -> float:  # noqa: ANN401 - a duration
+    return float(kept.total_seconds() / 86400)
+
+
+def _day(text: str | None) -> date | None:
+    if text:
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            raise UsageError(f"--as-of: got '{text}'; allowed a day, YYYY-MM-DD, such as 2027-12-02") from None
+    if seconds := os.environ.get(EPOCH):
+        try:
+            return datetime.fromtimestamp(int(seconds), tz=UTC).date()
+        except (ValueError, OverflowError, OSError):
+            raise UsageError(f"{EPOCH}: got '{seconds}'; allowed whole seconds since 1970-01-01") from None
+    return None
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse a folder with files that are not a dossier's.
+
+    Raises:
+        UsageError: it is a file, or holds something else.
+    """
+    from policies.evidence.write import MANIFEST
+
+    if folder.is_file():
+        raise UsageError(f"-o: got {folder}, a file; name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise UsageError(f"-o: {folder} holds other files; name an empty folder or an earlier dossier")
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier dossier wrote there, by its manifest, and nothing else."""
+    from policies.evidence.write import MANIFEST
+
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        return
+    for line in manifest.read_text(encoding="utf-8").splitlines():
+        path = folder / line.partition("  ")[2]
+        if path.resolve().is_relative_to(folder.resolve()) and path.is_file():
+            path.unlink()
+
+
+def _show(
+    folder: Path,
+    files: tuple[str, ...],
+    missing: Mapping[str, Mapping[str, tuple[str, ...]]],
+    unreadable: tuple[str, ...],
+) -> None:
+    for document, sections in missing.items():
+        say(f" incomplete: {document}", style="yellow")
+        for title, needs in sections.items():
+            say(f"   {title}: {'; '.join(needs)}")
+    for reason in unreadable:
+        say(f" not readable: {reason}", style="yellow")
+    state = "complete" if not missing else "DRAFT - incomplete"
+    say(f" {len(files)} files in {folder} · {state}")
