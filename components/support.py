@@ -20,6 +20,8 @@ BUILT: dict[str, frozenset[Capability]] = {
             _C.RELEASE,
             _C.LINEAGE,
             _C.PIPELINES,
+            _C.TUNING,
+            _C.DISTRIBUTED_TRAINING,
             _C.TRACKING,
             _C.CATALOG,
             _C.DATA_VERSIONING,

@@ -32,6 +32,7 @@ def ingest(source: str, store: str, data: dsl.Output[dsl.Dataset]) -> NamedTuple
         found = run(source, store or data.path)
     data.uri = found.path
     data.metadata.update({"data_version": found.data_version, "source": source, "rows": found.rows})
+    data.metadata.update({"data_pointer": found.pointer})
     return (found.data_version, found.rows, found.stamp)
 
 
@@ -416,7 +417,8 @@ def register(
 
     with reporting("register"):
         recipe, tuning = json.loads(settings), read_json(tuned.path)
-        made = Lineage.of(recipe, stamp, data.metadata["data_version"], data_path=data.path, **lineage)
+        pointed = {"data_pointer": str(data.metadata.get("data_pointer") or "")}
+        made = Lineage.of(recipe, stamp, data.metadata["data_version"], data_path=data.path, **pointed, **lineage)
         found = run(
             system,
             model.path,

