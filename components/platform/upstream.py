@@ -54,7 +54,7 @@ class Upstream(ClusterComponent):
         for at, source in enumerate(piece.sources):
             role = "" if len(piece.sources) == 1 else f"-{at}"
             opts_of = pulumi.ResourceOptions(parent=self, depends_on=after, retain_on_delete=kept)
-            values = args.values if isinstance(source, Chart) else {}
+            values = {**piece.values, **args.values} if isinstance(source, Chart) else {}
             after = [install(f"{name}{role}", source, piece.namespace, values, opts_of, definitions=not apart)]
         self.ready: list[pulumi.Resource] = after
         self.register_outputs({})

@@ -71,6 +71,8 @@ BILL: tuple[Piece, ...] = (
         version="1.30.0",
         licence=_APACHE,
         sources=(Chart("https://cloudnative-pg.github.io/charts", "cloudnative-pg", "0.29.0"),),
+        crd_source=Kustomization("https://github.com/cloudnative-pg/cloudnative-pg", "config/crd", "v1.30.0"),
+        values={"crds": {"create": False}},
         crds=(
             *_crds("postgresql.cnpg.io", "backups", "clusterimagecatalogs", "clusters", "databaseroles", "databases"),
             *_crds("postgresql.cnpg.io", "failoverquorums", "imagecatalogs", "poolers", "publications"),
@@ -152,6 +154,11 @@ BILL: tuple[Piece, ...] = (
         version="1.17.1",
         licence=_APACHE,
         sources=(Chart("https://storage.googleapis.com/seldon-charts", "seldon-core-operator", "1.17.1"),),
+        crd_source=Manifest(
+            "https://raw.githubusercontent.com/SeldonIO/seldon-core/v1.17.1/operator/config/crd_v1/bases/"
+            "machinelearning.seldon.io_seldondeployments.yaml"
+        ),
+        values={"crd": {"create": False}},
         crds=_crds("machinelearning.seldon.io", "seldondeployments"),
         images=(
             *_images("docker.io/seldonio/", "1.17.1", "seldon-core-operator", "seldon-core-executor"),
@@ -244,6 +251,7 @@ BILL: tuple[Piece, ...] = (
         version="v1.7.0",
         licence=_APACHE,
         sources=(Chart("https://ray-project.github.io/kuberay-helm", "kuberay-operator", "1.7.0"),),
+        crd_source=Kustomization("https://github.com/ray-project/kuberay", "ray-operator/config/crd", "v1.7.0"),
         crds=_crds("ray.io", "rayclusters", "raycronjobs", "rayjobs", "rayservices"),
         images=(Image("quay.io/kuberay/operator", "v1.7.0"),),
         namespace="ray-system",
@@ -297,6 +305,10 @@ BILL: tuple[Piece, ...] = (
         version="v2.9.0",
         licence=_APACHE,
         sources=(Chart("https://charts.external-secrets.io", "external-secrets", "2.9.0"),),
+        crd_source=Manifest(
+            "https://raw.githubusercontent.com/external-secrets/external-secrets/v2.9.0/deploy/crds/bundle.yaml"
+        ),
+        values={"installCRDs": False},
         crds=(
             *_crds("external-secrets.io", "clusterexternalsecrets", "clusterpushsecrets", "clustersecretstores"),
             *_crds("external-secrets.io", "externalsecrets", "pushsecrets", "secretstores"),
@@ -310,6 +322,8 @@ BILL: tuple[Piece, ...] = (
         version="2.20.2",
         licence=_APACHE,
         sources=(Chart("https://kedacore.github.io/charts", "keda", "2.20.2"),),
+        crd_source=Kustomization("https://github.com/kedacore/keda", "config/crd", "v2.20.2"),
+        values={"crds": {"install": False}},
         crds=(
             *_crds("eventing.keda.sh", "cloudeventsources", "clustercloudeventsources"),
             *_crds("keda.sh", "clustertriggerauthentications", "scaledjobs", "scaledobjects"),

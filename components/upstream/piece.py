@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from environments.stages import Capability
 
@@ -114,6 +116,8 @@ class Piece:
         sources: What is installed, in this order.
         crds: Full names of its custom resource definitions (plural.group); they are installed apart and retained.
         crd_source: Where they are, when not in `sources`.
+        values: Values of its chart without which it would install its definitions itself, and take them along when it
+            goes.
         images: The images it runs, as far as they can be named without rendering it.
         rendered_images: Its source names more images than are listed here: the mirror script asks the render.
         namespace: Where it is installed.
@@ -134,6 +138,7 @@ class Piece:
     scope: Scope = Scope.CLUSTER
     crds: tuple[str, ...] = ()
     crd_source: Source | None = None
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
     images: tuple[Image, ...] = ()
     rendered_images: bool = False
     privileged: str | None = None

@@ -29,6 +29,14 @@ def test_a_piece_says_all_that_is_needed(one: Piece):
         assert re.match(r"(https|oci)://", source.repository if isinstance(source, Chart) else source.address)
 
 
+@pytest.mark.parametrize("one", [one for one in BILL if one.crds], ids=lambda one: one.name)
+def test_definitions_come_apart_from_their_operator(one: Piece):
+    """A chart that brings them takes them along when it goes, and every object of their kinds with them."""
+    if any(isinstance(source, Chart) for source in one.sources):
+        assert one.crd_source is not None
+        assert one.crd_source not in one.sources
+
+
 def test_what_a_piece_needs_stands_before_it():
     for at, one in enumerate(BILL):
         earlier = {other.name for other in BILL[:at]}
