@@ -18,6 +18,10 @@ app = typer.Typer(
     "Exit codes: 0 fine, 1 a check failed or drift was found, 2 a bad file or usage.",
 )
 
+# The commands by what they are about, as --help shows them.
+ENVIRONMENT, MODELS, SERVING = "An environment", "Models", "Serving"
+GOVERNANCE, KUBERNETES = "Governance and evidence", "Kubernetes"
+
 Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: environments/ENV.yaml.", show_default=False)]
 System = Annotated[str, typer.Argument(metavar="SYSTEM", help="A system that the environment declares.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
@@ -43,7 +47,7 @@ def options(
     """Take the options that stand before a command."""
 
 
-@app.command()
+@app.command(rich_help_panel=ENVIRONMENT)
 def validate(
     environments: Annotated[
         list[str] | None, typer.Argument(metavar="[ENV]...", help="Environments; all when none is named.")
@@ -56,7 +60,7 @@ def validate(
     run(environments or [], as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=ENVIRONMENT)
 def plan(
     env: Env,
     against: Annotated[
@@ -75,7 +79,7 @@ def plan(
     run(env, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=ENVIRONMENT)
 def up(
     env: Env,
     yes: Yes = False,
@@ -91,7 +95,7 @@ def up(
     run(env, yes=yes, train=train, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=ENVIRONMENT)
 def down(
     env: Env,
     yes: Yes = False,
@@ -106,7 +110,7 @@ def down(
     run(env, yes=yes, keep_data=keep_data, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=ENVIRONMENT)
 def migrate(
     env: Env,
     yes: Yes = False,
@@ -119,7 +123,7 @@ def migrate(
     run(env, yes=yes, keep_old=keep_old, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=GOVERNANCE)
 def check(
     environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV]...", help="Environments.")] = None,
     as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Ask what blocks on another day.")] = "",
@@ -141,7 +145,28 @@ def check(
     run(environments or [], as_of=as_of or None, output=output, manifests=manifests or None, live=live)
 
 
-@app.command()
+@app.command(rich_help_panel=GOVERNANCE)
+def dossier(
+    env: Env,
+    system: System,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="DIR", help="An empty folder, or an earlier dossier.")
+    ],
+    as_of: Annotated[
+        str, typer.Option("--as-of", metavar="DATE", help="The day it speaks of. Default: that of the newest fact.")
+    ] = "",
+    require_complete: Annotated[
+        bool, typer.Option("--require-complete", help="Exit 1 where anything is missing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write SYSTEM's evidence: Annex IV file, registration, FRIA and instructions, ML-BOM, decisions, hashes."""
+    from cli.dossier import dossier as run
+
+    run(env, system, output, as_of=as_of or None, require_complete=require_complete, as_json=as_json)
+
+
+@app.command(rich_help_panel=GOVERNANCE)
 def assess(
     answers: Annotated[
         str, typer.Option("--answers", metavar="FILE", help="Read the answers; else they are asked.")
@@ -158,7 +183,7 @@ def assess(
     run(answers=answers or None, template=template, output=output or None, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=ENVIRONMENT)
 def status(env: Env, as_json: AsJson = False) -> None:
     """Say how the environment is right now: services, addresses, released versions. Exits 1 if any is ill."""
     from cli.status import status as run
@@ -166,7 +191,7 @@ def status(env: Env, as_json: AsJson = False) -> None:
     run(env, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVING)
 def token(
     env: Env,
     consumer: Annotated[str, typer.Argument(metavar="[CONSUMER]", help="A consumer that a system declares.")] = "",
@@ -196,7 +221,7 @@ def token(
     run(env, consumer, hours=hours, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVING)
 def usage(
     env: Env,
     since: Annotated[
@@ -210,7 +235,7 @@ def usage(
     run(env, since=since, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def train(
     env: Env,
     system: System,
@@ -228,7 +253,7 @@ def train(
     run(env, system, if_needed=if_needed, as_json=as_json, trials=trials)
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def compare(
     env: Env,
     system: System,
@@ -243,7 +268,7 @@ def compare(
     run(env, system, versions or [], as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVING)
 def score(
     env: Env,
     system: System,
@@ -270,7 +295,7 @@ def score(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def release(
     env: Env,
     system: System,
@@ -286,7 +311,7 @@ def release(
     run(env, system, version=version or None, reason=reason, decider=decider or None, yes=yes, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def rollback(env: Env, system: System, reason: Reason = "", decider: Decider = "", as_json: AsJson = False) -> None:
     """Put SYSTEM's previous version back, at once and unasked."""
     from cli.release import rollback as run
@@ -294,7 +319,7 @@ def rollback(env: Env, system: System, reason: Reason = "", decider: Decider = "
     run(env, system, reason=reason, decider=decider or None, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=GOVERNANCE)
 def audit(
     env: Env,
     verify: Annotated[
@@ -308,7 +333,7 @@ def audit(
     run(env, check=verify, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=GOVERNANCE)
 def catalog(
     env: Env,
     system: Annotated[str, typer.Argument(metavar="[SYSTEM]", help="Only this system.", show_default=False)] = "",
@@ -323,7 +348,7 @@ def catalog(
     run(env, system or None, link=link, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=KUBERNETES)
 def images(
     env: Env,
     as_json: AsJson = False,
@@ -340,7 +365,7 @@ def images(
     run(env, as_json=as_json, script=script, resolve=resolve)
 
 
-@app.command()
+@app.command(rich_help_panel=KUBERNETES)
 def render(
     env: Env,
     output: Annotated[
@@ -354,7 +379,7 @@ def render(
     run(env, output, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVING)
 def predict(
     env: Env,
     system: System,
