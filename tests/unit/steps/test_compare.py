@@ -31,7 +31,9 @@ def made(tmp_path_factory):
     store = f"sqlite:///{folder}/mlflow.db"
     mlflow.set_tracking_uri(store)
     package(good, rows, str(folder / "package"))
-    with mlflow.start_run() as run:
+    # Without a place of its own the store keeps artifacts in `mlruns` beneath wherever pytest was started.
+    experiment = mlflow.create_experiment("loans", artifact_location=f"file://{folder}/artifacts")
+    with mlflow.start_run(experiment_id=experiment) as run:
         mlflow.log_params({"seed": 0, "test_fraction": 0.25})
         mlflow.log_artifacts(str(folder / "package"), "model")
     mlflow.register_model(f"runs:/{run.info.run_id}/model", "loans", tags={"data_version": "sha256:1"})
@@ -40,8 +42,7 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _artifacts_stay_here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def _fewer_resamples(monkeypatch):
     monkeypatch.setattr(module, "RESAMPLES", 200)
 
 
