@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -83,15 +83,17 @@ def rollout_context(context: Context, on_step: Callable[[str], None] | None = No
     from services.rollout import RolloutContext
 
     urls = exports(context)["urls"]
-    serving = {
-        port.outputs["owner"].removeprefix("serving-"): f"http://127.0.0.1:{int(port.outputs['ports']['http'])}"
-        for port in recorded(context, "Ports")
-        if port.outputs["owner"].startswith("serving-")
+    addresses = {
+        ports.outputs["owner"]: f"http://127.0.0.1:{int(ports.outputs['ports']['http'])}"
+        for ports in recorded(context, "Ports")
+        if ports.outputs["owner"].startswith("serving-")
     }
+    serving, copies = _by_system(addresses)
     return RolloutContext(
         home=context.home,
         tracking_uri=registry_address(context),
         serving_urls=serving,
+        copies=copies,
         gateway_url=urls["gateway"],
         decider=_user(),
         batch_jobs={
@@ -101,6 +103,20 @@ def rollout_context(context: Context, on_step: Callable[[str], None] | None = No
         },
         on_step=on_step or (lambda _step: None),
     )
+
+
+def _by_system(addresses: Mapping[str, str]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return the address of the first process of each system, and those of the others, from theirs by service."""
+    found: dict[str, dict[int, str]] = {}
+    for service, url in addresses.items():
+        # serving-SYSTEM is the first, serving-NUMBER-SYSTEM another: a system's name begins with a letter.
+        number, _, system = service.removeprefix("serving-").partition("-")
+        if number.isdecimal():
+            found.setdefault(system, {})[int(number)] = url
+        else:
+            found.setdefault(service.removeprefix("serving-"), {})[1] = url
+    first = {system: urls[1] for system, urls in found.items() if 1 in urls}
+    return first, {system: [urls[number] for number in sorted(urls)[1:]] for system, urls in found.items()}
 
 
 def _user() -> str:

@@ -45,6 +45,7 @@ class LocalComponent(Component):
 
     Attributes:
         contributions: The files that it gives to the monitoring.
+        ready: That its services are healthy, in the order they were declared.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class LocalComponent(Component):
         super().__init__(module, name, inputs, opts)
         self.host = host
         self.contributions: list[ConfigFile] = []
+        self.ready: list[Ready] = []
 
     def run(
         self,
@@ -72,7 +74,7 @@ class LocalComponent(Component):
         home, socket = self.host.home, self.host.socket
         opts = self.child(after=[self.host.supervisor, *after])
         service = Service(at, name, ServiceArgs(home=home, socket=socket, **args), opts)
-        Ready(
+        ready = Ready(
             f"{at}-ready",
             home=home,
             socket=socket,
@@ -81,6 +83,7 @@ class LocalComponent(Component):
             authorities={name: home / authority} if authority else {},
             opts=self.child(after=[service]),
         )
+        self.ready.append(ready)
         return service
 
     def scraped(self, service: str, port: pulumi.Input[int], *, path: str = "/metrics", system: str = PLATFORM) -> None:

@@ -17,6 +17,7 @@ from services.runner.requests import NotTrainable, training_request, untrainable
 
 LARGEST_TIMEOUT = timedelta(seconds=600)
 SMALLEST_BODY = 1024
+MOST_COPIES = 8
 
 
 def problems(spec: EnvironmentSpec) -> list[str]:
@@ -69,6 +70,11 @@ def _local(spec: EnvironmentSpec) -> list[str]:
         if limits.body_bytes < SMALLEST_BODY:
             found.append(
                 f"systems[{at}].serving.limits.body_bytes: got {limits.body_bytes}; the gateway needs at least 1024"
+            )
+        if (copies := system.serving.replicas.min) > MOST_COPIES:
+            found.append(
+                f"systems[{at}].serving.replicas.min: got {copies}; on one machine, where each copy holds the model "
+                f"again, allowed: at most {MOST_COPIES}"
             )
         if not 0 <= low < high <= 1:
             found.append(f"systems[{at}].monitor.range.probability: got [{low}, {high}]; allowed: within [0, 1]")

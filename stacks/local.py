@@ -68,7 +68,11 @@ class _Local:
         self.urls: dict[str, pulumi.Output[str]] = {}
         declared = {system.name: system.model_dump(mode="json", exclude_none=True) for system in spec.systems}
         self.systems = {name: AISystem(name, AISystemArgs(system)) for name, system in declared.items()}
-        self.ports = {serving_name(system.name): self._serving_ports(system) for system in self._realtime()}
+        self.ports = {
+            serving_name(system.name, number): self._serving_ports(system, number)
+            for system in self._realtime()
+            for number in _copies(system)
+        }
         platform = Platform(
             "platform",
             PlatformArgs(
@@ -100,8 +104,8 @@ class _Local:
     def _realtime(self) -> list[SystemSpec]:
         return [system for system in self.spec.systems if system.serving.mode is ServingMode.REALTIME]
 
-    def _serving_ports(self, system: SystemSpec) -> Ports:
-        service = serving_name(system.name)
+    def _serving_ports(self, system: SystemSpec, number: int) -> Ports:
+        service = serving_name(system.name, number)
         wanted = dict.fromkeys(("http", "grpc", "metrics"), 0)
         opts = self.systems[system.name].child()
         return Ports(f"{service}-ports", home=self.home, owner=service, wanted=wanted, opts=opts)
@@ -168,7 +172,13 @@ class _Local:
         )
         component = Serving(
             service,
-            ServingArgs(self.host, system.name, self.ports[service], promise, probability_range(system)),
+            ServingArgs(
+                self.host,
+                system.name,
+                [self.ports[serving_name(system.name, number)] for number in _copies(system)],
+                promise,
+                probability_range(system),
+            ),
             self.systems[system.name].child(),
         )
         self.components.append(component)
@@ -214,6 +224,11 @@ class _Local:
         )
         self.components.append(monitoring)
         self.urls |= {"prometheus": monitoring.prometheus, "alertmanager": monitoring.alertmanager}
+
+
+def _copies(system: SystemSpec) -> range:
+    """Return the numbers of a system's prediction processes; this machine runs as many as answer at rest."""
+    return range(1, system.serving.replicas.min + 1)
 
 
 def _quota(consumer: ConsumerSpec) -> dict[str, int]:

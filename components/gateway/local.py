@@ -85,18 +85,19 @@ class Gateway(LocalComponent):
         home = args.host.home
 
         def render(values: Sequence[Any]) -> str:
-            ports, jwks, upstreams = values
+            ports, jwks, answering = values
             systems = tuple(
                 GatewaySystem(
                     name=way.endpoint.system,
-                    upstream_port=int(upstream),
+                    upstream_port=int(upstream[0]),
+                    copies=tuple(int(port) for port in upstream[1:]),
                     consumers=way.consumers,
                     timeout_s=way.timeout_s,
                     body_limit=way.body_limit,
                     api_versions=way.api_versions,
                     deprecations=way.deprecations,
                 )
-                for way, upstream in zip(args.entrances, upstreams, strict=True)
+                for way, upstream in zip(args.entrances, answering, strict=True)
             )
             return GatewaySettings(
                 port=int(ports["gateway"]),
@@ -109,7 +110,7 @@ class Gateway(LocalComponent):
                 tls=True,
             ).to_json()
 
-        upstreams = pulumi.Output.all(*(way.endpoint.port for way in args.entrances))
+        upstreams = pulumi.Output.all(*(pulumi.Output.all(*way.endpoint.ports) for way in args.entrances))
         return pulumi.Output.all(args.ports.ports, pulumi.Output.json_loads(self.keys.public), upstreams).apply(render)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -18,21 +19,24 @@ class ServingArgs:
     Attributes:
         host: Where it runs.
         system: The AI system.
-        ports: Its ports `http`, `grpc` and `metrics`.
+        ports: The ports `http`, `grpc` and `metrics` of each of its processes, the first one's first.
         promise: What its consumers were promised.
         probability_range: Predictions outside of it are implausible and not given out.
     """
 
     host: Host
     system: str
-    ports: Ports
+    ports: Sequence[Ports]
     promise: Promise
     probability_range: tuple[float, float]
 
 
-def serving_name(system: str) -> str:
-    """Return the name of the service that serves a system."""
-    return f"serving-{system}"
+def serving_name(system: str, number: int = 1) -> str:
+    """Return the name of the service that serves a system, or of its process `number` where there are several.
+
+    A system's name begins with a letter, so no process has the name of another system's.
+    """
+    return f"serving-{system}" if number == 1 else f"serving-{number}-{system}"
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ class Endpoint:
 
     Attributes:
         system: The AI system.
-        port: Loopback port of its prediction process.
+        ports: Loopback ports of its prediction processes, the first one's first.
     """
 
     system: str
-    port: pulumi.Output[int]
+    ports: tuple[pulumi.Output[int], ...]

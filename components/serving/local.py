@@ -9,10 +9,19 @@ import pulumi
 
 from components.host import LocalComponent, loopback
 from components.serving.args import Endpoint, ServingArgs, serving_name
+from components.supervision.ports import Ports
 from components.supervision.service import File
 from services.alerts.rules import service_rules, system_rules
 from services.alerts.settings import Watched
-from services.serving.settings import MODEL_FILE, SETTINGS_FILE, ServingSettings, command, environment, render_files
+from services.serving.settings import (
+    MODEL_FILE,
+    READY_PATH,
+    SETTINGS_FILE,
+    ServingSettings,
+    command,
+    environment,
+    render_files,
+)
 
 
 def releases_folder(home: Path, system: str) -> Path:
@@ -29,36 +38,41 @@ class Serving(LocalComponent):
 
     def __init__(self, name: str, args: ServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("serving", name, args.host, opts)
-        home, system, service = args.host.home, args.system, serving_name(args.system)
-        folder = f"config/{service}"
-        directory = releases_folder(home, system)
+        self.endpoint = Endpoint(args.system, tuple(ports.port("http") for ports in args.ports))
+        for number, ports in enumerate(args.ports, 1):
+            self._process(args, serving_name(args.system, number), ports)
+        self.alerting(f"promise-{args.system}", system_rules(args.promise))
+        self.register_outputs({"port": self.endpoint.ports[0]})
 
-        def settings(ports: Mapping[str, float]) -> ServingSettings:
+    def _process(self, args: ServingArgs, service: str, ports: Ports) -> None:
+        home, folder = args.host.home, f"config/{service}"
+
+        def settings(given: Mapping[str, float]) -> ServingSettings:
             return ServingSettings(
-                system=system,
-                directory=directory,
-                http_port=int(ports["http"]),
-                grpc_port=int(ports["grpc"]),
-                metrics_port=int(ports["metrics"]),
+                system=args.system,
+                directory=releases_folder(home, args.system),
+                http_port=int(given["http"]),
+                grpc_port=int(given["grpc"]),
+                metrics_port=int(given["metrics"]),
                 sla_p99_s=args.promise.p99_seconds,
                 probability_range=args.probability_range,
             )
 
         def file(name: str) -> File:
-            return File(args.ports.ports.apply(lambda ports: render_files(settings(ports))[name]))
+            return File(ports.ports.apply(lambda given: render_files(settings(given))[name]))
 
-        self.endpoint = Endpoint(system, args.ports.port("http"))
         self.run(
             service,
-            health=loopback(self.endpoint.port, "/v2/health/ready"),
-            ports={name: args.ports.port(name) for name in ("http", "grpc", "metrics")},
+            health=loopback(ports.port("http"), READY_PATH),
+            # One after another: what restarts them leaves the others answering meanwhile.
+            after=self.ready[-1:],
+            ports={name: ports.port(name) for name in ("http", "grpc", "metrics")},
             command=command(args.host.binaries["mlserver"].parent, home / folder),
-            environment=args.ports.ports.apply(lambda ports: environment(settings(ports))),
+            environment=ports.ports.apply(lambda given: environment(settings(given))),
             files={f"{folder}/{name}": file(name) for name in (SETTINGS_FILE, MODEL_FILE)},
-            folders=(f"data/serving/{system}",),
+            folders=(f"data/serving/{args.system}",),
             stop_seconds=20,
         )
-        self.scraped(service, args.ports.port("metrics"), system=system)
-        self.alerting(service, service_rules(Watched(service=service, owner=args.promise.owner, system=system)))
-        self.alerting(f"promise-{system}", system_rules(args.promise))
-        self.register_outputs({"port": self.endpoint.port})
+        self.scraped(service, ports.port("metrics"), system=args.system)
+        watched = Watched(service=service, owner=args.promise.owner, system=args.system)
+        self.alerting(service, service_rules(watched))

@@ -41,10 +41,11 @@ class Replicas(Spec):
     """How many copies answer."""
 
     min: Annotated[Whole, Field(ge=1, le=1000)] = Field(
-        default=1, description="Copies at rest; 1, enough until a policy asks for more."
+        default=1, description="Copies at rest, behind one address; 1, enough until a policy asks for more."
     )
     max: Annotated[Whole, Field(ge=1, le=1000)] = Field(
-        default=1, description="Copies under load; 1, so nothing grows unasked."
+        default=1,
+        description="Copies under load, on a cluster; 1, so nothing grows unasked. One machine always runs `min`.",
     )
 
     @model_validator(mode="after")

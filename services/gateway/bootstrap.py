@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.gateway.balancing import balancing
 from services.gateway.settings import (
     CLUSTERS_FILE,
     LISTENERS_FILE,
@@ -75,7 +76,6 @@ def watched(settings: GatewaySettings, file: str) -> dict[str, Any]:
 
 def _cluster(system: GatewaySystem) -> dict[str, Any]:
     name = cluster_name(system.name)
-    address = {"socket_address": {"address": HOST, "port_value": system.upstream_port}}
     return {
         "name": name,
         "type": "STATIC",
@@ -92,7 +92,7 @@ def _cluster(system: GatewaySystem) -> dict[str, Any]:
         },
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+            "endpoints": [{"lb_endpoints": [{"endpoint": _endpoint(port)} for port in system.ports]}],
         },
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
@@ -101,4 +101,8 @@ def _cluster(system: GatewaySystem) -> dict[str, Any]:
                 "explicit_http_config": {"http_protocol_options": {}},
             }
         },
-    }
+    } | (balancing() if system.copies else {})
+
+
+def _endpoint(port: int) -> dict[str, Any]:
+    return {"address": {"socket_address": {"address": HOST, "port_value": port}}}

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from services.gateway.balancing import elsewhere
 from services.gateway.bootstrap import cluster_name, render_clusters
 from services.gateway.deprecation import deprecation_headers
 from services.gateway.listener import (
@@ -20,12 +21,15 @@ from services.gateway.listener import (
 from services.gateway.names import CONSUMER_HEADER, RATE_FILTER
 from services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
 from services.serving.releases import Releases
+from services.serving.settings import UNTOUCHED_HEADER
 
 _API = "type.googleapis.com/envoy"
 _HTTP = f"{_API}.extensions.filters.http"
 ROUTES_HEADER = "x-mlstrata-routes"
 HEALTH_PATH = "/healthz"
 _LONGER_S = 5
+# Only where the process cannot have begun: a prediction is recorded once.
+_UNBEGUN = "connect-failure,refused-stream,reset-before-request"
 _OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 _ALWAYS = {"default_value": {"numerator": 100}}
 
@@ -69,7 +73,7 @@ def render_routes(settings: GatewaySettings, releases: Mapping[str, Releases]) -
             {
                 "@type": f"{_API}.config.route.v3.RouteConfiguration",
                 "name": ROUTE_CONFIG,
-                "response_headers_to_remove": ["server"],
+                "response_headers_to_remove": ["server", UNTOUCHED_HEADER],
                 "virtual_hosts": [{"name": "systems", "domains": ["*"], "routes": [health, *routes]}],
             }
         ]
@@ -129,8 +133,7 @@ def _system_routes(system: GatewaySystem, api: str, version: str | None) -> Iter
             "timeout": f"{system.timeout_s:.3f}s",
             # A system that may take longer than an idle stream lives must not be taken for one.
             "idle_timeout": f"{system.timeout_s + _LONGER_S:.3f}s",
-            # Only where the process cannot have begun: a prediction is recorded once.
-            "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2},
+            "retry_policy": _retries(system, _UNBEGUN),
         },
     }
     yield shared | {
@@ -155,9 +158,18 @@ def _description(
             "cluster": cluster_name(system.name),
             "timeout": f"{system.timeout_s:.3f}s",
             # Reading it changes nothing, so it may be asked for again whatever happened.
-            "retry_policy": {"retry_on": "connect-failure,refused-stream,reset", "num_retries": 2},
+            "retry_policy": _retries(system, "connect-failure,refused-stream,reset"),
         },
     }
+
+
+def _retries(system: GatewaySystem, on: str) -> dict[str, Any]:
+    if not system.copies:
+        return {"retry_on": on, "num_retries": 2}
+    # A process that says it did nothing is one that lacks the version, as one that is just starting.
+    untouched = [{"name": UNTOUCHED_HEADER, "present_match": True}]
+    several = {"retry_on": f"{on},retriable-headers", "retriable_headers": untouched, "num_retries": len(system.ports)}
+    return several | elsewhere()
 
 
 def _rules(system: GatewaySystem) -> dict[str, Any]:

@@ -71,6 +71,9 @@ class GatewaySystem(_Model):
 
     name: Name = Field(description="The system; the second segment of its path.")
     upstream_port: Port = Field(description="Loopback port of its prediction process.")
+    copies: tuple[Port, ...] = Field(
+        default=(), description="Loopback ports of more processes that answer the same; requests go to all of them."
+    )
     api_versions: tuple[str, ...] = Field(
         default=("v1",), min_length=1, description="Versions of the interface served side by side."
     )
@@ -97,6 +100,16 @@ class GatewaySystem(_Model):
     def _once_each(cls, deprecations: tuple[Deprecation, ...]) -> tuple[Deprecation, ...]:
         _unique("deprecations", [one.api for one in deprecations])
         return deprecations
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports of all processes that answer."""
+        return (self.upstream_port, *self.copies)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        _unique("copies", [str(port) for port in self.ports])
+        return self
 
     @field_validator("consumers")
     @classmethod

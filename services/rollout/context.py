@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class RolloutContext:
         home: the environment's folder, `.mlstrata/<environment>`.
         tracking_uri: address of MLflow.
         serving_urls: by system, the loopback address of its prediction process.
+        copies: by system, the addresses of more processes that answer the same.
         gateway_url: address of the gateway.
         decider: who decides, when a call does not say.
         batch_jobs: by system that answers nobody, how it scores; its versions are tried by a job.
@@ -43,6 +44,7 @@ class RolloutContext:
     gateway_url: str
     decider: str
     batch_jobs: Mapping[str, ScoringJob] = field(default_factory=dict)
+    copies: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gateway_timeout_s: float = 10.0
     on_step: Callable[[str], None] = field(default=_ignore)
 
@@ -78,13 +80,13 @@ class RolloutContext:
         """The folder the prediction process of `system` reads."""
         return self.home / "data" / "serving" / system
 
-    def serving_url(self, system: str) -> str:
-        """The address of the prediction process of `system`.
+    def serving_addresses(self, system: str) -> list[str]:
+        """The addresses of the prediction processes of `system`.
 
         Raises:
             RolloutError: there is no such system.
         """
         if (url := self.serving_urls.get(system)) is not None:
-            return url
+            return [url, *self.copies.get(system, ())]
         known = ", ".join(sorted(self.serving_urls)) or "none"
         raise RolloutError(f"system: got {system!r}; this environment serves {known}")

@@ -21,7 +21,7 @@ class SystemStatus:
         releases: what was decided.
         latest: the newest registered version; None when there is none or the registry does not answer.
         alias: the version with the champion alias in the registry.
-        in_memory: the versions the prediction process has loaded.
+        in_memory: the versions that a prediction process has loaded.
         differences: where the parts disagree or do not answer, a sentence each; empty when all is well.
     """
 
@@ -39,7 +39,8 @@ def status(context: RolloutContext, system: str) -> SystemStatus:
     Raises:
         RolloutError: there is no such system, or its releases cannot be read.
     """
-    process, registry = ServingProcess(system, context.serving_url(system)), Registry(context.tracking_uri)
+    processes = [ServingProcess(system, url) for url in context.serving_addresses(system)]
+    registry = Registry(context.tracking_uri)
     releases = read_releases(context, system)
     differences: list[str] = []
     latest = alias = None
@@ -52,12 +53,16 @@ def status(context: RolloutContext, system: str) -> SystemStatus:
             )
     except RolloutError as error:
         differences.append(str(error))
-    try:
-        in_memory = tuple(process.loaded())
-        if missing := [version for version in releases.loaded if version not in in_memory]:
-            differences.append(f"the prediction process lacks version {', '.join(missing)}")
-    except RolloutError as error:
-        differences.append(str(error))
+    for number, process in enumerate(processes, 1):
+        try:
+            held = process.loaded()
+        except RolloutError as error:
+            differences.append(str(error))
+            continue
+        in_memory = tuple(sorted({*in_memory, *held}, key=int))
+        if missing := [version for version in releases.loaded if version not in held]:
+            which = f" {number}" if len(processes) > 1 else ""
+            differences.append(f"the prediction process{which} lacks version {', '.join(missing)}")
     if not releases.settled:
         differences.append("the last release or rollback did not end; run it once more")
     return SystemStatus(system, releases, latest, alias, in_memory, tuple(differences))

@@ -19,6 +19,7 @@ from environments import SystemSpec
 from services.gateway.render import write_atomically
 from services.rollout.batch import BatchProcess
 from services.rollout.context import RolloutContext
+from services.rollout.copies import AnyCopies, Copies, Process
 from services.rollout.errors import RolloutError
 from services.rollout.gate import require_passed
 from services.rollout.journal import Journal, Kind
@@ -78,7 +79,7 @@ def release(
     """
     begun = time.monotonic()
     with _plain_errors(system), only_one(context.lock_file, f"release of {system}"):
-        rollout = _Rollout(context, system)
+        rollout = _Rollout(context, system, "release")
         context.on_step("registry")
         candidate = rollout.registry.candidate(system, version)
         if candidate.version != rollout.before.champion:
@@ -97,7 +98,7 @@ def rollback(
     """
     begun = time.monotonic()
     with _plain_errors(system), only_one(context.lock_file, f"rollback of {system}"):
-        rollout = _Rollout(context, system)
+        rollout = _Rollout(context, system, "rollback")
         target = _target(rollout.before, system, to)
         metrics = next((entry.metrics for entry in reversed(rollout.before.history) if entry.to == target), {})
         # The registry is asked only when the files are gone: an outage of it must not hold up going back.
@@ -127,9 +128,9 @@ def _target(releases: Releases, system: str, to: str | None) -> str:
 class _Rollout:
     """The steps of one release or rollback of one system. The lock is held."""
 
-    def __init__(self, context: RolloutContext, system: str) -> None:
+    def __init__(self, context: RolloutContext, system: str, kind: Kind) -> None:
         job = context.batch_jobs.get(system)
-        self.process = BatchProcess(job) if job else ServingProcess(system, context.serving_url(system))
+        self.process: Process = BatchProcess(job) if job else _serving(context, system, kind)
         self.registry = Registry(context.tracking_uri)
         self.before = read_releases(context, system)
         self._context = context
@@ -227,6 +228,13 @@ class _Rollout:
 
     def _step(self, name: str) -> None:
         self._context.on_step(name)
+
+
+def _serving(context: RolloutContext, system: str, kind: Kind) -> Process:
+    processes = [ServingProcess(system, url) for url in context.serving_addresses(system)]
+    if len(processes) == 1:
+        return processes[0]
+    return Copies(processes) if kind == "release" else AnyCopies(processes)
 
 
 def _decided(before: Releases, kind: Kind, candidate: Candidate, reason: str, decider: str) -> Releases:

@@ -23,7 +23,7 @@ from services.serving.metrics import REQUESTS, latency
 from services.serving.openapi import MODEL, document
 from services.serving.predictor import Predictor
 from services.serving.problem import ProblemError
-from services.serving.settings import ServingSettings
+from services.serving.settings import UNTOUCHED_HEADER, ServingSettings
 from services.serving.v2 import instances_of
 
 Result = TypeVar("Result")
@@ -32,6 +32,8 @@ REQUEST_ID = "x-request-id"
 VERSION = "x-mlstrata-version"
 _LONGEST_ID = 128
 _NO_VERSION = "none"
+# Said only of a process that has not the version, before it looks at a request.
+_NOT_READY = 503
 _log = logging.getLogger(__name__)
 
 
@@ -161,6 +163,8 @@ class SystemRuntime(MLModel):
         if measured:
             self._record(version, status, begun)
         headers = {REQUEST_ID: request_id} | ({VERSION: version} if version != _NO_VERSION else {})
+        if status == _NOT_READY:
+            headers[UNTOUCHED_HEADER] = "1"
         return JSONResponse(content, status, headers)
 
     def _record(self, version: str, status: int, begun: float) -> None:

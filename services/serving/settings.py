@@ -19,6 +19,10 @@ HOST = "127.0.0.1"
 RUNTIME = "services.serving.runtime.SystemRuntime"
 SETTINGS_FILE = "settings.json"
 MODEL_FILE = "model-settings.json"
+READY_PATH = "/v2/health/ready"
+"""Answers 200 once the released version can answer."""
+UNTOUCHED_HEADER = "x-mlstrata-untouched"
+"""In an answer: the request was refused before anything was done with it, so another process may be asked."""
 
 
 class ServingSettings(BaseModel):

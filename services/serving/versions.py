@@ -25,6 +25,8 @@ class Versions:
         self._models: dict[str, LoadedModel] = {}
         self._failed: dict[str, str] = {}
         self._loading = threading.Lock()
+        self._starting = threading.Lock()
+        self._tried: set[str] = set()
         self._releases = Releases()
         self._read_from: tuple[int, int] | None = None
 
@@ -91,6 +93,7 @@ class Versions:
             raise ProblemError(503, "no_version", f"no version of {system} is released yet; train and release one")
         if (model := self._models.get(wanted)) is not None:
             return model
+        self._catch_up(wanted)
         # Only a number of ours is repeated; the header is whatever a caller on this machine sent.
         named = wanted if _VERSION.fullmatch(wanted) else "asked for"
         # Why is for the operator (GET /versions, the log); a caller is not told of files and classes.
@@ -103,7 +106,27 @@ class Versions:
             champion = self.releases().champion
         except ProblemError:
             return False
-        return champion is None or champion in self._models
+        if champion is None or champion in self._models:
+            return True
+        self._catch_up(champion)
+        return False
+
+    def _catch_up(self, version: str) -> None:
+        """Load a version that was released while this process was starting or did not answer, once, in a thread."""
+        with self._starting:
+            if version in self._tried or version not in self.releases().loaded:
+                return
+            self._tried.add(version)
+        threading.Thread(target=self._load_late, args=(version,), daemon=True).start()
+
+    def _load_late(self, version: str) -> None:
+        try:
+            self.load(version)
+        except ProblemError as problem:
+            _log.error("%s", problem)
+        else:
+            # Unloaded later, it may be missed again.
+            self._tried.discard(version)
 
     def describe(self) -> dict[str, Any]:
         """Return what is in memory, as `GET /versions` shows it."""
