@@ -16,7 +16,8 @@ PROBABILITY = "probability"
 
 
 WORKDIR = "data/runner"
-"""Folder of the runs' data, from the environment's home."""
+"""Folder of the runs, from the environment's home; beneath it each system has one of its own, by its name: what one
+has read, tried or cached is nothing that another's run could take."""
 
 
 class NotTrainable(Exception):  # noqa: N818 - says what is the case
@@ -32,7 +33,7 @@ def training_request(
         environment: The environment's name.
         system: One of its systems.
         root: The workspace, which a dataset's relative path starts from.
-        home: The environment's home folder; runs keep their data in its `data/runner`.
+        home: The environment's home folder; a system's runs keep their data in its `data/runner/<system>`.
         tracking_uri: Address of MLflow.
         commit: Commit of the repository; None: the one the running code is from.
 
@@ -63,7 +64,7 @@ def training_request(
             algorithm=model.algorithm.value,
             settings=_settings(system),
             tracking_uri=tracking_uri,
-            workdir=home / WORKDIR,
+            workdir=home / WORKDIR / system.name,
             commit=commit,
         )
     except ValidationError as error:

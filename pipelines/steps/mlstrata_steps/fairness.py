@@ -10,7 +10,7 @@ from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
 from mlstrata_steps.intervals import CUT, LEVEL
 from mlstrata_steps.outcome import Check, StepError, report_of
-from mlstrata_steps.parity import SMALL
+from mlstrata_steps.parity import SMALL, groups_of
 from mlstrata_steps.tables import positives, read_table
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def check_fairness(
     numbers: dict[str, float | None] = {}
     groups: dict[str, object] = {}
     for name in roles.protected:
-        codes = table[name].astype("string").fillna("missing").to_numpy(dtype=object)
+        codes = groups_of(table[name])
         measured = _groups(codes, labels, chosen)
         groups[name] = measured
         gap = gap_of(codes, labels, chosen, limits.metric, seed=seed)

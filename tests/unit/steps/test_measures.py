@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlstrata_steps.intervals import METRICS, estimates
-from mlstrata_steps.parity import parity
+from mlstrata_steps.parity import groups_of, parity
 
 pytestmark = pytest.mark.env("runtime")
 
@@ -88,3 +88,27 @@ def test_small_and_missing_groups_are_listed():
     assert found["gap"] == pytest.approx(0.5)
     assert found["groups"]["missing"]["rows"] == 5
     assert found["groups"]["a"]["true_positive_rate"] is None
+
+
+def test_a_number_of_many_values_makes_quarters_and_one_of_few_its_values():
+    ages = pd.Series([*range(20, 60), None], dtype="Int64")
+    found = groups_of(ages)
+    assert sorted(set(found)) == ["20 to 29", "30 to 39", "40 to 49", "50 to 59", "missing"]
+    assert [found[0], found[9], found[10], found[39], found[40]] == [
+        "20 to 29", "20 to 29", "30 to 39", "50 to 59", "missing",
+    ]  # fmt: skip
+    assert sorted(set(groups_of(pd.Series([0, 1, 2, 2])))) == ["0", "1", "2"]
+    # Half of the rows share one value: they are one group, never split by chance.
+    assert sorted(set(groups_of(pd.Series([5.5] * 20 + [6 + n / 10 for n in range(20)])))) == [
+        "5.5 to 5.5", "6 to 6.9", "7 to 7.9",
+    ]  # fmt: skip
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.none(), min_size=1, max_size=80))
+def test_every_row_has_a_group_and_equal_values_the_same(values):
+    found = groups_of(pd.Series(values, dtype="float64"))
+    assert len(found) == len(values)
+    by_value = {}
+    for value, group in zip(values, found, strict=True):
+        assert by_value.setdefault(value, group) == group
+        assert (group == "missing") == (value is None)
