@@ -80,9 +80,9 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
         _show_up(context, result)
         _show_policies(context, gate)
     if train:
-        from cli.firstrun import first_versions
+        from cli.firstrun import first_version
 
-        document["systems"] = first_versions(context, quiet=as_json)
+        document["systems"] = first_version(context, quiet=as_json)
     if as_json:
         say_json(document)
 

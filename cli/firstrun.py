@@ -17,38 +17,54 @@ from environments import SystemSpec, Workspace
 REASON = "first version of a new environment"
 
 
-def first_versions(context: Context, *, quiet: bool) -> list[dict[str, Any]]:
-    """Train each system that lacks a version for its data, code and settings; release where none answers yet.
+def first_version(context: Context, *, quiet: bool) -> list[dict[str, Any]]:
+    """Train the first system that can be trained, where it lacks a version; release it where none answers yet.
 
-    A version that answers already is never replaced here: that is a decision, made with `mlstrata release`.
+    The first only: `up` is to end in a working example within a minute, whatever a file declares; the others are
+    named with the commands that bring them to life. A version that answers already is never replaced here: that is a
+    decision, made with `mlstrata release`.
+
+    Returns:
+        What was done, one document for a system trained.
 
     Raises:
-        Failed: a pipeline, a release or the prediction shown did not succeed.
+        Failed: the pipeline, the release or the prediction shown did not succeed.
     """
     from services.runner.requests import untrainable
 
-    done = []
-    for system in context.spec.systems:
-        if untrainable(system):
-            continue
-        if not quiet:
-            say(f" {system.name} on {system.model.data}")
-        training = train_system(context, system.name, if_needed=True, quiet=quiet)
-        if not quiet:
-            _show_training(training)
-        champion = _champion(context, system)
-        if champion is None:
-            release_version(context, system.name, training.version, reason=REASON)
-            champion = training.version
-            if not quiet:
-                say(f"   version {champion} is released")
-        elif not quiet and champion != training.version:
-            say(f"   version {champion} answers; `mlstrata release {context.name} {system.name}` releases the newest")
-        answer = _shown_prediction(context, system, quiet=quiet)
-        done.append({**vars(training), "champion": champion, "prediction": answer})
+    systems = [system for system in context.spec.systems if not untrainable(system)]
+    done = [_trained_and_released(context, system, quiet=quiet) for system in systems[:1]]
     if not quiet:
+        for system in systems[1:]:
+            _show_next(context, system)
         _where_to_look(context)
     return done
+
+
+def _trained_and_released(context: Context, system: SystemSpec, *, quiet: bool) -> dict[str, Any]:
+    if not quiet:
+        say(f" {system.name} on {system.model.data}")
+    training = train_system(context, system.name, if_needed=True, quiet=quiet)
+    if not quiet:
+        _show_training(training)
+    champion = _champion(context, system)
+    if champion is None:
+        release_version(context, system.name, training.version, reason=REASON)
+        champion = training.version
+        if not quiet:
+            say(f"   version {champion} is released")
+    elif not quiet and champion != training.version:
+        say(f"   version {champion} answers; `mlstrata release {context.name} {system.name}` releases the newest")
+    answer = _shown_prediction(context, system, quiet=quiet)
+    return {**vars(training), "champion": champion, "prediction": answer}
+
+
+def _show_next(context: Context, system: SystemSpec) -> None:
+    if _champion(context, system) is None:
+        commands = (
+            f"`mlstrata train {context.name} {system.name}`, then `mlstrata release {context.name} {system.name}`"
+        )
+        say(f" {system.name} has no version yet: {commands}")
 
 
 def _champion(context: Context, system: SystemSpec) -> str | None:

@@ -85,7 +85,7 @@ def up(
     yes: Yes = False,
     train: Annotated[
         bool,
-        typer.Option("--train", help="Then train and release each system that has no version yet for its data."),
+        typer.Option("--train", help="Then train and release the first system, if it has no version for its data."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

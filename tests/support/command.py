@@ -45,6 +45,14 @@ class Done:
         return json.loads(self.out)
 
 
+def first_systems(text: str, count: int) -> str:
+    """Return an environment's file with this many of its systems: each costs every test a prediction process."""
+    starts = [found.start() for found in re.finditer(r"(?m)^(  #.*\n)*  - name: ", text)]
+    if not count:
+        return text[: text.index("systems:")]
+    return text[: starts[count]] if count < len(starts) else text
+
+
 class Platform:
     """One workspace with its environment `local`, on free ports."""
 
@@ -55,10 +63,8 @@ class Platform:
         self.checkpoint = root / ".pulumi/stacks/mlstrata/local.json"
         self.client = SupervisorClient(self.workspace.socket("local"))
 
-    def declare(
-        self, stage: str = "foundation", *, systems: bool = True, ports: Mapping[str, int] | None = None
-    ) -> str:
-        """Write the shipped environment with these changes; return its text."""
+    def declare(self, stage: str = "foundation", *, systems: int = 1, ports: Mapping[str, int] | None = None) -> str:
+        """Write the shipped environment with these changes and its first `systems`; return its text."""
         text = (ROOT / "environments/local.yaml").read_text(encoding="utf-8")
         wanted = ", ".join(f"{name}: {port}" for name, port in {**PORTS, **(ports or {})}.items())
         text = re.sub(r"(?m)^target:.*$", f"target: {{kind: local, ports: {{{wanted}}}}}", text)
@@ -67,8 +73,7 @@ class Platform:
             text = re.sub(r"(?m)^stage:", f"storage: {{kind: {STORAGE}}}\nstage:", text)
         if stage == "prerequisites":
             text = re.sub(r"(?m)^capabilities:.*$", "", text)
-        if not systems:
-            text = text[: text.index("systems:")]
+        text = first_systems(text, systems)
         self.workspace.environments.mkdir(parents=True, exist_ok=True)
         self.workspace.environment_file("local").write_text(text, encoding="utf-8")
         return text
