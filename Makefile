@@ -12,7 +12,7 @@ export UV_PYTHON_DOWNLOADS := never
 UV := $(shell command -v uv 2>/dev/null || echo .venvs/uv/bin/uv)
 MLSTRATA := .venv/bin/mlstrata
 
-.PHONY: help install install-test up down test lint format lock bench clean
+.PHONY: help install install-test control-plane up down test lint format lock bench clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,12 @@ up: install ## Bring ENV (local) up, train and release what has no version yet, 
 down: .venv/.installed ## Stop ENV (local) and remove its processes, ports and state
 	@$(MLSTRATA) down $(ENV) --yes
 
-install-test: install .venvs/seldon/.installed .venvs/.browser
+install-test: install .venvs/seldon/.installed .venvs/.browser control-plane
+
+# A Kubernetes control plane and operators for tests/cluster, built from Go modules into the tools cache. It looks
+# each time, in a moment: the cache may have been emptied, and what it says it lacks is said before the tests begin.
+control-plane:
+	@tools/install-control-plane
 
 test: install-test ## Run every test: one pytest an environment
 	@tools/run-tests

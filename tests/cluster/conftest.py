@@ -13,7 +13,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     made = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
         made.start()
-        there = dict([*definitions(made.folder / "definitions"), *definitions(OURS)])
+        folders = [path for name, path in made.programs.items() if name.startswith("definitions/")]
+        there = dict(one for folder in [*folders, OURS] for one in definitions(folder))
         assert set(there) >= USED, sorted(USED - set(there))
         text = "\n---\n".join(there[name] for name in sorted(USED))
         done = made.kubectl("create", "-f", "-", stdin=text, seconds=120)

@@ -7,18 +7,20 @@ import ctypes
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from components.supervision.sockets import pick
 
@@ -29,15 +31,14 @@ Json = dict[str, Any]
 _DIE_WITH_PARENT, _PR_SET_PDEATHSIG = signal.SIGKILL, 1
 
 
-def programs() -> Path:
-    """Return the folder of the control plane's programs; skip, saying what to run, where they are not built."""
+@cache
+def programs() -> dict[str, Path]:
+    """Return where each program and each set of definitions is; fail, saying what to run, where one is not built."""
     done = subprocess.run([str(INSTALL), "--where"], capture_output=True, text=True, check=True)
-    folder = Path(done.stdout.strip())
-    wanted = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
-    missing = [name for name in wanted if not (folder / name).exists()]
-    if missing or not shutil.which("kubectl"):
-        pytest.skip(f"no control plane ({', '.join(missing) or 'kubectl'}): run tools/install-control-plane")
-    return folder
+    found = {name: Path(path) for name, path in (line.split(" ", 1) for line in done.stdout.splitlines())}
+    if missing := sorted(name for name, path in found.items() if not path.exists()):
+        pytest.fail(f"no control plane ({', '.join(missing)}): run tools/install-control-plane", pytrace=False)
+    return found
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Cluster:
     """A control plane with its own folder, ports and administrator."""
 
     def __init__(self, home: Path) -> None:
-        self.home, self.folder = home, programs()
+        self.home, self.programs = home, programs()
         self.tokens = {ADMIN: secrets.token_hex(16)}
         self.processes: list[tuple[str, subprocess.Popen[bytes]]] = []
         self.kubeconfig = home / "kubeconfig"
@@ -67,7 +68,10 @@ class Cluster:
         self.home.mkdir(parents=True, exist_ok=True)
         client, peer, self.port = (_free() for _ in range(3))
         key = self.home / "accounts.key"
-        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        shape = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        key.write_bytes(private.private_bytes(*shape))
+        key.chmod(0o600)
         tokens = self.home / "tokens.csv"
         tokens.write_text(f'{self.tokens[ADMIN]},{ADMIN},{ADMIN},"system:masters"\n', encoding="utf-8")
         tokens.chmod(0o600)
@@ -117,11 +121,9 @@ class Cluster:
         self._run("kwok", f"--kubeconfig={self.kubeconfig}", "--manage-all-nodes=true", f"--config={stages}")
 
     def _run(self, program: str, *arguments: str) -> None:
-        found = self.folder / program
-        command = str(found) if found.exists() else str(shutil.which(program))
         log = (self.home / f"{program}.log").open("wb")
         process = subprocess.Popen(
-            [command, *arguments],
+            [str(self.programs[program]), *arguments],
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -174,7 +176,7 @@ class Cluster:
     def kubectl(self, *arguments: str, stdin: str = "", seconds: float = 60) -> Answer:
         """Run kubectl as the administrator."""
         done = subprocess.run(
-            ["kubectl", *arguments],
+            [str(self.programs["kubectl"]), *arguments],
             input=stdin,
             capture_output=True,
             text=True,
