@@ -35,6 +35,7 @@ class People:
         self.log, self.serving = data / "audit" / "audit.jsonl", data / "serving" / SYSTEM
         self.declared = yaml.safe_load((ROOT / "environments/local.yaml").read_text())
         self.declared |= {"target": FREE, "stage": "prerequisites", "capabilities": {}}
+        self.declared["systems"] = self.declared["systems"][:1]
         if STORAGE:
             self.declared["storage"] = {"kind": STORAGE}
         self.file.parent.mkdir()

@@ -70,7 +70,7 @@ def path_to(catalog, node):
 
 def test_business_context_and_roles_come_from_the_file():
     found = build(SPEC, Sources())
-    (system,), (dataset,) = found.systems, found.datasets
+    system, dataset = found.systems[0], found.datasets[0]
     assert (system.owner, system.tier, system.annex_iii) == ("lending@example.com", "high", "5b")
     assert system.kpis == ("auc at least 0.75",)
     assert dataset.classification == "personal"

@@ -36,7 +36,7 @@ def test_the_local_environment_passes_with_its_exemptions(workspace, capsys):
     (report,) = json.loads(out)
     assert code == 0
     assert report["passed"]
-    assert report["systems"] == [{"name": "mortgage-approval", "tier": "high"}]
+    assert report["systems"] == [{"name": name, "tier": "high"} for name in ("mortgage-approval", "consumer-credit")]
     assert report["resources"] > 40
     exempt = {one["policy"] for one in report["results"] if one["outcome"] == "exempt"}
     assert "aia-stage-supports-tier" in exempt
@@ -66,7 +66,7 @@ def test_the_day_the_duties_apply_blocks_what_only_warned(workspace, capsys):
 
 def test_text_names_the_file_and_line(workspace, capsys):
     _, out = run(capsys, "local", output="text")
-    assert "1 system at high risk" in out
+    assert "2 systems at high risk" in out
     assert "local.yaml:" in out
     assert "0 fail" in out
 

@@ -1,7 +1,6 @@
 """`mlstrata check --live`: what registry and rollout know becomes the facts that policies judge."""
 
 import json
-import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from policies.live import GateOutcome, LiveSystem
 from services.rollout import RolloutContext
 from services.rollout.registry import Candidate, Check
 from services.serving.releases import HistoryEntry, Releases
+from tests.support.command import first_systems
 
 ROOT = Path(__file__).parents[3]
 SYSTEM = "mortgage-approval"
@@ -38,7 +38,8 @@ class Registry:
 @pytest.fixture
 def context(tmp_path, monkeypatch):
     (tmp_path / "environments").mkdir()
-    shutil.copy(ROOT / "environments/local.yaml", tmp_path / "environments")
+    text = first_systems((ROOT / "environments/local.yaml").read_text(), 1)
+    (tmp_path / "environments/local.yaml").write_text(text)
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     context = Context.open("local")
     rollout = RolloutContext(context.home, "http://registry", {SYSTEM: "http://127.0.0.1:1"}, "http://gateway", "me")

@@ -33,7 +33,7 @@ def test_targets_and_stages(specs: dict[str, EnvironmentSpec]) -> None:
 
 def test_local_has_what_the_first_five_minutes_show(specs: dict[str, EnvironmentSpec]) -> None:
     local = specs["local"]
-    (system,) = local.systems
+    system, other = local.systems
     assert (system.name, system.model.target, system.model.positive) == ("mortgage-approval", "deny", "yes")
     assert system.model.protected == ("afam", "single")
     assert system.training_data is not None
@@ -42,6 +42,9 @@ def test_local_has_what_the_first_five_minutes_show(specs: dict[str, Environment
     assert system.untrainable() is None
     (consumer,) = system.serving.consumers
     assert (consumer.name, consumer.rate.count, consumer.rate.per_seconds) == ("underwriter-desk", 50, 1)
+    assert (other.name, other.model.target, other.model.positive) == ("consumer-credit", "Status", "bad")
+    assert other.untrainable() is None
+    assert (other.risk.tier.value, other.risk.annex_iii.value) == ("high", "5b"), "creditworthiness of persons"
     assert local.target.kind == "local"
     assert {name: local.target.ports[name] for name in ("gateway", "mlflow", "prometheus", "alertmanager")} == {
         "gateway": 8080,

@@ -43,7 +43,7 @@ def test_the_shipped_environment_plans(workspace):
     services = {resource.name for resource in graph.all("Service")}
     assert services == {
         "mlflow", "runner", "catalog", "gateway", "prometheus", "alertmanager", "resources",
-        "serving-mortgage-approval",
+        "serving-mortgage-approval", "serving-consumer-credit",
     }  # fmt: skip
     assert {f"{service}-ready" for service in services} == {resource.name for resource in graph.all("Ready")}
 
