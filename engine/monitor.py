@@ -100,6 +100,8 @@ class Monitor:
         """A function of a plugin: unknown in a plan, refused in a real run."""
         if request.tok == "pulumi:pulumi:getResource":
             return self._references.resource(str(from_struct(request.args).get("urn", "")), self._registrar.states)
+        if request.tok == "pulumi:pulumi:readStackOutputs":
+            return self._references.stack_outputs(request)
         if not self._run.dry_run or self._run.strict:
             raise Refusal(str(self._run.refuse(f"function {request.tok}", "it runs in a provider plugin")))
         with self._run.lock:

@@ -54,14 +54,29 @@ class References:
         found = {"urn": urn, "id": state.id or UNKNOWN, "state": state.outputs}
         return resource_pb2.ResourceInvokeResponse(**{"return": to_struct(found)})
 
+    def stack_outputs(self, request: Message) -> Message:
+        """Answer the engine's own readStackOutputs: another stack's outputs as they are, at once."""
+        name = str(from_struct(request.args).get("name", ""))
+        found = self._outputs(name)
+        if found is None:
+            failure = provider_pb2.CheckFailure(property="name", reason=f"there is no stack {name!r} in this backend")
+            return resource_pb2.ResourceInvokeResponse(failures=[failure])
+        return resource_pb2.ResourceInvokeResponse(**{"return": to_struct(found)})
+
+    def _outputs(self, name: str) -> dict[str, Any] | None:
+        parts = name.split("/")
+        project, stack = (parts[-2] if len(parts) > 1 else self._run.project), parts[-1]
+        outputs = self._outputs_of(project, stack)
+        if outputs is None:
+            return None
+        secret = [key for key, value in outputs.items() if contains(value, Secret)]
+        return {"name": name, "outputs": outputs, "secretOutputNames": secret}
+
     def _stack(self, urn: str, request: Message) -> dict[str, Any]:
         run = self._run
         name = str(from_struct(request.properties).get("name") or request.id)
-        parts = name.split("/")
-        project, stack = (parts[-2] if len(parts) > 1 else run.project), parts[-1]
-        outputs = self._outputs_of(project, stack)
-        if outputs is None:
+        found = self._outputs(name)
+        if found is None:
             message = f"there is no stack {name!r} in this backend; bring it up first or mend the name"
             raise run.fail(urn, STACK_REFERENCE, "read", message)
-        secret = [key for key, value in outputs.items() if contains(value, Secret)]
-        return {"name": name, "outputs": outputs, "secretOutputNames": secret}
+        return found

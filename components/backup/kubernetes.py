@@ -9,13 +9,13 @@ from typing import Any
 import pulumi
 
 from components.cluster import Cluster, ClusterComponent
-from components.database.args import PORT
+from components.database.args import Server
 from components.database.kubernetes import OTHERS, OWNER
-from components.network.policies import ANYWHERE, outgoing, pods
+from components.network.policies import outgoing
 from components.platform.kubernetes import priority
 from components.storage.objects import ObjectStore
 from components.workload.job import NEVER
-from components.workload.pods import Container, Resources, pod
+from components.workload.pods import Container, Resources, account, pod
 
 NIGHTLY = "17 1 * * *"
 """At night in UTC, and not on the hour, when everybody's jobs start."""
@@ -31,15 +31,13 @@ class BackupArgs:
     Attributes:
         cluster: Where.
         store: Where the copies lie.
-        database: Name of the database's Postgres cluster.
-        secret: Secret with the database's username and password.
+        database: The Postgres whose databases are copied.
         after: What must be there before it.
     """
 
     cluster: Cluster
     store: ObjectStore
-    database: str
-    secret: str
+    database: Server
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -50,20 +48,19 @@ class Backup(ClusterComponent):
         super().__init__("backup", name, args.cluster, opts)
         self.args, self.space = args, args.cluster.namespace
         self.app = {"app.kubernetes.io/name": name}
-        self.needs(self.space, args.store.secret, args.store.keys, "the bucket of backups")
+        args.store.read_by(self, self.space, "the bucket of backups")
         after = list(args.after)
-        account = {**self._object("v1", "ServiceAccount"), "automountServiceAccountToken": False}
-        server = pods(labels={"cnpg.io/cluster": args.database})
+        server, store = args.database, args.store
         before = [
-            self.add("account", account, after=after),
+            self.add("account", account(self._object("v1", "ServiceAccount"), store.identity()), after=after),
             self.add(
                 "database",
-                outgoing(f"{name}-database", self.space, of=self.app, ports=[PORT], peers=[server]),
+                outgoing(f"{name}-database", self.space, of=self.app, ports=[server.port], peers=server.peers),
                 after=after,
             ),
             self.add(
                 "store",
-                outgoing(f"{name}-store", self.space, of=self.app, ports=[args.store.port], peers=[ANYWHERE]),
+                outgoing(f"{name}-store", self.space, of=self.app, ports=[store.port], peers=store.peers),
                 after=after,
             ),
         ]
@@ -85,12 +82,12 @@ class Backup(ClusterComponent):
             command=["bash", "-euo", "pipefail", "-c"],
             args=[script],
             env={
-                "PGHOST": f"{args.database}-rw",
-                "PGPORT": str(PORT),
+                "PGHOST": args.database.host,
+                "PGPORT": str(args.database.port),
                 "DATABASES": " ".join((OWNER, *OTHERS)),
                 "FOLDER": FOLDER,
             },
-            secrets={"PGUSER": (args.secret, "username"), "PGPASSWORD": (args.secret, "password")},
+            secrets={"PGUSER": (args.database.secret, "username"), "PGPASSWORD": (args.database.secret, "password")},
             mounts={"work": FOLDER},
             resources=Resources(cpu="250m", memory="512Mi", cpu_limit="1"),
         )
@@ -144,7 +141,7 @@ class Backup(ClusterComponent):
         return {**made, "metadata": {**made["metadata"], "name": name}}
 
 
-DUMP = """\\
+DUMP = """\
 for database in $DATABASES; do
   pg_dump --format=custom --no-owner --file="$FOLDER/$database.dump" "$database"
   # A dump that cannot be listed cannot be restored either: better told tonight than on the day it is needed.

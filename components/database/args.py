@@ -12,6 +12,24 @@ from components.network.policies import Peer
 
 PORT, STATUS = 5432, 8000
 """Of Postgres, and of the instance manager beside it, which the operator asks."""
+SECRET_KEYS = ("username", "password", "uri")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Postgres as its clients see it.
+
+    Attributes:
+        host: Its name.
+        secret: Secret with its username, password and uri, in the platform's namespace.
+        peers: Where it is, as network policies know it.
+        port: Its port.
+    """
+
+    host: str
+    secret: str
+    peers: Sequence[Peer]
+    port: int = PORT
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from components.cluster import ClusterComponent
-from components.database.args import PORT, STATUS, DatabaseArgs
+from components.database.args import PORT, STATUS, DatabaseArgs, Server
 from components.network.policies import ANYWHERE, incoming, outgoing, pods
 
 KIND = "postgresql.cnpg.io/v1"
@@ -21,13 +21,13 @@ class Database(ClusterComponent):
 
     Attributes:
         ready: What its clients wait for.
-        secret: The secret that the operator makes: username, password, uri.
+        server: It, as its clients see it; the operator makes the secret.
     """
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("database", name, args.cluster, opts)
         self.args, self.space = args, args.cluster.namespace
-        self.secret = f"{name}-app"
+        self.server = Server(f"{name}-rw", f"{name}-app", (pods(labels={"cnpg.io/cluster": name}),))
         after = list(args.after)
         own = {"cnpg.io/cluster": name}
         operator, itself = pods(namespace=args.operators), pods(labels=own)

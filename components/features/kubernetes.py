@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pulumi
 
 from components.cluster import Cluster, ClusterComponent
-from components.database.args import PORT
-from components.network.policies import ANYWHERE, incoming, outgoing, pods
+from components.database.args import Server
+from components.network.policies import incoming, outgoing, pods
 from components.storage.objects import ObjectStore
 
 STORES = "feast-stores"
@@ -25,13 +25,13 @@ class FeaturesArgs:
     Attributes:
         cluster: Where.
         store: Where Feast's offline files lie.
-        database: Name of the database's Postgres cluster.
+        database: Its Postgres.
         after: What must be there before it: Feast's operator, the database.
     """
 
     cluster: Cluster
     store: ObjectStore
-    database: str
+    database: Server
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -42,13 +42,13 @@ class Features(ClusterComponent):
         super().__init__("features", name, args.cluster, opts)
         space, cluster, after = args.cluster.namespace, args.cluster, list(args.after)
         self.needs(space, STORES, ("postgres", "sql"), "Feast's online store and registry, in Feast's own YAML")
-        server = pods(labels={"cnpg.io/cluster": args.database})
+        database, store = args.database, args.store
         openings = {
             "callers": incoming(
                 f"{name}-callers", space, to=APP, ports=PORTS, peers=[pods(environment=cluster.environment)]
             ),
-            "database": outgoing(f"{name}-database", space, of=APP, ports=[PORT], peers=[server]),
-            "store": outgoing(f"{name}-store", space, of=APP, ports=[args.store.port], peers=[ANYWHERE]),
+            "database": outgoing(f"{name}-database", space, of=APP, ports=[database.port], peers=database.peers),
+            "store": outgoing(f"{name}-store", space, of=APP, ports=[store.port], peers=store.peers),
         }
         before = [self.add(role, policy, after=after) for role, policy in openings.items()]
         secret = {"name": STORES}

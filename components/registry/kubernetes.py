@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pulumi
 
 from components.cluster import Cluster, ClusterComponent
-from components.database.args import PORT as DATABASE_PORT
-from components.network.policies import ANYWHERE, pods
+from components.database.args import Server
+from components.network.policies import pods
 from components.platform.kubernetes import priority
 from components.storage.objects import ObjectStore
 from components.workload.args import WorkloadArgs
@@ -32,15 +32,13 @@ class RegistryArgs:
     Attributes:
         cluster: Where.
         store: Where models and other artifacts lie.
-        database: Name of the database's Postgres cluster.
-        secret: Secret with the database's `uri`.
+        database: Its Postgres.
         after: What must be there before it: the database, the definitions of what scrapes it.
     """
 
     cluster: Cluster
     store: ObjectStore
-    database: str
-    secret: str
+    database: Server
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -56,7 +54,7 @@ class Registry(ClusterComponent):
         super().__init__("registry", name, args.cluster, opts)
         cluster, space = args.cluster, args.cluster.namespace
         self.needs(space, ACCESS, ACCESS_KEYS, "the password at the registry's door")
-        self.needs(space, args.store.secret, args.store.keys, "the bucket of models and other artifacts")
+        args.store.read_by(self, space, "the bucket of models and other artifacts")
         workload = Workload(
             NAME,
             WorkloadArgs(
@@ -70,13 +68,14 @@ class Registry(ClusterComponent):
                     pods(namespace=cluster.monitoring),
                 ],
                 calls={
-                    "database": ([pods(labels={"cnpg.io/cluster": args.database})], [DATABASE_PORT]),
-                    "store": ([ANYWHERE], [args.store.port]),
+                    "database": (args.database.peers, [args.database.port]),
+                    "store": (args.store.peers, [args.store.port]),
                 },
                 metrics="/metrics",
                 priority=priority(cluster, "platform"),
                 labels={"mlstrata.io/auth": "password"},
                 annotations={"mlstrata.io/auth": "password"},
+                identity=args.store.identity(),
                 # Two servers must not change the tables at once.
                 strategy="Recreate",
                 after=args.after,
@@ -100,7 +99,7 @@ class Registry(ClusterComponent):
             },
             secrets={
                 **args.store.credentials(),
-                "MLFLOW_BACKEND_STORE_URI": (args.secret, "uri"),
+                "MLFLOW_BACKEND_STORE_URI": (args.database.secret, "uri"),
                 "MLFLOW_TRACKING_PASSWORD": (ACCESS, "password"),
             },
             ports={"http": PORT},

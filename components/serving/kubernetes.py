@@ -13,13 +13,13 @@ import pulumi
 from components.cluster import Cluster, ClusterComponent, Who
 from components.gateway.entrance import Backend
 from components.gateway.kubernetes import owned_by
-from components.network.policies import ANYWHERE, incoming, outgoing, pods
+from components.network.policies import incoming, outgoing, pods
 from components.platform.kubernetes import priority
 from components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
 from components.registry.kubernetes import PORT as REGISTRY_PORT
 from components.serving.seldon import Deployment, Hpa, Predictor, Unit, manifest
 from components.storage.objects import ObjectStore
-from components.workload.pods import Container, Placement, Resources, pod
+from components.workload.pods import Container, Placement, Resources, account, pod
 from environments.spec.serving import ServingSpec
 from services.serving.settings import MODEL_FILE, SETTINGS_FILE, ServingSettings, environment, render_files
 
@@ -78,9 +78,8 @@ class Serving(ClusterComponent):
         self.app = {"mlstrata.io/serves": args.system}
         self.needs(self.space, ACCESS, ACCESS_KEYS, "the registry that released models come from")
         after = list(args.after)
-        account = {**self._object("v1", "ServiceAccount"), "automountServiceAccountToken": False}
         before = [
-            self.add("account", account, after=after),
+            self.add("account", account(self._object("v1", "ServiceAccount"), args.store.identity()), after=after),
             self.add("settings", {**self._object("v1", "ConfigMap"), "data": self._settings()}, after=after),
             *(self.add(role, policy, after=after) for role, policy in self._openings().items()),
         ]
@@ -154,7 +153,7 @@ class Serving(ClusterComponent):
             "callers": incoming(f"{name}-callers", space, to=self.app, ports=[HTTP], peers=[envoys]),
             "scrapes": incoming(f"{name}-scrapes", space, to=self.app, ports=[METRICS], peers=[monitor]),
             "registry": outgoing(f"{name}-registry", space, of=self.app, ports=[REGISTRY_PORT], peers=[registry]),
-            "store": outgoing(f"{name}-store", space, of=self.app, ports=[args.store.port], peers=[ANYWHERE]),
+            "store": outgoing(f"{name}-store", space, of=self.app, ports=[args.store.port], peers=args.store.peers),
         }
 
     def _resources(self) -> Resources:

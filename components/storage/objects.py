@@ -1,11 +1,17 @@
-"""A bucket as what reads and writes it sees it: address, variables, and a secret by its name."""
+"""A bucket as what reads and writes it sees it: address, variables, and a secret by its name or an identity."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from components.network.policies import ANYWHERE, Peer
 from environments.spec.storage import S3Storage
+
+if TYPE_CHECKING:
+    from components.cluster import ClusterComponent
 
 HTTPS = 443
 
@@ -19,12 +25,16 @@ class ObjectStore:
         endpoint: Address of its service; empty: AWS.
         region: Its region; empty: none is said.
         secret: Name of the secret with its keys; one in each namespace that uses it.
+        role: The AWS role that gets at it in place of keys; empty: keys do.
+        peers: Where its service is, as network policies know it.
     """
 
     bucket: str
     endpoint: str = ""
     region: str = ""
     secret: str = "object-store"  # noqa: S105 - a secret's name
+    role: str = ""
+    peers: Sequence[Peer] = (ANYWHERE,)
 
     @classmethod
     def of(cls, storage: S3Storage, environment: str, region: str | None) -> ObjectStore:
@@ -52,8 +62,19 @@ class ObjectStore:
         return found
 
     def credentials(self) -> dict[str, tuple[str, str]]:
-        """Return the variables of its keys: variable to the secret's name and the key in it."""
+        """Return the variables of its keys, variable to the secret's name and the key in it; none with a role."""
+        if self.role:
+            return {}
         return {
             "AWS_ACCESS_KEY_ID": (self.secret, self.keys[0]),
             "AWS_SECRET_ACCESS_KEY": (self.secret, self.keys[1]),
         }
+
+    def identity(self) -> Mapping[str, str]:
+        """Return the annotations of the accounts that get at it."""
+        return {"eks.amazonaws.com/role-arn": self.role} if self.role else {}
+
+    def read_by(self, component: ClusterComponent, namespace: str, why: str) -> None:
+        """Record that a component's pods need its keys in their namespace; with a role they need none."""
+        if not self.role:
+            component.needs(namespace, self.secret, self.keys, why)

@@ -33,6 +33,7 @@ class WorkloadArgs:
         placement: Which nodes it may run on.
         labels: More labels of its pods.
         annotations: More annotations of the object.
+        identity: Annotations of its account: who it is to a cloud.
         strategy: How a new version takes over: RollingUpdate, or Recreate where two copies cannot run at once.
         after: What must be there before it.
     """
@@ -52,5 +53,6 @@ class WorkloadArgs:
     placement: Placement | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    identity: Mapping[str, str] = field(default_factory=dict)
     strategy: str = "RollingUpdate"
     after: Sequence[pulumi.Resource] = ()

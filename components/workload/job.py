@@ -9,12 +9,12 @@ from typing import Any
 import pulumi
 
 from components.cluster import Cluster, ClusterComponent, Who
-from components.network.policies import ANYWHERE, outgoing, pods
+from components.network.policies import outgoing, pods
 from components.platform.kubernetes import priority
 from components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
 from components.registry.kubernetes import PORT as REGISTRY_PORT
 from components.storage.objects import ObjectStore
-from components.workload.pods import Container, Placement, Resources, pod
+from components.workload.pods import Container, Placement, Resources, account, pod
 
 FOLDER = "/work"
 LONGEST_HOURS = 12
@@ -68,16 +68,15 @@ class Job(ClusterComponent):
         self.app = {"app.kubernetes.io/name": name}
         self.needs(self.space, ACCESS, ACCESS_KEYS, f"the registry, which the {args.part} of systems asks")
         after = list(args.after)
-        account = {**self._object("v1", "ServiceAccount"), "automountServiceAccountToken": False}
         settings = {**self._object("v1", "ConfigMap"), "data": {"settings.json": args.settings}}
         registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
-        ways = {"registry": (REGISTRY_PORT, registry), "store": (args.store.port, ANYWHERE)}
+        ways = {"registry": (REGISTRY_PORT, [registry]), "store": (args.store.port, args.store.peers)}
         before = [
-            self.add("account", account, after=after),
+            self.add("account", account(self._object("v1", "ServiceAccount"), args.store.identity()), after=after),
             self.add("settings", settings, after=after),
         ]
-        for what, (port, to) in ways.items():
-            way = outgoing(f"{name}-{what}", self.space, of=self.app, ports=[port], peers=[to])
+        for what, (port, peers) in ways.items():
+            way = outgoing(f"{name}-{what}", self.space, of=self.app, ports=[port], peers=peers)
             before.append(self.add(what, way, after=after))
         self.add("", self._job(), part=args.part, after=before)
         self.register_outputs({})

@@ -9,7 +9,7 @@ import pulumi
 from components.cluster import ClusterComponent
 from components.network.policies import incoming, outgoing
 from components.workload.args import WorkloadArgs
-from components.workload.pods import pod
+from components.workload.pods import account, pod
 
 
 class Workload(ClusterComponent):
@@ -23,9 +23,9 @@ class Workload(ClusterComponent):
         super().__init__("workload", name, args.cluster, opts, who=args.who)
         self.args = args
         self.app = {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": args.cluster.environment}
-        account = self.add("account", self._account(), after=args.after)
+        itself = self.add("account", self._account(), after=args.after)
         openings = self._openings()
-        self.deployment = self.add("", self._deployment(), part=args.part, after=[account, *openings])
+        self.deployment = self.add("", self._deployment(), part=args.part, after=[itself, *openings])
         port = next(iter(args.containers[0].ports.values()), None)
         self.url = f"http://{name}.{args.namespace}.svc:{port}" if port else ""
         if port:
@@ -40,7 +40,7 @@ class Workload(ClusterComponent):
         return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
 
     def _account(self) -> dict[str, Any]:
-        return {**self._object("v1", "ServiceAccount"), "automountServiceAccountToken": False}
+        return account(self._object("v1", "ServiceAccount"), self.args.identity)
 
     def _deployment(self) -> dict[str, Any]:
         args = self.args

@@ -127,6 +127,17 @@ class Placement:
     tolerations: Sequence[Mapping[str, str]] = ()
 
 
+def account(manifest: Mapping[str, Any], identity: Mapping[str, str]) -> Json:
+    """Return a service account whose pods get no token of the API server.
+
+    Args:
+        manifest: Its kind and name.
+        identity: Annotations that say who it is to a cloud; empty: nobody.
+    """
+    metadata = {**manifest["metadata"], **({"annotations": dict(identity)} if identity else {})}
+    return {**manifest, "metadata": metadata, "automountServiceAccountToken": False}
+
+
 def pod(
     containers: Sequence[Container],
     *,

@@ -37,7 +37,9 @@ class S3Storage(Spec):
         json_schema_extra=immutable(_COPY),
     )
     endpoint: Endpoint | None = Field(
-        default=None, description="Address of an S3 service that is not AWS's; none: AWS, or the cluster's own."
+        default=None,
+        description="Address of an S3 service, AWS's own included; none: target aws uses AWS, a cluster gets a "
+        "service of its own.",
     )
     credentials: Document | None = Field(
         default=None,

@@ -9,10 +9,11 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from environments.shown import shown
 from environments.spec.base import Problem, Spec, immutable, refuse, wrong
-from environments.spec.text import AwsAccount, AwsRegion, Name, Region, Unique, Word
+from environments.spec.text import AwsAccount, AwsRegion, Host, Name, Network, Region, Unique, Whole, Word
 
 DEFAULT_PORTS = {"gateway": 8080, "mlflow": 5000, "prometheus": 9090, "alertmanager": 9093, "runner": 0, "catalog": 0}
 _MOVE = "make a new environment, `mlstrata promote` its systems there, then take this one down"
+_RESTORE = "back up, make a new environment with the other database, and restore there"
 _HIGHEST_PORT = 65535
 
 
@@ -80,6 +81,21 @@ class LocalTarget(Spec):
         return self
 
 
+class DatabaseSpec(Spec):
+    """A Postgres that is there already; its secret `database` is the organisation's to bring."""
+
+    host: Host = Field(
+        description="Its host; required, since nothing else finds it.", json_schema_extra=immutable(_RESTORE)
+    )
+    port: Annotated[Whole, Field(ge=1, le=_HIGHEST_PORT)] = Field(
+        default=5432, description="Its port; 5432, Postgres' own.", json_schema_extra=immutable(_RESTORE)
+    )
+    network: Network = Field(
+        default="0.0.0.0/0",
+        description="Addresses that it may have, which pods may reach on its port; any, since a host's name says none.",
+    )
+
+
 class KubernetesTarget(Spec):
     """A cluster that exists already."""
 
@@ -104,6 +120,11 @@ class KubernetesTarget(Spec):
     )
     storage_class: Name | None = Field(
         default=None, description="Storage class of volumes; none: the cluster's default one."
+    )
+    database: DatabaseSpec | None = Field(
+        default=None,
+        description="A Postgres of your own, with the databases mlflow and feast; none: one is made in the cluster.",
+        json_schema_extra=immutable(_RESTORE),
     )
 
 

@@ -95,6 +95,24 @@ RegistryPath = Annotated[
         200,
     ),
 ]
+Host = Annotated[
+    str,
+    *_matching(
+        r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", "a host such as db.example.com", 253
+    ),
+]
+"""A host's name or IPv4 address, without scheme or port."""
+
+Network = Annotated[
+    str,
+    *_matching(
+        r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])/(?:3[0-2]|[12]?[0-9])",
+        "a network such as 10.0.0.0/16",
+        18,
+    ),
+]
+"""A range of IPv4 addresses."""
+
 Site = Annotated[str, *_matching(r"https?://[^\s/@?#]+(?:/[^\s@?#]+)?", "an http(s) address without credentials", 255)]
 Version = Annotated[
     str, *_matching(r"v?[0-9]+(?:\.[0-9]+){0,3}(?:[-+][0-9A-Za-z.-]+)?", "a version such as 1.17.1 or v1.9.0", 64)

@@ -1,0 +1,104 @@
+"""What the platform of an environment on a cluster stands on: given by its file, or by its cloud's substrate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pulumi
+
+from components.database.args import Server
+from components.errors import PlanError
+from components.network.policies import Peer
+from components.storage.objects import ObjectStore
+from environments import EnvironmentSpec, Workspace
+from environments.spec.storage import S3Storage
+from environments.spec.target import AwsTarget, KubernetesTarget
+from stacks import providers
+from stacks.substrate import SubstrateOutputs, outputs
+
+NAMESPACE = "mlstrata"
+DATABASE = "database"
+"""Secret of a Postgres that is not made here: username, password, uri."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What there is before the platform.
+
+    Attributes:
+        context: The kubeconfig's context, or the cluster's name in its cloud.
+        namespace: Of the platform, and prefix of the others.
+        storage_class: Class of volumes; None: the cluster's default one.
+        store: The bucket; None: the cluster gets a store of its own.
+        database: Postgres; None: one is made in the cluster.
+        provider: Makes the one provider of it all.
+        substrate: The cloud's; None: somebody's cluster.
+    """
+
+    context: str
+    namespace: str
+    storage_class: str | None
+    store: ObjectStore | None
+    database: Server | None
+    provider: Callable[[], pulumi.ProviderResource]
+    substrate: SubstrateOutputs | None = None
+
+
+def of(spec: EnvironmentSpec, workspace: Workspace) -> Ground:
+    """Return what an environment's platform stands on.
+
+    Raises:
+        PlanError: its substrate is not there, or lacks something that the file asks for.
+    """
+    assert isinstance(spec.storage, S3Storage)  # noqa: S101 - the file's own check refuses another
+    target = spec.target
+    if isinstance(target, AwsTarget):
+        return _aws(spec, spec.storage, outputs(spec, workspace))
+    assert isinstance(target, KubernetesTarget)  # noqa: S101 - the caller chose by the target's kind
+    own = target.database
+    return Ground(
+        context=target.context,
+        namespace=target.namespace,
+        storage_class=target.storage_class,
+        store=ObjectStore.of(spec.storage, spec.name, target.region) if spec.storage.endpoint else None,
+        database=Server(own.host, DATABASE, (_network(own.network),), own.port) if own else None,
+        provider=lambda: providers.kubernetes(target),
+    )
+
+
+def external_database(spec: EnvironmentSpec) -> bool:
+    """Return whether an environment's Postgres is not made in its cluster."""
+    return isinstance(spec.target, AwsTarget) or (
+        isinstance(spec.target, KubernetesTarget) and spec.target.database is not None
+    )
+
+
+def _aws(spec: EnvironmentSpec, storage: S3Storage, found: SubstrateOutputs) -> Ground:
+    problems = [
+        f"gpu_pools[{at}].nodes.min: got {pool.nodes.min}, but the substrate has no node group for '{pool.name}'; "
+        "bring it up anew, or set 0"
+        for at, pool in enumerate(spec.gpu_pools)
+        if pool.nodes.min and pool.name not in found.nodes.groups
+    ]
+    if storage.bucket and storage.bucket != found.store.bucket:
+        problems.append(
+            f"storage.bucket: got {storage.bucket}, but the substrate's is {found.store.bucket}; leave it out"
+        )
+    if problems:
+        raise PlanError(problems)
+    store = ObjectStore.of(storage, spec.name, found.region)
+    database = Server(found.database.host, DATABASE, (_network(found.network),), found.database.port)
+    return Ground(
+        context=found.cluster.name,
+        namespace=NAMESPACE,
+        storage_class=found.storage_class,
+        store=replace(store, bucket=found.store.bucket, role=found.store.role),
+        database=database,
+        provider=lambda: providers.eks(found),
+        substrate=found,
+    )
+
+
+def _network(cidr: str) -> Peer:
+    return {"ipBlock": {"cidr": cidr}}
