@@ -142,8 +142,8 @@ CASES = {
     "key of another target": (
         'name: prod\ntarget: {kind: kubernetes, context: ml, account: "123456789012"}\nstage: scale\n',
         [
-            "2: target.account: unknown key 'account'; allowed kind, context, region, namespace, storage_class; "
-            "only kind aws has it; remove it"
+            "2: target.account: unknown key 'account'; allowed kind, context, region, namespace, storage_class, "
+            "database; only kind aws has it; remove it"
         ],
     ),
     "account without quotes": (

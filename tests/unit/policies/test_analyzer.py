@@ -14,9 +14,11 @@ import pytest
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
+from environments import Workspace
 from policies.dates import Calendar
 from policies.declared import declared
 from policies.evaluate import evaluate
+from policies.exemptions import of_workspace
 from policies.graph import Record
 from policies.rule import Outcome
 from policies.rules import IDS, RULES
@@ -115,18 +117,30 @@ def remediate(pack, given):
 
 
 def told(response):
+    """What the pack says; of the exemptions themselves, which it says about no resource, the words too."""
     mandatory = analyzer_pb2.EnforcementLevel.Value("MANDATORY")
-    return {(one.policyName, one.urn, one.enforcementLevel == mandatory) for one in response.diagnostics}
+    return {
+        (one.policyName, one.urn or one.message, one.enforcementLevel == mandatory)
+        if one.policyName == "exemptions"
+        else (one.policyName, one.urn, one.enforcementLevel == mandatory)
+        for one in response.diagnostics
+    }
 
 
-def offline(records, environment):
-    today = datetime.now(tz=UTC).date()
-    report = evaluate(records, environment, Calendar.on(today, environment.enforcement), rules=RULES)
+def said(report):
+    """What the offline pass says, in the words of `told`."""
     return {
         (one.rule.id, one.urn, one.blocking)
         for one in report.results
         if one.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE)
-    }
+    } | {("exemptions", error, True) for error in report.errors}
+
+
+def offline(records, environment, workspace):
+    today = datetime.now(tz=UTC).date()
+    exemptions = of_workspace(Workspace(workspace), IDS, today)
+    calendar = Calendar.on(today, environment.enforcement)
+    return said(evaluate(records, environment, calendar, rules=RULES, exemptions=exemptions))
 
 
 def test_the_pack_names_its_policies(pack):
@@ -143,12 +157,14 @@ def test_every_fixture_has_the_outcome_of_the_offline_pass(pack, workspace, rule
     records = [*declaration(world.environment), *world.resources.values()]
     environment = declared(records, workspace)
     assert replace(environment, documents={}) == replace(world.environment, documents={}, live=environment.live)
-    assert told(pack.AnalyzeStack(request(records))) == offline(records, environment)
+    assert told(pack.AnalyzeStack(request(records))) == offline(records, environment, workspace)
 
 
 def test_a_program_that_declares_nothing_is_called_after_its_stack(pack, workspace):
     records = list(compliant().resources.values())
-    assert told(pack.AnalyzeStack(request(records))) == offline(records, declared(records, workspace, "prod"))
+    assert told(pack.AnalyzeStack(request(records))) == offline(
+        records, declared(records, workspace, "prod"), workspace
+    )
 
 
 def test_the_local_environment_has_the_outcome_of_mlstrata_check(pack, workspace, monkeypatch, tmp_path):
