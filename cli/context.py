@@ -128,8 +128,10 @@ class Context:
     ) -> engine.Options:
         """Return the engine's options for one run."""
         import engine
+        from cli.interruption import Interruption
 
         return engine.Options(
+            cancel=Interruption(),
             refresh=refresh,
             passphrase=engine.Passphrase(self.passphrase(create=create)),
             on_event=on_event or (lambda _event: None),

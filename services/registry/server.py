@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.registry.access import USER
-from services.registry.guard import Guard
+from services.registry.guard import App, Guard
+from services.registry.health import Health
 from services.storage.settings import BucketStore
 from services.storage.stores import Bucket
 
@@ -49,14 +50,19 @@ def serve(settings: ServerSettings) -> None:
     """
     password = read_password(settings.password_file)
     claim(settings.database, settings.artifacts)
-    _await_bucket(settings.artifacts)
+    bucket = _bucket(settings.artifacts)
+    if bucket is not None:
+        bucket.prepare()
     os.environ.update(variables(settings))
     import uvicorn
     from mlflow.server.fastapi_app import app
 
+    served: App = app
+    if bucket is not None:
+        served = Health(app, bucket.probe)
     # Its default log has a line a request and would grow with every scrape.
     uvicorn.run(
-        Guard(app, USER, password),
+        Guard(served, USER, password),
         host=settings.host,
         port=settings.port,
         access_log=False,
@@ -87,12 +93,12 @@ def claim(database: Path, artifacts: str) -> None:
     beside.replace(mark)
 
 
-def _await_bucket(artifacts: str) -> None:
-    """Wait for the store of objects, and make the bucket where it is our own: its address says which."""
+def _bucket(artifacts: str) -> Bucket | None:
+    """Return the bucket of the artifacts, as its address and the variables say; None where they lie in a folder."""
     if not artifacts.startswith("s3://"):
-        return
+        return None
     bucket, _, prefix = artifacts.removeprefix("s3://").partition("/")
-    Bucket(
+    return Bucket(
         BucketStore(
             bucket=bucket,
             prefix=prefix,
@@ -101,7 +107,7 @@ def _await_bucket(artifacts: str) -> None:
             own=os.environ.get("MLSTRATA_STORE_OWN") == "true",
             versioning=os.environ.get("MLSTRATA_STORE_VERSIONING") == "true",
         )
-    ).prepare()
+    )
 
 
 def variables(settings: ServerSettings) -> dict[str, str]:

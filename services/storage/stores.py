@@ -16,6 +16,8 @@ from services.storage.settings import BucketStore, FolderStore, Store
 _CHUNK = 1 << 20
 _UNFINISHED = ".mlstrata-unfinished"
 _PATIENCE = 60.0
+# Whoever asks the registry whether it is well waits three seconds for the answer.
+_PROBE_SECONDS = 2
 
 
 class StorageError(Exception):
@@ -101,20 +103,25 @@ class Bucket(Artifacts):
     def __init__(self, settings: BucketStore) -> None:
         self._settings = settings
         self._made: Any = None
+        self._impatient: Any = None
 
     @property
     def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
         if self._made is None:
-            import boto3
-            from botocore.config import Config
-
-            # By variables rather than arguments: the keys are read by boto3 alone, from their own file.
-            os.environ.update(self._settings.variables())
-            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
-                os.environ.pop(name, None)
-            config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5, "mode": "standard"})
-            self._made = boto3.client("s3", endpoint_url=self._settings.endpoint, config=config)
+            self._made = self._connect(attempts=5)
         return self._made
+
+    def _connect(self, attempts: int, **timeouts: float) -> Any:  # noqa: ANN401
+        import boto3
+        from botocore.config import Config
+
+        # By variables rather than arguments: the keys are read by boto3 alone, from their own file.
+        os.environ.update(self._settings.variables())
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+            os.environ.pop(name, None)
+        retries = {"max_attempts": attempts, "mode": "standard"}
+        config = Config(s3={"addressing_style": "path"}, retries=retries, **timeouts)
+        return boto3.client("s3", endpoint_url=self._settings.endpoint, config=config)
 
     def prepare(self, seconds: float = _PATIENCE) -> None:
         """Wait until the bucket can be used; make it first where it is the environment's own.
@@ -155,12 +162,28 @@ class Bucket(Artifacts):
         if self._settings.own and self._settings.versioning:
             self._client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         # It answers before it can give anything out: only a read that went through says that it can.
-        probe = f"{self._settings.prefix}-probe"
         try:
-            self._client.get_object(Bucket=bucket, Key=probe)["Body"].read()
+            self._read_probe(self._client)
         except self._client.exceptions.NoSuchKey:
-            self._client.put_object(Bucket=bucket, Key=probe, Body=b"1")
-            self._client.get_object(Bucket=bucket, Key=probe)["Body"].read()
+            self._client.put_object(Bucket=bucket, Key=self._probe_key, Body=b"1")
+            self._read_probe(self._client)
+
+    def probe(self) -> None:
+        """Read the object that `prepare` left, once and without patience.
+
+        Raises:
+            Exception: whatever kept it from being read.
+        """
+        if self._impatient is None:
+            self._impatient = self._connect(attempts=1, connect_timeout=1, read_timeout=_PROBE_SECONDS)
+        self._read_probe(self._impatient)
+
+    @property
+    def _probe_key(self) -> str:
+        return f"{self._settings.prefix}-probe"
+
+    def _read_probe(self, client: Any) -> None:  # noqa: ANN401
+        client.get_object(Bucket=self._settings.bucket, Key=self._probe_key)["Body"].read()
 
     def sizes(self) -> dict[str, int]:
         """Return every object's size."""

@@ -6,6 +6,7 @@ under fixed names. What it has answered is in its files by then, so it may be en
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from types import FrameType
 POLITE_SECONDS = 2.0
 _SOCKETS = Path("/tmp")  # noqa: S108 - the program's own choice
 _PORT_FLAG = ".port.grpc="
+_PR_SET_PDEATHSIG = 1
 
 
 def sockets(arguments: list[str]) -> list[Path]:
@@ -29,9 +31,19 @@ def sockets(arguments: list[str]) -> list[Path]:
     ]
 
 
+def _end_with_parent() -> None:
+    """Have the kernel end this process with the one that made it, however that ends.
+
+    Were it left alone, it would answer and write still while the next one starts on the same files.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main(arguments: list[str]) -> int:
     """Run it until it ends or is told to; return its exit code."""
-    child = subprocess.Popen(arguments)
+    # In the child between fork and exec, where nothing of this small process's is held by another thread.
+    child = subprocess.Popen(arguments, preexec_fn=_end_with_parent)  # noqa: PLW1509
 
     def end(_number: int, _frame: FrameType | None) -> None:
         child.terminate()

@@ -1,9 +1,11 @@
 """The store of objects ends when it is told to, and its sockets with it."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,28 @@ def test_a_program_that_does_not_end_is_ended_within_seconds():
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert time.monotonic() - begun < weed.POLITE_SECONDS + 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only this kernel ends a process with the one that made it")
+def test_the_program_ends_with_it_however_it_ends():
+    talking = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    command = [sys.executable, "-m", "services.storage.weed", sys.executable, "-c", talking]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pid = int(process.stdout.readline())
+    process.kill()
+    # Both held the pipe: its end is that of the program too.
+    process.communicate(timeout=10)
+    with pytest.raises(ProcessLookupError):
+        eventually_gone(pid)
+
+
+def eventually_gone(pid):
+    """Raise once nothing has this id; a while may pass until somebody takes note of its end."""
+    for _ in range(100):
+        os.kill(pid, 0)
+        if "State:\tZ" in Path(f"/proc/{pid}/status").read_text():
+            raise ProcessLookupError
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("code", [0, 3])
