@@ -22,6 +22,8 @@ from services.gateway.settings import (
     CA_FILE,
     CLUSTERS_FILE,
     LISTENERS_FILE,
+    QUOTAS_FILE,
+    RATES_FILE,
     ROUTES_FILE,
     SETTINGS_FILE,
     TLS_FILE,
@@ -32,7 +34,7 @@ from services.gateway.settings import (
 
 SERVICE = "gateway"
 FOLDER = f"config/{SERVICE}"
-_OWNED = (SETTINGS_FILE, CLUSTERS_FILE, TOKENS_FILE, LISTENERS_FILE, BOOTSTRAP_FILE)
+_OWNED = (SETTINGS_FILE, CLUSTERS_FILE, TOKENS_FILE, RATES_FILE, QUOTAS_FILE, LISTENERS_FILE, BOOTSTRAP_FILE)
 
 
 class Gateway(LocalComponent):

@@ -36,6 +36,8 @@ def render_bootstrap(settings: GatewaySettings) -> dict[str, Any]:
         "admin": {
             "address": {"socket_address": {"address": HOST, "port_value": settings.admin_port}},
             "allow_paths": [{"exact": path} for path in ADMIN_PATHS],
+            # When callers hold every connection allowed is when its figures are wanted.
+            "ignore_global_conn_limit": True,
         },
         "dynamic_resources": {
             "lds_config": watched(settings, LISTENERS_FILE),

@@ -16,8 +16,11 @@ _REPLIES: dict[int, tuple[str, str]] = {
     405: ("method_not_allowed", "predictions are asked for with POST"),
     408: ("too_slow", "the request took too long to arrive"),
     413: ("body_too_large", "the body is larger than this system takes; send fewer instances a request"),
+    426: ("upgrade_required", "HTTP/1.1 or HTTP/2 is needed"),
     429: ("rate_limited", "over this consumer's rate; wait the seconds of x-ratelimit-reset"),
     431: ("headers_too_large", "the headers are larger than the gateway takes"),
+    500: ("internal", "the gateway could not handle the request"),
+    502: ("bad_answer", "the system's answer could not be understood; try again shortly"),
     503: ("unavailable", "the system does not answer; try again shortly"),
     504: ("timed_out", "the system took too long to answer"),
 }

@@ -10,8 +10,8 @@ from typing import Any
 
 from services.gateway.bootstrap import watched
 from services.gateway.errors import local_replies
-from services.gateway.names import CONSUMER_HEADER, RATE_FILTER
-from services.gateway.quotas import quota_filters
+from services.gateway.limits import limit_filters
+from services.gateway.names import CONSUMER_HEADER
 from services.gateway.settings import AUDIENCE, ROUTES_FILE, TLS_FILE, TOKENS_FILE, GatewaySettings
 from services.serving.settings import HOST
 
@@ -30,6 +30,7 @@ CERTIFICATE = "certificate"
 PROTECTED_PREFIX = "/systems"
 # Room for two clocks that differ a little; a token lives this much longer at most.
 _CLOCK_SKEW_S = 5
+JSON_TYPE = {"key": "content-type", "value": "application/json"}
 _LARGEST_BODY = 1_073_741_824
 
 
@@ -52,7 +53,7 @@ def render_listener(settings: GatewaySettings) -> dict[str, Any]:
                             }
                         ]
                     }
-                    | ({"transport_socket": _tls(settings)} if settings.tls else {})
+                    | (_tls(settings) if settings.tls else {})
                 ],
             }
         ]
@@ -105,10 +106,9 @@ def _filters(settings: GatewaySettings) -> list[dict[str, Any]]:
                 "type_urls": [f"{_HTTP}.jwt_authn.v3.JwtAuthentication"],
             },
         },
-        # These three do nothing until a route gives them their rules.
+        # This one and the buffer do nothing until a route gives them their rules.
         _filter(RBAC_FILTER, "rbac.v3.RBAC", {}),
-        _filter(RATE_FILTER, "local_ratelimit.v3.LocalRateLimit", {"stat_prefix": "gateway"}),
-        *quota_filters(settings),
+        *limit_filters(settings),
         _filter(BUFFER_FILTER, "buffer.v3.Buffer", {"max_request_bytes": _LARGEST_BODY}),
         _filter("envoy.filters.http.router", "router.v3.Router", {"suppress_envoy_headers": True}),
     ]
@@ -134,8 +134,12 @@ def _tls(settings: GatewaySettings) -> dict[str, Any]:
         "tls_certificate_sds_secret_configs": [{"name": CERTIFICATE, "sds_config": watched(settings, TLS_FILE)}],
     }
     return {
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": {"@type": f"{sockets}.DownstreamTlsContext", "common_tls_context": common},
+        "transport_socket": {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {"@type": f"{sockets}.DownstreamTlsContext", "common_tls_context": common},
+        },
+        # Whoever connects and says nothing holds a place among the connections allowed.
+        "transport_socket_connect_timeout": f"{settings.headers_timeout_s:.3f}s",
     }
 
 
@@ -165,7 +169,11 @@ def _strip_client_headers() -> dict[str, Any]:
             "@type": f"{_API}.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
             "mutations": [
                 {"remove_on_match": {"key_matcher": {"prefix": OURS, "ignore_case": True}}},
+                # What a caller whom Envoy trusts may ask of it: other timeouts, more retries.
+                {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-", "ignore_case": True}}},
                 {"remove": "x-request-id"},
+                # To what calls itself gRPC a refusal is told with status 200, which the log would have as well.
+                {"append": {"header": JSON_TYPE, "append_action": "OVERWRITE_IF_EXISTS"}},
             ],
         },
     }

@@ -2,5 +2,5 @@
 
 CONSUMER_HEADER = "x-mlstrata-consumer"
 """Who calls, from the token; what a client sends under this name is dropped."""
-RATE_FILTER = "envoy.filters.http.local_ratelimit"
+RATE_FILTER = "mlstrata.rate"
 QUOTA_FILTER = "mlstrata.quota"

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from services.gateway.bootstrap import render_bootstrap, render_clusters
+from services.gateway.limits import render_quotas, render_rates
 from services.gateway.listener import render_listener, render_tokens
 from services.gateway.routes import GatewayError, render_routes, routes_digest
 from services.gateway.settings import (
     BOOTSTRAP_FILE,
     CLUSTERS_FILE,
     LISTENERS_FILE,
+    QUOTAS_FILE,
+    RATES_FILE,
     ROUTES_FILE,
     SETTINGS_FILE,
     TOKENS_FILE,
@@ -33,6 +36,8 @@ __all__ = [
     "render_clusters",
     "render_files",
     "render_listener",
+    "render_quotas",
+    "render_rates",
     "render_routes",
     "render_tokens",
     "routes_digest",
@@ -49,6 +54,8 @@ def render_files(settings: GatewaySettings, releases: Mapping[str, Releases]) ->
         CLUSTERS_FILE: to_text(render_clusters(settings)),
         ROUTES_FILE: to_text(render_routes(settings, releases)),
         TOKENS_FILE: to_text(render_tokens(settings)),
+        RATES_FILE: to_text(render_rates(settings)),
+        QUOTAS_FILE: to_text(render_quotas(settings)),
         LISTENERS_FILE: to_text(render_listener(settings)),
         BOOTSTRAP_FILE: to_text(render_bootstrap(settings)),
     }

@@ -18,8 +18,7 @@ from services.gateway.listener import (
     ROUTE_CONFIG,
     VERSION_HEADER,
 )
-from services.gateway.names import CONSUMER_HEADER, RATE_FILTER
-from services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
+from services.gateway.settings import GatewaySettings, GatewaySystem
 from services.serving.releases import Releases
 from services.serving.settings import UNTOUCHED_HEADER
 
@@ -31,7 +30,6 @@ _LONGER_S = 5
 # Only where the process cannot have begun: a prediction is recorded once.
 _UNBEGUN = "connect-failure,refused-stream,reset-before-request"
 _OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
-_ALWAYS = {"default_value": {"numerator": 100}}
 
 
 class GatewayError(Exception):
@@ -178,7 +176,6 @@ def _rules(system: GatewaySystem) -> dict[str, Any]:
             "@type": f"{_HTTP}.rbac.v3.RBACPerRoute",
             "rbac": {"rules": {"action": "ALLOW", "policies": {"consumers": _who_may_call(system)}}},
         },
-        RATE_FILTER: {"@type": f"{_HTTP}.local_ratelimit.v3.LocalRateLimit"} | _rates(system),
         BUFFER_FILTER: {
             "@type": f"{_HTTP}.buffer.v3.BufferPerRoute",
             "buffer": {"max_request_bytes": system.body_limit},
@@ -198,33 +195,6 @@ def _who_may_call(system: GatewaySystem) -> dict[str, Any]:
 def _claim(name: str, value: dict[str, Any]) -> dict[str, Any]:
     path = [{"key": CLAIMS}, {"key": name}]
     return {"sourced_metadata": {"metadata_matcher": {"filter": JWT_FILTER, "path": path, "value": value}}}
-
-
-def _rates(system: GatewaySystem) -> dict[str, Any]:
-    return {
-        "stat_prefix": "consumer",
-        "filter_enabled": _ALWAYS | {"runtime_key": "mlstrata.rate.enabled"},
-        "filter_enforced": _ALWAYS | {"runtime_key": "mlstrata.rate.enforced"},
-        "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
-        # Every caller that gets this far has a bucket of its own; the shared one must not limit them together.
-        "always_consume_default_token_bucket": False,
-        "token_bucket": {"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": "1s"},
-        "rate_limits": [
-            {"actions": [{"request_headers": {"header_name": CONSUMER_HEADER, "descriptor_key": "consumer"}}]}
-        ],
-        "descriptors": [_bucket(consumer) for consumer in system.consumers],
-    }
-
-
-def _bucket(consumer: Consumer) -> dict[str, Any]:
-    return {
-        "entries": [{"key": "consumer", "value": consumer.name}],
-        "token_bucket": {
-            "max_tokens": consumer.count,
-            "tokens_per_fill": consumer.count,
-            "fill_interval": f"{consumer.per_seconds}s",
-        },
-    }
 
 
 def _digest(routes: list[dict[str, Any]]) -> str:
