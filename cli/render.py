@@ -20,6 +20,8 @@ _KUBERNETES, _COMPONENT = "kubernetes:", "mlstrata:"
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _REMOTE = {"kubernetes:kustomize/v2:Directory": "directory", "kubernetes:yaml/v2:ConfigFile": "file"}
 CHARTS, SECRETS, COMPONENTS, MARK = "charts.yaml", "secrets.yaml", "components.yaml", ".mlstrata-render"
+STAYS = {"argocd.argoproj.io/sync-options": "Delete=false,Prune=false", "kustomize.toolkit.fluxcd.io/prune": "disabled"}
+"""On what holds data: a tool that takes an environment's folder away leaves it where it is."""
 _FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "NetworkPolicy", "ServiceAccount")
 """Kinds that others in the same folder need; the rest follow in the order of their names."""
 
@@ -142,6 +144,12 @@ def _file(manifest: Mapping[str, Any]) -> str:
 def _manifest(one: engine.GraphResource) -> dict[str, Any]:
     plain = {key: _plain(value, f"{one.name}.{key}") for key, value in one.inputs.items() if key != "__provider"}
     head = {key: plain.pop(key) for key in ("apiVersion", "kind", "metadata")}
+    if one.options.get("retain_on_delete"):
+        metadata = head["metadata"]
+        head["metadata"] = {
+            **metadata,
+            "annotations": dict(sorted({**metadata.get("annotations", {}), **STAYS}.items())),
+        }
     return {**head, **dict(sorted(plain.items()))}
 
 

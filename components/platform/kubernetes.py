@@ -43,7 +43,8 @@ class Platform(ClusterComponent):
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform", name, args.cluster, opts, spec=dict(args.facts))
         cluster = args.cluster
-        space = SpaceArgs(cluster, cluster.namespace, cluster.who)
+        # Databases stay when the stack goes; in a namespace that went they would not.
+        space = SpaceArgs(cluster, cluster.namespace, cluster.who, keep=True)
         self.space = Space(f"{name}-space", space, self.child())
         classes = [
             self.add(

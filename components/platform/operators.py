@@ -41,7 +41,9 @@ class OperatorSpace(ClusterComponent):
     def __init__(self, name: str, args: OperatorSpaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform", name, args.cluster, opts)
         space, cluster = args.namespace, args.cluster
-        walls = SpaceArgs(cluster, space, cluster.who, security=args.security, bounded=False)
+        # Metrics and their history stay when the stack goes.
+        keep = space == cluster.monitoring
+        walls = SpaceArgs(cluster, space, cluster.who, security=args.security, bounded=False, keep=keep)
         base = Space(f"{name}-space", walls, self.child()).ready
         monitor = pods(namespace=cluster.monitoring)
         openings = {

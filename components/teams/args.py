@@ -26,6 +26,7 @@ class SpaceArgs:
         security: Pod Security standard that is enforced.
         bounded: It has a quota and limits; an operator's own namespace has none, as its chart says what it takes.
         after: What must be there before it.
+        keep: Namespace and closed network stay when the stack goes, as what holds data in them does.
     """
 
     cluster: Cluster
@@ -36,6 +37,7 @@ class SpaceArgs:
     security: str = "restricted"
     bounded: bool = True
     after: Sequence[pulumi.Resource] = ()
+    keep: bool = False
 
 
 def space_of(prefix: str, team: str | None, system: str) -> str:

@@ -25,9 +25,9 @@ class Space(ClusterComponent):
     def __init__(self, name: str, args: SpaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("teams", name, args.cluster, opts, who=args.who)
         self.args, self.space = args, args.namespace
-        namespace = self.add("namespace", self._namespace(), after=args.after)
+        namespace = self.add("namespace", self._namespace(), after=args.after, keep=args.keep)
         within = [namespace]
-        deny = self.add("deny", default_deny(self.space), after=within)
+        deny = self.add("deny", default_deny(self.space), after=within, keep=args.keep)
         self.ready: list[pulumi.Resource] = [
             namespace,
             deny,

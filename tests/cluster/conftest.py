@@ -1,26 +1,31 @@
 """One control plane for all tests of a cluster, with the definitions of the operators' kinds."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import Cluster
-from tests.support.definitions import OURS, USED, definitions
+from tests.support.cluster import Cluster, Json
+from tests.support.definitions import started
+from tests.support.rendered import climbed
+
+HERE, LAST = Path(__file__).parent, "test_uninstall.py"
 
 
-@pytest.fixture(scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that take everything down behind all others of this folder."""
+    places = [at for at, item in enumerate(items) if item.path.parent == HERE]
+    ordered = sorted((items[at] for at in places), key=lambda item: item.path.name == LAST)
+    for at, item in zip(places, ordered, strict=True):
+        items[at] = item
+
+
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    made = Cluster(tmp_path_factory.mktemp("cluster"))
-    try:
-        made.start()
-        folders = [path for name, path in made.programs.items() if name.startswith("definitions/")]
-        there = dict(one for folder in [*folders, OURS] for one in definitions(folder))
-        assert set(there) >= USED, sorted(USED - set(there))
-        text = "\n---\n".join(there[name] for name in sorted(USED))
-        done = made.kubectl("create", "-f", "-", stdin=text, seconds=120)
-        assert done.code == 0, done.err
-        done = made.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all", seconds=90)
-        assert done.code == 0, done.err
-        yield made
-    finally:
-        made.stop()
+    yield from started(tmp_path_factory.mktemp("cluster"))
+
+
+@pytest.fixture(scope="package")
+def stages(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Json]]:
+    """Apply `dev` at every stage, each over the one before, and leave it at the last."""
+    return climbed(cluster, "dev", tmp_path_factory.mktemp("dev"))

@@ -1,21 +1,13 @@
 """What `mlstrata render` writes is taken by a real API server, stage after stage, and holds what it promises there."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from cli.main import main
-from components.support import BUILT
-from environments import Stage
-from environments.stages import capabilities_of, missing_needs
 from tests.support.cluster import Cluster, Json
+from tests.support.rendered import STAGES, climbed
 
-ROOT = Path(__file__).parents[2]
-STAGES = [stage.value for stage in Stage]
-FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "ServiceAccount")
 PINNED = "registry.example/tool@sha256:" + "0" * 64
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -26,69 +18,16 @@ RESTRICTED = {
 }
 
 
-def unbuilt(stage: Stage) -> list[str]:
-    """Return what the stage has and the target has not, with all that cannot do without it."""
-    wanted = capabilities_of(stage)
-    there = wanted & BUILT["kubernetes"]
-    while broken := {one for one, _ in missing_needs(there)}:
-        there -= broken
-    return sorted(one.value for one in wanted - there)
-
-
-def rendered(environment: str, stage: str, folder: Path) -> list[Json]:
-    """Render a shipped environment at a stage; return its objects, what others stand in first."""
-    text = (ROOT / f"environments/{environment}.yaml").read_text(encoding="utf-8")
-    text = re.sub(r"(?m)^stage: \w+", f"stage: {stage}", text)
-    text = re.sub(r"(?ms)^capabilities:.*?(?=^\w)", f"capabilities: {{off: {unbuilt(Stage(stage))}}}\n", text)
-    (folder / "environments").mkdir(parents=True)
-    (folder / f"environments/{environment}.yaml").write_text(text, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLSTRATA_WORKSPACE", str(folder))
-        assert main(["render", environment, "-o", str(folder / "out")]) == 0
-    found = [
-        one
-        for path in sorted((folder / "out").glob("*/*.yaml"))
-        for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
-    ]
-    return sorted(found, key=lambda one: FIRST.index(one["kind"]) if one["kind"] in FIRST else len(FIRST))
-
-
-def key(one: Json) -> tuple[str, str, str, str]:
-    metadata = one["metadata"]
-    return one["apiVersion"], one["kind"], metadata.get("namespace", ""), metadata["name"]
-
-
-def identities(cluster: Cluster, objects: list[Json]) -> dict[tuple[str, str, str, str], str]:
-    """Apply objects; return what the server calls each: one that was replaced has another name there."""
-    answer = cluster.must(objects, "-o", "json")
-    return {key(one): one["metadata"]["uid"] for one in answer.json["items"]}
-
-
-@pytest.fixture(scope="module")
-def stages(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Json]]:
-    """Apply `dev` at every stage, each over the one before, and leave it at the last."""
-    applied: dict[str, list[Json]] = {}
-    before: dict[tuple[str, str, str, str], str] = {}
-    for stage in STAGES:
-        applied[stage] = rendered("dev", stage, tmp_path_factory.mktemp(f"dev-{stage}"))
-        if applied[stage] in [applied[lower] for lower in STAGES[: STAGES.index(stage)]]:
-            continue  # nothing of what the stage adds is built for clusters yet
-        after = identities(cluster, applied[stage])
-        assert before.items() <= after.items(), f"moving up to {stage} deleted or replaced something"
-        before = after
-    return applied
-
-
 def test_every_stage_is_taken_and_only_adds(stages: dict[str, list[Json]]):
     sizes = [len(stages[stage]) for stage in STAGES]
     assert sizes == sorted(sizes)
     assert sizes[0] > 100
 
 
-def test_staging_is_taken_too(cluster: Cluster, stages: dict[str, list[Json]], tmp_path: Path):
-    objects = rendered("staging", "scale", tmp_path)
-    assert len(objects) > 100
-    assert len(identities(cluster, objects)) == len(objects)
+def test_staging_is_taken_at_every_stage_beside_it(cluster: Cluster, stages: dict[str, list[Json]], tmp_path: Path):
+    staging = climbed(cluster, "staging", tmp_path)
+    assert set(staging) == set(STAGES)
+    assert len(staging[STAGES[0]]) > 100
 
 
 def test_pods_of_what_an_operator_makes_are_taken_as_pods(cluster: Cluster, stages: dict[str, list[Json]]):
@@ -224,20 +163,3 @@ def test_what_serves_must_say_for_which_system(cluster: Cluster, stages: dict[st
 
 def test_no_secret_is_rendered(stages: dict[str, list[Json]]):
     assert not [one for objects in stages.values() for one in objects if one["kind"] == "Secret"]
-
-
-def test_everything_goes_when_it_is_taken_down(cluster: Cluster, stages: dict[str, list[Json]]):
-    """The last test of this file: what was applied is deleted, and the definitions stay."""
-    objects = stages[STAGES[-1]]
-    text = yaml.safe_dump_all(objects)
-    answer = cluster.kubectl("delete", "--wait=false", "-f", "-", stdin=text, seconds=100)
-    assert answer.code == 0, answer.err[-2000:]
-    spaces = [f"ns/{one['metadata']['name']}" for one in objects if one["kind"] == "Namespace"]
-    cluster.eventually(
-        "the end of its namespaces",
-        lambda: cluster.kubectl("get", *spaces, "--ignore-not-found", "-o", "name").out.strip() == "",
-        150,
-    )
-    left = cluster.kubectl("get", "-f", "-", "--ignore-not-found", "-o", "name", stdin=text)
-    assert left.out.strip() == ""
-    assert cluster.kubectl("get", "crd", "seldondeployments.machinelearning.seldon.io").code == 0

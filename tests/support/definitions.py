@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.cluster import Cluster
+
 OURS = Path(__file__).parents[1] / "cluster/definitions"
 _NAME = re.compile(r"(?m)^metadata:(?: *\{|\n(?:^  .*\n)*?^  )name: ([a-z0-9.-]+)")
 # Kinds that an environment makes; an API server takes seconds for each of the larger definitions.
@@ -29,3 +31,21 @@ def definitions(folder: Path) -> Iterator[tuple[str, str]]:
         for text in re.split(r"(?m)^---\s*$", path.read_text(encoding="utf-8")):
             if "\nkind: CustomResourceDefinition\n" in f"\n{text}\n" and (found := _NAME.search(text)):
                 yield found[1], text
+
+
+def started(home: Path) -> Iterator[Cluster]:
+    """Start a control plane that knows the kinds of the operators; stop it when the caller is done."""
+    made = Cluster(home)
+    try:
+        made.start()
+        folders = [path for name, path in made.programs.items() if name.startswith("definitions/")]
+        there = dict(one for folder in [*folders, OURS] for one in definitions(folder))
+        assert set(there) >= USED, sorted(USED - set(there))
+        text = "\n---\n".join(there[name] for name in sorted(USED))
+        done = made.kubectl("create", "-f", "-", stdin=text, seconds=120)
+        assert done.code == 0, done.err
+        done = made.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all", seconds=90)
+        assert done.code == 0, done.err
+        yield made
+    finally:
+        made.stop()
