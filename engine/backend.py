@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import CorruptCheckpoint, DiskFull, StateWriteFailed
+from engine.shape import misshapen
 from engine.state import magic_is_right
 
 _VERSION = 3
@@ -68,8 +69,8 @@ class Backend:
         if not isinstance(raw, dict) or raw.get("version") != _VERSION:
             version = raw.get("version") if isinstance(raw, dict) else None
             raise CorruptCheckpoint(f"{path}: version is {version!r}, this engine reads {_VERSION}; {hint}")
-        if not _is_checkpoint(raw.get("checkpoint")):
-            raise CorruptCheckpoint(f"{path}: JSON, but not a checkpoint with its resources; {hint}")
+        if problem := misshapen(raw.get("checkpoint")):
+            raise CorruptCheckpoint(f"{path}: JSON, but not a checkpoint with its resources: {problem}; {hint}")
         checkpoint: dict[str, Any] = raw["checkpoint"]
         latest = checkpoint.get("latest") or {}
         if not magic_is_right(latest.get("manifest") or {}):
@@ -129,23 +130,6 @@ class Backend:
         meta = self.home / "meta.yaml"
         if not meta.exists():
             replace_file(meta, "version: 1\n")
-
-
-def _is_checkpoint(value: object) -> bool:
-    """Whether the parts that every reader relies on have the form they must have."""
-    latest = value.get("latest") if isinstance(value, dict) else 0
-    if latest is None:
-        return True
-    if not isinstance(latest, dict):
-        return False
-    resources = latest.get("resources")
-    return all(isinstance(latest.get(part) or {}, dict) for part in ("manifest", "secrets_providers")) and (
-        resources is None or (isinstance(resources, list) and all(map(_is_resource, resources)))
-    )
-
-
-def _is_resource(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("urn", "type"))
 
 
 def write_error(path: Path, error: OSError) -> StateWriteFailed:

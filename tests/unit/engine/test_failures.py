@@ -72,11 +72,18 @@ def test_an_exception_in_apply_is_the_programs(stack):
         ),
         (lambda text: text.replace('"type": "passphrase"', '"type": "awskms"'), "'awskms'"),
         (lambda text: text.replace('"urn": ', '"unr": '), "not a checkpoint"),
+        (
+            lambda text: text.replace('"inputs": {', '"inputs": 3, "was": {', 1),
+            r"resources\[\d+\]\.inputs: got 3; allowed",
+        ),
+        (lambda text: text.replace('"parent": "', '"parent": 1, "was": "', 1), r"\.parent: got 1; allowed text"),
+        (lambda text: text.replace('"dependencies": [', '"dependencies": 7, "was": [', 1), "allowed a list of texts"),
+        (lambda text: text.replace('"metadata": {}', '"metadata": 5'), "metadata: got 5; allowed an object"),
         (lambda text: text.replace('"ciphertext": "v1:', '"ciphertext": "v1:AAAA'), "cannot be decrypted"),
     ],
 )
 def test_a_corrupt_checkpoint_is_refused(stack, damage, said):
-    stack.up("Thing('a', key=pulumi.Output.secret('s'))")
+    stack.up("a = Thing('a', key=pulumi.Output.secret('s'))\nThing('b', opts=pulumi.ResourceOptions(depends_on=[a]))")
     stack.log()
     damaged = damage(stack.checkpoint.read_text())
     assert damaged != stack.checkpoint.read_text()
