@@ -43,6 +43,7 @@ OVERLAPPING = {
 REGO = """package main
 
 containers[container] { container := input.spec.template.spec.containers[_] }
+drops_all(container) { container.securityContext.capabilities.drop[_] == "ALL" }
 
 deny[message] {
   container := containers[_]
@@ -84,7 +85,7 @@ deny[message] {
 }
 deny[message] {
   container := containers[_]
-  not "ALL" in {one | one := container.securityContext.capabilities.drop[_]}
+  not drops_all(container)
   message := sprintf("%s: keeps capabilities", [input.metadata.name])
 }
 deny[message] {
@@ -202,6 +203,7 @@ def _checkov(program: str, folder: Path, faults: int) -> None:
     rules = ["--check", ",".join(OVERLAPPING)]
     flags = ["--framework", "kubernetes", "--skip-download", "--compact", "--quiet", "--output", "json"]
     done = _run([program, "--directory", folder, *flags, *rules])
+    _require(bool(done.stdout), f"checkov: {done.stderr.strip()[-500:]}")
     failed = json.loads(done.stdout)["results"]["failed_checks"]
     found = {one["resource"] for one in failed if one["check_id"] == "CKV_K8S_20"}
     _require(len(found) >= faults, f"checkov found {len(found)} of {faults} faults")
@@ -209,6 +211,7 @@ def _checkov(program: str, folder: Path, faults: int) -> None:
 
 def _conftest(program: str, folder: Path, rego: Path, faults: int) -> None:
     done = _run([program, "test", folder, "--policy", rego, "--output", "json"])
+    _require(bool(done.stdout), f"conftest: {done.stderr.strip()[-500:]}")
     messages = {one["msg"] for file in json.loads(done.stdout) for one in file.get("failures") or []}
     found = {message for message in messages if "may gain privileges" in message}
     _require(len(found) == faults, f"conftest found {len(found)} of {faults} faults")
