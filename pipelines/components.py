@@ -406,8 +406,8 @@ def register(
     lineage: dict,
     stamp: str,
     tracking_uri: str,
-) -> dict:
-    """Put the model into the registry."""
+) -> str:
+    """Put the model into the registry; gives what the run came to as JSON text."""
     import json
 
     from mlstrata_steps.gates import joined
@@ -435,5 +435,5 @@ def register(
             comparison=comparison,
             tracking_uri=tracking_uri,
         )
-    said = {"data_version": made.data_version, "evaluation": evaluation, "comparison": comparison}
-    return {**found, **said, "gates": joined(outcomes, {"served": served, "compare": comparison}), "tuning": tuning}
+    said = {"data_version": made.data_version, "evaluation": evaluation, "comparison": comparison, "tuning": tuning}
+    return json.dumps({**found, **said, "gates": joined(outcomes, {"served": served, "compare": comparison})})

@@ -28,6 +28,12 @@ class Resources:
     cached: bool = True
     accelerated: bool = False
 
+    @property
+    def threads(self) -> int:
+        """Threads that its processors can run at once; a share of one still runs one."""
+        cpu = self.cpu
+        return max(1, int(cpu.removesuffix("m")) // 1000) if cpu.endswith("m") else int(cpu)
+
 
 TRAINING: Mapping[str, Resources] = MappingProxyType(
     {

@@ -52,6 +52,9 @@ def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
         task.set_memory_request(needs.memory).set_memory_limit(needs.memory)
         task.set_accelerator_type(ACCELERATOR).set_accelerator_limit(gpus if needs.accelerated else 0)
         task.set_env_variable("MLSTRATA_STEPS", code_version())
+        # OpenMP counts the node's processors, not the step's; and its threads burn what they got while they wait: with
+        # the processors shared, boosting took 8 s in place of 0.3 s.
+        task.set_env_variable("OMP_NUM_THREADS", str(needs.threads)).set_env_variable("OMP_WAIT_POLICY", "PASSIVE")
         task.set_retry(num_retries=needs.retries, backoff_duration="1s", backoff_factor=2.0)
         return task.set_caching_options(needs.cached)
 
@@ -85,7 +88,7 @@ def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
         workers: int = 1,
         test_fraction: float = 0.25,
         target: str = "target",
-    ) -> dict:
+    ) -> str:
         ingested = asking(ingest(source=source, store=store))
         data = ingested.outputs["data"]
         scanned = asking(privacy(data=data, columns=columns, declared=declared, rules=privacy_rules))

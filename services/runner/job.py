@@ -116,7 +116,7 @@ def run(request: TrainingRequest, run_id: str, log: Path) -> int:
     _print({"run": run_id, "log": str(log), "steps": step_names(yaml.safe_load(ir.read_text(encoding="utf-8")))})
     with log.open("a", encoding="utf-8") as written, _own_temporary_folder():
         try:
-            result = execute(
+            told = execute(
                 ir,
                 pipeline_arguments(request, run_id),
                 root=request.workdir / "artifacts",
@@ -126,7 +126,8 @@ def run(request: TrainingRequest, run_id: str, log: Path) -> int:
             )
         except RunFailed as error:
             return _failed(str(error), 1)
-    _print({"state": State.SUCCEEDED, "result": result, "error": None})
+    # The pipeline's output is JSON text: Kubeflow's own structures turn every number into a float.
+    _print({"state": State.SUCCEEDED, "result": json.loads(told), "error": None})
     return 0
 
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from mlstrata_steps.intervals import METRICS
 from mlstrata_steps.outcome import Check, StepError, report_of, require
 
+ORDER = ("privacy", "quality", "leakage", "signal", "fairness", "plausibility", "gates", "served", "compare")
+"""The gates as they come in the training pipeline; Kubeflow hands a mapping on in an order of its own."""
+
 
 def judge(evaluation: Mapping[str, object], kpis: Sequence[Mapping[str, object]]) -> list[Check]:
     """Compare an evaluation with the KPIs and with what every model must be.
@@ -43,6 +46,10 @@ def judge(evaluation: Mapping[str, object], kpis: Sequence[Mapping[str, object]]
     return checks
 
 
+def _place(gate: str) -> int:
+    return ORDER.index(gate) if gate in ORDER else len(ORDER)
+
+
 def joined(outcomes: Mapping[str, object], later: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     """Add what gates after this one found to its outcomes, in the same form.
 
@@ -56,6 +63,7 @@ def joined(outcomes: Mapping[str, object], later: Mapping[str, Mapping[str, obje
         checks += [{**check, "name": f"{name}: {check['name']}"} for check in report["checks"]]  # type: ignore[attr-defined]
         numbers |= report["numbers"]
         headlines[name] = str(report["headline"])
+    headlines = {name: headlines[name] for name in sorted(headlines, key=_place)}
     refused = any(Check(**check).refuses for check in checks)  # type: ignore[arg-type]
     return {**outcomes, "passed": not refused, "checks": checks, "numbers": numbers, "headlines": headlines}
 

@@ -116,3 +116,16 @@ def test_steps_import_only_the_standard_library():
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             roots = {name.partition(".")[0] for name in names}
             assert roots <= {*sys.stdlib_module_names, "mlstrata_steps"}, f"{path.name} imports {roots}"
+
+
+def test_later_gates_join_in_the_pipelines_order_whatever_order_came():
+    from mlstrata_steps.gates import joined
+
+    early = report_of([Check("x", True, "fine")], {"n": 1.0}, headlines={"gates": "b", "privacy": "a"})
+    late = report_of([Check("y", False, "worse", warns=True)], {"m": 2.0}, headline="c")
+    found = joined(early, {"compare": late})
+    assert list(found["headlines"].items()) == [("privacy", "a"), ("gates", "b"), ("compare", "c")]
+    assert found["numbers"] == {"n": 1.0, "m": 2.0}
+    assert [check["name"] for check in found["checks"]] == ["x", "compare: y"]
+    assert found["passed"] is True
+    assert joined(early, {"served": report_of([Check("z", False, "no")], {}, headline="d")})["passed"] is False
