@@ -27,7 +27,8 @@ def compare(name: str, system: str, wanted: list[str], *, as_json: bool) -> None
         Failed: the registry does not answer.
     """
     from services.registry.access import header, variables
-    from services.registry.comparing import RegistryError, differing, versions_of, views
+    from services.registry.comparing import differing, versions_of, views
+    from services.registry.rest import RegistryError
     from services.serving.releases import Releases
 
     context = Context.open(name)

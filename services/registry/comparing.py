@@ -5,25 +5,15 @@ Over plain HTTP: a comparison on the terminal should not wait for MLflow's own c
 
 from __future__ import annotations
 
-import json
 import math
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from typing import Any
 
-TIMEOUT = 10.0
-"""Seconds to wait for the registry."""
+from services.registry.rest import ask
+
 _PAGE = 200
 _PAGES = 50
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Past any proxy: the registry of an environment on this machine is on its loopback address."""
-
-
-class RegistryError(Exception):
-    """The registry does not answer, or not as a registry does."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,7 @@ def versions_of(registry: str, access: Mapping[str, str], system: str) -> list[d
     token = ""
     for _ in range(_PAGES):
         query = {"filter": f"name = '{system}'", "max_results": str(_PAGE), "page_token": token}
-        document = _ask(registry, access, "model-versions/search", {key: text for key, text in query.items() if text})
+        document = ask(registry, access, "model-versions/search", {key: text for key, text in query.items() if text})
         found += document.get("model_versions", [])
         if not (token := document.get("next_page_token", "")):
             break
@@ -93,7 +83,7 @@ def _view(registry: str, access: Mapping[str, str], version: Mapping[str, Any]) 
     run = str(version.get("run_id") or "")
     data: Mapping[str, Any] = {}
     if run:
-        data = _ask(registry, access, "runs/get", {"run_id": run}).get("run", {}).get("data", {})
+        data = ask(registry, access, "runs/get", {"run_id": run}).get("run", {}).get("data", {})
     measured = {one["key"]: float(one["value"]) for one in data.get("metrics", [])}
     return VersionView(
         version=str(version["version"]),
@@ -105,16 +95,3 @@ def _view(registry: str, access: Mapping[str, str], version: Mapping[str, Any]) 
         metrics={name: value for name, value in sorted(measured.items()) if math.isfinite(value)},
         settings={one["key"]: str(one["value"]) for one in data.get("params", [])},
     )
-
-
-def _ask(registry: str, access: Mapping[str, str], what: str, query: Mapping[str, str]) -> dict[str, Any]:
-    address = f"{registry.rstrip('/')}/api/2.0/mlflow/{what}?{urllib.parse.urlencode(query)}"
-    request = urllib.request.Request(address, headers=dict(access))  # noqa: S310 - our own address
-    try:
-        with _DIRECT.open(request, timeout=TIMEOUT) as answer:
-            document = json.load(answer)
-    except (OSError, HTTPException, ValueError) as error:
-        raise RegistryError(f"the registry at {registry} does not answer: {error}") from error
-    if not isinstance(document, dict):
-        raise RegistryError(f"the registry at {registry} answers {what} with {type(document).__name__}, not an object")
-    return document

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from services.registry.access import header
+from services.registry.rest import RegistryError, ask
 from services.rollout.errors import RolloutError
 
 if TYPE_CHECKING:
@@ -147,16 +149,16 @@ class Registry:
         Raises:
             RolloutError: the registry does not answer.
         """
-        from mlflow.exceptions import MlflowException
-
-        with self._asking():
-            try:
-                return str(self._client().get_model_version_by_alias(system, CHAMPION).version)
-            except MlflowException as error:
-                # A model without the alias is an invalid parameter to MLflow, one it does not know is missing.
-                if error.error_code in (_MISSING, "INVALID_PARAMETER_VALUE"):
-                    return None
-                raise
+        try:
+            answer = self._ask("GET", {"name": system, "alias": CHAMPION})
+            return str(answer["model_version"]["version"])
+        except RegistryError as error:
+            # A model without the alias is an invalid parameter to MLflow, one it does not know is missing.
+            if error.code in (_MISSING, "INVALID_PARAMETER_VALUE"):
+                return None
+            raise RolloutError(str(error)) from error
+        except (KeyError, TypeError) as error:
+            raise RolloutError(f"the registry at {self._uri} names no version of the alias {CHAMPION}") from error
 
     def set_champion(self, system: str, version: str | None) -> None:
         """Give the champion alias to `version`, or to none.
@@ -166,11 +168,17 @@ class Registry:
         """
         if self.champion(system) == version:
             return
-        with self._asking():
+        try:
             if version is None:
-                self._client().delete_registered_model_alias(system, CHAMPION)
+                self._ask("DELETE", {"name": system, "alias": CHAMPION})
             else:
-                self._client().set_registered_model_alias(system, CHAMPION, version)
+                self._ask("POST", {"name": system, "alias": CHAMPION, "version": version})
+        except RegistryError as error:
+            raise RolloutError(str(error)) from error
+
+    def _ask(self, method: str, values: dict[str, str]) -> dict[str, Any]:
+        """Ask about the alias without MLflow's client: its import is most of what a rollback would take."""
+        return ask(self._uri, header(os.environ), "registered-models/alias", values, method=method)
 
     def _versions(self, system: str) -> list[ModelVersion]:
         found: list[ModelVersion] = []

@@ -130,7 +130,7 @@ class _Rollout:
 
     def __init__(self, context: RolloutContext, system: str, kind: Kind) -> None:
         job = context.batch_jobs.get(system)
-        self.process: Process = BatchProcess(job) if job else _serving(context, system, kind)
+        self.process: Process = BatchProcess(job, back=kind == "rollback") if job else _serving(context, system, kind)
         self.registry = Registry(context.tracking_uri)
         self.before = read_releases(context, system)
         self._context = context

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from services.registry.access import header, of
-from services.registry.comparing import RegistryError, VersionView, differing, versions_of, views
+from services.registry.comparing import VersionView, differing, versions_of, views
+from services.registry.rest import RegistryError
 
 ACCESS = header(of("p" * 43))
 
