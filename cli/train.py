@@ -40,8 +40,10 @@ def train(name: str, system: str, *, if_needed: bool, as_json: bool, trials: int
     done = train_system(context, system, if_needed=if_needed, quiet=as_json, trials=trials)
     if as_json:
         say_json(vars(done))
-    elif not done.ran:
-        say(f" {system}: version {done.version} has these data, code and settings already")
+        return
+    show_training(done)
+    if done.ran:
+        say(f"   `mlstrata release {name} {system}` decides on it")
 
 
 def train_system(context: Context, system: str, *, if_needed: bool, quiet: bool, trials: int | None = None) -> Training:
@@ -64,6 +66,25 @@ def train_system(context: Context, system: str, *, if_needed: bool, quiet: bool,
     lines = _through_runner(context, system, request) if at_foundation else _as_job(request)
     result = _follow(system, lines, quiet=quiet)
     return Training(system, str(result["version"]), ran=True, seconds=time.monotonic() - began, result=result)
+
+
+def show_training(done: Training) -> None:
+    """Say in one line what the model measured and which version it is."""
+    if not done.ran or not done.result.get("created", True):
+        say(f"   version {done.version} has these data, code and settings already")
+        return
+    evaluation = done.result.get("evaluation") or {}
+    say(f"   {summary(evaluation)}registered version {done.version} · {done.seconds:.1f} s")
+
+
+def summary(evaluation: dict[str, Any]) -> str:
+    """Say the first metrics of an evaluation with their intervals: `auc 0.83 (0.80 to 0.86) · `."""
+    parts = []
+    for name in ("auc", "accuracy"):
+        metric = (evaluation.get("metrics") or {}).get(name)
+        if isinstance(metric, dict):
+            parts.append(f"{name} {metric['value']:.2f} ({metric['low']:.2f} to {metric['high']:.2f})")
+    return "".join(f"{part} · " for part in parts)
 
 
 def _require_tuning(context: Context, trials: int) -> None:
