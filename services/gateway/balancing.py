@@ -20,8 +20,8 @@ def balancing() -> dict[str, Any]:
     With one there is none to go to instead, so it is asked however it seems to be.
     """
     return {
-        # Whoever has least to do: requests differ in size, and one process may be loading a version.
-        "lb_policy": "LEAST_REQUEST",
+        # In turn. Not whoever has least to do: that is the one that has just died, until somebody notices.
+        "lb_policy": "ROUND_ROBIN",
         "health_checks": [
             {
                 "timeout": _PATIENCE,
