@@ -12,7 +12,7 @@ from typing import Any
 
 from cli.console import Failed, UsageError, confirm, err, say, say_json
 from cli.context import Context
-from cli.recorded import exports, recorded
+from cli.recorded import exports, own_store, recorded
 from environments import Workspace
 from environments.changes import compare
 from environments.spec.storage import Storage
@@ -147,7 +147,7 @@ def _job(context: Context, moving: Migration, what: str) -> dict[str, Any]:
     from stacks.storage import Stores
 
     stores = Stores(context.spec, context.workspace)
-    endpoint = _own_endpoint(context)
+    endpoint = own_store(context)
     settings = CopySettings(source=stores.store(moving.source, endpoint), target=stores.store(moving.target, endpoint))
     python = Workspace.code / ".venvs/runtime/bin/python"
     answer: dict[str, Any] = {"result": None, "error": "it ended without a word"}
@@ -165,13 +165,6 @@ def _job(context: Context, moving: Migration, what: str) -> dict[str, Any]:
         raise Failed(f"{what} of {_shown(moving.source)} to {_shown(moving.target)}: {answer.get('error')}")
     result: dict[str, Any] = answer["result"]
     return result
-
-
-def _own_endpoint(context: Context) -> str:
-    for ports in recorded(context, "Ports"):
-        if ports.outputs["owner"] == "storage":
-            return f"http://127.0.0.1:{int(ports.outputs['ports']['s3'])}"
-    return ""
 
 
 def _shown(storage: Storage) -> str:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.console import UsageError
 from cli.context import PROJECT, Context
+
+if TYPE_CHECKING:
+    from services.serving.releases import Releases
+
+
+# What the commands rely on, of resources whose values the state's own form says nothing about: every part must be
+# there and like its example. A mapping of one "*" means any names.
+_ANY = "*"
+_SHAPES: dict[str, dict[str, Any]] = {
+    "Ready": {"outputs": {"checks": {_ANY: {"url": ""}}}},
+    "Ports": {"outputs": {"owner": "", "ports": {_ANY: 0}}},
+    "Platform": {"inputs": {"spec": {_ANY: None}}},
+}
+_EXPORTED = {"urls": {_ANY: ""}, "socket": ""}
 
 
 @dataclass(frozen=True)
@@ -27,7 +41,9 @@ def recorded(context: Context, *kinds: str) -> Iterator[Recorded]:
     for raw in (document.get("latest") or {}).get("resources") or []:
         kind = raw["type"].rsplit(":", 1)[-1]
         if kind in kinds:
-            yield Recorded(kind, raw["urn"].rsplit("::", 1)[-1], raw.get("inputs") or {}, raw.get("outputs") or {})
+            found = Recorded(kind, raw["urn"].rsplit("::", 1)[-1], raw.get("inputs") or {}, raw.get("outputs") or {})
+            _require(context, found.name, vars(found), _SHAPES.get(kind, {}))
+            yield found
 
 
 def exports(context: Context) -> dict[str, Any]:
@@ -38,6 +54,7 @@ def exports(context: Context) -> dict[str, Any]:
     """
     for stack in recorded(context, "Stack"):
         if "urls" in stack.outputs:
+            _require(context, "the stack's outputs", stack.outputs, _EXPORTED)
             return stack.outputs
     raise UsageError(f"{context.name} is not up: `mlstrata up {context.name}` first")
 
@@ -46,10 +63,60 @@ def registry_address(context: Context) -> str:
     """Return the registry's address, and let this process, and what it starts, ask there as the environment's user.
 
     Raises:
-        UsageError: the environment is not up.
+        UsageError: the environment is not up, or has no registry.
     """
     from services.registry.access import variables
 
     address: str = exports(context)["urls"]["mlflow"]
     os.environ.update(variables(context.home))
     return address
+
+
+def own_store(context: Context) -> str:
+    """Return the address of the environment's own store of objects; empty where it has none."""
+    for ports in recorded(context, "Ports"):
+        if ports.outputs["owner"] == "storage":
+            return f"http://127.0.0.1:{int(ports.outputs['ports']['s3'])}"
+    return ""
+
+
+def released(context: Context, system: str) -> Releases:
+    """Return what was released of a system.
+
+    Raises:
+        UsageError: the file is not what a rollout writes.
+    """
+    from services.serving.releases import FILE, Releases
+
+    folder = context.home / "data/serving" / system
+    try:
+        return Releases.read(folder)
+    except ValueError as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"{folder / FILE}: not what a release writes ({reason}); restore it from a backup") from None
+
+
+def _require(context: Context, where: str, found: Any, shape: Mapping[str, Any]) -> None:  # noqa: ANN401
+    """Refuse a part of the state that is not as `shape` says.
+
+    Raises:
+        UsageError: with the part, what it holds, and how to mend it.
+    """
+    for name, example in shape.items():
+        for key in found if name == _ANY else (name,):
+            value, at = found.get(key), f"{where}: {key}"
+            if isinstance(example, dict):
+                if isinstance(value, dict):
+                    _require(context, at, value, example)
+                    continue
+            elif example is None or _alike(value, example):
+                continue
+            raise UsageError(
+                f"{context.checkpoint}: {at}: got {value!r:.40}; this is not what `mlstrata up` records: restore it "
+                f"from {context.checkpoint.name}.bak beside it or a copy, or run `mlstrata up {context.name}`"
+            )
+
+
+def _alike(value: object, example: object) -> bool:
+    kinds = (int, float) if isinstance(example, int) else type(example)
+    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -94,3 +94,30 @@ def migrate(
     from cli.migrate import migrate as run
 
     run(env, yes=yes, keep_old=keep_old, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def backup(
+    env: Env,
+    to: Annotated[str, typer.Option("--to", metavar="PLACE", help="A folder, or s3://BUCKET/PREFIX.")],
+    keep: Annotated[int, typer.Option("--keep", help="How many copies stay there, with this one.", min=1)] = 14,
+    as_json: AsJson = False,
+) -> None:
+    """Copy registry, models, runs and audit log while it answers; a copy counts when it was read back."""
+    from cli.backup import backup as run
+
+    run(env, to=to, keep=keep, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def restore(
+    env: Env,
+    of: Annotated[str, typer.Option("--from", metavar="PLACE", help="Where `backup` put its copies.")],
+    copy: Annotated[str, typer.Option("--copy", help="A copy's name.")] = "newest",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a copy's data, all proved by their hashes, where the next `up` finds them."""
+    from cli.backup import restore as run
+
+    run(env, of=of, copy=copy, yes=yes, as_json=as_json)

@@ -7,6 +7,8 @@ read back: each file's size is compared with what the store says it holds, and o
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import re
 import sys
 from datetime import UTC, datetime
@@ -95,19 +97,36 @@ def main() -> int:
     parser.add_argument("--to", required=True, help="s3://bucket/prefix")
     parser.add_argument("--keep", type=int, default=14, help="copies that stay; 14, two weeks of nights")
     parser.add_argument("--restore", default="", help="a copy's name, or newest: into the folder instead")
+    parser.add_argument("--json", action="store_true", help="say it as one JSON document")
     given = parser.parse_args()
     if given.keep < 1:
         parser.error(f"--keep: got {given.keep}; allowed from 1, as this copy stays too")
+    os.umask(0o077)  # what is copied is for its owner alone, in a folder of this machine too
     try:
         if given.restore:
-            sys.stdout.write(f"{fetch(given.folder, given.to.rstrip('/'), given.restore)} lies in {given.folder}\n")
+            name = fetch(given.folder, given.to.rstrip("/"), given.restore)
+            _say(f"{name} lies in {given.folder}", {"copy": name}, as_json=given.json)
             return 0
         name, removed = back_up(given.folder, given.to.rstrip("/"), given.keep, datetime.now(UTC))
-    except (BackupError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+    except (BackupError, OSError, *_of_the_store()) as error:
+        sys.stderr.write(f"{given.to}: {' '.join(str(error).split()).removeprefix(f'{given.to}: ')}\n")
         return 1
-    sys.stdout.write(f"{name} is kept at {given.to}; {len(removed)} older ones removed\n")
+    text = f"{name} is kept at {given.to}; {len(removed)} older ones removed"
+    _say(text, {"copy": name, "removed": removed}, as_json=given.json)
     return 0
+
+
+def _say(text: str, document: dict[str, Any], *, as_json: bool) -> None:
+    sys.stdout.write((json.dumps(document) if as_json else text) + "\n")
+
+
+def _of_the_store() -> tuple[type[Exception], ...]:
+    """Return what a store raises that refuses or is not there."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+    from mlflow.exceptions import MlflowException
+
+    return Boto3Error, BotoCoreError, ClientError, MlflowException
 
 
 if __name__ == "__main__":
