@@ -34,6 +34,7 @@ def phase(cluster: Cluster, name: str) -> tuple[str, str]:
 
 def test_a_gpu_pod_runs_where_a_gpu_is(cluster: Cluster):
     cluster.pretend_nodes()
+    cluster.kubectl("delete", "nodes", "--all", "--wait=true")
     cluster.must([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}])
     for one in (node("plain", 0), node("gpu", 2)):
         made = cluster.kubectl("create", "-f", "-", stdin=json.dumps(one))

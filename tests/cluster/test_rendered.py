@@ -1,12 +1,11 @@
 """What `mlstrata render` writes is taken by a real API server, stage after stage, and holds what it promises there."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.cluster import Cluster, Json
-from tests.support.rendered import STAGES, climbed
+from tests.support.rendered import STAGES
 
 PINNED = "registry.example/tool@sha256:" + "0" * 64
 RESTRICTED = {
@@ -22,12 +21,6 @@ def test_every_stage_is_taken_and_only_adds(stages: dict[str, list[Json]]):
     sizes = [len(stages[stage]) for stage in STAGES]
     assert sizes == sorted(sizes)
     assert sizes[0] > 100
-
-
-def test_staging_is_taken_at_every_stage_beside_it(cluster: Cluster, stages: dict[str, list[Json]], tmp_path: Path):
-    staging = climbed(cluster, "staging", tmp_path)
-    assert set(staging) == set(STAGES)
-    assert len(staging[STAGES[0]]) > 100
 
 
 def test_pods_of_what_an_operator_makes_are_taken_as_pods(cluster: Cluster, stages: dict[str, list[Json]]):

@@ -76,7 +76,7 @@ class Cluster:
         tokens.write_text(f'{self.tokens[ADMIN]},{ADMIN},{ADMIN},"system:masters"\n', encoding="utf-8")
         tokens.chmod(0o600)
         etcd, peers = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
-        self._run(
+        self.run(
             "etcd",
             f"--data-dir={self.home}/etcd",
             f"--listen-client-urls={etcd}",
@@ -85,7 +85,7 @@ class Cluster:
             f"--initial-advertise-peer-urls={peers}",
             f"--initial-cluster=default={peers}",
         )
-        self._run(
+        self.run(
             "kube-apiserver",
             f"--etcd-servers={etcd}",
             f"--secure-port={self.port}",
@@ -103,7 +103,7 @@ class Cluster:
         )
         self._configure()
         self._wait("the API server", lambda: self._get("/readyz") == "ok", 60)
-        self._run(
+        self.run(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig}",
             f"--service-account-private-key-file={key}",
@@ -112,26 +112,37 @@ class Cluster:
             "--secure-port=0",
             "--concurrent-resource-quota-syncs=2",
         )
-        self._run("kube-scheduler", f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
+        self.run("kube-scheduler", f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
         self._wait("the default account", lambda: self.kubectl("get", "sa", "default", "-n", "default").code == 0, 40)
 
     def pretend_nodes(self) -> None:
-        """Start KWOK, which says for every node and pod that it runs."""
+        """Start KWOK, which says for every node and pod that it runs; it starts once."""
+        if any(program == "kwok" for program, _ in self.processes):
+            return
         stages = Path(__file__).with_name("kwok_stages.yaml")
-        self._run("kwok", f"--kubeconfig={self.kubeconfig}", "--manage-all-nodes=true", f"--config={stages}")
+        self.run("kwok", f"--kubeconfig={self.kubeconfig}", "--manage-all-nodes=true", f"--config={stages}")
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def run(self, program: str, *arguments: str, **environment: str) -> None:
+        """Start one more program, which ends with the cluster."""
         log = (self.home / f"{program}.log").open("wb")
         process = subprocess.Popen(
             [str(self.programs[program]), *arguments],
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
+            env={**os.environ, **environment},
             start_new_session=True,
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - it makes one system call
         )
         log.close()
         self.processes.append((program, process))
+
+    def end(self, program: str) -> None:
+        """End a program that a test started, so that the next tests have the machine."""
+        for one in [one for one in self.processes if one[0] == program]:
+            one[1].kill()
+            one[1].wait(10)
+            self.processes.remove(one)
 
     def _configure(self) -> None:
         cluster = {"server": f"https://127.0.0.1:{self.port}", "insecure-skip-tls-verify": True}

@@ -18,6 +18,8 @@ USED = {
     *("clienttrafficpolicies.gateway.envoyproxy.io", "envoyproxies.gateway.envoyproxy.io"),
     *("securitypolicies.gateway.envoyproxy.io", "databases.postgresql.cnpg.io", "clusters.postgresql.cnpg.io"),
     *("scheduledbackups.postgresql.cnpg.io", "nodepools.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"),
+    *("nodeclaims.karpenter.sh", "nodeoverlays.karpenter.sh", "capacitybuffers.autoscaling.x-k8s.io"),
+    "kwoknodeclasses.karpenter.kwok.sh",
     *("podmonitors.monitoring.coreos.com", "servicemonitors.monitoring.coreos.com"),
     *("prometheusrules.monitoring.coreos.com", "prometheuses.monitoring.coreos.com"),
     *("alertmanagers.monitoring.coreos.com", "alertmanagerconfigs.monitoring.coreos.com"),

@@ -103,6 +103,8 @@ class _Monitor(mocks.MockMonitor):
 
 class _Nothing(mocks.Mocks):
     def call(self, args: Any) -> Any:
+        if args.token == "pulumi:pulumi:readStackOutputs":
+            return {}  # the engine's own: there is no other stack here
         raise AssertionError(f"the program invokes {args.token}: a plan must not need a provider's answer")
 
     def new_resource(self, args: Any) -> Any:
