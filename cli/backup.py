@@ -42,6 +42,8 @@ def backup(name: str, *, to: str, keep: int, as_json: bool) -> None:
             held = gather(_roots(context), folder, _about(context))
             status.update(f"sending {len(held.files)} files …")
         said = _job("--folder", str(folder), "--to", address, "--keep", str(keep))
+    except CopyError as error:
+        raise Failed(str(error)) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     size = sum(one.size for one in held.files.values())
@@ -114,6 +116,9 @@ def _about(context: Context) -> Manifest:
     from services.serving.releases import Releases
 
     storage = context.spec.storage
+    elsewhere = ""
+    if storage.kind == "s3" and storage.endpoint:
+        elsewhere = f"{storage.endpoint} {storage.bucket or ''}".strip()
     champions = {
         system.name: Releases.read(context.home / DATA / "serving" / system.name).champion
         for system in context.spec.systems
@@ -123,7 +128,7 @@ def _about(context: Context) -> Manifest:
         taken=datetime.now(UTC),
         version=version("mlstrata"),
         storage=storage.kind,
-        outside=f"{storage.endpoint} {storage.bucket or ''}".strip() if storage.kind == "s3" and storage.endpoint else "",
+        outside=elsewhere,
         released={system: champion for system, champion in champions.items() if champion},
         files={},
     )
@@ -172,7 +177,8 @@ def _stopped(context: Context, service: str, health: str) -> Iterator[None]:
 def _await(address: str) -> None:
     deadline = time.monotonic() + _STORE_SECONDS
     while time.monotonic() < deadline:
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(address, timeout=2):
+        # Of our own state, and loopback.
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(address, timeout=2):  # noqa: S310
             return
         time.sleep(0.1)
 

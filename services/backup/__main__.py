@@ -108,7 +108,7 @@ def main() -> int:
             _say(f"{name} lies in {given.folder}", {"copy": name}, as_json=given.json)
             return 0
         name, removed = back_up(given.folder, given.to.rstrip("/"), given.keep, datetime.now(UTC))
-    except (BackupError, OSError, *_of_the_store()) as error:
+    except _failures() as error:
         sys.stderr.write(f"{given.to}: {' '.join(str(error).split()).removeprefix(f'{given.to}: ')}\n")
         return 1
     text = f"{name} is kept at {given.to}; {len(removed)} older ones removed"
@@ -120,13 +120,13 @@ def _say(text: str, document: dict[str, Any], *, as_json: bool) -> None:
     sys.stdout.write((json.dumps(document) if as_json else text) + "\n")
 
 
-def _of_the_store() -> tuple[type[Exception], ...]:
-    """Return what a store raises that refuses or is not there."""
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what says that a copy cannot be made, a store that refuses or is not there included."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
     from mlflow.exceptions import MlflowException
 
-    return Boto3Error, BotoCoreError, ClientError, MlflowException
+    return BackupError, OSError, Boto3Error, BotoCoreError, ClientError, MlflowException
 
 
 if __name__ == "__main__":

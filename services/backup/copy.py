@@ -23,7 +23,8 @@ DATA = "data"
 _LEFT_OUT = ("data/prometheus/*", "data/alertmanager/*", "data/runner/*/cache/*", "data/runner/*/compiled/*")
 """What is measured anew, or made again by the next run, and speaks of this machine's folders."""
 _MARK = "data/mlflow/artifacts.location"
-_SQLITE = b"SQLite format 3\x00"
+_SQLITE, _HEADER = b"SQLite format 3\x00", 100
+"""How every SQLite database begins, and how long that header is at least, in bytes (sqlite.org/fileformat)."""
 _JOURNALS = ("-wal", "-shm", "-journal")
 _NEW, _OLD = ".restoring", ".replaced"
 
@@ -68,6 +69,9 @@ def gather(roots: Mapping[str, Path], folder: Path, about: Manifest) -> Manifest
 
     Returns:
         The manifest with its files.
+
+    Raises:
+        CopyError: a database is damaged.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
@@ -91,7 +95,8 @@ def _files(roots: Mapping[str, Path]) -> Iterator[tuple[str, Path, bool]]:
             if not path.is_file() or path.is_symlink() or name.endswith(_JOURNALS) or _left_out(name, path):
                 continue
             with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-                yield name, path, file.read(len(_SQLITE)) == _SQLITE
+                head = file.read(_HEADER)
+                yield name, path, head.startswith(_SQLITE) and len(head) == _HEADER
 
 
 def _left_out(name: str, path: Path) -> bool:
@@ -113,7 +118,10 @@ def _opened(path: Path, folder: Path, *, is_database: bool) -> Iterator[IO[bytes
             contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)) as source,
             contextlib.closing(sqlite3.connect(beside)) as target,
         ):
-            source.backup(target)
+            try:
+                source.backup(target)
+            except sqlite3.DatabaseError as error:
+                raise CopyError(f"{path}: the database is damaged ({error}); older copies are as they were") from error
         with beside.open("rb") as file:
             yield file
     finally:
@@ -138,7 +146,7 @@ def _add(archive: tarfile.TarFile, name: str, file: IO[bytes]) -> Held:
     # A log that grows meanwhile is copied as long as it was here.
     entry.size, entry.mode, entry.mtime = status.st_size, 0o600, int(status.st_mtime)
     hashing = _Hashing(file)
-    archive.addfile(entry, hashing)  # type: ignore[arg-type]
+    archive.addfile(entry, hashing)
     return Held(size=entry.size, sha256=hashing.digest.hexdigest())
 
 

@@ -1,5 +1,6 @@
 """The main job, by the command as a person types it: up from nothing, train, ask, break, repair, grow, take down."""
 
+import hashlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import engine
+from services.registry.access import header, variables
 from tests.support.command import ROOT, Done, Platform, assert_one_message, eventually
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(240)]
@@ -62,6 +64,25 @@ class Job:
         """Return every registered version with the run that made it, as the registry itself stores them."""
         with sqlite3.connect(self.platform.home / "data/mlflow/mlflow.db") as database:
             return database.execute("SELECT version, run_id FROM model_versions ORDER BY version").fetchall()
+
+    def artifacts(self) -> dict[str, str]:
+        """Read every file of the first version's run through the registry; return the hash of each."""
+        url = self.platform.exports()["urls"]["mlflow"]
+        (_, run), *_ = self.versions()
+        found, folders = {}, [""]
+        with httpx.Client(headers=header(variables(self.platform.home)), trust_env=False, timeout=30) as client:
+            while folders:
+                query = {"run_id": run, "path": folders.pop()}
+                answer = client.get(f"{url}/api/2.0/mlflow/artifacts/list", params=query)
+                assert answer.status_code == 200, answer.text
+                for one in answer.json().get("files", []):
+                    if one.get("is_dir"):
+                        folders.append(one["path"])
+                        continue
+                    got = client.get(f"{url}/get-artifact", params={"run_id": run, "path": one["path"]})
+                    assert (got.status_code, len(got.content)) == (200, int(one.get("file_size", 0)))
+                    found[one["path"]] = hashlib.sha256(got.content).hexdigest()
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -321,6 +342,49 @@ def test_drift_is_named_by_plan_and_repaired_by_up(job: Job, fault, named: set[s
     running = job.platform.services()
     assert {running.count(name) for name in ("supervisor", "gateway", "prometheus", "runner")} == {1}
     eventually(lambda: job.answers_with("1"), 15)
+
+
+def test_another_machine_goes_on_from_a_copy(job: Job, tmp_path: Path) -> None:
+    wrong, stop = [], Event()
+
+    def ask() -> int:
+        count = 0
+        while not stop.is_set():
+            count += 1
+            if (answer := job.ask()).status_code != 200:
+                wrong.append(answer.text)
+        return count
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        done = job.platform.run("backup", "local", "--to", str(tmp_path / "copies"), "--json")
+        stop.set()
+    assert done.code == 0, done.text
+    assert (wrong, asking.result() > 0) == ([], True)
+    job.platform.assert_healthy()
+    assert job.platform.run("plan", "local", "--json").json["drift"] == []
+    held = "".join(path.read_text(errors="replace") for path in (tmp_path / "copies").rglob("*") if path.is_file())
+    assert "PRIVATE KEY" not in held
+    assert (job.platform.home / "config/mlflow/password").read_text().strip() not in held
+
+    other = Platform(tmp_path / "another machine")
+    other.declare()
+    other.workspace.environment_file("local").write_text(job.platform.workspace.environment_file("local").read_text())
+    refused = job.platform.run("restore", "local", "--from", str(tmp_path / "copies"), "--yes")
+    assert_one_message(refused, "local is up")
+    try:
+        restored = other.run("restore", "local", "--from", str(tmp_path / "copies"))
+        assert restored.code == 0, restored.text
+        again = Job(other, other.up())
+        assert (again.versions(), again.artifacts()) == (job.versions(), job.artifacts())
+        assert again.ask().json()["predictions"] == job.ask().json()["predictions"]
+        assert other.run("audit", "local", "--verify").code == 0
+        logs = [one.home / "data/audit/audit.jsonl" for one in (job.platform, other)]
+        assert logs[0].read_bytes() == logs[1].read_bytes()
+        kept = other.run("train", "local", SYSTEM, "--if-needed", "--json")
+        assert (kept.code, len(again.versions())) == (0, len(job.versions())), "the run is known there too"
+    finally:
+        other.end()
 
 
 def test_keep_data_brings_the_same_registry_and_the_released_version_back(job: Job) -> None:

@@ -7,11 +7,10 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import httpx
 import pytest
 
-from services.registry.access import header, variables
 from tests.local import test_main_job as main_job
 from tests.support.command import Platform, eventually
 
@@ -33,26 +32,6 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[main_job.Job]:
         platform.end()
 
 
-def artifacts(job: main_job.Job) -> list[str]:
-    """Read every file of the version's run through the registry; return their names."""
-    url = job.platform.exports()["urls"]["mlflow"]
-    (_, run), *_ = job.versions()
-    with httpx.Client(headers=header(variables(job.platform.home)), trust_env=False, timeout=30) as client:
-        names, folders = [], [""]
-        while folders:
-            query = {"run_id": run, "path": folders.pop()}
-            answer = client.get(f"{url}/api/2.0/mlflow/artifacts/list", params=query)
-            assert answer.status_code == 200, answer.text
-            for one in answer.json().get("files", []):
-                if one.get("is_dir"):
-                    folders.append(one["path"])
-                    continue
-                got = client.get(f"{url}/get-artifact", params={"run_id": run, "path": one["path"]})
-                assert (got.status_code, len(got.content)) == (200, int(one.get("file_size", 0)))
-                names.append(one["path"])
-    return names
-
-
 @pytest.mark.parametrize(
     "same",
     [
@@ -60,32 +39,33 @@ def artifacts(job: main_job.Job) -> list[str]:
         main_job.test_the_printed_command_answers_with_probability_version_and_request_id,
         main_job.test_a_second_up_changes_nothing_and_says_so,
         main_job.test_no_secret_is_in_plain_text,
+        main_job.test_another_machine_goes_on_from_a_copy,
     ],
     ids=lambda function: function.__name__.removeprefix("test_"),
 )
-def test_as_on_a_folder(job: main_job.Job, same: Callable[[main_job.Job], None]) -> None:
-    same(job)
+def test_as_on_a_folder(job: main_job.Job, same: Callable[..., None], tmp_path: Path) -> None:
+    same(job, tmp_path) if "tmp_path" in same.__annotations__ else same(job)
 
 
 def test_the_artifacts_are_in_the_bucket_alone(job: main_job.Job) -> None:
     folder = job.platform.home / "data/mlflow/artifacts"
     assert not folder.exists() or not any(path.is_file() for path in folder.rglob("*"))
-    assert "gates.json" in artifacts(job)
+    assert "gates.json" in job.artifacts()
 
 
 def test_a_killed_store_comes_back_with_everything(job: main_job.Job) -> None:
-    before = artifacts(job)
+    before = job.artifacts()
     os.kill(job.platform.pids()["storage"], signal.SIGKILL)
     assert job.answers_with("1"), "what is released answers without the store"
     eventually(lambda: job.platform.run("status", "local").code == 0, 60)
     # From the moment that all is said to be well, everything is there: no second try.
-    assert sorted(artifacts(job)) == sorted(before)
+    assert job.artifacts() == before
 
 
 def test_keep_data_brings_every_artifact_back(job: main_job.Job) -> None:
-    before = artifacts(job)
+    before = job.artifacts()
     main_job.test_keep_data_brings_the_same_registry_and_the_released_version_back(job)
-    assert sorted(artifacts(job)) == sorted(before)
+    assert job.artifacts() == before
 
 
 def test_down_leaves_nothing(job: main_job.Job) -> None:
