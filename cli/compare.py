@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cli.console import Failed, UsageError, say_json, show_table
 from cli.context import Context
 from cli.predict import find_system
-from cli.recorded import registry_address
+from cli.recorded import registry_address, released
 
 if TYPE_CHECKING:
     from services.registry.comparing import VersionView
@@ -29,7 +29,6 @@ def compare(name: str, system: str, wanted: list[str], *, as_json: bool) -> None
     from services.registry.access import header, variables
     from services.registry.comparing import differing, versions_of, views
     from services.registry.rest import RegistryError
-    from services.serving.releases import Releases
 
     context = Context.open(name)
     context.require_local("compare")
@@ -46,7 +45,7 @@ def compare(name: str, system: str, wanted: list[str], *, as_json: bool) -> None
         compared = views(address, access, [known[one] for one in dict.fromkeys(wanted or list(known)[:NEWEST])])
     except RegistryError as error:
         raise Failed(f"{error}; `mlstrata status {name}`") from None
-    champion = Releases.read(context.home / "data/serving" / system).champion
+    champion = released(context, system).champion
     changed = differing(compared)
     if as_json:
         versions = [{**asdict(view), "champion": view.version == champion} for view in compared]

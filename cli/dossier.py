@@ -121,18 +121,17 @@ def _tried(what: str, unreadable: list[str], read: Callable[[], Any]) -> Any:  #
 
 
 def _version(context: Context, system: str, unreadable: list[str]) -> ModelVersion | None:
-    from cli.recorded import registry_address
+    from cli.recorded import registry_address, released
     from policies.evidence import ModelVersion
     from services.registry.access import header, variables
     from services.registry.comparing import versions_of, views
-    from services.serving.releases import Releases
 
     context.require_local("dossier")
     address, access = registry_address(context), header(variables(context.home))
     known = {str(one["version"]): one for one in versions_of(address, access, system)}
     if not known:
         return None
-    champion = Releases.read(context.home / "data/serving" / system).champion
+    champion = released(context, system).champion
     chosen = champion if champion in known else next(iter(known))
     view = views(address, access, [known[chosen]])[0]
     when = known[chosen].get("creation_timestamp")

@@ -9,9 +9,9 @@ from typing import Any
 from cli.console import out, say
 from cli.context import Context
 from cli.predict import ask, authority_file
-from cli.recorded import exports
+from cli.recorded import exports, released
 from cli.release import release_version
-from cli.train import Training, train_system
+from cli.train import show_training, train_system
 from environments import SystemSpec, Workspace
 
 REASON = "first version of a new environment"
@@ -30,9 +30,7 @@ def first_version(context: Context, *, quiet: bool) -> list[dict[str, Any]]:
     Raises:
         Failed: the pipeline, the release or the prediction shown did not succeed.
     """
-    from services.runner.requests import untrainable
-
-    systems = [system for system in context.spec.systems if not untrainable(system)]
+    systems = [system for system in context.spec.systems if not system.untrainable()]
     done = [_trained_and_released(context, system, quiet=quiet) for system in systems[:1]]
     if not quiet:
         for system in systems[1:]:
@@ -46,8 +44,8 @@ def _trained_and_released(context: Context, system: SystemSpec, *, quiet: bool) 
         say(f" {system.name} on {system.model.data}")
     training = train_system(context, system.name, if_needed=True, quiet=quiet)
     if not quiet:
-        _show_training(training)
-    champion = _champion(context, system)
+        show_training(training)
+    champion = released(context, system.name).champion
     if champion is None:
         release_version(context, system.name, training.version, reason=REASON)
         champion = training.version
@@ -60,42 +58,18 @@ def _trained_and_released(context: Context, system: SystemSpec, *, quiet: bool) 
 
 
 def _show_next(context: Context, system: SystemSpec) -> None:
-    if _champion(context, system) is None:
+    if released(context, system.name).champion is None:
         commands = (
             f"`mlstrata train {context.name} {system.name}`, then `mlstrata release {context.name} {system.name}`"
         )
         say(f" {system.name} has no version yet: {commands}")
 
 
-def _champion(context: Context, system: SystemSpec) -> str | None:
-    from services.serving.releases import Releases
-
-    return Releases.read(context.home / "data/serving" / system.name).champion
-
-
-def _show_training(training: Training) -> None:
-    if not training.ran:
-        say(f"   version {training.version} has these data, code and settings already")
-        return
-    evaluation = training.result.get("evaluation") or {}
-    say(f"   {summary(evaluation)}registered version {training.version} · {training.seconds:.1f} s")
-
-
-def summary(evaluation: dict[str, Any]) -> str:
-    """Say the first metrics of an evaluation with their intervals: `auc 0.83 (0.80 to 0.86) · `."""
-    parts = []
-    for name in ("auc", "accuracy"):
-        metric = (evaluation.get("metrics") or {}).get(name)
-        if isinstance(metric, dict):
-            parts.append(f"{name} {metric['value']:.2f} ({metric['low']:.2f} to {metric['high']:.2f})")
-    return "".join(f"{part} · " for part in parts)
-
-
 def _shown_prediction(context: Context, system: SystemSpec, *, quiet: bool) -> dict[str, Any] | None:
     """Ask the system with its model's own example, through the gateway."""
     from services.serving.example import read_example
 
-    folder = context.home / "data/serving" / system.name / "models" / str(_champion(context, system))
+    folder = context.home / "data/serving" / system.name / "models" / str(released(context, system.name).champion)
     example = read_example(folder)
     if not system.serving.consumers or not example:
         return None

@@ -12,11 +12,11 @@ from typing import Any
 
 from cli.console import Failed, UsageError, confirm, err, say, say_json
 from cli.context import Context
-from cli.recorded import exports, own_store, recorded
+from cli.recorded import exports, own_store, recorded, under_way
 from environments import Workspace
 from environments.changes import compare
 from environments.spec.storage import Storage
-from services.storage.migration import JOURNAL, MANIFEST, Migration, Phase, read, same
+from services.storage.migration import JOURNAL, MANIFEST, Migration, Phase, same
 from services.storage.settings import CopySettings
 
 _FIXED = ("name", "target", "storage")
@@ -48,22 +48,29 @@ def migrate(name: str, *, yes: bool, keep_old: bool, as_json: bool) -> None:
 
 def _planned(context: Context) -> Migration | None:
     """Return the migration that the file asks for, or the one that is under way; None when there is nothing to do."""
-    wanted, under_way = context.spec.storage, read(context.home)
-    if under_way is not None:
-        back = under_way.phase is Phase.COPY and same(under_way.source, wanted)
-        if not back and not same(under_way.target, wanted):
-            names = f"{_shown(under_way.source)} to {_shown(under_way.target)}"
+    wanted, moving = context.spec.storage, under_way(context)
+    if moving is not None:
+        back = moving.phase is Phase.COPY and same(moving.source, wanted)
+        if not back and not same(moving.target, wanted):
+            names = f"{_shown(moving.source)} to {_shown(moving.target)}"
             raise UsageError(
                 f"{context.loaded.file}: storage: got {_shown(wanted)}, but the move from {names} is not done; "
-                f"write {_shown(under_way.target)} and run this again"
+                f"write {_shown(moving.target)} and run this again"
             )
-        return under_way
+        return moving
     fixed = {**next((one.inputs["spec"] for one in recorded(context, "Platform")), {})}
     before = {key: fixed[key] for key in _FIXED if key in fixed}
     others = [change for change in compare(before, context.spec).refused if change.path[0] != "storage"]
     if others:
         raise UsageError(f"{context.loaded.file}: {others[0].name} changed as well; migrate the storage alone first")
-    source = Migration.model_validate({"source": before["storage"], "target": before["storage"]}).source
+    deployed = before.get("storage")
+    try:
+        source = Migration.model_validate({"source": deployed, "target": deployed}).source
+    except ValueError:
+        raise UsageError(
+            f"{context.checkpoint}: platform: inputs: spec: storage: got {deployed!r:.60}; no storage that `mlstrata "
+            "up` records: restore the file from a copy"
+        ) from None
     return None if same(source, wanted) else Migration(source=source, target=wanted)
 
 

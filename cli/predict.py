@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.console import Failed, UsageError, say, say_json
 from cli.context import Context
-from cli.recorded import exports
+from cli.recorded import address
 
 if TYPE_CHECKING:
     from environments import SystemSpec
@@ -44,7 +44,7 @@ def ask(context: Context, system: SystemSpec, body: bytes, consumer: str | None 
     consumers = [one.name for one in system.serving.consumers]
     if consumer is None and not consumers:
         raise UsageError(f"{system.name} has no consumers: declare one under serving.consumers")
-    url = f"{exports(context)['urls']['gateway']}/systems/{system.name}/v1/predict"
+    url = f"{address(context, 'gateway')}/systems/{system.name}/v1/predict"
     token = mint_token(context, consumer or consumers[0], timedelta(minutes=5))
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     try:

@@ -12,6 +12,7 @@ from cli.context import PROJECT, Context
 
 if TYPE_CHECKING:
     from services.serving.releases import Releases
+    from services.storage.migration import Migration
 
 
 # What the commands rely on, of resources whose values the state's own form says nothing about: every part must be
@@ -59,6 +60,17 @@ def exports(context: Context) -> dict[str, Any]:
     raise UsageError(f"{context.name} is not up: `mlstrata up {context.name}` first")
 
 
+def address(context: Context, service: str) -> str:
+    """Return the address of a service that the environment exports.
+
+    Raises:
+        UsageError: the environment is not up, or has no such service.
+    """
+    urls = exports(context)["urls"]
+    _require(context, "the stack's outputs: urls", urls, {service: ""})
+    return str(urls[service])
+
+
 def registry_address(context: Context) -> str:
     """Return the registry's address, and let this process, and what it starts, ask there as the environment's user.
 
@@ -67,16 +79,26 @@ def registry_address(context: Context) -> str:
     """
     from services.registry.access import variables
 
-    address: str = exports(context)["urls"]["mlflow"]
+    found = address(context, "mlflow")
     os.environ.update(variables(context.home))
-    return address
+    return found
+
+
+def loopback(context: Context, ports: Recorded, name: str) -> str:
+    """Return the address on this machine of the port `name` of a recorded `Ports`.
+
+    Raises:
+        UsageError: the state has no such port.
+    """
+    _require(context, f"{ports.name}: outputs: ports", ports.outputs["ports"], {name: 0})
+    return f"http://127.0.0.1:{int(ports.outputs['ports'][name])}"
 
 
 def own_store(context: Context) -> str:
     """Return the address of the environment's own store of objects; empty where it has none."""
     for ports in recorded(context, "Ports"):
         if ports.outputs["owner"] == "storage":
-            return f"http://127.0.0.1:{int(ports.outputs['ports']['s3'])}"
+            return loopback(context, ports, "s3")
     return ""
 
 
@@ -94,6 +116,23 @@ def released(context: Context, system: str) -> Releases:
     except ValueError as error:
         reason = str(error).partition("\n")[0]
         raise UsageError(f"{folder / FILE}: not what a release writes ({reason}); restore it from a backup") from None
+
+
+def under_way(context: Context) -> Migration | None:
+    """Return the move of the artifacts that is under way.
+
+    Raises:
+        UsageError: its journal is not what a migration writes.
+    """
+    from services.storage.migration import JOURNAL, read
+
+    try:
+        return read(context.home)
+    except ValueError as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(
+            f"{context.home / JOURNAL}: not what `mlstrata migrate` writes ({reason}); restore it from a backup"
+        ) from None
 
 
 def _require(context: Context, where: str, found: Any, shape: Mapping[str, Any]) -> None:  # noqa: ANN401

@@ -13,7 +13,7 @@ from cli.comparison import as_document, show_comparison
 from cli.console import UsageError, confirm, err, say, say_json
 from cli.context import Context
 from cli.predict import find_system
-from cli.recorded import exports, recorded, registry_address
+from cli.recorded import address, loopback, recorded, registry_address
 from environments import Stage
 
 if TYPE_CHECKING:
@@ -82,9 +82,8 @@ def rollout_context(context: Context, on_step: Callable[[str], None] | None = No
     """
     from services.rollout import RolloutContext
 
-    urls = exports(context)["urls"]
     addresses = {
-        ports.outputs["owner"]: f"http://127.0.0.1:{int(ports.outputs['ports']['http'])}"
+        ports.outputs["owner"]: loopback(context, ports, "http")
         for ports in recorded(context, "Ports")
         if ports.outputs["owner"].startswith("serving-")
     }
@@ -94,7 +93,7 @@ def rollout_context(context: Context, on_step: Callable[[str], None] | None = No
         tracking_uri=registry_address(context),
         serving_urls=serving,
         copies=copies,
-        gateway_url=urls["gateway"],
+        gateway_url=address(context, "gateway"),
         decider=_user(),
         batch_jobs={
             system.name: declared_job(context, system.name)

@@ -8,9 +8,8 @@ from typing import Any
 
 from cli.console import out, say, say_json
 from cli.context import Context
-from cli.recorded import exports, recorded
+from cli.recorded import exports, recorded, released, under_way
 from services.registry.access import PASSWORD_FILE, USER
-from services.storage.migration import read as read_migration
 
 
 def status(name: str, *, as_json: bool) -> None:
@@ -38,7 +37,7 @@ def status(name: str, *, as_json: bool) -> None:
             say(f"      {system['name']:<28} {version}")
         for label, url in exported["urls"].items():
             say(f"      {label:<28} {url}")
-        if (moving := read_migration(context.home)) is not None:
+        if (moving := under_way(context)) is not None:
             say(f"      {'storage':<28} moving ({moving.phase}): `mlstrata migrate {name}` goes on with it")
         say(f"      {'password of mlflow':<28} user {USER}, in {context.home / PASSWORD_FILE}")
     if not healthy:
@@ -83,7 +82,7 @@ def _services(context: Context, socket: Path) -> list[dict[str, Any]]:
 
     checks = [check for ready in recorded(context, "Ready") for check in Check.all_of(ready.outputs["checks"])]
     watched = {check.service for check in checks}
-    begun = [one.outputs.get("name", one.name) for one in recorded(context, "Service")]
+    begun = [str(one.outputs.get("name", one.name)) for one in recorded(context, "Service")]
     with ThreadPoolExecutor(max(1, len(checks))) as pool:
         return list(pool.map(look, checks)) + [_unfinished(name) for name in begun if name not in watched]
 
@@ -103,7 +102,5 @@ def _unfinished(service: str) -> dict[str, Any]:
 
 
 def _system(context: Context, system: str) -> dict[str, Any]:
-    from services.serving.releases import Releases
-
-    releases = Releases.read(context.home / "data/serving" / system)
+    releases = released(context, system)
     return {"name": system, "champion": releases.champion, "loaded": list(releases.loaded)}

@@ -13,7 +13,7 @@ from environments.spec.storage import S3Storage
 from environments.spec.system import SystemSpec
 from environments.stages import capabilities_of
 from services.batch.jobs import NotScorable, scoring_job
-from services.runner.requests import NotTrainable, training_request, untrainable
+from services.runner.requests import NotTrainable, training_request
 
 LARGEST_TIMEOUT = timedelta(seconds=600)
 SMALLEST_BODY = 1024
@@ -23,8 +23,8 @@ MOST_COPIES = 8
 def problems(spec: EnvironmentSpec) -> list[str]:
     """Return every reason why an environment cannot be built as declared, each with its fix; empty when it can."""
     found = [*_prohibited(spec), *unbuilt(spec.target.kind, spec.capabilities, asked(spec))]
-    own = {"local": _local, "kubernetes": _kubernetes}.get(spec.target.kind)
-    return found + (own(spec) if own else [])
+    own = _local if spec.target.kind == "local" else _kubernetes
+    return found + own(spec)
 
 
 def asked(spec: EnvironmentSpec) -> frozenset[Capability]:
@@ -88,7 +88,7 @@ def _kubernetes(spec: EnvironmentSpec) -> list[str]:
     found = [
         f"gpu_pools[{at}].nodes.min: got {pool.nodes.min}; Karpenter gives every idle node back, so allowed: 0"
         for at, pool in enumerate(spec.gpu_pools)
-        if pool.nodes.min
+        if pool.nodes.min and spec.target.kind == "kubernetes"
     ]
     for at, system in enumerate(spec.systems):
         low, high = probability_range(system)
@@ -129,7 +129,7 @@ def _batch(system: SystemSpec) -> list[str]:
 
 def _training(spec: EnvironmentSpec, system: SystemSpec) -> list[str]:
     """Build a trainable system's request once, so that a setting the pipeline does not take is told now."""
-    if untrainable(system):
+    if system.untrainable():
         return []
     try:
         training_request(spec.name, system, root=Path("/"), home=Path("/"), tracking_uri="http://127.0.0.1")

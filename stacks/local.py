@@ -38,7 +38,6 @@ from services.alerts.settings import Promise
 from services.batch.jobs import scheduled
 from services.gateway.rotation import Rotation
 from services.gateway.settings import Consumer, Deprecation
-from services.runner.requests import untrainable
 from stacks.checks import probability_range
 from stacks.contracts import LocalEnvironment
 from stacks.storage import Stores
@@ -143,7 +142,7 @@ class _Local:
             port=self.ports["runner"].port("runner"),
             tracking_uri=self.urls["mlflow"],
             registry_access=self.registry_access,
-            systems=[system for system in self.spec.systems if untrainable(system) is None],
+            systems=[system for system in self.spec.systems if system.untrainable() is None],
         )
         pipelines = Pipelines("pipelines", args)
         self.components.append(pipelines)

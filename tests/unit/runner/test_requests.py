@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from environments import Workspace, load
 from services.runner.contract import RunnerSettings, RunRequest, Schedule, TrainingRequest
-from services.runner.requests import NotTrainable, training_request, untrainable
+from services.runner.requests import NotTrainable, training_request
 
 HOME, ROOT, MLFLOW = Path("/home/x"), Path("/workspace"), "http://127.0.0.1:5000"
 
@@ -78,7 +78,7 @@ def test_what_cannot_be_trained_is_said(system, model, says):
 
 def test_s3_is_refused(system):
     data = system.data[0].model_copy(update={"source": "s3://bucket/loans.parquet"})
-    assert "S3" in str(untrainable(system.model_copy(update={"data": (data,)})))
+    assert "S3" in str(system.model_copy(update={"data": (data,)}).untrainable())
 
 
 def test_the_recipe_holds_choices_and_no_places(system):

@@ -1,0 +1,149 @@
+"""A state damaged anywhere is told in one message: never a traceback, never "unexpectedly"."""
+
+import copy
+import json
+
+import pytest
+import typer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import engine
+from cli.console import UsageError
+from cli.context import Context
+from cli.migrate import _planned
+from cli.recorded import exports, released
+from cli.release import rollout_context
+from cli.status import status
+from environments import Workspace
+from services.storage.migration import JOURNAL
+
+FILE = """\
+name: local
+target: {kind: local}
+stage: prerequisites
+systems:
+  - {name: loans, purpose: Help., risk: {tier: minimal}, model: {modality: tabular}}
+"""
+URLS = {"gateway": "https://127.0.0.1:1", "mlflow": "http://127.0.0.1:1"}
+
+
+def resource(kind: str, name: str, **values: object) -> dict:
+    return {"urn": f"urn:pulumi:local::mlstrata::{kind}::{name}", "type": kind, "custom": False, **values}
+
+
+def state(folder: str) -> dict:
+    """Return a checkpoint with one resource of each kind that commands read."""
+    dynamic = "pulumi-python:dynamic/mlstrata"
+    checks = {"gateway": {"url": "https://127.0.0.1:1/healthz", "expect": 200}}
+    platform = {"name": "local", "target": {"kind": "local"}, "storage": {"kind": "folder"}}
+    resources = [
+        resource("pulumi:pulumi:Stack", "mlstrata-local", outputs={"urls": URLS, "socket": f"{folder}/socket"}),
+        resource("mlstrata:platform:Platform", "platform", inputs={"spec": platform}),
+        resource(f"{dynamic}:Ports", "ports", outputs={"owner": "serving-loans", "ports": {"http": 1.0}}),
+        resource(f"{dynamic}:Ready", "gateway-ready", outputs={"checks": checks, "took": {"gateway": 1.0}}),
+        resource(f"{dynamic}:Service", "gateway", outputs={"name": "gateway"}),
+    ]
+    return {"version": 3, "checkpoint": {"stack": "s", "latest": {"manifest": {}, "resources": resources}}}
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    root = tmp_path_factory.mktemp("workspace")
+    workspace = Workspace(root)
+    workspace.environments.mkdir()
+    workspace.environment_file("local").write_text(FILE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLSTRATA_WORKSPACE", str(root))
+        found = Context.open("local")
+        found.checkpoint.parent.mkdir(parents=True)
+        yield found
+
+
+def paths(value: object, start: tuple = ()) -> list[tuple]:
+    """Return the place of everything inside of a document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, one in inner for place in ((*start, key), *paths(one, (*start, key)))]
+
+
+def damaged(context: Context, place: tuple, junk: object) -> None:
+    document = copy.deepcopy(state(str(context.home)))
+    inside = document
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = junk
+    context.checkpoint.write_text(json.dumps(document))
+
+
+READERS = (rollout_context, _planned, lambda _: status("local", as_json=True))
+PLACES = paths(state("/nowhere"))
+
+
+def test_the_sound_state_is_read(context, capsys):
+    context.checkpoint.write_text(json.dumps(state(str(context.home))))
+    assert rollout_context(context).serving_urls == {"loans": "http://127.0.0.1:1"}
+    with pytest.raises(typer.Exit):
+        status("local", as_json=True)
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)["services"]] == ["gateway"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(place=st.sampled_from(PLACES), junk=st.sampled_from([3, -1.5, True, None, "x", "", [], [3], {}, {"x": 3}]))
+def test_a_state_damaged_anywhere_is_read_or_refused(context, place, junk):
+    damaged(context, place, junk)
+    for read in READERS:
+        try:
+            read(context)
+        except (UsageError, engine.CorruptCheckpoint, typer.Exit):
+            continue
+
+
+@pytest.mark.parametrize(
+    ("place", "junk", "said"),
+    [
+        (("checkpoint", "latest", "resources", 1, "inputs"), 3, r"resources\[1\]\.inputs: got 3; allowed an object"),
+        (("checkpoint", "latest", "resources", 3, "outputs", "checks"), 3, "gateway-ready: outputs: checks: got 3"),
+        (("checkpoint", "latest", "resources", 0, "outputs", "urls", "mlflow"), 3, "the stack's outputs: urls: mlflow"),
+        (("checkpoint", "latest", "resources", 2, "outputs", "ports"), [1], "ports: outputs: ports: got"),
+    ],
+)
+def test_what_is_damaged_is_named(context, place, junk, said):
+    damaged(context, place, junk)
+    with pytest.raises((UsageError, engine.CorruptCheckpoint), match=said) as caught:
+        [read(context) for read in READERS]
+    assert str(context.checkpoint) in str(caught.value)
+    assert "restore it from" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"champion": 3}', '{"champion": "1", "more": 1}'])
+def test_damaged_releases_are_named(context, text):
+    file = context.home / "data/serving/loans/releases.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    try:
+        with pytest.raises(UsageError, match="not what a release writes") as caught:
+            released(context, "loans")
+        assert str(file) in str(caught.value)
+    finally:
+        file.unlink()
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"source": 3}'])
+def test_a_damaged_journal_of_a_migration_is_named(context, text):
+    context.checkpoint.write_text(json.dumps(state(str(context.home))))
+    file = context.home / JOURNAL
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    try:
+        for read in (_planned, lambda _: status("local", as_json=False)):
+            with pytest.raises(UsageError, match="not what `mlstrata migrate` writes") as caught:
+                read(context)
+            assert str(file) in str(caught.value)
+    finally:
+        file.unlink()
+
+
+def test_what_is_not_up_is_told_as_that(context):
+    context.checkpoint.unlink(missing_ok=True)
+    with pytest.raises(UsageError, match="local is not up"):
+        exports(context)
