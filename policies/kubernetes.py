@@ -77,3 +77,13 @@ def units(graph: Value, inside: tuple[str, ...] = ()) -> Iterator[Value]:
     yield graph
     for child in listed(graph, "children"):
         yield from units(child, inside)
+
+
+def kept(predictor: Value) -> Value:
+    """Return how many copies an autoscaler keeps of a predictor at least, whatever it is made with; None without."""
+    found = [
+        dig(one, path)
+        for one in listed(predictor, "componentSpecs")
+        for path in ("hpaSpec.minReplicas", "kedaSpec.minReplicaCount")
+    ]
+    return next((one for one in found if one is not None), None)

@@ -10,6 +10,7 @@ import pulumi
 from components.database.args import Server
 from components.errors import PlanError
 from components.network.policies import Peer
+from components.storage.kubernetes import store_in
 from components.storage.objects import ObjectStore
 from environments import EnvironmentSpec, Workspace
 from environments.spec.storage import S3Storage
@@ -30,7 +31,7 @@ class Ground:
         context: The kubeconfig's context, or the cluster's name in its cloud.
         namespace: Of the platform, and prefix of the others.
         storage_class: Class of volumes; None: the cluster's default one.
-        store: The bucket; None: the cluster gets a store of its own.
+        store: The bucket; with nothing named, one in a store of the cluster's own.
         database: Postgres; None: one is made in the cluster.
         provider: Makes the one provider of it all.
         substrate: The cloud's; None: somebody's cluster.
@@ -39,7 +40,7 @@ class Ground:
     context: str
     namespace: str
     storage_class: str | None
-    store: ObjectStore | None
+    store: ObjectStore
     database: Server | None
     provider: Callable[[], pulumi.ProviderResource]
     substrate: SubstrateOutputs | None = None
@@ -56,21 +57,14 @@ def of(spec: EnvironmentSpec, workspace: Workspace) -> Ground:
     if isinstance(target, AwsTarget):
         return _aws(spec, spec.storage, outputs(spec, workspace))
     assert isinstance(target, KubernetesTarget)  # noqa: S101 - the caller chose by the target's kind
-    own = target.database
+    own, named = target.database, ObjectStore.of(spec.storage, spec.name, target.region)
     return Ground(
         context=target.context,
         namespace=target.namespace,
         storage_class=target.storage_class,
-        store=ObjectStore.of(spec.storage, spec.name, target.region) if spec.storage.endpoint else None,
+        store=named if named.endpoint else store_in(target.namespace, named.bucket),
         database=Server(own.host, DATABASE, (_network(own.network),), own.port) if own else None,
         provider=lambda: providers.kubernetes(target),
-    )
-
-
-def external_database(spec: EnvironmentSpec) -> bool:
-    """Return whether an environment's Postgres is not made in its cluster."""
-    return isinstance(spec.target, AwsTarget) or (
-        isinstance(spec.target, KubernetesTarget) and spec.target.database is not None
     )
 
 

@@ -18,7 +18,7 @@ from components.features.kubernetes import Features, FeaturesArgs
 from components.gateway.entrance import KEYS
 from components.gateway.kubernetes import CERTIFICATE, Gateway, GatewayArgs
 from components.governance.system import AISystem, AISystemArgs
-from components.gpu.args import GpuPoolsArgs
+from components.gpu.args import AwsNodes, GpuPoolsArgs
 from components.gpu.kubernetes import GpuPools
 from components.monitoring.kubernetes import Monitoring, MonitoringArgs
 from components.network.policies import pods
@@ -28,11 +28,13 @@ from components.platform.operators import OperatorSpace, OperatorSpaceArgs
 from components.platform.upstream import Upstream, UpstreamArgs
 from components.registry.kubernetes import NAME, Registry, RegistryArgs
 from components.secrets.kubernetes import Secrets, SecretsArgs
+from components.storage.kubernetes import Store, StoreArgs
 from components.upstream.bill import piece
 from components.upstream.lock import NAME as LOCK
 from components.upstream.lock import LockError, read
 from components.upstream.selection import Selection, mirror_of, select
 from environments import Capability, EnvironmentSpec, Workspace
+from environments.spec.storage import S3Storage
 from environments.stages import ENTRIES
 from stacks import ground
 from stacks.checks import asked
@@ -87,7 +89,6 @@ class _Kubernetes:
             for system in spec.systems
         }
         self.platform = Platform("platform", PlatformArgs(self.cluster, _facts(spec)), self.opts)
-        assert below.store is not None
         self.base = Base(spec, self.cluster, below.store, self.opts, self._upstream, ready=self.platform.ready)
         self.urls, self.store = self.base.urls, self.base.store
         self._alerts()
@@ -120,7 +121,7 @@ class _Kubernetes:
         wanted = self.selection[name]
         space = self._operators(wanted.namespace, "privileged" if wanted.privileged else "restricted")
         after = [*space.ready, *(one for needed in wanted.after for one in self._needed(needed))]
-        args = UpstreamArgs(self.cluster, wanted, values_of(name, self.spec.name), after)
+        args = UpstreamArgs(self.cluster, wanted, values_of(name, self.spec, self.ground.substrate), after)
         self.pieces[name] = Upstream(name, args, self.opts)
         return self.pieces[name]
 
@@ -164,10 +165,20 @@ class _Kubernetes:
         made = Database("database", DatabaseArgs(self.cluster, callers, operator.namespace, after=after), self.opts)
         return made.server, made.ready
 
+    def _stored(self) -> Sequence[pulumi.Resource]:
+        """Make a store of the cluster's own where there is no other; return what its clients wait for."""
+        if "seaweedfs" not in self.selection:
+            return ()
+        after = [*self.platform.ready, *self.base.watched]
+        assert isinstance(self.spec.storage, S3Storage)  # noqa: S101 - the file's own check refuses another
+        args = StoreArgs(self.cluster, self.store.bucket, self.spec.storage.versioning, after=after)
+        return Store("storage", args, self.opts).ready
+
     def _registry(self) -> None:
         if Capability.REGISTRY not in self.spec.capabilities:
             return
         database, made = self._database()
+        made = [*made, *self._stored()]
         after = [*self.platform.ready, *self.base.watched, *made]
         registry = Registry("registry", RegistryArgs(self.cluster, self.store, database, after), self.opts)
         self.base.registered, self.urls["mlflow"] = registry.ready, registry.uri
@@ -209,7 +220,19 @@ class _Kubernetes:
             return
         exporter, _ = self._upstream("dcgm-exporter"), self._upstream("nvidia-device-plugin")
         after = [*self.platform.ready, *exporter.ready, *self.base.watched]
-        args = GpuPoolsArgs(self.cluster, self.spec.gpu_pools, exporter.piece.namespace, after=after)
+        nodes = None
+        if (below := self.ground.substrate) is not None:
+            after += self._upstream("karpenter").ready
+            made = below.nodes
+            nodes = AwsNodes(below.cluster.name, made.role, made.image, made.subnets, made.security_groups)
+        args = GpuPoolsArgs(
+            self.cluster,
+            self.spec.gpu_pools,
+            exporter.piece.namespace,
+            nodes=nodes,
+            kept=below.nodes.groups if below else (),
+            after=after,
+        )
         GpuPools("gpu", args, self.opts)
 
     def _admission(self) -> None:
@@ -224,7 +247,8 @@ class _Kubernetes:
         after = [*self._upstream("external-secrets").ready, *self.platform.ready, *spaces]
         # The public keys of tokens are no secret, and no Secret either.
         references = [one for one in self.cluster.needed if one.name != KEYS]
-        Secrets("secrets", SecretsArgs(self.cluster, references, after), self.opts)
+        region = self.ground.substrate.region if self.ground.substrate else ""
+        Secrets("secrets", SecretsArgs(self.cluster, references, region, after), self.opts)
 
 
 def _facts(spec: EnvironmentSpec) -> Mapping[str, object]:

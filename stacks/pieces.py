@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from components.gpu.kubernetes import VALUES as GPU_VALUES
+from components.gpu.sharing import plugin_values
 from components.monitoring.kubernetes import VALUES
 from components.upstream.bill import BILL
 from components.upstream.mirror import Mirror, reference
 from components.upstream.selection import Selection
 from components.workload.images import RUNTIME
+from environments import EnvironmentSpec
+from stacks.substrate import SubstrateOutputs
 
 GRAFANA_ADMIN = "grafana-admin"
 MONITORING = "kube-prometheus-stack"
@@ -50,19 +53,32 @@ VALUES_OF: dict[str, dict[str, Any]] = {
 """Values of the charts, by piece."""
 
 
-def values_of(piece: str, environment: str) -> dict[str, Any]:
+def values_of(piece: str, spec: EnvironmentSpec, substrate: SubstrateOutputs | None) -> dict[str, Any]:
     """Return the values of a piece's chart.
 
     Args:
         piece: Its name in the bill of materials.
-        environment: The environment: its Prometheus takes what carries its label, so the chart's own monitors need it.
+        spec: The environment: its Prometheus takes what carries its label, so the chart's own monitors need it.
+        substrate: Its cloud's; None: somebody's cluster.
     """
     values = VALUES_OF.get(piece, {})
-    if piece != MONITORING:
-        return values
-    label = {"mlstrata.io/environment": environment}
-    monitor = {"prometheus": {"monitor": {"additionalLabels": label}}}
-    return {**values, "commonLabels": label, "kube-state-metrics": monitor, "prometheus-node-exporter": monitor}
+    match piece:
+        case "kube-prometheus-stack":
+            label = {"mlstrata.io/environment": spec.name}
+            monitor = {"prometheus": {"monitor": {"additionalLabels": label}}}
+            return {**values, "commonLabels": label, "kube-state-metrics": monitor, "prometheus-node-exporter": monitor}
+        case "nvidia-device-plugin":
+            return {**values, **plugin_values(spec.gpu_pools)}
+        case "karpenter" if substrate:
+            settings = {"clusterName": substrate.cluster.name, "interruptionQueue": substrate.karpenter.queue}
+            return {**values, "settings": settings, "serviceAccount": _account(substrate.karpenter.role)}
+        case "external-secrets" if substrate:
+            return {**values, "serviceAccount": _account(substrate.secrets_role)}
+    return values
+
+
+def _account(role: str) -> dict[str, Any]:
+    return {"annotations": {"eks.amazonaws.com/role-arn": role}}
 
 
 def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | None) -> dict[str, str]:
@@ -71,6 +87,7 @@ def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | No
     found = {"runtime": str(mirror.image(str(own)) if mirror else own)}
     wanted = {
         "postgres": ("postgres", "postgresql"),
+        "seaweedfs": ("seaweedfs", "seaweedfs"),
         "envoy": ("envoy-gateway", "envoy"),
         "prometheus": (MONITORING, "prometheus/prometheus"),
         "alertmanager": (MONITORING, "prometheus/alertmanager"),

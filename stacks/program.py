@@ -36,7 +36,7 @@ def plan(spec: EnvironmentSpec, workspace: Workspace) -> dict[str, object]:
     """
     if found := problems(spec):
         raise PlanError(found)
-    if spec.target.kind == "kubernetes":
+    if spec.target.kind != "local":
         from stacks import kubernetes  # the classes of its objects take a while to import
 
         exported = kubernetes.build(spec, workspace).exported()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -37,6 +37,25 @@ class NodeClass:
 
 
 @dataclass(frozen=True)
+class AwsNodes:
+    """What nodes are made from on AWS.
+
+    Attributes:
+        cluster: The cluster's name.
+        role: Name of the role that they have.
+        image: Alias of their image with its version.
+        subnets: Ids of the subnets that they are made in.
+        security_groups: Ids of the security groups that they are in.
+    """
+
+    cluster: str
+    role: str
+    image: str
+    subnets: Sequence[str]
+    security_groups: Sequence[str]
+
+
+@dataclass(frozen=True)
 class GpuPoolsArgs:
     """Arguments of `GpuPools`.
 
@@ -45,6 +64,8 @@ class GpuPoolsArgs:
         pools: The pools of the environment's file.
         namespace: Where the exporter of their accelerators' metrics runs.
         node_class: What their nodes are made from.
+        nodes: Makes that on AWS, one for each pool; None: it is there already.
+        kept: Pools whose smallest number of nodes something else keeps, beside those that come and go.
         after: What must be there before them.
     """
 
@@ -52,6 +73,8 @@ class GpuPoolsArgs:
     pools: Sequence[GpuPoolSpec]
     namespace: str
     node_class: NodeClass = NodeClass()
+    nodes: AwsNodes | None = None
+    kept: Collection[str] = ()
     after: Sequence[pulumi.Resource] = ()
 
 

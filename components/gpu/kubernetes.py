@@ -9,6 +9,8 @@ import pulumi
 
 from components.cluster import ClusterComponent
 from components.gpu.args import ACCELERATOR, GPU, POOL, TOLERATIONS, GpuPoolsArgs
+from components.gpu.nodes import node_class
+from components.gpu.sharing import PLUGIN_CONFIG, config_of
 from environments.spec.teams import GpuPoolSpec
 
 _SECOND = timedelta(seconds=1)
@@ -38,7 +40,13 @@ class GpuPools(ClusterComponent):
         super().__init__("gpu", name, args.cluster, opts)
         self.args = args
         for pool in args.pools:
-            self.add(pool.name, self._pool(pool), after=args.after)
+            after = list(args.after)
+            if args.nodes is not None:
+                after.append(
+                    self.add(f"{pool.name}-nodes", node_class(args.nodes, self._class(pool), pool), after=after)
+                )
+            if self._most(pool):
+                self.add(pool.name, self._pool(pool), after=after)
         metadata = {"name": f"{self.cluster.namespace}-dcgm", "namespace": args.namespace}
         selector = {"matchLabels": {"app.kubernetes.io/name": "dcgm-exporter"}}
         spec = {"endpoints": [{"port": "metrics", "interval": "30s"}], "selector": selector}
@@ -51,8 +59,18 @@ class GpuPools(ClusterComponent):
         self.add("monitor", monitor, after=args.after)
         self.register_outputs({})
 
+    def _class(self, pool: GpuPoolSpec) -> str:
+        """Return the name of what a pool's nodes are made from."""
+        return self.args.node_class.name if self.args.nodes is None else f"{self.cluster.namespace}-{pool.name}"
+
+    def _most(self, pool: GpuPoolSpec) -> int:
+        """Return how many nodes of a pool come and go at most."""
+        return pool.nodes.max - (pool.nodes.min if pool.name in self.args.kept else 0)
+
     def _pool(self, pool: GpuPoolSpec) -> dict[str, Any]:
         reference, labels = self.args.node_class, {POOL: pool.name, ACCELERATOR: pool.accelerator.value}
+        if pool.sharing is not None:
+            labels |= {PLUGIN_CONFIG: config_of(pool)}
         capacity = ["spot", "on-demand"] if pool.spot else ["on-demand"]
         requirements: list[dict[str, Any]] = [
             {"key": "karpenter.sh/capacity-type", "operator": "In", "values": capacity},
@@ -68,7 +86,7 @@ class GpuPools(ClusterComponent):
         template = {
             "metadata": {"labels": labels},
             "spec": {
-                "nodeClassRef": {"group": reference.group, "kind": reference.kind, "name": reference.name},
+                "nodeClassRef": {"group": reference.group, "kind": reference.kind, "name": self._class(pool)},
                 "requirements": requirements,
                 "taints": [
                     {"key": GPU, "value": "present", "effect": "NoSchedule"},
@@ -84,7 +102,7 @@ class GpuPools(ClusterComponent):
             "metadata": {"name": f"{self.cluster.namespace}-{pool.name}"},
             "spec": {
                 "template": template,
-                "limits": {GPU: str(pool.nodes.max * pool.gpus_per_node)},
+                "limits": {GPU: str(self._most(pool) * pool.gpus_offered)},
                 "disruption": {
                     # Only what is empty goes: consolidating would end a training to save some minutes of a node.
                     "consolidationPolicy": "WhenEmpty",

@@ -210,8 +210,9 @@ class Monitoring(ClusterComponent):
         }
 
 
-SCRAPED = (5000, 6000, 8000, 8080, 9187, 9400, 19001)
-"""Ports with metrics: the registry, serving, Seldon's executor, operators, Postgres, DCGM, Envoy."""
+SCRAPED = (5000, 6000, 8000, 8080, 8090, 9187, 9327, 9400, 19001)
+"""Ports with metrics: the registry, serving, Seldon's executor, operators, the catalog, Postgres, the object
+store, DCGM, Envoy."""
 
 
 @dataclass(frozen=True)

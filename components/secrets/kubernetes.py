@@ -20,11 +20,13 @@ class SecretsArgs:
     Attributes:
         cluster: Where.
         references: What is read.
+        region: Region of the AWS account whose secrets they are; empty: the organisation has made a store of its own.
         after: What must be there before it: External Secrets, the namespaces.
     """
 
     cluster: Cluster
     references: Sequence[SecretReference]
+    region: str = ""
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -33,6 +35,17 @@ class Secrets(ClusterComponent):
 
     def __init__(self, name: str, args: SecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("secrets", name, args.cluster, opts)
+        after = list(args.after)
+        if args.region:
+            # Whoever External Secrets runs as says who it is: no keys.
+            aws = {"provider": {"aws": {"service": "SecretsManager", "region": args.region}}}
+            made = {
+                "apiVersion": "external-secrets.io/v1",
+                "kind": "ClusterSecretStore",
+                "metadata": {"name": STORE},
+                "spec": aws,
+            }
+            after.append(self.add("store", made, after=args.after))
         keys: dict[tuple[str, str], set[str]] = {}
         for one in args.references:
             keys.setdefault((one.namespace, one.name), set()).update(one.keys)
@@ -50,5 +63,5 @@ class Secrets(ClusterComponent):
                 "metadata": {"name": secret, "namespace": namespace},
                 "spec": spec,
             }
-            self.add(f"{namespace}-{secret}", manifest, after=args.after)
+            self.add(f"{namespace}-{secret}", manifest, after=after)
         self.register_outputs({})

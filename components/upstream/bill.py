@@ -95,6 +95,17 @@ BILL: tuple[Piece, ...] = (
         after=("cloudnative-pg",),
     ),
     Piece(
+        name="seaweedfs",
+        version="4.34",
+        licence=_APACHE,
+        sources=(),  # typed objects of our own, where the organisation has no object store
+        images=(Image("ghcr.io/chrislusf/seaweedfs", "4.34"),),
+        namespace="mlstrata",
+        scope=Scope.NAMESPACE,
+        capabilities=frozenset({_C.REGISTRY}),
+        targets=frozenset({"kubernetes"}),
+    ),
+    Piece(
         name="mlflow",
         version="3.17.2",
         licence=_APACHE,
@@ -296,7 +307,7 @@ BILL: tuple[Piece, ...] = (
                 "sha256:723130949e4cab989461ff07d1be4cd781d63515432494641b33c235f300ae23",
             ),
         ),
-        namespace="kube-system",
+        namespace="karpenter",
         capabilities=frozenset({_C.GPU_POOLS}),
         targets=frozenset({"aws"}),
     ),

@@ -9,6 +9,7 @@ from components.upstream.bill import AGPL, BILL, BUSL, PIECES
 from components.upstream.mirror import Mirror, reference
 from components.upstream.piece import Change, Image, Piece
 from environments import Capability, EnvironmentSpec
+from environments.spec.storage import S3Storage
 
 # Terms that forbid some use of the unchanged software: a file must say that somebody agreed to them.
 NON_FREE: Mapping[str, str] = {
@@ -116,7 +117,10 @@ def _chosen(spec: EnvironmentSpec, wanted: frozenset[Capability], problems: list
         if name not in PIECES
     ]
     chosen = []
+    brought = _brought(spec)
     for one in BILL:
+        if one.name in brought:
+            continue
         if spec.target.kind not in one.targets or not (one.capabilities & wanted or one.name in pins):
             continue
         at, pin = pins.get(one.name, (0, None))
@@ -128,6 +132,17 @@ def _chosen(spec: EnvironmentSpec, wanted: frozenset[Capability], problems: list
         except ValueError as error:
             problems.append(f"upstream[{at}].version: got '{pin.version}', but {error} (upstream[{at}].chart)")
     return chosen
+
+
+def _brought(spec: EnvironmentSpec) -> frozenset[str]:
+    """Return the pieces in whose place the organisation or the cloud brings its own."""
+    target = spec.target
+    found = set()
+    if target.kind == "aws" or (target.kind == "kubernetes" and target.database is not None):
+        found.add("cloudnative-pg")
+    if not isinstance(spec.storage, S3Storage) or spec.storage.endpoint:
+        found.add("seaweedfs")
+    return frozenset(found)
 
 
 def _refused(spec: EnvironmentSpec, piece: Piece) -> str | None:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from environments.spec.base import Problem, Spec, immutable, refuse
 from environments.spec.quantities import Count, Duration, parse_duration
-from environments.spec.text import Email, Flag, Name, Unique, Whole, Word
+from environments.spec.text import Email, Flag, MigProfile, Name, Unique, Whole, Word
 
 
 class Accelerator(StrEnum):
@@ -59,6 +59,28 @@ class Nodes(Spec):
         return self
 
 
+class SharingSpec(Spec):
+    """How one GPU serves several pods; one of the two."""
+
+    time_slices: Annotated[Whole, Field(ge=2, le=48)] | None = Field(
+        default=None, description="Pods that take turns on a GPU, with no walls between their memory; none: no turns."
+    )
+    mig: MigProfile | None = Field(
+        default=None,
+        description="Profile of the parts that each GPU is cut into, such as 1g.10gb, with walls between them; A100, "
+        "H100 and H200 only; none: it stays whole.",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> SharingSpec:
+        given = (self.time_slices is None) + (self.mig is None)
+        fix = "give time_slices or mig"
+        refuse(
+            [] if given == 1 else [Problem((), "got both of time_slices and mig" if not given else "got neither", fix)]
+        )
+        return self
+
+
 class GpuPoolSpec(Spec):
     """Nodes of one kind of GPU that come and go with the work."""
 
@@ -81,6 +103,34 @@ class GpuPoolSpec(Spec):
         default=parse_duration("10m"),
         description="An unused node is given back after this time; 10m, longer than the pause between two steps.",
     )
+    sharing: SharingSpec | None = Field(
+        default=None,
+        description="Let several pods share a GPU; none: each has its own, so that no job slows another.",
+        json_schema_extra=immutable("add a second pool that shares, move the work there, then remove this one"),
+    )
     teams: Annotated[tuple[Name, ...], Unique] = Field(
         default=(), description="Teams that may use the pool; none named: all of them."
     )
+
+    @property
+    def gpus_offered(self) -> int:
+        """Return how many GPUs pods may ask a node for: with sharing more than it has."""
+        each = self.sharing.time_slices or parts_of(self.sharing.mig or "") if self.sharing else 1
+        return self.gpus_per_node * each
+
+    @model_validator(mode="after")
+    def _can_be_cut(self) -> GpuPoolSpec:
+        cut = self.sharing is not None and self.sharing.mig is not None
+        what = f"got a profile, but {self.accelerator} cannot be cut; allowed {', '.join(sorted(_CUT))}"
+        refuse([Problem(("sharing", "mig"), what, "use time_slices")] if cut and self.accelerator not in _CUT else [])
+        return self
+
+
+_CUT = frozenset({Accelerator.A100, Accelerator.H100, Accelerator.H200})
+_SLICES = 7
+"""Parts of compute that a GPU which can be cut has; a profile's first figure says how many of them it takes."""
+
+
+def parts_of(profile: str) -> int:
+    """Return how many parts of a profile a GPU is cut into."""
+    return _SLICES // int(profile[0]) if profile else 1

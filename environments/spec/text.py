@@ -117,6 +117,7 @@ Site = Annotated[str, *_matching(r"https?://[^\s/@?#]+(?:/[^\s@?#]+)?", "an http
 Version = Annotated[
     str, *_matching(r"v?[0-9]+(?:\.[0-9]+){0,3}(?:[-+][0-9A-Za-z.-]+)?", "a version such as 1.17.1 or v1.9.0", 64)
 ]
+MigProfile = Annotated[str, *_matching(r"[1-7]g\.[0-9]{1,3}gb", "a profile such as 1g.10gb or 3g.40gb", 9)]
 Licence = Annotated[str, *_matching(r"[A-Za-z0-9][A-Za-z0-9.+-]*", "an SPDX identifier such as Apache-2.0", 64)]
 Column = Annotated[
     str, *_matching(r"[^\x00-\x1f\x7f\s](?:[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s])?", "a column's name", 128)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from policies.facts import Environment
 from policies.graph import Resource
-from policies.kubernetes import GPU, KSERVE, LONG_RUNNING, SELDON, WORKLOADS, gpus, pods, units
+from policies.kubernetes import GPU, KSERVE, LONG_RUNNING, SELDON, WORKLOADS, gpus, kept, pods, units
 from policies.remedies.stores import labelled
 from policies.remedy import Options, Remedy, changed
 from policies.serving import SERVING_TYPES, is_serving
@@ -63,7 +63,12 @@ def _copies(serving: Resource, _: Options) -> Mapping[str, Value]:
     if not serving.type.startswith(SELDON):
         return changed(inputs, "spec.replicas", FEWEST) if common < FEWEST else inputs
     for at, predictor in enumerate(serving.all("spec.predictors")):
-        if not dig(predictor, "shadow") and int(dig(predictor, "replicas", common)) < FEWEST:
+        # An autoscaler's bounds are a person's to raise: they say what the load may cost.
+        if (
+            not dig(predictor, "shadow")
+            and kept(predictor) is None
+            and int(dig(predictor, "replicas", common)) < FEWEST
+        ):
             inputs = changed(inputs, f"spec.predictors.{at}.replicas", FEWEST)
     return inputs
 

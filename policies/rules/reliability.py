@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from environments import Capability
 from policies.graph import Resource, System
-from policies.kubernetes import LONG_RUNNING, SELDON, pods
+from policies.kubernetes import LONG_RUNNING, SELDON, kept, pods
 from policies.remedies.cluster import COPIES
 from policies.remedies.stores import BACKED_UP
 from policies.rule import (
@@ -40,7 +40,7 @@ def _copies(system: System, context: Context) -> Verdicts:
         counts = [int(resource.get("spec.replicas", 1))]
         if resource.type.startswith(SELDON):
             counts = [
-                int(dig(predictor, "replicas", counts[0]))
+                int(kept(predictor) or dig(predictor, "replicas", counts[0]))
                 for predictor in resource.all("spec.predictors")
                 if not dig(predictor, "shadow")
             ]
@@ -123,6 +123,17 @@ RULES = (
                     {"spec": {"predictors": [{"replicas": 2}, {"replicas": 1, "shadow": True}]}},
                     parent=LIMITED,
                 ),
+                companions=("*",),
+            ),
+            passes(
+                "an autoscaler that keeps two",
+                cut("mortgage", f"{_PREDICTOR}.replicas"),
+                put("mortgage", f"{_PREDICTOR}.componentSpecs", [{"hpaSpec": {"minReplicas": 2, "maxReplicas": 4}}]),
+                companions=("*",),
+            ),
+            violates(
+                "an autoscaler that keeps one",
+                put("mortgage", f"{_PREDICTOR}.componentSpecs", [{"kedaSpec": {"minReplicaCount": 1}}]),
                 companions=("*",),
             ),
             spares("no production", facts(name="dev"), put("tickets", "spec.replicas", 1)),

@@ -61,6 +61,8 @@ def _open_secrets(context: Context) -> Verdicts:
 def _found(resource: Resource) -> Iterator[str]:
     """Yield where a resource holds a secret; values themselves are never shown."""
     for path, value in leaves(resource.inputs):
+        if resource.kind == "ExternalSecret" and path.endswith(".secretKey"):
+            continue  # the name of a key in the secret that is made
         if isinstance(value, str) and (TOKENS.search(value) or (_secret_name(path) and _plain(value))):
             yield path
     if resource.kind == "Secret" and resource.type.startswith("kubernetes:core/v1"):
@@ -126,6 +128,14 @@ RULES = (
             passes("a variable with an ordinary name", put("recorder", _ENV, [{"name": "LEVEL", "value": "debug"}])),
             passes("a map of data", having(_CONFIG, "config", {"data": {"config.json": "{}"}})),
             passes("a declaration's own words", put(HIGH_RISK, "token", "word")),
+            passes(
+                "which keys come from outside",
+                having(
+                    "kubernetes:external-secrets.io/v1:ExternalSecret",
+                    "outside",
+                    {"spec": {"data": [{"secretKey": "password", "remoteRef": {"key": "db", "property": "password"}}]}},
+                ),
+            ),
             passes("none"),
             passes("one that is kept secret", put("metadata", "password", SECRET)),
             passes("one that is not there yet", put("metadata", "password", UNKNOWN)),

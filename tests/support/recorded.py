@@ -142,8 +142,8 @@ def made(resource: Registered) -> Mapping[str, Any]:
     return {"state": "running", "started": "1.0", "took": {}}
 
 
-def record(program: Callable[[], None], *, stack: str = "local", respond: Respond = made) -> Graph:
-    """Run a program and return what it registered."""
+def record(program: Callable[[], None], *, stack: str = "local", respond: Respond = made, dry_run: bool = False) -> Graph:
+    """Run a program and return what it registered; `dry_run`: as a plan does."""
     monitor = _Monitor(respond)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -155,7 +155,7 @@ def record(program: Callable[[], None], *, stack: str = "local", respond: Respon
             engine=mocks.MockEngine(None),
             project="mlstrata",
             stack=stack,
-            dry_run=False,
+            dry_run=dry_run,
             callbacks=None,
         )
     )

@@ -154,17 +154,6 @@ def test_a_batch_system_with_nothing_to_score_is_refused_by_name():
     assert any("nightly: serving.input: names no dataset to score" in text for text in problems(spec))
 
 
-@pytest.mark.parametrize("name", ["prod"])
-def test_other_targets_are_refused_entirely(name, workspace):
-    path = ROOT / f"environments/{name}.yaml"
-
-    def program() -> None:
-        with pytest.raises(PlanError, match=r"target\.kind: nothing is built for 'aws' yet"):
-            plan(load(path), workspace)
-
-    assert record(program, stack=name).resources == []
-
-
 def test_a_prohibited_practice_is_refused_before_anything_is_registered(tmp_path, monkeypatch):
     (tmp_path / "environments").mkdir()
     text = LOCAL.read_text().replace("tier: high", "tier: unacceptable")

@@ -38,7 +38,19 @@ def test_moving_up_only_adds(stage: Stage):
 def test_a_capability_that_is_not_used_brings_nothing():
     assert "kuberay" in names()
     used = select(spec(), frozenset({Capability.REGISTRY}))
-    assert {one.piece.name for one in used.taken} == {"cloudnative-pg", "postgres", "mlflow"}
+    assert {one.piece.name for one in used.taken} == {"cloudnative-pg", "postgres", "seaweedfs", "mlflow"}
+
+
+def test_what_the_organisation_brings_is_not_installed_beside_it():
+    aws = {"kind": "aws", "region": "eu-central-1", "account": "123456789012"}
+    own = {"kind": "s3", "endpoint": "https://objects.example.com"}
+    assert "seaweedfs" in names()
+    assert "seaweedfs" not in names(storage=own)
+    target = {"kind": "kubernetes", "context": "ml", "database": {"host": "db.example.com"}}
+    assert "cloudnative-pg" in names()
+    assert "cloudnative-pg" not in names(target=target)
+    assert "postgres" in names(target=target), "its tools make the backups"
+    assert not {"cloudnative-pg", "seaweedfs"} & names(target=aws)
 
 
 def test_targets_differ():
@@ -127,4 +139,5 @@ def test_every_piece_can_be_taken():
     aws = {"kind": "aws", "region": "eu-central-1", "account": "123456789012"}
     on = {"on": ["secrets"]}
     everything = names(stage="mature", target=aws, gpu_pools=pool, capabilities=on, upstream=[{"name": "keda"}])
-    assert everything == {one.name for one in BILL}
+    # What a cloud brings itself is made on a cluster that brings nothing.
+    assert everything | names() == {one.name for one in BILL}
