@@ -39,9 +39,8 @@ def annex_iv(evidence: Evidence) -> Document:
         sections.append(Section(title, tuple(blocks)))
     day = evidence.day.isoformat() if evidence.day else "no dated fact"
     where = f"{plain(evidence.name)} in {plain(evidence.environment)} ({evidence.target}), as of {day}"
-    front = [Text(NOTICE), _completeness(sections)]
-    if evidence.unreadable:
-        front.append(table(("not readable when this was drafted",), [[one] for one in evidence.unreadable]))
+    front: list[Block] = [Text(NOTICE), _completeness(sections)]
+    front += [Needed(one, human=False) for one in evidence.unreadable]
     title = f"Technical documentation (AI Act, Annex IV): {plain(evidence.name)}"
     return Document("technical-documentation", title, where, (Section("Completeness", tuple(front)), *sections))
 
@@ -163,7 +162,7 @@ def _document(evidence: Evidence, name: str, what: str) -> Iterator[Block]:
     if found is None:
         yield Needed(f"{what}: name it at `documents.{name}`")
     elif found.exists is False:
-        yield Needed(f"{what}: {plain(found.path)} does not exist")
+        yield Needed(f"{what}: {plain(found.path)} does not exist", human=False)
     else:
         state = f"reviewed {found.reviewed}" if found.reviewed else "with no day of review"
         known = f"sha256 {found.sha256}" if found.sha256 else "an address, not fetched"

@@ -56,7 +56,7 @@ def registration(evidence: Evidence) -> dict[str, object]:
         "system": evidence.name,
         "environment": evidence.environment,
         "as_of": evidence.day.isoformat() if evidence.day else None,
-        "complete": not missing,
+        "complete": not missing or _path(evidence, "registration") is not None,
         "missing": missing,
         "fields": fields,
     }
@@ -69,7 +69,12 @@ def registration_document(evidence: Evidence) -> Document:
     fields = entry["fields"]
     assert isinstance(fields, dict)  # noqa: S101 - made three lines above
     rows = [(name, value) for name, value in fields.items() if value is not None]
-    needs = tuple(Needed(f"{name}: {asked[name]}") for name, value in fields.items() if value is None)
+    needs = tuple(
+        need
+        for name, value in fields.items()
+        if value is None
+        for need in _needed(evidence, "registration", f"{name}: {asked[name]}")
+    )
     title = f"Registration (AI Act, Annex VIII, section {entry['section']}): {plain(evidence.name)}"
     known = table(("field", "value"), rows)
     return Document("registration", title, _where(evidence), (Section("Entry", (known, *needs)),))
@@ -88,7 +93,7 @@ def fria(evidence: Evidence) -> Document:
     )
     found = evidence.document("fria")
     note = (Text(f"The system names its own: {plain(found.path)}"),) if found else ()
-    sections = tuple(Section(title, (*known, Needed(what))) for title, what, known in asked)
+    sections = tuple(Section(title, (*known, *_needed(evidence, "fria", what))) for title, what, known in asked)
     title = f"Fundamental rights impact assessment (AI Act, Art. 27), template: {plain(evidence.name)}"
     return Document("fria", title, _where(evidence), (Section("About", (*note, *_facts(evidence, "risk"))), *sections))
 
@@ -98,13 +103,17 @@ def instructions(evidence: Evidence) -> Document:
     metrics: tuple[Block, ...] = (Needed("measured metrics", human=False),)
     if evidence.version and evidence.version.metrics:
         metrics = (table(("metric", "measured"), sorted(evidence.version.metrics.items())), *figures(evidence))
+    own = "instructions"
     sections = (
-        Section("1. Provider", (Needed("identity and contact of the provider"),)),
+        Section("1. Provider", _needed(evidence, own, "identity and contact of the provider")),
         Section("2. Purpose and limits", (*_facts(evidence, "purpose", "constraints", "serving.limits"),)),
         Section("3. Accuracy and fairness", (*_facts(evidence, "kpis", "monitor.fairness"), *metrics)),
         Section("4. Input data", (*_facts(evidence, "monitor.range", "model.exclude"),)),
-        Section("5. Foreseeable misuse", (Needed("known circumstances that may lead to risks"),)),
-        Section("6. Human oversight", (*_facts(evidence, "oversight"), Needed("how a person interprets the output"))),
+        Section("5. Foreseeable misuse", _needed(evidence, own, "known circumstances that may lead to risks")),
+        Section(
+            "6. Human oversight",
+            (*_facts(evidence, "oversight"), *_needed(evidence, own, "how a person interprets the output")),
+        ),
         Section("7. Resources and maintenance", (*_facts(evidence, "serving.resources", "serving.sla"),)),
         Section("8. Logs", (table(("kept", "days"), sorted(evidence.retention.items())),)),
     )
@@ -114,6 +123,12 @@ def instructions(evidence: Evidence) -> Document:
 
 def _facts(evidence: Evidence, *paths: str) -> tuple[Block, ...]:
     return (table(("declared", "value"), [(path, evidence.get(path)) for path in paths]),)
+
+
+def _needed(evidence: Evidence, document: str, what: str) -> tuple[Block, ...]:
+    """Return what a person must write, or where the system's own document has it."""
+    path = _path(evidence, document)
+    return (Needed(what),) if path is None else (Text(f"{what}: see {plain(path)}"),)
 
 
 def _path(evidence: Evidence, name: str) -> str | None:

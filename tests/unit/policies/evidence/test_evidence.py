@@ -1,0 +1,206 @@
+"""The dossier's documents: reproducible, escaped, valid, and never complete by claim."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pypdf import PdfReader
+
+from policies.evidence import Decision, DocumentFile, Evidence, ModelVersion, Package, Part, write
+from policies.evidence.annex_iv import TITLES, annex_iv
+from policies.evidence.bom import bill
+from policies.evidence.templates import registration
+from policies.live import GateOutcome
+
+WHEN = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+PATHS = (
+    "risk_register fria instructions technical_file conformity declaration registration monitoring_plan "
+    "incident_runbook dpia"
+)
+
+
+def known(**changes: object) -> Evidence:
+    """One system with a released version and one decision."""
+    system = {
+        "name": "mortgage",
+        "purpose": "Order applications.",
+        "risk": {"tier": "high", "annex_iii": "5b", "role": "deployer"},
+        "kpis": [{"metric": "auc", "at_least": 0.75}],
+        "data": [{"name": "hmda", "classification": "personal", "special_categories": ["ethnic_origin"]}],
+        "model": {"modality": "tabular", "task": "classification", "target": "deny", "protected": ["afam"]},
+        "monitor": {"fairness": {"metric": "demographic_parity", "at_most": 0.15}},
+    }
+    version = ModelVersion(
+        "3", True, WHEN, "run", "pipeline", "c0ffee", "sha256:1", signature="inputs: double",
+        metrics={"auc": 0.82, "auc_low": 0.78, "auc_high": 0.86, "parity_gap_afam": 0.11},
+        gates=(GateOutcome("kpis", passed=True, detail="auc 0.82"),),
+    )  # fmt: skip
+    decision = Decision(1, WHEN, "ana", "release", "", "3", "better", "done", "ab" * 32)
+    base = Evidence(
+        "local", "local", "foundation", "a@example.com", system, version=version, decisions=(decision,),
+        parts=(Part("kubernetes:apps/v1:Deployment", "mortgage", "serving", own=True),),
+        packages=(Package("skops", "0.13"),), log_whole=True,
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def complete() -> Evidence:
+    """The same, with every document that a person writes."""
+    documents = tuple(
+        DocumentFile(name, f"docs/{name}.md", True, date(2026, 11, 1), frozenset(range(1, 10)), "cd" * 32)
+        for name in PATHS.split()
+    )
+    return known(documents=documents)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(one.relative_to(folder)): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file()}
+
+
+def text_of(pdf: bytes) -> str:
+    return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+
+
+def test_the_manifest_has_the_hash_of_every_other_file(tmp_path: Path):
+    write(known(), tmp_path)
+    found = files(tmp_path)
+    lines = found.pop("MANIFEST.sha256").decode().splitlines()
+    assert lines == [f"{hashlib.sha256(found[name]).hexdigest()}  {name}" for name in sorted(found)]
+    assert {"plots/metrics.svg", "plots/fairness.svg", "ml-bom.cdx.json", "registration.json"} <= set(found)
+
+
+def test_another_process_with_another_hash_seed_writes_the_same_bytes(tmp_path: Path):
+    """Sets change their order by the seed; nothing of that may show."""
+    code = (
+        "import importlib.util, pathlib, sys\n"
+        f"spec = importlib.util.spec_from_file_location('made', {__file__!r})\n"
+        "made = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(made)\n"
+        "made.write(made.complete(), pathlib.Path(sys.argv[1]))\n"
+    )
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo" if seed == "2" else "UTC"}
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / seed)], check=True, env=environment)
+    assert files(tmp_path / "1") == files(tmp_path / "2")
+
+
+def test_nine_sections_and_each_says_what_is_missing():
+    document = annex_iv(known(version=None, decisions=None, parts=None))
+    assert [one.title for one in document.sections] == ["Completeness", *TITLES]
+    assert document.shown_title.startswith("DRAFT - incomplete")
+    lacking = {one.title[0]: [need.what for need in one.missing] for one in document.sections[1:]}
+    assert all(lacking.values())
+    assert "a registered model version" in lacking["1"]
+    assert "the audit log" in lacking["6"]
+    assert "the planned resources" in lacking["3"]
+
+
+def test_it_is_complete_only_with_every_document_and_every_fact(tmp_path: Path):
+    assert write(complete(), tmp_path).missing == {}
+    assert b"DRAFT" not in (tmp_path / "technical-documentation.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": None},
+        {"decisions": None},
+        {"log_whole": False},
+        {"parts": None},
+        {"unreadable": ("the registry: down",)},
+        {"version": ModelVersion("3", metrics={"auc": 0.8}, signature="x")},
+        {"version": ModelVersion("3", metrics={"auc": 0.8}, gates=())},
+    ],
+    ids=["version", "log", "chain", "plan", "unreadable", "gates", "signature"],
+)
+def test_a_missing_fact_is_not_made_good_by_a_document(change: dict[str, object]):
+    assert not annex_iv(replace(complete(), **change)).complete
+
+
+@pytest.mark.parametrize("name", PATHS.replace("dpia", "").split())
+def test_a_named_document_that_does_not_exist_leaves_it_incomplete(name: str, tmp_path: Path):
+    full = complete()
+    gone = tuple(
+        replace(one, exists=False, sections=frozenset()) if one.name == name else one for one in full.documents
+    )
+    assert not write(replace(full, documents=gone), tmp_path).complete
+
+
+def test_the_pdf_has_title_language_and_text():
+    with TemporaryDirectory() as folder:
+        write(known(), Path(folder))
+        pdf = (Path(folder) / "technical-documentation.pdf").read_bytes()
+    reader = PdfReader(io.BytesIO(pdf))
+    assert reader.metadata is not None
+    assert reader.metadata.title == "DRAFT - incomplete: Technical documentation (AI Act, Annex IV): mortgage"
+    assert reader.trailer["/Root"]["/Lang"] == "en"
+    text = text_of(pdf)
+    for part in (*TITLES, "0.82", "c0ffee", "human input required"):
+        assert part in text
+
+
+def test_the_bill_of_materials_is_valid_and_says_what_is_known():
+    found = bill(known())
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(found)) is None
+    model = found["metadata"]["component"]
+    assert (model["type"], model["version"]) == ("machine-learning-model", "3")
+    auc = model["modelCard"]["quantitativeAnalysis"]["performanceMetrics"][0]
+    assert auc == {"type": "auc", "value": "0.82", "confidenceInterval": {"lowerBound": "0.78", "upperBound": "0.86"}}
+    assert [one["name"] for one in found["components"]] == ["hmda", "skops"]
+    assert found["serialNumber"] != bill(known(packages=(Package("skops", "0.14"),)))["serialNumber"]
+
+
+@pytest.mark.parametrize(("role", "section"), [("deployer", "C"), ("provider", "A"), ("importer", "A")])
+def test_the_registration_follows_the_role(role: str, section: str):
+    evidence = known()
+    found = registration(replace(evidence, system={**evidence.system, "risk": {"role": role}}))
+    assert (found["section"], found["complete"]) == (section, False)
+
+
+def test_the_day_is_that_of_the_newest_fact_or_the_one_asked_for():
+    assert known().day == WHEN.date()
+    assert known(as_of=date(2027, 12, 2)).day == date(2027, 12, 2)
+    assert known(version=None, decisions=None).day is None
+
+
+HOSTILE = st.one_of(
+    st.text(max_size=60),
+    st.sampled_from(
+        ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</para><font>", "שלום עולם", "\u202eevil",
+         "\ud800", "中文", "&lt;b&gt;", "x" * 20_000, "word " * 5_000, "\x00\x1b[31m"]
+    ),
+)  # fmt: skip
+
+
+@given(HOSTILE)
+@settings(max_examples=12, deadline=None)
+def test_any_text_is_escaped_laid_out_and_the_same_twice(text: str):
+    evidence = known(
+        system={**known().system, "purpose": text, "name": text or "n", "data": [{"name": text, "description": text}]},
+        version=ModelVersion(text, metrics={text: 0.5}, settings={text: text}, signature=text, commit=text,
+                             gates=(GateOutcome(text, passed=False, detail=text),)),
+        decisions=(Decision(1, WHEN, text, "release", text, text, text, "done", "0"),),
+        parts=(Part(text, text, text),),
+        unreadable=(text,),
+    )  # fmt: skip
+    with TemporaryDirectory() as folder:
+        for name in ("a", "b"):
+            write(evidence, Path(folder) / name)
+        found = files(Path(folder) / "a")
+        assert found == files(Path(folder) / "b")
+    for name, content in found.items():
+        if name.endswith((".html", ".svg")):
+            page = content.decode()
+            assert not any(tag in page for tag in ("<script", "<img src=x", "<font", "\u202e", "\x1b"))
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(found["ml-bom.cdx.json"].decode()) is None
