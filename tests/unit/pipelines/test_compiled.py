@@ -112,6 +112,21 @@ def test_each_step_names_package_and_code(document):
         assert "pip install" not in " ".join(container["command"])
 
 
+def test_a_step_in_a_container_needs_the_steps_package_and_nothing_else_of_ours(document):
+    """What Kubeflow copies into the compiled file imports `mlstrata_steps`; neither this checkout nor a service."""
+    import ast
+
+    for name, spec in document["deploymentSpec"]["executors"].items():
+        source = next(text for text in spec["container"]["command"] if f"def {name.removeprefix('exec-')}(" in text)
+        names = set()
+        for node in ast.walk(ast.parse(source[source.index("import kfp") :])):
+            names |= {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+            names |= {node.module or ""} if isinstance(node, ast.ImportFrom) else set()
+        roots = {one.partition(".")[0] for one in names}
+        assert "mlstrata_steps" in roots, name
+        assert roots <= {"mlstrata_steps", "kfp", *sys.stdlib_module_names}, name
+
+
 def test_the_version_is_the_package_s():
     import tomllib
 

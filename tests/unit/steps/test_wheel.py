@@ -124,3 +124,12 @@ def test_another_orchestrator_runs_the_installed_steps(wheel, tmp_path):
     ]  # fmt: skip
     assert [state for _, state in history[:-1]] == ["success"] * 7
     assert history[-1][1].startswith("refused: auc: 0.")
+
+
+def test_the_steps_that_pipelines_run_are_this_distribution():
+    from importlib.metadata import distribution
+
+    installed = distribution("mlstrata-steps")
+    origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    assert origin["url"] == PROJECT.as_uri()
+    assert not any((name or "").startswith("mlstrata_steps") for name in map(str, distribution("mlstrata").files or ()))

@@ -1,0 +1,164 @@
+"""The shipped file with both its systems: one pipeline makes two models, and neither system can touch the other's."""
+
+import json
+import os
+import signal
+import sqlite3
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.serving.example import read_example
+from tests.support.command import ROOT, Done, Platform, assert_one_message, eventually
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(400)]
+
+FIRST, SECOND = "mortgage-approval", "consumer-credit"
+CONSUMERS = {FIRST: "underwriter-desk", SECOND: "branch-office"}
+
+
+class Both:
+    """The platform of this module with a model released in each system, and how each came about."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.first = platform.run("up", "local", "--yes", "--train", seconds=300)
+        assert self.first.code == 0, self.first.text
+        self.tokens = {
+            system: platform.run("token", "local", consumer).out.strip() for system, consumer in CONSUMERS.items()
+        }
+        self.before = {system: self.status(system, {"instances": [{}]}) for system in CONSUMERS}
+        self.trained = self.run("train", "local", SECOND)
+        self.released = self.run("release", "local", SECOND, "--reason", "its first version", "--yes")
+
+    def run(self, *arguments: str) -> Done:
+        done = self.platform.run(*arguments, seconds=300)
+        assert done.code == 0, done.text
+        return done
+
+    def folder(self, system: str, *, of: str) -> Path:
+        return self.platform.home / "data" / of / system
+
+    def example(self, system: str) -> dict[str, object]:
+        return {"instances": read_example(self.folder(system, of="serving") / "models/1")[:1]}
+
+    def ask(self, system: str, body: object = None, *, holder: str = "") -> httpx.Response:
+        """Ask a system as the consumer of another, or its own."""
+        url = f"{self.platform.exports()['urls']['gateway']}/systems/{system}/v1/predict"
+        headers = {"authorization": f"Bearer {self.tokens[holder or system]}"}
+        trust = ssl.create_default_context(cafile=str(self.platform.home / "config/gateway/ca.pem"))
+        content = self.example(system) if body is None else body
+        return httpx.post(url, json=content, headers=headers, timeout=10, trust_env=False, verify=trust)
+
+    def status(self, system: str, body: object = None, *, holder: str = "") -> int:
+        return self.ask(system, body, holder=holder).status_code
+
+    def registry(self, query: str) -> list[tuple[str, ...]]:
+        with sqlite3.connect(self.platform.home / "data/mlflow/mlflow.db") as database:
+            return database.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    platform = Platform(tmp_path_factory.mktemp("both"))
+    text = platform.declare(systems=2)
+    assert text.count("  - name: ") == (ROOT / "environments/local.yaml").read_text().count("  - name: ")
+    try:
+        yield Both(platform)
+    finally:
+        platform.end()
+
+
+def test_up_makes_the_first_and_names_what_makes_the_other(both: Both) -> None:
+    assert f"{FIRST} on hmda" in both.first.out
+    assert f"{SECOND} has no version yet: `mlstrata train local {SECOND}`" in both.first.out
+    assert "tune         " in both.trained.out
+    assert "registered version 1" in both.trained.out
+    assert f"`mlstrata release local {SECOND}` decides on it" in both.trained.out
+    # An empty row breaks the schema of a model; of a system that has none it is not looked at.
+    assert both.before == {FIRST: 422, SECOND: 503}
+
+
+def test_each_answers_its_own_consumer_with_its_own_model(both: Both) -> None:
+    for system in CONSUMERS:
+        answer = both.ask(system)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["model"] == {"system": system, "version": "1"}
+    # One's row is no row of the other.
+    assert both.status(FIRST, both.example(SECOND)) == both.status(SECOND, both.example(FIRST)) == 422
+
+
+def test_a_token_of_one_opens_nothing_of_the_other(both: Both) -> None:
+    assert both.status(FIRST, both.example(FIRST), holder=SECOND) == 403
+    assert both.status(SECOND, both.example(SECOND), holder=FIRST) == 403
+    asked = both.platform.run("predict", "local", SECOND, "examples/application.json", "--consumer", CONSUMERS[FIRST])
+    assert_one_message(asked, CONSUMERS[SECOND])
+
+
+def test_experiments_runs_and_versions_are_each_system_s_own(both: Both) -> None:
+    runs = both.registry(
+        "SELECT e.name, r.run_uuid, r.artifact_uri FROM runs r JOIN experiments e USING (experiment_id)"
+    )
+    assert sorted(name for name, *_ in runs) == [SECOND, FIRST]
+    versions = dict(both.registry("SELECT name, run_id FROM model_versions"))
+    assert versions == {name: run for name, run, _ in runs}
+    assert len({uri.rpartition("/artifacts")[0].rpartition("/")[0] for _, _, uri in runs}) == 2
+    tags = {(name, key): value for name, key, value in both.registry("SELECT name, key, value FROM model_version_tags")}
+    for mark in ("data_version", "settings_hash", "fingerprint"):
+        assert tags[FIRST, mark] != tags[SECOND, mark]
+    assert tags[FIRST, "code_version"] == tags[SECOND, "code_version"], "the steps are the same"
+    learners = dict(
+        both.registry("SELECT e.name, p.value FROM params p JOIN runs USING (run_uuid) JOIN experiments e "
+                      "USING (experiment_id) WHERE p.key = 'algorithm'")
+    )  # fmt: skip
+    assert learners == {FIRST: "logistic_regression", SECOND: "hist_gradient_boosting"}
+
+
+def test_both_ran_the_same_pipeline_on_stores_of_their_own(both: Both) -> None:
+    compiled, content = {}, {}
+    for system in CONSUMERS:
+        folder = both.folder(system, of="runner")
+        (file,) = (folder / "compiled").iterdir()
+        compiled[system] = (file.name, file.read_bytes())
+        content[system] = {path.name for path in (folder / "data").iterdir()}
+        text = "".join(path.read_text(errors="replace") for path in folder.rglob("*.json"))
+        other = {FIRST: SECOND, SECOND: FIRST}[system]
+        assert str(both.folder(other, of="runner")) not in text
+    assert compiled[FIRST] == compiled[SECOND]
+    assert content[FIRST]
+    assert content[FIRST].isdisjoint(content[SECOND])
+    trials = {system: len(list(both.folder(system, of="runner").glob("trials/*.json"))) for system in CONSUMERS}
+    assert trials == {FIRST: 0, SECOND: 4}
+    kept = {path.name for path in (both.platform.home / "data/runner").iterdir()}
+    assert {FIRST, SECOND, "runner.db"} <= kept
+    assert not kept & {"data", "artifacts", "cache", "trials", "compiled"}
+
+
+def test_what_happens_to_one_does_not_happen_to_the_other(both: Both) -> None:
+    platform, releases = both.platform, both.folder(FIRST, of="serving") / "releases.json"
+    before, pids = releases.read_bytes(), platform.pids()
+    os.kill(pids[f"serving-{SECOND}"], signal.SIGKILL)
+    assert {both.status(FIRST) for _ in range(5)} == {200}
+    eventually(lambda: both.status(SECOND) == 200, 60)
+    after = platform.pids()
+    assert {name for name in after if after[name] != pids[name]} == {f"serving-{SECOND}"}
+    assert releases.read_bytes() == before
+    again = both.run("train", "local", SECOND, "--if-needed", "--json")
+    assert again.json["ran"] is False
+    shown = json.loads(platform.run("status", "local", "--json").out)["systems"]
+    assert shown == [{"name": system, "champion": "1", "loaded": ["1"]} for system in CONSUMERS]
+
+
+def test_the_catalog_s_lineage_of_one_never_crosses_the_other(both: Both) -> None:
+    edges = both.run("catalog", "local", "--json").json["edges"]
+    reached, todo = set(), [f"consumer:{CONSUMERS[SECOND]}"]
+    while todo:
+        here = todo.pop()
+        new = {edge["source"] for edge in edges if edge["target"] == here} - reached
+        reached |= new
+        todo += new
+    assert f"version:{SECOND}/1" in reached
+    assert not [node for node in reached if FIRST in node or "hmda" in node.lower()]
