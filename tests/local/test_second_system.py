@@ -14,7 +14,7 @@ import pytest
 from services.serving.example import read_example
 from tests.support.command import ROOT, Done, Platform, assert_one_message, eventually
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 
 FIRST, SECOND = "mortgage-approval", "consumer-credit"
 CONSUMERS = {FIRST: "underwriter-desk", SECOND: "branch-office"}
