@@ -1,54 +1,37 @@
-"""The command line: its commands together, and what becomes of an error."""
+"""Where the command starts and ends: an exit code for everything, Ctrl-C included, from its first moment on."""
 
 from __future__ import annotations
 
+# The interpreter's own part of `signal`, there already: a Ctrl-C while the rest is imported must find this set.
+import _signal  # type: ignore[import-not-found]
+import os
 import sys
-from typing import Annotated
 
-import typer
-
-from cli.commands import environment, governance, kubernetes, models, serving
-
-app = typer.Typer(
-    name="mlstrata",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="One file describes an ML platform environment; this command makes it real, keeps it so and checks it.",
-    epilog="Start with `mlstrata validate local`, then `mlstrata plan local` and `mlstrata up local`. "
-    "Exit codes: 0 fine, 1 a check failed or drift was found, 2 a bad file or usage.",
-)
-for group in (environment, models, serving, governance, kubernetes):
-    app.add_typer(group.app)
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(version("mlstrata"))
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Take the options that stand before a command."""
+EXIT_INTERRUPTED = 130
+_NOTHING_DONE = b"interrupted; nothing was done\n"
+_DONE = b"interrupted; what was done is recorded, the next run goes on from there\n"
 
 
 def run() -> None:
     """Run the command and turn what it raises into one message and an exit code."""
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        _end_silently(_DONE)
+    # What the interpreter tears down now must not be torn by a late Ctrl-C.
+    _signal.signal(_signal.SIGINT, lambda *_: os._exit(code))
+    sys.exit(code)
 
 
 def main(arguments: list[str]) -> int:
     """Run the command with `arguments`; return its exit code: 0, 1 or 2, 130 after an interruption."""
-    from cli.errors import EXIT_INTERRUPTED, report
+    from cli.application import app
+    from cli.errors import report
 
+    if _signal.getsignal(_signal.SIGINT) is _end_early:
+        # Everything is imported: from here on an interruption is told by what is under way.
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     try:
         answer = app(args=arguments, standalone_mode=False)
     except KeyboardInterrupt:
@@ -59,3 +42,17 @@ def main(arguments: list[str]) -> int:
         # The library swallows an interruption outside the engine and only says so by this number.
         return report(KeyboardInterrupt())
     return answer if isinstance(answer, int) else 0
+
+
+def _end_early(_number: int, _frame: object) -> None:
+    _end_silently(_NOTHING_DONE)
+
+
+def _end_silently(message: bytes) -> None:
+    os.write(2, message)
+    os._exit(EXIT_INTERRUPTED)
+
+
+if os.path.basename(sys.argv[0]) == "mlstrata":  # noqa: PTH119 - an import of pathlib would be the very window
+    # As the installed command only: whoever imports this for its functions keeps their own way to be interrupted.
+    _signal.signal(_signal.SIGINT, _end_early)
