@@ -10,7 +10,7 @@ from datetime import date
 from policies.dates import Calendar, effective, said
 from policies.exemptions import Exemption
 from policies.facts import Environment
-from policies.graph import Graph, Record, Resource, System
+from policies.graph import ITEM, Graph, Record, Resource, System
 from policies.rule import NEEDS_LIVE, Context, Domain, Level, Outcome, Rule, Verdict, Verdicts
 from policies.values import UnknownValueError
 
@@ -199,7 +199,7 @@ def _result(rule: Rule, context: Context, subject: System | Resource | None, ver
         subject=name,
         reason=verdict.reason + (", and a duty of the AI Act must be known to be met" if undetermined else ""),
         fix=verdict.fix,
-        urn=resource.urn if resource else "",
+        urn=resource.urn.partition(ITEM)[0] if resource else "",
         at=_place(verdict.at, system),
         blocking=violation and mandatory and context.calendar.blocks(day),
         when=said(day, context.calendar) if violation else "",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar, cast
 
@@ -15,7 +16,21 @@ SYSTEM_LABEL = "mlstrata.io/system"
 PART_LABEL = "mlstrata.io/part"
 SYSTEM_TYPE = ":governance:AISystem"
 STACK_TYPE = "pulumi:pulumi:Stack"
-CHARTS = ("kubernetes:helm.sh/v3:Release", "kubernetes:helm.sh/v3:Chart", "kubernetes:helm.sh/v4:Chart")
+HIDING = (
+    *("kubernetes:helm.sh/v3:Release", "kubernetes:helm.sh/v3:Chart", "kubernetes:helm.sh/v4:Chart"),
+    *("kubernetes:yaml:ConfigFile", "kubernetes:yaml:ConfigGroup", "kubernetes:kustomize:Directory"),
+    *("kubernetes:yaml/v2:ConfigFile", "kubernetes:yaml/v2:ConfigGroup", "kubernetes:kustomize/v2:Directory"),
+)
+"""What makes objects of a cluster that an offline plan may not show."""
+ITEM = "#item-"
+"""What an item of a list has between the list's URN and its own number."""
+WORKING = frozenset({"recorder", "kill-switch", "explainer", "content-filter", "content-marker"})
+"""Parts that only something that runs, or routes, can play."""
+_WORDS = re.compile(
+    r"^kubernetes:(core/v1:(ConfigMap|Secret|Namespace|ServiceAccount|PersistentVolumeClaim|ResourceQuota|LimitRange)"
+    r"|rbac\.authorization\.k8s\.io/|policy/|networking\.k8s\.io/v1:NetworkPolicy)"
+)
+"""Kinds that hold words and do nothing."""
 COMPONENT_PARTS = {
     ":serving:Serving": "serving",
     ":recording:Recording": "recorder",
@@ -109,6 +124,15 @@ class Resource:
             return given
         return next((part for ending, part in COMPONENT_PARTS.items() if self.type.endswith(ending)), "")
 
+    def plays(self, part: str) -> bool:
+        """Return whether it plays a part; words, and what is scaled to nothing, do no work whatever they say."""
+        if self.part != part:
+            return False
+        if part not in WORKING:
+            return True
+        copies = _inner(self.inputs, "spec", "replicas")
+        return not _WORDS.match(self.type) and (copies is None or isinstance(copies, Unknown) or copies != 0)
+
     def refers(self, path: str) -> list[Resource]:
         """Return the resources of this plan that the value at `path` comes from, as recorded for its property."""
         urns = self.record.property_dependencies.get(path.partition(".")[0], ())
@@ -146,7 +170,7 @@ class System:
 
     def part(self, name: str) -> list[Resource]:
         """Return the system's resources that play a part, such as `recorder`."""
-        return [resource for resource in self.resources if resource.part == name]
+        return [resource for resource in self.resources if resource.plays(name)]
 
     def of(self, *types: str) -> list[Resource]:
         """Return the system's resources whose type starts with one of `types`."""
@@ -157,7 +181,7 @@ class Graph:
     """All resources of a plan."""
 
     def __init__(self, records: Iterable[Record]) -> None:
-        self.resources = [Resource(record, self) for record in records if record.type != STACK_TYPE]
+        self.resources = [Resource(record, self) for record in _unpacked(records)]
         self.by_urn = {resource.urn: resource for resource in self.resources}
         self._by_type: dict[str, list[Resource]] = defaultdict(list)
         self._children: dict[str, list[Resource]] = defaultdict(list)
@@ -218,8 +242,10 @@ class Graph:
 
     @cached_property
     def not_inspected(self) -> list[Resource]:
-        """Charts, whose rendered objects no offline plan shows; they are counted and never pass."""
-        return [chart for chart in self.of(*CHARTS) if not self._children.get(chart.urn)]
+        """Charts and the like, whose objects this plan does not show; they are counted and never pass."""
+        return [hiding for hiding in self.of(*HIDING) if not self._children.get(hiding.urn)] + [
+            one for one in self.resources if one.type.startswith("kubernetes:") and one.type.endswith("List")
+        ]
 
     @cached_property
     def _referring(self) -> Mapping[tuple[str, str], list[Resource]]:
@@ -238,6 +264,32 @@ class Graph:
     def _parts(self) -> Mapping[str, list[Resource]]:
         found: dict[str, list[Resource]] = defaultdict(list)
         for resource in self.resources:
-            if resource.part:
+            if resource.part and resource.plays(resource.part):
                 found[resource.part].append(resource)
         return found
+
+
+def _unpacked(records: Iterable[Record]) -> Iterator[Record]:
+    """Yield the records but for the stack's own, and the items of a list in its place."""
+    for record in records:
+        items = record.inputs.get("items")
+        if record.type == STACK_TYPE:
+            continue
+        if not record.type.startswith("kubernetes:") or not record.type.endswith("List") or not isinstance(items, list):
+            yield record
+            continue
+        for at, item in enumerate(items):
+            if isinstance(item, Mapping):
+                kind, version = item.get("kind"), str(item.get("apiVersion", ""))
+                own = f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}"
+                type_ = own if kind and version else record.type.removesuffix("List")
+                name = _inner(item, "metadata", "name")
+                named = name if isinstance(name, str) else f"{record.name}[{at}]"
+                yield replace(record, urn=f"{record.urn}{ITEM}{at}", type=type_, name=named, inputs=item)
+
+
+def _inner(value: Value, *keys: str) -> Value:
+    """Return what keys lead to, unknown values too; None where there is nothing."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

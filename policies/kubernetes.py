@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from policies.graph import Resource
-from policies.values import Value, dig, listed
+from policies.values import Unknown, UnknownValueError, Value, dig, listed
 
 SELDON = "kubernetes:machinelearning.seldon.io/"
 KSERVE = "kubernetes:serving.kserve.io/"
-LONG_RUNNING = ("kubernetes:apps/v1:Deployment", "kubernetes:apps/v1:StatefulSet", "kubernetes:apps/v1:DaemonSet")
+LONG_RUNNING = (
+    "kubernetes:apps/v1:Deployment",
+    "kubernetes:apps/v1:StatefulSet",
+    "kubernetes:apps/v1:DaemonSet",
+    "kubernetes:apps/v1:ReplicaSet",
+    "kubernetes:core/v1:ReplicationController",
+)
 JOBS = ("kubernetes:batch/v1:Job", "kubernetes:batch/v1:CronJob")
-WORKLOADS = (*LONG_RUNNING, *JOBS, "kubernetes:core/v1:Pod", SELDON)
+EMBEDDING = (
+    KSERVE,
+    "kubernetes:argoproj.io/",
+    "kubernetes:batch.volcano.sh/",
+    "kubernetes:jobset.x-k8s.io/",
+    "kubernetes:keda.sh/",
+    "kubernetes:kubeflow.org/",
+    "kubernetes:leaderworkerset.x-k8s.io/",
+    "kubernetes:ray.io/",
+    "kubernetes:serving.knative.dev/",
+    "kubernetes:sparkoperator.k8s.io/",
+    "kubernetes:tekton.dev/",
+    "kubernetes:trainer.kubeflow.org/",
+)
+"""Groups of other makers' kinds that hold pods somewhere inside."""
+WORKLOADS = (*LONG_RUNNING, *JOBS, "kubernetes:core/v1:Pod", SELDON, *EMBEDDING)
 GPU = "nvidia.com/gpu"
+ACCELERATORS = re.compile(
+    r"^(nvidia\.com/(gpu|mig-)|amd\.com/gpu|gpu\.intel\.com/|habana\.ai/gaudi|aws\.amazon\.com/neuron|google\.com/tpu)"
+)
+"""Names of resources that are accelerators, slices of one too."""
 _POD_OF = {
     "Pod": "spec",
+    "PodTemplate": "template.spec",
     "CronJob": "spec.jobTemplate.spec.template.spec",
 }
+_LISTS = ("initContainers", "containers", "ephemeralContainers")
+_SINGLE = ("container", "script", "model")
+"""Where a workflow's step, or a served model, is a container without a list."""
+_HOLDING = frozenset({*_LISTS, *_SINGLE, "spec", "template", "templates", "podSpec", "predictor"})
 
 
 @dataclass(frozen=True)
@@ -29,8 +60,9 @@ class Pod:
 
     @property
     def containers(self) -> list[Value]:
-        """All of its containers, those that run first included."""
-        return listed(self.spec, "initContainers") + listed(self.spec, "containers")
+        """All of its containers, those that run first or are put in to look inside included."""
+        single = [one for key in _SINGLE if isinstance(one := dig(self.spec, key), Mapping) and "image" in one]
+        return [container for kind in _LISTS for container in listed(self.spec, kind)] + single
 
 
 def pods(resource: Resource) -> Iterator[Pod]:
@@ -44,10 +76,29 @@ def pods(resource: Resource) -> Iterator[Pod]:
             for index, component in enumerate(listed(predictor, "componentSpecs")):
                 yield Pod(f"spec.predictors.{at}.componentSpecs.{index}.spec", dig(component, "spec", {}))
         return
-    path = _POD_OF.get(resource.kind, "spec.template.spec")
+    if resource.type.startswith(EMBEDDING):
+        yield from _inside(resource.get("spec", {}), "spec")
+        return
+    path = _POD_OF.get(resource.kind.removesuffix("Patch"), "spec.template.spec")
     spec = resource.get(path)
     if spec is not None:
         yield Pod(path, spec)
+
+
+def _inside(value: Value, path: str) -> Iterator[Pod]:
+    """Yield the pods anywhere inside a value: whatever lists containers, or is a step that is one."""
+    if isinstance(value, Mapping):
+        if unknown := [key for key, inner in value.items() if isinstance(inner, Unknown) and key in _HOLDING]:
+            raise UnknownValueError(f"{path}.{unknown[0]}")
+        pod = Pod(path, value)
+        if any(isinstance(value.get(kind), list) for kind in _LISTS) or pod.containers:
+            yield pod
+        for key, inner in value.items():
+            if key not in _LISTS:
+                yield from _inside(inner, f"{path}.{key}")
+    elif isinstance(value, list | tuple):
+        for at, inner in enumerate(value):
+            yield from _inside(inner, f"{path}.{at}")
 
 
 def containers(resource: Resource) -> Iterator[Value]:
@@ -56,13 +107,22 @@ def containers(resource: Resource) -> Iterator[Value]:
         yield from pod.containers
 
 
-def gpus(container: Value) -> int:
-    """Return how many GPUs a container asks for."""
-    for kind in ("limits", "requests"):
+def accelerators(container: Value) -> dict[str, int]:
+    """Return how many accelerators of which name a container asks for."""
+    found: dict[str, int] = {}
+    for kind in ("requests", "limits"):
         asked = dig(container, f"resources.{kind}")
-        if isinstance(asked, dict) and asked.get(GPU) is not None:
-            return int(asked[GPU])
-    return 0
+        for name, count in asked.items() if isinstance(asked, Mapping) else ():
+            if ACCELERATORS.match(str(name)) and count is not None:
+                if isinstance(count, Unknown):
+                    raise UnknownValueError(f"resources.{kind}.{name}")
+                found[str(name)] = int(count)
+    return found
+
+
+def gpus(container: Value) -> int:
+    """Return how many GPUs, or other accelerators, a container asks for."""
+    return sum(accelerators(container).values())
 
 
 def namespace(resource: Resource) -> str:

@@ -38,7 +38,7 @@ def summary(report: Report) -> str:
         "exempt": sum(outcome is Outcome.EXEMPT for outcome in worst.values()),
         "unknown": sum(outcome is Outcome.UNKNOWN for outcome in worst.values()),
         "not applicable": sum(outcome is Outcome.NOT_APPLICABLE for outcome in worst.values()),
-        "charts not inspected": len(report.not_inspected),
+        "charts and bundles not inspected": len(report.not_inspected),
     }
     return " · ".join(f"{count} {word}" for word, count in counts.items() if count or word in {"pass", "fail"})
 

@@ -17,7 +17,10 @@ from policies.rules import (
     observability,
     reliability,
     security_cluster,
+    security_databases,
+    security_doors,
     security_images,
+    security_rights,
     security_secrets,
 )
 
@@ -35,7 +38,10 @@ _MODULES = (
     observability,
     reliability,
     security_cluster,
+    security_databases,
+    security_doors,
     security_images,
+    security_rights,
     security_secrets,
 )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 from policies.graph import Resource
+from policies.iam import open_to_everyone
 from policies.remedies.stores import BLOCKED, BLOCKS, PRIVATE_ACL, PUBLIC_ACLS, classified
 from policies.retention import BUCKETS, expiry
 from policies.rule import (
@@ -30,7 +31,7 @@ from policies.stores import (
     personal,
     processes_personal,
 )
-from policies.values import UNKNOWN, UnknownValueError, dig
+from policies.values import UNKNOWN, Value, dig
 from policies.world import changed, cut, facts, having, nothing, put, without
 
 
@@ -80,41 +81,62 @@ def _expires(store: Resource, context: Context) -> Verdicts:
 
 def _closed(bucket: Resource, context: Context) -> Verdicts:
     graph = context.graph
-    if bucket.get("acl") in PUBLIC_ACLS:
-        yield fails(f"the ACL of '{bucket.name}' makes it public", "remove it")
-    for acl in graph.referring(bucket, "bucket", "aws:s3/bucketAcl"):
-        if acl.get("acl") in PUBLIC_ACLS:
-            yield fails(f"the ACL '{acl.name}' makes '{bucket.name}' public", "remove it")
-    for policy in graph.referring(bucket, "bucket", "aws:s3/bucketPolicy:BucketPolicy"):
-        if _for_everyone(policy.get("policy")):
-            yield fails(f"the policy '{policy.name}' opens '{bucket.name}' to everyone", "name who may use it")
-    blocks = graph.referring(bucket, "bucket", "aws:s3/bucketPublicAccessBlock")
+    policies = graph.referring(bucket, "bucket", "aws:s3/bucketPolicy:BucketPolicy", "aws:s3/accessPoint:AccessPoint")
+    for acl in (bucket, *graph.referring(bucket, "bucket", "aws:s3/bucketAcl")):
+        if acl.get("acl") in PUBLIC_ACLS or any(map(_for_a_group_of_all, _grants(acl))):
+            yield fails(f"the ACL of '{acl.name}' makes '{bucket.name}' public", "remove it")
+    for policy in (bucket, *policies):
+        if open_to_everyone(policy.get("policy")):
+            yield fails(f"the policy of '{policy.name}' opens '{bucket.name}' to everyone", "name who may use it")
+    blocks = [
+        *graph.referring(bucket, "bucket", "aws:s3/bucketPublicAccessBlock"),
+        *graph.of("aws:s3/accountPublicAccessBlock"),
+    ]
     if not any(all(block.get(one) is True for one in BLOCKS) for block in blocks):
         yield fails(f"nothing blocks public access to '{bucket.name}'", f"block it: {', '.join(BLOCKS)}")
 
 
-def _for_everyone(policy: object) -> bool:
-    try:
-        document = json.loads(policy) if isinstance(policy, str) else policy
-    except ValueError:
-        raise UnknownValueError("policy") from None
-    statements = dig(document, "Statement", [])
-    for statement in statements if isinstance(statements, list) else [statements]:
-        principal = dig(statement, "Principal")
-        everyone = principal == "*" or "*" in _texts(dig(principal, "AWS"))
-        if dig(statement, "Effect") == "Allow" and everyone and not dig(statement, "Condition"):
-            return True
-    return False
+def _grants(acl: Resource) -> list[Value]:
+    """Return whom an ACL, or a bucket itself, grants something."""
+    grantees = [dig(grant, "grantee", {}) for grant in acl.all("accessControlPolicy.grants")]
+    return [*grantees, *acl.all("grants")]
 
 
-def _texts(value: object) -> list[str]:
-    return [value] if isinstance(value, str) else list(value) if isinstance(value, list) else []
+def _for_a_group_of_all(grantee: Value) -> bool:
+    return str(dig(grantee, "uri", "")).endswith(("/AllUsers", "/AuthenticatedUsers"))
 
 
 _POLICY = "aws:s3/bucketPolicy:BucketPolicy"
 _OPEN = '{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}]}'
+_ACCOUNT = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
+_GROUPS = "http://acs.amazonaws.com/groups/global/"
+_BOUNDING_NOBODY: dict[str, dict[str, Any]] = {
+    "TLS": {"Bool": {"aws:SecureTransport": "true"}},
+    "any address": {"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "0.0.0.0/0"]}},
+    "any principal": {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}},
+    "all but some": {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}},
+    "only if it is said": {"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}},
+    "said or not": {"Null": {"aws:SourceVpc": "false"}},
+    "nothing": {"StringEquals": {"aws:SourceVpc": []}},
+}
+_BOUNDING: dict[str, dict[str, Any]] = {
+    "network": {"StringEquals": {"aws:SourceVpce": "vpce-1"}},
+    "organisation": {"Bool": {"aws:SecureTransport": "true"}, "StringEquals": {"aws:PrincipalOrgID": "o-1"}},
+    "address": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
+}
 _KEYED = "predictions-encryption"
 _DEFAULT = "rules.0.applyServerSideEncryptionByDefault"
+
+
+def _granting(group: str) -> dict[str, Any]:
+    grants = [{"grantee": {"type": "Group", "uri": f"{_GROUPS}{group}"}, "permission": "READ"}]
+    return {"bucket": "example-predictions", "accessControlPolicy": {"grants": grants}}
+
+
+def _bounded(condition: dict[str, Any]) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Principal": "*", "Condition": condition}
+    return {"bucket": "example-predictions", "policy": {"Statement": [statement]}}
+
 
 RULES = (
     Rule(
@@ -276,19 +298,46 @@ RULES = (
                     },
                 ),
             ),
-            passes("closed"),
-            passes(
-                "everyone, under a condition",
+            *(
+                violates(f"an ACL's grant to {group}", having("aws:s3/bucketAcl:BucketAcl", "acl", _granting(group)))
+                for group in ("AllUsers", "AuthenticatedUsers")
+            ),
+            violates("a grant of its own", put("predictions", "grants", [{"uri": f"{_GROUPS}AllUsers"}])),
+            violates("a policy of its own", put("predictions", "policy", _OPEN)),
+            *(
+                violates(f"a policy that bounds nobody: {name}", having(_POLICY, "opened", _bounded(condition)))
+                for name, condition in _BOUNDING_NOBODY.items()
+            ),
+            violates(
+                "a policy for all but one",
                 having(
                     _POLICY,
-                    "bounded",
+                    "opened",
                     {
                         "bucket": "example-predictions",
-                        "policy": {
-                            "Statement": [{"Effect": "Allow", "Principal": "*", "Condition": {"Bool": {"x": "y"}}}]
-                        },
+                        "policy": {"Statement": {"Effect": "Allow", "NotPrincipal": {"AWS": "arn:aws:iam::1:root"}}},
                     },
                 ),
+            ),
+            violates(
+                "a policy of an access point",
+                having("aws:s3/accessPoint:AccessPoint", "way", {"bucket": "example-predictions", "policy": _OPEN}),
+            ),
+            violates(
+                "a block of the account that leaves one out",
+                without("predictions-closed"),
+                having(_ACCOUNT, "account", {**dict.fromkeys(BLOCKS, True), "blockPublicAcls": False}),
+            ),
+            passes("closed"),
+            passes(
+                "closed for the account",
+                without("predictions-closed"),
+                having(_ACCOUNT, "account", dict.fromkeys(BLOCKS, True)),
+            ),
+            passes("a grant to its owner", put("predictions", "grants", [{"id": "owner"}])),
+            *(
+                passes(f"a policy that bounds by {name}", having(_POLICY, "bounded", _bounded(condition)))
+                for name, condition in _BOUNDING.items()
             ),
             passes(
                 "everyone is denied",

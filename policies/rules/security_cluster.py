@@ -1,19 +1,18 @@
-"""Clusters: restricted pods, closed networks, rights that name what they allow, doors with TLS and a lock."""
+"""Clusters: restricted pods and closed networks."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from typing import Any
 
 from policies.graph import Resource
-from policies.kubernetes import LONG_RUNNING, WORKLOADS, Pod, namespace, pods
-from policies.remedies.cluster import DOORS, RESTRICTED
-from policies.remedies.stores import PRIVATE_DATABASE
-from policies.retention import LOCAL_SERVICE
+from policies.iam import EVERYWHERE
+from policies.kubernetes import WORKLOADS, Pod, namespace, pods
+from policies.remedies.cluster import RESTRICTED
 from policies.rule import (
     Context,
     Domain,
     Rule,
-    Severity,
     Verdicts,
     cannot_tell,
     fails,
@@ -22,43 +21,83 @@ from policies.rule import (
     spares,
     violates,
 )
-from policies.stores import DATABASES
-from policies.values import UNKNOWN, UnknownValueError, Value, dig, listed
+from policies.values import UNKNOWN, Value, dig, listed
 from policies.world import cut, having, nothing, put, without
 
-ROLES = ("kubernetes:rbac.authorization.k8s.io/v1:Role", "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")
-IAM = ("aws:iam/policy:Policy", "aws:iam/rolePolicy:RolePolicy", "aws:iam/userPolicy:UserPolicy")
-INGRESS = ("kubernetes:networking.k8s.io/v1:Ingress",)
-GATEWAY = ("kubernetes:gateway.networking.k8s.io/",)
-LISTENERS = ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
-SECURE = {"HTTPS", "TLS"}
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+VOLUMES = frozenset(
+    {
+        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image"),
+        *("persistentVolumeClaim", "projected", "secret", "name"),
+    }
+)
+"""Sources of volumes that the standard allows, and the name that each has."""
+SYSCTLS = frozenset(
+    {
+        *("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start"),
+        *("net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_local_reserved_ports"),
+        *("net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout"),
+        *("net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"),
+    }
+)
+SECCOMP = {"RuntimeDefault", "Localhost"}
+WAYS = {"Ingress": "from", "Egress": "to"}
+NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 
 
 def _restricted(workload: Resource, _: Context) -> Verdicts:
-    for pod in pods(workload):
+    found = list(pods(workload))
+    if not found:
+        yield not_applicable("it makes no pods")
+    for pod in found:
         for what in _looseness(pod):
             yield fails(f"'{workload.name}': {what}", "meet the pod security standard 'restricted'")
 
 
-def _looseness(pod: Pod) -> list[str]:
-    found = [f"{field} is on" for field in ("hostNetwork", "hostPID", "hostIPC") if dig(pod.spec, field)]
-    if any(dig(volume, "hostPath") for volume in listed(pod.spec, "volumes")):
-        found.append("a volume is a path of the node")
+def _looseness(pod: Pod) -> Iterator[str]:
     whole = dig(pod.spec, "securityContext", {})
+    yield from (f"{field} is on" for field in ("hostNetwork", "hostPID", "hostIPC") if dig(pod.spec, field))
+    for volume in listed(pod.spec, "volumes"):
+        if "hostPath" in volume:
+            yield "a volume is a path of the node"
+        elif not VOLUMES.issuperset(volume):
+            yield "a volume has a source that the standard does not allow"
+    if not SYSCTLS.issuperset(dig(one, "name") for one in listed(whole, "sysctls")):
+        yield "a setting of the node's kernel is changed"
+    yield from (f"the pod {what}" for what in _common(whole))
     for container in pod.containers:
-        own, name = dig(container, "securityContext", {}), dig(container, "name", "?")
-        if dig(own, "privileged"):
-            found.append(f"container {name} is privileged")
-        if dig(own, "allowPrivilegeEscalation", True):
-            found.append(f"container {name} may gain privileges")
-        if not dig(own, "runAsNonRoot", dig(whole, "runAsNonRoot")):
-            found.append(f"container {name} may run as root")
-        if "ALL" not in listed(own, "capabilities.drop"):
-            found.append(f"container {name} keeps the kernel's capabilities")
-        if not dig(own, "seccompProfile.type", dig(whole, "seccompProfile.type")):
-            found.append(f"container {name} has no seccomp profile")
-    return found
+        name = dig(container, "name", "?")
+        yield from (f"container {name} {what}" for what in _open(container, whole))
+
+
+def _open(container: Value, whole: Value) -> Iterator[str]:
+    own = dig(container, "securityContext", {})
+    yield from _common(own)
+    if dig(own, "privileged"):
+        yield "is privileged"
+    if dig(own, "allowPrivilegeEscalation", True):
+        yield "may gain privileges"
+    if dig(own, "runAsNonRoot", dig(whole, "runAsNonRoot")) is not True:
+        yield "may run as root"
+    if "ALL" not in listed(own, "capabilities.drop"):
+        yield "keeps the kernel's capabilities"
+    if set(listed(own, "capabilities.add")) - {"NET_BIND_SERVICE"}:
+        yield "is given capabilities of the kernel"
+    if dig(own, "seccompProfile.type", dig(whole, "seccompProfile.type")) not in SECCOMP:
+        yield "has no seccomp profile"
+    if dig(own, "procMount", "Default") != "Default":
+        yield "sees all of /proc"
+    if any(dig(port, "hostPort") for port in listed(container, "ports")):
+        yield "takes a port of its node"
+
+
+def _common(context: Value) -> Iterator[str]:
+    """Yield what neither a pod's nor a container's context may say."""
+    if dig(context, "runAsUser") == 0:
+        yield "runs as root"
+    if dig(context, "windowsOptions.hostProcess"):
+        yield "is a process of its node"
+    if dig(context, "appArmorProfile.type") == "Unconfined":
+        yield "has no AppArmor profile"
 
 
 def _denied(context: Context) -> Verdicts:
@@ -66,11 +105,20 @@ def _denied(context: Context) -> Verdicts:
     if not spaces:
         yield not_applicable("nothing runs in a cluster")
     closed: dict[str, set[str]] = {}
-    for policy in context.graph.of("kubernetes:networking.k8s.io/v1:NetworkPolicy"):
+    for policy in context.graph.of(NETWORK_POLICY):
         selector = policy.get("spec.podSelector", {})
-        if not dig(selector, "matchLabels") and not dig(selector, "matchExpressions"):
-            ways = {way for way in policy.all("spec.policyTypes") if not policy.all(f"spec.{str(way).lower()}")}
-            closed.setdefault(namespace(policy), set()).update(ways)
+        if dig(selector, "matchLabels") or dig(selector, "matchExpressions"):
+            continue
+        space = namespace(policy)
+        ways = policy.all("spec.policyTypes") or ["Ingress"]
+        closed.setdefault(space, set()).update(way for way in ways if not policy.all(f"spec.{str(way).lower()}"))
+        for way in WAYS:
+            if space in spaces and any(_everything(rule, way) for rule in policy.all(f"spec.{way.lower()}")):
+                yield fails(
+                    f"'{policy.name}' allows all {way.lower()} in namespace '{space}', whatever others deny",
+                    "name the peers or the ports",
+                    subject=space,
+                )
     for space in sorted(spaces):
         if missing := sorted({"Ingress", "Egress"} - closed.get(space, set())):
             yield fails(
@@ -80,84 +128,57 @@ def _denied(context: Context) -> Verdicts:
             )
 
 
-def _named_rights(role: Resource, _: Context) -> Verdicts:
-    if role.type.startswith(IAM):
-        statements = _statements(role.get("policy"))
-        for statement in statements:
-            actions = listed(statement, "Action")
-            wide = any(str(action) == "*" or str(action).endswith(":*") for action in actions)
-            if dig(statement, "Effect") == "Allow" and wide:
-                yield fails(f"'{role.name}' allows every action of a service", "name the actions that are needed")
-        return
-    for rule in role.all("rules"):
-        for what in ("verbs", "resources"):
-            if "*" in listed(rule, what):
-                yield fails(f"'{role.name}' allows all {what} ('*')", f"name the {what} that are needed")
+def _everything(rule: Value, way: str) -> bool:
+    """Return whether a rule names neither ports nor peers, or everywhere as its peer."""
+    peers = listed(rule, WAYS[way])
+    anywhere = any(dig(peer, "ipBlock.cidr") in EVERYWHERE and not dig(peer, "ipBlock.except") for peer in peers)
+    return not listed(rule, "ports") and (not peers or anywhere)
 
 
-def _statements(policy: Value) -> list[Value]:
-    try:
-        return listed(json.loads(policy) if isinstance(policy, str) else policy, "Statement")
-    except ValueError:
-        raise UnknownValueError("policy") from None
-
-
-def _encrypted_door(door: Resource, _: Context) -> Verdicts:
-    if door.type.startswith(INGRESS):
-        if not door.all("spec.tls"):
-            yield fails(f"Ingress '{door.name}' has no TLS", "give it a certificate: spec.tls")
-    elif door.type.startswith(GATEWAY):
-        if door.kind != "Gateway":
-            yield not_applicable("it is no door of its own")
-            return
-        for listener in door.all("spec.listeners"):
-            if dig(listener, "protocol") not in SECURE:
-                yield fails(f"a listener of Gateway '{door.name}' has no TLS", "protocol: HTTPS, with a certificate")
-    elif door.get("protocol") not in SECURE:
-        kinds = {dig(action, "type") for action in door.all("defaultActions")}
-        if kinds != {"redirect"}:
-            yield fails(f"listener '{door.name}' has no TLS", "protocol: HTTPS, or only redirect to it")
-
-
-def _locked(service: Resource, _: Context) -> Verdicts:
-    command = [part for part in _commands(service) if isinstance(part, str)]
-    is_registry = service.part == "registry" or any("mlflow" in part.rpartition("/")[2] for part in command[:1])
-    if not is_registry:
-        yield not_applicable("it is no model registry")
-        return
-    host = command[command.index("--host") + 1] if "--host" in command[:-1] else ""
-    if host in LOOPBACK or any(part in {"basic-auth", "--app-name=basic-auth"} for part in command):
-        return
-    if not service.label("mlstrata.io/auth"):
-        yield fails(
-            f"the registry '{service.name}' lets anybody in who can reach it",
-            "start it with --app-name basic-auth, or put it behind a proxy and say so in the label mlstrata.io/auth",
-        )
-
-
-def _commands(service: Resource) -> list[Value]:
-    if service.type == LOCAL_SERVICE:
-        return service.all("command")
-    return [
-        part
-        for pod in pods(service)
-        for container in pod.containers
-        for field in ("command", "args")
-        for part in listed(container, field)
-    ]
-
-
-def _private(database: Resource, _: Context) -> Verdicts:
-    if database.get("publiclyAccessible"):
-        yield fails(f"the database '{database.name}' can be reached from the internet", "publiclyAccessible: false")
+def _allowing(way: str, rule: dict[str, Any], selector: object = None, space: str = "lending") -> dict[str, Any]:
+    spec = {"podSelector": selector or {}, "policyTypes": [way.capitalize()], way: [rule]}
+    return {"metadata": {"namespace": space}, "spec": spec}
 
 
 _POD = "spec.template.spec"
 _C0 = f"{_POD}.containers.0.securityContext"
 _DENY = "default-deny"
-_STARTED = {"name": "mlflow", "command": ["mlflow", "server", "--app-name=basic-auth"]}
-_REDIRECT = {"port": 80, "protocol": "HTTP", "defaultActions": [{"type": "redirect"}]}
-_LOCAL = {"name": "mlflow", "command": ["/opt/bin/mlflow", "server", "--host", "0.0.0.0"]}  # noqa: S104 - what is refused
+_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+_SYSCTLS = f"{_POD}.securityContext.sysctls"
+_SAFE = "net.ipv4.tcp_syncookies"
+_ANYWHERE = {"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "to": [{"ipBlock": {"cidr": "::/0"}}]}
+_LOOSE_PODS = (
+    ("an empty path of the node", "volumes", [{"name": "v", "hostPath": {}}]),
+    ("a volume of the network", "volumes", [{"name": "v", "nfs": {"server": "s", "path": "/"}}]),
+    ("a setting of the kernel", "securityContext.sysctls", [{"name": "kernel.msgmax"}]),
+    ("root", "securityContext.runAsUser", 0),
+    ("a process of the node", "securityContext.windowsOptions", {"hostProcess": True}),
+    ("no AppArmor", "securityContext.appArmorProfile", {"type": "Unconfined"}),
+)
+_LOOSE_CONTAINERS = (
+    ("root", "securityContext.runAsUser", 0),
+    ("a capability", "securityContext.capabilities.add", ["NET_BIND_SERVICE", "SYS_ADMIN"]),
+    ("seccomp switched off", "securityContext.seccompProfile", {"type": "Unconfined"}),
+    ("all of /proc", "securityContext.procMount", "Unmasked"),
+    ("a port of the node", "ports", [{"containerPort": 80, "hostPort": 80}]),
+    ("root, against what the pod says", "securityContext.runAsNonRoot", False),
+)
+_BARE = {"containers": [{"name": "c", "image": "docker.io/library/c:1"}]}
+_ELSEWHERE: dict[str, dict[str, Any]] = {
+    "core/v1:PodTemplate": {"template": {"spec": _BARE}},
+    "core/v1:PodList": {"items": [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": _BARE}]},
+    "core/v1:PodPatch": {"spec": _BARE},
+    "core/v1:ReplicationController": {"spec": {"template": {"spec": _BARE}}},
+    "apps/v1:ReplicaSet": {"spec": {"template": {"spec": _BARE}}},
+    "batch/v1:CronJob": {"spec": {"jobTemplate": {"spec": {"template": {"spec": _BARE}}}}},
+    "serving.kserve.io/v1beta1:InferenceService": {"spec": {"predictor": {"model": {"image": "x"}}}},
+    "serving.knative.dev/v1:Service": {"spec": {"template": {"spec": _BARE}}},
+    "argoproj.io/v1alpha1:Workflow": {"spec": {"templates": [{"name": "t", "container": {"image": "x"}}]}},
+    "argoproj.io/v1alpha1:Rollout": {"spec": {"template": {"spec": _BARE}}},
+    "kubeflow.org/v1:PyTorchJob": {"spec": {"pytorchReplicaSpecs": {"Worker": {"template": {"spec": _BARE}}}}},
+    "ray.io/v1:RayCluster": {"spec": {"workerGroupSpecs": [{"template": {"spec": _BARE}}]}},
+    "keda.sh/v1alpha1:ScaledJob": {"spec": {"jobTargetRef": {"template": {"spec": _BARE}}}},
+}
 
 RULES = (
     Rule(
@@ -185,8 +206,27 @@ RULES = (
                 "an open predictor",
                 cut("mortgage", "spec.predictors.0.componentSpecs.0.spec.containers.0.securityContext"),
             ),
+            *(violates(f"pod: {what}", put("recorder", f"{_POD}.{path}", value)) for what, path, value in _LOOSE_PODS),
+            *(
+                violates(f"container: {what}", put("recorder", f"{_POD}.containers.0.{path}", value))
+                for what, path, value in _LOOSE_CONTAINERS
+            ),
+            violates("open, put in to look inside", put("recorder", f"{_POD}.ephemeralContainers", [{"name": "look"}])),
+            *(
+                violates(f"in a {kind}", having(f"kubernetes:{kind}", "open", inputs), companions=("*",))
+                for kind, inputs in _ELSEWHERE.items()
+            ),
             violates("an open first container", put("recorder", f"{_POD}.initContainers", [{"name": "first"}])),
             passes("restricted"),
+            passes("a port below 1024", put("recorder", f"{_C0}.capabilities.add", ["NET_BIND_SERVICE"])),
+            passes("volumes that are no path", put("recorder", f"{_POD}.volumes", [{"name": "v", "emptyDir": {}}])),
+            passes("a setting of the kernel that is safe", put("recorder", f"{_SYSCTLS}", [{"name": _SAFE}])),
+            spares(
+                "a scaler has no pods",
+                nothing,
+                having("kubernetes:keda.sh/v1alpha1:ScaledObject", "s", {"spec": {}}),
+                companions=("*",),
+            ),
             passes(
                 "said for the whole pod",
                 cut("recorder", f"{_C0}.runAsNonRoot"),
@@ -199,6 +239,10 @@ RULES = (
             ),
             spares("no workloads", nothing),
             cannot_tell("known later", put("recorder", _C0, UNKNOWN)),
+            cannot_tell(
+                "pods of another maker's kind known later",
+                having("kubernetes:ray.io/v1:RayJob", "ray", {"spec": {"rayClusterSpec": {"template": UNKNOWN}}}),
+            ),
         ),
     ),
     Rule(
@@ -216,7 +260,29 @@ RULES = (
             violates("in only", put(_DENY, "spec.policyTypes", ["Ingress"])),
             violates("one that lets all in", put(_DENY, "spec.ingress", [{}])),
             violates("in another namespace", put(_DENY, "metadata.namespace", "other")),
+            *(
+                violates(f"another lets everything {way}", having(_POLICY, "open", _allowing(way, rule)))
+                for way, rule in (("ingress", {}), ("egress", {}), ("ingress", _ANYWHERE), ("egress", _ANYWHERE))
+            ),
+            violates("by labels that all have", put(_DENY, "spec.podSelector", {"matchExpressions": [{"key": "x"}]})),
             passes("denied"),
+            passes(
+                "another lets some ports in", having(_POLICY, "some", _allowing("ingress", {"ports": [{"port": 80}]}))
+            ),
+            passes(
+                "another lets a network in",
+                having(_POLICY, "some", _allowing("ingress", {"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]})),
+            ),
+            passes(
+                "another lets everything into some pods",
+                having(_POLICY, "some", _allowing("ingress", {}, {"matchLabels": {"app": "x"}})),
+            ),
+            passes("another, elsewhere", having(_POLICY, "other", _allowing("ingress", {}, space="other"))),
+            passes(
+                "in, without saying so",
+                put(_DENY, "spec.policyTypes", ["Egress"]),
+                having(_POLICY, "in", {"metadata": {"namespace": "lending"}, "spec": {"podSelector": {}}}),
+            ),
             passes(
                 "by two",
                 put(_DENY, "spec.policyTypes", ["Ingress"]),
@@ -228,132 +294,6 @@ RULES = (
             ),
             spares("no workloads", nothing),
             cannot_tell("known later", put(_DENY, "spec.podSelector", UNKNOWN)),
-        ),
-    ),
-    Rule(
-        number=42,
-        id="sec-no-wildcard-rbac",
-        title="No role allows everything.",
-        holds="its rights are named",
-        domain=Domain.SECURITY,
-        references=("AI Act Art. 15(5)", "AI Act Art. 20"),
-        types=(*ROLES, *IAM),
-        severity=Severity.CRITICAL,
-        resource=_named_rights,
-        cases=(
-            violates("all verbs", put("reader", "rules.0.verbs", ["*"])),
-            violates("all resources", put("reader", "rules.0.resources", ["pods", "*"])),
-            violates(
-                "every action", put("reader-policy", "policy", '{"Statement": {"Effect": "Allow", "Action": "*"}}')
-            ),
-            violates(
-                "every action of a service",
-                put("reader-policy", "policy", {"Statement": [{"Effect": "Allow", "Action": ["s3:*"]}]}),
-            ),
-            violates(
-                "a role of the whole cluster",
-                having("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "all", {"rules": [{"verbs": ["*"]}]}),
-            ),
-            *(
-                violates(kind, having(kind, "all", {"policy": {"Statement": {"Effect": "Allow", "Action": "s3:*"}}}))
-                for kind in ("aws:iam/rolePolicy:RolePolicy", "aws:iam/userPolicy:UserPolicy")
-            ),
-            passes("named"),
-            passes(
-                "everything is denied",
-                put("reader-policy", "policy", {"Statement": [{"Effect": "Deny", "Action": ["s3:*"]}]}),
-            ),
-            spares("no roles", nothing),
-            cannot_tell("verbs known later", put("reader", "rules.0.verbs", UNKNOWN)),
-            cannot_tell("a policy that is no JSON", put("reader-policy", "policy", "?")),
-        ),
-    ),
-    Rule(
-        number=44,
-        id="sec-tls-ingress",
-        title="Every door into the platform has TLS.",
-        holds="it has TLS",
-        domain=Domain.SECURITY,
-        references=("AI Act Art. 15(5)", "GDPR Art. 32"),
-        types=(*INGRESS, *GATEWAY, *LISTENERS),
-        resource=_encrypted_door,
-        remedies=(DOORS,),
-        cases=(
-            violates("a listener without", put("entrance", "spec.listeners.0.protocol", "HTTP")),
-            violates("an Ingress without", having(INGRESS[0], "open", {"spec": {"rules": []}})),
-            violates("a load balancer without", having(LISTENERS[0], "plain", {"port": 80, "protocol": "HTTP"})),
-            violates(
-                "one that forwards too",
-                having(
-                    LISTENERS[0], "both", {**_REDIRECT, "defaultActions": [{"type": "redirect"}, {"type": "forward"}]}
-                ),
-            ),
-            violates(
-                "an Ingress by its kind",
-                having("kubernetes:networking.k8s.io/v1:Ingress", "open", {"spec": {"rules": []}}),
-            ),
-            *(
-                violates(kind, having(kind, "plain", {"port": 80, "protocol": "HTTP"}))
-                for kind in ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
-            ),
-            passes("HTTPS"),
-            passes(
-                "an Ingress with a certificate", having(INGRESS[0], "closed", {"spec": {"tls": [{"secretName": "t"}]}})
-            ),
-            passes("a redirect", having(LISTENERS[0], "redirect", _REDIRECT)),
-            passes("TLS of a load balancer", having(LISTENERS[0], "tls", {"port": 443, "protocol": "TLS"})),
-            spares("no doors", without("entrance", "mortgage-stop"), companions=("*",)),
-            spares("a route is no door", without("entrance")),
-            cannot_tell("known later", put("entrance", "spec.listeners.0.protocol", UNKNOWN)),
-        ),
-    ),
-    Rule(
-        number=45,
-        id="sec-mlflow-auth",
-        title="The model registry lets in only whom it knows.",
-        holds="it lets in only whom it knows, or only this machine",
-        domain=Domain.SECURITY,
-        references=("AI Act Art. 15(5)", "ISO/IEC 42001 A.4.5"),
-        types=(*LONG_RUNNING, LOCAL_SERVICE),
-        resource=_locked,
-        cases=(
-            violates("anybody", put("mlflow", f"{_POD}.containers.0.args", ["server"])),
-            violates("a service for all addresses", having(LOCAL_SERVICE, "local-mlflow", _LOCAL)),
-            violates("a service that does not say", having(LOCAL_SERVICE, "quiet", {"command": ["mlflow", "server"]})),
-            passes("users"),
-            passes("one flag", put("mlflow", f"{_POD}.containers.0.args", ["--app-name=basic-auth"])),
-            passes(
-                "a proxy",
-                put("mlflow", f"{_POD}.containers.0.args", ["server"]),
-                put("mlflow", "metadata.labels.mlstrata~io/auth", "proxy"),
-            ),
-            *(
-                passes(f"only {host}", having(LOCAL_SERVICE, "own", {"command": ["mlflow", "--host", host]}))
-                for host in ("localhost", "::1")
-            ),
-            passes("a command", put("mlflow", f"{_POD}.containers.0", _STARTED), companions=("*",)),
-            passes("this machine only", having(LOCAL_SERVICE, "own", {"command": ["mlflow", "--host", "127.0.0.1"]})),
-            spares("no registry", without("mlflow")),
-            cannot_tell("known later", put("mlflow", f"{_POD}.containers.0.args", UNKNOWN)),
-        ),
-    ),
-    Rule(
-        number=46,
-        id="sec-private-db-endpoint",
-        title="No database can be reached from the internet.",
-        holds="it cannot be reached from the internet",
-        domain=Domain.SECURITY,
-        references=("AI Act Art. 15(5)", "GDPR Art. 32"),
-        types=DATABASES,
-        severity=Severity.CRITICAL,
-        resource=_private,
-        remedies=(PRIVATE_DATABASE,),
-        cases=(
-            violates("public", put("metadata", "publiclyAccessible", True)),
-            passes("private"),
-            passes("private unless it says otherwise", cut("metadata", "publiclyAccessible")),
-            spares("no database", without("metadata"), companions=("*",)),
-            cannot_tell("known later", put("metadata", "publiclyAccessible", UNKNOWN)),
         ),
     ),
 )

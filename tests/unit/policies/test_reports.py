@@ -77,7 +77,7 @@ def test_text_says_what_where_why_and_how(mixed):
     assert "64 policies · 1 system at high risk · 1 system at limited risk" in text
     last = text.strip().splitlines()[-1]
     assert "1 fail · 1 warn · 1 exempt" in last
-    assert "1 charts not inspected" in last
+    assert "1 charts and bundles not inspected" in last
 
 
 def test_the_counts_of_the_summary_are_all_policies(mixed):
