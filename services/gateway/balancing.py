@@ -9,7 +9,7 @@ from services.serving.settings import READY_PATH
 _EVERY = "1s"
 _PATIENCE = "2s"
 # A process that loads a model answers late now and then; one that is gone refuses, which a request notices itself.
-_MISSED = 3
+_MISSED = 2
 _FAILURES = 5
 _LEFT_OUT = "5s"
 

@@ -20,7 +20,7 @@ from services.gateway.listener import (
 )
 from services.gateway.settings import GatewaySettings, GatewaySystem
 from services.serving.releases import Releases
-from services.serving.settings import UNTOUCHED_HEADER
+from services.serving.settings import LEAVING_HEADER, UNTOUCHED_HEADER
 
 _API = "type.googleapis.com/envoy"
 _HTTP = f"{_API}.extensions.filters.http"
@@ -71,7 +71,7 @@ def render_routes(settings: GatewaySettings, releases: Mapping[str, Releases]) -
             {
                 "@type": f"{_API}.config.route.v3.RouteConfiguration",
                 "name": ROUTE_CONFIG,
-                "response_headers_to_remove": ["server", UNTOUCHED_HEADER],
+                "response_headers_to_remove": ["server", UNTOUCHED_HEADER, LEAVING_HEADER],
                 "virtual_hosts": [{"name": "systems", "domains": ["*"], "routes": [health, *routes]}],
             }
         ]

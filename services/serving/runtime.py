@@ -6,6 +6,8 @@ MLServer reads the annotations of the handlers at run time, so they stay real ob
 
 import asyncio
 import logging
+import os
+import signal
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -23,7 +25,7 @@ from services.serving.metrics import REQUESTS, latency
 from services.serving.openapi import MODEL, document
 from services.serving.predictor import Predictor
 from services.serving.problem import ProblemError
-from services.serving.settings import UNTOUCHED_HEADER, ServingSettings
+from services.serving.settings import LEAVING_HEADER, UNTOUCHED_HEADER, ServingSettings
 from services.serving.v2 import instances_of
 
 Result = TypeVar("Result")
@@ -34,6 +36,9 @@ _LONGEST_ID = 128
 _NO_VERSION = "none"
 # Said only of a process that has not the version, before it looks at a request.
 _NOT_READY = 503
+# A gateway that chooses between processes looks every second; nobody does where there is one process.
+_WATCHED_S = 3.0
+_LEAVING_S = 3.0
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +46,8 @@ class SystemRuntime(MLModel):
     """Serves the versions of one system that are released to this process."""
 
     def __init__(self, settings: ModelSettings) -> None:
-        self._started = False
+        self._started = self._leaving = False
+        self._looked_at = float("-inf")
         extra = settings.parameters.extra if settings.parameters else None
         self._serving = ServingSettings.model_validate(extra or {})
         self._predictor = Predictor(self._serving)
@@ -52,8 +58,9 @@ class SystemRuntime(MLModel):
 
     @property
     def ready(self) -> bool:
-        """Whether the process does what the releases say."""
-        return self._started and self._predictor.versions.is_ready()
+        """Whether the process does what the releases say, and goes on doing so."""
+        self._looked_at = time.monotonic()
+        return self._started and not self._leaving and self._predictor.versions.is_ready()
 
     @ready.setter
     def ready(self, value: bool) -> None:
@@ -62,7 +69,17 @@ class SystemRuntime(MLModel):
     async def load(self) -> bool:
         """Load the released versions; with none there is nothing to import, and the start is quick."""
         await self._beside(self._predictor.versions.load_released)
+        # In place of MLServer's own, which is still called by the signal below.
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(self._leave()))
         return True
+
+    async def _leave(self) -> None:
+        """End; where a gateway looks whether this process is well, only when it has sent its requests elsewhere."""
+        if not self._leaving and time.monotonic() - self._looked_at < _WATCHED_S:
+            self._leaving = True
+            await asyncio.sleep(_LEAVING_S)
+        os.kill(os.getpid(), signal.SIGINT)
 
     @custom_handler(rest_path="/systems/{system}/{api}/openapi.json", rest_method="GET")
     async def describe_api(self, request: Request, system: str, api: str) -> Response:
@@ -165,6 +182,8 @@ class SystemRuntime(MLModel):
         headers = {REQUEST_ID: request_id} | ({VERSION: version} if version != _NO_VERSION else {})
         if status == _NOT_READY:
             headers[UNTOUCHED_HEADER] = "1"
+        if self._leaving:
+            headers[LEAVING_HEADER] = "true"
         return JSONResponse(content, status, headers)
 
     def _record(self, version: str, status: int, begun: float) -> None:

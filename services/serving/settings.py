@@ -21,6 +21,8 @@ SETTINGS_FILE = "settings.json"
 MODEL_FILE = "model-settings.json"
 READY_PATH = "/v2/health/ready"
 """Answers 200 once the released version can answer."""
+LEAVING_HEADER = "x-envoy-immediate-health-check-fail"
+"""In an answer: ask other processes from now on. Envoy's own name for it."""
 UNTOUCHED_HEADER = "x-mlstrata-untouched"
 """In an answer: the request was refused before anything was done with it, so another process may be asked."""
 
