@@ -1,0 +1,172 @@
+"""The image of our services: the same lock in an empty folder, the same entry points, nothing of the checkout."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import httpx
+import pulumi
+import pytest
+import yaml
+
+from components.workload.images import RUNTIME
+from components.workload.pods import USER
+from environments import Workspace, load
+from stacks.program import plan
+from tests.support.recorded import Graph, record
+
+ROOT = Path(__file__).parents[3]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/image.yml").read_text(encoding="utf-8"))
+UV = ROOT / ".venvs/uv/bin/uv"
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory) -> Path:
+    """What the Dockerfile's own step makes: uv's cache, which made the environments, keeps it a matter of seconds."""
+    folder = tmp_path_factory.mktemp("image") / "mlstrata"
+    uv = str(UV) if UV.exists() else "uv"
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    done = subprocess.run(
+        [str(ROOT / "tools/install-image"), uv, python, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    def program() -> None:
+        for name, value in plan(load(ROOT / "environments/staging.yaml"), Workspace(ROOT)).items():
+            pulumi.export(name, value)
+
+    return record(program, stack="staging")
+
+
+def pods(value: object) -> list[dict]:
+    """Every pod's specification inside a resource."""
+    if isinstance(value, list):
+        return [pod for one in value for pod in pods(one)]
+    if not isinstance(value, dict):
+        return []
+    own = [value] if isinstance(value.get("containers"), list) else []
+    return own + [pod for one in value.values() for pod in pods(one)]
+
+
+def ours(graph: Graph) -> list[dict]:
+    """Every container that runs from our image."""
+    found = [
+        container
+        for one in graph.resources
+        for pod in pods(one.inputs)
+        for container in [*pod.get("initContainers", []), *pod["containers"]]
+    ]
+    return [one for one in found if one.get("image", "").startswith(RUNTIME.repository)]
+
+
+def run(image: Path, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program of the image alone: nothing of this checkout or of its environments is on any path."""
+    environ = {"PATH": f"{image}/bin:/usr/bin:/bin", "HOME": str(folder)}
+    return subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_every_entry_point_that_a_pod_names_is_in_it(image, graph, tmp_path):
+    modules = {one["command"][2] for one in ours(graph) if one["command"][:2] == ["python", "-m"]}
+    assert {"services.registry.cluster", "services.serving.fetch", "services.runner.job"} <= modules
+    assert {one["command"][0] for one in ours(graph)} == {"python", "mlserver"}
+    started = next(step["run"] for step in WORKFLOW["jobs"]["image"]["steps"] if "--read-only" in str(step.get("run")))
+    for module in sorted(modules):
+        done = run(image, [str(image / "bin/python"), "-m", module, "--help"], tmp_path)
+        assert done.returncode == 0, f"{module}: {done.stderr}"
+        assert module in done.stdout
+        assert module.removeprefix("services.") in started, "the workflow starts it in the image too"
+
+
+def test_nothing_in_it_comes_from_the_checkout(image, tmp_path):
+    told = (
+        "import environments, services.catalog.app, mlstrata_steps; print(services.__file__, mlstrata_steps.__file__)"
+    )
+    done = run(image, [str(image / "bin/python"), "-c", told], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert all(path.startswith(str(image)) for path in done.stdout.split())
+    kept = [path.name for path in (image / "lib").glob("python*/site-packages/*.pth")]
+    assert not [name for name in kept if "mlstrata" in name or "editable" in name]
+    assert list((image / "lib").glob("python*/site-packages/services/catalog/templates/*")), "pages come along"
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def test_the_default_server_starts_as_the_pod_starts_it_and_says_that_nothing_is_released(image, graph, tmp_path):
+    data = graph.one("ConfigMap", "serving-mortgage-approval-settings").inputs["data"]
+    (server,) = [one for one in ours(graph) if one["name"] == "model" and one["command"] == ["mlserver"]][:1]
+    config, models = tmp_path / "config", tmp_path / "models"
+    config.mkdir()
+    models.mkdir()
+    ports = {name: free_port() for name in ("http_port", "grpc_port", "metrics_port")}
+    settings = {**json.loads(data["settings.json"]), **ports, "host": "127.0.0.1"}
+    model = json.loads(data["model-settings.json"])
+    model["parameters"]["extra"] |= {**ports, "directory": str(models)}
+    (config / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    (config / "model-settings.json").write_text(json.dumps(model), encoding="utf-8")
+    mount = next(one["mountPath"] for one in server["volumeMounts"] if one["name"] == "models")
+    told = {one["name"]: one["value"].replace(mount, str(models)) for one in server["env"]}
+    environ = {"PATH": f"{image}/bin:/usr/bin:/bin", "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **told}
+    command = [str(image / "bin/mlserver"), server["args"][0], str(config)]
+    url = f"http://127.0.0.1:{ports['http_port']}"
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + 90
+            while True:
+                try:
+                    if httpx.get(f"{url}{server['livenessProbe']['httpGet']['path']}").status_code == 200:
+                        break
+                except httpx.HTTPError:
+                    pass
+                text = (tmp_path / "log").read_text()
+                assert process.poll() is None, text
+                assert time.monotonic() < deadline, text
+                time.sleep(0.3)
+            answer = httpx.post(f"{url}/systems/mortgage-approval/v1/predict", json={"instances": [{}]}, timeout=20)
+            assert answer.status_code == 503, answer.text
+            assert "released" in answer.text
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def test_the_dockerfile_is_that_step_and_runs_as_the_pods_do():
+    assert re.search(r"^RUN tools/install-image .* /opt/mlstrata$", DOCKERFILE, re.MULTILINE)
+    assert f"USER {USER}:{USER}" in DOCKERFILE
+    assert "PATH=/opt/mlstrata/bin:" in DOCKERFILE
+    assert "pip install" not in DOCKERFILE.split("FROM ${PYTHON}\n")[1], "the last stage installs nothing"
+
+
+def test_what_is_built_is_what_is_deployed():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert RUNTIME.tag == version
+    (tag,) = {
+        step["with"]["tags"].partition(":")[0]
+        for step in WORKFLOW["jobs"]["image"]["steps"]
+        if str(step.get("with", {}).get("tags", "")).startswith("ghcr.io")
+    }
+    assert tag == RUNTIME.repository
+
+
+def test_only_what_it_needs_reaches_the_build():
+    kept = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert kept[0] == "*"
+    copied = {line[1:] for line in kept if line.startswith("!")}
+    rooms = set(
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    )
+    assert rooms | {"locks", "tools/install-image", "pyproject.toml", "README.md", "LICENSE"} == copied
