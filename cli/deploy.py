@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from cli import reserve
 from cli.console import UsageError, confirm, out, say, say_json
 from cli.context import PROJECT, Context
 from cli.progress import WAITING, counts_of, kind_of, progress, show_step, show_steps
@@ -75,6 +76,7 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
         if as_json:
             say_json({"environment": name, "refused": True, "policies": gate.document()})
         raise
+    reserve.keep(context.home)
     document = _document(context, result) | {"policies": gate.document()}
     if not as_json:
         _show_up(context, result)
@@ -97,6 +99,7 @@ def down(name: str, *, yes: bool, keep_data: bool, as_json: bool) -> None:
     if context.checkpoint.exists():
         kept = "its data stay" if keep_data else "its data go too"
         confirm(yes, f"Take {name} down ({kept})?", as_json)
+        reserve.give_back(context.home)
         with progress("stopping") as listen:
             result = engine.destroy(context.program, context.backend, context.options(on_event=listen))
         counts = result.counts
