@@ -16,6 +16,7 @@ from components.platform.kubernetes import priority
 from components.storage.objects import ObjectStore
 from components.workload.job import NEVER
 from components.workload.pods import Container, Resources, account, pod
+from services.backup.postgres import DUMP, RESTORE
 
 NIGHTLY = "17 1 * * *"
 """At night in UTC, and not on the hour, when everybody's jobs start."""
@@ -139,18 +140,3 @@ class Backup(ClusterComponent):
             },
         )
         return {**made, "metadata": {**made["metadata"], "name": name}}
-
-
-DUMP = """\
-for database in $DATABASES; do
-  pg_dump --format=custom --no-owner --file="$FOLDER/$database.dump" "$database"
-  # A dump that cannot be listed cannot be restored either: better told tonight than on the day it is needed.
-  pg_restore --list "$FOLDER/$database.dump" > /dev/null
-done
-"""
-RESTORE = """\
-for database in $DATABASES; do
-  # All of it or nothing: a database that is half old and half new is worse than either.
-  pg_restore --clean --if-exists --no-owner --single-transaction --dbname="$database" "$FOLDER/$database.dump"
-done
-"""

