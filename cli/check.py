@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -48,13 +50,25 @@ def check(names: list[str], *, as_of: str | None, output: str, manifests: str | 
     day = _day(as_of)
     if manifests and live:
         raise UsageError("--live asks a running environment, and --manifests names none: one of the two")
-    if manifests:
-        reports = [_manifests(Path(manifests), today, day)]
-    else:
-        reports = [_environment(name, today, day, live=live) for name in dict.fromkeys(names)]
+    with _collecting_seldom():
+        if manifests:
+            reports = [_manifests(Path(manifests), today, day)]
+        else:
+            reports = [_environment(name, today, day, live=live) for name in dict.fromkeys(names)]
     sys.stdout.write(render(reports, output))
     if not all(report.passed for report, _ in reports):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """Look for garbage seldom: a plan keeps nearly all it makes, and searching that again and again is quadratic."""
+    before = gc.get_threshold()
+    gc.set_threshold(500_000, 20, 1000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def report_on(
