@@ -22,6 +22,7 @@ USED = {
     "kwoknodeclasses.karpenter.kwok.sh",
     *("podmonitors.monitoring.coreos.com", "servicemonitors.monitoring.coreos.com"),
     *("prometheusrules.monitoring.coreos.com", "prometheuses.monitoring.coreos.com"),
+    "probes.monitoring.coreos.com",
     *("alertmanagers.monitoring.coreos.com", "alertmanagerconfigs.monitoring.coreos.com"),
     "seldondeployments.machinelearning.seldon.io",
 }
