@@ -95,7 +95,7 @@ def test_a_token_of_one_opens_nothing_of_the_other(both: Both) -> None:
     assert both.status(FIRST, both.example(FIRST), holder=SECOND) == 403
     assert both.status(SECOND, both.example(SECOND), holder=FIRST) == 403
     asked = both.platform.run("predict", "local", SECOND, "examples/application.json", "--consumer", CONSUMERS[FIRST])
-    assert_one_message(asked, CONSUMERS[SECOND])
+    assert_one_message(asked, "answered 403", "this token gives no access here", code=1)
 
 
 def test_experiments_runs_and_versions_are_each_system_s_own(both: Both) -> None:

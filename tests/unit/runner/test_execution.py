@@ -11,6 +11,7 @@ from mlstrata_steps.estimator import load
 
 pytestmark = pytest.mark.env("runtime")
 
+ENDED = "mlstrata-step-ended "
 STEPS = [
     *("ingest", "privacy", "quality", "split", "leakage", "tune", "train", "evaluate", "signal", "fairness"),
     *("plausibility", "gates", "package", "served", "compare"),
@@ -123,6 +124,38 @@ def test_refusals_stop_the_run_with_their_reason(run, folder):
     assert told[-1].name == "gates"
     assert error.startswith("gates: auc: 0.")
     assert "at least 0.999 asked for" in error
+
+
+def test_what_may_come_right_is_tried_again_and_a_gate_is_not(folder):
+    """The source is not there at the first look, as on a disk that is mounted late; then it holds too few rows."""
+    from services.runner.contract import TrainingRequest
+    from services.runner.execution import RunFailed, execute
+    from services.runner.job import compiled, pipeline_arguments
+
+    late = folder / "late.csv"
+
+    class Watched(io.StringIO):
+        def write(self, text):
+            if "there is no file" in text and not late.exists():
+                loans(late, rows=80)
+            return super().write(text)
+
+    request = TrainingRequest.model_validate(
+        {
+            "system": "loans", "environment": "local", "source": str(late), "target": "y", "positive": "yes",
+            "tracking_uri": "http://127.0.0.1:1", "workdir": str(folder),
+        }
+    )  # fmt: skip
+    log, told = Watched(), []
+    with pytest.raises(RunFailed, match="quality: rows: 80 rows, at least 500 needed"):
+        execute(
+            compiled(request), pipeline_arguments(request, "run"), root=folder / "artifacts", cache=folder / "cache",
+            log=log, emit=told.append,
+        )  # fmt: skip
+    ended = {step.name: str(step.state) for step in told if step.state.ended}
+    assert ended == {"ingest": "succeeded", "privacy": "succeeded", "quality": "failed"}
+    tries = [json.loads(line.partition(ENDED)[2])["step"] for line in log.getvalue().splitlines() if ENDED in line]
+    assert tries == ["ingest", "quality"], "each said once that it stopped: ingest was tried again, the gate was not"
 
 
 def test_bad_settings_stop_at_the_step_that_meets_them(run, folder):
