@@ -40,7 +40,7 @@ def _copies(system: System, context: Context) -> Verdicts:
         counts = [int(resource.get("spec.replicas", 1))]
         if resource.type.startswith(SELDON):
             counts = [
-                int(kept(predictor) or dig(predictor, "replicas", counts[0]))
+                int(dig(predictor, "replicas", counts[0]) if (least := kept(predictor)) is None else least)
                 for predictor in resource.all("spec.predictors")
                 if not dig(predictor, "shadow")
             ]

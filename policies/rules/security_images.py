@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
 
 from policies.graph import Resource, System
-from policies.kubernetes import SELDON, WORKLOADS, containers, units
+from policies.kubernetes import KSERVE, SELDON, WORKLOADS, Pod, pods, units
 from policies.rule import (
     Context,
     Domain,
@@ -22,9 +25,13 @@ from policies.rule import (
 )
 from policies.samples import DIGEST, HIGH_RISK, LIMITED
 from policies.serving import serving
-from policies.values import UNKNOWN, dig
+from policies.values import UNKNOWN, Value, dig, listed
 from policies.world import cut, facts, having, nothing, put, without
 
+AWS_IMAGES = ("aws:sagemaker/model:Model", "aws:lambda/function:Function")
+IMAGE_VARIABLES = re.compile(r"(^|_)IMAGE(_|$)")
+"""Names of variables that tell a controller which image to start."""
+IMAGE_NAME = re.compile(r"^[a-z0-9.-]+(:\d+)?/[\w./-]+([:@][\w.:-]+)?$")
 PINNED = re.compile(r"@sha256:[0-9a-f]{64}$")
 REGISTRIES = (
     "docker.io/alpine/",
@@ -43,28 +50,55 @@ REGISTRIES = (
     "ghcr.io/mlflow/",
     "ghcr.io/mlstrata/",
     "nvcr.io/nvidia/",
-    "public.ecr.aws/",
-    "quay.io/",
+    "public.ecr.aws/karpenter/",
+    "quay.io/argoproj/",
+    "quay.io/feastdev/",
+    "quay.io/jetstack/",
+    "quay.io/kiwigrid/",
+    "quay.io/kuberay/",
+    "quay.io/openshift/",
+    "quay.io/prometheus-operator/",
+    "quay.io/prometheus/",
     "registry.k8s.io/",
 )
-"""Registries of what the platform is made of; a registry of one's own on AWS is known by its name."""
+"""Accounts of what the platform is made of; in a registry where anybody may have one, its name alone vouches for none.
+
+A registry of one's own on AWS is known by its name.
+"""
 OWN_REGISTRY = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.(com|eu)(\.cn)?/")
 ADMISSION = (
     "kubernetes:kyverno.io/v1:ClusterPolicy",
     "kubernetes:policies.kyverno.io/v1alpha1:ImageValidatingPolicy",
     "kubernetes:policy.sigstore.dev/v1beta1:ClusterImagePolicy",
 )
-PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".dill")
-PICKLING_SERVERS = ("SKLEARN_SERVER",)
+PICKLES = re.compile(r"\.(pkl|pickle|joblib|sav|pt|pth|ckpt|dill)([?#].*)?$", re.IGNORECASE)
+PICKLING_SERVERS = ("SKLEARN_SERVER", "sklearn")
 
 
 def _images(workload: Resource) -> dict[str, None]:
-    """Return the images of a workload's containers, each once."""
-    return dict.fromkeys(image for one in containers(workload) if (image := str(dig(one, "image", ""))))
+    """Return the images that a workload runs, mounts, or is told in a variable to start; each once."""
+    if workload.type.startswith(AWS_IMAGES):
+        places = [*(f"{one}.image" for one in ("primaryContainer", "container")), "imageUri"]
+        found = [workload.get(place) for place in places] + [dig(one, "image") for one in workload.all("containers")]
+        return dict.fromkeys(str(image) for image in found if image)
+    return dict.fromkeys(image for pod in pods(workload) for image in _of_pod(pod) if image)
+
+
+def _of_pod(pod: Pod) -> Iterator[str]:
+    for container in pod.containers:
+        yield str(dig(container, "image", ""))
+        for variable in listed(container, "env"):
+            value = dig(variable, "value", "")
+            if IMAGE_VARIABLES.search(str(dig(variable, "name", ""))) and IMAGE_NAME.match(str(value)):
+                yield str(value)
+    for volume in listed(pod.spec, "volumes"):
+        yield str(dig(volume, "image.reference", ""))
 
 
 def _pinned(workload: Resource, _: Context) -> Verdicts:
-    for image in _images(workload):
+    if not (images := _images(workload)):
+        yield not_applicable("it names no image")
+    for image in images:
         if not PINNED.search(image):
             yield fails(
                 f"the image {image} of '{workload.name}' is not pinned, so it can change under the same name",
@@ -73,7 +107,9 @@ def _pinned(workload: Resource, _: Context) -> Verdicts:
 
 
 def _known_registry(workload: Resource, _: Context) -> Verdicts:
-    for image in _images(workload):
+    if not (images := _images(workload)):
+        yield not_applicable("it names no image")
+    for image in images:
         if not image.startswith(REGISTRIES) and not OWN_REGISTRY.match(image):
             yield fails(
                 f"the image {image} of '{workload.name}' comes from a registry that is not allowed",
@@ -82,22 +118,42 @@ def _known_registry(workload: Resource, _: Context) -> Verdicts:
 
 
 def _signed(context: Context) -> Verdicts:
-    if not context.environment.production or not context.graph.of(*WORKLOADS):
+    workloads = context.graph.of(*WORKLOADS)
+    if not context.environment.production or not workloads:
         yield not_applicable("it is asked of clusters in production")
-    elif not any(_verifies(policy) for policy in context.graph.of(*ADMISSION)):
+        return
+    patterns = [pattern for policy in context.graph.of(*ADMISSION) for pattern in _verified(policy)]
+    if not patterns:
         yield fails(
             "nothing in the cluster refuses images that nobody signed",
             "deploy a policy that verifies signatures and enforces it (Kyverno, sigstore)",
         )
+        return
+    images = dict.fromkeys(image for workload in workloads for image in _images(workload))
+    for image in images:
+        if not any(fnmatchcase(image, pattern) for pattern in patterns):
+            yield fails(f"no policy verifies the signature of {image}", "let one cover it, or every image: *")
 
 
-def _verifies(policy: Resource) -> bool:
+def _verified(policy: Resource) -> list[str]:
+    """Return the patterns of the images whose signatures a policy verifies, and refuses without."""
     if policy.kind == "ImageValidatingPolicy":
-        return "Deny" in policy.all("spec.validationActions")
+        references = [str(dig(one, "glob", "*")) for one in policy.all("spec.matchImageReferences")]
+        return references if "Deny" in policy.all("spec.validationActions") else []
     if policy.kind == "ClusterImagePolicy":
-        return bool(policy.get("spec.mode", "enforce") == "enforce")
-    enforced = policy.get("spec.validationFailureAction", "Audit") == "Enforce"
-    return enforced and any(dig(rule, "verifyImages") for rule in policy.all("spec.rules"))
+        passing = any(dig(one, "static.action") == "pass" for one in policy.all("spec.authorities"))
+        enforced = policy.get("spec.mode", "enforce") == "enforce" and not passing
+        return [str(dig(one, "glob", "")) for one in policy.all("spec.images")] if enforced else []
+    action = policy.get("spec.validationFailureAction", "Audit")
+    if policy.get("spec.failurePolicy", "Fail") != "Fail" or policy.all("spec.validationFailureActionOverrides"):
+        return []
+    return [
+        str(reference)
+        for rule in policy.all("spec.rules")
+        for one in listed(rule, "verifyImages")
+        if dig(one, "failureAction", action) == "Enforce" and dig(one, "required", True)
+        for reference in listed(one, "imageReferences")
+    ]
 
 
 def _safe(system: System, context: Context) -> Verdicts:
@@ -106,28 +162,70 @@ def _safe(system: System, context: Context) -> Verdicts:
         return
     places = [str(system.get("model.source", ""))]
     for resource in serving(system):
-        if not resource.type.startswith(SELDON):
-            continue
-        for predictor in resource.all("spec.predictors"):
-            for unit in units(dig(predictor, "graph")):
-                places.append(str(dig(unit, "modelUri", "")))
-                if dig(unit, "implementation") in PICKLING_SERVERS:
-                    yield fails("its server unpickles the model, which runs any code in it", "serve it by MLflow")
+        for unit in _models(resource):
+            places += [str(dig(unit, key, "")) for key in ("modelUri", "storageUri", "storage.path")]
+            served = (dig(unit, "implementation"), dig(unit, "modelFormat.name"))
+            if any(one in PICKLING_SERVERS for one in served):
+                yield fails("its server unpickles the model, which runs any code in it", "serve it by MLflow")
     for place in places:
-        if place.lower().endswith(PICKLES):
+        if PICKLES.search(place):
             yield fails(f"the model {place} is a pickle, which runs any code in it", "keep it as skops or ONNX")
+
+
+def _models(resource: Resource) -> Iterator[Value]:
+    """Yield what says which model a resource serves."""
+    if resource.type.startswith(SELDON):
+        for predictor in resource.all("spec.predictors"):
+            yield from units(dig(predictor, "graph"))
+    elif resource.type.startswith(KSERVE):
+        predictor = resource.get("spec.predictor", {})
+        yield from (inner for key, inner in predictor.items() if key in ("model", "sklearn") and inner)
+        if "sklearn" in predictor:
+            yield {"implementation": "sklearn"}
 
 
 _IMAGE = "spec.predictors.0.componentSpecs.0.spec.containers.0.image"
 _GRAPH = "spec.predictors.0.graph"
 _RECORDER = "spec.template.spec.containers.0.image"
 
+_SPEC = "spec.template.spec"
+_C0 = f"{_SPEC}.containers.0"
+_TAGGED = [{"name": "look", "image": "quay.io/argoproj/look:1"}]
+_ON_AWS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (AWS_IMAGES[0], {"primaryContainer": {"image": "somebody/model:1"}}),
+    (AWS_IMAGES[0], {"containers": [{"image": "somebody/model:1"}]}),
+    (AWS_IMAGES[1], {"imageUri": "somebody/function:1"}),
+)
+_NEWER = {"matchImageReferences": [{"glob": "*"}]}
+_VERIFY = "spec.rules.0.verifyImages.0"
+_PICKLED: dict[str, dict[str, Any]] = {
+    "by its format": {"model": {"modelFormat": {"name": "sklearn"}}},
+    "by its older key": {"sklearn": {"storageUri": "s3://m/1"}},
+    "by its place": {"model": {"modelFormat": {"name": "x"}, "storageUri": "s3://m/1.joblib"}},
+    "by its path": {"model": {"modelFormat": {"name": "x"}, "storage": {"path": "m/1.joblib"}}},
+}
+
+
+def _kserve(predictor: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"labels": {"mlstrata.io/system": LIMITED}}, "spec": {"predictor": predictor}}
+
+
+def _variable(name: str, value: str = "quay.io/argoproj/argoexec:1") -> list[dict[str, str]]:
+    return [{"name": name, "value": value}]
+
+
+def _mounted(reference: str) -> list[dict[str, Any]]:
+    return [{"name": "v", "image": {"reference": reference}}]
+
+
 _KYVERNO = "signed-images"
 _ALLOWED = (
     *("docker.io/alpine", "docker.io/envoyproxy", "docker.io/grafana", "docker.io/library", "docker.io/nginxinc"),
     *("docker.io/seldonio", "gcr.io/tfx-oss-public", "ghcr.io/chrislusf", "ghcr.io/cloudnative-pg"),
     *("ghcr.io/external-secrets", "ghcr.io/jkroepke", "ghcr.io/kedacore", "ghcr.io/kubeflow", "ghcr.io/mlflow"),
-    *("ghcr.io/mlstrata", "nvcr.io/nvidia", "public.ecr.aws", "quay.io/b", "registry.k8s.io"),
+    *("ghcr.io/mlstrata", "nvcr.io/nvidia", "public.ecr.aws/karpenter", "registry.k8s.io"),
+    *(f"quay.io/{one}" for one in ("argoproj", "feastdev", "jetstack", "kiwigrid", "kuberay", "openshift")),
+    *("quay.io/prometheus-operator", "quay.io/prometheus"),
 )
 
 RULES = (
@@ -138,15 +236,31 @@ RULES = (
         holds="its images are pinned",
         domain=Domain.SECURITY,
         references=("AI Act Art. 15(5)", "NIST AI RMF MEASURE 2.7"),
-        types=WORKLOADS,
+        types=(*WORKLOADS, *AWS_IMAGES),
         resource=_pinned,
         cases=(
             violates("a tag", put("recorder", _RECORDER, "ghcr.io/mlflow/mlflow:v3.17.2")),
             violates("a short digest", put("recorder", _RECORDER, "ghcr.io/mlflow/mlflow@sha256:5e5e")),
-            violates("a digest within a name", put("recorder", _RECORDER, f"quay.io/a@{DIGEST}/b")),
+            violates("a digest within a name", put("recorder", _RECORDER, f"quay.io/argoproj/a@{DIGEST}/b")),
             violates("a tag in a predictor", put("mortgage", _IMAGE, "docker.io/seldonio/mlserver:1.3.5")),
-            violates("a tag in a job", put("mortgage-training", _RECORDER, "quay.io/train:1")),
+            violates("a tag in a job", put("mortgage-training", _RECORDER, "quay.io/argoproj/train:1")),
+            violates("a tag that a variable names", put("recorder", f"{_C0}.env", _variable("EXECUTOR_IMAGE"))),
+            violates("a tag that is mounted", put("recorder", f"{_SPEC}.volumes", _mounted("quay.io/argoproj/a:1"))),
+            violates(
+                "a tag put in to look inside",
+                put("recorder", f"{_SPEC}.ephemeralContainers", _TAGGED),
+                companions=("sec-pod-restricted",),
+            ),
+            *(
+                violates(
+                    f"a tag of {kind} on AWS", having(kind, "own", inputs), companions=("sec-image-registry-allowed",)
+                )
+                for kind, inputs in _ON_AWS
+            ),
             passes("digests"),
+            passes("a variable about something else", put("recorder", f"{_C0}.env", _variable("ARCHIVE"))),
+            passes("a variable that is no image", put("recorder", f"{_C0}.env", _variable("IMAGE_SIZE", "224"))),
+            spares("a function without an image", nothing, having(AWS_IMAGES[1], "own", {"handler": "a.b"})),
             spares("no workloads", nothing),
             cannot_tell("an image known later", put("recorder", _RECORDER, UNKNOWN)),
         ),
@@ -158,12 +272,19 @@ RULES = (
         holds="its images come from allowed registries",
         domain=Domain.SECURITY,
         references=("AI Act Art. 15(5)", "ISO/IEC 42001 A.10.3"),
-        types=WORKLOADS,
+        types=(*WORKLOADS, *AWS_IMAGES),
         resource=_known_registry,
         cases=(
             violates("anybody's", put("recorder", _RECORDER, f"docker.io/somebody/recorder@{DIGEST}")),
             violates("no registry at all", put("recorder", _RECORDER, f"recorder@{DIGEST}")),
             violates("a name like AWS's", put("recorder", _RECORDER, f"1.dkr.ecr.evil.example/recorder@{DIGEST}")),
+            *(
+                violates(f"anybody's account at {one}", put("recorder", _RECORDER, f"{one}/somebody/recorder@{DIGEST}"))
+                for one in ("quay.io", "public.ecr.aws", "ghcr.io")
+            ),
+            violates(
+                "one that a variable names", put("recorder", f"{_C0}.env", _variable("A_IMAGE", f"evil.io/a@{DIGEST}"))
+            ),
             passes("known ones"),
             *(passes(registry, put("recorder", _RECORDER, f"{registry}/a@{DIGEST}")) for registry in _ALLOWED),
             passes(
@@ -195,14 +316,42 @@ RULES = (
             violates(
                 "Kyverno's newer kind only audits",
                 without(_KYVERNO),
-                having(ADMISSION[1], "newer", {"spec": {"validationActions": ["Audit"]}}),
+                having(ADMISSION[1], "newer", {"spec": {"validationActions": ["Audit"], **_NEWER}}),
+            ),
+            violates("some images only", put(_KYVERNO, f"{_VERIFY}.imageReferences", ["docker.io/*"])),
+            violates("whoever asks is let in when it is down", put(_KYVERNO, "spec.failurePolicy", "Ignore")),
+            violates(
+                "it is lifted somewhere", put(_KYVERNO, "spec.validationFailureActionOverrides", [{"action": "Audit"}])
+            ),
+            violates("a rule of it audits", put(_KYVERNO, f"{_VERIFY}.failureAction", "Audit")),
+            violates("a signature is not required", put(_KYVERNO, f"{_VERIFY}.required", False)),
+            violates(
+                "sigstore lets everything pass",
+                without(_KYVERNO),
+                having(
+                    ADMISSION[2],
+                    "sigstore",
+                    {"spec": {"images": [{"glob": "**"}], "authorities": [{"static": {"action": "pass"}}]}},
+                ),
             ),
             passes("Kyverno"),
-            passes("sigstore", without(_KYVERNO), having(ADMISSION[2], "sigstore", {"spec": {}})),
+            passes(
+                "a rule of it enforces",
+                cut(_KYVERNO, "spec.validationFailureAction"),
+                put(_KYVERNO, f"{_VERIFY}.failureAction", "Enforce"),
+            ),
+            passes(
+                "two that cover all between them",
+                put(_KYVERNO, f"{_VERIFY}.imageReferences", ["docker.io/*"]),
+                having(ADMISSION[2], "sigstore", {"spec": {"images": [{"glob": "ghcr.io/**"}]}}),
+            ),
+            passes(
+                "sigstore", without(_KYVERNO), having(ADMISSION[2], "sigstore", {"spec": {"images": [{"glob": "**"}]}})
+            ),
             passes(
                 "Kyverno's newer kind",
                 without(_KYVERNO),
-                having(ADMISSION[1], "newer", {"spec": {"validationActions": ["Deny"]}}),
+                having(ADMISSION[1], "newer", {"spec": {"validationActions": ["Deny"], **_NEWER}}),
             ),
             spares("no production", facts(name="dev"), without(_KYVERNO), companions=("*",)),
             spares("no workloads", nothing),
@@ -223,11 +372,26 @@ RULES = (
             violates("a pickle", put(LIMITED, "model.source", "s3://models/tickets.pkl")),
             *(
                 violates(f"a file {ending}", put(LIMITED, "model.source", f"s3://models/tickets{ending}"))
-                for ending in (".pickle", ".pt", ".dill")
+                for ending in (".pickle", ".pt", ".dill", ".pth", ".ckpt", ".sav", ".pkl?versionId=3", ".pkl#1")
             ),
             violates("a joblib file that is served", put("mortgage", f"{_GRAPH}.modelUri", "s3://m/Model.JOBLIB")),
             violates("a server that unpickles", put("mortgage", f"{_GRAPH}.implementation", "SKLEARN_SERVER")),
+            *(
+                violates(
+                    f"KServe unpickles {name}",
+                    having(KSERVE + "v1beta1:InferenceService", "kserve", _kserve(model)),
+                    companions=("*",),
+                )
+                for name, model in _PICKLED.items()
+            ),
             passes("MLflow"),
+            passes(
+                "KServe's ONNX",
+                having(
+                    KSERVE + "v1beta1:InferenceService", "kserve", _kserve({"model": {"modelFormat": {"name": "onnx"}}})
+                ),
+                companions=("*",),
+            ),
             spares("no production", facts(name="dev"), companions=("*",)),
             spares("no system", without(HIGH_RISK, LIMITED), companions=("*",)),
             cannot_tell("known later", put("mortgage", f"{_GRAPH}.modelUri", UNKNOWN)),
