@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 from components.support import unbuilt
 from environments import Capability, EnvironmentSpec
 from environments.spec.risk import Tier
+from environments.spec.rollout import Strategy
 from environments.spec.serving import ServingMode
 from environments.spec.storage import S3Storage
 from environments.spec.system import SystemSpec
@@ -33,7 +35,22 @@ def asked(spec: EnvironmentSpec) -> frozenset[Capability]:
     uses = {Capability.SERVING: ServingMode.REALTIME in modes, Capability.BATCH: ServingMode.BATCH in modes}
     by_stage = capabilities_of(spec.stage)
     used = {capability for capability, using in uses.items() if using}
+    # What a system declares and the stage does not have yet waits for it: it is no use of it.
+    used |= {one for system in spec.systems for one in _declared(system)} & spec.capabilities
     return frozenset(used | (spec.capabilities - by_stage))
+
+
+def _declared(system: SystemSpec) -> Iterator[Capability]:
+    """Yield the on-demand capabilities that a system's own declaration uses."""
+    settings = system.model.settings
+    if system.model.features is not None:
+        yield Capability.FEATURE_STORE
+    if settings.get("search"):
+        yield Capability.TUNING
+    if settings.get("workers", 1) != 1:
+        yield Capability.DISTRIBUTED_TRAINING
+    if system.rollout.strategy is Strategy.BANDIT:
+        yield Capability.BANDIT
 
 
 def probability_range(system: SystemSpec) -> tuple[float, float]:

@@ -8,6 +8,7 @@ import pulumi
 
 from components.admission.kubernetes import Admission, AdmissionArgs
 from components.backup.kubernetes import Backup, BackupArgs
+from components.catalog.kubernetes import Catalog, CatalogArgs
 from components.certificates.kubernetes import Certificates, CertificatesArgs
 from components.cluster import Cluster, Who
 from components.database.args import SECRET_KEYS, DatabaseArgs, Server
@@ -94,6 +95,7 @@ class _Kubernetes:
         self._alerts()
         self._registry()
         self._gateway()
+        self._catalog()
         self._pipelines()
         self._gpu_pools()
         self._admission()
@@ -204,6 +206,13 @@ class _Kubernetes:
         after = [*envoy.ready, *issued.ready, *self.platform.ready]
         args = GatewayArgs(self.cluster, envoy.piece.namespace, [*self.base.watched, *envoy.ready], after)
         self.base.entered = Gateway("gateway", args, self.opts).ready
+
+    def _catalog(self) -> None:
+        if Capability.CATALOG not in self.spec.capabilities:
+            return
+        after = [*self.platform.ready, *self.base.watched, *self.base.registered]
+        args = CatalogArgs(self.cluster, self.spec, self.urls["mlflow"], after)
+        self.urls["catalog"] = Catalog("catalog", args, self.opts).url
 
     def _pipelines(self) -> None:
         if Capability.PIPELINES not in self.spec.capabilities:

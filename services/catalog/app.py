@@ -37,8 +37,6 @@ BODY = 1024 * 1024
 EVENTS_BYTES = 64 * 1024 * 1024
 """Size from which on events from elsewhere begin a new file: who may tell must not be able to fill the disk."""
 COOKIE = "mlstrata-catalog"
-HOSTS = ["127.0.0.1", "localhost"]
-"""Names under which it answers: a page elsewhere whose name was bent to this machine gets nothing."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
@@ -72,7 +70,7 @@ def build(settings: CatalogSettings, token: str, clock: Callable[[], float] = ti
         Route("/api/{what:path}", service.document),
         Route("/{what:path}", service.page),
     ]
-    guard = Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)
+    guard = Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts), www_redirect=False)
     return Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: service.refuse})
 
 

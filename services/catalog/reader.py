@@ -55,5 +55,10 @@ class Reader:
 
     def _read(self) -> Catalog:
         declared, settings = self.declared(), self._settings
-        sources = read(settings.home, settings.registry, [system.name for system in declared.systems])
+        sources = read(
+            settings.home,
+            settings.registry,
+            [system.name for system in declared.systems],
+            aliases=settings.releases == "registry",
+        )
         return build(declared, sources, others=elsewhere(read_events(settings.events)))

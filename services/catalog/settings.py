@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from environments import EnvironmentSpec
 from environments.spec.system import SystemSpec
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost")
 
 
 class Declares(Protocol):
@@ -73,3 +75,13 @@ class CatalogSettings(BaseModel):
     token_file: Path = Field(description="File, mode 0600, that holds the bearer token.")
     registry: str = Field(pattern=r"^https?://", description="Address of MLflow.")
     events: Path = Field(description="File to which lineage events from elsewhere are appended.")
+    hosts: tuple[str, ...] = Field(
+        default=LOOPBACK_NAMES,
+        description="Names under which it answers; this machine's, so that a page elsewhere whose name was bent to it "
+        "gets nothing.",
+    )
+    releases: Literal["folder", "registry"] = Field(
+        default="folder",
+        description="Where it is known what is released: in the serving folders, or in the registry's aliases, as on "
+        "a cluster.",
+    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -54,13 +57,14 @@ class Sources:
     types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def read(home: Path, registry: str | None, systems: Iterable[str]) -> Sources:
+def read(home: Path, registry: str | None, systems: Iterable[str], *, aliases: bool = False) -> Sources:
     """Read everything there is of an environment.
 
     Args:
         home: The environment's home folder.
         registry: Address of MLflow; None: the environment is not up.
         systems: Its systems.
+        aliases: What is released is what the registry's aliases say: no serving folder lies beside.
     """
     names = tuple(systems)
     missing: list[str] = []
@@ -79,11 +83,12 @@ def read(home: Path, registry: str | None, systems: Iterable[str]) -> Sources:
         missing.append("registry: not up")
     else:
         try:
-            access = header(variables(home))
+            access = header(variables(home) or os.environ)
             versions = [one for name in names for one in read_versions(registry, name, access)]
+            releases = {name: read_aliases(registry, name, access) for name in names} if aliases else {}
         except (OSError, HTTPException, ValueError, AttributeError, TypeError, KeyError):
             missing.append("registry: not reachable")
-    for name in names:
+    for name in () if aliases else names:
         try:
             releases[name] = Releases.read(home / SERVING / name)
         except (OSError, ValueError):
@@ -150,6 +155,28 @@ def _seen(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
         "features": metadata.get("features") or [],
         "stopped_at": first["name"] if first else None,
     }
+
+
+def read_aliases(registry: str, system: str, access: Mapping[str, str] | None = None) -> Releases:
+    """Read what the registry's aliases call released; `access` is the header that says who asks.
+
+    Raises:
+        OSError: The registry does not answer, or refuses.
+        HTTPException: It does not speak HTTP.
+        AttributeError, KeyError, TypeError, ValueError: It answers something else than MLflow does.
+    """
+    query = urllib.parse.urlencode({"name": system})
+    address = f"{registry.rstrip('/')}/api/2.0/mlflow/registered-models/get?{query}"
+    request = urllib.request.Request(address, headers=dict(access or {}))  # noqa: S310 - our own address
+    try:
+        with _DIRECT.open(request, timeout=TIMEOUT) as answer:
+            document = json.load(answer)
+    except urllib.error.HTTPError as error:
+        if error.code == HTTPStatus.NOT_FOUND:
+            return Releases()  # nothing was ever registered
+        raise
+    said = {one["alias"]: str(int(one["version"])) for one in document["registered_model"].get("aliases", [])}
+    return Releases(**{role: said[role] for role in ("champion", "challenger", "shadow") if role in said})
 
 
 def read_versions(registry: str, system: str, access: Mapping[str, str] | None = None) -> list[Document]:

@@ -1,0 +1,116 @@
+"""The catalog on a cluster: pages and an API over what is declared, registered and released."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster import Cluster, ClusterComponent
+from components.network.policies import pods
+from components.platform.kubernetes import priority
+from components.registry.kubernetes import NAME as REGISTRY
+from components.registry.kubernetes import PORT as REGISTRY_PORT
+from components.registry.kubernetes import USES_REGISTRY, client
+from components.workload.args import WorkloadArgs
+from components.workload.kubernetes import Workload
+from components.workload.pods import Container, Resources
+from environments import EnvironmentSpec
+from services.catalog.cluster import TOKEN
+from services.catalog.settings import Declared
+
+PORT = 8090
+NAME = "catalog"
+ACCESS = "catalog-access"
+_DECLARED, _DATA = "/etc/mlstrata", "/data"
+
+
+@dataclass(frozen=True)
+class CatalogArgs:
+    """Arguments of `Catalog`.
+
+    Attributes:
+        cluster: Where.
+        spec: The environment that it shows.
+        registry: Address of the registry, which it asks for versions and what is released.
+        after: What must be there before it.
+    """
+
+    cluster: Cluster
+    spec: EnvironmentSpec
+    registry: str
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Catalog(ClusterComponent):
+    """Shows data, features, models and systems, and takes lineage events of jobs.
+
+    Attributes:
+        url: Its address inside the cluster.
+    """
+
+    def __init__(self, name: str, args: CatalogArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("catalog", name, args.cluster, opts)
+        cluster, space, after = args.cluster, args.cluster.namespace, list(args.after)
+        self.needs(space, ACCESS, ("token",), "whoever reads the catalog shows it")
+        metadata = {"name": NAME, "namespace": space}
+        declared = {"declared.json": Declared.of(args.spec).text()}
+        settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": declared}
+        before = [
+            self.add("declared", settings, after=after),
+            self.add("data", self._volume(), after=after, keep=True),
+        ]
+        plain, secret = client(args.registry)
+        container = Container(
+            name=NAME,
+            image=cluster.image("runtime"),
+            command=["python", "-m", "services.catalog.cluster"],
+            args=[
+                f"--port={PORT}",
+                f"--declared={_DECLARED}/declared.json",
+                f"--data={_DATA}",
+                f"--registry={args.registry}",
+            ],
+            env=plain,
+            secrets={**secret, TOKEN: (ACCESS, "token")},
+            ports={"http": PORT},
+            ready="/healthz",
+            mounts={"declared": _DECLARED, "data": _DATA, "tmp": "/tmp"},  # noqa: S108 - a folder of its own
+            resources=Resources(cpu="100m", memory="512Mi", cpu_limit="500m"),
+        )
+        registry = pods(namespace=space, labels={"app.kubernetes.io/name": REGISTRY})
+        workload = Workload(
+            NAME,
+            WorkloadArgs(
+                cluster=cluster,
+                namespace=space,
+                containers=[container],
+                part="catalog",
+                volumes={
+                    "declared": {"configMap": {"name": NAME}},
+                    "data": {"persistentVolumeClaim": {"claimName": NAME}},
+                    "tmp": {"emptyDir": {}},
+                },
+                callers=[pods(environment=cluster.environment), pods(namespace=cluster.monitoring)],
+                calls={"registry": ([registry], [REGISTRY_PORT])},
+                metrics="/metrics",
+                priority=priority(cluster, "platform"),
+                labels={**USES_REGISTRY, "mlstrata.io/auth": "token"},
+                annotations={"mlstrata.io/auth": "token"},
+                # Its volume is one pod's at a time.
+                strategy="Recreate",
+                after=[*after, *before],
+            ),
+            self.child(),
+        )
+        self.url = workload.url
+        self.register_outputs({})
+
+    def _volume(self) -> dict[str, object]:
+        spec: dict[str, object] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        if self.cluster.storage_class:
+            spec["storageClassName"] = self.cluster.storage_class
+        labels = {"mlstrata.io/data-classification": "internal"}
+        metadata = {"name": NAME, "namespace": self.cluster.namespace, "labels": labels}
+        return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
