@@ -70,9 +70,7 @@ class Entrance(ClusterComponent):
         super().__init__("gateway", name, args.cluster, opts, who=args.who)
         self.args, self.space, self.system = args, args.namespace, args.system
         rules = [self._rule(version) for version in args.serving.api_versions]
-        # A rollout moves the weights; this declaration is where they start.
-        moved = [f"spec.rules[{at}].backendRefs" for at in range(len(rules))]
-        route = self.add("", self._route(self.system, rules), part="route", after=args.after, ignore=moved)
+        route = self.add("", self._route(self.system, rules), part="route", after=args.after)
         after = [*args.after, route]
         self.add("access", self._object("SecurityPolicy", self._access()), after=after)
         self.add("limits", self._object("BackendTrafficPolicy", self._limits()), after=after)

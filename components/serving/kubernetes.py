@@ -21,13 +21,14 @@ from components.serving.seldon import Deployment, Hpa, Predictor, Unit, manifest
 from components.storage.objects import ObjectStore
 from components.workload.pods import Container, Placement, Resources, account, pod
 from environments.spec.serving import ServingSpec
+from services.serving.cluster import PREDICTOR, UNIT, deployment_of
+from services.serving.cluster import VERSION as RELEASED
 from services.serving.settings import MODEL_FILE, SETTINGS_FILE, ServingSettings, environment, render_files
 
 HTTP, GRPC, METRICS = 9000, 9500, 6000
-PREDICTOR, UNIT = "champion", "model"
 MODELS, CONFIG = "/mnt/models", "/etc/mlstrata/serving"
 VERSION = "MLSTRATA_MODEL_VERSION"
-"""Variable with the version that is served; a release changes it, `champion` is what the registry calls so."""
+"""Variable with the version that is served, from an annotation that a release sets; empty: the registry's champion."""
 
 
 @dataclass(frozen=True)
@@ -83,42 +84,11 @@ class Serving(ClusterComponent):
             self.add("settings", {**self._object("v1", "ConfigMap"), "data": self._settings()}, after=after),
             *(self.add(role, policy, after=after) for role, policy in self._openings().items()),
         ]
-        spec, replicas = self._deployment(), "spec.predictors[0].replicas"
-        # A release changes the version, an autoscaler the copies.
-        changed = ["spec.predictors[0].componentSpecs[0].spec.initContainers[0].env", replicas]
-        made = self.add("", spec, part="serving", after=before, ignore=changed)
+        # What a release sets is declared nowhere here, so no deployment of the environment contends for it.
+        made = self.add("", self._deployment(), part="serving", after=before)
         self.add("budget", self._budget(), after=before)
         self.add("monitor", self._monitor(), after=after)
-        group, owned = "rbac.authorization.k8s.io", [self.system]
-        rules = [
-            {
-                "apiGroups": ["machinelearning.seldon.io"],
-                "resources": ["seldondeployments"],
-                "resourceNames": owned,
-                "verbs": ["get", "patch"],
-            },
-            {
-                "apiGroups": ["gateway.networking.k8s.io"],
-                "resources": ["httproutes"],
-                "resourceNames": owned,
-                "verbs": ["get", "patch"],
-            },
-        ]
-        named = f"release-{self.system}"
-        role = self.add("releases", {**self._object(f"{group}/v1", "Role", name=named), "rules": rules}, after=after)
-        # Whoever releases the system's versions: these two objects, and nothing else of the namespace.
-        binding = {
-            **self._object(f"{group}/v1", "RoleBinding", name=named),
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
-            "subjects": [
-                {
-                    "apiGroup": group,
-                    "kind": "Group",
-                    "name": f"mlstrata:{self.cluster.environment}:{self.system}:release",
-                }
-            ],
-        }
-        self.add("releasers", binding, after=[role])
+        self._releasers(after)
         self.backends = (Backend(f"{self.system}-{PREDICTOR}-{UNIT}", HTTP),)
         self.ready: list[pulumi.Resource] = [made]
         self.register_outputs({})
@@ -126,6 +96,40 @@ class Serving(ClusterComponent):
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None, name: str = "") -> dict[str, Any]:
         metadata = {"name": name or self.name, "namespace": self.space}
         return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
+
+    def _releasers(self, after: Sequence[pulumi.Resource]) -> None:
+        """Let whoever releases the system's versions set them and see them answer, and nothing else.
+
+        People are in the group of that name; a pipeline that releases is the account.
+        """
+        group, named = "rbac.authorization.k8s.io", f"release-{self.system}"
+        rules = [
+            {
+                "apiGroups": ["machinelearning.seldon.io"],
+                "resources": ["seldondeployments"],
+                "resourceNames": [self.system],
+                "verbs": ["get", "patch"],
+            },
+            {
+                "apiGroups": ["apps"],
+                "resources": ["deployments"],
+                "resourceNames": [deployment_of(self.system)],
+                "verbs": ["get"],
+            },
+        ]
+        account = {**self._object("v1", "ServiceAccount", name=named), "automountServiceAccountToken": False}
+        itself = self.add("releaser", account, after=after)
+        role = self.add("releases", {**self._object(f"{group}/v1", "Role", name=named), "rules": rules}, after=after)
+        people = f"mlstrata:{self.cluster.environment}:{self.system}:release"
+        binding = {
+            **self._object(f"{group}/v1", "RoleBinding", name=named),
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
+            "subjects": [
+                {"apiGroup": group, "kind": "Group", "name": people},
+                {"kind": "ServiceAccount", "name": named, "namespace": self.space},
+            ],
+        }
+        self.add("releasers", binding, after=[role, itself])
 
     def _settings(self) -> dict[str, str]:
         low, high = self.args.probability_range
@@ -162,17 +166,20 @@ class Serving(ClusterComponent):
 
     def _pod(self) -> dict[str, Any]:
         plain, secret = client(self.args.registry)
+        low, high = self.args.probability_range
         image = self.cluster.image("runtime")
         folders = {"models": MODELS, "tmp": "/tmp"}  # noqa: S108 - a folder of the container's own
         fetch = Container(
             name="fetch",
             image=image,
             command=["python", "-m", "services.serving.fetch"],
-            args=[f"--system={self.system}", f"--directory={MODELS}"],
-            env={VERSION: "champion", **plain, **self.args.store.variables()},
+            args=[f"--system={self.system}", f"--directory={MODELS}", f"--low={low:g}", f"--high={high:g}"],
+            env={**plain, **self.args.store.variables()},
+            fields={VERSION: f"metadata.annotations['{RELEASED}']"},
             secrets=secret,
             mounts=folders,
-            resources=Resources(cpu="250m", memory="1Gi", cpu_limit="1"),
+            # It loads the model to try it, so it needs the room that the model does.
+            resources=Resources(cpu="250m", memory=self.args.serving.resources.memory, cpu_limit="1"),
         )
         unit = Container(
             name=UNIT,

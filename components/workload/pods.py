@@ -48,6 +48,7 @@ class Container:
         command: Replaces the entry point; empty: the image's own.
         env: Variable to its value, which is no secret.
         secrets: Variable to the secret's name and the key in it.
+        fields: Variable to the field of its own pod that it has the value of.
         ports: Name to number.
         ready: Probe of its readiness; an HTTP path on the first port, or a command.
         alive: Probe of its life; the readiness's by default.
@@ -62,6 +63,7 @@ class Container:
     command: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
     ready: str | Sequence[str] = ()
     alive: str | Sequence[str] = ()
@@ -76,7 +78,7 @@ class Container:
             made["command"] = list(self.command)
         if self.args:
             made["args"] = list(self.args)
-        if env := [*self._plain(), *self._secret()]:
+        if env := [*self._plain(), *self._secret(), *self._own()]:
             made["env"] = env
         if self.ports:
             made["ports"] = [{"name": name, "containerPort": port} for name, port in self.ports.items()]
@@ -106,6 +108,13 @@ class Container:
         return [
             {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
             for name, (secret, key) in sorted(self.secrets.items())
+        ]
+
+    def _own(self) -> list[Json]:
+        return [
+            # With the version that the API server would add: a render then is what the cluster has.
+            {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
+            for name, path in sorted(self.fields.items())
         ]
 
     def _probe(self, probe: str | Sequence[str]) -> Json:

@@ -2,9 +2,10 @@
 
 from services.rollout.comparison import Comparison, Figure, compare
 from services.rollout.context import AUDIT_FILE, RolloutContext
+from services.rollout.decision import Release
 from services.rollout.errors import RolloutError
 from services.rollout.overview import SystemStatus, status
-from services.rollout.rollout import Release, release, rollback
+from services.rollout.rollout import release, rollback
 
 __all__ = [
     "AUDIT_FILE",

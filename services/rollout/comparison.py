@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from environments import SystemSpec
 from environments.spec.monitor import FairnessMetric
-from services.rollout.context import RolloutContext
 from services.rollout.errors import RolloutError
 from services.rollout.registry import Candidate, Check, Registry
-from services.rollout.routing import read_releases
+from services.serving.releases import Releases
 
 _INTERVAL = ("_low", "_high")
 _GAP = "parity_gap_"
+
+
+class Known(Protocol):
+    """What a comparison asks, of any target."""
+
+    @property
+    def tracking_uri(self) -> str:
+        """Address of MLflow."""
+
+    def releases(self, system: str) -> Releases:
+        """Return what was released of `system`."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +74,23 @@ class Comparison:
         return tuple(dict.fromkeys(outside + failed))
 
 
-def compare(context: RolloutContext, system: SystemSpec, version: str | None) -> Comparison:
+def compare(known: Known, system: SystemSpec, version: str | None) -> Comparison:
     """Put `version` of `system`, or its latest, beside the champion.
 
     Raises:
         RolloutError: there is no such version, or the registry does not answer.
     """
-    registry = Registry(context.tracking_uri)
+    registry = Registry(known.tracking_uri)
     candidate = registry.candidate(system.name, version)
-    releases = read_releases(context, system.name)
+    releases = known.releases(system.name)
     champion = candidate if releases.champion == candidate.version else None
     if releases.champion and champion is None:
-        known = next((one.metrics for one in reversed(releases.history) if one.to == releases.champion), {})
+        seen = next((one.metrics for one in reversed(releases.history) if one.to == releases.champion), {})
         try:
             champion = registry.candidate(system.name, releases.champion)
         except RolloutError:
             # It serves though the registry no longer has it: what was seen when it was released is what is known.
-            champion = Candidate(releases.champion, "", known)
+            champion = Candidate(releases.champion, "", seen)
     figures = tuple(_figures(candidate, champion, system))
     return Comparison(system.name, candidate.version, releases.champion, figures, registry.checks(candidate) or ())
 

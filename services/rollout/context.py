@@ -10,6 +10,7 @@ from pathlib import Path
 from services.batch.settings import ScoringJob
 from services.gateway.settings import CA_FILE, ROLLOUT_LOCK
 from services.rollout.errors import RolloutError
+from services.serving.releases import Releases
 
 # The steps, in order, as `RolloutContext.on_step` is told of them.
 STEPS = ("registry", "download", "load", "smoke", "decide", "alias", "routes", "serve", "audit", "settle", "prune")
@@ -79,6 +80,18 @@ class RolloutContext:
     def serving_directory(self, system: str) -> Path:
         """The folder the prediction process of `system` reads."""
         return self.home / "data" / "serving" / system
+
+    def releases(self, system: str) -> Releases:
+        """Return the releases of `system`.
+
+        Raises:
+            RolloutError: the file is not what a rollout writes.
+        """
+        directory = self.serving_directory(system)
+        try:
+            return Releases.read(directory)
+        except ValueError as error:
+            raise RolloutError(f"{directory}/releases.json cannot be read: {error}; mend or restore it") from error
 
     def serving_addresses(self, system: str) -> list[str]:
         """The addresses of the prediction processes of `system`.

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from environments import SystemSpec
@@ -20,6 +18,7 @@ from services.gateway.render import write_atomically
 from services.rollout.batch import BatchProcess
 from services.rollout.context import RolloutContext
 from services.rollout.copies import AnyCopies, Copies, Process
+from services.rollout.decision import Release, decided, plain_errors, way_back
 from services.rollout.errors import RolloutError
 from services.rollout.gate import require_passed
 from services.rollout.journal import Journal, Kind
@@ -27,32 +26,7 @@ from services.rollout.lock import only_one
 from services.rollout.process import ServingProcess
 from services.rollout.registry import Candidate, Registry
 from services.rollout.routing import await_routes, read_releases, write_routes
-from services.serving.releases import FILE, HistoryEntry, Releases
-
-
-@dataclass(frozen=True)
-class Release:
-    """What a release or rollback did.
-
-    Attributes:
-        system: the system.
-        version: the version that serves now.
-        previous: the version that served before; None at the first release.
-        changed: whether there was anything to do; False when the version served already.
-        metrics: the version's metrics.
-        audit: the place and hash of its entry in the audit log, as `3:5b1f…`; None when it is not recorded yet.
-        seconds: how long it took.
-        warnings: what is left to mend, a sentence each.
-    """
-
-    system: str
-    version: str
-    previous: str | None
-    changed: bool
-    metrics: dict[str, float]
-    seconds: float
-    warnings: tuple[str, ...] = ()
-    audit: str | None = None
+from services.serving.releases import FILE, Releases
 
 
 def release(
@@ -78,7 +52,7 @@ def release(
         RolloutError: it does not; the version before it goes on answering.
     """
     begun = time.monotonic()
-    with _plain_errors(system), only_one(context.lock_file, f"release of {system}"):
+    with plain_errors(system), only_one(context.lock_file, f"release of {system}"):
         rollout = _Rollout(context, system, "release")
         context.on_step("registry")
         candidate = rollout.registry.candidate(system, version)
@@ -97,9 +71,9 @@ def rollback(
         RolloutError: there is none to go back to, or it cannot serve; the champion goes on answering.
     """
     begun = time.monotonic()
-    with _plain_errors(system), only_one(context.lock_file, f"rollback of {system}"):
+    with plain_errors(system), only_one(context.lock_file, f"rollback of {system}"):
         rollout = _Rollout(context, system, "rollback")
-        target = _target(rollout.before, system, to)
+        target = way_back(rollout.before, system, to)
         metrics = next((entry.metrics for entry in reversed(rollout.before.history) if entry.to == target), {})
         # The registry is asked only when the files are gone: an outage of it must not hold up going back.
         candidate = Candidate(target, "", metrics)
@@ -107,22 +81,6 @@ def rollback(
             candidate = rollout.registry.candidate(system, target)
         done = rollout.run("rollback", candidate, reason, decider or context.decider)
     return replace(done, seconds=time.monotonic() - begun)
-
-
-def _target(releases: Releases, system: str, to: str | None) -> str:
-    last = releases.history[-1] if releases.history else None
-    if last and last.kind == "rollback" and not releases.settled and to in (None, last.to):
-        # The same rollback, which died on its way: going on with it, not one version further back.
-        return last.to
-    served = {entry.to for entry in releases.history}
-    if to is None:
-        if (target := releases.before_champion()) is None:
-            raise RolloutError(f"{system} has no version before {releases.champion or 'the first'} to go back to")
-        return target
-    if to not in served:
-        known = ", ".join(sorted(served, key=int)) or "none"
-        raise RolloutError(f"version: got {to!r}; {system} can go back to what it served: {known}")
-    return to
 
 
 class _Rollout:
@@ -145,7 +103,7 @@ class _Rollout:
         version, previous = candidate.version, self.before.champion
         journal = Journal(self._context.audit_file, self._system, kind)
         journal.ready(reason, decider)
-        after = _decided(self.before, kind, candidate, reason, decider)
+        after = decided(self.before, kind, candidate, reason, decider)
         try:
             self._prepare(candidate)
             self._step("decide")
@@ -235,34 +193,3 @@ def _serving(context: RolloutContext, system: str, kind: Kind) -> Process:
     if len(processes) == 1:
         return processes[0]
     return Copies(processes) if kind == "release" else AnyCopies(processes)
-
-
-def _decided(before: Releases, kind: Kind, candidate: Candidate, reason: str, decider: str) -> Releases:
-    """Return the releases after the decision, not settled yet; deciding the same again adds no entry."""
-    version, previous = candidate.version, before.champion
-    history = before.history
-    if version != previous:
-        entry = HistoryEntry(
-            kind=kind,
-            when=datetime.now(UTC),
-            who=decider,
-            why=reason,
-            from_=previous,
-            to=version,
-            metrics=candidate.metrics,
-        )
-        history = (*history, entry)
-    after = before.model_copy(update={"champion": version, "history": history, "settled": False})
-    # The version that serves until the routes follow, and the one to go back to, stay in memory.
-    wanted = (version, previous, after.before_champion(), before.challenger, before.shadow)
-    # A version from further back may have been pruned meanwhile: what is not at hand must not be promised.
-    loaded = sorted({one for one in wanted if one in {version, *before.loaded}}, key=int)
-    return after.model_copy(update={"loaded": tuple(loaded)})
-
-
-@contextmanager
-def _plain_errors(system: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RolloutError(f"rollout of {system}: {error}; what served before goes on serving") from error

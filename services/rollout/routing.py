@@ -76,8 +76,4 @@ def read_releases(context: RolloutContext, system: str) -> Releases:
     Raises:
         RolloutError: the file is not what a rollout writes.
     """
-    directory = context.serving_directory(system)
-    try:
-        return Releases.read(directory)
-    except ValueError as error:
-        raise RolloutError(f"{directory}/releases.json cannot be read: {error}; mend or restore it") from error
+    return context.releases(system)

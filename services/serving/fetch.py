@@ -1,7 +1,8 @@
 """`python -m services.serving.fetch`: puts the version that a pod is to serve where its prediction process looks.
 
 On a cluster a pod has no folder that a rollout could write: it takes its version from the registry when it starts, the
-one that `MLSTRATA_MODEL_VERSION` names. A release changes that variable, and the pods follow one by one.
+one that `MLSTRATA_MODEL_VERSION` names. A release changes that variable, and the pods follow one by one. A version that
+cannot predict its own input example ends the pod's start here, so the pods of the version before go on answering.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from services.rollout.errors import RolloutError
 from services.rollout.registry import Registry
+from services.serving.example import read_example
 from services.serving.releases import FILE, Releases
 
 VERSION = "MLSTRATA_MODEL_VERSION"
@@ -49,15 +51,55 @@ def fetch(registry: Registry, system: str, wanted: str, directory: Path) -> str 
     return candidate.version
 
 
+def attempt(system: str, version: str, directory: Path, probability_range: tuple[float, float]) -> None:
+    """Have a fetched version predict its own input example, as it would for a caller.
+
+    Args:
+        system: The system.
+        version: The version.
+        directory: The prediction process's folder.
+        probability_range: What a prediction of this system can be.
+
+    Raises:
+        RolloutError: it has no example, cannot be loaded, or its prediction is not plausible.
+    """
+    from services.serving.model import LoadedModel
+    from services.serving.predictor import Predictor
+    from services.serving.problem import ProblemError
+    from services.serving.settings import ServingSettings
+
+    folder, of = directory / "models" / version, f"version {version} of {system}"
+    try:
+        example = read_example(folder)
+    except ValueError as error:
+        raise RolloutError(f"{of}: {error}") from error
+    if not example:
+        raise RolloutError(f"{of} has no input example to try it on; log it with input_example")
+    try:
+        model = LoadedModel(version, folder)
+    except Exception as error:  # a model's flavour may raise anything
+        raise RolloutError(f"{of} cannot be loaded: {error}") from error
+    ports = {"http_port": 1, "grpc_port": 2, "metrics_port": 3}
+    settings = ServingSettings(system=system, directory=directory, probability_range=probability_range, **ports)
+    try:
+        Predictor(settings).probabilities(model, model.schema.check(example))
+    except ProblemError as problem:
+        raise RolloutError(f"{of} on its input example: {problem.message}") from problem
+
+
 def main() -> int:
-    """Fetch what variables and command line name; 0 fine, 1 it cannot be had."""
+    """Fetch what variables and command line name, and try it; 0 fine, 1 it cannot be had or does not predict."""
     parser = argparse.ArgumentParser(prog="python -m services.serving.fetch", description="Fetch a released version.")
     parser.add_argument("--system", required=True)
     parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--low", type=float, default=0.0, help="least that a prediction can be")
+    parser.add_argument("--high", type=float, default=1.0, help="most that a prediction can be")
     given = parser.parse_args()
     registry = Registry(os.environ["MLFLOW_TRACKING_URI"])
     try:
-        version = fetch(registry, given.system, os.environ.get(VERSION, CHAMPION), given.directory)
+        version = fetch(registry, given.system, os.environ.get(VERSION) or CHAMPION, given.directory)
+        if version is not None:
+            attempt(given.system, version, given.directory, (given.low, given.high))
     except RolloutError as error:
         sys.stderr.write(f"{error}\n")
         return 1
