@@ -14,8 +14,8 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from services.serving.problem import ProblemError
 from services.serving.releases import Releases
 
 FIELDS = ("row", "key", "status", "probability", "label", "reason", "version")
+_CSV_START, _JSONL_START = f"{','.join(FIELDS)}\n".encode(), f'{{"{FIELDS[0]}": 1, "'.encode()
+_START = 64
 Tell = Callable[[int, int], None]
 
 
@@ -50,7 +52,7 @@ def score(job: ScoringJob, tell: Tell = lambda _done, _all: None) -> tuple[Manif
         raise BatchError(f"version {version} of {job.system} is not at hand; release it first")
     if job.output is not None and job.output.suffix not in FORMATS:
         raise BatchError(f"output {job.output}: allowed a file ending in {' or '.join(FORMATS)}")
-    find_input(job.input)
+    _require_own(job.output, find_input(job.input))
     model = loaded(job, version, folder)
     table = open_table(job.input, model.schema.columns, job.key)
     model_hash = _tree_hash(folder)
@@ -58,11 +60,33 @@ def score(job: ScoringJob, tell: Tell = lambda _done, _all: None) -> tuple[Manif
     decisive = {**settings, "version": version, "model": model_hash, "input": table.sha256}
     name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
     output = job.output or job.workdir / f"scores-{name}.csv"
-    if (done := read_manifest(output)) is not None and done.job == name:
-        return done, output
     work = _Work(job, model, table, name, model_hash, job.workdir / "work" / name)
+    if (done := read_manifest(output)) is not None and done.job == name:
+        _tidy(work.folder)
+        return done, output
     with _only_one(work.folder):
         return _publish(work, _chunks(work, tell), output), output
+
+
+def _require_own(output: Path | None, given: Path) -> None:
+    """Refuse to put the output where something else is: the rows themselves, or anything that no job wrote.
+
+    Raises:
+        BatchError: it would be lost.
+    """
+    if output is None or not output.exists():
+        return
+    if not output.is_file():
+        raise BatchError(f"output {output}: is no file; name one")
+    if output.samefile(given):
+        raise BatchError(f"output {output}: is the input itself; name another file")
+    # A job that was killed between its output and the manifest left the one without the other.
+    if manifest_of(output).exists() or output.stat().st_size == 0:
+        return
+    with output.open("rb") as file:
+        start = file.read(_START)
+    if not start.startswith((_CSV_START, _JSONL_START)):
+        raise BatchError(f"output {output}: holds something that no scoring wrote; name another file, or remove it")
 
 
 def read_manifest(output: Path) -> Manifest | None:
@@ -116,7 +140,7 @@ def _chunks(work: _Work, tell: Tell) -> list[Path]:
         file = work.folder / f"{start:012d}-{stop:012d}.jsonl"
         if not file.exists():
             lines = _scored(work, predictor, list(table.chunk(start, stop)), start)
-            _write(file, "".join(json.dumps(line) + "\n" for line in lines).encode())
+            _write(file, [f"{json.dumps(line)}\n".encode() for line in lines])
         files.append(file)
     tell(table.rows, table.rows)
     return files
@@ -188,7 +212,7 @@ def _publish(work: _Work, chunks: Sequence[Path], output: Path) -> Manifest:
                     reasons[line["reason"].partition(":")[0]] += 1
                 yield line
 
-    _write(output, "".join(_formatted(lines(), output.suffix)).encode())
+    _write(output, (text.encode() for text in _formatted(lines(), output.suffix)))
     with output.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if counts.total() != work.table.rows:
@@ -209,10 +233,20 @@ def _publish(work: _Work, chunks: Sequence[Path], output: Path) -> Manifest:
         refused=counts["refused"],
         reasons=dict(sorted(reasons.items())),
     )
-    _write(manifest_of(output), (manifest.model_dump_json(indent=1) + "\n").encode())
+    _write(manifest_of(output), [f"{manifest.model_dump_json(indent=1)}\n".encode()])
     for chunk in chunks:
         chunk.unlink(missing_ok=True)
     return manifest
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a job left that was killed when all was done but this."""
+    left = list(folder.glob("*.jsonl"))
+    if not left:
+        return
+    with suppress(BatchError), _only_one(folder):
+        for chunk in left:
+            chunk.unlink(missing_ok=True)
 
 
 def _formatted(lines: Iterator[dict[str, Any]], suffix: str) -> Iterator[str]:
@@ -224,6 +258,9 @@ def _formatted(lines: Iterator[dict[str, Any]], suffix: str) -> Iterator[str]:
     writer.writeheader()
     for line in lines:
         writer.writerow(line)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
     yield buffer.getvalue()
 
 
@@ -238,10 +275,11 @@ def _tree_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: Iterable[bytes]) -> None:
+    """Write beside, sync, then rename: what is there under its name is whole."""
     beside = path.with_name(f".{path.name}.unfinished")
     with beside.open("wb") as file:
-        file.write(content)
+        file.writelines(content)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)

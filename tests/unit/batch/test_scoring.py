@@ -238,6 +238,44 @@ def test_what_cannot_be_done_is_said_in_one_sentence(job, change, message):
         score(ScoringJob.model_validate(job.model_dump() | change))
 
 
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", "precious", '{"row": 1}\n'])
+def test_what_no_job_wrote_is_not_written_over(job, content):
+    job.output.write_text(content)
+    with pytest.raises(BatchError, match="holds something that no scoring wrote; name another file, or remove it"):
+        score(job)
+    assert job.output.read_text() == content
+
+
+def test_the_rows_themselves_are_not_written_over(job, tmp_path):
+    before = (tmp_path / "in.jsonl").read_bytes()
+    (tmp_path / "same.jsonl").symlink_to(tmp_path / "in.jsonl")
+    for output in ("in.jsonl", "same.jsonl"):
+        with pytest.raises(BatchError, match="is the input itself"):
+            score(job.model_copy(update={"output": tmp_path / output}))
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(BatchError, match="is no file; name one"):
+        score(job.model_copy(update={"output": tmp_path / "folder.csv"}))
+    assert (tmp_path / "in.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_another_job_may_follow_in_the_same_place(job, tmp_path, suffix):
+    output = tmp_path / f"again.{suffix}"
+    score(job.model_copy(update={"output": output}))
+    # As if killed between the output and its manifest.
+    manifest_of(output).unlink()
+    done, _ = score(job.model_copy(update={"output": output, "threshold": 0.9}))
+    assert read_manifest(output) == done
+
+
+def test_what_a_job_left_that_was_killed_at_its_end_goes(job):
+    score(job)
+    (work,) = (job.workdir / "work").iterdir()
+    (work / "000000000000-000000000008.jsonl").write_text("{}\n")
+    score(job)
+    assert [path.name for path in work.iterdir()] == ["lock"]
+
+
 def test_nothing_is_scored_before_a_release(job, tmp_path):
     with pytest.raises(BatchError, match="nightly has no released version"):
         score(job.model_copy(update={"directory": tmp_path}))
