@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.command import first_systems
+from tests.support.command import first_systems, stored
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 
@@ -29,7 +29,7 @@ FREE = {
 class Environment:
     def __init__(self, root: Path):
         self.root = root
-        text = first_systems((ROOT / "environments/local.yaml").read_text(), 1)
+        text = stored(first_systems((ROOT / "environments/local.yaml").read_text(), 1))
         assert text.count(SHIPPED) == 1
         (root / "environments").mkdir()
         (root / "environments/local.yaml").write_text(text.replace(SHIPPED, f"target: {json.dumps(FREE)}"))

@@ -388,7 +388,7 @@ def test_another_machine_goes_on_from_a_copy(job: Job, tmp_path: Path) -> None:
 
 
 def test_keep_data_brings_the_same_registry_and_the_released_version_back(job: Job) -> None:
-    versions, ports = job.versions(), job.platform.ports()
+    versions, ports, artifacts = job.versions(), job.platform.ports(), job.artifacts()
     done = job.platform.run("down", "local", "--yes", "--keep-data")
     assert done.code == 0, done.text
     assert "data kept in" in done.out
@@ -399,6 +399,7 @@ def test_keep_data_brings_the_same_registry_and_the_released_version_back(job: J
     job.platform.up()
     job.platform.assert_healthy()
     assert job.versions() == versions != []
+    assert job.artifacts() == artifacts != []
     job.token = job.platform.run("token", "local", CONSUMER).out.strip()
     eventually(lambda: job.answers_with("1"), 15)
 

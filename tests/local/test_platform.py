@@ -16,7 +16,7 @@ from components.supervision.client import SupervisorClient
 from components.supervision.sockets import is_free
 from environments import Workspace
 from services.resources.processes import marked_processes
-from tests.support.command import first_systems
+from tests.support.command import first_systems, stored
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 
@@ -35,7 +35,7 @@ class Environment:
         self.program = engine.Program("mlstrata", "local", ROOT / "stacks", settings=root / "Pulumi.local.yaml")
 
     def declare(self, stage: str) -> None:
-        text = first_systems((ROOT / "environments/local.yaml").read_text(), 1)
+        text = stored(first_systems((ROOT / "environments/local.yaml").read_text(), 1))
         text = re.sub(r"(?m)^target:.*$", f"target: {FREE}", text)
         text = re.sub(r"(?m)^stage: \w+", f"stage: {stage}", text)
         if stage == "prerequisites":

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.command import STORAGE
+from tests.support.command import stored
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 
@@ -34,11 +34,9 @@ class People:
         self.file = root / "environments" / "local.yaml"
         data = root / ".mlstrata" / "local" / "data"
         self.log, self.serving = data / "audit" / "audit.jsonl", data / "serving" / SYSTEM
-        self.declared = yaml.safe_load((ROOT / "environments/local.yaml").read_text())
+        self.declared = yaml.safe_load(stored((ROOT / "environments/local.yaml").read_text()))
         self.declared |= {"target": FREE, "stage": "prerequisites", "capabilities": {}}
         self.declared["systems"] = self.declared["systems"][:1]
-        if STORAGE:
-            self.declared["storage"] = {"kind": STORAGE}
         self.file.parent.mkdir()
         self.declare()
 

@@ -26,6 +26,11 @@ STORAGE = os.environ.get("MLSTRATA_TEST_STORAGE", "")
 FOREIGN = ("MLSTRATA_", "PULUMI_", "MLFLOW_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
 
 
+def stored(text: str) -> str:
+    """Return the shipped environment's file with the storage that this run of the suite is about."""
+    return re.sub(r"(?m)^stage:", f"storage: {{kind: {STORAGE}}}\nstage:", text) if STORAGE else text
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended."""
@@ -69,8 +74,7 @@ class Platform:
         wanted = ", ".join(f"{name}: {port}" for name, port in {**PORTS, **(ports or {})}.items())
         text = re.sub(r"(?m)^target:.*$", f"target: {{kind: local, ports: {{{wanted}}}}}", text)
         text = re.sub(r"(?m)^stage: \w+", f"stage: {stage}", text)
-        if STORAGE:
-            text = re.sub(r"(?m)^stage:", f"storage: {{kind: {STORAGE}}}\nstage:", text)
+        text = stored(text)
         if stage == "prerequisites":
             text = re.sub(r"(?m)^capabilities:.*$", "", text)
         text = first_systems(text, systems)
