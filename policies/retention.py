@@ -6,7 +6,7 @@ import re
 
 from environments.spec.quantities import parse_duration
 from policies.graph import Graph, Resource
-from policies.values import dig
+from policies.values import Value, dig, leaves
 
 _DAY = 86_400
 PROMETHEUS_FLAG = "--storage.tsdb.retention.time="
@@ -36,15 +36,38 @@ def days_kept(resource: Resource, graph: Graph) -> float | None:
     return None
 
 
-def expiry(bucket: Resource, graph: Graph) -> float | None:
-    """Return after how many days a bucket's objects expire; None where no enabled rule says so."""
-    found: list[float] = []
-    for lifecycle in graph.referring(bucket, "bucket", *LIFECYCLES):
-        for rule in lifecycle.all("rules"):
-            days = dig(rule, "expiration.days")
-            if dig(rule, "status") == "Enabled" and days:
-                found.append(float(days))
+def expiry(bucket: Resource, graph: Graph, *, whole: bool = False) -> float | None:
+    """Return after how many days a bucket's objects expire; None where no enabled rule says so.
+
+    Args:
+        bucket: The bucket.
+        graph: The plan.
+        whole: Count only rules for all of it, not those for some prefix or tag; older versions must expire too.
+    """
+    rules = [
+        rule
+        for lifecycle in graph.referring(bucket, "bucket", *LIFECYCLES)
+        for rule in lifecycle.all("rules")
+        if dig(rule, "status") == "Enabled" and not (whole and _for_some(rule))
+    ]
+    found = [float(days) for rule in rules if (days := dig(rule, "expiration.days"))]
+    versions = [rule for rule in rules if dig(rule, "noncurrentVersionExpiration.noncurrentDays")]
+    if whole and not versions and _versioned(bucket, graph):
+        return None
     return min(found) if found else None
+
+
+def _for_some(rule: Value) -> bool:
+    """Return whether a rule is for some of the objects only."""
+    return any(value for _, value in leaves(dig(rule, "filter", {}))) or bool(dig(rule, "prefix"))
+
+
+def _versioned(bucket: Resource, graph: Graph) -> bool:
+    """Return whether a bucket keeps what is deleted or overwritten as an older version."""
+    switches = graph.referring(bucket, "bucket", "aws:s3/bucketVersioning")
+    return bucket.get("versioning.enabled") is True or any(
+        switch.get("versioningConfiguration.status") == "Enabled" for switch in switches
+    )
 
 
 def _flag(resource: Resource) -> float:

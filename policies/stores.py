@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from policies.graph import Graph, Resource, System
 from policies.retention import BUCKETS
-from policies.values import dig
+from policies.values import UnknownValueError, dig
 
 DATABASES = ("aws:rds/instance:Instance", "aws:rds/cluster:Cluster")
 FILE_SYSTEMS = ("aws:efs/fileSystem:FileSystem", "aws:ebs/volume:Volume")
 VOLUMES = ("kubernetes:core/v1:PersistentVolumeClaim",)
-CLOUD_STORES = (*BUCKETS, *DATABASES, *FILE_SYSTEMS)
+TABLES = ("aws:dynamodb/table:Table",)
+ENCRYPTED = {
+    **dict.fromkeys(DATABASES, ("storageEncrypted", "kmsKeyId")),
+    **dict.fromkeys(FILE_SYSTEMS, ("encrypted", "kmsKeyId")),
+    **dict.fromkeys(TABLES, ("serverSideEncryption.enabled", "serverSideEncryption.kmsKeyArn")),
+    "aws:opensearch/domain:Domain": ("encryptAtRest.enabled", "encryptAtRest.kmsKeyId"),
+    "aws:redshift/cluster:Cluster": ("encrypted", "kmsKeyId"),
+    "aws:elasticache/replicationGroup:ReplicationGroup": ("atRestEncryptionEnabled", "kmsKeyId"),
+}
+"""Type of a store to where it says that it is encrypted, and with which key."""
+CLOUD_STORES = (*BUCKETS, *ENCRYPTED)
 STORES = (*CLOUD_STORES, *VOLUMES)
 ENCRYPTIONS = ("aws:s3/bucketServerSideEncryptionConfiguration",)
 KEYS = ("aws:kms/",)
+PROVIDERS_KEY = "alias/aws/"
+"""Part of the names of keys that the provider holds for whoever brings none."""
+STORAGE_CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"
 CLASSIFICATION = "mlstrata.io/data-classification"
 CLASSES = ("public", "internal", "confidential", "personal")
 DRIVERS = "mlstrata.io/encryption-key"
@@ -40,19 +53,40 @@ def own_key(store: Resource, graph: Graph) -> bool:
         UnknownValueError: the key is unknown, and nothing recorded says where it comes from.
     """
     if store.type.startswith(BUCKETS):
-        for encryption in graph.referring(store, "bucket", *ENCRYPTIONS):
-            # The rules may hold a key of this plan, unknown yet: what they refer to says that it is one.
-            if any(origin.type.startswith(KEYS) for origin in encryption.refers("rules")):
-                return True
-            default = "applyServerSideEncryptionByDefault"
-            if any(
-                str(dig(rule, f"{default}.sseAlgorithm", "")).startswith("aws:kms")
-                and dig(rule, f"{default}.kmsMasterKeyId")
-                for rule in encryption.all("rules")
-            ):
-                return True
-        return False
+        encryptions = graph.referring(store, "bucket", *ENCRYPTIONS)
+        found = [(encryption, "rules") for encryption in encryptions]
+        return any(_by_key(one, at) for one, at in [*found, (store, "serverSideEncryptionConfiguration.rule")])
     if store.type.startswith(VOLUMES):
-        return bool(store.label(DRIVERS))
-    encrypted = store.get("storageEncrypted" if store.type.startswith(DATABASES) else "encrypted")
-    return encrypted is True and store.set_or_made_here("kmsKeyId", KEYS)
+        return bool(store.label(DRIVERS)) and _of_a_class(store, graph)
+    says, key = next(at for kind, at in ENCRYPTED.items() if store.type.startswith(kind))
+    return store.get(says) is True and store.set_or_made_here(key, KEYS) and not _of_the_provider(store, key)
+
+
+def _by_key(encryption: Resource, at: str) -> bool:
+    """Return whether a bucket's encryption names a key of the customer; one of this plan may be unknown yet."""
+    made_here = any(origin.type.startswith(KEYS) for origin in encryption.refers(at))
+    default = "applyServerSideEncryptionByDefault"
+    try:
+        for rule in encryption.all(at):
+            if str(dig(rule, f"{default}.sseAlgorithm", "")).startswith("aws:kms"):
+                key = dig(rule, f"{default}.kmsMasterKeyId")
+                return bool(key) and PROVIDERS_KEY not in str(key)
+    except UnknownValueError:
+        if not made_here:
+            raise
+        return True
+    return False
+
+
+def _of_the_provider(store: Resource, key: str) -> bool:
+    try:
+        return PROVIDERS_KEY in str(store.get(key))
+    except UnknownValueError:
+        return False  # it is one that this plan makes
+
+
+def _of_a_class(volume: Resource, graph: Graph) -> bool:
+    """Return whether a volume's class names a key, where this plan makes the class; else its label is all there is."""
+    name = volume.get("spec.storageClassName")
+    classes = [one for one in graph.of(STORAGE_CLASS) if name and name in (one.get("metadata.name"), one.name)]
+    return all(one.get("parameters.encrypted") == "true" and one.get("parameters.kmsKeyId") for one in classes)

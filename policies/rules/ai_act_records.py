@@ -8,7 +8,7 @@ from policies.dates import Duty
 from policies.graph import Resource, System
 from policies.remedies.cluster import RECORDED
 from policies.remedies.stores import KEPT, SIX_MONTHS
-from policies.retention import days_kept
+from policies.retention import BUCKETS, days_kept
 from policies.rule import (
     HIGH,
     Context,
@@ -30,6 +30,7 @@ from policies.values import UNKNOWN
 from policies.world import cut, facts, having, put, without
 
 TEN_YEARS = 3650
+LOCKS = ("aws:s3/bucketObjectLockConfiguration",)
 
 
 def _logging(system: System, context: Context) -> Verdicts:
@@ -103,7 +104,7 @@ def _document_retention(context: Context) -> Verdicts:
             "retention.documents: 10y",
             "/retention.documents",
         )
-    locks = context.graph.of("aws:s3/bucketObjectLockConfiguration")
+    locks = context.graph.of(*LOCKS)
     for lock in locks:
         years, kept = lock.get("rule.defaultRetention.years", 0), lock.get("rule.defaultRetention.days", 0)
         if int(years) * 365 + int(kept) < TEN_YEARS:
@@ -112,6 +113,22 @@ def _document_retention(context: Context) -> Verdicts:
                 f"lock them {TEN_YEARS} days",
                 "/retention.documents",
                 subject=lock.name,
+            )
+        if lock.get("rule.defaultRetention.mode") == "GOVERNANCE":
+            yield fails(
+                f"whoever has the right for it can lift the object lock '{lock.name}'",
+                "mode: COMPLIANCE",
+                "/retention.documents",
+                subject=lock.name,
+            )
+    for store in context.graph.part("documents"):
+        own = context.graph.referring(store, "bucket", *LOCKS)
+        if locks and store.type.startswith(BUCKETS) and not own:
+            yield fails(
+                f"the store '{store.name}' of documents has no object lock",
+                f"lock its objects {TEN_YEARS} days",
+                "/retention.documents",
+                subject=store.name,
             )
     if not locks:
         yield undeployed(
@@ -240,6 +257,8 @@ RULES = (
                 "a day short of ten years", put("documents-lock", "rule.defaultRetention", {"years": 9, "days": 364})
             ),
             violates("a lock of a day less", put("documents-lock", "rule.defaultRetention.days", 3649)),
+            violates("a lock that can be lifted", put("documents-lock", "rule.defaultRetention.mode", "GOVERNANCE")),
+            violates("a lock of another bucket", put("documents-lock", "bucket", "example-other")),
             violates("declared, and no lock", without("documents-lock")),
             violates(
                 "declared, and no store",

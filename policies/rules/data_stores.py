@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from policies.graph import Resource
-from policies.iam import open_to_everyone
-from policies.remedies.stores import BLOCKED, BLOCKS, PRIVATE_ACL, PUBLIC_ACLS, classified
-from policies.retention import BUCKETS, expiry
+from policies.remedies.stores import classified
+from policies.retention import expiry
 from policies.rule import (
     Context,
     Domain,
@@ -26,12 +25,14 @@ from policies.stores import (
     CLASSES,
     CLASSIFICATION,
     CLOUD_STORES,
+    DRIVERS,
     STORES,
+    TABLES,
     own_key,
     personal,
     processes_personal,
 )
-from policies.values import UNKNOWN, Value, dig
+from policies.values import UNKNOWN
 from policies.world import changed, cut, facts, having, nothing, put, without
 
 
@@ -71,7 +72,7 @@ def _encrypted(context: Context) -> Verdicts:
 def _expires(store: Resource, context: Context) -> Verdicts:
     if store.part not in {"predictions", "protected"} and not personal(store):
         yield not_applicable("it keeps no records about people")
-    elif expiry(store, context.graph) is None:
+    elif expiry(store, context.graph, whole=True) is None and not store.get("ttl.enabled"):
         yield fails(
             f"'{store.name}' keeps records about people for good",
             "give it a lifecycle rule that expires them",
@@ -79,63 +80,32 @@ def _expires(store: Resource, context: Context) -> Verdicts:
         )
 
 
-def _closed(bucket: Resource, context: Context) -> Verdicts:
-    graph = context.graph
-    policies = graph.referring(bucket, "bucket", "aws:s3/bucketPolicy:BucketPolicy", "aws:s3/accessPoint:AccessPoint")
-    for acl in (bucket, *graph.referring(bucket, "bucket", "aws:s3/bucketAcl")):
-        if acl.get("acl") in PUBLIC_ACLS or any(map(_for_a_group_of_all, _grants(acl))):
-            yield fails(f"the ACL of '{acl.name}' makes '{bucket.name}' public", "remove it")
-    for policy in (bucket, *policies):
-        if open_to_everyone(policy.get("policy")):
-            yield fails(f"the policy of '{policy.name}' opens '{bucket.name}' to everyone", "name who may use it")
-    blocks = [
-        *graph.referring(bucket, "bucket", "aws:s3/bucketPublicAccessBlock"),
-        *graph.of("aws:s3/accountPublicAccessBlock"),
-    ]
-    if not any(all(block.get(one) is True for one in BLOCKS) for block in blocks):
-        yield fails(f"nothing blocks public access to '{bucket.name}'", f"block it: {', '.join(BLOCKS)}")
-
-
-def _grants(acl: Resource) -> list[Value]:
-    """Return whom an ACL, or a bucket itself, grants something."""
-    grantees = [dig(grant, "grantee", {}) for grant in acl.all("accessControlPolicy.grants")]
-    return [*grantees, *acl.all("grants")]
-
-
-def _for_a_group_of_all(grantee: Value) -> bool:
-    return str(dig(grantee, "uri", "")).endswith(("/AllUsers", "/AuthenticatedUsers"))
-
-
-_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
-_OPEN = '{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}]}'
-_ACCOUNT = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
-_GROUPS = "http://acs.amazonaws.com/groups/global/"
-_BOUNDING_NOBODY: dict[str, dict[str, Any]] = {
-    "TLS": {"Bool": {"aws:SecureTransport": "true"}},
-    "any address": {"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "0.0.0.0/0"]}},
-    "any principal": {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}},
-    "all but some": {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}},
-    "only if it is said": {"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}},
-    "said or not": {"Null": {"aws:SourceVpc": "false"}},
-    "nothing": {"StringEquals": {"aws:SourceVpc": []}},
+_TABLE, _VERSIONING = TABLES[0], "aws:s3/bucketVersioning:BucketVersioning"
+_TAGS = {CLASSIFICATION: "personal", "mlstrata.io/owner": "a", "mlstrata.io/cost-centre": "1"}
+_CLASS_KEY = {"encrypted": "true", "kmsKeyId": "k"}
+_OWN = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": "k"}}
+_CLAIM = {
+    "metadata": {"labels": {CLASSIFICATION: "personal", DRIVERS: "k"}},
+    "spec": {"storageClassName": "fast"},
 }
-_BOUNDING: dict[str, dict[str, Any]] = {
-    "network": {"StringEquals": {"aws:SourceVpce": "vpce-1"}},
-    "organisation": {"Bool": {"aws:SecureTransport": "true"}, "StringEquals": {"aws:PrincipalOrgID": "o-1"}},
-    "address": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
-}
+_MORE: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (TABLES[0], "without a key", {"tags": _TAGS, "serverSideEncryption": {"enabled": True}}),
+    ("aws:opensearch/domain:Domain", "not encrypted", {"tags": _TAGS, "encryptAtRest": {"kmsKeyId": "k"}}),
+    ("aws:redshift/cluster:Cluster", "without a key", {"tags": _TAGS, "encrypted": True}),
+    ("aws:elasticache/replicationGroup:ReplicationGroup", "not encrypted", {"tags": _TAGS, "kmsKeyId": "k"}),
+    ("aws:efs/fileSystem:FileSystem", "not encrypted", {"tags": _TAGS, "kmsKeyId": "k"}),
+)
 _KEYED = "predictions-encryption"
 _DEFAULT = "rules.0.applyServerSideEncryptionByDefault"
 
 
-def _granting(group: str) -> dict[str, Any]:
-    grants = [{"grantee": {"type": "Group", "uri": f"{_GROUPS}{group}"}, "permission": "READ"}]
-    return {"bucket": "example-predictions", "accessControlPolicy": {"grants": grants}}
+def _table(ttl: object = None, key: str = "k") -> dict[str, Any]:
+    encrypted = {"enabled": True, "kmsKeyArn": key}
+    return {"serverSideEncryption": encrypted, "tags": {**_TAGS, CLASSIFICATION: "personal"}, "ttl": ttl}
 
 
-def _bounded(condition: dict[str, Any]) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Principal": "*", "Condition": condition}
-    return {"bucket": "example-predictions", "policy": {"Statement": [statement]}}
+def _versions(status: str) -> dict[str, Any]:
+    return {"bucket": "example-predictions", "versioningConfiguration": {"status": status}}
 
 
 RULES = (
@@ -208,6 +178,54 @@ RULES = (
                 put("predictions", "tags.mlstrata~io/data-classification", "internal"),
                 put("protected", "tags.mlstrata~io/data-classification", "internal"),
             ),
+            violates(
+                "the provider's key, by its alias",
+                put(_KEYED, f"{_DEFAULT}.kmsMasterKeyId", "arn:aws:kms:eu-central-1:123456789012:alias/aws/s3"),
+                changed(_KEYED, property_dependencies={}),
+            ),
+            violates("the provider's key, beside one of this plan", put(_KEYED, f"{_DEFAULT}.sseAlgorithm", "AES256")),
+            violates(
+                "a database with the provider's key",
+                put("metadata", "tags.mlstrata~io/data-classification", "personal"),
+                put("metadata", "kmsKeyId", "alias/aws/rds"),
+                companions=("data-retention-lifecycle",),
+            ),
+            *(
+                violates(
+                    f"{kind}, {how}",
+                    having(kind, "more", inputs, protect=True),
+                    companions=("data-retention-lifecycle",),
+                )
+                for kind, how, inputs in _MORE
+            ),
+            violates(
+                "a volume whose class has no key, whatever its label says",
+                having("kubernetes:storage.k8s.io/v1:StorageClass", "fast", {"parameters": {"encrypted": "true"}}),
+                having("kubernetes:core/v1:PersistentVolumeClaim", "pvc", _CLAIM, protect=True),
+            ),
+            violates(
+                "a volume whose class is not encrypted",
+                having("kubernetes:storage.k8s.io/v1:StorageClass", "fast", {"parameters": {"kmsKeyId": "k"}}),
+                having("kubernetes:core/v1:PersistentVolumeClaim", "pvc", _CLAIM, protect=True),
+            ),
+            passes(
+                "a volume whose class has a key",
+                having("kubernetes:storage.k8s.io/v1:StorageClass", "fast", {"parameters": _CLASS_KEY}),
+                having("kubernetes:core/v1:PersistentVolumeClaim", "pvc", _CLAIM, protect=True),
+            ),
+            passes(
+                "a volume of a class from elsewhere",
+                having("kubernetes:storage.k8s.io/v1:StorageClass", "slow", {"parameters": {}}),
+                having("kubernetes:core/v1:PersistentVolumeClaim", "pvc", _CLAIM, protect=True),
+            ),
+            passes(
+                "a table with a key", having(_TABLE, "answers", _table(ttl={"enabled": True}, key="k"), protect=True)
+            ),
+            passes(
+                "a bucket that says so itself",
+                without(_KEYED),
+                put("predictions", "serverSideEncryptionConfiguration", {"rule": _OWN}),
+            ),
             passes("a key by its name", changed(_KEYED, property_dependencies={})),
             passes(
                 "a key that this plan makes",
@@ -247,11 +265,31 @@ RULES = (
                 for part in ("predictions", "protected")
             ),
             violates("a rule that is off", put("predictions-lifecycle", "rules.0.status", "Disabled")),
+            *(
+                violates(f"a rule for some: {next(iter(some))}", put("predictions-lifecycle", "rules.0.filter", some))
+                for some in ({"prefix": "tmp/"}, {"tag": {"key": "a", "value": "b"}}, {"and": {"prefix": "a"}})
+            ),
+            violates("a rule for a prefix", put("predictions-lifecycle", "rules.0.prefix", "tmp/")),
+            violates("older versions stay", put("predictions", "versioning", {"enabled": True})),
+            violates("older versions stay, by a switch", having(_VERSIONING, "versions", _versions("Enabled"))),
+            violates(
+                "a table whose items stay", having(_TABLE, "answers", _table()), companions=("rel-protect-stateful",)
+            ),
             violates("a rule without days", cut("predictions-lifecycle", "rules.0.expiration")),
             violates(
                 "personal by its label alone", put("documents", "tags.mlstrata~io/data-classification", "personal")
             ),
             passes("both expire"),
+            passes("a rule for all", put("predictions-lifecycle", "rules.0.filter", {"prefix": ""})),
+            passes("no versions", having(_VERSIONING, "versions", _versions("Suspended"))),
+            passes(
+                "older versions expire too",
+                put("predictions", "versioning", {"enabled": True}),
+                put("predictions-lifecycle", "rules.0.noncurrentVersionExpiration", {"noncurrentDays": 30}),
+            ),
+            passes(
+                "a table whose items expire", having(_TABLE, "answers", _table(ttl={"enabled": True}), protect=True)
+            ),
             spares(
                 "records about nobody",
                 without("predictions", "predictions-lifecycle", "protected", "protected-lifecycle"),
@@ -259,101 +297,6 @@ RULES = (
             ),
             cannot_tell(
                 "days known later", put("protected-lifecycle", "rules.0.expiration.days", UNKNOWN), companions=("*",)
-            ),
-        ),
-    ),
-    Rule(
-        number=34,
-        id="data-no-public-store",
-        title="No bucket is public.",
-        holds="it is closed to the public",
-        domain=Domain.DATA,
-        references=("GDPR Art. 32", "AI Act Art. 15(5)"),
-        types=BUCKETS,
-        severity=Severity.CRITICAL,
-        resource=_closed,
-        remedies=(BLOCKED, PRIVATE_ACL),
-        cases=(
-            violates("no block", without("predictions-closed")),
-            *(violates(f"{one} is off", put("predictions-closed", one, False)) for one in BLOCKS),
-            violates("a public ACL", put("predictions", "acl", "public-read")),
-            violates("an ACL for every account", put("predictions", "acl", "authenticated-read")),
-            violates(
-                "an ACL beside it",
-                having(
-                    "aws:s3/bucketAcl:BucketAcl", "acl", {"bucket": "example-predictions", "acl": "public-read-write"}
-                ),
-            ),
-            violates(
-                "a policy for everyone", having(_POLICY, "opened", {"bucket": "example-predictions", "policy": _OPEN})
-            ),
-            violates(
-                "a policy for every account",
-                having(
-                    _POLICY,
-                    "opened",
-                    {
-                        "bucket": "example-predictions",
-                        "policy": {"Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}}},
-                    },
-                ),
-            ),
-            *(
-                violates(f"an ACL's grant to {group}", having("aws:s3/bucketAcl:BucketAcl", "acl", _granting(group)))
-                for group in ("AllUsers", "AuthenticatedUsers")
-            ),
-            violates("a grant of its own", put("predictions", "grants", [{"uri": f"{_GROUPS}AllUsers"}])),
-            violates("a policy of its own", put("predictions", "policy", _OPEN)),
-            *(
-                violates(f"a policy that bounds nobody: {name}", having(_POLICY, "opened", _bounded(condition)))
-                for name, condition in _BOUNDING_NOBODY.items()
-            ),
-            violates(
-                "a policy for all but one",
-                having(
-                    _POLICY,
-                    "opened",
-                    {
-                        "bucket": "example-predictions",
-                        "policy": {"Statement": {"Effect": "Allow", "NotPrincipal": {"AWS": "arn:aws:iam::1:root"}}},
-                    },
-                ),
-            ),
-            violates(
-                "a policy of an access point",
-                having("aws:s3/accessPoint:AccessPoint", "way", {"bucket": "example-predictions", "policy": _OPEN}),
-            ),
-            violates(
-                "a block of the account that leaves one out",
-                without("predictions-closed"),
-                having(_ACCOUNT, "account", {**dict.fromkeys(BLOCKS, True), "blockPublicAcls": False}),
-            ),
-            passes("closed"),
-            passes(
-                "closed for the account",
-                without("predictions-closed"),
-                having(_ACCOUNT, "account", dict.fromkeys(BLOCKS, True)),
-            ),
-            passes("a grant to its owner", put("predictions", "grants", [{"id": "owner"}])),
-            *(
-                passes(f"a policy that bounds by {name}", having(_POLICY, "bounded", _bounded(condition)))
-                for name, condition in _BOUNDING.items()
-            ),
-            passes(
-                "everyone is denied",
-                having(
-                    _POLICY,
-                    "denied",
-                    {"bucket": "example-predictions", "policy": {"Statement": [{"Effect": "Deny", "Principal": "*"}]}},
-                ),
-            ),
-            spares("no buckets", nothing),
-            cannot_tell(
-                "a policy known later",
-                having(_POLICY, "opened", {"bucket": "example-predictions", "policy": UNKNOWN}),
-            ),
-            cannot_tell(
-                "a policy that is no JSON", having(_POLICY, "odd", {"bucket": "example-predictions", "policy": "?"})
             ),
         ),
     ),

@@ -57,8 +57,10 @@ def _in_the_eu(context: Context) -> Verdicts:
     elif region not in EU_REGIONS and region.lower() != "eu":
         yield fails(f"dataset '{name}' must stay in the EU, and the environment is in {region}", "move it", at)
     for store in context.graph.of(*CLOUD_STORES):
-        own = store.get("region")
-        if own and own not in EU_REGIONS:
+        copies = [str(dig(copy, "regionName")) for copy in store.all("replicas")]
+        for own in (store.get("region"), *copies):
+            if not own or own in EU_REGIONS:
+                continue
             yield fails(
                 f"{store.kind} '{store.name}' is in {own}, and data must stay in the EU",
                 "put it into a region of the EU",
@@ -154,6 +156,10 @@ def _fresh(day: date, context: Context, at: str) -> Verdicts:
 _FEATURE = having(
     FEATURE_STORES[0], "view", {"metadata": {"labels": {"mlstrata.io/owner": "a", "mlstrata.io/ttl": "1d"}}}
 )
+_COPIED = {
+    "replicas": [{"regionName": "eu-west-1"}, {"regionName": "us-east-1"}],
+    "tags": {"mlstrata.io/data-classification": "internal"},
+}
 _BIAS, _DAY = "docs/bias.md", TODAY
 
 RULES = (
@@ -169,6 +175,10 @@ RULES = (
             violates("an American environment", facts(region="us-east-1")),
             violates("London", facts(region="eu-west-2")),
             violates("a region nobody names", facts(region="")),
+            violates(
+                "an American copy of a table",
+                having("aws:dynamodb/table:Table", "answers", _COPIED, protect=True),
+            ),
             violates("an American bucket", put("predictions", "region", "us-west-2")),
             passes("Frankfurt"),
             passes("the EU, no further said", facts(region="eu")),
