@@ -20,7 +20,7 @@ SAID = {
     **dict.fromkeys(("ServiceMonitor", "PodMonitor", "PrometheusRule"), "Accepted"),
     **dict.fromkeys(("Prometheus", "Alertmanager"), "Reconciled"),
 }
-"""What the operator says of each kind; of an AlertmanagerConfig it says nothing, it is in what Alertmanager is given."""
+"""What the operator says of each kind; of an AlertmanagerConfig nothing: it is seen in what Alertmanager is given."""
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +68,11 @@ def unpacked(cluster: Cluster, secret: str, member: str) -> str:
 
 
 def test_each_rule_and_monitor_is_accepted_and_reconciled(cluster: Cluster, ours: list[Json], operator: None):
-    for kind, name in (
-        *((kind, "Accepted") for kind in READ),
-        ("Prometheus", "Reconciled"),
-        ("Alertmanager", "Reconciled"),
-    ):
-        for one in (one for one in ours if one["kind"] == kind):
-            said = f"{kind} {one['metadata']['name']}"
-            cluster.eventually(
-                f"{name} of {said}", lambda one=one, name=name: condition(cluster, one, name)[0] != "", 60
-            )
-            assert condition(cluster, one, name)[0] == "True", (said, condition(cluster, one, name))
+    for one in (one for one in ours if one["kind"] in SAID):
+        name = SAID[one["kind"]]
+        said = f"{name} of {one['kind']} {one['metadata']['name']}"
+        cluster.eventually(said, lambda one=one, name=name: condition(cluster, one, name)[0] != "", 60)
+        assert condition(cluster, one, name)[0] == "True", (said, condition(cluster, one, name))
 
 
 def test_a_rule_that_is_none_is_refused(cluster: Cluster, ours: list[Json], operator: None):
@@ -108,17 +102,9 @@ def test_prometheus_can_read_what_it_is_given(cluster: Cluster, ours: list[Json]
     cluster.eventually("the configuration", lambda: scraped() == wanted, 60)
     config = yaml.safe_load(unpacked(cluster, f"prometheus-{NAME}", "prometheus.yaml.gz"))
     rules = cluster.get("configmap", f"prometheus-{NAME}-rulefiles-0", SPACE)["data"]
-    alerts = {
-        rule["alert"] for text in rules.values() for group in yaml.safe_load(text)["groups"] for rule in group["rules"]
-    }
-    assert alerts >= {
-        rule["alert"]
-        for one in ours
-        if one["kind"] == "PrometheusRule"
-        for group in one["spec"]["groups"]
-        for rule in group["rules"]
-        if "alert" in rule
-    }
+    given = [group for text in rules.values() for group in yaml.safe_load(text)["groups"]]
+    asked = [group for one in ours if one["kind"] == "PrometheusRule" for group in one["spec"]["groups"]]
+    assert named(given) == named(asked)
     # Inside its pod the rules are elsewhere; and here no account's token is, which the check would look for.
     for name, text in rules.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -133,7 +119,8 @@ def test_prometheus_can_read_what_it_is_given(cluster: Cluster, ours: list[Json]
     done = subprocess.run(checked, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "is valid prometheus config file syntax" in done.stdout
-    assert done.stdout.count("SUCCESS") == len(rules) + 1, done.stdout
+    assert f"{len(rules)} rule files found" in done.stdout
+    assert done.stdout.count(" rules found") == len(rules), done.stdout
 
 
 def test_alertmanager_can_read_where_alerts_go(cluster: Cluster, operator: None, tmp_path: Path):
