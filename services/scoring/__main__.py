@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from services.batch.scoring import manifest_of, score
-from services.batch.settings import Manifest, ScoringJob
+from services.batch.scoring import score
+from services.batch.settings import Manifest, ScoringJob, manifest_of
 from services.batch.table import BatchError
 from services.rollout.errors import RolloutError
 from services.rollout.registry import Registry
