@@ -49,8 +49,13 @@ class Objects(LocalComponent):
                 # Of a cluster of one: by default it waits ten seconds at each start for others to vote.
                 "-master.electionTimeout=1s",
                 *("-master.volumeSizeLimitMB=1024", "-volume.max=0", "-volume.preStopSeconds=1"),
-                *("-filer", f"-filer.localSocket={home}/run/seaweedfs-filer.sock"),
-                *("-s3", f"-s3.config={home / _IDENTITIES_FILE}", f"-s3.localSocket={home}/run/seaweedfs-s3.sock"),
+                # Beside the supervisor's, whose folder is one that the kernel takes however long the home's path is.
+                *("-filer", f"-filer.localSocket={args.host.socket.with_name('filer.sock')}"),
+                *(
+                    "-s3",
+                    f"-s3.config={home / _IDENTITIES_FILE}",
+                    f"-s3.localSocket={args.host.socket.with_name('s3.sock')}",
+                ),
                 *("-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
                 "-metricsIp=127.0.0.1",
                 *(_flag(flag, port(name)) for name, flag in _FLAGS.items()),

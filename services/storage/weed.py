@@ -16,18 +16,22 @@ from types import FrameType
 
 POLITE_SECONDS = 2.0
 _SOCKETS = Path("/tmp")  # noqa: S108 - the program's own choice
-_PORT_FLAG = ".port.grpc="
+_PORT_FLAG, _SOCKET_FLAG = ".port.grpc=", ".localSocket="
 _PR_SET_PDEATHSIG = 1
 
 
 def sockets(arguments: list[str]) -> list[Path]:
-    """Return the sockets that it makes beside the ports named in its arguments."""
+    """Return the sockets that it makes: beside the ports named in its arguments, and those that these name."""
     ports = [argument.partition(_PORT_FLAG)[2] for argument in arguments if _PORT_FLAG in argument]
+    named = [Path(argument.partition(_SOCKET_FLAG)[2]) for argument in arguments if _SOCKET_FLAG in argument]
     return [
-        _SOCKETS / f"seaweedfs-{part}-grpc-{port}.sock"
-        for port in ports
-        if port.isdigit()
-        for part in ("master", "volume", "filer", "s3")
+        *named,
+        *(
+            _SOCKETS / f"seaweedfs-{part}-grpc-{port}.sock"
+            for port in ports
+            if port.isdigit()
+            for part in ("master", "volume", "filer", "s3")
+        ),
     ]
 
 

@@ -50,12 +50,21 @@ def eventually_gone(pid):
 def test_its_exit_code_is_the_programs_and_its_sockets_go(tmp_path, monkeypatch, code):
     monkeypatch.setattr(weed, "_SOCKETS", tmp_path)
     ours, others = tmp_path / "seaweedfs-filer-grpc-4711.sock", tmp_path / "seaweedfs-filer-grpc-4712.sock"
-    ours.touch()
-    others.touch()
+    named = tmp_path / "short folder/s3.sock"
+    named.parent.mkdir()
+    for socket in (ours, others, named):
+        socket.touch()
     handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     try:
-        assert weed.main([sys.executable, "-c", f"import os; os._exit({code})", "-filer.port.grpc=4711"]) == code
+        arguments = [
+            sys.executable,
+            "-c",
+            f"import os; os._exit({code})",
+            "-filer.port.grpc=4711",
+            f"-s3.localSocket={named}",
+        ]
+        assert weed.main(arguments) == code
     finally:
         for number, handler in zip((signal.SIGTERM, signal.SIGINT), handlers, strict=True):
             signal.signal(number, handler)
-    assert list(tmp_path.iterdir()) == [others]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [others]
