@@ -21,12 +21,15 @@ from components.gateway.kubernetes import CERTIFICATE, Gateway, GatewayArgs
 from components.governance.system import AISystem, AISystemArgs
 from components.gpu.args import AwsNodes, GpuPoolsArgs
 from components.gpu.kubernetes import GpuPools
+from components.monitoring.dashboards import Dashboards, DashboardsArgs
 from components.monitoring.kubernetes import Monitoring, MonitoringArgs
+from components.monitoring.logs import Logs, LogsArgs
 from components.network.policies import pods
 from components.pipelines.kubernetes import Kubeflow, KubeflowArgs
 from components.platform.kubernetes import Platform, PlatformArgs
 from components.platform.operators import OperatorSpace, OperatorSpaceArgs
 from components.platform.upstream import Upstream, UpstreamArgs
+from components.ray.kubernetes import Ray, RayArgs
 from components.registry.kubernetes import NAME, Registry, RegistryArgs
 from components.secrets.kubernetes import Secrets, SecretsArgs
 from components.storage.kubernetes import Store, StoreArgs
@@ -102,6 +105,8 @@ class _Kubernetes:
         self.systems = Systems(self.base, declared)
         for system in spec.systems:
             self.systems.add(system)
+        self._ray()
+        self._logs()
         if "external-secrets" in self.selection:
             self._secrets()
 
@@ -123,7 +128,9 @@ class _Kubernetes:
         wanted = self.selection[name]
         space = self._operators(wanted.namespace, "privileged" if wanted.privileged else "restricted")
         after = [*space.ready, *(one for needed in wanted.after for one in self._needed(needed))]
-        args = UpstreamArgs(self.cluster, wanted, values_of(name, self.spec, self.ground.substrate), after)
+        args = UpstreamArgs(
+            self.cluster, wanted, values_of(name, self.spec, self.cluster.namespace, self.ground.substrate), after
+        )
         self.pieces[name] = Upstream(name, args, self.opts)
         return self.pieces[name]
 
@@ -153,6 +160,17 @@ class _Kubernetes:
     def _grafana(self) -> None:
         grafana = self._upstream("grafana")
         grafana.needs(grafana.piece.namespace, GRAFANA_ADMIN, ("admin-user", "admin-password"), "Grafana's first user")
+        pools = Capability.GPU_POOLS in self.spec.capabilities and bool(self.spec.gpu_pools)
+        Dashboards("dashboards", DashboardsArgs(self.cluster, pools, self.platform.ready), self.opts)
+
+    def _logs(self) -> None:
+        if "loki" not in self.selection:
+            return
+        spaces = self.systems.spaces
+        after = [*self.platform.ready, *self.base.watched, *(one for it in spaces.values() for one in it.ready)]
+        days = max(1, self.spec.retention.logs.days)
+        args = LogsArgs(self.cluster, sorted([self.cluster.namespace, *spaces]), days, after=after)
+        self.urls["logs"] = Logs("logs", args, self.opts).url
 
     def _database(self) -> tuple[Server, Sequence[pulumi.Resource]]:
         """Return Postgres and what its clients wait for: the organisation's own, the cloud's, or one made here."""
@@ -220,9 +238,16 @@ class _Kubernetes:
         kubeflow = self._upstream("kubeflow-pipelines")
         args = KubeflowArgs(self.cluster, kubeflow.piece.namespace, [*kubeflow.ready, *self.platform.ready])
         Kubeflow("pipelines", args, self.opts)
-        if "kuberay" in self.selection:
-            self._upstream("kuberay")
         self.urls["kubeflow"] = f"http://ml-pipeline.{kubeflow.piece.namespace}.svc:8888"
+
+    def _ray(self) -> None:
+        if "kuberay" not in self.selection:
+            return
+        operator = self._upstream("kuberay")
+        for namespace, space in self.systems.spaces.items():
+            after = [*operator.ready, *space.ready]
+            args = RayArgs(self.cluster, namespace, space.who, operator.piece.namespace, after)
+            Ray(f"ray-{namespace.removeprefix(f'{self.cluster.namespace}-')}", args, self.opts)
 
     def _gpu_pools(self) -> None:
         if Capability.GPU_POOLS not in self.spec.capabilities or not self.spec.gpu_pools:

@@ -9,6 +9,7 @@ from typing import Any
 from components.gpu.kubernetes import VALUES as GPU_VALUES
 from components.gpu.sharing import plugin_values
 from components.monitoring.kubernetes import VALUES
+from components.monitoring.logs import PORT as LOGS_PORT
 from components.upstream.bill import BILL
 from components.upstream.mirror import Mirror, reference
 from components.upstream.selection import Selection
@@ -28,19 +29,6 @@ VALUES_OF: dict[str, dict[str, Any]] = {
         # With no secret named the chart would make a password at each rendering.
         "admin": {"existingSecret": GRAFANA_ADMIN},
         "sidecar": {"dashboards": {"enabled": True, "label": "grafana_dashboard", "searchNamespace": "ALL"}},
-        "datasources": {
-            "datasources.yaml": {
-                "apiVersion": 1,
-                "datasources": [
-                    {
-                        "name": "Prometheus",
-                        "type": "prometheus",
-                        "url": "http://prometheus-operated:9090",
-                        "isDefault": True,
-                    }
-                ],
-            }
-        },
     },
     "seldon-core": {
         # With a certificate made at each rendering, every plan would show a change.
@@ -53,12 +41,13 @@ VALUES_OF: dict[str, dict[str, Any]] = {
 """Values of the charts, by piece."""
 
 
-def values_of(piece: str, spec: EnvironmentSpec, substrate: SubstrateOutputs | None) -> dict[str, Any]:
+def values_of(piece: str, spec: EnvironmentSpec, namespace: str, substrate: SubstrateOutputs | None) -> dict[str, Any]:
     """Return the values of a piece's chart.
 
     Args:
         piece: Its name in the bill of materials.
         spec: The environment: its Prometheus takes what carries its label, so the chart's own monitors need it.
+        namespace: The platform's.
         substrate: Its cloud's; None: somebody's cluster.
     """
     values = VALUES_OF.get(piece, {})
@@ -67,6 +56,8 @@ def values_of(piece: str, spec: EnvironmentSpec, substrate: SubstrateOutputs | N
             label = {"mlstrata.io/environment": spec.name}
             monitor = {"prometheus": {"monitor": {"additionalLabels": label}}}
             return {**values, "commonLabels": label, "kube-state-metrics": monitor, "prometheus-node-exporter": monitor}
+        case "grafana":
+            return {**values, "datasources": {"datasources.yaml": _datasources(namespace)}}
         case "nvidia-device-plugin":
             return {**values, **plugin_values(spec.gpu_pools)}
         case "karpenter" if substrate:
@@ -75,6 +66,16 @@ def values_of(piece: str, spec: EnvironmentSpec, substrate: SubstrateOutputs | N
         case "external-secrets" if substrate:
             return {**values, "serviceAccount": _account(substrate.secrets_role)}
     return values
+
+
+def _datasources(namespace: str) -> dict[str, Any]:
+    """Return where Grafana looks: the environment's Prometheus and log store, in its own namespace."""
+    prometheus = {"name": "Prometheus", "uid": "prometheus", "type": "prometheus", "isDefault": True}
+    logs = {"name": "Logs", "uid": "logs", "type": "loki", "url": f"http://{namespace}-logs:{LOGS_PORT}"}
+    return {
+        "apiVersion": 1,
+        "datasources": [{**prometheus, "url": "http://prometheus-operated:9090"}, logs],
+    }
 
 
 def _account(role: str) -> dict[str, Any]:
@@ -88,6 +89,8 @@ def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | No
     wanted = {
         "postgres": ("postgres", "postgresql"),
         "seaweedfs": ("seaweedfs", "seaweedfs"),
+        "loki": ("loki", "loki"),
+        "alloy": ("alloy", "alloy"),
         "envoy": ("envoy-gateway", "envoy"),
         "prometheus": (MONITORING, "prometheus/prometheus"),
         "alertmanager": (MONITORING, "prometheus/alertmanager"),

@@ -229,16 +229,24 @@ BILL: tuple[Piece, ...] = (
         name="loki",
         version="3.7.6",
         licence=AGPL,
-        sources=(Chart("https://grafana-community.github.io/helm-charts", "loki", "18.11.0"),),
-        images=(
-            Image("docker.io/grafana/loki", "3.7.6"),
-            Image("docker.io/nginxinc/nginx-unprivileged", "1.31-alpine"),
-        ),
+        sources=(),  # typed objects of our own, so that a plan sees how long logs are kept
+        images=(Image("docker.io/grafana/loki", "3.7.6"),),
         namespace="monitoring",
         scope=Scope.NAMESPACE,
-        capabilities=frozenset({_C.MONITORING}),
+        capabilities=frozenset({_C.ALERTS}),
         after=("kube-prometheus-stack",),
         optional="no log store; logs stay where the cluster keeps them",
+    ),
+    Piece(
+        name="alloy",
+        version="v1.19.2",
+        licence=_APACHE,
+        sources=(),  # typed objects of our own, beside the log store that it fills
+        images=(Image("docker.io/grafana/alloy", "v1.19.2"),),
+        namespace="monitoring",
+        scope=Scope.NAMESPACE,
+        capabilities=frozenset({_C.ALERTS}),
+        after=("loki",),
     ),
     Piece(
         name="feast",

@@ -34,6 +34,7 @@ class WorkloadArgs:
         labels: More labels of its pods.
         annotations: More annotations of the object.
         identity: Annotations of its account: who it is to a cloud.
+        token: Its pods may speak with the API server.
         strategy: How a new version takes over: RollingUpdate, or Recreate where two copies cannot run at once.
         after: What must be there before it.
     """
@@ -54,5 +55,6 @@ class WorkloadArgs:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
+    token: bool = False
     strategy: str = "RollingUpdate"
     after: Sequence[pulumi.Resource] = ()

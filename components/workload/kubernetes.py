@@ -51,6 +51,7 @@ class Workload(ClusterComponent):
             volumes=args.volumes,
             priority=args.priority,
             placement=args.placement,
+            token=args.token,
         )
         spec["topologySpreadConstraints"] = [
             {

@@ -33,7 +33,7 @@ def plain() -> Graph:
 @cache
 def switched() -> Graph:
     on = ["backup", "secrets", "feature_store", "distributed_training"]
-    return graph_of(capabilities={"on": on, "off": ["catalog"]})
+    return graph_of(capabilities={"on": on})
 
 
 def test_switching_on_changes_nothing_that_is_there():

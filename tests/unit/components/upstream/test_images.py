@@ -207,7 +207,7 @@ def test_the_list_names_licences_and_what_is_left_out(workspace: Path, capsys: p
     declare(workspace, KUBERNETES + "licences: {deny: [AGPL-3.0-only]}\n")
     document = listed(capsys)
     assert document["mirror"] is None
-    assert [one["name"] for one in document["left_out"]] == ["grafana"]
+    assert [one["name"] for one in document["left_out"]] == ["grafana", "loki"]
     kept = {one["name"]: one for one in document["pieces"]}
     assert [one["upstream"] for one in kept["mlstrata"]["images"]] == [str(RUNTIME)]
     assert kept["cert-manager"]["licence"] == "Apache-2.0"

@@ -1,0 +1,1 @@
+"""Work that takes several machines at once."""

@@ -1,0 +1,91 @@
+"""Ray on a cluster: each team's namespace is opened for the Ray clusters that its own pipelines start and end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster import Cluster, ClusterComponent, Who
+from components.network.policies import incoming, outgoing, pods
+
+NODES = {"ray.io/is-ray-node": "yes"}
+"""Label that KubeRay gives to every pod of a Ray cluster."""
+DASHBOARD, HEAD, ANY = 8265, 6379, (1024, 65535)
+"""Where KubeRay asks a head for its jobs, where nodes find their head, and the ports that nodes talk on."""
+
+
+@dataclass(frozen=True)
+class RayArgs:
+    """Arguments of `Ray`.
+
+    Attributes:
+        cluster: Where.
+        namespace: The team's namespace.
+        who: Whose it is.
+        operators: KubeRay's namespace.
+        after: What must be there before it: KubeRay, the namespace.
+    """
+
+    cluster: Cluster
+    namespace: str
+    who: Who
+    operators: str
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Ray(ClusterComponent):
+    """What a team needs to train on several machines: rights to start Ray's jobs, and ways between their nodes.
+
+    The namespace's quota bounds what they take, and its standards hold for their pods.
+    """
+
+    def __init__(self, name: str, args: RayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ray", name, args.cluster, opts, who=args.who)
+        space, after = args.namespace, list(args.after)
+        operator, rbac = pods(namespace=args.operators), "rbac.authorization.k8s.io"
+        low, high = ANY
+        both = [{"port": low, "endPort": high, "protocol": "TCP"}]
+        beside = {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "ray-nodes", "namespace": space},
+            "spec": {
+                "podSelector": {"matchLabels": NODES},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [{"from": [pods(labels=NODES)], "ports": both}],
+                "egress": [{"to": [pods(labels=NODES)], "ports": both}],
+            },
+        }
+        self.add("nodes", beside, after=after)
+        self.add(
+            "operator",
+            incoming("ray-operator", space, to=NODES, ports=[DASHBOARD, HEAD], peers=[operator]),
+            after=after,
+        )
+        # The job that submits to a head is a pod without the label.
+        submitter = {"ray.io/originated-from-crd": "RayJob"}
+        heads = outgoing("ray-submit", space, of=submitter, ports=[DASHBOARD], peers=[pods(labels=NODES)])
+        self.add("submit", heads, after=after)
+        rules = [
+            {
+                "apiGroups": ["ray.io"],
+                "resources": ["rayclusters", "rayjobs"],
+                "verbs": ["get", "list", "watch", "create", "delete"],
+            }
+        ]
+        metadata = {"name": "team-ray", "namespace": space}
+        role = {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rules}
+        made = self.add("role", role, after=after)
+        team = space.removeprefix(f"{args.cluster.namespace}-")
+        group = {"kind": "Group", "name": f"mlstrata:{args.cluster.environment}:{team}", "apiGroup": rbac}
+        binding = {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "team-ray"},
+            "subjects": [group, {"kind": "ServiceAccount", "name": "team", "namespace": space}],
+        }
+        self.add("binding", binding, after=[made])
+        self.register_outputs({})
