@@ -38,6 +38,8 @@ def balancing() -> dict[str, Any]:
             "interval": _EVERY,
             "base_ejection_time": _LEFT_OUT,
             "max_ejection_time": "60s",
+            # A process may say that it is well and fail every request all the same.
+            "successful_active_health_check_uneject_host": False,
             # Half of them go on, whatever a bad request makes all of them answer.
             "max_ejection_percent": 50,
             # What it answers, and whether it can be reached, are told apart.
@@ -49,7 +51,11 @@ def balancing() -> dict[str, Any]:
             "enforcing_local_origin_success_rate": 0,
         },
         # Only if none seems well all are asked: a wrong check must not be what takes a system down.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 1.0}},
+        "common_lb_config": {
+            "healthy_panic_threshold": {"value": 1.0},
+            # What was found out counts at once: gathering changes for a second only helps where hosts are many.
+            "update_merge_window": "0s",
+        },
     }
 
 

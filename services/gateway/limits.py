@@ -82,6 +82,7 @@ def _counting(name: str, buckets: list[dict[str, Any]]) -> dict[str, Any]:
         "filter_enabled": _ALWAYS | {"runtime_key": f"mlstrata.{name}.enabled"},
         "filter_enforced": _ALWAYS | {"runtime_key": f"mlstrata.{name}.enforced"},
         "rate_limits": [{"actions": [system, consumer]}],
+        "rate_limited_as_resource_exhausted": True,
         # The bucket of whoever has no limit of this kind: never empty.
         "always_consume_default_token_bucket": False,
         "token_bucket": {

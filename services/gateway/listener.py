@@ -30,7 +30,6 @@ CERTIFICATE = "certificate"
 PROTECTED_PREFIX = "/systems"
 # Room for two clocks that differ a little; a token lives this much longer at most.
 _CLOCK_SKEW_S = 5
-JSON_TYPE = {"key": "content-type", "value": "application/json"}
 _LARGEST_BODY = 1_073_741_824
 
 
@@ -172,8 +171,6 @@ def _strip_client_headers() -> dict[str, Any]:
                 # What a caller whom Envoy trusts may ask of it: other timeouts, more retries.
                 {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-", "ignore_case": True}}},
                 {"remove": "x-request-id"},
-                # To what calls itself gRPC a refusal is told with status 200, which the log would have as well.
-                {"append": {"header": JSON_TYPE, "append_action": "OVERWRITE_IF_EXISTS"}},
             ],
         },
     }
@@ -191,6 +188,8 @@ def _access_log(settings: GatewaySettings) -> dict[str, Any]:
         # Without the query: people put into it what does not belong in a log.
         "path": "%PATH(NQ)%",
         "status": "%RESPONSE_CODE%",
+        # To what calls itself gRPC a refusal is told here, with status 200.
+        "grpc_status": "%GRPC_STATUS_NUMBER%",
         "reason": "%RESPONSE_CODE_DETAILS%",
         "duration_ms": "%DURATION%",
         "bytes_in": "%BYTES_RECEIVED%",

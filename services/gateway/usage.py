@@ -13,6 +13,7 @@ from typing import Any
 NOBODY = "-"
 """Stands for what a request never had: a consumer without a good token, a version when none answered."""
 _REFUSED, _FAILED = 400, 500
+_GRPC_UNAVAILABLE = 14
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,15 @@ def _entries(lines: Iterable[str], since: datetime | None) -> Iterator[Mapping[s
             yield entry
 
 
+def _status(entry: Mapping[str, Any]) -> int:
+    """Return the status; no model answers gRPC, so whoever got such an answer was refused, with status 200 over it."""
+    if isinstance(grpc := entry.get("grpc_status"), int):
+        return _FAILED if grpc == _GRPC_UNAVAILABLE else _REFUSED
+    return status if isinstance(status := entry.get("status"), int) else 0
+
+
 def _add(count: _Count, entry: Mapping[str, Any]) -> None:
-    status = entry.get("status")
-    status = status if isinstance(status, int) else 0
+    status = _status(entry)
     count.requests += 1
     if _REFUSED <= status < _FAILED:
         count.refused += 1

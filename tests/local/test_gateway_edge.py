@@ -1,173 +1,46 @@
 """The gateway at its limits: an Envoy before a stand-in for the prediction process, so that it can be slow."""
 
-import json
-import socket
 import ssl
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import ClassVar
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import jwt
 import pytest
 
-from services.gateway import certificates, tokens
-from services.gateway.render import command, render_files, render_routes, to_text, write_atomically
+from services.gateway import tokens
+from services.gateway.render import render_routes, to_text, write_atomically
 from services.gateway.render import render_tokens as render_token_check
-from services.gateway.settings import (
-    ROUTES_FILE,
-    TLS_FILE,
-    TOKENS_FILE,
-    Breaker,
-    Consumer,
-    Deprecation,
-    GatewaySettings,
-    GatewaySystem,
-)
+from services.gateway.settings import ROUTES_FILE, TOKENS_FILE
 from services.serving.releases import Releases
-from tests.local.conftest import RUNTIME, Process, free_ports
-
-ISSUER = "mlstrata/edge"
-LOANS, NARROW, UPPER = "/systems/loans/v1/predict", "/systems/narrow/v1/predict", "/systems/loans/v2/predict"
-
-
-class StandIn(BaseHTTPRequestHandler):
-    """Answers as a prediction process would, after the milliseconds that the body asks for."""
-
-    protocol_version = "HTTP/1.1"
-    seen: ClassVar[Counter[str]] = Counter()
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
-        self.seen[self.path] += 1
-        time.sleep(body.get("sleep_ms", 0) / 1000)
-        content = json.dumps({"consumer": self.headers["x-mlstrata-consumer"]}).encode()
-        self.send_response(body.get("status", 200))
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-class Edge:
-    """The gateway, its keys and its authority."""
-
-    def __init__(self, home: Path, upstream: int) -> None:
-        self.key = tokens.generate_key()
-        self.authority_key, self.authority = certificates.make_authority("edge test")
-        port, admin = free_ports(2)
-        desk = Consumer(name="desk", count=100_000)
-        counted = Consumer(name="counted", count=1000, quota=5, quota_seconds=86_400)
-        scarce = Consumer(name="scarce", count=2, per_seconds=60)
-        self.settings = GatewaySettings(
-            port=port,
-            admin_port=admin,
-            issuer=ISSUER,
-            jwks=tokens.public_jwks(self.key),
-            directory=home / "config/gateway",
-            access_log=home / "logs/access.log",
-            tls=True,
-            headers_timeout_s=1,
-            request_timeout_s=2,
-            max_connections=64,
-            systems=(
-                GatewaySystem(
-                    name="loans",
-                    upstream_port=upstream,
-                    consumers=(desk, counted, scarce),
-                    api_versions=("v1", "v2"),
-                    deprecations=(Deprecation(api="v1", since=date(2026, 10, 1), sunset=date(2027, 4, 1)),),
-                    body_limit=65_536,
-                ),
-                GatewaySystem(
-                    name="narrow",
-                    upstream_port=upstream,
-                    consumers=(Consumer(name="other", count=100_000),),
-                    breaker=Breaker(connections=1, pending=1, requests=2),
-                ),
-            ),
-        )
-        self.ca = home / "ca.pem"
-        self.ca.write_text(self.authority)
-        self.trust = ssl.create_default_context(cafile=str(self.ca))
-        self.url = f"https://127.0.0.1:{port}"
-        self.certify()
-        for name, text in render_files(self.settings, {}).items():
-            write_atomically(self.settings.directory / name, text)
-        log = home / "logs/gateway.log"
-        self.process = Process(command(RUNTIME, self.settings.directory), log)
-        self.wait(log)
-
-    def certify(self, days: float = 90) -> None:
-        pair = certificates.make_server(self.authority_key, self.authority, days)
-        write_atomically(self.settings.directory / TLS_FILE, certificates.render_tls(*pair))
-
-    def wait(self, log: Path) -> None:
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            try:
-                if httpx.get(f"{self.url}/healthz", verify=self.trust, trust_env=False).status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError(f"the gateway does not answer: {log.read_text()}")
-
-    def token(self, consumer: str = "desk", systems: tuple[str, ...] = ("loans",), key: str | None = None) -> str:
-        return tokens.mint(key or self.key, ISSUER, consumer, systems, timedelta(minutes=5))
-
-    def ask(self, token: str | None = None, path: str = LOANS, body: bytes = b"{}", **headers: str) -> httpx.Response:
-        named = {"authorization": f"Bearer {token or self.token()}"} | headers
-        with httpx.Client(verify=self.trust, trust_env=False, timeout=15) as client:
-            return client.post(self.url + path, content=body, headers=named)
-
-    def connect(self) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", self.settings.port), timeout=15)
-        return self.trust.wrap_socket(plain, server_hostname="localhost")
+from tests.support.gateway import ISSUER, LOANS, NARROW, UPPER, Edge, StandIn, told
 
 
 @pytest.fixture(scope="module")
-def edge(tmp_path_factory):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    made = Edge(tmp_path_factory.mktemp("edge"), server.server_address[1])
+def process():
+    made = StandIn()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory, process):
+    made = Edge(tmp_path_factory.mktemp("edge"), process.port)
     yield made
     made.process.kill()
-    server.shutdown()
-    server.server_close()
-
-
-def head(edge, *, length=0, extra=""):
-    return (
-        f"POST {LOANS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {edge.token()}\r\n"
-        f"content-length: {length}\r\n{extra}"
-    ).encode()
-
-
-def told(sock):
-    received = b""
-    while b"\r\n\r\n" not in received:
-        part = sock.recv(65_536)
-        if not part:
-            break
-        received += part
-    return received.split(b"\r\n", 1)[0].decode()
 
 
 def test_a_request_comes_through_and_says_for_whom(edge):
-    assert edge.ask().json() == {"consumer": "desk"}
+    assert edge.ask().json()["consumer"] == "desk"
 
 
 def test_a_body_that_trickles_in_is_408(edge):
     with edge.connect() as sock:
         begun = time.monotonic()
-        sock.sendall(head(edge, length=1000) + b"\r\n")
+        sock.sendall(edge.head(length=1000) + b"\r\n")
         for _ in range(4):
             sock.sendall(b"x")
             time.sleep(0.2)
@@ -178,7 +51,7 @@ def test_a_body_that_trickles_in_is_408(edge):
 
 def test_headers_that_trickle_in_are_408(edge):
     with edge.connect() as sock:
-        sock.sendall(head(edge) + b"x-slow: ")
+        sock.sendall(edge.head() + b"x-slow: ")
         assert told(sock).split()[1] == "408"
 
 
@@ -207,12 +80,12 @@ def test_large_headers_and_many_are_431(edge):
     assert many.status_code == 431
 
 
-def test_an_oversized_body_is_413_and_never_reaches_the_process(edge):
-    before = StandIn.seen[LOANS]
+def test_an_oversized_body_is_413_and_never_reaches_the_process(edge, process):
+    before = process.seen[LOANS]
     answer = edge.ask(body=b'{"a": "' + b"x" * 65_536 + b'"}')
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "body_too_large"
-    assert StandIn.seen[LOANS] == before
+    assert process.seen[LOANS] == before
 
 
 def test_bad_tokens_are_401_and_foreign_systems_403(edge):
@@ -228,10 +101,22 @@ def test_bad_tokens_are_401_and_foreign_systems_403(edge):
     assert edge.ask(edge.token("other", systems=("narrow",)), path=LOANS).status_code == 403
 
 
-def test_over_the_rate_is_429(edge):
-    answers = [edge.ask(edge.token("scarce")) for _ in range(3)]
+def test_over_the_rate_is_429_whatever_the_path(edge):
+    """Two versions of the interface and its description give nobody three times as much; nor does a release."""
+    token = edge.token("scarce")
+    answers = [edge.ask(token), edge.ask(token, path=UPPER), edge.ask(token)]
     assert [one.status_code for one in answers] == [200, 200, 429]
     assert "x-mlstrata-limit" not in answers[-1].headers
+    assert edge.ask(token, path=UPPER).status_code == 429
+    with httpx.Client(verify=edge.trust, trust_env=False) as client:
+        described = client.get(
+            edge.url + LOANS.replace("predict", "openapi.json"), headers={"authorization": f"Bearer {token}"}
+        )
+    assert described.status_code == 429
+    routes = render_routes(edge.settings, {"loans": Releases(champion="6")})
+    write_atomically(edge.settings.directory / ROUTES_FILE, to_text(routes))
+    time.sleep(0.5)
+    assert edge.ask(token).status_code == 429
 
 
 def test_a_quota_is_429_and_outlives_a_release(edge):
@@ -270,10 +155,10 @@ def test_beyond_what_the_process_takes_at_once_is_503_at_once(edge):
     assert edge.ask(token, path=NARROW).status_code == 200
 
 
-def test_what_the_process_began_is_not_asked_again(edge):
-    before = StandIn.seen[LOANS]
+def test_what_the_process_began_is_not_asked_again(edge, process):
+    before = process.seen[LOANS]
     assert edge.ask(body=b'{"status": 500}').status_code == 500
-    assert StandIn.seen[LOANS] == before + 1
+    assert process.seen[LOANS] == before + 1
 
 
 def test_beyond_the_connections_allowed_a_caller_is_refused_and_the_others_are_not(edge):

@@ -1,0 +1,223 @@
+"""An Envoy as the gateway, before stand-ins for prediction processes, so that these can be slow, ill or gone."""
+
+import json
+import socket
+import ssl
+import threading
+import time
+from collections import Counter
+from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+
+from services.gateway import certificates, tokens
+from services.gateway.render import command, render_files, write_atomically
+from services.gateway.settings import TLS_FILE, Breaker, Consumer, Deprecation, GatewaySettings, GatewaySystem
+from services.serving.settings import LEAVING_HEADER, READY_PATH, UNTOUCHED_HEADER
+from tests.local.conftest import RUNTIME, Process, free_ports
+
+ISSUER = "mlstrata/edge"
+LOANS, NARROW, UPPER = "/systems/loans/v1/predict", "/systems/narrow/v1/predict", "/systems/loans/v2/predict"
+
+
+class StandIn:
+    """Answers as a prediction process would: after the milliseconds, with the status that the body asks for.
+
+    Attributes:
+        seen: Requests by path.
+        headers: What the last request carried.
+        well: Whether it says that it is.
+        lacks: Whether it lacks the version, and says so before it does anything.
+        failing: Whether it answers everything with 500.
+        leaving: Whether it asks the gateway to go elsewhere.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.seen: Counter[str] = Counter()
+        self.headers: dict[str, str] = {}
+        self.well, self.lacks, self.failing, self.leaving = True, False, False, False
+        self._server: ThreadingHTTPServer | None = None
+        self.port = port
+        self.start()
+
+    def start(self) -> None:
+        """Listen, on the same port as before."""
+        self._server = _Server(("127.0.0.1", self.port), _handler(self))
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Be gone: refuse connections, and end those there are."""
+        if self._server:
+            self._server.end()
+            self._server = None
+
+
+class _Server(ThreadingHTTPServer):
+    """Knows its connections, to end them as a killed process would."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *given: object) -> None:
+        self.open: set[socket.socket] = set()
+        super().__init__(*given)  # type: ignore[arg-type]
+
+    def process_request(self, request, client_address) -> None:
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request) -> None:
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def end(self) -> None:
+        self.shutdown()
+        self.server_close()
+        for one in list(self.open):
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of callers who are gone."""
+
+
+def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
+            stand_in.headers = {name.lower(): value for name, value in self.headers.items()}
+            if stand_in.lacks:
+                self.answer(503, {"error": {"code": "version_not_loaded"}}, {UNTOUCHED_HEADER: "1"})
+                return
+            stand_in.seen[self.path] += 1
+            time.sleep(body.get("sleep_ms", 0) / 1000)
+            if body.get("hang_up"):
+                self.close_connection = True
+                return
+            status = 500 if stand_in.failing else body.get("status", 200)
+            more = {LEAVING_HEADER: "true"} if stand_in.leaving else {}
+            self.answer(status, {"consumer": self.headers["x-mlstrata-consumer"], "by": stand_in.port}, more)
+
+        def do_GET(self) -> None:
+            if self.path == READY_PATH:
+                self.answer(200 if stand_in.well else 500, {}, {})
+            else:
+                stand_in.seen[self.path] += 1
+                self.answer(200, {"consumer": self.headers["x-mlstrata-consumer"]}, {})
+
+        def answer(self, status: int, body: object, headers: dict[str, str]) -> None:
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in {"content-length": str(len(content)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Handler
+
+
+class Edge:
+    """The gateway, its keys and its authority."""
+
+    def __init__(self, home: Path, *upstreams: int, concurrency: int = 2) -> None:
+        upstream, *copies = upstreams
+        self.key = tokens.generate_key()
+        self.authority_key, self.authority = certificates.make_authority("edge test")
+        port, admin = free_ports(2)
+        desk = Consumer(name="desk", count=100_000)
+        counted = Consumer(name="counted", count=1000, quota=5, quota_seconds=86_400)
+        scarce = Consumer(name="scarce", count=2, per_seconds=60)
+        self.settings = GatewaySettings(
+            port=port,
+            admin_port=admin,
+            issuer=ISSUER,
+            jwks=tokens.public_jwks(self.key),
+            directory=home / "config/gateway",
+            access_log=home / "logs/access.log",
+            tls=True,
+            headers_timeout_s=1,
+            request_timeout_s=2,
+            max_connections=64,
+            systems=(
+                GatewaySystem(
+                    name="loans",
+                    upstream_port=upstream,
+                    copies=tuple(copies),
+                    consumers=(desk, counted, scarce),
+                    api_versions=("v1", "v2"),
+                    deprecations=(Deprecation(api="v1", since=date(2026, 10, 1), sunset=date(2027, 4, 1)),),
+                    body_limit=65_536,
+                ),
+                GatewaySystem(
+                    name="narrow",
+                    upstream_port=upstream,
+                    consumers=(Consumer(name="other", count=100_000),),
+                    breaker=Breaker(connections=1, pending=1, requests=2),
+                ),
+            ),
+        )
+        self.admin = f"http://127.0.0.1:{admin}"
+        self.ca = home / "ca.pem"
+        self.ca.write_text(self.authority)
+        self.trust = ssl.create_default_context(cafile=str(self.ca))
+        self.url = f"https://127.0.0.1:{port}"
+        self.certify()
+        for name, text in render_files(self.settings, {}).items():
+            write_atomically(self.settings.directory / name, text)
+        log = home / "logs/gateway.log"
+        self.process = Process(command(RUNTIME, self.settings.directory, concurrency), log)
+        self.wait(log)
+
+    def certify(self, days: float = 90) -> None:
+        pair = certificates.make_server(self.authority_key, self.authority, days)
+        write_atomically(self.settings.directory / TLS_FILE, certificates.render_tls(*pair))
+
+    def wait(self, log: Path) -> None:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            try:
+                if httpx.get(f"{self.url}/healthz", verify=self.trust, trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"the gateway does not answer: {log.read_text()}")
+
+    def token(self, consumer: str = "desk", systems: tuple[str, ...] = ("loans",), key: str | None = None) -> str:
+        return tokens.mint(key or self.key, ISSUER, consumer, systems, timedelta(minutes=5))
+
+    def ask(self, token: str | None = None, path: str = LOANS, body: bytes = b"{}", **headers: str) -> httpx.Response:
+        named = {"authorization": f"Bearer {token or self.token()}"} | headers
+        with httpx.Client(verify=self.trust, trust_env=False, timeout=15) as client:
+            return client.post(self.url + path, content=body, headers=named)
+
+    def connect(self) -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", self.settings.port), timeout=15)
+        return self.trust.wrap_socket(plain, server_hostname="localhost")
+
+    def head(self, *, length: int = 0, extra: str = "", path: str = LOANS) -> bytes:
+        """Return the beginning of a request, which its last empty line is still to end."""
+        return (
+            f"POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {self.token()}\r\n"
+            f"content-length: {length}\r\n{extra}"
+        ).encode()
+
+
+def told(sock: socket.socket) -> str:
+    """Return the first line of what comes back."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        part = sock.recv(65_536)
+        if not part:
+            break
+        received += part
+    return received.split(b"\r\n", 1)[0].decode()
