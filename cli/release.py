@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from environments import Stage
 
 if TYPE_CHECKING:
     from services.rollout import Comparison, Release, RolloutContext
+    from services.rollout.target import Target
 
 
 def release(
@@ -27,32 +29,32 @@ def release(
     from services.rollout import compare
 
     context = Context.open(name)
-    context.require_local("release")
     declared = find_system(context, system)
-    rollout = rollout_context(context)
-    with err().status("comparing …"):
-        comparison = compare(rollout, declared, version)
-    if not as_json:
-        show_comparison(comparison)
-    if comparison.champion:
-        _require_reason(reason, f"version {comparison.champion} answers already; say why it should be replaced")
-    if comparison.candidate != comparison.champion:
-        confirm(yes, _question(comparison), as_json)
-    # The version that was shown: a newer one may have been registered while a person thought about it.
-    done = release_version(context, system, comparison.candidate, reason=reason.strip(), decider=decider)
+    steps = Steps()
+    with rollout_target(context, steps) as target:
+        with err().status("comparing …"):
+            comparison = compare(target, declared, version)
+        if not as_json:
+            show_comparison(comparison)
+        if comparison.champion:
+            _require_reason(reason, f"version {comparison.champion} answers already; say why it should be replaced")
+        if comparison.candidate != comparison.champion:
+            confirm(yes, _question(comparison), as_json)
+        # The version that was shown: a newer one may have been registered while a person thought about it.
+        chosen = comparison.candidate
+        done = _release(context, target, steps, system, chosen, reason=reason.strip(), decider=decider)
     _show("released", done, as_json=as_json, comparison=as_document(comparison))
 
 
 def rollback(name: str, system: str, *, reason: str, decider: str | None, as_json: bool) -> None:
     """Put the previous version back and say which."""
-    from services.rollout import rollback as go_back
-
     context = Context.open(name)
-    context.require_local("rollback")
     find_system(context, system)
     _require_reason(reason, "say why the version that answers should not")
-    with err().status("rolling back …"):
-        done = go_back(rollout_context(context), system, reason=reason.strip(), decider=decider)
+    steps = Steps()
+    with err().status("rolling back …") as status, rollout_target(context, steps, urgent=True) as target:
+        steps.tell = lambda step: status.update(f"rolling back · {step}")
+        done = target.rollback(system, reason=reason.strip(), decider=decider)
     _show("rolled back to", done, as_json=as_json)
 
 
@@ -61,17 +63,66 @@ def release_version(
 ) -> Release:
     """Release through the rollout service, with its steps shown on a terminal.
 
-    Below stage scale a person judges a version's figures; from there on what is declared is a limit for everyone.
-
     Raises:
         RolloutError: the version does not answer; the one before goes on answering.
     """
-    from services.rollout import release as go
+    steps = Steps()
+    with rollout_target(context, steps) as target:
+        return _release(context, target, steps, system, version, reason=reason, decider=decider)
 
+
+def _release(
+    context: Context,
+    target: Target,
+    steps: Steps,
+    system: str,
+    version: str | None,
+    *,
+    reason: str,
+    decider: str | None,
+) -> Release:
+    """Release a version.
+
+    Below stage scale a person judges a version's figures; from there on what is declared is a limit for everyone.
+    """
+    limits = find_system(context, system) if Stage.SCALE in context.spec.stage.reached else None
     with err().status("releasing …") as status:
-        rollout = rollout_context(context, on_step=lambda step: status.update(f"releasing · {step}"))
-        limits = find_system(context, system) if Stage.SCALE in context.spec.stage.reached else None
-        return go(rollout, system, version, reason=reason, decider=decider, limits=limits)
+        steps.tell = lambda step: status.update(f"releasing · {step}")
+        return target.release(system, version, reason=reason, decider=decider, limits=limits)
+
+
+class Steps:
+    """Passes on the name of each step of a rollout, to whoever shows it at that moment."""
+
+    tell: Callable[[str], None] | None = None
+
+    def __call__(self, step: str) -> None:
+        """Pass on a step."""
+        if self.tell:
+            self.tell(step)
+
+
+@contextmanager
+def rollout_target(context: Context, on_step: Callable[[str], None], *, urgent: bool = False) -> Iterator[Target]:
+    """Give what releases of the environment are carried out on.
+
+    Args:
+        context: The environment.
+        on_step: Told the name of each step.
+        urgent: Go on without a registry that cannot be reached.
+
+    Raises:
+        UsageError: the environment is not up, or cannot be reached.
+    """
+    from services.rollout.target import ClusterTarget, LocalTarget
+
+    if context.spec.target.kind == "local":
+        yield LocalTarget(rollout_context(context, on_step))
+        return
+    from cli.cluster import cluster_context
+
+    with cluster_context(context, deciding_user(), on_step, urgent=urgent) as cluster:
+        yield ClusterTarget(cluster)
 
 
 def rollout_context(context: Context, on_step: Callable[[str], None] | None = None) -> RolloutContext:
@@ -94,7 +145,7 @@ def rollout_context(context: Context, on_step: Callable[[str], None] | None = No
         serving_urls=serving,
         copies=copies,
         gateway_url=address(context, "gateway"),
-        decider=_user(),
+        decider=deciding_user(),
         batch_jobs={
             system.name: declared_job(context, system.name)
             for system in context.spec.systems
@@ -118,7 +169,8 @@ def _by_system(addresses: Mapping[str, str]) -> tuple[dict[str, str], dict[str, 
     return first, {system: [urls[number] for number in sorted(urls)[1:]] for system, urls in found.items()}
 
 
-def _user() -> str:
+def deciding_user() -> str:
+    """Return who decides when a call does not say: the one who runs it."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -67,3 +67,20 @@ def rollback(env: Env, system: System, reason: Reason = "", decider: Decider = "
     from cli.release import rollback as run
 
     run(env, system, reason=reason, decider=decider or None, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def promote(
+    env: Env,
+    system: System,
+    to: Annotated[str, typer.Option("--to", metavar="ENV", help="The environment it goes to.")],
+    version: Annotated[str, typer.Option("--version", help="A released version. Default: the one that answers.")] = "",
+    reason: Reason = "",
+    decider: Decider = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a released version of SYSTEM to another environment's registry, with its evidence and approvals."""
+    from cli.promote import promote as run
+
+    run(env, system, to=to, version=version, reason=reason, decider=decider, yes=yes, as_json=as_json)

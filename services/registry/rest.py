@@ -33,7 +33,7 @@ def ask(
     registry: str,
     access: Mapping[str, str],
     what: str,
-    values: Mapping[str, str],
+    values: Mapping[str, object],
     *,
     method: str = "GET",
 ) -> dict[str, Any]:
