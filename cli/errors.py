@@ -50,15 +50,21 @@ def _known(error: BaseException) -> int | None:
     """Return the exit code of an error of ours, looked up only in rooms that are loaded already."""
     if isinstance(error, UsageError | Failed):
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
-    if (environments := sys.modules.get("environments")) and isinstance(error, environments.SpecErrors):
-        return EXIT_USAGE
-    if (engine := sys.modules.get("engine")) and isinstance(error, engine.EngineError):
-        if isinstance(error, engine.Cancelled):
+    if _is(error, "engine", "EngineError"):
+        if _is(error, "engine", "Cancelled"):
             return EXIT_INTERRUPTED
-        return EXIT_FAILED if isinstance(error, engine.StepsFailed) else EXIT_USAGE
-    if (rollout := sys.modules.get("services.rollout")) and isinstance(error, rollout.RolloutError):
-        return EXIT_FAILED
-    return None
+        return EXIT_FAILED if _is(error, "engine", "StepsFailed") else EXIT_USAGE
+    # A cluster that cannot be asked, or refuses, says nothing about the version.
+    if _is(error, "environments", "SpecErrors") or _is(error, "services.rollout.cluster", "ClusterError"):
+        return EXIT_USAGE
+    failures = (("services.rollout", "RolloutError"), ("components.supervision.common", "SupervisionError"))
+    return EXIT_FAILED if any(_is(error, *failure) for failure in failures) else None
+
+
+def _is(error: BaseException, room: str, name: str) -> bool:
+    """Say whether an error is of this class; one of a room that is not loaded cannot have been raised."""
+    kind = getattr(sys.modules.get(room), name, None)
+    return kind is not None and isinstance(error, kind)
 
 
 def _message(error: BaseException) -> str:

@@ -1,0 +1,40 @@
+"""What a room raises for people is told as it is, with the exit code that belongs to it."""
+
+import pytest
+import typer
+
+import engine
+from cli.console import Failed, UsageError
+from cli.errors import report
+from components.supervision.common import SupervisionError
+from services.rollout import RolloutError
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("say it so"), 2),
+        (Failed("say it so"), 1),
+        (RolloutError("say it so"), 1),
+        (SupervisionError("say it so"), 1),
+        (engine.CorruptCheckpoint("say it so"), 2),
+    ],
+)
+def test_a_message_of_ours_stands_alone(capsys, error, code):
+    assert report(error) == code
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "say it so\n")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), typer.Abort(), engine.Cancelled()])
+def test_an_interruption_is_130(capsys, error):
+    assert report(error) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_what_nobody_foresaw_leaves_its_details_in_a_file(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert report(ZeroDivisionError("division by zero")) == 1
+    (file,) = tmp_path.iterdir()
+    assert "ZeroDivisionError" in file.read_text()
+    assert str(file) in capsys.readouterr().err
