@@ -22,7 +22,6 @@ def audit(name: str, *, check: bool, as_json: bool) -> None:
     from services.rollout import AUDIT_FILE
 
     context = Context.open(name)
-    context.require_local("audit")
     path = context.home / AUDIT_FILE
     try:
         found, records = verify(path), read(path)

@@ -23,3 +23,7 @@ class Outdated(ClusterError):  # noqa: N818 - says what is the case
 
 class Missing(ClusterError):  # noqa: N818 - says what is the case
     """There is no such object."""
+
+
+class Forbidden(ClusterError):  # noqa: N818 - says what is the case
+    """Whoever asked has not the right."""

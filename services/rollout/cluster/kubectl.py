@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.rollout.cluster.errors import ClusterError, Missing, Outdated
+from services.rollout.cluster.errors import ClusterError, Forbidden, Missing, Outdated
 
 Json = dict[str, Any]
 MANAGER = "mlstrata-release"
@@ -120,7 +120,7 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[ClusterError], str], ...] = (
     ),
     (
         re.compile(r"\(Forbidden\)|is forbidden"),
-        ClusterError,
+        Forbidden,
         "you may not ({said}); the Role release-SYSTEM has this right: ask for its group "
         "mlstrata:ENVIRONMENT:SYSTEM:release",
     ),
