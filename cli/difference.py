@@ -13,6 +13,7 @@ from typing import Any
 
 from cli.console import UsageError, say, say_json
 from cli.graph import Graph, as_json, graph_of
+from cli.restarts import restarts
 from environments import Workspace
 
 LONGEST = 80
@@ -27,11 +28,13 @@ class Change:
         resource: Its type's own name and its name.
         op: create, change or delete.
         paths: Property path to what it was and what it is, of a change.
+        restarts: What runs and is started anew for it, and how; empty: nothing is.
     """
 
     resource: str
     op: str
     paths: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    restarts: str = ""
 
 
 def difference(name: str, against: str, *, as_json: bool) -> None:
@@ -48,8 +51,12 @@ def difference(name: str, against: str, *, as_json: bool) -> None:
         say(f" {_MARKS[change.op]} {change.resource}")
         for path, (old, new) in change.paths.items():
             say(f"     {path}: {_short(old)} -> {_short(new)}")
+        if change.restarts:
+            say(f"     restarts {change.restarts}")
     counts = {op: sum(change.op == op for change in found) for op in _MARKS}
     said = " · ".join(f"{count} to {op}" for op, count in counts.items() if count)
+    if restarting := sum(bool(change.restarts) for change in found):
+        said += f", of which {restarting} restart something"
     say(f" {name}: {said or 'no resource changes'}")
 
 
@@ -66,7 +73,7 @@ def changes(before: Graph, after: Graph) -> Iterator[Change]:
             if old.get(path) != new.get(path)
         }
         if paths:
-            yield Change(resource, "change", paths)
+            yield Change(resource, "change", paths, restarts(resource, list(paths), new))
 
 
 def _of_other(name: str, root: Path) -> Graph:

@@ -9,6 +9,7 @@ import pytest
 from cli.console import UsageError
 from cli.difference import changes, difference
 from cli.main import main
+from cli.restarts import restarts
 
 ROOT = Path(__file__).parents[3]
 
@@ -70,3 +71,59 @@ def test_changes_are_by_resource_and_path():
         ("B two", "delete", {}),
         ("C three", "create", {}),
     ]
+
+
+def test_an_upgrade_of_what_is_taken_from_elsewhere_names_what_restarts(tmp_path, capsys, monkeypatch):
+    base = tmp_path / "base"
+    for room in ("cli", "components", "engine", "environments", "policies", "services", "stacks"):
+        shutil.copytree(ROOT / room, base / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Pulumi.yaml", base)
+    for file, old, new in (
+        ("components/upstream/bill.py", _version_of("seldon-core"), "1.16.0"),
+        ("components/upstream/bill.py", 'postgresql", "18.4-', 'postgresql", "18.3-'),
+    ):
+        text = (base / file).read_text()
+        assert old in text, "the bill names it no longer: name another piece here"
+        (base / file).write_text(text.replace(old, new))
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(ROOT))
+    difference("dev", str(base), as_json=True)
+    found = {one["resource"]: one for one in json.loads(capsys.readouterr().out)["changes"]}
+    restarting = {resource: one["restarts"] for resource, one in found.items() if one["restarts"]}
+    assert restarting["Cluster database"].startswith("Postgres: copies first")
+    assert restarting["Release seldon-core"].startswith("the pods that its chart changes")
+    assert not any("NetworkPolicy" in resource or "-crds" in resource for resource in restarting)
+    assert {one["op"] for one in found.values()} == {"change"}, "an upgrade deletes and makes nothing"
+    difference("dev", str(base), as_json=False)
+    told = capsys.readouterr().out
+    assert "restarts Postgres" in told
+    assert f"of which {len(restarting)} restart something" in told
+
+
+def _version_of(name):
+    from components.upstream.bill import piece
+
+    return piece(name).version
+
+
+@pytest.mark.parametrize(
+    ("resource", "path", "after", "said"),
+    [
+        ("Deployment mlflow", "spec.template.spec.containers.0.image", {}, "new ones before"),
+        ("Deployment one", "spec.template.spec.x", {"spec.strategy.type": "Recreate"}, "away until"),
+        ("Deployment mlflow", "spec.replicas", {}, ""),
+        ("SeldonDeployment s", "spec.predictors.0.componentSpecs.0.spec.containers.0.image", {}, "prediction pods"),
+        ("SeldonDeployment s", "spec.predictors.1.traffic", {}, ""),
+        ("SeldonDeployment s", "spec.predictors.1.replicas", {}, ""),
+        ("Release envoy-gateway", "version", {}, "chart"),
+        ("Release envoy-gateway-crds", "version", {}, ""),
+        ("ConfigFile seldon-core-crds", "file", {}, ""),
+        ("NetworkPolicy a", "spec.ingress.0.from", {}, ""),
+        ("Service runner", "command.2", {}, "its process"),
+        ("Service catalog", "files.a/b.json.content", {"files.a/b.json.restart": False}, ""),
+        ("Service catalog", "files.a/b.json.content", {"files.a/b.json.restart": True}, "its process"),
+        ("Service web", "spec.ports.0.port", {}, ""),
+    ],
+)
+def test_what_a_change_restarts(resource, path, after, said):
+    found = restarts(resource, [path], after)
+    assert (said in found) if said else found == ""
