@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +41,12 @@ class Rendered:
     charts: int
 
 
-def render(name: str, folder: str, *, as_json: bool) -> None:
+def render(name: str, folder: str, *, as_json: bool, charts: bool = False) -> None:
     """Write an environment's manifests into a folder, in place of what an earlier render wrote there.
 
     Raises:
-        UsageError: the environment is not on a cluster, or the folder holds something else.
+        UsageError: the environment is not on a cluster, has no mirror to take charts from, or the folder holds
+            something else.
         Failed: an object holds a secret, or something that only the deployment knows.
     """
     context = Context.open(name)
@@ -57,14 +58,35 @@ def render(name: str, folder: str, *, as_json: bool) -> None:
     from cli.check import planned
 
     rendered = manifests(planned(context))
+    secrets: tuple[str, ...] = ()
+    if charts:
+        rendered, secrets = _with_charts(rendered, context)
     into = Path(folder)
     write(into, rendered.files)
     if as_json:
         document = {"environment": name, "folder": str(into), "objects": rendered.objects, "charts": rendered.charts}
-        say_json({**document, "files": sorted(rendered.files)})
+        say_json({**document, "files": sorted(rendered.files), "left_out": list(secrets)})
         return
     say(f" {name}: {rendered.objects} objects in {into} · {rendered.charts} charts and kustomizations in {CHARTS}")
+    for one in secrets:
+        say(f" left out: a Secret with data, which has no place in a file: {one}", style="yellow")
     say(f" secrets that must be in the cluster: {SECRETS}; the order of the folders: {COMPONENTS}")
+
+
+def _with_charts(rendered: Rendered, context: Context) -> tuple[Rendered, tuple[str, ...]]:
+    """Return a render with what its charts hold beside each, and the Secrets that were left out."""
+    from cli.charts import inside
+    from components.upstream.selection import mirror_of
+
+    found = inside(yaml.safe_load(rendered.files[CHARTS]), mirror_of(context.spec))
+    files = {
+        f"{component}/{chart}/{_file(one)}": _text(one)
+        for (component, chart), objects in found.objects.items()
+        for one in objects
+    }
+    more = sum(map(len, found.objects.values()))
+    both = replace(rendered, files=dict(sorted({**rendered.files, **files}.items())), objects=rendered.objects + more)
+    return both, found.secrets
 
 
 def manifests(result: engine.Result) -> Rendered:

@@ -18,12 +18,13 @@ def render(
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="DIR", help="An empty folder, or an earlier render.")
     ],
+    charts: Annotated[bool, typer.Option("--charts", help="Render the charts in ENV's mirror too, with helm.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write ENV as plain Kubernetes manifests by component, for Argo CD or Flux. The cluster is not touched."""
     from cli.render import render as run
 
-    run(env, output, as_json=as_json)
+    run(env, output, charts=charts, as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL)
