@@ -289,7 +289,7 @@ def _served(system: str) -> dict[str, str]:
 
 def _alerts(system: str) -> dict[str, Any]:
     def rule(alert: str, severity: str) -> dict[str, Any]:
-        return {"alert": alert, "expr": "vector(1) > 2", "labels": {"system": system, "severity": severity}}
+        return {"alert": alert, "expr": "mlstrata_psi > 0.2", "labels": {"system": system, "severity": severity}}
 
     rules = [rule("InputDrift", "warning"), rule("ErrorBudgetBurn", "critical"), rule("SlowAnswers", "warning")]
     return {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from policies.graph import Graph, Resource, System
-from policies.kubernetes import KSERVE, SELDON, units
+from policies.kubernetes import KSERVE, LONG_RUNNING, SELDON, containers, units
 from policies.values import Unknown, UnknownValueError, Value, dig, listed
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -16,12 +17,34 @@ RULES = "kubernetes:monitoring.coreos.com/v1:PrometheusRule"
 LOCAL_FILE = "pulumi-python:dynamic/mlstrata:ConfigFile"
 COMPONENT = ":serving:Serving"
 SAGEMAKER = "aws:sagemaker/endpoint:"
+MODEL_SERVERS = re.compile(
+    r"(^|/)(mlserver|tritonserver|torchserve(-kfs)?|vllm-openai|vllm|text-generation-inference|sklearnserver|xgbserver"
+    r"|lgbserver|huggingfaceserver|tensorflow/serving|openvino/model_server)([:@-]|$)"
+)
+"""Images that do nothing but answer with predictions."""
+_PROMQL = frozenset(
+    {
+        *("and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset"),
+        *("inf", "nan", "start", "end"),
+    }
+)
 SERVING_TYPES = (SELDON, KSERVE, SAGEMAKER)
 
 
 def is_serving(resource: Resource) -> bool:
-    """Return whether a resource answers with predictions."""
-    return resource.type.startswith(SERVING_TYPES) or resource.part == "serving"
+    """Return whether a resource answers with predictions: by its kind, its label, or the server that it runs."""
+    if resource.type.startswith(SERVING_TYPES) or resource.part == "serving":
+        return True
+    if resource.part or not resource.type.startswith(LONG_RUNNING):
+        return False
+    return resource.graph.memo(f"serves {resource.urn}", lambda _: _runs_a_server(resource))
+
+
+def _runs_a_server(resource: Resource) -> bool:
+    try:
+        return any(MODEL_SERVERS.search(str(dig(container, "image", ""))) for container in containers(resource))
+    except UnknownValueError:
+        return False
 
 
 def serving(system: System) -> list[Resource]:
@@ -80,8 +103,19 @@ def alerts(graph: Graph, system: System) -> Iterator[Value]:
 
 
 def alerting_on(graph: Graph, system: System, *words: str) -> bool:
-    """Return whether an alert about the system has one of `words` in its name."""
-    return any(word in str(dig(rule, "alert", "")).lower() for rule in alerts(graph, system) for word in words)
+    """Return whether an alert about the system has one of `words` in its name, and asks about some metric."""
+    return any(
+        word in str(dig(rule, "alert", "")).lower() and _measures(str(dig(rule, "expr", "")))
+        for rule in alerts(graph, system)
+        for word in words
+    )
+
+
+def _measures(expression: str) -> bool:
+    """Return whether a query reads a metric: one over constants alone never changes its mind."""
+    without_texts = re.sub(r"\"[^\"]*\"|'[^']*'|\{[^}]*\}|\[[^\]]*\]", " _selected ", expression)
+    names = re.findall(r"[A-Za-z_:][\w:]*(?!\w|\s*\()", without_texts)
+    return any(name.lower() not in _PROMQL for name in names)
 
 
 def _by_system(graph: Graph) -> dict[str, list[Value]]:

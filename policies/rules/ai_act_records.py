@@ -24,7 +24,7 @@ from policies.rule import (
     undeployed,
     violates,
 )
-from policies.samples import HIGH_RISK
+from policies.samples import HIGH_RISK, labels
 from policies.serving import logged, recorders, serving
 from policies.values import UNKNOWN
 from policies.world import cut, facts, having, put, without
@@ -170,6 +170,12 @@ RULES = (
             violates("only answers are logged", put("mortgage", f"{_P0}.graph.logger.mode", "response")),
             violates("nowhere to send them", cut("mortgage", f"{_P0}.graph.logger.url")),
             violates("declared, and no recorder", without("recorder")),
+            violates("a recorder that runs nowhere", put("recorder", "spec.replicas", 0)),
+            violates(
+                "a recorder that is only words",
+                without("recorder"),
+                having("kubernetes:core/v1:ConfigMap", "recorder", {"metadata": {"labels": labels("", "recorder")}}),
+            ),
             violates("no predictors", put("mortgage", "spec.predictors", []), companions=("aia-right-to-explanation",)),
             violates(
                 "the second predictor has none",

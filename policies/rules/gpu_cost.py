@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+
 from environments import Stage
+from environments.spec.quantities import parse_duration
 from policies.graph import Resource
-from policies.kubernetes import GPU, WORKLOADS, containers, gpus, namespace
+from policies.kubernetes import WORKLOADS, accelerators, containers, gpus, namespace
 from policies.remedies.cluster import IDLE_NODES, LIMITS
 from policies.remedies.stores import booked
 from policies.retention import BUCKETS
@@ -23,7 +27,7 @@ from policies.rule import (
     violates,
 )
 from policies.stores import DATABASES
-from policies.values import UNKNOWN, dig
+from policies.values import UNKNOWN, dig, listed
 from policies.world import cut, facts, having, nothing, put, without
 
 QUOTA = "kubernetes:core/v1:ResourceQuota"
@@ -45,6 +49,7 @@ GPU_INSTANCES = (
     "g6.",
     "g6e.",
 )
+LONGEST_IDLE = timedelta(hours=1)
 NAMESPACE = "kubernetes:core/v1:Namespace"
 BOOKED = (*BUCKETS, *DATABASES, NODE_GROUP, NAMESPACE)
 LABELS = ("mlstrata.io/owner", "mlstrata.io/cost-centre")
@@ -56,7 +61,7 @@ def _limited(workload: Resource, _: Context) -> Verdicts:
         yield not_applicable("it takes no GPU")
     for container in asking:
         limits = dig(container, "resources.limits", {})
-        missing = [kind for kind in (GPU, "cpu", "memory") if not limits.get(kind)]
+        missing = [kind for kind in (*accelerators(container), "cpu", "memory") if not limits.get(kind)]
         if missing:
             yield fails(
                 f"container {dig(container, 'name', '?')} of '{workload.name}' takes a GPU without a limit on "
@@ -66,25 +71,25 @@ def _limited(workload: Resource, _: Context) -> Verdicts:
 
 
 def _quota(context: Context) -> Verdicts:
-    spaces = {
-        namespace(workload)
-        for workload in context.graph.of(*WORKLOADS)
-        if any(gpus(container) for container in containers(workload))
-    }
+    spaces: dict[str, set[str]] = {}
+    for workload in context.graph.of(*WORKLOADS):
+        for container in containers(workload):
+            if kinds := accelerators(container):
+                spaces.setdefault(namespace(workload), set()).update(kinds)
     if not spaces:
         yield not_applicable("nothing takes a GPU")
-    bounded = {
-        namespace(quota)
-        for quota in context.graph.of(QUOTA)
-        if {f"requests.{GPU}", f"limits.{GPU}"} & set(quota.get("spec.hard", {}))
-    }
-    for space in sorted(spaces - bounded):
-        yield fails(
-            f"namespace '{space}' may take every GPU there is",
-            f"add a ResourceQuota with requests.{GPU}",
-            "/teams",
-            subject=space,
-        )
+    bounded: dict[str, set[str]] = {}
+    for quota in context.graph.of(QUOTA):
+        bounded.setdefault(namespace(quota), set()).update(quota.get("spec.hard", {}))
+    for space, asked in sorted(spaces.items()):
+        for kind in sorted(asked):
+            if not {f"requests.{kind}", f"limits.{kind}"} & bounded.get(space, set()):
+                yield fails(
+                    f"namespace '{space}' may take every {kind} there is",
+                    f"add a ResourceQuota with requests.{kind}",
+                    "/teams",
+                    subject=space,
+                )
 
 
 def _idle(pool: Resource, context: Context) -> Verdicts:
@@ -94,8 +99,10 @@ def _idle(pool: Resource, context: Context) -> Verdicts:
     fewest = context.environment.gpu_pools.get(pool.name, 0)
     if pool.type == NODE_GROUP:
         fewest = max(fewest, int(pool.get("scalingConfig.minSize", 1)))
-    elif str(pool.get("spec.disruption.consolidateAfter", "Never")) == "Never":
-        yield fails(f"idle nodes of '{pool.name}' are never given back", "spec.disruption.consolidateAfter: 10m")
+    elif not _given_back(pool):
+        yield fails(
+            f"idle nodes of '{pool.name}' are not given back within the hour", "spec.disruption.consolidateAfter: 10m"
+        )
     if fewest:
         yield fails(
             f"'{pool.name}' keeps {fewest} GPU node{'s' * (fewest > 1)} when nothing runs",
@@ -104,11 +111,25 @@ def _idle(pool: Resource, context: Context) -> Verdicts:
         )
 
 
+def _given_back(pool: Resource) -> bool:
+    """Return whether idle nodes go within `LONGEST_IDLE`, and nothing forbids it at all times."""
+    after = str(pool.get("spec.disruption.consolidateAfter", "Never"))
+    budgets = pool.all("spec.disruption.budgets")
+    held = any(str(dig(one, "nodes")) in {"0", "0%"} and not dig(one, "schedule") for one in budgets)
+    parts = re.findall(r"\d+(?:ms|[smhdw])", after)
+    return bool(parts) and sum(map(parse_duration, parts), timedelta()) <= LONGEST_IDLE and not held
+
+
 def _has_gpus(pool: Resource) -> bool:
     if pool.type == NODE_GROUP:
-        return any(str(kind).startswith(GPU_INSTANCES) for kind in pool.all("instanceTypes"))
-    keys = [str(dig(one, "key", "")) for one in pool.all("spec.template.spec.requirements")]
-    return any("gpu" in key or "accelerator" in key for key in keys)
+        by_image = any(word in str(pool.get("amiType", "")) for word in ("GPU", "NVIDIA"))
+        return by_image or any(str(kind).startswith(GPU_INSTANCES) for kind in pool.all("instanceTypes"))
+    requirements = pool.all("spec.template.spec.requirements")
+    keys = [str(dig(one, "key", "")) for one in requirements]
+    named = [f"{value}." for one in requirements for value in listed(one, "values")]
+    return any("gpu" in key or "accelerator" in key for key in keys) or any(
+        name.startswith(GPU_INSTANCES) for name in named
+    )
 
 
 def _booked(resource: Resource, _: Context) -> Verdicts:
@@ -122,6 +143,9 @@ def _booked(resource: Resource, _: Context) -> Verdicts:
 
 
 _LIMITS = "spec.template.spec.containers.0.resources.limits"
+_RESOURCES = "spec.template.spec.containers.0.resources"
+_SLICE, _INSTANCE_TYPE = "nvidia.com/mig-1g.5gb", "node.kubernetes.io/instance-type"
+_OTHERS = ("amd.com/gpu", "gpu.intel.com/i915", "habana.ai/gaudi", "aws.amazon.com/neuroncore", "google.com/tpu")
 _JOB = "mortgage-training"
 _GROUP = {
     "instanceTypes": ["g6.xlarge"],
@@ -146,7 +170,27 @@ RULES = (
             violates("no limit on memory", cut(_JOB, f"{_LIMITS}.memory")),
             violates("no limit on processors", cut(_JOB, f"{_LIMITS}.cpu")),
             violates("requests alone", cut(_JOB, f"{_LIMITS}.nvidia~com/gpu")),
+            violates(
+                "a slice without a limit",
+                put(_JOB, _RESOURCES, {"requests": {_SLICE: 1}, "limits": {"cpu": 1, "memory": 1}}),
+                companions=("gpu-quota-per-namespace",),
+            ),
+            *(
+                violates(
+                    f"another maker's without limits: {kind}",
+                    put(_JOB, _RESOURCES, {"limits": {kind: 1}}),
+                    companions=("gpu-quota-per-namespace",),
+                )
+                for kind in _OTHERS
+            ),
             passes("limits"),
+            passes(
+                "limits of a slice",
+                put(_JOB, _RESOURCES, {"limits": {_SLICE: 1, "cpu": 1, "memory": 1}}),
+                companions=("gpu-quota-per-namespace",),
+            ),
+            spares("something else that nodes have", put(_JOB, _RESOURCES, {"limits": {"example.com/disk": 1}})),
+            cannot_tell("how many is known later", put(_JOB, f"{_LIMITS}.nvidia~com/gpu", UNKNOWN)),
             spares("no GPUs", without(_JOB)),
             cannot_tell("known later", put(_JOB, _LIMITS, UNKNOWN)),
         ),
@@ -165,7 +209,13 @@ RULES = (
             violates("none", without("gpu-quota")),
             violates("one of something else", put("gpu-quota", "spec.hard", {"pods": "10"})),
             violates("one elsewhere", put("gpu-quota", "metadata.namespace", "other")),
+            violates("a quota of another kind", put(_JOB, _RESOURCES, {"limits": {_SLICE: 1, "cpu": 1, "memory": 1}})),
             passes("a quota"),
+            passes(
+                "a quota of slices",
+                put(_JOB, _RESOURCES, {"limits": {_SLICE: 1, "cpu": 1, "memory": 1}}),
+                put("gpu-quota", "spec.hard", {f"requests.{_SLICE}": 1}),
+            ),
             passes("a quota of limits", put("gpu-quota", "spec.hard", {"limits.nvidia.com/gpu": "2"})),
             spares("no GPUs", without(_JOB)),
             cannot_tell("known later", put("gpu-quota", "spec", UNKNOWN)),
@@ -186,6 +236,29 @@ RULES = (
         cases=(
             violates("never", put("train", "spec.disruption.consolidateAfter", "Never")),
             violates("not said", cut("train", "spec.disruption.consolidateAfter")),
+            violates("after a day", put("train", "spec.disruption.consolidateAfter", "24h")),
+            violates("after a minute over an hour", put("train", "spec.disruption.consolidateAfter", "1h1m")),
+            *(
+                violates(
+                    f"never more than {nodes} at once", put("train", "spec.disruption.budgets", [{"nodes": nodes}])
+                )
+                for nodes in ("0", "0%")
+            ),
+            *(
+                violates(
+                    f"a pool by its {key}",
+                    put("train", "spec.template.spec.requirements", [{"key": key, "values": ["m7i", value]}]),
+                    put("train", "spec.disruption.consolidateAfter", "Never"),
+                )
+                for key, value in (("karpenter.k8s.aws/instance-family", "g5"), (_INSTANCE_TYPE, "p4d.24xlarge"))
+            ),
+            *(
+                violates(
+                    f"a group by its image {image}",
+                    having(NODE_GROUP, "gpus", {**_GROUP, "instanceTypes": [], "amiType": image, "scalingConfig": {}}),
+                )
+                for image in ("AL2_x86_64_GPU", "AL2023_x86_64_NVIDIA")
+            ),
             violates("a node is kept", facts(gpu_pools={"train": 1})),
             violates("a group of one", having(NODE_GROUP, "gpus", {**_GROUP, "scalingConfig": {"minSize": 1}})),
             violates("a group that does not say", having(NODE_GROUP, "gpus", {**_GROUP, "scalingConfig": {}})),
@@ -210,6 +283,15 @@ RULES = (
                 )
             ),
             passes("after ten minutes"),
+            passes("after an hour", put("train", "spec.disruption.consolidateAfter", "1h")),
+            passes(
+                "not at night",
+                put("train", "spec.disruption.budgets", [{"nodes": "0", "schedule": "0 0 * * *", "duration": "8h"}]),
+            ),
+            spares(
+                "nodes of a family without",
+                put("train", "spec.template.spec.requirements", [{"key": _INSTANCE_TYPE, "values": ["m7i.large"]}]),
+            ),
             passes("a group down to none", having(NODE_GROUP, "gpus", _GROUP)),
             spares("no pools", without("train")),
             spares("nodes without", put("train", "spec.template.spec.requirements", [{"key": "kubernetes.io/arch"}])),

@@ -52,7 +52,7 @@ _TEXT = (
     "groups:\n- name: g\n  rules:\n  - alert: InputDrift\n    expr: x > 1\n    labels: {system: mortgage-approval}\n"
 )
 _LOCAL_RULES = {"path": "config/prometheus/rules/drift.yml", "content": _TEXT}
-_ELSEWHERE = {"groups": [{"rules": [{"alert": "DataDrift", "expr": "1", "labels": {"system": HIGH_RISK}}]}]}
+_ELSEWHERE = {"groups": [{"rules": [{"alert": "DataDrift", "expr": "psi > 0.2", "labels": {"system": HIGH_RISK}}]}]}
 
 RULES = (
     Rule(
@@ -97,6 +97,13 @@ RULES = (
         system=_drift,
         cases=(
             violates("declared, and no alert", cut("tickets-alerts", "spec.groups.0.rules.0")),
+            *(
+                violates(
+                    f"one that never can tell: {query}",
+                    put("tickets-alerts", "spec.groups.0.rules.0.expr", query),
+                )
+                for query in ("vector(0) > 1", "absent(vector(1))", "1 and 2", "time() > 0 unless vector(1)")
+            ),
             violates("no rules at all", without("tickets-alerts")),
             violates(
                 "alerts of another system",
@@ -104,6 +111,10 @@ RULES = (
                 having(_RULE, "other", {"spec": _ELSEWHERE}),
             ),
             passes("alerts"),
+            *(
+                passes(f"an alert over {query}", put("tickets-alerts", "spec.groups.0.rules.0.expr", query))
+                for query in ("psi > 0.2", "max by (feature) (psi)", '{__name__="psi"} > 0.2', "rate(psi[5m]) > 0")
+            ),
             passes(
                 "a rule elsewhere with its label",
                 without("mortgage-alerts"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from environments import Capability
 from policies.graph import Resource, System
-from policies.kubernetes import LONG_RUNNING, SELDON, kept, pods
+from policies.kubernetes import LONG_RUNNING, SELDON, kept, namespace, pods
 from policies.remedies.cluster import COPIES
 from policies.remedies.stores import BACKED_UP
 from policies.rule import (
@@ -28,6 +30,7 @@ from policies.values import UNKNOWN, dig
 from policies.world import changed, cut, facts, having, nothing, put, without
 
 FEWEST, WEEK = 2, 7
+SCALERS = ("kubernetes:autoscaling/", "kubernetes:keda.sh/v1alpha1:ScaledObject")
 BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
 
 
@@ -44,6 +47,8 @@ def _copies(system: System, context: Context) -> Verdicts:
                 for predictor in resource.all("spec.predictors")
                 if not dig(predictor, "shadow")
             ]
+        if (least := _least(resource, context)) is not None:
+            counts = [least]
         if any(count < FEWEST for count in counts):
             yield fails(
                 f"{resource.kind} '{resource.name}' has {min(counts)} copy, so one failing node stops it",
@@ -52,12 +57,28 @@ def _copies(system: System, context: Context) -> Verdicts:
             )
 
 
+def _least(resource: Resource, context: Context) -> int | None:
+    """Return how many copies an autoscaler beside a workload leaves of it; it decides, whatever the workload says."""
+    names = {resource.name, resource.get("metadata.name")}
+    for scaler in context.graph.of(*SCALERS):
+        if scaler.get("spec.scaleTargetRef.name") in names and namespace(scaler) == namespace(resource):
+            field = "minReplicas" if scaler.type.startswith(SCALERS[0]) else "minReplicaCount"
+            return int(scaler.get(f"spec.{field}", 1 if field == "minReplicas" else 0))
+    return None
+
+
 def _budget(system: System, context: Context) -> Verdicts:
     answering = [one for one in serving(system) if one.type.startswith((SELDON, *LONG_RUNNING))]
     if not context.environment.production or not answering:
         yield not_applicable("it is asked of what serves in a cluster in production")
-    elif not system.of(BUDGET):
+    elif not any(_keeps_some(budget) for budget in system.of(BUDGET)):
         yield fails("nothing keeps a drained node from taking all its copies", "add a PodDisruptionBudget", "serving")
+
+
+def _keeps_some(budget: Resource) -> bool:
+    """Return whether a budget keeps a copy running: none at least, or all at most, keeps none."""
+    least, most = budget.get("spec.minAvailable"), budget.get("spec.maxUnavailable")
+    return str(least) not in {"None", "0", "0%"} if most is None else str(most) != "100%"
 
 
 def _probes(workload: Resource, _: Context) -> Verdicts:
@@ -90,6 +111,14 @@ def _protected(store: Resource, _: Context) -> Verdicts:
         )
 
 
+def _scaling(name: str, **least: int) -> dict[str, Any]:
+    spec = {"scaleTargetRef": {"name": name}, **least}
+    return {"metadata": {"namespace": "lending"}, "spec": spec}
+
+
+_HPA, _KEDA = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler", "kubernetes:keda.sh/v1alpha1:ScaledObject"
+_LEAVING_ONE: tuple[tuple[str, dict[str, int]], ...] = ((_HPA, {"minReplicas": 1}), (_HPA, {}), (_KEDA, {}))
+_KEEPING_TWO = ((_HPA, {"minReplicas": 2}), (_KEDA, {"minReplicaCount": 2}))
 _PREDICTOR = "spec.predictors.0"
 _READY = "spec.template.spec.containers.0.readinessProbe"
 
@@ -136,6 +165,27 @@ RULES = (
                 put("mortgage", f"{_PREDICTOR}.componentSpecs", [{"kedaSpec": {"minReplicaCount": 1}}]),
                 companions=("*",),
             ),
+            *(
+                violates(
+                    f"{kind.rpartition(':')[2]} leaves one",
+                    having(kind, "scaler", _scaling("tickets", **least)),
+                    companions=("*",),
+                )
+                for kind, least in _LEAVING_ONE
+            ),
+            *(
+                passes(
+                    f"{kind.rpartition(':')[2]} keeps two",
+                    having(kind, "scaler", _scaling("tickets", **least)),
+                    companions=("*",),
+                )
+                for kind, least in _KEEPING_TWO
+            ),
+            passes("one for something else", having(_LEAVING_ONE[0][0], "scaler", _scaling("other"))),
+            passes(
+                "one elsewhere",
+                having(_LEAVING_ONE[0][0], "scaler", {**_scaling("tickets"), "metadata": {"namespace": "other"}}),
+            ),
             spares("no production", facts(name="dev"), put("tickets", "spec.replicas", 1)),
             spares("nothing serves", without("mortgage", "tickets"), companions=("*",)),
             cannot_tell("known later", put("tickets", "spec.replicas", UNKNOWN)),
@@ -153,7 +203,13 @@ RULES = (
         system=_budget,
         cases=(
             violates("none", without("mortgage-pdb")),
+            *(
+                violates(f"one that keeps none: {spec}", put("mortgage-pdb", "spec", spec))
+                for spec in ({}, {"minAvailable": 0}, {"minAvailable": "0%"}, {"maxUnavailable": "100%"})
+            ),
             passes("one each"),
+            passes("one at a time", put("mortgage-pdb", "spec", {"maxUnavailable": 1})),
+            cannot_tell("known later", put("mortgage-pdb", "spec.minAvailable", UNKNOWN)),
             spares("no production", facts(name="dev"), without("mortgage-pdb")),
             spares("nothing serves", without("mortgage", "tickets"), companions=("*",)),
         ),

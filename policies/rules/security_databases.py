@@ -102,7 +102,10 @@ RULES = (
         remedies=(PRIVATE_DATABASE,),
         cases=(
             violates("public", put("metadata", "publiclyAccessible", True)),
-            *(violates(kind, having(kind, "open", {"publiclyAccessible": True})) for kind in INSTANCES),
+            *(
+                violates(kind, having(kind, "open", {"publiclyAccessible": True}), companions=("*",))
+                for kind in INSTANCES
+            ),
             *(
                 violates(f"a group that opens its port by {name}", having(kind, "open", inputs))
                 for name, (kind, inputs) in _OPENED.items()

@@ -38,7 +38,6 @@ REGISTRIES = (
     "docker.io/envoyproxy/",
     "docker.io/grafana/",
     "docker.io/library/",
-    "docker.io/nginxinc/",
     "docker.io/seldonio/",
     "gcr.io/tfx-oss-public/",
     "ghcr.io/chrislusf/",
@@ -220,7 +219,7 @@ def _mounted(reference: str) -> list[dict[str, Any]]:
 
 _KYVERNO = "signed-images"
 _ALLOWED = (
-    *("docker.io/alpine", "docker.io/envoyproxy", "docker.io/grafana", "docker.io/library", "docker.io/nginxinc"),
+    *("docker.io/alpine", "docker.io/envoyproxy", "docker.io/grafana", "docker.io/library"),
     *("docker.io/seldonio", "gcr.io/tfx-oss-public", "ghcr.io/chrislusf", "ghcr.io/cloudnative-pg"),
     *("ghcr.io/external-secrets", "ghcr.io/jkroepke", "ghcr.io/kedacore", "ghcr.io/kubeflow", "ghcr.io/mlflow"),
     *("ghcr.io/mlstrata", "nvcr.io/nvidia", "public.ecr.aws/karpenter", "registry.k8s.io"),

@@ -10,8 +10,8 @@ from policies.samples import TODAY, compliant
 
 CASES = [pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RULES for case in rule.cases]
 
-# They ask only whether something is there, or protected: the engine always knows that.
-PRESENCE = {"rel-pdb-present", "rel-protect-stateful"}
+# It asks only whether something is protected: the engine always knows that.
+PRESENCE = {"rel-protect-stateful"}
 
 
 def checked(*edits):
