@@ -29,7 +29,8 @@ def make_authority(name: str, days: int = AUTHORITY_DAYS) -> tuple[str, str]:
     """Make an authority called `name`.
 
     Returns:
-        Its private key, a secret, and its certificate, both PEM. It may sign servers' certificates, no other authority.
+        Its private key, a secret, and its certificate, both PEM. It may sign for NAMES and ADDRESSES, and no other
+        authority.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -41,6 +42,8 @@ def make_authority(name: str, days: int = AUTHORITY_DAYS) -> tuple[str, str]:
         _begun(subject, subject, key, days)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
+        # Whoever trusts it trusts it for this machine only: with its key nobody passes for another site.
+        .add_extension(x509.NameConstraints(permitted_subtrees=_here(), excluded_subtrees=None), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
     )
     return _private(key), _signed(builder, key)
@@ -125,6 +128,13 @@ def _begun(subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey, 
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
+
+
+def _here() -> list[x509.GeneralName]:
+    from cryptography import x509
+
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in NAMES]
+    return names + [x509.IPAddress(ipaddress.ip_network(address)) for address in ADDRESSES]
 
 
 def _usage(**allowed: bool) -> x509.KeyUsage:

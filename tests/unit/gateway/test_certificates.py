@@ -1,6 +1,9 @@
 """The authority, its certificates, and the resources that make them and the signing keys."""
 
 import json
+import ssl
+import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,6 +28,34 @@ def test_a_server_s_certificate_is_signed_by_its_authority_and_no_other():
     assert {str(ip) for ip in names.get_values_for_type(x509.IPAddress)} == {"127.0.0.1", "::1"}
     assert one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca is False
     assert issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 0
+
+
+def test_whoever_trusts_the_authority_trusts_it_for_this_machine_only():
+    """With its key, which somebody might steal, nobody passes for a bank in a browser that trusts it."""
+    key, authority = make_authority("mlstrata/test")
+    root = x509.load_pem_x509_certificate(authority.encode())
+    limits = root.extensions.get_extension_for_class(x509.NameConstraints)
+    assert limits.critical
+    permitted = limits.value.permitted_subtrees
+    assert [str(one.value) for one in permitted] == ["localhost", "127.0.0.1/32", "::1/128"]
+
+    def handshake(*made, name):
+        trust = ssl.create_default_context(cadata=authority)
+        ours, theirs, back = ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("".join(made))
+            file.flush()
+            back.load_cert_chain(file.name)
+        client = trust.wrap_bio(ours, theirs, server_hostname=name)
+        server = back.wrap_bio(theirs, ours, server_side=True)
+        for _ in range(4):
+            for side in (client, server):
+                with suppress(ssl.SSLWantReadError):
+                    side.do_handshake()
+
+    handshake(*make_server(key, authority), name="localhost")
+    with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
+        handshake(*make_server(key, authority, names=["bank.example"]), name="bank.example")
 
 
 def test_it_is_renewed_in_time_and_the_authority_stays():

@@ -67,6 +67,49 @@ def test_a_route_to_no_cluster_is_refused():
         check_routes(routes, render.render_clusters(gateway(LOANS)))
 
 
+def test_one_process_is_always_asked_and_several_are_looked_at():
+    """With one there is none to go to instead, and nothing about it changes by what several need."""
+    alone, several = (
+        render.render_clusters(gateway(one))["resources"][0]
+        for one in (LOANS, LOANS.model_copy(update={"copies": (18_090, 18_091)}))
+    )
+    assert not {"health_checks", "outlier_detection", "lb_policy"} & set(alone)
+    assert several["health_checks"][0]["http_health_check"]["path"] == "/v2/health/ready"
+    assert several["outlier_detection"]["max_ejection_percent"] == 50
+    ports = [
+        endpoint["endpoint"]["address"]["socket_address"]["port_value"]
+        for endpoint in several["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    ]
+    assert ports == [18_082, 18_090, 18_091]
+    shared = {name for name in alone if name != "load_assignment"}
+    assert {name: alone[name] for name in shared} == {name: several[name] for name in shared}
+
+
+@pytest.mark.parametrize("copies", [(), (18_090,)])
+def test_a_prediction_is_tried_again_only_where_it_cannot_have_begun(copies):
+    system = LOANS.model_copy(update={"copies": copies})
+    policy = routes_of(render.render_routes(gateway(system), {}))["loans/v1"]["route"]["retry_policy"]
+    safe = {"connect-failure", "refused-stream", "reset-before-request"}
+    # What the process itself says it has not touched, in the header that callers never see.
+    assert set(policy["retry_on"].split(",")) == safe | ({"retriable-headers"} if copies else set())
+    assert ("retriable_headers" in policy) == bool(copies)
+
+
+def test_two_processes_of_a_system_have_two_ports():
+    with pytest.raises(ValueError, match="18082"):
+        GatewaySystem(name="loans", upstream_port=18_082, copies=(18_082,))
+
+
+def test_rates_are_counted_once_for_a_consumer_and_system():
+    """In the listener, by the route's system: not in each route, which would multiply them."""
+    document = render.render_rates(gateway(LOANS, CREDIT))
+    (bucket,) = document["resources"][0]["typed_config"]["descriptors"]
+    assert bucket["entries"] == [{"key": "system", "value": "loans"}, {"key": "consumer", "value": "desk"}]
+    assert bucket["token_bucket"] == {"max_tokens": 50, "tokens_per_fill": 50, "fill_interval": "1s"}
+    text = json.dumps(render.render_routes(gateway(LOANS, CREDIT), {}))
+    assert "token_bucket" not in text
+
+
 def test_the_digest_follows_the_routes():
     first = render.render_routes(gateway(LOANS), {"loans": Releases(champion="1")})
     same = render.render_routes(gateway(LOANS), {"loans": Releases(champion="1", loaded=("1",))})
@@ -95,7 +138,13 @@ def test_settings_come_back_from_their_file(tmp_path):
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,12}[a-z0-9]", fullmatch=True)
 CONSUMERS = st.lists(
-    st.builds(Consumer, name=NAMES, count=st.integers(1, 10**6), per_seconds=st.integers(1, 86_400)),
+    st.builds(
+        Consumer,
+        name=NAMES,
+        count=st.integers(1, 10**6),
+        per_seconds=st.integers(1, 86_400),
+        quota=st.none() | st.integers(1, 10**8),
+    ),
     max_size=4,
     unique_by=lambda one: one.name,
 )
@@ -103,7 +152,8 @@ SYSTEMS = st.lists(
     st.builds(
         GatewaySystem,
         name=NAMES,
-        upstream_port=st.integers(1, 65_535),
+        upstream_port=st.integers(1, 30_000),
+        copies=st.lists(st.integers(30_001, 65_535), max_size=3, unique=True).map(tuple),
         api_versions=st.sampled_from([("v1",), ("v1", "v2")]),
         consumers=CONSUMERS.map(tuple),
         timeout_s=st.floats(0.001, 600),
@@ -120,10 +170,11 @@ def whole(config, releases):
     (listener,) = render.render_listener(config)["resources"]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     del manager["rds"]
-    (tokens_file,) = render.render_tokens(config)["resources"]
-    checked = {"name": tokens_file["name"], "typed_config": tokens_file["typed_config"]}
+    apart = [part(config)["resources"][0] for part in (render.render_tokens, render.render_rates, render.render_quotas)]
+    by_name = {one["name"]: {"name": one["name"], "typed_config": one["typed_config"]} for one in apart}
     filters = manager["http_filters"]
-    manager["http_filters"] = [checked if "config_discovery" in one else one for one in filters]
+    assert [one["name"] for one in filters if "config_discovery" in one] == list(by_name)
+    manager["http_filters"] = [by_name[one["name"]] if "config_discovery" in one else one for one in filters]
     (manager["route_config"],) = render.render_routes(config, releases)["resources"]
     del manager["route_config"]["@type"]
     plain = [

@@ -27,6 +27,12 @@ def test_by_system_consumer_and_version():
     assert found["-", "-"].refused == 1
 
 
+def test_a_refusal_told_as_grpc_is_one():
+    lines = [json.dumps(json.loads(line(version=None)) | {"grpc_status": code}) for code in (16, 7, 8, 14)]
+    (one,) = read_usage(lines)
+    assert (one.requests, one.refused, one.errors, one.p50_ms) == (4, 3, 1, None)
+
+
 def test_only_what_is_recent():
     lines = [line(at="2026-11-20T09:00:00.000Z"), line()]
     (one,) = read_usage(lines, datetime(2026, 11, 21, tzinfo=UTC))
