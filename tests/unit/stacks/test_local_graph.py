@@ -109,6 +109,22 @@ def test_another_system_changes_only_the_gateway_and_what_the_catalog_shows(work
     assert not files["config/catalog/declared.json"]["restart"], "the catalog reads it again by itself"
 
 
+def test_another_copy_touches_no_process_that_answers(workspace):
+    spec = staged("foundation")
+    values = spec.model_dump(mode="json", by_alias=True)
+    values["systems"][0]["serving"]["replicas"] = {"min": 3, "max": 3}
+    more = graph_of(EnvironmentSpec.model_validate(values), workspace)
+    old, new = ({resource.urn: resource for resource in graph.resources} for graph in (graph_of(spec, workspace), more))
+    changed = {urn.rpartition("::")[2] for urn in old if new[urn].inputs != old[urn].inputs}
+    assert changed == {"gateway", "gateway-routes", "catalog", "mortgage-approval"}
+    added = {resource.name for urn, resource in new.items() if urn not in old and resource.type.endswith(":Service")}
+    assert added == {"serving-2-mortgage-approval", "serving-3-mortgage-approval"}
+    # Restarted one after the other: each only when the one before it is well again.
+    for first, second in (("", "2-"), ("2-", "3-")):
+        ready = more.one("Ready", f"serving-{first}mortgage-approval-ready")
+        assert ready.urn in more.one("Service", f"serving-{second}mortgage-approval").dependencies
+
+
 def test_exports_say_where_things_are_and_no_secret(workspace):
     graph = graph_of(load(LOCAL), workspace)
     assert set(graph.exports) == {"home", "socket", "urls", "ports"}
@@ -187,6 +203,7 @@ def test_missing_tools_are_named_at_once_before_anything_is_registered(workspace
     [
         ({"limits": {"timeout": "20m"}}, {}, "serving.limits.timeout"),
         ({"limits": {"body_bytes": 10}}, {}, "serving.limits.body_bytes"),
+        ({"replicas": {"min": 9, "max": 9}}, {}, "serving.replicas.min: got 9"),
         ({}, {"range": {"probability": [-1, 1]}}, "monitor.range.probability"),
     ],
 )
