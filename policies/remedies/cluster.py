@@ -13,6 +13,7 @@ from policies.serving import SERVING_TYPES, is_serving
 from policies.values import Value, dig, listed
 
 FEWEST = 2
+SECCOMP = {"RuntimeDefault", "Localhost"}
 IDLE = "10m"
 COUNTED = tuple(kind for kind in LONG_RUNNING if not kind.endswith(":DaemonSet"))
 """What runs in a number of copies: a DaemonSet has one a node."""
@@ -25,13 +26,13 @@ NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 def _restricted(workload: Resource, _: Options) -> Mapping[str, Value]:
     inputs = workload.inputs
     for pod in pods(workload):
-        if any(dig(volume, "hostPath") for volume in listed(pod.spec, "volumes")):
+        if any("hostPath" in volume for volume in listed(pod.spec, "volumes")):
             return workload.inputs  # where its files come from instead, a person must say
         for field in ("hostNetwork", "hostPID", "hostIPC"):
             if dig(pod.spec, field):
                 inputs = changed(inputs, f"{pod.path}.{field}", False)
         whole = dig(pod.spec, "securityContext", {})
-        for kind in ("initContainers", "containers"):
+        for kind in ("initContainers", "containers", "ephemeralContainers"):
             for at, container in enumerate(listed(pod.spec, kind)):
                 old = dig(container, "securityContext", {})
                 if (new := _context(old, whole)) != old:
@@ -41,15 +42,20 @@ def _restricted(workload: Resource, _: Options) -> Mapping[str, Value]:
 
 def _context(own: Mapping[str, Value], whole: Value) -> Mapping[str, Value]:
     """Return a container's security context as the pod security standard 'restricted' has it."""
-    new = {**own, "allowPrivilegeEscalation": False}
+    new = {
+        key: value for key, value in own.items() if (key, value) not in (("runAsUser", 0), ("procMount", "Unmasked"))
+    }
+    new["allowPrivilegeEscalation"] = False
     if dig(own, "privileged"):
         new["privileged"] = False
-    if not dig(own, "runAsNonRoot", dig(whole, "runAsNonRoot")):
+    if dig(own, "runAsNonRoot", dig(whole, "runAsNonRoot")) is not True:
         new["runAsNonRoot"] = True
-    dropped = listed(own, "capabilities.drop")
-    if "ALL" not in dropped:
-        new["capabilities"] = {**dig(own, "capabilities", {}), "drop": [*dropped, "ALL"]}
-    if not dig(own, "seccompProfile.type", dig(whole, "seccompProfile.type")):
+    dropped, added = listed(own, "capabilities.drop"), listed(own, "capabilities.add")
+    kept = [one for one in added if one == "NET_BIND_SERVICE"]
+    if "ALL" not in dropped or kept != added:
+        drop = dropped if "ALL" in dropped else [*dropped, "ALL"]
+        new["capabilities"] = {"drop": drop, **({"add": kept} if kept else {})}
+    if dig(own, "seccompProfile.type", dig(whole, "seccompProfile.type")) not in SECCOMP:
         new["seccompProfile"] = {"type": "RuntimeDefault"}
     return new
 

@@ -8,7 +8,7 @@ from typing import Any
 from policies.graph import Resource
 from policies.iam import EVERYWHERE
 from policies.kubernetes import WORKLOADS, Pod, namespace, pods
-from policies.remedies.cluster import RESTRICTED
+from policies.remedies.cluster import RESTRICTED, SECCOMP
 from policies.rule import (
     Context,
     Domain,
@@ -39,7 +39,6 @@ SYSCTLS = frozenset(
         *("net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"),
     }
 )
-SECCOMP = {"RuntimeDefault", "Localhost"}
 WAYS = {"Ingress": "from", "Egress": "to"}
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 
@@ -145,7 +144,15 @@ _C0 = f"{_POD}.containers.0.securityContext"
 _DENY = "default-deny"
 _POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 _SYSCTLS = f"{_POD}.securityContext.sysctls"
-_SAFE = "net.ipv4.tcp_syncookies"
+_SAFE = (
+    *("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start"),
+    *("net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_local_reserved_ports"),
+    *("net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout"),
+    *("net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"),
+)
+_SOURCES = (
+    *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"),
+)
 _ANYWHERE = {"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "to": [{"ipBlock": {"cidr": "::/0"}}]}
 _LOOSE_PODS = (
     ("an empty path of the node", "volumes", [{"name": "v", "hostPath": {}}]),
@@ -219,8 +226,12 @@ RULES = (
             violates("an open first container", put("recorder", f"{_POD}.initContainers", [{"name": "first"}])),
             passes("restricted"),
             passes("a port below 1024", put("recorder", f"{_C0}.capabilities.add", ["NET_BIND_SERVICE"])),
-            passes("volumes that are no path", put("recorder", f"{_POD}.volumes", [{"name": "v", "emptyDir": {}}])),
-            passes("a setting of the kernel that is safe", put("recorder", f"{_SYSCTLS}", [{"name": _SAFE}])),
+            *(
+                passes(f"a volume of {source}", put("recorder", f"{_POD}.volumes", [{"name": "v", source: {}}]))
+                for source in _SOURCES
+            ),
+            *(passes(f"the safe setting {one}", put("recorder", _SYSCTLS, [{"name": one}])) for one in _SAFE),
+            passes("a profile of its own", put("recorder", f"{_C0}.seccompProfile.type", "Localhost")),
             spares(
                 "a scaler has no pods",
                 nothing,
@@ -276,6 +287,14 @@ RULES = (
             passes(
                 "another lets everything into some pods",
                 having(_POLICY, "some", _allowing("ingress", {}, {"matchLabels": {"app": "x"}})),
+            ),
+            passes(
+                "out, to everywhere but a network",
+                having(
+                    _POLICY,
+                    "some",
+                    _allowing("egress", {"to": [{"ipBlock": {"cidr": "::/0", "except": ["fd00::/8"]}}]}),
+                ),
             ),
             passes("another, elsewhere", having(_POLICY, "other", _allowing("ingress", {}, space="other"))),
             passes(

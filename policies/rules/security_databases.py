@@ -74,15 +74,37 @@ def _let_in(group: Resource) -> Iterator[tuple[int, int]]:
             yield (0, 65535) if every else (int(dig(rule, "fromPort", 0)), int(dig(rule, "toPort", 65535)))
 
 
+_KINDS = (
+    *("aws:rds/clusterInstance:ClusterInstance", "aws:neptune/clusterInstance:ClusterInstance"),
+    *("aws:redshift/cluster:Cluster", "aws:redshiftserverless/workgroup:Workgroup"),
+    "aws:dms/replicationInstance:ReplicationInstance",
+)
+_PORTS = (1433, 1521, 3306, 5432, 5439, 6379, 8182, 9042, 9200, 27017)
 _ALL = ["0.0.0.0/0"]
+
+
+def _inward(start: int, end: int) -> dict[str, Any]:
+    return {"protocol": "tcp", "fromPort": start, "toPort": end, "cidrBlocks": _ALL}
+
+
 _OPENED: dict[str, tuple[str, dict[str, Any]]] = {
-    "a rule inside": (GROUPS[0], {"ingress": [{"fromPort": 5000, "toPort": 6000, "cidrBlocks": _ALL}]}),
+    "a rule inside": (
+        "aws:ec2/securityGroup:SecurityGroup",
+        {"ingress": [{"fromPort": 5000, "toPort": 6000, "cidrBlocks": _ALL}]},
+    ),
     "all ports": (GROUPS[0], {"ingress": [{"protocol": "-1", "fromPort": 0, "toPort": 0, "ipv6CidrBlocks": ["::/0"]}]}),
-    "a rule of its own": (GROUPS[1], {"type": "ingress", "fromPort": 6379, "toPort": 6379, "cidrBlocks": _ALL}),
-    "a newer rule": (GROUPS[2], {"fromPort": 27017, "toPort": 27017, "cidrIpv4": "0.0.0.0/0"}),
+    "a rule of its own": (
+        "aws:ec2/securityGroupRule:SecurityGroupRule",
+        {"type": "ingress", "fromPort": 6379, "toPort": 6379, "cidrBlocks": _ALL},
+    ),
+    "a newer rule": (
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+        {"fromPort": 27017, "toPort": 27017, "cidrIpv4": "0.0.0.0/0"},
+    ),
     "a newer rule for IPv6": (GROUPS[2], {"ipProtocol": "-1", "cidrIpv6": "::/0"}),
 }
 _CLOSED: dict[str, tuple[str, dict[str, Any]]] = {
+    "a port before": (GROUPS[0], {"ingress": [_inward(5433, 5438)]}),
     "the web": (GROUPS[0], {"ingress": [{"fromPort": 443, "toPort": 443, "cidrBlocks": _ALL}]}),
     "a network": (GROUPS[0], {"ingress": [{"fromPort": 5432, "toPort": 5432, "cidrBlocks": ["10.0.0.0/8"]}]}),
     "the way out": (GROUPS[1], {"type": "egress", "fromPort": 0, "toPort": 65535, "cidrBlocks": _ALL}),
@@ -109,6 +131,15 @@ RULES = (
             *(
                 violates(f"a group that opens its port by {name}", having(kind, "open", inputs))
                 for name, (kind, inputs) in _OPENED.items()
+            ),
+            *(
+                violates(f"a group that opens {port}", having(GROUPS[0], "open", {"ingress": [_inward(port, port)]}))
+                for port in _PORTS
+            ),
+            violates("a rule without ports", having(GROUPS[0], "open", {"ingress": [{"cidrBlocks": _ALL}]})),
+            violates(
+                "a newer rule that is for all",
+                having(GROUPS[2], "open", {"ipProtocol": "-1", "fromPort": 1, "toPort": 1, "cidrIpv4": _ALL[0]}),
             ),
             violates(
                 "a Service for its port",

@@ -217,7 +217,18 @@ RULES = (
                 "a Service with an address outside", having(SERVICE, "open", service_of(80, externalIPs=["1.2.3.4"]))
             ),
             violates(
-                "a classic load balancer", having(CLASSIC, "old", {"listeners": [{"lbPort": 80, "lbProtocol": "http"}]})
+                "a classic load balancer",
+                having(
+                    "aws:elb/loadBalancer:LoadBalancer", "old", {"listeners": [{"lbPort": 80, "lbProtocol": "http"}]}
+                ),
+            ),
+            violates(
+                "one listener of two of a classic load balancer",
+                having(CLASSIC, "old", {"listeners": [{"lbProtocol": "https"}, {"lbProtocol": "tcp"}]}),
+            ),
+            violates(
+                "a listener that takes TLS 1.1",
+                having(LISTENERS[0], "old", {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-2016-08"}),
             ),
             violates(
                 "a listener that takes broken versions of TLS",
@@ -232,7 +243,17 @@ RULES = (
                     {"spec": {"tls": [{"hosts": ["*.b.example"]}], "rules": [{"host": "a.b.example"}]}},
                 ),
             ),
-            passes("a Service for 443", having(SERVICE, "tls", service_of(443, type="LoadBalancer"))),
+            *(
+                passes(f"a Service for {port}", having(SERVICE, "tls", service_of(port, type="LoadBalancer")))
+                for port in (443, 6443, 8443)
+            ),
+            *(
+                passes(
+                    f"a Service whose port says {said}", having(SERVICE, "tls", service_of(9000, said, type="NodePort"))
+                )
+                for said in ({"name": "https-api"}, {"name": "tls"}, {"appProtocol": "tls"})
+            ),
+            passes("a classic one with its own TLS", having(CLASSIC, "tls", {"listeners": [{"lbProtocol": "ssl"}]})),
             passes(
                 "a Service that says it speaks TLS", having(SERVICE, "tls", service_of(9000, _TLS, type="NodePort"))
             ),
@@ -290,10 +311,22 @@ RULES = (
                 "the last address counts",
                 having(LOCAL_SERVICE, "two", {"command": ["mlflow", "server", "--host=127.0.0.1", "--host=0.0.0.0"]}),
             ),
+            *(
+                violates(
+                    f"a label that says {word}",
+                    put("mlflow", f"{_POD}.containers.0.args", ["server"]),
+                    put("mlflow", "metadata.labels.mlstrata~io/auth", word),
+                )
+                for word in ("none", "no", "false", "Off", "disabled")
+            ),
             violates(
-                "a label that says there is none",
-                put("mlflow", f"{_POD}.containers.0.args", ["server"]),
-                put("mlflow", "metadata.labels.mlstrata~io/auth", "none"),
+                "its user interface, by its image", put("mlflow", f"{_POD}.containers.0.args", ["ui"]), _UNLABELLED
+            ),
+            violates(
+                "one of two containers",
+                put("mlflow", f"{_POD}.containers.0.args", ["server", "--app-name", "basic-auth"]),
+                put("mlflow", f"{_POD}.initContainers", [{"name": "b", "command": ["mlflow", "server"]}]),
+                companions=("*",),
             ),
             passes("users"),
             passes(

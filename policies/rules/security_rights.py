@@ -117,6 +117,10 @@ _TAKING = ("escalate", "bind", "impersonate")
 _CLUSTER = "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole"
 _BOUND = "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding"
 _BOUND_HERE = "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding"
+_ATTACHING = (
+    *("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:iam/userPolicyAttachment:UserPolicyAttachment"),
+    *("aws:iam/groupPolicyAttachment:GroupPolicyAttachment", "aws:iam/policyAttachment:PolicyAttachment"),
+)
 _OURS = {"matchLabels": {"team.example/aggregate": "view"}}
 _AWS = "arn:aws:iam::aws:policy/"
 _ADMINISTRATOR = _AWS + "AdministratorAccess"
@@ -181,12 +185,12 @@ RULES = (
             ),
             violates(
                 "inside a role",
-                having(ROLE, "role", {"inlinePolicies": [{"name": "all", "policy": _allowing("s3:*")}]}),
+                having("aws:iam/role:Role", "role", {"inlinePolicies": [{"name": "all", "policy": _allowing("s3:*")}]}),
             ),
             violates("a role of AWS in a role", having(ROLE, "role", {"managedPolicyArns": [_ADMINISTRATOR]})),
             *(
                 violates(f"a role of AWS by {kind}", having(kind, "attached", {"policyArn": _ADMINISTRATOR}))
-                for kind in ATTACHMENTS
+                for kind in _ATTACHING
             ),
             violates(
                 "full access to a service",

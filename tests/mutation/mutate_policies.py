@@ -17,7 +17,10 @@ from policies.rule import Outcome
 from policies.samples import TODAY, compliant
 
 RULES_FOLDER = Path(__file__).parents[2] / "policies" / "rules"
-FIXTURE_HELPERS = {"_cases", "_reviewed", "_rule", "_image"}
+FIXTURE_HELPERS = {
+    *("_allowing", "_binding", "_bounded", "_cases", "_granting", "_image", "_inward", "_kserve", "_lax", "_mounted"),
+    *("_reviewed", "_rule", "_scaling", "_selecting", "_serves", "_table", "_trusting", "_variable", "_versions"),
+}
 SAYING = {"fails", "live", "undeployed", "unknown", "not_applicable"}
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq,
