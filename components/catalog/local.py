@@ -70,6 +70,7 @@ def _settings(home: Path) -> Callable[[Sequence[Any]], str]:
             registry=registry,
             events=home / "data/catalog/lineage.jsonl",
         )
-        return settings.model_dump_json(indent=1) + "\n"
+        # What it answers to is this machine by default; a default is not written down.
+        return settings.model_dump_json(indent=1, exclude={"hosts", "releases"}) + "\n"
 
     return render

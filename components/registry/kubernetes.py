@@ -91,7 +91,12 @@ class Registry(ClusterComponent):
             name=NAME,
             image=self.cluster.image("runtime"),
             command=["python", "-m", "services.registry.cluster"],
-            args=[f"--port={PORT}", f"--artifacts-destination={args.store.url('mlflow')}", "--metrics=/metrics"],
+            args=[
+                f"--port={PORT}",
+                f"--artifacts-destination={args.store.url('mlflow')}",
+                f"--hosts={','.join(names(args.cluster.namespace))}",
+                "--metrics=/metrics",
+            ],
             env={
                 **args.store.variables(),
                 "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -107,6 +112,12 @@ class Registry(ClusterComponent):
             mounts={"metrics": "/metrics", "tmp": "/tmp"},  # noqa: S108 - a folder of the container's own
             resources=Resources(cpu="500m", memory="2Gi", cpu_limit="2"),
         )
+
+
+def names(namespace: str) -> list[str]:
+    """Return the names by which a cluster's pods ask the registry."""
+    full = f"{NAME}.{namespace}"
+    return [NAME, full, f"{full}.svc", f"{full}.svc.cluster.local"]
 
 
 def client(uri: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:

@@ -9,14 +9,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.registry.access import USER
 from services.registry.guard import Guard
 
+HOSTS = "MLFLOW_SERVER_ALLOWED_HOSTS"
 DATABASE, PASSWORD = "MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_PASSWORD"
 DRIVER = "postgresql+pg8000://"
 """The driver that comes with the image; its licence is BSD, where the default one's is LGPL."""
+
+
+CARRIERS = range(64, 128)
+"""Second figure of 100.64.0.0/10, which clusters whose networks are small take their pods' addresses from."""
 
 
 def migrate(uri: str) -> str:
@@ -49,6 +55,16 @@ def address(uri: str) -> str:
     return uri
 
 
+def allowed(names: Sequence[str], port: int) -> list[str]:
+    """Return the hosts that it answers to: its own names, this machine's, and private addresses.
+
+    By itself MLflow refuses every name but this machine's, which no other pod asks for; probes and Prometheus come by a
+    pod's address. MLflow reads them as it is imported, so they are not asked of it.
+    """
+    private = ["10.*", "192.168.*", *(f"172.{one}.*" for one in range(16, 32)), *(f"100.{one}.*" for one in CARRIERS)]
+    return [*(one for name in (*names, "localhost", "127.0.0.1") for one in (name, f"{name}:{port}")), *private]
+
+
 def variables(uri: str, artifacts: str, metrics: Path) -> dict[str, str]:
     """Return what `mlflow server` would hand to its application."""
     return {
@@ -67,6 +83,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.registry.cluster", description="The registry of models.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--artifacts-destination", required=True, help="s3://bucket/prefix")
+    parser.add_argument("--hosts", required=True, help="names that it is asked by, parted by commas")
     parser.add_argument("--metrics", type=Path, required=True, help="folder of its request counts")
     given = parser.parse_args()
     if missing := [name for name in (DATABASE, PASSWORD) if not os.environ.get(name)]:
@@ -74,6 +91,7 @@ def main() -> int:
         return 2
     uri = address(os.environ.pop(DATABASE))
     os.environ.update(variables(uri, given.artifacts_destination, given.metrics))
+    os.environ[HOSTS] = ",".join(allowed(given.hosts.split(","), given.port))
     migrate(uri)
     import uvicorn
     from mlflow.server.fastapi_app import app
