@@ -17,6 +17,7 @@ from environments import SystemSpec, Workspace
 if TYPE_CHECKING:
     import engine
     from policies.evidence import Decision, DocumentFile, Evidence, Finding, ModelVersion, Package, Part
+    from policies.live import GateOutcome
 
 EPOCH = "SOURCE_DATE_EPOCH"
 
@@ -96,6 +97,7 @@ def gather(context: Context, declared: SystemSpec, day: date | None) -> Evidence
         documents=documents,
         packages=_packages(context, declared.name, version.version if version else ""),
         as_of=day,
+        capabilities=frozenset(one.value for one in spec.capabilities),
     )
     plan = _tried("the plan of the resources", unreadable, lambda: _planned(context))
     findings: tuple[Finding, ...] | None = None
@@ -125,6 +127,7 @@ def _version(context: Context, system: str, unreadable: list[str]) -> ModelVersi
     from policies.evidence import ModelVersion
     from services.registry.access import header, variables
     from services.registry.comparing import versions_of, views
+    from services.registry.reports import reports_of
 
     context.require_local("dossier")
     address, access = registry_address(context), header(variables(context.home))
@@ -135,6 +138,7 @@ def _version(context: Context, system: str, unreadable: list[str]) -> ModelVersi
     chosen = champion if champion in known else next(iter(known))
     view = views(address, access, [known[chosen]])[0]
     when = known[chosen].get("creation_timestamp")
+    reports = _tried("the run's reports", unreadable, lambda: reports_of(address, access, view.run)) or {}
     return ModelVersion(
         version=view.version,
         released=view.version == champion,
@@ -146,19 +150,22 @@ def _version(context: Context, system: str, unreadable: list[str]) -> ModelVersi
         metrics=view.metrics,
         settings=view.settings,
         signature=_signature(_model(context, system, view.version)),
-        gates=_tried("the reports of the gates", unreadable, lambda: _gates(address, system, view.version)),
+        gates=_gates(reports),
+        reports=reports,
     )
 
 
-def _gates(address: str, system: str, version: str) -> Any:  # noqa: ANN401 - gates, or None
+def _gates(reports: Mapping[str, Any]) -> tuple[GateOutcome, ...] | None:
+    """Return what the gates found; None where the run has no report of them."""
     from policies.live import GateOutcome
-    from services.rollout.registry import Registry
 
-    registry = Registry(address)
-    checks = registry.checks(registry.candidate(system, version))
-    if checks is None:
+    checks = reports.get("gates", {}).get("checks")
+    if not isinstance(checks, list):
         return None
-    return tuple(GateOutcome(one.name, one.passed, one.detail + (" (warns)" if one.warns else "")) for one in checks)
+    return tuple(
+        GateOutcome(str(one["name"]), bool(one["passed"]), str(one["detail"]) + (" (warns)" if one["warns"] else ""))
+        for one in checks
+    )
 
 
 def _model(context: Context, system: str, version: str) -> Path:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from policies.evidence.drawing import Drawing
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 HUMAN = "human input required"
@@ -12,17 +14,41 @@ HUMAN = "human input required"
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph."""
+    """A paragraph; `note` where it only explains."""
+
+    text: str
+    note: bool = False
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The heading of a point within a section, such as 2(d)."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under headings."""
+    """Rows of cells under headings.
+
+    Attributes:
+        headings: Of the columns; none for a table of names and values.
+        rows: As many cells each.
+        caption: What it shows, and where that comes from.
+        widths: Shares of the width, a column each; empty: all the same.
+    """
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    widths: tuple[float, ...] = ()
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Return the share of each column, all together 1."""
+        columns = len(self.headings) or max((len(row) for row in self.rows), default=1)
+        widths = self.widths or (1.0,) * columns
+        return tuple(width / sum(widths) for width in widths)
 
 
 @dataclass(frozen=True)
@@ -38,37 +64,32 @@ class Needed:
     human: bool = True
 
     @property
+    def kind(self) -> str:
+        """Return who can mend it."""
+        return HUMAN if self.human else "not available"
+
+    @property
     def said(self) -> str:
         """Return it in words."""
-        return f"[{HUMAN}: {self.what}]" if self.human else f"[not available: {self.what}]"
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One bar of a plot; the interval is (low, high) in the value's own unit."""
-
-    label: str
-    value: float
-    interval: tuple[float, float] | None = None
-    limit: float | None = None
+        return f"[{self.kind}: {self.what}]"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot of bars from 0 to 1, or to the largest of them.
+    """A plot.
 
     Attributes:
         name: Name of its file, without the ending.
-        title: What it shows; also the text in its place for who cannot see it.
-        bars: The bars.
+        title: What it shows, and where that comes from; also the text in its place for who cannot see it.
+        drawing: The plot.
     """
 
     name: str
     title: str
-    bars: tuple[Bar, ...]
+    drawing: Drawing
 
 
-Block = Text | Table | Needed | Figure
+Block = Text | Heading | Table | Needed | Figure
 
 
 @dataclass(frozen=True)
@@ -83,29 +104,79 @@ class Section:
         """Return what it lacks."""
         return tuple(block for block in self.blocks if isinstance(block, Needed))
 
+    def points(self) -> Iterator[tuple[str, tuple[Block, ...]]]:
+        """Yield each headed point with its blocks; what stands before the first has no heading."""
+        title, blocks = "", list[Block]()
+        for block in self.blocks:
+            if isinstance(block, Heading):
+                if title or blocks:
+                    yield title, tuple(blocks)
+                title, blocks = block.text, []
+            else:
+                blocks.append(block)
+        if title or blocks:
+            yield title, tuple(blocks)
+
 
 @dataclass(frozen=True)
 class Document:
-    """A document: its file's name without ending, its title, a line beneath it, and its sections."""
+    """A document.
+
+    Attributes:
+        name: Its file's name without ending.
+        title: Its title.
+        subtitle: The line beneath it.
+        sections: Its sections.
+        control: What identifies it: names and values of the first page.
+    """
 
     name: str
     title: str
     subtitle: str
     sections: tuple[Section, ...]
+    control: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def missing(self) -> tuple[Needed, ...]:
+        """Return what it lacks."""
+        return tuple(need for section in self.sections for need in section.missing)
 
     @property
     def complete(self) -> bool:
         """Return whether nothing is missing."""
-        return not any(section.missing for section in self.sections)
+        return not self.missing
 
     @property
     def shown_title(self) -> str:
         """Return the title, which says so where the document is not complete."""
         return self.title if self.complete else f"DRAFT - incomplete: {self.title}"
 
+    @property
+    def state(self) -> str:
+        """Return in a sentence what it lacks."""
+        people = sum(need.human for need in self.missing)
+        facts = len(self.missing) - people
+        if not self.missing:
+            return "Every part of this document is filled. Whether it is adequate, a person judges."
+        parts = [f"{people} need a person"] * bool(people) + [f"{facts} could not be read or do not exist"] * bool(
+            facts
+        )
+        return f"Draft, incomplete. Of what it must contain, {' and '.join(parts)}; each place is marked."
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Return its plots."""
+        return tuple(block for section in self.sections for block in section.blocks if isinstance(block, Figure))
+
+
+def visible(text: str) -> str:
+    """Return a text on one line in which what cannot be seen, and what turns the direction, is spelled out."""
+    flat = text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
+    return "".join(f"[U+{ord(c):04X}]" if unicodedata.category(c) in _HIDDEN else c for c in flat)
+
 
 def plain(value: object) -> str:
-    """Return a value as one line of text: what cannot be seen, and what turns the direction, is spelled out."""
+    """Return a value as one line of text."""
     if value is None or value in ("", (), [], {}):
         return "none declared"
     if isinstance(value, bool):
@@ -113,13 +184,24 @@ def plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):
-        return "; ".join(f"{plain(key)}: {plain(inner)}" for key, inner in sorted(value.items(), key=str))
+        return ", ".join(f"{plain(key).replace('_', ' ')} {_nested(inner)}" for key, inner in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(plain(inner) for inner in value)
-    flat = str(value).replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
-    return "".join(f"[U+{ord(c):04X}]" if unicodedata.category(c) in _HIDDEN else c for c in flat)
+        return "; ".join(plain(inner) for inner in value)
+    return visible(str(value))
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+def _nested(value: object) -> str:
+    return f"({plain(value)})" if isinstance(value, Mapping) and value else plain(value)
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", widths: Sequence[float] = ()
+) -> Table:
     """Return a table of values as text."""
-    return Table(tuple(headings), tuple(tuple(plain(cell) for cell in row) for row in rows))
+    cells = tuple(tuple(plain(cell) for cell in row) for row in rows)
+    return Table(tuple(headings), cells, caption, tuple(widths))
+
+
+def facts(rows: Sequence[tuple[str, object]], caption: str = "") -> Table:
+    """Return a table of names and values."""
+    return table((), rows, caption, (0.3, 0.7))

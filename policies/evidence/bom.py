@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from policies.evidence import measured as figures_of
 from policies.evidence.blocks import plain
-from policies.evidence.facts import Evidence
-from policies.evidence.figures import GAP
-
-_BOUNDS = ("_low", "_high")
+from policies.evidence.facts import Evidence, ModelVersion
 
 
 def bill(evidence: Evidence) -> dict[str, Any]:
@@ -60,28 +58,35 @@ def _card(evidence: Evidence, datasets: list[str]) -> dict[str, Any]:
         "architectureFamily": evidence.get("model.algorithm"),
         "datasets": [{"ref": ref} for ref in datasets],
     }
-    measured = evidence.version.metrics if evidence.version else {}
-    gaps = [name for name in sorted(measured) if name.startswith(GAP) and not name.endswith(_BOUNDS)]
+    version = evidence.version
+    gaps = figures_of.gaps(version) if version else ()
     limits = evidence.get("constraints")
     considerations: dict[str, Any] = {
         "useCases": [plain(evidence.get("purpose"))],
         "technicalLimitations": [plain(one) for one in limits] if isinstance(limits, list | tuple) else [],
         "fairnessAssessments": [
-            {"groupAtRisk": plain(name.removeprefix(GAP)), "harms": f"gap between groups: {measured[name]:.6g}"}
-            for name in gaps
+            {"groupAtRisk": plain(one.name), "harms": f"largest difference between its groups: {one.value:.6g}"}
+            for one in gaps
         ],
     }
     return {
         "modelParameters": {key: value for key, value in parameters.items() if value},
-        "quantitativeAnalysis": {"performanceMetrics": [_metric(measured, name) for name in sorted(measured)
-                                                        if not name.endswith(_BOUNDS)]},
+        "quantitativeAnalysis": {"performanceMetrics": _metrics(version) if version else []},
         "considerations": considerations,
-    }  # fmt: skip
+    }
 
 
-def _metric(measured: Mapping[str, float], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": plain(name), "value": f"{measured[name]:.6g}"}
-    low, high = (measured.get(f"{name}{end}") for end in _BOUNDS)
+def _metrics(version: ModelVersion) -> list[dict[str, Any]]:
+    """Return figures with their intervals, those of each group, and the gates' other figures."""
+    found = [_metric(one.name, one.value, one.low, one.high) for one in figures_of.measures(version)]
+    for one in figures_of.by_group(version):
+        slice_ = f"{plain(one.attribute)} = {plain(one.group)}"
+        found.append({**_metric(one.rate, one.value, one.low, one.high), "slice": slice_})
+    return found + [_metric(name, value) for name, value in figures_of.others(version).items()]
+
+
+def _metric(name: str, value: float, low: float | None = None, high: float | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": plain(name), "value": f"{value:.6g}"}
     if low is not None and high is not None:
         found["confidenceInterval"] = {"lowerBound": f"{low:.6g}", "upperBound": f"{high:.6g}"}
     return found

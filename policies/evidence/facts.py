@@ -43,6 +43,7 @@ class ModelVersion:
         settings: Parameters of the run.
         signature: What it takes and gives, as the model's file says.
         gates: What the gates found; None where nothing was recorded.
+        reports: What its run wrote down, by the report's name: evaluation, quality, tuning, comparison.
     """
 
     version: str
@@ -56,6 +57,7 @@ class ModelVersion:
     settings: Mapping[str, str] = field(default_factory=dict)
     signature: str = ""
     gates: tuple[GateOutcome, ...] | None = None
+    reports: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ class Evidence:
         packages: Locked dependencies of the model's environment.
         unreadable: What could not be read, a sentence each.
         as_of: The day the dossier speaks of; None: the day of the newest fact.
+        capabilities: What the platform can do at its stage.
     """
 
     environment: str
@@ -149,6 +152,7 @@ class Evidence:
     packages: tuple[Package, ...] = ()
     unreadable: tuple[str, ...] = ()
     as_of: date | None = None
+    capabilities: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from policies.evidence import html, pdf
-from policies.evidence.annex_iv import annex_iv, decisions
-from policies.evidence.blocks import Block, Document, Figure, Needed, Section, plain, table
+from policies.evidence import html, pdf, svg
+from policies.evidence.annex_iv import annex_iv
 from policies.evidence.bom import bill
+from policies.evidence.cover import cover
 from policies.evidence.facts import Evidence
-from policies.evidence.templates import fria, instructions, registration, registration_document
+from policies.evidence.templates import decision_log, fria, instructions, registration, registration_document
 
 MANIFEST = "MANIFEST.sha256"
 
@@ -43,7 +43,7 @@ def write(evidence: Evidence, folder: Path) -> Written:
         OSError: the folder cannot be written to.
     """
     documents = (annex_iv(evidence), registration_document(evidence), fria(evidence), instructions(evidence),
-                 _log(evidence))  # fmt: skip
+                 decision_log(evidence))  # fmt: skip
     files: dict[str, bytes] = {
         "registration.json": _json(registration(evidence)),
         "ml-bom.cdx.json": _json(bill(evidence)),
@@ -56,8 +56,8 @@ def write(evidence: Evidence, folder: Path) -> Written:
     for document in documents:
         files[f"{document.name}.html"] = html.render(document).encode()
         files[f"{document.name}.pdf"] = pdf.render(document)
-        plots = [block for section in document.sections for block in section.blocks if isinstance(block, Figure)]
-        files |= {f"plots/{plot.name}.svg": pdf.svg(plot).encode() for plot in plots}
+        files |= {f"plots/{plot.name}.svg": svg.render(plot).encode() for plot in document.figures}
+    files["index.html"] = cover(evidence, documents, files).encode()
     hashes = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
     files[MANIFEST] = "".join(hashes).encode()
     for name, content in files.items():
@@ -70,18 +70,6 @@ def write(evidence: Evidence, folder: Path) -> Written:
         if not document.complete
     }
     return Written(tuple(files), missing)
-
-
-def _log(evidence: Evidence) -> Document:
-    """Return the log of gates and releases."""
-    gates: tuple[Block, ...] = (Needed("reports of the training's gates", human=False),)
-    if evidence.version and evidence.version.gates is not None:
-        rows = [(one.name, one.passed, one.detail) for one in evidence.version.gates]
-        gates = (table(("gate", "passed", "found"), rows),)
-    log: Block = Needed("the audit log", human=False) if evidence.decisions is None else decisions(evidence)
-    where = f"{plain(evidence.name)} in {plain(evidence.environment)}"
-    sections = (Section("Gates of the version", gates), Section("Releases and rollbacks", (log,)))
-    return Document("decisions", f"Decisions about {plain(evidence.name)}", where, sections)
 
 
 def _json(document: object) -> bytes:
