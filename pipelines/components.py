@@ -25,12 +25,18 @@ def ingest(source: str, store: str, data: dsl.Output[dsl.Dataset]) -> NamedTuple
     "Outputs", [("data_version", str), ("rows", int), ("stamp", str)]
 ):
     """Read the source; its snapshot in the store is the artifact."""
+    import shutil
+
     from mlstrata_steps.ingest import ingest as run
     from mlstrata_steps.outcome import reporting
 
     with reporting("ingest"):
-        found = run(source, store or data.path)
-    data.uri = found.path
+        found = run(source, store or f"{data.path}.snapshots")
+    if store:
+        data.uri = found.path
+    else:
+        # Steps on machines of their own share no folder: the snapshot is what Kubeflow carries to the next.
+        shutil.move(found.path, data.path)
     data.metadata.update({"data_version": found.data_version, "source": source, "rows": found.rows})
     data.metadata.update({"data_pointer": found.pointer})
     return (found.data_version, found.rows, found.stamp)

@@ -137,6 +137,8 @@ class _Rollout:
                     raise Outdated(
                         f"somebody else released {self._system} meanwhile; look, then decide anew"
                     ) from error
+            else:
+                return
         raise refused
 
     def _alias(self, kind: Kind, version: str) -> list[str]:

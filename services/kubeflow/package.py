@@ -1,0 +1,69 @@
+"""The training pipeline as a cluster takes it: our image in every step, and what lets steps into the registry."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Package:
+    """A pipeline to upload.
+
+    Attributes:
+        version: Its version's name: the same pipeline has the same.
+        text: Two YAML documents: the pipeline, and what its steps need of Kubernetes.
+        steps: Names of its steps.
+    """
+
+    version: str
+    text: bytes
+    steps: tuple[str, ...]
+
+
+def packaged(ir: Json, image: str, secret: str, labels: dict[str, str]) -> Package:
+    """Return a compiled pipeline for a cluster.
+
+    Args:
+        ir: What the compiler wrote.
+        image: Image of every step.
+        secret: Secret with the registry's password, in the namespace of the steps.
+        labels: Labels of the steps' pods: which of them may reach the registry.
+    """
+    import yaml
+
+    executors = {
+        name: {**one, "container": {**one["container"], "image": image}}
+        for name, one in ir["deploymentSpec"]["executors"].items()
+    }
+    pipeline = {**ir, "deploymentSpec": {**ir["deploymentSpec"], "executors": executors}}
+    needs = {
+        "secretAsEnv": [
+            {
+                "keyToEnv": [{"secretKey": "password", "envVar": "MLFLOW_TRACKING_PASSWORD"}],
+                "optional": False,
+                "secretName": secret,
+                "secretNameParameter": {"runtimeValue": {"constant": secret}},
+            }
+        ],
+        "podMetadata": {"labels": labels, "annotations": {"karpenter.sh/do-not-disrupt": "true"}},
+    }
+    for one in executors.values():
+        given = [{"name": "MLFLOW_TRACKING_USERNAME", "value": "mlstrata"}]
+        given += [{"name": "MLFLOW_DISABLE_TELEMETRY", "value": "true"}]
+        one["container"]["env"] = [*one["container"].get("env", ()), *given]
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": dict.fromkeys(executors, needs)}}}}
+    text = yaml.dump_all([pipeline, platform], Dumper=_plain(), sort_keys=True).encode()
+    digest = hashlib.sha256(text).hexdigest()[:12]
+    return Package(f"{ir['pipelineInfo']['name']}-{digest}", text, tuple(ir["root"]["dag"]["tasks"]))
+
+
+def _plain() -> type:
+    """Return a writer without references: the reader at the other end may not follow them."""
+    import yaml
+
+    # Of a kind that a type checker cannot see into: yaml has no types here.
+    return type("Plain", (yaml.SafeDumper,), {"ignore_aliases": lambda _self, _data: True})
