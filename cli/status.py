@@ -17,7 +17,11 @@ def status(name: str, *, as_json: bool) -> None:
     import typer
 
     context = Context.open(name)
-    context.require_local("status")
+    if context.spec.target.kind != "local":
+        from cli.clusterstatus import status as of_cluster
+
+        of_cluster(context, as_json=as_json)
+        return
     exported = exports(context)
     services = _services(context, Path(exported["socket"]))
     systems = [_system(context, system.name) for system in context.spec.systems]

@@ -19,6 +19,7 @@ from environments import Capability, Workspace
 
 POLL_SECONDS = 0.3
 ENDED = ("succeeded", "failed", "cancelled")
+EXIT_USAGE = 2
 
 
 @dataclass
@@ -35,7 +36,6 @@ class Training:
 def train(name: str, system: str, *, if_needed: bool, as_json: bool, trials: int | None = None) -> None:
     """Train a system and say what it registered; exit 1 when a step or a gate refused."""
     context = Context.open(name)
-    context.require_local("train")
     find_system(context, system)
     done = train_system(context, system, if_needed=if_needed, quiet=as_json, trials=trials)
     if as_json:
@@ -56,6 +56,8 @@ def train_system(context: Context, system: str, *, if_needed: bool, quiet: bool,
         UsageError: the environment is not up, or the system cannot be trained as declared.
     """
     began = time.monotonic()
+    if context.spec.target.kind != "local":
+        return _on_cluster(context, system, if_needed=if_needed, quiet=quiet, trials=trials)
     request = _request(context, system)
     if trials is not None:
         _require_tuning(context, trials)
@@ -66,6 +68,18 @@ def train_system(context: Context, system: str, *, if_needed: bool, quiet: bool,
     lines = _through_runner(context, system, request) if at_foundation else _as_job(request)
     result = _follow(system, lines, quiet=quiet)
     return Training(system, str(result["version"]), ran=True, seconds=time.monotonic() - began, result=result)
+
+
+def _on_cluster(context: Context, system: str, *, if_needed: bool, quiet: bool, trials: int | None) -> Training:
+    from cli.kubeflow import cluster_run
+
+    began = time.monotonic()
+    if trials is not None:
+        _require_tuning(context, trials)
+    with cluster_run(context, find_system(context, system), trials=trials, if_needed=if_needed) as lines:
+        result = _follow(system, lines, quiet=quiet)
+    ran = bool(result.get("created", True)) or not if_needed
+    return Training(system, str(result["version"]), ran=ran, seconds=time.monotonic() - began, result=result)
 
 
 def show_training(done: Training) -> None:
@@ -182,7 +196,10 @@ def _follow(system: str, lines: Iterator[dict[str, Any]], *, quiet: bool) -> dic
     """
     with err().status(f"training {system} …") as status:
         for line in lines:
-            if "step" in line:
+            if "note" in line:
+                if not quiet:
+                    say(f"   {line['note']}")
+            elif "step" in line:
                 if line["state"] == "running":
                     progress = f" · {line['progress']}" if line.get("progress") else ""
                     status.update(f"training {system} · {line['step']}{progress}")
@@ -195,8 +212,15 @@ def _follow(system: str, lines: Iterator[dict[str, Any]], *, quiet: bool) -> dic
                     _show_gates(result)
                 return result
             elif line.get("state") in ENDED:
-                raise Failed(f"training {system} {line['state']}: {line.get('error') or 'no reason was given'}")
+                raise _failure(system, line)
     raise Failed(f"training {system} ended without a result")
+
+
+def _failure(system: str, line: dict[str, Any]) -> Exception:
+    """Return what a run's last line says; a part that could not be asked is nothing that the run failed by."""
+    if line.get("code") == EXIT_USAGE:
+        return UsageError(f"training {system}: {line['error']}")
+    return Failed(f"training {system} {line['state']}: {line.get('error') or 'no reason was given'}")
 
 
 def _show_step(step: dict[str, Any]) -> None:

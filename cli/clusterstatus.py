@@ -1,0 +1,69 @@
+"""`mlstrata status` of an environment on a cluster: what answers for its systems, and who decided that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cli.cluster import kubectl, on_cluster
+from cli.console import out, say, say_json
+from cli.context import Context
+from environments import Capability
+from environments.spec.serving import ServingMode
+
+if TYPE_CHECKING:
+    from services.rollout.cluster import ClusterStatus
+
+
+def status(context: Context, *, as_json: bool) -> None:
+    """Ask the cluster for every system that answers requests; exit 1 if one is not well."""
+    import typer
+
+    from components.teams.args import space_of
+    from services.rollout.cluster import ClusterContext
+    from services.rollout.cluster import status as of_system
+
+    target = on_cluster(context, "status")
+    spaces = {
+        system.name: space_of(target.namespace, system.team, system.name)
+        for system in context.spec.systems
+        if system.serving.mode is ServingMode.REALTIME and Capability.SERVING in context.spec.capabilities
+    }
+    cluster = ClusterContext(context.home, kubectl(context), spaces, "", "")
+    found = [of_system(cluster, name) for name in spaces]
+    healthy = all(not one.differences for one in found)
+    if as_json:
+        document = {"environment": context.name, "stage": context.spec.stage.value, "healthy": healthy}
+        say_json({**document, "context": target.context, "systems": [_document(one) for one in found]})
+    else:
+        out().print(
+            f"[bold] {context.name}[/bold]  {target.kind} · {target.context} · stage {context.spec.stage.value}"
+        )
+        for one in found:
+            _show(one)
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def _document(one: ClusterStatus) -> dict[str, Any]:
+    last = one.releases.history[-1] if one.releases.history else None
+    return {
+        "name": one.system,
+        "namespace": one.namespace,
+        "healthy": not one.differences,
+        "champion": one.releases.champion,
+        "state": one.state,
+        "pods": {"answer": one.answering, "wanted": one.wanted},
+        "last": last.model_dump(mode="json", by_alias=True) if last else None,
+        "differences": list(one.differences),
+    }
+
+
+def _show(one: ClusterStatus) -> None:
+    out().print("[red] ill [/red]" if one.differences else "[green] ok  [/green]", end="")
+    released = f"version {one.releases.champion}" if one.releases.champion else "no version released yet"
+    say(f" {one.system:<28} {released} · {one.answering} of {one.wanted} pods answer")
+    if one.releases.history:
+        last = one.releases.history[-1]
+        say(f"      {last.kind} by {last.who}, {last.when:%Y-%m-%d %H:%M} UTC: {last.why}")
+    for difference in one.differences:
+        say(f"      {difference}")
