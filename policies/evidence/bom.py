@@ -14,6 +14,9 @@ from policies.evidence import measured as figures_of
 from policies.evidence.blocks import plain
 from policies.evidence.facts import Evidence, ModelVersion
 
+_LONGEST_VERSION = 1024
+"""What the schema allows."""
+
 
 def bill(evidence: Evidence) -> dict[str, Any]:
     """Return the bill as a JSON document."""
@@ -28,7 +31,7 @@ def bill(evidence: Evidence) -> dict[str, Any]:
         "type": "machine-learning-model",
         "bom-ref": "model",
         "name": plain(evidence.name),
-        "version": version.version if version else "none registered",
+        "version": plain(version.version)[:_LONGEST_VERSION] if version else "none registered",
         "description": plain(evidence.get("purpose")),
         "modelCard": _card(evidence, [one["bom-ref"] for one in datasets]),
     }

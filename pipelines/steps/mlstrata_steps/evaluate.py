@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from mlstrata_steps.columns import Columns, feature_frame
+from mlstrata_steps.curves import calibration, roc
 from mlstrata_steps.estimator import load
 from mlstrata_steps.intervals import CUT, METRICS, estimates
 from mlstrata_steps.outcome import Check
@@ -27,7 +28,7 @@ def evaluate(
 
     Returns:
         `rows`; `metrics` and `baseline` by name (the former with `low` and `high`); `parity` by protected column;
-        `checks` against the baseline; `probabilities` (min, mean, max, spread).
+        `checks` against the baseline; `probabilities` (min, mean, max, spread); `roc` and `calibration` (`curves`).
     """
     import numpy as np
 
@@ -45,6 +46,8 @@ def evaluate(
             "max": float(probabilities.max()),
             "spread": float(probabilities.std()),
         },
+        "roc": roc(labels, probabilities),
+        "calibration": calibration(labels, probabilities),
         "parity": {name: parity(table[name], labels, probabilities >= CUT) for name in roles.protected},
     }
     measured = estimates(labels, probabilities, seed=seed)

@@ -1,0 +1,46 @@
+"""ROC and calibration curves that a run keeps."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.env("runtime")
+
+
+def drawn(rows=3000, seed=3):
+    random = np.random.default_rng(seed)
+    probabilities = random.random(rows)
+    return (random.random(rows) < probabilities).astype("int64"), probabilities
+
+
+def test_the_roc_is_that_of_scikit_learn_within_the_points_kept():
+    from mlstrata_steps.curves import POINTS, roc
+    from sklearn.metrics import roc_curve
+
+    labels, probabilities = drawn()
+    found = np.array(roc(labels, probabilities))
+    assert len(found) <= POINTS
+    assert found[0].tolist() == [0, 0]
+    assert found[-1].tolist() == [1, 1]
+    false, true, _ = roc_curve(labels, probabilities, drop_intermediate=False)
+    for x, y in found:
+        assert any(np.isclose(false, x, atol=1e-5) & np.isclose(true, y, atol=1e-5))
+    from mlstrata_steps.intervals import auc
+
+    assert np.trapezoid(found[:, 1], found[:, 0]) == pytest.approx(auc(labels, probabilities), abs=0.005)
+
+
+def test_equal_probabilities_are_cut_together():
+    from mlstrata_steps.curves import roc
+
+    assert roc(np.array([0, 1, 0, 1]), np.full(4, 0.3)) == [[0.0, 0.0], [1.0, 1.0]]
+
+
+def test_calibration_has_every_row_once_and_follows_what_happened():
+    from mlstrata_steps.curves import BINS, calibration
+
+    labels, probabilities = drawn()
+    found = np.array(calibration(labels, probabilities))
+    assert (len(found), found[:, 2].sum()) == (BINS, len(labels))
+    assert np.all(np.diff(found[:, 0]) > 0)
+    assert np.abs(found[:, 0] - found[:, 1]).max() < 0.1
+    assert len(calibration(labels[:45], probabilities[:45])) == 2, "no group with next to no rows"
