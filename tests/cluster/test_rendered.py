@@ -118,6 +118,17 @@ def test_a_quota_refuses_the_gpu_over_the_limit(cluster: Cluster, stages: dict[s
     assert "exceeded quota" in refused.err
 
 
+def test_only_the_named_namespaces_may_hold_privileged_pods(stages: dict[str, list[Json]]):
+    """DCGM, the device plugin and node-exporter look at the nodes themselves; Kubeflow's workflows are its own."""
+    levels = {
+        one["metadata"]["name"]: one["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        for one in stages[STAGES[-1]]
+        if one["kind"] == "Namespace"
+    }
+    assert {name for name, level in levels.items() if level != "restricted"} == {"gpu-system", "kubeflow", "monitoring"}
+    assert len(levels) > len({"gpu-system", "kubeflow", "monitoring"})
+
+
 @pytest.mark.parametrize(
     "wrong", [{"privileged": True, "allowPrivilegeEscalation": True}, {"runAsNonRoot": False, "runAsUser": 0}]
 )

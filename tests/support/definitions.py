@@ -25,6 +25,7 @@ USED = {
     "probes.monitoring.coreos.com",
     *("alertmanagers.monitoring.coreos.com", "alertmanagerconfigs.monitoring.coreos.com"),
     "seldondeployments.machinelearning.seldon.io",
+    *("externalsecrets.external-secrets.io", "clustersecretstores.external-secrets.io", "featurestores.feast.dev"),
 }
 
 

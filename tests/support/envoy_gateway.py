@@ -106,10 +106,7 @@ def static(found: Json, beside: Beside, *, listen: int, backend: int) -> Json:
     listeners = [one["activeState"]["listener"] for one in parts["ListenersConfigDump"]["dynamicListeners"]]
     [door] = [_untyped(one) for one in listeners if "ready" not in one["name"]]
     door["address"] = _address(listen)
-    for chain in [
-        *door.get("filterChains", []),
-        *([door["defaultFilterChain"]] if "defaultFilterChain" in door else []),
-    ]:
+    for chain in door["filterChains"]:
         for one in chain["filters"]:
             if name := one["typedConfig"].pop("rds", {}).get("routeConfigName"):
                 one["typedConfig"]["routeConfig"] = routes[name]

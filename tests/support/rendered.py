@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +23,10 @@ FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "ServiceAccou
 Key = tuple[str, str, str, str]
 
 
-def unbuilt(stage: Stage) -> list[str]:
+def unbuilt(stage: Stage, target: str) -> list[str]:
     """Return what the stage has and the target has not, with all that cannot do without it."""
     wanted = capabilities_of(stage)
-    there = wanted & BUILT["kubernetes"]
+    there = wanted & BUILT[target]
     while broken := {one for one, _ in missing_needs(there)}:
         there -= broken
     return sorted(one.value for one in wanted - there)
@@ -41,8 +43,11 @@ def rendered(environment: str, stage: str, folder: Path, change: Callable[[str],
     """
     text = (ROOT / f"environments/{environment}.yaml").read_text(encoding="utf-8")
     text = re.sub(r"(?m)^stage: \w+", f"stage: {stage}", text)
-    text = re.sub(r"(?ms)^capabilities:.*?(?=^\w)", f"capabilities: {{off: {unbuilt(Stage(stage))}}}\n", text)
-    (folder / "environments").mkdir(parents=True)
+    said = yaml.safe_load(text)
+    switched = {"on": said["capabilities"].get("on", []), "off": unbuilt(Stage(stage), said["target"]["kind"])}
+    text = re.sub(r"(?ms)^capabilities:.*?(?=^\w)", f"capabilities: {json.dumps(switched)}\n", text)
+    # What a cloud's substrate would have given stands in a file.
+    shutil.copytree(ROOT / "environments/substrates", folder / "environments/substrates")
     (folder / f"environments/{environment}.yaml").write_text(change(text), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLSTRATA_WORKSPACE", str(folder))
