@@ -1,0 +1,38 @@
+"""The shipped environments on clusters at every stage: planned, rendered, let through, also when all duties apply."""
+
+import re
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from cli.check import planned, report_on
+from cli.context import Context
+from cli.render import manifests
+from environments import Stage, Workspace, load_with_places
+
+ROOT = Path(__file__).parents[3]
+ALL_DUTIES = date(2028, 8, 2)
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_one_word_moves_it_to_any_stage_and_nothing_is_blocked(tmp_path, name):
+    folder = tmp_path / "environments"
+    shutil.copytree(ROOT / "environments/substrates", folder / "substrates")
+    text = (ROOT / f"environments/{name}.yaml").read_text(encoding="utf-8")
+    today, before = datetime.now(tz=UTC).date(), {}
+    for stage in Stage:
+        moved, changed = re.subn(r"(?m)^stage: \w+", f"stage: {stage.value}", text)
+        assert changed == 1
+        (folder / f"{name}.yaml").write_text(moved, encoding="utf-8")
+        context = Context(Workspace(tmp_path), load_with_places(folder / f"{name}.yaml"))
+        plan = planned(context)
+        for day in (today, ALL_DUTIES):
+            report = report_on(context, plan, today, day)
+            assert report.passed, [*report.errors, *(one for one in report.results if one.blocking)]
+        files = manifests(plan).files
+        objects = {path: text for path, text in files.items() if "/" in path}
+        assert before.items() <= objects.items(), f"{stage}: a stage only adds"
+        before = objects
+    assert len(before) > 150
