@@ -79,7 +79,7 @@ def _rendered(helm: str, chart: Document) -> str:
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise Failed(f"{chart['name']} {chart['version']}: helm cannot render it: {said}")
-    return done.stdout
+    return str(done.stdout)
 
 
 def _fetched(manifest: Document) -> str:
