@@ -31,7 +31,8 @@ def assess(*, answers: str | None, template: bool, output: str | None, as_json: 
     if target is not None and result.yaml is not None:
         _write(target, _fitting(target, given, result.yaml))
     if as_json:
-        say_json(result.document() | {"file": None if target is None or result.yaml is None else str(target)})
+        written = None if target is None or result.yaml is None else str(target)
+        say_json(result.document() | {"file": written, "refused": _refused(result)})
     else:
         _show(result, target)
     if result.yaml is None:
@@ -85,14 +86,13 @@ def _asked(named: dict[str, str]) -> dict[str, object]:
 def _ask(question: Question) -> object:
     import typer
 
-    from environments.assessment.kinds import BadAnswer, OneOf
+    from environments.assessment.kinds import BadAnswer
 
     console = err()
     console.print()
     console.print(question.text, style="bold", markup=False)
-    if isinstance(question, OneOf):
-        for choice in question.choices:
-            console.print(f"  {choice.value:<26} {choice.means}", markup=False)
+    for value, told in question.options:
+        console.print(f"  {value:<26} {told}", markup=False)
     default = question.default
     shown = ", ".join(default) if isinstance(default, tuple) else default
     while True:
@@ -147,7 +147,7 @@ def _show(result: Assessment, target: Path | None) -> None:
     say(f" {result.answers['environment']}  stage {result.stage}", style="bold")
     for one in sorted(result.wanted, key=lambda one: one.stage.rank if one.stage else -1, reverse=True):
         say(f"   {one.capability:<22} {one.stage or 'switched on':<14} {one.because}: {one.answer}. {one.why}")
-    for note in (*result.notes, *_unbuilt(result)):
+    for note in (*result.notes, *_unbuilt(result), *_open(result)):
         say(f" note: {note}", style="yellow")
     if result.answers.assumed:
         say(f" assumed, as not answered: {', '.join(result.answers.assumed)}")
@@ -178,3 +178,16 @@ def _unbuilt(result: Assessment) -> list[str]:
         if entry.capability in spec.capabilities - built and (entry.capability in used or not entry.on_demand)
     ]
     return [f"not built for target {spec.target.kind} yet: {', '.join(missing)}"] if missing else []
+
+
+def _refused(result: Assessment) -> list[str]:
+    """Return what `mlstrata plan` would refuse of the file, each with its fix."""
+    from environments import loads
+    from stacks.checks import problems
+
+    return [] if result.yaml is None else problems(loads(result.yaml.encode(), "assessed").spec)
+
+
+def _open(result: Assessment) -> list[str]:
+    """Return what the file leaves open so that it cannot be planned yet, other than what its target does not have."""
+    return [f"to be filled in before it is planned: {one}" for one in _refused(result) if "is not built for" not in one]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from environments.assessment.answers import Answers
+from environments.assessment.questions import QUESTIONS
 from environments.assessment.stage import Wanted, stage_for, wanted
 from environments.assessment.tier import Judged, judge
 from environments.assessment.yaml_text import yaml_text
@@ -50,6 +51,13 @@ class Assessment:
                 }
                 for one in self.wanted
             ],
+            "answers": {
+                question.id: {
+                    "answer": self.answers[question.id],
+                    "capabilities": [one.value for one in question.wanted(self.answers[question.id])[0]],
+                }
+                for question in QUESTIONS
+            },
             "notes": list(self.notes),
             "assumed": list(self.answers.assumed),
             "environment": self.yaml,

@@ -35,6 +35,11 @@ class Choice:
     capabilities: tuple[Capability, ...] = ()
     why: str = ""
 
+    @property
+    def told(self) -> str:
+        """Return what it says and the capabilities that it switches on."""
+        return self.means + (f" [switches on {', '.join(self.capabilities)}]" if self.capabilities else "")
+
 
 @dataclass(frozen=True)
 class Question:
@@ -69,6 +74,11 @@ class Question:
         """Return what somebody typed as the value that a file would hold."""
         return text
 
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """Return the answers that are worth telling apart: how each is written, and what it means and switches on."""
+        return ()
+
     def wanted(self, _value: Any) -> tuple[tuple[Capability, ...], str]:  # noqa: ANN401
         """Return the capabilities that an answer switches on, and why."""
         return (), ""
@@ -84,6 +94,11 @@ class OneOf(Question):
     def allowed(self) -> str:
         """Say which answers are allowed."""
         return ", ".join(choice.value for choice in self.choices)
+
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """Return every choice."""
+        return tuple((choice.value, choice.told) for choice in self.choices)
 
     def check(self, value: object) -> str:
         """Return the answer; YAML's yes, no and bare numbers are taken as they were written."""
@@ -157,6 +172,14 @@ class HowMany(Question):
     def allowed(self) -> str:
         """Say which answers are allowed."""
         return f"a whole number from {self.least} to {self.most}"
+
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """Return the numbers from which on more is asked for."""
+        return tuple(
+            (f"{least} or more", f"{why} [switches on {', '.join(capabilities)}]")
+            for least, capabilities, why in self.above
+        )
 
     def parse(self, text: str) -> object:
         """Return the number that was typed, or the text where it is none."""

