@@ -55,7 +55,6 @@ def train(asked: KubeflowTraining) -> int:
         RegistryUnavailable: nor does the registry.
         CompileFailed: the pipeline does not compile.
     """
-    import httpx
     import yaml
 
     from services.kubeflow.package import packaged
@@ -71,24 +70,22 @@ def train(asked: KubeflowTraining) -> int:
     # Snapshots and trials lie in the run's own artifacts, and the image has no lock of this machine.
     there = {"store": "", "trials": "", "lock": "", "lock_hash": ""}
     arguments = {**pipeline_arguments(asked.request, ""), **there}
-    headers = {"authorization": f"Bearer {os.environ[TOKEN]}"} if os.environ.get(TOKEN) else {}
-    with httpx.Client(base_url=asked.url, headers=headers, timeout=30, trust_env=False) as client:
-        kubeflow = Kubeflow(client, asked.namespace, asked.patience_s)
-        training = Training(kubeflow, asked, package, arguments)
-        if changed := training.schedule():
-            _print({"note": changed})
-        run, name = training.start()
-        _print({"run": name, "log": f"{asked.url}/#/runs/details/{run}", "steps": list(package.steps)})
-        ended: dict[str, Any] = {}
-        try:
-            for line in training.follow(run):
-                if "step" in line:
-                    _print(line)
-                else:
-                    ended = line
-        except KubeflowError as error:
-            reason = f"{error}; run {name} goes on there: train once more to follow it, or to start it where it ended"
-            raise KubeflowError(reason, error.status) from error
+    kubeflow = Kubeflow(asked.url, os.environ.get(TOKEN, ""), asked.namespace, asked.patience_s)
+    training = Training(kubeflow, asked, package, arguments)
+    if changed := training.schedule():
+        _print({"note": changed})
+    run, name = training.start()
+    _print({"run": name, "log": f"{asked.url}/#/runs/details/{run}", "steps": list(package.steps)})
+    ended: dict[str, Any] = {}
+    try:
+        for line in training.follow(run):
+            if "step" in line:
+                _print(line)
+            else:
+                ended = line
+    except KubeflowError as error:
+        reason = f"{error}; run {name} goes on there: train once more to follow it, or to start it where it ended"
+        raise KubeflowError(reason, error.status) from error
     if ended["state"] != "succeeded":
         _print({"state": ended["state"], "result": None, "error": ended["error"] or f"run {name} says why"})
         return 1

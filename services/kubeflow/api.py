@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlencode
 
-if TYPE_CHECKING:
-    import httpx
+import urllib3
 
 Json = dict[str, Any]
 BASE = "/apis/v2beta1"
 _PAGE = 100
+_TIMEOUT = 30.0
 _REASON = 400
-_UNWELL = 500
+_OK, _UNWELL = 200, 500
 _CONFLICT, _NOT_FOUND = 409, 404
 
 
@@ -41,13 +42,17 @@ class Kubeflow:
     """Asks one installation.
 
     Args:
-        client: With its address, and whatever lets it in.
+        url: Its address.
+        token: Bearer token, where something before it asks for one; empty for none.
         namespace: Of a profile, where it serves several; empty where it does not.
         patience_s: How long one that does not answer is asked again; only what may be asked twice is.
     """
 
-    def __init__(self, client: httpx.Client, namespace: str = "", patience_s: float = 60.0) -> None:
-        self._client, self._namespace, self._patience = client, namespace, patience_s
+    def __init__(self, url: str, token: str = "", namespace: str = "", patience_s: float = 60.0) -> None:
+        self._url, self._namespace, self._patience = url.rstrip("/"), namespace, patience_s
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        # What may be sent twice is for the callers to say.
+        self._pool = urllib3.PoolManager(headers=headers, timeout=_TIMEOUT, retries=False)
 
     def pipeline(self, name: str, description: str) -> str:
         """Return the id of the pipeline `name`, made if there is none.
@@ -83,8 +88,8 @@ class Kubeflow:
             made = self._once(
                 "POST",
                 "/pipelines/upload_version",
-                params=query,
-                files={"uploadfile": (f"{name}.yaml", package, "application/yaml")},
+                query,
+                fields={"uploadfile": (f"{name}.yaml", package, "application/yaml")},
             )
             return str(made["pipeline_version_id"])
         except KubeflowError as error:
@@ -131,7 +136,7 @@ class Kubeflow:
         end = time.monotonic() + self._patience
         while True:
             try:
-                return self._once("GET", path, params=query or {})
+                return self._once("GET", path, query)
             except KubeflowError as error:
                 if not error.lost or time.monotonic() > end:
                     raise
@@ -171,31 +176,29 @@ class Kubeflow:
             if error.status != _NOT_FOUND:
                 raise
 
-    def _once(self, method: str, path: str, **request: Any) -> Json:  # noqa: ANN401
-        import httpx
-
-        where = f"Kubeflow Pipelines at {self._client.base_url}"
+    def _once(self, method: str, path: str, query: Json | None = None, **body: Any) -> Json:  # noqa: ANN401
+        where = f"Kubeflow Pipelines at {self._url}"
+        address = f"{self._url}{BASE}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
-            answer = self._client.request(method, BASE + path, **request)
-        except httpx.HTTPError as error:
-            raise KubeflowError(f"{where} does not answer: {error or type(error).__name__}") from error
-        if answer.is_success:
-            try:
-                found = answer.json() if answer.content else {}
-            except ValueError:
-                found = None
-            if isinstance(found, dict):
-                return found
-            raise KubeflowError(f"{where}: {method} {path} gave no JSON object; is this address its API?", 1)
-        raise KubeflowError(
-            f"{where}: {method} {path} gave {answer.status_code}: {_reason(answer)}", answer.status_code
-        )
+            answer = self._pool.request(method, address, **body)
+        except urllib3.exceptions.HTTPError as error:
+            raise KubeflowError(f"{where} does not answer: {error}") from error
+        if answer.status != _OK:
+            raise KubeflowError(f"{where}: {method} {path} gave {answer.status}: {_reason(answer)}", answer.status)
+        try:
+            found = answer.json() if answer.data else {}
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise KubeflowError(f"{where}: {method} {path} gave no JSON object; is this address its API?", _OK)
+        return found
 
 
-def _reason(answer: httpx.Response) -> str:
+def _reason(answer: urllib3.BaseHTTPResponse) -> str:
+    text = answer.data.decode(errors="replace")
     try:
         said = answer.json()
-        reason = said.get("message") or said.get("error_message") or answer.text
+        reason = said.get("message") or said.get("error_message") or text
     except (ValueError, AttributeError):
-        reason = answer.text
+        reason = text
     return str(reason).strip()[:_REASON] or "it gave no reason"
