@@ -1,0 +1,87 @@
+"""`mlstrata dossier` where nothing runs yet: what is written, what lacks, exit codes, and what it leaves alone."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+
+ROOT = Path(__file__).parents[3]
+SYSTEM = "mortgage-approval"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    root = tmp_path_factory.mktemp("workspace")
+    (root / "environments").mkdir()
+    text = (ROOT / "environments/local.yaml").read_text()
+    declared = "    oversight: {owner: lending@example.com, kill_switch: true}"
+    assert text.count(declared) == 1
+    documents = "{risk_register: docs/risk.md, fria: docs/gone.md, instructions: https://example.com/ifu}"
+    text = text.replace(declared, f"{declared}\n    documents: {documents}")
+    (root / "environments/local.yaml").write_text(text)
+    (root / "docs").mkdir()
+    (root / "docs/risk.md").write_text("# Risks\nReviewed: 2026-10-01\n")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MLSTRATA_WORKSPACE", str(root))
+        patched.delenv("SOURCE_DATE_EPOCH", raising=False)
+        yield root
+
+
+def dossier(folder: Path, *more: str) -> int:
+    return main(["dossier", "local", SYSTEM, "-o", str(folder), *more])
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = [one for one in sorted(folder.rglob("*")) if one.is_file()]
+    return {str(one.relative_to(folder)): hashlib.sha256(one.read_bytes()).hexdigest() for one in files}
+
+
+def test_it_never_calls_itself_complete_and_says_what_lacks(workspace, tmp_path, capsys):
+    assert dossier(tmp_path / "a", "--json", "--require-complete") == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["complete"] is False
+    assert said["missing"]["technical-documentation"]["8. EU declaration of conformity"]
+    assert any(one.startswith("the registry: ") for one in said["unreadable"])
+    page = (tmp_path / "a/technical-documentation.html").read_text()
+    assert "DRAFT - incomplete" in page
+    assert hashlib.sha256((workspace / "docs/risk.md").read_bytes()).hexdigest() in page
+    assert "docs/gone.md does not exist" in page
+    assert "aia-system-declared" in page, "what the policies find on the planned resources is in it"
+    assert dossier(tmp_path / "a") == 0, "a draft is no failure unless one asks for a complete one"
+    assert "DRAFT - incomplete" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("workspace")
+def test_two_runs_write_the_same_bytes_and_another_day_does_not(tmp_path, monkeypatch):
+    assert dossier(tmp_path / "a") == 0
+    assert dossier(tmp_path / "b") == 0
+    first = hashes(tmp_path / "a")
+    assert len(first) > 12
+    assert first == hashes(tmp_path / "b")
+    assert "as of 2026-10-01" in (tmp_path / "a/index.html").read_text(), "the day of the newest fact"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1830000000")
+    assert dossier(tmp_path / "b") == 0
+    assert "as of 2027-12-28" in (tmp_path / "b/index.html").read_text()
+
+
+@pytest.mark.usefixtures("workspace")
+def test_files_of_others_are_left_alone(tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("kept")
+    assert dossier(tmp_path) == 2
+    assert "holds other files" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [(("--as-of", "soon"), "allowed a day"), ((), "whole seconds since")],
+)
+@pytest.mark.usefixtures("workspace")
+def test_a_day_that_is_none_is_refused(tmp_path, capsys, monkeypatch, more, said):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    assert dossier(tmp_path / "a", *more) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
