@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.cluster import PIPELINES_URL, REGISTRY_URL, forwarded, kubectl, let_in, on_cluster
 from cli.console import UsageError
 from cli.context import Context
 from environments import Capability, SystemSpec, Workspace
+
+if TYPE_CHECKING:
+    from services.rollout.cluster import Kubectl
 
 _SERVICE, _PORT = "ml-pipeline", 8888
 
@@ -29,6 +32,7 @@ def cluster_run(
         UsageError: the environment trains by jobs, the system cannot be trained, or the cluster cannot be reached.
         ClusterError: the cluster cannot be asked.
     """
+    from components.teams.args import space_of
     from components.upstream.bill import piece
 
     target = on_cluster(context, "train")
@@ -41,6 +45,8 @@ def cluster_run(
     settings = _settings(context, system, trials) | {"if_needed": if_needed}
     asks = kubectl(context)
     let_in(asks, target.namespace)
+    if system.model.schedule:
+        _stop_clock(asks, space_of(target.namespace, system.team, system.name), system.name)
     with (
         forwarded(asks, target.namespace, "mlflow", 5000, REGISTRY_URL) as registry,
         forwarded(asks, piece("kubeflow-pipelines").namespace, _SERVICE, _PORT, PIPELINES_URL) as pipelines,
@@ -58,6 +64,22 @@ def cluster_run(
             finally:
                 # What runs in the cluster goes on; only the watching ends.
                 process.terminate()
+
+
+def _stop_clock(asks: Kubectl, namespace: str, system: str) -> None:
+    """Have the training job's own schedule stand still: a recurring run takes its place, and two would train twice.
+
+    Raises:
+        ClusterError: the cluster refuses or does not answer.
+    """
+    name = f"training-{system}"
+    found = asks.get("cronjobs.batch", name, namespace)
+    if found["spec"].get("suspend"):
+        return
+    metadata = {"name": name, "namespace": namespace, "resourceVersion": found["metadata"]["resourceVersion"]}
+    stopped = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": {"suspend": True}}
+    # Pulumi sets the field once and leaves it alone from then on.
+    asks.apply(stopped, take=True)
 
 
 def _settings(context: Context, system: SystemSpec, trials: int | None) -> dict[str, Any]:

@@ -126,6 +126,7 @@ class Systems:
             module="services.runner.job",
             settings=_json(request),
             schedule=system.model.schedule,
+            trained=system.model.schedule is not None,
             resources=Resources(cpu="2", memory="4Gi", gpus=gpus),
             placement=placement(pool, gpus),
             labels={ACCELERATOR: accelerator} if accelerator else {},

@@ -41,6 +41,7 @@ class JobArgs:
         resources: What it gets.
         placement: Nodes for its accelerators.
         labels: More labels of its pods.
+        trained: Pipelines may train by the clock in its place.
         after: What must be there before it.
     """
 
@@ -56,6 +57,7 @@ class JobArgs:
     resources: Resources = field(default_factory=Resources)
     placement: Placement | None = None
     labels: Mapping[str, str] | None = None
+    trained: bool = False
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -78,12 +80,37 @@ class Job(ClusterComponent):
         for what, (port, peers) in ways.items():
             way = outgoing(f"{name}-{what}", self.space, of=self.app, ports=[port], peers=peers)
             before.append(self.add(what, way, after=after))
-        self.add("", self._job(), part=args.part, after=before)
+        # Where pipelines train by the clock, the job's own clock stands still: whoever trains says which of them it is.
+        self.add("", self._job(), part=args.part, after=before, ignore=["spec.suspend"] if args.trained else [])
+        if args.trained:
+            self._trainers(after)
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
         metadata = {"name": self.name, "namespace": self.space, "labels": self.app}
         return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
+
+    def _trainers(self, after: Sequence[pulumi.Resource]) -> None:
+        """Let whoever trains the system stop this clock, and do nothing else."""
+        group, named, system = "rbac.authorization.k8s.io", f"clock-{self.name}", self.args.who.system
+        rule = {
+            "apiGroups": ["batch"],
+            "resources": ["cronjobs"],
+            "resourceNames": [self.name],
+            "verbs": ["get", "patch"],
+        }
+        metadata = {"name": named, "namespace": self.space}
+        made = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]}
+        role = self.add("clock", made, after=after)
+        people = f"mlstrata:{self.cluster.environment}:{system}:release"
+        binding = {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
+            "subjects": [{"apiGroup": group, "kind": "Group", "name": people}],
+        }
+        self.add("trainers", binding, after=[role])
 
     def _pod(self) -> dict[str, Any]:
         args = self.args

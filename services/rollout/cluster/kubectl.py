@@ -65,8 +65,12 @@ class Kubectl:
         found: list[Json] = answer["items"]
         return found
 
-    def apply(self, manifest: Mapping[str, Any]) -> Json:
-        """Set exactly the fields of `manifest` as ours; a field that another manager has set is refused, not taken.
+    def apply(self, manifest: Mapping[str, Any], *, take: bool = False) -> Json:
+        """Set exactly the fields of `manifest` as ours; a field that another manager has set is refused.
+
+        Args:
+            manifest: The fields, with the object's `resourceVersion` unless it may be made.
+            take: Take such a field over, for one that its manager leaves alone from then on.
 
         Raises:
             Outdated: the object is another than `metadata.resourceVersion` says.
@@ -74,6 +78,7 @@ class Kubectl:
         """
         metadata = manifest["metadata"]
         options = ["apply", "--server-side", f"--field-manager={MANAGER}", "-o", "json", "-f", "-"]
+        options += ["--force-conflicts"] if take else []
         what = f"patch {manifest['kind'].lower()}s {metadata['name']}"
         answer: Json = self._ask(what, metadata["namespace"], options, json.dumps(manifest))
         return answer
