@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from policies.graph import Graph, Resource, System
 from policies.retention import BUCKETS
-from policies.values import UnknownValueError, dig
+from policies.values import UnknownValueError, Value, dig
 
 DATABASES = ("aws:rds/instance:Instance", "aws:rds/cluster:Cluster")
 FILE_SYSTEMS = ("aws:efs/fileSystem:FileSystem", "aws:ebs/volume:Volume")
@@ -38,12 +38,16 @@ def personal(store: Resource) -> bool:
     return store.label(CLASSIFICATION) == "personal"
 
 
+def is_personal(dataset: Value) -> bool:
+    """Return whether a declared dataset is about people."""
+    return dig(dataset, "classification") == "personal" or bool(
+        dig(dataset, "personal") or dig(dataset, "special_categories")
+    )
+
+
 def processes_personal(system: System) -> bool:
     """Return whether a system declares personal data."""
-    return any(
-        dig(one, "classification") == "personal" or dig(one, "personal") or dig(one, "special_categories")
-        for one in system.all("data")
-    )
+    return any(map(is_personal, system.all("data")))
 
 
 def own_key(store: Resource, graph: Graph) -> bool:

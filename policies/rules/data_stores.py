@@ -6,7 +6,7 @@ from typing import Any
 
 from policies.graph import Resource
 from policies.remedies.stores import classified
-from policies.retention import expiry
+from policies.retention import BUCKETS, expiry
 from policies.rule import (
     Context,
     Domain,
@@ -21,6 +21,7 @@ from policies.rule import (
     undeployed,
     violates,
 )
+from policies.samples import HIGH_RISK, LIMITED
 from policies.stores import (
     CLASSES,
     CLASSIFICATION,
@@ -28,15 +29,16 @@ from policies.stores import (
     DRIVERS,
     STORES,
     TABLES,
+    is_personal,
     own_key,
     personal,
     processes_personal,
 )
-from policies.values import UNKNOWN
+from policies.values import UNKNOWN, Value, dig
 from policies.world import changed, cut, facts, having, nothing, put, without
 
 
-def _classified(store: Resource, _: Context) -> Verdicts:
+def _classified(store: Resource, context: Context) -> Verdicts:
     given = store.label(CLASSIFICATION)
     if given not in CLASSES:
         what = f"says '{given}'" if given else "does not say"
@@ -44,6 +46,24 @@ def _classified(store: Resource, _: Context) -> Verdicts:
             f"{store.kind} '{store.name}' {what} how its data is classified",
             f"label it {CLASSIFICATION}: one of {', '.join(CLASSES)}",
         )
+        return
+    for system in context.graph.systems:
+        for index, one in enumerate(system.all("data")):
+            if given != "personal" and is_personal(one) and _is_in(one, store):
+                yield fails(
+                    f"{store.kind} '{store.name}' says '{given}' and holds dataset '{dig(one, 'name')}' of "
+                    f"{system.name}, which is declared personal",
+                    f"label it {CLASSIFICATION}: personal",
+                    f"/systems.{system.index}.data.{index}.classification",
+                )
+
+
+def _is_in(dataset: Value, store: Resource) -> bool:
+    """Return whether a dataset is read from a bucket of this plan."""
+    source = str(dig(dataset, "source", ""))
+    scheme, _, rest = source.partition("://")
+    names = [store.inputs.get(key) for key in ("bucket", "name")]
+    return scheme in {"s3", "s3a"} and store.type.startswith(BUCKETS) and rest.partition("/")[0] in names
 
 
 def _encrypted(context: Context) -> Verdicts:
@@ -128,6 +148,23 @@ RULES = (
                 having("kubernetes:core/v1:PersistentVolumeClaim", "pvc", {}),
                 companions=("rel-protect-stateful",),
             ),
+            *(
+                violates(
+                    f"a declared dataset of people in a bucket that says otherwise: {scheme}",
+                    put(HIGH_RISK, "data.0.source", f"{scheme}://example-documents/hmda.parquet"),
+                )
+                for scheme in ("s3", "s3a")
+            ),
+            violates(
+                "one that is only said to name people",
+                put(HIGH_RISK, "data.0", {"personal": ["name"], "source": "s3://example-documents/a", "version": "1"}),
+            ),
+            passes("a dataset of nobody there", put(LIMITED, "data.0.source", "s3://example-documents/t.parquet")),
+            passes(
+                "a dataset in a bucket for people",
+                put(HIGH_RISK, "data.0.source", "s3://example-predictions/hmda.parquet"),
+            ),
+            passes("a file with such a name", put(HIGH_RISK, "data.0.source", "file://example-documents/hmda.parquet")),
             passes("all of them"),
             spares("no stores", nothing),
             cannot_tell("known later", put("documents", "tags.mlstrata~io/data-classification", UNKNOWN)),

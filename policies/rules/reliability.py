@@ -23,7 +23,7 @@ from policies.rule import (
     spares,
     violates,
 )
-from policies.samples import LIMITED
+from policies.samples import HIGH_RISK, LIMITED
 from policies.serving import serving
 from policies.stores import DATABASES, STORES
 from policies.values import UNKNOWN, dig
@@ -36,8 +36,10 @@ BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
 
 def _copies(system: System, context: Context) -> Verdicts:
     answering = [one for one in serving(system) if one.type.startswith((SELDON, *LONG_RUNNING))]
-    if not context.environment.production or not answering:
-        yield not_applicable("it is asked of what serves in a cluster in production")
+    declared = int(system.get("serving.replicas.min", 0))
+    fewest = max(declared, FEWEST if context.environment.production else 0)
+    if not fewest or not answering:
+        yield not_applicable("it is asked of what serves in a cluster in production, or declares its copies")
         return
     for resource in answering:
         counts = [int(resource.get("spec.replicas", 1))]
@@ -49,10 +51,11 @@ def _copies(system: System, context: Context) -> Verdicts:
             ]
         if (least := _least(resource, context)) is not None:
             counts = [least]
-        if any(count < FEWEST for count in counts):
+        if any(count < fewest for count in counts):
+            asked = f"{declared} copies are declared" if declared >= fewest else "then one failing node stops it"
             yield fails(
-                f"{resource.kind} '{resource.name}' has {min(counts)} copy, so one failing node stops it",
-                f"serving.replicas.min: {FEWEST} or more",
+                f"{resource.kind} '{resource.name}' may run in {min(counts)}, and {asked}",
+                f"serving.replicas.min: {fewest} or more, and as many deployed",
                 "serving.replicas.min",
             )
 
@@ -126,8 +129,8 @@ RULES = (
     Rule(
         number=48,
         id="rel-prod-replicas",
-        title="What serves in production has at least two copies.",
-        holds="it has two copies or more",
+        title="What serves has the copies that are declared, and in production at least two.",
+        holds="it has the copies that are asked for",
         domain=Domain.RELIABILITY,
         references=("AI Act Art. 15(4)",),
         system=_copies,
@@ -186,7 +189,27 @@ RULES = (
                 "one elsewhere",
                 having(_LEAVING_ONE[0][0], "scaler", {**_scaling("tickets"), "metadata": {"namespace": "other"}}),
             ),
-            spares("no production", facts(name="dev"), put("tickets", "spec.replicas", 1)),
+            violates("three are declared", put(LIMITED, "serving.replicas", {"min": 3})),
+            violates(
+                "two are declared, outside production",
+                facts(name="dev"),
+                put(LIMITED, "serving.replicas", {"min": 2}),
+                put("tickets", "spec.replicas", 1),
+                companions=("*",),
+            ),
+            passes("three are there", put(LIMITED, "serving.replicas", {"min": 3}), put("tickets", "spec.replicas", 3)),
+            passes(
+                "one is declared, outside production",
+                facts(name="dev"),
+                put("tickets", "spec.replicas", 1),
+                companions=("*",),
+            ),
+            spares(
+                "no production",
+                facts(name="dev"),
+                cut(HIGH_RISK, "serving.replicas"),
+                put("tickets", "spec.replicas", 1),
+            ),
             spares("nothing serves", without("mortgage", "tickets"), companions=("*",)),
             cannot_tell("known later", put("tickets", "spec.replicas", UNKNOWN)),
         ),
