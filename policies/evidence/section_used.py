@@ -40,7 +40,7 @@ def monitoring(evidence: Evidence) -> Iterator[Block]:
     yield facts(words.rows(evidence.get("oversight")), f"Oversight. {DECLARED}")
     yield Needed("what a person must know and do to interpret the output, and to overrule or stop it")
     yield Heading("Input data")
-    inputs = words.rows(evidence.get("monitor.range"))
+    inputs = words.ranges(evidence)
     yield facts(inputs or [("Ranges", None)], f"Values that are allowed. {DECLARED}")
     yield Heading("Monitoring, logs and control")
     rows = [(text, name in evidence.capabilities) for name, text in _WATCHING]

@@ -135,7 +135,7 @@ def instructions(evidence: Evidence) -> Document:
         Section("2. Purpose and limits", _known(evidence, "purpose", "constraints", "serving.limits")),
         Section("3. Accuracy", (*declared, *measured)),
         Section("4. Groups of people", (*by_group(evidence), *fairness(evidence)) if evidence.version else ()),
-        Section("5. Input data", _known(evidence, "monitor.range", "model.exclude", "model.protected")),
+        Section("5. Input data", (*_inputs(evidence), *_known(evidence, "model.exclude", "model.protected"))),
         Section("6. Foreseeable misuse", _needed(evidence, own, "known circumstances that may lead to risks")),
         Section(
             "7. Human oversight",
@@ -176,6 +176,11 @@ def _known(evidence: Evidence, *paths: str) -> tuple[Block, ...]:
         elif value not in (None, "", (), []):
             rows.append((name.capitalize(), [_called(one) for one in value] if path == "data" else value))
     return (facts(rows, DECLARED),) if rows else (Text("Nothing is declared.", note=True),)
+
+
+def _inputs(evidence: Evidence) -> tuple[Block, ...]:
+    ranges = words.ranges(evidence)
+    return (facts(ranges, f"Values that are allowed. {DECLARED}"),) if ranges else ()
 
 
 def _called(dataset: object) -> object:

@@ -69,6 +69,18 @@ def risk(evidence: Evidence) -> list[tuple[str, object]]:
     return found
 
 
+def ranges(evidence: Evidence) -> list[tuple[str, object]]:
+    """Return features, as they are called in the data, with the values that are allowed."""
+    declared = evidence.get("monitor.range")
+    return [
+        (
+            str(name),
+            f"{plain(ends[0])} to {plain(ends[1])}" if isinstance(ends, list | tuple) and len(ends) == 2 else ends,
+        )  # noqa: PLR2004
+        for name, ends in (declared.items() if isinstance(declared, Mapping) else ())
+    ]
+
+
 def kpi(declared: object) -> tuple[str, str, str]:
     """Return metric, limit and where it is measured."""
     if not isinstance(declared, Mapping):
