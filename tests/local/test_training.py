@@ -111,7 +111,7 @@ def runner(home, request_of):
         end(process)
 
 
-def train(runner, body, seconds=400):
+def train(runner, body, seconds=250):
     """Run and follow; gives the run as it ended, and the states its steps were seen in."""
     run, seen = call(f"{runner}/runs", body)["id"], set()
     deadline = time.monotonic() + seconds
