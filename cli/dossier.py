@@ -272,9 +272,11 @@ def _findings(context: Context, result: engine.Result, system: str, day: date) -
 
     results = report_on(context, result, day).results
     systems = {one.name for one in context.spec.systems} - {system}
+    # A plan goes over resources side by side: the order of what it found is not that of the last time.
+    ordered = sorted(results, key=lambda one: (one.rule.number, one.subject, one.reason))
     return tuple(
-        Finding(one.rule.id, one.rule.title, one.outcome.value, f"{one.subject}: {one.reason}")
-        for one in results
+        Finding(one.rule.id, one.rule.title, one.outcome.value.replace("_", " "), f"{one.subject}: {one.reason}")
+        for one in ordered
         if one.subject not in systems
     )
 

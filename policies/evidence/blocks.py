@@ -36,12 +36,14 @@ class Table:
         rows: As many cells each.
         caption: What it shows, and where that comes from.
         widths: Shares of the width, a column each; empty: all the same.
+        files: The column that names files of the dossier, with commas between them; None: there is no such column.
     """
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
     widths: tuple[float, ...] = ()
+    files: int | None = None
 
     @property
     def shares(self) -> tuple[float, ...]:

@@ -98,14 +98,21 @@ def _table(block: Table, number: str) -> str:
     caption = f'<caption dir="auto">{number}. {_safe(block.caption)}</caption>' if block.caption else ""
     names = "".join(f'<th scope="col">{_safe(one)}</th>' for one in block.headings)
     head = f"<thead><tr>{names}</tr></thead>\n" if names else ""
-    rows = "\n".join(f"<tr>{_cells(row, named=not names)}</tr>" for row in block.rows)
+    rows = "\n".join(f"<tr>{_cells(row, block)}</tr>" for row in block.rows)
     return f"<table>{caption}<colgroup>{columns}</colgroup>\n{head}<tbody>\n{rows}\n</tbody>\n</table>"
 
 
-def _cells(row: tuple[str, ...], *, named: bool) -> str:
-    first, *others = row
-    start = f'<th scope="row" dir="auto">{_safe(first)}</th>' if named else f'<td dir="auto">{_safe(first)}</td>'
-    return start + "".join(f'<td dir="auto">{_safe(cell)}</td>' for cell in others)
+def _cells(row: tuple[str, ...], block: Table) -> str:
+    cells = []
+    for index, cell in enumerate(row):
+        if index == block.files:
+            names = cell.split(", ")
+            cells.append("<td>" + ", ".join(f'<a href="{_safe(one)}">{_safe(one)}</a>' for one in names) + "</td>")
+        elif index == 0 and not block.headings:
+            cells.append(f'<th scope="row" dir="auto">{_safe(cell)}</th>')
+        else:
+            cells.append(f'<td dir="auto">{_safe(cell)}</td>')
+    return "".join(cells)
 
 
 def _safe(text: str) -> str:

@@ -84,8 +84,15 @@ def roc(points: Sequence[tuple[float, float]], auc: float | None) -> Drawing:
     across, up, shapes = _square("false positive rate", "true positive rate")
     shapes.append(Line(((across.at(0), up.at(0)), (across.at(1), up.at(1))), GREY, 0.8, dashed=True))
     shapes.append(Line(tuple((across.at(x), up.at(y)) for x, y in points), BLUE, 1.8))
-    said = "same answer for everyone: dashed" if auc is None else f"AUC {auc:.3f}; same answer for everyone: dashed"
-    shapes.append(Words(across.at(1) + 14, up.at(1) + 8, said, 8, colour=GREY))
+    notes = (
+        ("dashed: the same answer for everyone",)
+        if auc is None
+        else (
+            f"AUC {auc:.3f}",
+            "dashed: the same answer",
+        )
+    )
+    shapes += [Words(across.at(1) + 14, up.at(1) + 8 + 12 * i, text, 8, colour=GREY) for i, text in enumerate(notes)]
     return Drawing(WIDTH, _SIDE + 44, tuple(shapes))
 
 
@@ -134,7 +141,6 @@ def _square(below: str, beside: str) -> tuple[Axis, Axis, list[Shape]]:
             Words(54, y + 3, f"{tick:g}", 8, "end", GREY),
         ]
     shapes.append(Words(60 + _SIDE / 2, up.start + 28, below, 8.5, "middle"))
-    shapes.append(Words(60, 4, "", 8))
     shapes.append(Words(across.at(1) + 14, up.at(0), f"upwards: {beside}", 8, colour=GREY))
     return across, up, shapes
 

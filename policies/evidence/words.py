@@ -73,10 +73,7 @@ def ranges(evidence: Evidence) -> list[tuple[str, object]]:
     """Return features, as they are called in the data, with the values that are allowed."""
     declared = evidence.get("monitor.range")
     return [
-        (
-            str(name),
-            f"{plain(ends[0])} to {plain(ends[1])}" if isinstance(ends, list | tuple) and len(ends) == 2 else ends,
-        )  # noqa: PLR2004
+        (str(name), " to ".join(plain(end) for end in ends) if isinstance(ends, list | tuple) else ends)
         for name, ends in (declared.items() if isinstance(declared, Mapping) else ())
     ]
 

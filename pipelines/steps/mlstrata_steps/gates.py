@@ -82,7 +82,7 @@ def gate(
 
     Returns:
         `passed`; the `checks`, those of other gates first and named after them; `numbers` by metric name; `headlines`
-        by gate.
+        by gate; `curves`: feature to what the model says as it rises, where a gate followed it.
 
     Raises:
         StepRefused: With the detail of each failed gate.
@@ -99,6 +99,7 @@ def gate(
     numbers = {name: value for report in earlier.values() for name, value in report["numbers"].items()}  # type: ignore[attr-defined]
     headlines = {name: str(report["headline"]) for name, report in earlier.items()}
     headlines["gates"] = "; ".join(f"{check.name}: {check.detail}" for check in measured)
-    found = report_of([*checks, *own], numbers, headlines=headlines)
+    curves = {name: curve for report in earlier.values() for name, curve in report.get("curves", {}).items()}  # type: ignore[attr-defined]
+    found = report_of([*checks, *own], numbers, headlines=headlines, curves=curves)
     require(found)
     return found
