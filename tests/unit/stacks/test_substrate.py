@@ -98,6 +98,18 @@ def test_pools_are_made_from_the_substrates_nodes_and_kept_ones_only_grow():
     assert reference == {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": made["metadata"]["name"]}
 
 
+def test_a_pool_that_is_cut_into_parts_is_cut_as_its_nodes_start():
+    values = load(PROD).model_dump(mode="json", by_alias=True)
+    pool = {"name": "train", "accelerator": "nvidia-a100", "nodes": {"max": 2}, "sharing": {"mig": "2g.10gb"}}
+    spec = EnvironmentSpec.model_validate({**values, "gpu_pools": [pool], "systems": []})
+    made = graph_of(spec).one("EC2NodeClass", "gpu-train-nodes").inputs["spec"]
+    assert "nvidia-smi mig -cgi 2g.10gb,2g.10gb,2g.10gb -C\n" in made["userData"]
+    assert made["userData"].startswith("MIME-Version: 1.0\n")
+    assert made["userData"].endswith("--//--\n")
+    whole = shipped().one("EC2NodeClass", "gpu-train-nodes").inputs["spec"]
+    assert "userData" not in whole
+
+
 def test_karpenter_and_external_secrets_are_who_the_substrate_says():
     graph = shipped()
     karpenter = graph.one("Release", "karpenter").inputs["values"]
