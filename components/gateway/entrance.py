@@ -201,7 +201,7 @@ class Entrance(ClusterComponent):
         rules = [{"matches": matches, "filters": filters}]
         route = self._route(f"{self.system}-stop", rules)
         # Whoever stops the system changes this route, and no later deployment starts it again.
-        self.add("stop", route, part="kill-switch", after=[*self.args.after, answer], ignore=["spec.rules[0].matches"])
+        self.add("stop", route, part="kill-switch", after=[*self.args.after, answer], ignore=["spec.rules"])
 
 
 _STOPPED = '{"error": {"code": "stopped", "message": "this system was stopped by whoever watches over it"}}'
