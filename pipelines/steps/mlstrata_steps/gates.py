@@ -99,7 +99,9 @@ def gate(
     numbers = {name: value for report in earlier.values() for name, value in report["numbers"].items()}  # type: ignore[attr-defined]
     headlines = {name: str(report["headline"]) for name, report in earlier.items()}
     headlines["gates"] = "; ".join(f"{check.name}: {check.detail}" for check in measured)
-    curves = {name: curve for report in earlier.values() for name, curve in report.get("curves", {}).items()}  # type: ignore[attr-defined]
+    curves: dict[str, object] = {}
+    for report in earlier.values():
+        curves |= report.get("curves") or {}  # type: ignore[operator]
     found = report_of([*checks, *own], numbers, headlines=headlines, curves=curves)
     require(found)
     return found
