@@ -14,7 +14,7 @@ GIVEN = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
 
 
 def inventory(cluster: Cluster) -> set[Key]:
-    """Return every object in the cluster, of every kind that can be listed."""
+    """Return every object in the cluster, of every kind that can be listed; what another one owns goes with that."""
     kinds = cluster.kubectl("api-resources", "--verbs=list", "-o", "name")
     assert kinds.code == 0, kinds.err
     wanted = ",".join(sorted(set(kinds.out.split()) - OWN))
@@ -24,13 +24,24 @@ def inventory(cluster: Cluster) -> set[Key]:
     return {
         key(one)
         for one in found
-        if not (one["metadata"].get("namespace") and (one["kind"], one["metadata"]["name"]) in GIVEN)
+        if not one["metadata"].get("ownerReferences")
+        and not (one["metadata"].get("namespace") and (one["kind"], one["metadata"]["name"]) in GIVEN)
     }
 
 
 def stays(one: Json) -> bool:
     """Return whether an object is marked as what outlives its environment."""
     return one["metadata"].get("annotations", {}).get("kustomize.toolkit.fluxcd.io/prune") == "disabled"
+
+
+def claimed(kept: set[Key], left: set[Key]) -> set[Key]:
+    """Return the volumes that controllers made for what stays: they are its data."""
+    sets = [(space, name) for _, kind, space, name in kept if kind == "StatefulSet"]
+    return {
+        one
+        for one in left
+        if one[1] == "PersistentVolumeClaim" and any(one[2] == space and f"-{name}-" in one[3] for space, name in sets)
+    }
 
 
 def taken_down(cluster: Cluster, objects: list[Json], seconds: float = 120) -> None:

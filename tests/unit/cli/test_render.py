@@ -10,7 +10,7 @@ from cli.check import planned
 from cli.console import Failed, UsageError
 from cli.context import Context
 from cli.main import main
-from cli.render import Rendered, manifests, write
+from cli.render import STAYS, Rendered, manifests, write
 from environments import Workspace
 
 ROOT = Path(__file__).parents[3]
@@ -52,6 +52,15 @@ def test_every_file_is_one_object_in_its_components_folder(rendered):
         assert manifest["kind"] != "Secret"
     replicas = objects["registry/5-deployment-mlstrata-dev.mlflow.yaml"]["spec"]["replicas"]
     assert isinstance(replicas, int), "numbers of the engine are floats; Kubernetes wants whole ones"
+
+
+def test_what_holds_data_says_that_it_stays_and_so_does_its_namespace(rendered):
+    objects = [yaml.safe_load(text) for name, text in rendered.files.items() if "/" in name]
+    stays = [one for one in objects if STAYS.items() <= one["metadata"].get("annotations", {}).items()]
+    assert {one["kind"] for one in stays} >= {"Namespace", "NetworkPolicy", "Cluster", "Database", "Prometheus"}
+    assert len(stays) < len(objects) / 10
+    spaces = {one["metadata"]["name"] for one in stays if one["kind"] == "Namespace"}
+    assert {one["metadata"]["namespace"] for one in stays if one["kind"] != "Namespace"} == spaces
 
 
 def test_no_file_holds_anything_like_a_secret(rendered):
