@@ -55,6 +55,19 @@ def test_the_kubernetes_environments_pass_with_theirs(workspace, capsys, name):
     assert report["not_inspected"], "charts are counted, and never pass"
 
 
+@pytest.mark.parametrize("as_of", [None, "2028-08-02"])
+def test_production_passes_today_and_on_the_last_day_of_all(workspace, capsys, as_of):
+    """It enforces every duty today, so that no day changes what blocks."""
+    code, out = run(capsys, "prod", as_of=as_of)
+    (report,) = json.loads(out)
+    assert code == 0, [(one["policy"], one["subject"]) for one in report["results"] if one["blocking"]]
+    assert report["enforce"] == "now"
+    assert {one["tier"] for one in report["systems"]} == {"high", "limited"}
+    exempt = {one["policy"] for one in report["results"] if one["outcome"] == "exempt"}
+    assert "sec-image-digest-pinned" in exempt
+    assert not {"aia-prohibited-practice", "sec-no-plaintext-secret", "sec-no-wildcard-rbac"} & exempt
+
+
 def test_the_day_the_duties_apply_blocks_what_only_warned(workspace, capsys):
     code, out = run(capsys, "local", as_of="2027-12-02")
     blocking = {one["policy"]: one for one in json.loads(out)[0]["results"] if one["blocking"]}
@@ -82,10 +95,12 @@ def test_a_changed_file_fails_at_once(workspace, capsys):
     assert "predictions are kept 90 days" in out
 
 
-def test_what_cannot_be_planned_is_refused_by_the_program_itself(workspace, capsys):
+def test_a_prohibited_practice_is_refused_by_the_program_itself(workspace, capsys):
     import engine
 
-    with pytest.raises(engine.ProgramFailed, match="nothing is built for 'aws' yet"):
+    file = workspace / "environments/prod.yaml"
+    file.write_text(file.read_text().replace("tier: high", "tier: unacceptable", 1))
+    with pytest.raises(engine.ProgramFailed, match=r"systems\[0\]\.risk\.tier: mortgage-approval .*Article 5"):
         run(capsys, "prod")
 
 
