@@ -101,7 +101,8 @@ def gate(
     headlines["gates"] = "; ".join(f"{check.name}: {check.detail}" for check in measured)
     curves: dict[str, object] = {}
     for report in earlier.values():
-        curves |= report.get("curves") or {}  # type: ignore[operator]
+        own_curves = report.get("curves")
+        curves |= own_curves if isinstance(own_curves, dict) else {}
     found = report_of([*checks, *own], numbers, headlines=headlines, curves=curves)
     require(found)
     return found
