@@ -36,6 +36,18 @@ def test_the_local_system(system):
     assert TrainingRequest.model_validate_json(request.model_dump_json()) == request
 
 
+def test_the_second_system_shares_the_pipeline_and_no_store(system):
+    other = load(Workspace(Workspace.find().code).environment_file("local")).system("consumer-credit")
+    first, second = build(system), build(other)
+    assert first.pipeline == second.pipeline
+    assert second.workdir == HOME / "data/runner/consumer-credit"
+    assert not second.workdir.is_relative_to(first.workdir)
+    assert not first.workdir.is_relative_to(second.workdir)
+    assert (second.algorithm, second.settings.search["trials"]) == ("hist_gradient_boosting", 4)
+    assert second.settings.fairness == {"metric": "demographic_parity", "at_most": 0.18}
+    assert not {one.name for one in system.serving.consumers} & {one.name for one in other.serving.consumers}
+
+
 def test_plausible_ranges_become_rules_of_quality_and_a_rule_wins(system):
     settings = {"quality": {"columns": {"pirat": {"at_most": 2}}}}
     columns = build(changed(system, settings=settings)).settings.quality["columns"]
