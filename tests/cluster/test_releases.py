@@ -64,7 +64,7 @@ def context(served: Cluster, way: Way, tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(name, MemoryRegistry)
     asks = Kubectl("ml-dev", str(served.programs["kubectl"]), patience_s=1)
     monkeypatch.setenv("PATH", f"{served.programs['kubectl'].parent}:/usr/bin:/bin")
-    made = ClusterContext(tmp_path / ".mlstrata/dev", asks, {SYSTEM: SPACE}, "", "ana", ready_timeout_s=60, poll_s=0.2)
+    made = ClusterContext(tmp_path / ".mlstrata/dev", asks, {SYSTEM: SPACE}, "", "ana", ready_timeout_s=120, poll_s=0.2)
     release(made, SYSTEM, "1", reason="the start of a test")
     return made
 
@@ -260,15 +260,16 @@ def test_two_machines_at_once_are_one_release(served: Cluster, context: ClusterC
 
 
 def test_who_may_not_release_is_told_what_to_ask_for(
-    served: Cluster, way: Way, context: ClusterContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    served: Cluster, way: Way, context: ClusterContext, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):
-    team = kubeconfig(served, way, f"{SPACE}:team", tmp_path / "team")
+    folder = context.home.parents[1]
+    team = kubeconfig(served, way, f"{SPACE}:team", folder / "team")
     monkeypatch.setenv("KUBECONFIG", str(team))
     assert main(["release", "dev", SYSTEM, "--version", "2", "--yes", "--reason", "x"]) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "you may not" in said
     assert "release-SYSTEM" in said
     assert told(served) == "1"
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("KUBECONFIG", str(folder / "none"))
     assert main(["rollback", "dev", SYSTEM, "--reason", "x"]) == 2
     assert "no context 'ml-dev'" in " ".join(capsys.readouterr().err.split())

@@ -154,11 +154,15 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[ClusterError], str], ...] = (
 
 def refusal(context: str, doing: str, said: str) -> ClusterError:
     """Return what kubectl's complaint means for whoever releases, and what to do about it."""
-    lines = [line for line in said.strip().splitlines() if not line.startswith(("Warning:", "W", "E0", "I0"))]
-    last = " ".join((lines or said.strip().splitlines() or ["it said nothing"])[-6:])[:_WORDS]
+    lines = [line for line in said.strip().splitlines() if not line.startswith(("Warning:", "W1", "E0", "E1", "I"))]
+    lines = lines or ["it said nothing"]
     for pattern, kind, text in _MEANINGS:
         if pattern.search(said):
-            return kind(f"{doing}: {text.format(context=context, said=last)}")
+            # Advice of kubectl's own may follow, for somebody who applies files.
+            told = next((at for at, line in enumerate(lines) if pattern.search(line)), 0)
+            reason = " ".join(lines[told : told + 2])[:_WORDS]
+            return kind(f"{doing}: {text.format(context=context, said=reason)}")
+    last = " ".join(lines[-2:])[:_WORDS]
     if _LOST.search(said):
         return ClusterError(f"{doing}: the cluster does not answer ({last}); run this again when it does", lost=True)
     return ClusterError(f"{doing}: {last}")
