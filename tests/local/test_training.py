@@ -176,8 +176,8 @@ def test_lineage_leads_from_the_version_to_data_code_and_run(home, mlflow_uri, r
     tags = versions(mlflow_uri, request_of.system)["1"].tags
     assert tags["pipeline_run"] == run["id"]
     assert tags["data_version"] == run["result"]["data_version"] == run["steps"][0]["outputs"]["data_version"]
-    snapshot = home / "data/runner" / request_of.system / "data" / f"{tags['data_version'].removeprefix('sha256:')}.parquet"
-    assert snapshot.exists()
+    content = tags["data_version"].removeprefix("sha256:")
+    assert (home / "data/runner" / request_of.system / "data" / f"{content}.parquet").exists()
     assert len(tags["commit"].removesuffix("-dirty")) in {40, len("unknown")}
     assert tags["code_version"].startswith("0.2.0+")
     assert tags["gate.fairness"].startswith("passed: demographic parity: afam 0.")
