@@ -120,7 +120,12 @@ def _scaling(name: str, **least: int) -> dict[str, Any]:
 
 
 _HPA, _KEDA = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler", "kubernetes:keda.sh/v1alpha1:ScaledObject"
-_LEAVING_ONE: tuple[tuple[str, dict[str, int]], ...] = ((_HPA, {"minReplicas": 1}), (_HPA, {}), (_KEDA, {}))
+_LEAVING_ONE: tuple[tuple[str, dict[str, int]], ...] = (
+    (_HPA, {"minReplicas": 1}),
+    (_HPA, {}),
+    (_KEDA, {}),
+    (_KEDA, {"minReplicaCount": 1, "minReplicas": 2}),
+)
 _KEEPING_TWO = ((_HPA, {"minReplicas": 2}), (_KEDA, {"minReplicaCount": 2}))
 _PREDICTOR = "spec.predictors.0"
 _READY = "spec.template.spec.containers.0.readinessProbe"
@@ -183,6 +188,11 @@ RULES = (
                     companions=("*",),
                 )
                 for kind, least in _KEEPING_TWO
+            ),
+            violates(
+                "one that names the object, not the resource",
+                put("tickets", "metadata.name", "tickets-7f3a"),
+                having(_HPA, "scaler", _scaling("tickets-7f3a", minReplicas=1)),
             ),
             passes("one for something else", having(_LEAVING_ONE[0][0], "scaler", _scaling("other"))),
             passes(

@@ -77,7 +77,7 @@ PICKLING_SERVERS = ("SKLEARN_SERVER", "sklearn")
 def _images(workload: Resource) -> dict[str, None]:
     """Return the images that a workload runs, mounts, or is told in a variable to start; each once."""
     if workload.type.startswith(AWS_IMAGES):
-        places = [*(f"{one}.image" for one in ("primaryContainer", "container")), "imageUri"]
+        places = ["primaryContainer.image", "imageUri"]
         found = [workload.get(place) for place in places] + [dig(one, "image") for one in workload.all("containers")]
         return dict.fromkeys(str(image) for image in found if image)
     return dict.fromkeys(image for pod in pods(workload) for image in _of_pod(pod) if image)
@@ -191,9 +191,9 @@ _SPEC = "spec.template.spec"
 _C0 = f"{_SPEC}.containers.0"
 _TAGGED = [{"name": "look", "image": "quay.io/argoproj/look:1"}]
 _ON_AWS: tuple[tuple[str, dict[str, Any]], ...] = (
-    (AWS_IMAGES[0], {"primaryContainer": {"image": "somebody/model:1"}}),
+    ("aws:sagemaker/model:Model", {"primaryContainer": {"image": "somebody/model:1"}}),
     (AWS_IMAGES[0], {"containers": [{"image": "somebody/model:1"}]}),
-    (AWS_IMAGES[1], {"imageUri": "somebody/function:1"}),
+    ("aws:lambda/function:Function", {"imageUri": "somebody/function:1"}),
 )
 _NEWER = {"matchImageReferences": [{"glob": "*"}]}
 _VERIFY = "spec.rules.0.verifyImages.0"

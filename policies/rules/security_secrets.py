@@ -237,6 +237,10 @@ RULES = (
                 "a secret of AWS's own store",
                 having("aws:secretsmanager/secretVersion:SecretVersion", "v", {"secretString": "hunter2"}),
             ),
+            violates(
+                "in what a container starts",
+                put("recorder", "spec.template.spec.containers.0.command", ["serve", "--password=hunter2"]),
+            ),
             passes(
                 "no secret in a command",
                 put("recorder", _ARGS, ["--token-file=/run/t", "--password=$(PASSWORD)", "-v"]),
