@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -182,7 +183,17 @@ def _signature(model: Path) -> str:
     found = document.get("signature") if isinstance(document, Mapping) else None
     if not isinstance(found, Mapping):
         return ""
-    return " ".join(f"{key}: {found[key]}" for key in ("inputs", "outputs", "params") if found.get(key))
+    return "; ".join(f"{key}: {_fields(found[key])}" for key in ("inputs", "outputs", "params") if found.get(key))
+
+
+def _fields(text: object) -> str:
+    """Return a part of an MLflow signature as names with their types; as it is written where it has another form."""
+    try:
+        listed = [one if "name" in one else one["tensor-spec"] for one in json.loads(str(text))]
+        named = [f"{one['name']} ({one['type']})" for one in listed if "name" in one]
+        return ", ".join(named + [f"{one['dtype']} of shape {one['shape']}" for one in listed if "name" not in one])
+    except (ValueError, KeyError, TypeError):
+        return str(text)
 
 
 def _decisions(context: Context, system: str) -> tuple[tuple[Decision, ...], bool]:

@@ -237,6 +237,29 @@ def test_the_system_describes_its_api(job: Job) -> None:
     assert list(document["paths"]) == [f"/systems/{SYSTEM}/v1/predict"]
 
 
+def test_its_dossier_is_drafted_from_the_running_platform_twice_the_same(job: Job, tmp_path: Path) -> None:
+    for name in ("first", "again"):
+        done = job.platform.run("dossier", "local", SYSTEM, "-o", str(tmp_path / name), "--json")
+        assert done.code == 0, done.text
+        assert (json.loads(done.out)["complete"], json.loads(done.out)["unreadable"]) == (False, [])
+    first = {one.relative_to(tmp_path / "first"): one.read_bytes() for one in (tmp_path / "first").rglob("*.*")}
+    assert first == {one.relative_to(tmp_path / "again"): one.read_bytes() for one in (tmp_path / "again").rglob("*.*")}
+    plots = {"metrics", "roc", "calibration", "fairness", "groups-1-afam", "groups-2-single"}
+    plots |= {"behaviour-1-lvrat", "behaviour-2-pirat"}
+    assert {one.stem for one in first if one.suffix == ".svg"} == plots
+    page = first[Path("technical-documentation.html")].decode()
+    for fact in (
+        job.versions()[0][1],
+        "answers requests",
+        "95 % interval",
+        "chain of hashes of the audit log is whole",
+    ):
+        assert fact in page
+    bill = json.loads(first[Path("ml-bom.cdx.json")])
+    assert bill["metadata"]["component"]["version"] == "1"
+    assert {"scikit-learn", "skops"} <= {one["name"] for one in bill["components"]}
+
+
 def test_a_second_up_changes_nothing_and_says_so(job: Job) -> None:
     pids, versions, resources = job.platform.pids(), job.versions(), job.platform.recorded()
     done = job.platform.up("--train")

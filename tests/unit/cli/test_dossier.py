@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.dossier import _fields
 from cli.main import main
 
 ROOT = Path(__file__).parents[3]
@@ -85,3 +86,17 @@ def test_a_day_that_is_none_is_refused(tmp_path, capsys, monkeypatch, more, said
     assert dossier(tmp_path / "a", *more) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('[{"type": "double", "name": "ratio", "required": true}, {"type": "long", "name": "n"}]',
+         "ratio (double), n (long)"),
+        ('[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 2]}}]', "float64 of shape [-1, 2]"),
+        ('{"another": 1}', '{"another": 1}'),
+        ("[3]", "[3]"),
+    ],
+)  # fmt: skip
+def test_a_signature_is_shown_as_names_with_types(written, shown):
+    assert _fields(written) == shown
