@@ -16,7 +16,8 @@ SYSTEM, SPACE = "mortgage-approval", "mlstrata-dev-lending"
 NAME = f"training-{SYSTEM}"
 SERVE = """
 import sys
-from tests.support.kubeflow import kubeflow
+sys.path.insert(0, "tests/support")
+from kubeflow import kubeflow
 with kubeflow() as (url, _):
     print(url, flush=True)
     sys.stdin.read()
