@@ -237,10 +237,13 @@ def test_only_the_owner_reads_what_the_gateway_is_made_of(gate: Gate) -> None:
 def test_keys_rotate_and_versions_are_released_and_rolled_back_under_load_with_no_failed_request(gate: Gate) -> None:
     platform = gate.platform
     path = platform.workspace.environment_file("local")
-    path.write_text(path.read_text().replace("seed: 0", "seed: 0\n        parameters: {C: 0.5}", 1))
+    declared = path.read_text()
+    path.write_text(declared.replace("seed: 0", "seed: 0\n        parameters: {C: 0.5}", 1))
     trained = platform.run("train", "local", SYSTEM, "--json", seconds=400)
     assert trained.code == 0, trained.text
     version = trained.json["version"]
+    # A rotation changes nothing but keys, and says so when the file asks for more.
+    path.write_text(declared)
     old = gate.token
     with Traffic(gate) as traffic:
         time.sleep(1)
@@ -253,7 +256,7 @@ def test_keys_rotate_and_versions_are_released_and_rolled_back_under_load_with_n
         # In all copies, or some requests would go to one that lacks it.
         assert gate.versions() == [{"1", version}] * 2
         time.sleep(1)
-        back = platform.run("rollback", "local", SYSTEM, "--reason", "to see that it works", "--yes")
+        back = platform.run("rollback", "local", SYSTEM, "--reason", "to see that it works")
         assert back.code == 0, back.text
         time.sleep(1)
         retired = platform.run("token", "local", "--retire", "--at-once")
