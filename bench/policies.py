@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench.manifests import write
@@ -137,7 +138,7 @@ def _check(environ: dict[str, str]) -> int:
     Raises:
         RuntimeError: it could not be checked.
     """
-    command = [COMMAND, "check", "local", "--format", "json"]
+    command: list[str | Path] = [COMMAND, "check", "local", "--format", "json"]
     done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     _require(bool(done.stdout), f"mlstrata check: {done.stderr.strip()[-500:]}")
     (report,) = json.loads(done.stdout)
@@ -165,7 +166,7 @@ def _manifests() -> dict[str, object]:
             if program is None:
                 figures[name] = LEFT_OUT
                 continue
-            took = _median(lambda run=check, it=program: run(it), rounds=3)
+            took = _median(partial(check, program), rounds=3)
             figures[f"{name}, {len(OVERLAPPING)} overlapping rules, s"] = round(took, 2)
             figures[f"{name} / mlstrata"] = round(took / own, 2)
     return figures
