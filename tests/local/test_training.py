@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from environments import Workspace, load
+from services.runner.commit import current_commit
 from services.runner.requests import training_request
 
 pytestmark = pytest.mark.local
@@ -85,7 +86,9 @@ def mlflow_uri(home):
 def request_of(home, mlflow_uri):
     code = Workspace.find().code
     system = load(Workspace(code).environment_file("local")).systems[0]
-    return training_request("local", system, root=code, home=home, tracking_uri=mlflow_uri)
+    # One commit for all runs: the package names it, so a commit made meanwhile would make another package.
+    commit = current_commit()
+    return training_request("local", system, root=code, home=home, tracking_uri=mlflow_uri, commit=commit)
 
 
 @pytest.fixture(scope="module")
