@@ -244,7 +244,8 @@ def test_keys_rotate_and_versions_are_released_and_rolled_back_under_load_with_n
     version = trained.json["version"]
     # A rotation changes nothing but keys, and says so when the file asks for more.
     path.write_text(declared)
-    old = gate.token
+    old, scarce = gate.token, gate.mint("scarce")
+    eventually(lambda: gate.ask(scarce).status_code == 429)
     with Traffic(gate) as traffic:
         time.sleep(1)
         rotated = platform.run("token", "local", "--rotate")
