@@ -97,8 +97,8 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     platform = Platform(tmp_path_factory.mktemp("the job"))
     platform.declare()
     begun = time.monotonic()
-    first = platform.run("up", "local", "--yes", "--train")
     try:
+        first = platform.run("up", "local", "--yes", "--train", seconds=220)
         assert first.code == 0, first.text
         print(f"up --train from nothing: {time.monotonic() - begun:.1f} s")
         yield Job(platform, first)
