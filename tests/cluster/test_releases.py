@@ -62,7 +62,7 @@ def context(served: Cluster, way: Way, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("MLSTRATA_REGISTRY_URL", "http://127.0.0.1:1")
     for name in ("services.rollout.cluster.rollout.Registry", "services.rollout.comparison.Registry"):
         monkeypatch.setattr(name, MemoryRegistry)
-    asks = Kubectl("ml-dev", str(served.programs["kubectl"]), patience_s=1)
+    asks = Kubectl("ml-dev", str(served.programs["kubectl"]), request_timeout_s=5, patience_s=1)
     monkeypatch.setenv("PATH", f"{served.programs['kubectl'].parent}:/usr/bin:/bin")
     made = ClusterContext(tmp_path / ".mlstrata/dev", asks, {SYSTEM: SPACE}, "", "ana", ready_timeout_s=120, poll_s=0.2)
     release(made, SYSTEM, "1", reason="the start of a test")

@@ -110,7 +110,8 @@ class Kubectl:
         except FileNotFoundError:
             raise ClusterError(f"{self.program}: no such program; install kubectl, or put it on PATH") from None
         except subprocess.TimeoutExpired:
-            raise ClusterError(f"{doing}: no answer in {self.request_timeout_s:g} s", lost=True) from None
+            late = f"{doing}: the cluster does not answer in {self.request_timeout_s:g} s; run this again when it does"
+            raise ClusterError(late, lost=True) from None
         if done.returncode:
             raise refusal(self.context, doing, done.stderr)
         return done.stdout
