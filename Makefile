@@ -19,7 +19,7 @@ help: ## Show what can be made
 
 install: .venv/.installed .venvs/runtime/.installed .venvs/.tools ## Install the command, the services' environment and the monitoring programs
 
-up: install ## Bring ENV (local) up, train and release what has no version yet, show a prediction
+up: install ## Bring ENV (local) up, train and release its first system if it has no version yet, show a prediction
 	@$(MLSTRATA) up $(ENV) --yes --train
 
 down: .venv/.installed ## Stop ENV (local) and remove its processes, ports and state
