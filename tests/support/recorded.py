@@ -142,7 +142,9 @@ def made(resource: Registered) -> Mapping[str, Any]:
     return {"state": "running", "started": "1.0", "took": {}}
 
 
-def record(program: Callable[[], None], *, stack: str = "local", respond: Respond = made, dry_run: bool = False) -> Graph:
+def record(
+    program: Callable[[], None], *, stack: str = "local", respond: Respond = made, dry_run: bool = False
+) -> Graph:
     """Run a program and return what it registered; `dry_run`: as a plan does."""
     monitor = _Monitor(respond)
     loop = asyncio.new_event_loop()
