@@ -65,17 +65,12 @@ def cluster_context(
         UsageError: the registry cannot be reached.
         ClusterError: nor can the cluster.
     """
-    from components.teams.args import space_of
     from services.rollout.cluster import ClusterContext, ClusterError
 
     target = on_cluster(context, "release")
     asks = kubectl(context)
     inside = f"http://mlflow.{target.namespace}.svc:5000"
-    spaces = {
-        system.name: space_of(target.namespace, system.team, system.name)
-        for system in context.spec.systems
-        if system.serving.mode is ServingMode.REALTIME and Capability.SERVING in context.spec.capabilities
-    }
+    spaces = served_in(context)
 
     def found(registry: str) -> ClusterContext:
         return ClusterContext(context.home, asks, spaces, registry, decider, on_step=on_step)
@@ -96,6 +91,18 @@ def cluster_context(
         opened.__exit__(None, None, None)
 
 
+def served_in(context: Context) -> dict[str, str]:
+    """Return the namespace of each system of an environment that answers requests."""
+    from components.teams.args import space_of
+
+    namespace = on_cluster(context, "release").namespace
+    return {
+        system.name: space_of(namespace, system.team, system.name)
+        for system in context.spec.systems
+        if system.serving.mode is ServingMode.REALTIME and Capability.SERVING in context.spec.capabilities
+    }
+
+
 def let_in(asks: Kubectl, namespace: str) -> None:
     """Let this process ask the registry: by MLflow's own variables, else with the password in the cluster's secret.
 
@@ -103,20 +110,29 @@ def let_in(asks: Kubectl, namespace: str) -> None:
         UsageError: there are no variables, and the secret is not there or may not be read.
         ClusterError: the cluster cannot be asked.
     """
+    from services.registry.access import of
+
+    if not (os.environ.get(_PASSWORD) or os.environ.get("MLFLOW_TRACKING_TOKEN")):
+        fix = f"set MLFLOW_TRACKING_USERNAME and {_PASSWORD}, the registry's"
+        os.environ.update(of(registry_password(asks, namespace, fix)))
+
+
+def registry_password(asks: Kubectl, namespace: str, fix: str) -> str:
+    """Return the registry's password, from the cluster's secret.
+
+    Raises:
+        UsageError: the secret is not there or may not be read; the message ends with `fix`.
+        ClusterError: the cluster cannot be asked.
+    """
     import base64
 
-    from services.registry.access import of
     from services.rollout.cluster import Forbidden, Missing
 
-    if os.environ.get(_PASSWORD) or os.environ.get("MLFLOW_TRACKING_TOKEN"):
-        return
     try:
         secret = asks.get("secrets", "mlflow-access", namespace)
-        password = base64.b64decode(secret["data"]["password"]).decode()
+        return base64.b64decode(secret["data"]["password"]).decode()
     except (Forbidden, Missing, KeyError, ValueError) as error:
-        what = f"set MLFLOW_TRACKING_USERNAME and {_PASSWORD}, the registry's"
-        raise UsageError(f"no password for the registry ({error}); {what}") from None
-    os.environ.update(of(password))
+        raise UsageError(f"no password for the registry ({error}); {fix}") from None
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +21,9 @@ from cli.release import deciding_user
 
 if TYPE_CHECKING:
     from environments import SystemSpec
-    from services.promotion import Approval, Evidence, Side
+    from services.audit import AuditLog, Entry
+    from services.promotion import Approval, Order, Promoted, Side
+    from services.serving.releases import Releases
 
 _CONTRACT = (
     "purpose",
@@ -42,77 +46,103 @@ def promote(
         UsageError: an environment is not up or declares no such system, or another one of that name.
         Failed: the version may not be promoted, or did not arrive.
     """
-    from services.audit import AuditLog, Entry, Metrics
-    from services.promotion import Order, PromotionError, examine
-    from services.promotion import promote as go
+    from services.promotion import Order, PromotionError
     from services.registry.rest import RegistryError
 
     source, target = Context.open(name), Context.open(to)
     for context in (source, target):
-        context.require_local("promote")
+        if context.spec.target.kind != "local":
+            from cli.cluster import on_cluster
+
+            on_cluster(context, "promote")
     if name == to:
         raise UsageError(f"--to: got {to}, which it comes from; name another environment")
     _same_system(source, target, system)
     if not reason.strip():
         raise UsageError('--reason: got nothing; say why it should go on: --reason "…"')
-    number = version or released(source, system).champion
+    number = version or _released(source, system).champion
     if not number:
         raise UsageError(f"{name} has released no version of {system}; `mlstrata release {name} {system}` first")
-    sides = _side(source), _side(target)
     who = decider or deciding_user()
     order = Order(
         find_system(target, system), number, who, reason.strip(), _approvals(source, system, number), datetime.now(UTC)
     )
     try:
-        metrics = examine(sides[0], order)
-        if not as_json:
-            _show_order(order.approvals, metrics)
-        confirm(yes, f"Promote version {number} of {system} from {name} to {to}?", as_json)
-        log = AuditLog(_audit_file(target))
-        log.ready()
-        with err().status("promoting …") as status:
-            done = go(*sides, order, on_step=lambda step: status.update(f"promoting · {step}"))
-        entry = Entry(
-            # The same promotion, gone on with after a crash, is one entry.
-            id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}/{system}/{number}/{done.evidence.decided.isoformat()}")),
-            when=done.evidence.decided,
-            who=done.evidence.who,
-            action="promote",
-            system=system,
-            version_from=f"{name}/{number}",
-            version_to=done.version,
-            reason=done.evidence.reason,
-            metrics=Metrics(candidate=metrics),
-            outcome="done",
-        )
-        written = log.append(entry)
+        with _side(source) as here, _side(target) as there:
+            _carry_out(order, here, there, target, yes=yes, as_json=as_json)
     except (PromotionError, RegistryError) as error:
         raise Failed(str(error)) from None
-    except OSError as error:
-        raise Failed(
-            f"{_audit_file(target)}: {error.strerror or error}; the promotion is not recorded: run it again"
-        ) from None
+
+
+def _carry_out(order: Order, here: Side, there: Side, target: Context, *, yes: bool, as_json: bool) -> None:
+    """Show what is to go on, have it confirmed, copy it and record the decision.
+
+    Raises:
+        PromotionError: it may not be promoted, or did not arrive.
+        RegistryError: a registry does not answer.
+        Failed: the decision cannot be recorded.
+    """
+    from services.promotion import examine
+    from services.promotion import promote as go
+
+    metrics, system = examine(here, order), order.system.name
+    if not as_json:
+        _show_order(order.approvals, metrics)
+    origin = f"version {order.version} of {here.environment}"
+    confirm(yes, f"Promote {origin} to {there.environment}?", as_json)
+    with _recording(target) as log, err().status("promoting …") as status:
+        done = go(here, there, order, on_step=lambda step: status.update(f"promoting · {step}"))
+        written = log.append(_entry(here.environment, order, done, metrics))
     if as_json:
-        say_json(
-            {
-                "from": name,
-                "to": to,
-                "system": system,
-                **_document(done.evidence),
-                "version": done.version,
-                "created": done.created,
-                "audit": asdict(written.record),
-            }
-        )
+        document = {"from": here.environment, "to": there.environment, "system": system, "version": done.version}
+        evidence = done.evidence.model_dump(mode="json")
+        say_json({**document, "created": done.created, "evidence": evidence, "audit": asdict(written.record)})
         return
-    what = (
-        f"is version {done.version} of {to}" if done.created else f"was promoted before: version {done.version} of {to}"
-    )
-    say(f" {system}: version {number} of {name} {what} · {len(done.evidence.files)} files, each read back and the same")
-    say(f"   audit entry {written.record.number} of {to} · sha256 {written.record.hash}")
+    what = "is" if done.created else "was promoted before: it is"
+    say(f" {system}: {origin} {what} version {done.version} of {there.environment}")
+    say(f"   {len(done.evidence.files)} files, each read back and the same · {len(done.evidence.approvals)} approvals")
+    say(f"   audit entry {written.record.number} of {there.environment} · sha256 {written.record.hash}")
     for warning in written.warnings:
         say(f"  {warning}")
-    say(f"   it answers there after `mlstrata release {to} {system} --version {done.version}`")
+    say(f"   it answers after `mlstrata release {there.environment} {system} --version {done.version}`")
+
+
+@contextmanager
+def _recording(context: Context) -> Iterator[AuditLog]:
+    """Give an environment's audit log, seen to be writable before anything is done.
+
+    Raises:
+        Failed: it is not.
+    """
+    from services.audit import AuditLog
+
+    log = AuditLog(_audit_file(context))
+    try:
+        log.ready()
+        yield log
+    except OSError as error:
+        why = error.strerror or error
+        raise Failed(f"{log.path}: {why}; the promotion is not recorded: mend that and run it again") from None
+
+
+def _entry(source: str, order: Order, done: Promoted, metrics: dict[str, float]) -> Entry:
+    from services.audit import Entry, Metrics
+
+    evidence = done.evidence
+    about = f"{source}/{order.system.name}/{order.version}/{evidence.decided.isoformat()}"
+    return Entry(
+        # The same promotion, gone on with after a crash, is one entry.
+        id=str(uuid.uuid5(uuid.NAMESPACE_URL, about)),
+        when=evidence.decided,
+        who=evidence.who,
+        action="promote",
+        system=order.system.name,
+        version_from=f"{source}/{order.version}",
+        version_to=done.version,
+        reason=evidence.reason,
+        metrics=Metrics(candidate=metrics),
+        outcome="done",
+    )
 
 
 def _same_system(source: Context, target: Context, name: str) -> None:
@@ -141,21 +171,68 @@ def _value(system: SystemSpec, path: str) -> object:
     return found
 
 
-def _side(context: Context) -> Side:
-    from services.promotion import Side
-    from services.registry.access import header, variables
+@contextmanager
+def _side(context: Context) -> Iterator[Side]:
+    """Give an environment's registry; each side of a promotion has its own address and password.
 
-    return Side(context.name, address(context, "mlflow"), header(variables(context.home)))
+    Raises:
+        UsageError: the environment is not up, or its registry cannot be reached.
+        ClusterError: the cluster cannot be asked.
+    """
+    from services.promotion import Side
+    from services.registry.access import header, of, variables
+
+    if context.spec.target.kind == "local":
+        yield Side(context.name, address(context, "mlflow"), header(variables(context.home)))
+        return
+    from cli.cluster import REGISTRY_URL, forwarded, kubectl, on_cluster, registry_password
+
+    asks, namespace = kubectl(context), on_cluster(context, "promote").namespace
+    fix = f"somebody who may read the secret mlflow-access in {namespace} promotes"
+    password = registry_password(asks, namespace, fix)
+    # Two registries at once: one variable for both would be the wrong one for either.
+    own = f"{REGISTRY_URL}_{context.name.upper().replace('-', '_')}"
+    with forwarded(asks, namespace, "mlflow", 5000, own) as url:
+        yield Side(context.name, url, header(of(password)))
+
+
+def _released(context: Context, system: str) -> Releases:
+    """Return what an environment released of a system.
+
+    Raises:
+        UsageError: its record cannot be read.
+        RolloutError: nor can the cluster's.
+    """
+    if context.spec.target.kind == "local":
+        return released(context, system)
+    from cli.cluster import kubectl, served_in
+    from services.rollout.cluster import ClusterContext
+
+    return ClusterContext(context.home, kubectl(context), served_in(context), "", "").releases(system)
 
 
 def _approvals(context: Context, system: str, version: str) -> tuple[Approval, ...]:
-    """Return what was decided about a version.
+    """Return what was decided about a version: by the audit log, or the record that a cluster keeps of a system.
 
     Raises:
-        Failed: the log it stands in is not whole.
+        Failed: the log is not whole.
     """
-    from services.audit import read, verify
     from services.promotion import Approval
+
+    if context.spec.target.kind != "local":
+        return tuple(
+            Approval(
+                number=number,
+                sha256=hashlib.sha256(entry.model_dump_json(by_alias=True).encode()).hexdigest(),
+                action=entry.kind,
+                when=entry.when,
+                who=entry.who,
+                reason=entry.why,
+            )
+            for number, entry in enumerate(_released(context, system).history, 1)
+            if entry.to == version
+        )
+    from services.audit import read, verify
 
     path = _audit_file(context)
     if not (found := verify(path)).ok:
@@ -178,10 +255,6 @@ def _audit_file(context: Context) -> Path:
     from services.rollout import AUDIT_FILE
 
     return context.home / AUDIT_FILE
-
-
-def _document(evidence: Evidence) -> dict[str, object]:
-    return {"evidence": evidence.model_dump(mode="json")}
 
 
 def _show_order(approvals: Sequence[Approval], metrics: dict[str, float]) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from environments import SystemSpec
-from services.promotion.record import FILE, Approval, Evidence
+from services.promotion.record import EARLIER, FILE, Approval, Evidence
 from services.promotion.registry import Side
 
 _TAG, _RUN = "promoted_from", "promoted_run"
@@ -186,12 +186,11 @@ def _copy_files(
 ) -> dict[str, str]:
     hashes: dict[str, str] = {}
     for path in sorted(source.files(of["run_id"])):
-        # What came with an earlier promotion is said by that one's evidence, which this one's approvals go on from.
-        if path == FILE:
-            continue
         content = source.read(of["artifact_uri"], path)
-        target.write(made["artifact_uri"], path, content)
-        hashes[path] = hashlib.sha256(content).hexdigest()
+        # How it came to where it comes from: the next environment's evidence is the whole way.
+        name = f"{EARLIER}/{source.environment}.json" if path == FILE else path
+        target.write(made["artifact_uri"], name, content)
+        hashes[name] = hashlib.sha256(content).hexdigest()
         on_step(f"copying · {len(hashes)} files")
     for path, digest in hashes.items():
         if hashlib.sha256(target.read(made["artifact_uri"], path)).hexdigest() != digest:

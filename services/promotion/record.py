@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-FILE = "promotion.json"
+FILE, EARLIER = "promotion.json", "promotions"
+"""The record of the last promotion, and the folder of those before it, each by the environment that it led to."""
 
 
 class Approval(BaseModel):
