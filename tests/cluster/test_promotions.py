@@ -68,7 +68,9 @@ def registered(side: Side, auc: float, *, passed: bool = True) -> str:
     check = {"name": "fairness", "passed": passed, "detail": "afam 0.1, at most 0.15 allowed", "warns": False}
     side.write(run["artifact_uri"], "gates.json", json.dumps({"checks": [check]}).encode())
     side.write(run["artifact_uri"], "model/MLmodel", b"flavors: {}\n")
-    figures = [{"key": name, "value": value, "timestamp": 1, "step": 0} for name, value in (("auc", auc), ("brier", 0.09))]
+    figures = [
+        {"key": name, "value": value, "timestamp": 1, "step": 0} for name, value in (("auc", auc), ("brier", 0.09))
+    ]
     side.post("runs/log-batch", run_id=run["run_id"], metrics=figures, params=[{"key": "seed", "value": "0"}])
     side.post("runs/update", run_id=run["run_id"], status="FINISHED")
     side.model(SYSTEM)
