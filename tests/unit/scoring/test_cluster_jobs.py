@@ -1,33 +1,41 @@
 """What a pod does that has no disk: its version from the registry, its output back to MLflow, the registry's tables."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from services.registry.access import of
 from services.registry.cluster import address, migrate
+from tests.support.registry import PASSWORD, serving
 
 pytestmark = pytest.mark.env("runtime")
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An MLflow store with one model in two versions, the first of them the champion."""
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry with one model in two versions, the first of them the champion; its password is where a pod's is."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with pytest.MonkeyPatch.context() as patch, serving(folder, "127.0.0.1:*") as uri:
+        for name, value in of(PASSWORD).items():
+            patch.setenv(name, value)
+        _register(uri)
+        yield uri
+
+
+def _register(uri: str) -> None:
     import mlflow
     import pandas as pd
     from mlflow.models import infer_signature
     from sklearn.linear_model import LogisticRegression
 
-    folder = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{folder}/mlflow.db"
-    assert migrate(uri) == "made"
     mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient(uri)
-    experiment = client.create_experiment("nightly", artifact_location=f"file://{folder}/artifacts")
+    mlflow.set_experiment("nightly")
     data = pd.DataFrame({"pirat": [0.1, 0.2, 0.8, 0.9], "lvrat": [0.3, 0.5, 0.9, 1.2]})
     model = LogisticRegression().fit(data, [0, 0, 1, 1])
     for _ in range(2):
-        with mlflow.start_run(experiment_id=experiment):
+        with mlflow.start_run():
             mlflow.sklearn.log_model(
                 model,
                 name="model",
@@ -37,8 +45,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
                 pyfunc_predict_fn="predict_proba",
                 serialization_format="cloudpickle",
             )
-    client.set_registered_model_alias("nightly", "champion", "1")
-    return uri
+    mlflow.MlflowClient(uri).set_registered_model_alias("nightly", "champion", "1")
 
 
 def test_tables_are_made_once_and_then_upgraded(tmp_path):

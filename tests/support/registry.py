@@ -1,0 +1,62 @@
+"""MLflow as a cluster runs it, on this machine: started, waited for, and ended."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "one that was generated"
+NAMES = "mlflow,mlflow.mlstrata,mlflow.mlstrata.svc,mlflow.mlstrata.svc.cluster.local"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+def get(url: str, host: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
+    """Ask as somebody who knows the server by a name; (0, "") where nobody listens."""
+    request = urllib.request.Request(url, headers={**(headers or {}), "Host": host})
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, ""
+    except OSError:
+        return 0, ""
+
+
+@contextmanager
+def serving(folder: Path, names: str = NAMES) -> Iterator[str]:
+    """Have MLflow answer over a database and artifacts in a folder, behind `PASSWORD`; yields its address.
+
+    Args:
+        folder: Where all of it lies; its tables are made in `mlflow.db` where they are not.
+        names: The hosts by which it lets itself be asked.
+    """
+    port = free_port()
+    # What Postgres does with its tables the drill of the backup shows; who is let in is the same over any database.
+    told = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_TRACKING_PASSWORD": PASSWORD}
+    (folder / "metrics").mkdir()
+    arguments = [f"--port={port}", f"--artifacts-destination={folder}/artifacts", f"--hosts={names}"]
+    command = [sys.executable, "-m", "services.registry.cluster", *arguments, f"--metrics={folder}/metrics"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told}, stdout=log, stderr=log)
+    try:
+        deadline, url = time.monotonic() + 120, f"http://127.0.0.1:{port}"
+        # As a probe asks: by the pod's address.
+        while get(f"{url}/health", f"10.1.2.3:{port}")[0] != 200:
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.3)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
