@@ -18,7 +18,7 @@ from typing import Any
 
 from cli.console import Failed, UsageError, confirm, err, say, say_json
 from cli.context import Context
-from cli.recorded import exports, own_store
+from cli.recorded import address, exports, own_store
 from environments import Workspace
 from services.backup.copy import DATA, CopyError, Manifest, gather, put_back, read_manifest
 
@@ -36,21 +36,21 @@ def backup(name: str, *, to: str, keep: int, as_json: bool) -> None:
     context = Context.open(name)
     context.require_local("backup")
     exports(context)
-    address, folder = _address(to), context.home / _FOLDER
+    target, folder = _address(to), context.home / _FOLDER
     try:
         with err().status("copying …") as status, _still(context):
             held = gather(_roots(context), folder, _about(context))
             status.update(f"sending {len(held.files)} files …")
-        said = _job("--folder", str(folder), "--to", address, "--keep", str(keep))
+        said = _job("--folder", str(folder), "--to", target, "--keep", str(keep))
     except CopyError as error:
         raise Failed(str(error)) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     size = sum(one.size for one in held.files.values())
     if as_json:
-        say_json({"environment": name, "to": address, **said, "files": len(held.files), "size": size})
+        say_json({"environment": name, "to": target, **said, "files": len(held.files), "size": size})
         return
-    say(f" {name}: {len(held.files)} files, {size / 2**20:.1f} MiB, are copy {said['copy']} at {address}")
+    say(f" {name}: {len(held.files)} files, {size / 2**20:.1f} MiB, are copy {said['copy']} at {target}")
     if held.outside:
         say(f" the artifacts are not in it: they lie in {held.outside}, whose versions and copies are its owner's")
     if said["removed"]:
@@ -68,13 +68,13 @@ def restore(name: str, *, of: str, copy: str, yes: bool, as_json: bool) -> None:
     context.require_local("restore")
     if context.checkpoint.exists():
         raise UsageError(f"{name} is up: `mlstrata down {name}` first (its own data go, or stay with --keep-data)")
-    address, folder = _address(of), context.home / _FOLDER
+    source, folder = _address(of), context.home / _FOLDER
     try:
         with err().status("fetching …"):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700, parents=True)
             context.home.chmod(0o700)
-            said = _job("--folder", str(folder), "--to", address, "--restore", copy)
+            said = _job("--folder", str(folder), "--to", source, "--restore", copy)
         manifest = _of_this(context, folder)
         roots = _roots(context)
         if any(path.exists() and any(path.iterdir()) for path in roots.values()):
@@ -82,14 +82,14 @@ def restore(name: str, *, of: str, copy: str, yes: bool, as_json: bool) -> None:
         with err().status("unpacking …"):
             put_back(folder, roots, manifest)
     except CopyError as error:
-        raise Failed(f"{address}: copy {copy}: {error}") from None
+        raise Failed(f"{source}: copy {copy}: {error}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         for empty in (folder.parent, context.home):
             with contextlib.suppress(OSError):
                 empty.rmdir()
     if as_json:
-        say_json({"environment": name, "from": address, **said, "files": len(manifest.files), "taken": manifest.taken})
+        say_json({"environment": name, "from": source, **said, "files": len(manifest.files), "taken": manifest.taken})
         return
     versions = ", ".join(f"{system} {number}" for system, number in sorted(manifest.released.items()))
     say(f" {name}: {len(manifest.files)} files of {manifest.taken:%Y-%m-%d %H:%M} UTC are back, each as it was copied")
@@ -155,14 +155,21 @@ def _still(context: Context) -> Iterator[None]:
     with ExitStack() as held:
         held.enter_context(only_one(rollout.lock_file, "backup"))
         held.enter_context(locked(rollout.audit_file))
-        if store := own_store(context):
-            held.enter_context(_stopped(context, "storage", f"{store}/healthz"))
+        if own_store(context):
+            # The registry is well again once it can give out objects; the store itself says so sooner than it can.
+            held.enter_context(_stopped(context, "storage", f"{address(context, 'mlflow')}/health"))
         yield
 
 
 @contextlib.contextmanager
 def _stopped(context: Context, service: str, health: str) -> Iterator[None]:
-    """Stop a service whose files are of one piece only when nobody writes, and start it again, whatever happens."""
+    """Stop a service whose files are of one piece only when nobody writes, and start it again, whatever happens.
+
+    Args:
+        context: The environment.
+        service: The service.
+        health: What answers 200 when all is as before.
+    """
     from components.supervision.client import SupervisorClient
 
     client = SupervisorClient(Path(exports(context)["socket"]))
@@ -174,11 +181,11 @@ def _stopped(context: Context, service: str, health: str) -> Iterator[None]:
         _await(health)
 
 
-def _await(address: str) -> None:
+def _await(health: str) -> None:
     deadline = time.monotonic() + _STORE_SECONDS
     while time.monotonic() < deadline:
         # Of our own state, and loopback.
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(address, timeout=2):  # noqa: S310
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(health, timeout=2):  # noqa: S310
             return
         time.sleep(0.1)
 
