@@ -33,8 +33,10 @@ PORTS = ("http_port", "grpc_port", "metrics_port")
 ROWS = 200
 """Test rows whose scores are compared: enough for every category, and one request each way."""
 TOLERANCE = 1e-9
-PATIENCE = 60
-"""Seconds that the server has to be ready."""
+PATIENCE = 180
+"""Seconds that a living server has to be ready: imports on a busy machine take long; one that ended is seen at once."""
+STARTS = 3
+"""Times that it is started when another process took its port between the choice and the start."""
 OK, REFUSED = 200, 422
 
 
@@ -193,12 +195,29 @@ class _NotReady(Exception):  # noqa: N818 - what is the case
     """The server ended, or was not ready in time."""
 
 
+class _PortTaken(_NotReady):
+    """Another process was sooner at one of its ports."""
+
+
 @contextlib.contextmanager
 def _running(package: str, server: Server) -> Iterator[str]:
     """Serve the package on loopback ports until the block ends; gives the address."""
     program = Path(sys.executable).parent / "mlserver"
     if not program.exists():
         raise StepError(f"served: MLServer is not installed beside {sys.executable}; install the package mlserver")
+    for left in reversed(range(STARTS)):
+        try:
+            with _started(program, package, server) as url:
+                yield url
+                return
+        except _PortTaken:
+            if not left:
+                raise
+
+
+@contextlib.contextmanager
+def _started(program: Path, package: str, server: Server) -> Iterator[str]:
+    """Start it once, on ports that are free now."""
     with tempfile.TemporaryDirectory() as name:
         config, directory = Path(name) / "config", Path(name) / "data"
         place = directory / server.model
@@ -237,8 +256,11 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.05)
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
     ended = "was not ready in time" if process.poll() is None else f"ended with code {process.returncode}"
-    telling = next((line for line in reversed(lines) if "cannot be loaded" in line or "Error" in line), lines[-1])
-    raise _NotReady(f"the server {ended}: {telling[:400]}")
+    says = [at for at, line in enumerate(lines) if "cannot be loaded" in line or "Error" in line]
+    # With the lines after it: some errors name the field that they are about only there.
+    telling = " ".join(line.strip() for line in lines[says[-1] :][:3]) if says else lines[-1]
+    taken = any("address already in use" in line.lower() for line in lines)
+    raise (_PortTaken if taken else _NotReady)(f"the server {ended}: {telling[:400]}")
 
 
 def _with(document: Any, ours: Mapping[str, object]) -> Any:  # noqa: ANN401 - a value of JSON
