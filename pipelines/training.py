@@ -18,24 +18,10 @@ from typing import Any
 from kfp import dsl
 from mlstrata_steps.versioning import code_version
 
-from pipelines.components import (
-    compare,
-    evaluate,
-    fairness,
-    gates,
-    ingest,
-    leakage,
-    package,
-    plausibility,
-    privacy,
-    quality,
-    register,
-    served,
-    signal,
-    split,
-    train,
-    tune,
-)
+from pipelines.components.data import ingest, leakage, privacy, quality, split
+from pipelines.components.delivery import package, register, served
+from pipelines.components.fitting import evaluate, train, tune
+from pipelines.components.judging import compare, fairness, gates, plausibility, signal
 from pipelines.resources import ACCELERATOR, TRAINING
 
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.env("runtime")
 def test_the_snapshot_is_where_the_next_step_looks(tmp_path, shared):
     from mlstrata_steps.tables import read_table
 
-    from pipelines.components import ingest
+    from pipelines.components.data import ingest
 
     source = tmp_path / "rows.csv"
     source.write_text("a,b\n1,x\n2,y\n", encoding="utf-8")
