@@ -25,7 +25,7 @@ up: install ## Bring ENV (local) up, train and release its first system if it ha
 down: .venv/.installed ## Stop ENV (local) and remove its processes, ports and state
 	@$(MLSTRATA) down $(ENV) --yes
 
-install-test: install .venvs/seldon/.installed .venvs/.browser control-plane
+install-test: install .venvs/seldon/.installed .venvs/.browser .venvs/.actionlint control-plane
 
 # A Kubernetes control plane and operators for tests/cluster, built from Go modules into the tools cache. It looks
 # each time, in a moment: the cache may have been emptied, and what it says it lacks is said before the tests begin.
@@ -73,6 +73,10 @@ clean: ## Remove the environments (not the caches, not an environment's data)
 
 .venvs/.tools: tools/install-monitoring
 	@tools/install-monitoring
+	@mkdir -p $(@D) && touch $@
+
+.venvs/.actionlint: tools/install-actionlint
+	@tools/install-actionlint
 	@mkdir -p $(@D) && touch $@
 
 .venvs/.browser: tools/install-browser

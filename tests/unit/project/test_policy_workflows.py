@@ -42,6 +42,14 @@ def test_actionlint_finds_nothing():
     assert found.returncode == 0, found.stdout
 
 
+def test_every_action_is_pinned_by_its_commit_and_says_which_release_that_is():
+    for file in WORKFLOWS:
+        used = [line for line in file.read_text().splitlines() if "uses:" in line]
+        wrong = [line for line in used if not re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)]
+        assert not wrong, (file.name, wrong)
+    assert len({file for file in WORKFLOWS if "uses:" in file.read_text()}) >= 3
+
+
 def test_no_code_of_a_pull_request_runs_where_something_may_be_written():
     # YAML 1.1 reads the key `on` as true.
     assert set(GITHUB[True]) == {"pull_request"}, "pull_request_target would run a fork's code with our rights"
