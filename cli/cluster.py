@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cli.console import UsageError
@@ -24,6 +25,8 @@ REGISTRY_URL, PIPELINES_URL = "MLSTRATA_REGISTRY_URL", "MLSTRATA_PIPELINES_URL"
 """Variables with addresses at which this machine reaches registry and pipelines; else kubectl forwards a port."""
 _PASSWORD = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 - the variable's name
 _FORWARD_S = 15.0
+BUILT = {ServingMode.REALTIME: Capability.SERVING, ServingMode.BATCH: Capability.BATCH}
+"""What an environment needs for a system of that kind to be there."""
 _FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
@@ -65,15 +68,12 @@ def cluster_context(
         UsageError: the registry cannot be reached.
         ClusterError: nor can the cluster.
     """
-    from services.rollout.cluster import ClusterContext, ClusterError
+    from services.rollout.cluster import ClusterError
 
     target = on_cluster(context, "release")
-    asks = kubectl(context)
     inside = f"http://mlflow.{target.namespace}.svc:5000"
-    spaces = served_in(context)
-
-    def found(registry: str) -> ClusterContext:
-        return ClusterContext(context.home, asks, spaces, registry, decider, on_step=on_step)
+    found = replace(bare(context), tracking_uri=inside, decider=decider, on_step=on_step)
+    asks = found.kubectl
 
     try:
         let_in(asks, target.namespace)
@@ -83,24 +83,36 @@ def cluster_context(
         if not urgent:
             raise
         # Going back needs no registry: its alias follows by the next rollback, which says so.
-        yield found(inside)
+        yield found
         return
     try:
-        yield found(registry)
+        yield replace(found, tracking_uri=registry)
     finally:
         opened.__exit__(None, None, None)
 
 
-def served_in(context: Context) -> dict[str, str]:
-    """Return the namespace of each system of an environment that answers requests."""
+def bare(context: Context) -> ClusterContext:
+    """Return the environment's cluster with its systems, those that answer and those that score; without a registry.
+
+    Raises:
+        UsageError: a system that scores has nothing to score.
+    """
+    from cli.batch import declared_job
     from components.teams.args import space_of
+    from services.rollout.cluster import ClusterContext
 
     namespace = on_cluster(context, "release").namespace
-    return {
-        system.name: space_of(namespace, system.team, system.name)
-        for system in context.spec.systems
-        if system.serving.mode is ServingMode.REALTIME and Capability.SERVING in context.spec.capabilities
-    }
+    served = [one for one in context.spec.systems if BUILT[one.serving.mode] in context.spec.capabilities]
+    return ClusterContext(
+        context.home,
+        kubectl(context),
+        {one.name: space_of(namespace, one.team, one.name) for one in served},
+        tracking_uri="",
+        decider="",
+        batch_jobs={
+            one.name: declared_job(context, one.name) for one in served if one.serving.mode is ServingMode.BATCH
+        },
+    )
 
 
 def let_in(asks: Kubectl, namespace: str) -> None:

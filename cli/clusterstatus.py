@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cli.cluster import kubectl, on_cluster
+from cli.cluster import bare, on_cluster
 from cli.console import out, say, say_json
 from cli.context import Context
-from environments import Capability
-from environments.spec.serving import ServingMode
 
 if TYPE_CHECKING:
     from services.rollout.cluster import ClusterStatus
 
 
 def status(context: Context, *, as_json: bool) -> None:
-    """Ask the cluster for every system that answers requests; exit 1 if one is not well."""
+    """Ask the cluster for every system that answers requests or scores; exit 1 if one is not well."""
     import typer
 
-    from components.teams.args import space_of
-    from services.rollout.cluster import ClusterContext
     from services.rollout.cluster import status as of_system
 
     target = on_cluster(context, "status")
-    spaces = {
-        system.name: space_of(target.namespace, system.team, system.name)
-        for system in context.spec.systems
-        if system.serving.mode is ServingMode.REALTIME and Capability.SERVING in context.spec.capabilities
-    }
-    cluster = ClusterContext(context.home, kubectl(context), spaces, "", "")
-    found = [of_system(cluster, name) for name in spaces]
+    cluster = bare(context)
+    found = [of_system(cluster, name) for name in cluster.namespaces]
     healthy = all(not one.differences for one in found)
     if as_json:
         document = {"environment": context.name, "stage": context.spec.stage.value, "healthy": healthy}
@@ -52,7 +43,7 @@ def _document(one: ClusterStatus) -> dict[str, Any]:
         "healthy": not one.differences,
         "champion": one.releases.champion,
         "state": one.state,
-        "pods": {"answer": one.answering, "wanted": one.wanted},
+        "pods": None if one.batch else {"answer": one.answering, "wanted": one.wanted},
         "last": last.model_dump(mode="json", by_alias=True) if last else None,
         "differences": list(one.differences),
     }
@@ -61,7 +52,8 @@ def _document(one: ClusterStatus) -> dict[str, Any]:
 def _show(one: ClusterStatus) -> None:
     out().print("[red] ill [/red]" if one.differences else "[green] ok  [/green]", end="")
     released = f"version {one.releases.champion}" if one.releases.champion else "no version released yet"
-    say(f" {one.system:<28} {released} · {one.answering} of {one.wanted} pods answer")
+    how = "scores" if one.batch else f"{one.answering} of {one.wanted} pods answer"
+    say(f" {one.system:<28} {released} · {how}")
     if one.releases.history:
         last = one.releases.history[-1]
         say(f"      {last.kind} by {last.who}, {last.when:%Y-%m-%d %H:%M} UTC: {last.why}")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from cli.console import UsageError, err, say, say_json
 from cli.context import Context
-from environments import SystemSpec, Workspace
+from cli.dossiermodel import packages_of, tried, version_of
+from environments import SystemSpec
 
 if TYPE_CHECKING:
     import engine
-    from policies.evidence import Decision, DocumentFile, Evidence, Finding, ModelVersion, Package, Part
-    from policies.live import GateOutcome
+    from policies.evidence import Decision, DocumentFile, Evidence, Finding, Part
 
 EPOCH = "SOURCE_DATE_EPOCH"
 
@@ -79,8 +78,9 @@ def gather(context: Context, declared: SystemSpec, day: date | None) -> Evidence
     unreadable: list[str] = []
     spec = context.spec
     documents = _documents(context, declared)
-    version = _tried("the registry", unreadable, lambda: _version(context, declared.name, unreadable))
-    log = _tried("the audit log", unreadable, lambda: _decisions(context, declared.name))
+    known = tried("the registry", unreadable, lambda: version_of(context, declared.name, unreadable))
+    version, packages = known or (None, packages_of(None))
+    log = tried("the audit log", unreadable, lambda: _decisions(context, declared.name))
     evidence = Evidence(
         environment=context.name,
         target=spec.target.kind,
@@ -96,11 +96,11 @@ def gather(context: Context, declared: SystemSpec, day: date | None) -> Evidence
         decisions=log[0] if log else None,
         log_whole=log[1] if log else None,
         documents=documents,
-        packages=_packages(context, declared.name, version.version if version else ""),
+        packages=packages,
         as_of=day,
         capabilities=frozenset(one.value for one in spec.capabilities),
     )
-    plan = _tried("the plan of the resources", unreadable, lambda: _planned(context))
+    plan = tried("the plan of the resources", unreadable, lambda: _planned(context))
     findings: tuple[Finding, ...] | None = None
     parts: tuple[Part, ...] | None = None
     if plan is not None:
@@ -109,99 +109,18 @@ def gather(context: Context, declared: SystemSpec, day: date | None) -> Evidence
             unreadable.append("the policies: no fact has a day yet; give one with --as-of")
         else:
             asked = evidence.day
-            findings = _tried("the policies", unreadable, lambda: _findings(context, plan, declared.name, asked))
+            findings = tried("the policies", unreadable, lambda: _findings(context, plan, declared.name, asked))
     return replace(evidence, parts=parts, findings=findings, unreadable=tuple(unreadable))
 
 
-def _tried(what: str, unreadable: list[str], read: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it reads
-    """Return what `read` gives; None, with the reason noted in one line, where it fails."""
-    try:
-        return read()
-    except Exception as error:  # noqa: BLE001 - a dossier is drafted from what can be read, and says what cannot
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        unreadable.append(f"{what}: {first[:400]}")
-        return None
-
-
-def _version(context: Context, system: str, unreadable: list[str]) -> ModelVersion | None:
-    from cli.recorded import registry_address, released
-    from policies.evidence import ModelVersion
-    from services.registry.access import header, variables
-    from services.registry.comparing import versions_of, views
-    from services.registry.reports import reports_of
-
-    context.require_local("dossier")
-    address, access = registry_address(context), header(variables(context.home))
-    known = {str(one["version"]): one for one in versions_of(address, access, system)}
-    if not known:
-        return None
-    champion = released(context, system).champion
-    chosen = champion if champion in known else next(iter(known))
-    view = views(address, access, [known[chosen]])[0]
-    when = known[chosen].get("creation_timestamp")
-    reports = _tried("the run's reports", unreadable, lambda: reports_of(address, access, view.run)) or {}
-    return ModelVersion(
-        version=view.version,
-        released=view.version == champion,
-        registered=datetime.fromtimestamp(int(when) / 1000, tz=UTC) if when else None,  # MLflow counts milliseconds
-        run=view.run,
-        pipeline_run=view.pipeline_run,
-        commit=view.commit,
-        data_version=view.data_version,
-        metrics=view.metrics,
-        settings=view.settings,
-        signature=_signature(_model(context, system, view.version)),
-        gates=_gates(reports),
-        reports=reports,
-    )
-
-
-def _gates(reports: Mapping[str, Any]) -> tuple[GateOutcome, ...] | None:
-    """Return what the gates found; None where the run has no report of them."""
-    from policies.live import GateOutcome
-
-    checks = reports.get("gates", {}).get("checks")
-    if not isinstance(checks, list):
-        return None
-    return tuple(
-        GateOutcome(str(one["name"]), bool(one["passed"]), str(one["detail"]) + (" (warns)" if one["warns"] else ""))
-        for one in checks
-    )
-
-
-def _model(context: Context, system: str, version: str) -> Path:
-    return context.home / "data/serving" / system / "models" / version
-
-
-def _signature(model: Path) -> str:
-    import yaml
-
-    try:
-        document = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return ""
-    found = document.get("signature") if isinstance(document, Mapping) else None
-    if not isinstance(found, Mapping):
-        return ""
-    return "; ".join(f"{key}: {_fields(found[key])}" for key in ("inputs", "outputs", "params") if found.get(key))
-
-
-def _fields(text: object) -> str:
-    """Return a part of an MLflow signature as names with their types; as it is written where it has another form."""
-    try:
-        listed = [one if "name" in one else one["tensor-spec"] for one in json.loads(str(text))]
-        named = [f"{one['name']} ({one['type']})" for one in listed if "name" in one]
-        return ", ".join(named + [f"{one['dtype']} of shape {one['shape']}" for one in listed if "name" not in one])
-    except (ValueError, KeyError, TypeError):
-        return str(text)
-
-
-def _decisions(context: Context, system: str) -> tuple[tuple[Decision, ...], bool]:
+def _decisions(context: Context, system: str) -> tuple[tuple[Decision, ...], bool | None]:
+    """Return what was decided, and whether the log is whole; a cluster's record of a system is no chain: None."""
     from policies.evidence import Decision
     from services.audit import read, verify
     from services.rollout import AUDIT_FILE
 
-    context.require_local("dossier")
+    if context.spec.target.kind != "local":
+        return _recorded(context, system), None
     path = context.home / AUDIT_FILE
     found = tuple(
         Decision(
@@ -219,6 +138,29 @@ def _decisions(context: Context, system: str) -> tuple[tuple[Decision, ...], boo
         if record.entry["system"] == system
     )
     return found, verify(path).ok
+
+
+def _recorded(context: Context, system: str) -> tuple[Decision, ...]:
+    from cli.cluster import bare, on_cluster
+    from policies.evidence import Decision
+
+    on_cluster(context, "dossier")
+    releases = bare(context).releases(system)
+    last = len(releases.history)
+    return tuple(
+        Decision(
+            number=number,
+            when=entry.when,
+            who=entry.who,
+            action=entry.kind,
+            version_from=entry.from_ or "",
+            version_to=entry.to,
+            reason=entry.why,
+            outcome="done" if releases.settled or number < last else "under way",
+            hash=hashlib.sha256(entry.model_dump_json(by_alias=True).encode()).hexdigest(),
+        )
+        for number, entry in enumerate(releases.history, 1)
+    )
 
 
 def _documents(context: Context, declared: SystemSpec) -> tuple[DocumentFile, ...]:
@@ -241,22 +183,6 @@ def _sha256(root: Path, path: str) -> str:
         return hashlib.sha256((root / path).read_bytes()).hexdigest()
     except OSError:
         return ""
-
-
-def _packages(context: Context, system: str, version: str) -> tuple[Package, ...]:
-    """Return what the model's own lock names; before it has one, what the runtime environment's lock does."""
-    from policies.evidence import Package
-
-    for file in (_model(context, system, version) / "locked-requirements.txt", Workspace.code / "locks/runtime.txt"):
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except OSError:
-            continue
-        pinned = (line.split(";")[0].strip(" \\").partition("==") for line in lines if line[:1].isalnum())
-        found = {name.partition("[")[0]: version.split()[0] for name, _, version in pinned if version.strip()}
-        if found:
-            return tuple(Package(name, found[name]) for name in sorted(found))
-    return ()
 
 
 def _planned(context: Context) -> engine.Result:

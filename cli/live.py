@@ -4,49 +4,48 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cli.cluster import BUILT, on_cluster
 from cli.console import err
 from cli.context import Context
-from cli.release import rollout_context
-from environments.spec.serving import ServingMode
+from cli.release import Steps, rollout_target
 
 if TYPE_CHECKING:
     from policies.live import Live, LiveSystem
-    from services.rollout import RolloutContext
+    from services.rollout.target import Target
 
 GAP = "parity_gap_"
 
 
 def gather(context: Context) -> Live:
-    """Ask registry and rollout about every system that answers requests.
+    """Ask registry and rollout about every system that answers or scores.
 
     Raises:
-        UsageError: the environment is not up, or runs elsewhere.
+        UsageError: the environment is not up, is neither here nor on a cluster, or its registry cannot be reached.
         RolloutError: registry or releases cannot be read.
     """
     from policies.live import Live
 
-    context.require_local("check --live")
-    rollout = rollout_context(context)
-    with err().status("asking the registry …"):
+    if context.spec.target.kind != "local":
+        on_cluster(context, "check --live")
+    with err().status("asking the registry …"), rollout_target(context, Steps()) as target:
         return Live(
             {
-                system.name: _system(rollout, system.name)
+                system.name: _system(target, system.name)
                 for system in context.spec.systems
-                if system.serving.mode is ServingMode.REALTIME
+                if BUILT[system.serving.mode] in context.spec.capabilities
             }
         )
 
 
-def _system(rollout: RolloutContext, name: str) -> LiveSystem:
+def _system(target: Target, name: str) -> LiveSystem:
     from policies.live import GateOutcome, LiveSystem
     from services.rollout.registry import Registry
-    from services.rollout.routing import read_releases
 
-    releases = read_releases(rollout, name)
-    if releases.champion is None:
+    releases, registry = target.releases(name), Registry(target.tracking_uri)
+    answers = target.answers(name)
+    if answers is None:
         return LiveSystem()
-    registry = Registry(rollout.tracking_uri)
-    champion = registry.candidate(name, releases.champion)
+    champion = registry.candidate(name, answers)
     checks = registry.checks(champion)
     gaps = {key.removeprefix(GAP): gap for key, gap in champion.metrics.items() if key.startswith(GAP)}
     return LiveSystem(

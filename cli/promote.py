@@ -205,10 +205,9 @@ def _released(context: Context, system: str) -> Releases:
     """
     if context.spec.target.kind == "local":
         return released(context, system)
-    from cli.cluster import kubectl, served_in
-    from services.rollout.cluster import ClusterContext
+    from cli.cluster import bare
 
-    return ClusterContext(context.home, kubectl(context), served_in(context), "", "").releases(system)
+    return bare(context).releases(system)
 
 
 def _approvals(context: Context, system: str, version: str) -> tuple[Approval, ...]:

@@ -31,6 +31,7 @@ from environments.spec.system import SystemSpec
 from services.alerts.settings import Promise
 from services.batch.jobs import scoring_job
 from services.runner.requests import training_request
+from services.serving.cluster import job_of
 from stacks.checks import probability_range
 
 UNOWNED = "nobody is named"
@@ -144,10 +145,11 @@ class Systems:
             module="services.scoring",
             settings=_json(job),
             schedule=system.serving.schedule,
+            released=True,
             resources=Resources(cpu=f"{round(asked.cpu * 1000)}m", memory=asked.memory, gpus=asked.gpu),
             placement=placement(asked.pool, asked.gpu),
         )
-        Job(f"scoring-{system.name}", args, self.declared[system.name].child())
+        Job(job_of(system.name), args, self.declared[system.name].child())
 
     def _job(self, system: SystemSpec, after: Sequence[pulumi.Resource], **given: Any) -> JobArgs:  # noqa: ANN401
         return JobArgs(

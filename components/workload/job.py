@@ -42,6 +42,7 @@ class JobArgs:
         placement: Nodes for its accelerators.
         labels: More labels of its pods.
         trained: Pipelines may train by the clock in its place.
+        released: It takes the released version: who decided about that is kept with it.
         after: What must be there before it.
     """
 
@@ -58,6 +59,7 @@ class JobArgs:
     placement: Placement | None = None
     labels: Mapping[str, str] | None = None
     trained: bool = False
+    released: bool = False
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -83,16 +85,23 @@ class Job(ClusterComponent):
         # Where pipelines train by the clock, the job's own clock stands still: whoever trains says which of them it is.
         self.add("", self._job(), part=args.part, after=before, ignore=["spec.suspend"] if args.trained else [])
         if args.trained:
-            self._trainers(after)
+            self._may("clock", "trainers", f"clock-{self.name}", after)
+        if args.released:
+            self._may("releases", "releasers", f"release-{args.who.system}", after, by_account="releaser")
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
         metadata = {"name": self.name, "namespace": self.space, "labels": self.app}
         return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
 
-    def _trainers(self, after: Sequence[pulumi.Resource]) -> None:
-        """Let whoever trains the system stop this clock, and do nothing else."""
-        group, named, system = "rbac.authorization.k8s.io", f"clock-{self.name}", self.args.who.system
+    def _may(
+        self, part: str, whose: str, named: str, after: Sequence[pulumi.Resource], *, by_account: str = ""
+    ) -> None:
+        """Let whoever trains or releases the system patch this CronJob, and do nothing else.
+
+        Training stops its clock, a release records on it who decided; a pipeline that releases is an account.
+        """
+        group, system = "rbac.authorization.k8s.io", self.args.who.system
         rule = {
             "apiGroups": ["batch"],
             "resources": ["cronjobs"],
@@ -101,16 +110,20 @@ class Job(ClusterComponent):
         }
         metadata = {"name": named, "namespace": self.space}
         made = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]}
-        role = self.add("clock", made, after=after)
+        before = [self.add(part, made, after=after)]
         people = f"mlstrata:{self.cluster.environment}:{system}:release"
-        binding = {
+        binding: dict[str, Any] = {
             "apiVersion": f"{group}/v1",
             "kind": "RoleBinding",
             "metadata": metadata,
             "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
             "subjects": [{"apiGroup": group, "kind": "Group", "name": people}],
         }
-        self.add("trainers", binding, after=[role])
+        if by_account:
+            itself = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+            before.append(self.add(by_account, {**itself, "automountServiceAccountToken": False}, after=after))
+            binding["subjects"].append({"kind": "ServiceAccount", **metadata})
+        self.add(whose, binding, after=before)
 
     def _pod(self) -> dict[str, Any]:
         args = self.args

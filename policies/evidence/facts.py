@@ -127,8 +127,8 @@ class Evidence:
         retention: Kept in days, by what.
         parts: Resources of the plan; None where it could not be planned.
         version: The version that answers, else the newest; None where the registry has none or was not read.
-        decisions: The audit log's entries about the system; None where it was not read.
-        log_whole: The audit log's chain is whole; None where it was not read.
+        decisions: The audit log's entries about the system, or a cluster's record; None where it was not read.
+        log_whole: The audit log's chain is whole; None where it was not read, or the record is a cluster's.
         findings: What the policies say; None where nothing was planned.
         documents: The documents that the system names.
         packages: Locked dependencies of the model's environment.

@@ -98,7 +98,10 @@ def decisions(evidence: Evidence) -> Table:
         for one in evidence.decisions or ()
     ]  # fmt: skip
     headings = ("#", "when", "who", "action", "versions", "outcome", "reason", "hash")
-    caption = "Releases and rollbacks. Source: the audit log, each entry's hash holds that of the one before"
+    source = "the audit log, each entry's hash holds that of the one before"
+    if evidence.log_whole is None:
+        source = "the record that the cluster keeps with the system, its last hundred decisions"
+    caption = f"Releases and rollbacks. Source: {source}"
     return table(headings, rows, caption, (0.05, 0.16, 0.1, 0.1, 0.11, 0.11, 0.22, 0.15))
 
 

@@ -157,7 +157,8 @@ def decision_log(evidence: Evidence) -> Document:
     if evidence.decisions is not None:
         broken = Needed("an audit log that is whole: its chain of hashes is broken", human=False)
         whole = Text("The chain of hashes of the audit log is whole: no entry was changed, removed or moved.")
-        log = (decisions(evidence), whole if evidence.log_whole else broken)
+        chain: tuple[Block, ...] = () if evidence.log_whole is None else (whole if evidence.log_whole else broken,)
+        log = (decisions(evidence), *chain)
     sections = (Section("Gates of the version", outcome), Section("Releases and rollbacks", log))
     return _document("decisions", f"Decisions about {plain(evidence.name)}", evidence, sections)
 

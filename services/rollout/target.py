@@ -7,7 +7,7 @@ from typing import Protocol
 
 from environments import SystemSpec
 from services.rollout import rollout as local
-from services.rollout.cluster import ClusterContext
+from services.rollout.cluster import ClusterContext, overview
 from services.rollout.cluster import rollout as cluster
 from services.rollout.context import RolloutContext
 from services.rollout.decision import Release
@@ -23,6 +23,9 @@ class Target(Protocol):
 
     def releases(self, system: str) -> Releases:
         """Return what was released of `system`."""
+
+    def answers(self, system: str) -> str | None:
+        """Return the version of `system` that answers or scores."""
 
     def release(
         self, system: str, version: str | None, *, reason: str, decider: str | None, limits: SystemSpec | None
@@ -47,6 +50,10 @@ class LocalTarget:
     def releases(self, system: str) -> Releases:
         """Return what was released of `system`."""
         return self.context.releases(system)
+
+    def answers(self, system: str) -> str | None:
+        """Return the version of `system` that answers or scores."""
+        return self.context.releases(system).champion
 
     def release(
         self, system: str, version: str | None, *, reason: str, decider: str | None, limits: SystemSpec | None
@@ -73,6 +80,10 @@ class ClusterTarget:
     def releases(self, system: str) -> Releases:
         """Return what was released of `system`."""
         return self.context.releases(system)
+
+    def answers(self, system: str) -> str | None:
+        """Return the version of `system` that answers or scores."""
+        return overview.answers(self.context, system)
 
     def release(
         self, system: str, version: str | None, *, reason: str, decider: str | None, limits: SystemSpec | None

@@ -6,10 +6,15 @@ VERSION = "mlstrata.io/version"
 """Annotation of a SeldonDeployment's spec, and so of its pods: the version they serve. Set by a release only."""
 
 RECORD = "mlstrata.io/releases"
-"""Annotation of a SeldonDeployment: its releases and rollbacks, JSON. Set by a release only."""
+"""Annotation of a SeldonDeployment, or of the CronJob that scores: releases and rollbacks, JSON. Set by a release."""
 
 PREDICTOR, UNIT = "champion", "model"
 """Names of the predictor and of its one unit."""
+
+
+def job_of(system: str) -> str:
+    """Return the name of the CronJob that scores for a system."""
+    return f"scoring-{system}"
 
 
 def deployment_of(system: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.batch.settings import ScoringJob
 from services.gateway.settings import ROLLOUT_LOCK
 from services.rollout.cluster.kubectl import Kubectl
 from services.rollout.context import AUDIT_FILE
@@ -13,7 +14,7 @@ from services.rollout.errors import RolloutError
 from services.serving.releases import Releases
 
 # The steps, in order, as `ClusterContext.on_step` is told of them.
-STEPS = ("registry", "decide", "serve", "alias", "audit", "settle")
+STEPS = ("registry", "smoke", "decide", "serve", "alias", "audit", "settle")
 
 
 def _ignore(_: str) -> None:
@@ -27,9 +28,10 @@ class ClusterContext:
     Attributes:
         home: the environment's folder on this machine: the audit log of what is decided here, and the lock.
         kubectl: asks the cluster.
-        namespaces: by system that answers requests, its namespace.
+        namespaces: by system, its namespace.
         tracking_uri: address of MLflow, as this machine reaches it.
         decider: who decides, when a call does not say.
+        batch_jobs: by system that answers nobody, how it scores; its CronJob takes the registry's champion.
         ready_timeout_s: longest wait until the pods of a version answer; an image may have to be pulled first.
         poll_s: pause between two looks at them.
         on_step: told the name of each step as it begins, for progress.
@@ -40,6 +42,7 @@ class ClusterContext:
     namespaces: Mapping[str, str]
     tracking_uri: str
     decider: str
+    batch_jobs: Mapping[str, ScoringJob] = field(default_factory=dict)
     ready_timeout_s: float = 600.0
     poll_s: float = 1.0
     on_step: Callable[[str], None] = field(default=_ignore)
@@ -58,7 +61,7 @@ class ClusterContext:
         """Return where a system is.
 
         Raises:
-            RolloutError: it answers no requests here.
+            RolloutError: it neither answers nor scores here.
         """
         if (found := self.namespaces.get(system)) is not None:
             return found

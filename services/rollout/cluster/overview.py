@@ -8,7 +8,10 @@ from services.rollout.cluster.context import ClusterContext
 from services.rollout.cluster.pods import copies, look
 from services.rollout.cluster.served import read
 from services.rollout.errors import RolloutError
+from services.rollout.registry import Registry
 from services.serving.releases import Releases
+
+_UNSETTLED = "the last release or rollback did not end; run it once more"
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class ClusterStatus:
         answering: pods that answer.
         wanted: pods that should.
         differences: what is not as it should be, a sentence each; empty when all is well.
+        batch: whether it scores by a job and has no pods that answer.
     """
 
     system: str
@@ -32,6 +36,16 @@ class ClusterStatus:
     answering: int
     wanted: int
     differences: tuple[str, ...]
+    batch: bool = False
+
+
+def answers(context: ClusterContext, system: str) -> str | None:
+    """Return the version that answers or scores, whoever saw to that: the one that pods are told, else the champion.
+
+    Raises:
+        RolloutError: neither cluster nor registry says.
+    """
+    return read(context, system).version or Registry(context.tracking_uri).champion(system)
 
 
 def status(context: ClusterContext, system: str) -> ClusterStatus:
@@ -40,17 +54,20 @@ def status(context: ClusterContext, system: str) -> ClusterStatus:
     Raises:
         RolloutError: there is no such system in this environment.
     """
-    namespace = context.namespace(system)
+    namespace, batch = context.namespace(system), system in context.batch_jobs
     try:
         seen = read(context, system)
+        if batch:
+            differences = () if seen.releases.settled else (_UNSETTLED,)
+            return ClusterStatus(system, namespace, seen.releases, seen.state, 0, 0, differences, batch)
         answering, wanted = copies(context, system)
         missing = look(context, system, seen.version)
     except RolloutError as error:
-        return ClusterStatus(system, namespace, Releases(), "unknown", 0, 0, (str(error),))
-    differences = [missing] if missing else []
+        return ClusterStatus(system, namespace, Releases(), "unknown", 0, 0, (str(error),), batch)
+    found = [missing] if missing else []
     if seen.version != seen.releases.champion:
         told, decided = seen.version or "the registry's champion", seen.releases.champion or "none"
-        differences.append(f"its pods are told to serve {told}, released is {decided}")
+        found.append(f"its pods are told to serve {told}, released is {decided}")
     if not seen.releases.settled:
-        differences.append("the last release or rollback did not end; run it once more")
-    return ClusterStatus(system, namespace, seen.releases, seen.state, answering, wanted, tuple(differences))
+        found.append(_UNSETTLED)
+    return ClusterStatus(system, namespace, seen.releases, seen.state, answering, wanted, tuple(found))

@@ -4,15 +4,21 @@ A decision is one patch: it names the version and records who chose it. Kubernet
 takes an old one away only when a new one answers, so the version before goes on answering until the new one does, for
 as long as that takes and whatever dies meanwhile. Whoever runs the same command again ends where the first run would
 have.
+
+A system that scores has no pods to replace. A version is tried on this machine, the patch records the decision alone,
+and the registry's alias, which the next run of its CronJob takes, puts the version in place.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from environments import SystemSpec
+from services.rollout.batch import BatchProcess
 from services.rollout.cluster.context import ClusterContext
 from services.rollout.cluster.errors import ClusterError, Outdated
 from services.rollout.cluster.pods import await_pods
@@ -37,7 +43,7 @@ def release(
     decider: str | None = None,
     limits: SystemSpec | None = None,
 ) -> Release:
-    """Have `version` of `system`, or its latest, answer, if it passed its gates.
+    """Have `version` of `system`, or its latest, answer or score, if it passed its gates.
 
     Args:
         context: The cluster.
@@ -58,6 +64,7 @@ def release(
         candidate = rollout.registry.candidate(system, version)
         if candidate.version != rollout.before.champion:
             require_passed(rollout.registry, candidate, limits)
+        rollout.smoke(candidate)
         done = rollout.run("release", candidate, reason, decider or context.decider)
     return replace(done, seconds=time.monotonic() - begun)
 
@@ -88,6 +95,22 @@ class _Rollout:
         self._seen = read(context, system)
         self.before = self._seen.releases
         self.registry = Registry(context.tracking_uri)
+        self._job = context.batch_jobs.get(system)
+
+    def smoke(self, candidate: Candidate) -> None:
+        """Have a version that no pod tries before it counts predict its own input example on this machine.
+
+        Raises:
+            RolloutError: it cannot be had or loaded, has no example, or its prediction is not plausible.
+        """
+        if self._job is None:
+            return
+        self._step("smoke")
+        with tempfile.TemporaryDirectory(prefix="mlstrata-smoke-") as scratch:
+            folder = Path(scratch) / "models" / candidate.version
+            folder.parent.mkdir()
+            self.registry.download(candidate, folder)
+            BatchProcess(self._job).smoke(candidate.version, folder)
 
     def run(self, kind: Kind, candidate: Candidate, reason: str, decider: str) -> Release:
         version, previous = candidate.version, self.before.champion
@@ -101,8 +124,9 @@ class _Rollout:
             if len(after.history) > len(self.before.history):
                 journal.abandoned(self.before)
             self._write(after, self.before)
-            self._step("serve")
-            await_pods(self._context, self._system, version)
+            if self._job is None:
+                self._step("serve")
+                await_pods(self._context, self._system, version)
             late = self._alias(kind, version)
             self._step("audit")
             entry = journal.took_effect(after)
@@ -110,7 +134,7 @@ class _Rollout:
             undone = self._undo(after)
             journal.failed(self.before, candidate, reason, decider, error)
             if isinstance(error, RolloutError) and not undone:
-                after_all = "what was decided could not be put back; pods that answer go on, run this once more"
+                after_all = "what was decided could not be put back; what answers goes on, run this once more"
                 raise ClusterError(f"{error}; {after_all}") from error
             raise
         late += journal.late
@@ -146,7 +170,8 @@ class _Rollout:
         try:
             self.registry.set_champion(self._system, version)
         except RolloutError as error:
-            if kind == "release":
+            # Without pods the alias is what decides: going back is not done before it moved.
+            if kind == "release" or self._job is not None:
                 raise
             return [f"the registry's alias is not moved yet, roll back once more when it answers: {error}"]
         return []

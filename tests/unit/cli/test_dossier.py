@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.dossier import _fields
+from cli.dossiermodel import _fields
 from cli.main import main
 
 ROOT = Path(__file__).parents[3]

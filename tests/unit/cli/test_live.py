@@ -43,7 +43,7 @@ def context(tmp_path, monkeypatch):
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     context = Context.open("local")
     rollout = RolloutContext(context.home, "http://registry", {SYSTEM: "http://127.0.0.1:1"}, "http://gateway", "me")
-    monkeypatch.setattr(live, "rollout_context", lambda _: rollout)
+    monkeypatch.setattr("cli.release.rollout_context", lambda *_: rollout)
     monkeypatch.setattr("services.rollout.registry.Registry", Registry)
     return context
 
