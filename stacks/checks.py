@@ -20,6 +20,8 @@ from services.runner.requests import NotTrainable, training_request
 LARGEST_TIMEOUT = timedelta(seconds=600)
 SMALLEST_BODY = 1024
 MOST_COPIES = 8
+MOST_CONSUMERS = 16
+"""Rules that Envoy Gateway takes for the rates of a route."""
 
 
 def problems(spec: EnvironmentSpec) -> list[str]:
@@ -117,6 +119,11 @@ def _kubernetes(spec: EnvironmentSpec) -> list[str]:
             for index, consumer in enumerate(system.serving.consumers)
             if consumer.quota is not None
         ]
+        if len(system.serving.consumers) > MOST_CONSUMERS:
+            found.append(
+                f"systems[{at}].serving.consumers: got {len(system.serving.consumers)}; Envoy Gateway counts for "
+                f"{MOST_CONSUMERS} at most; let some of them share a name"
+            )
         if system.serving.mode is ServingMode.BATCH:
             found += [f"systems[{at}].serving.input: {reason}" for reason in _unscorable(system)]
         found += [f"systems[{at}].model: {reason}" for reason in _training(spec, system)]

@@ -69,8 +69,7 @@ class Entrance(ClusterComponent):
     def __init__(self, name: str, args: EntranceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gateway", name, args.cluster, opts, who=args.who)
         self.args, self.space, self.system = args, args.namespace, args.system
-        rules = [self._rule(version) for version in args.serving.api_versions]
-        route = self.add("", self._route(self.system, rules), part="route", after=args.after)
+        route = self.add("", self._route(self.system, [self._rule()]), part="route", after=args.after)
         after = [*args.after, route]
         self.add("access", self._object("SecurityPolicy", self._access()), after=after)
         self.add("limits", self._object("BackendTrafficPolicy", self._limits()), after=after)
@@ -98,27 +97,48 @@ class Entrance(ClusterComponent):
             "spec": spec,
         }
 
-    def _rule(self, version: str) -> dict[str, Any]:
-        """Return the rule of a version of the API; answers of one on its way out say so."""
-        serving, backends = self.args.serving, self.args.backends
-        system = GatewaySystem(
-            name=self.system,
-            upstream_port=backends[0].port,
-            api_versions=serving.api_versions,
-            deprecations=tuple(Deprecation(**one.model_dump()) for one in serving.deprecations),
-        )
-        rule: dict[str, Any] = {
-            "matches": [self._match(version)],
-            "backendRefs": [self._backend(one) for one in backends],
-        }
-        if told := [one["header"] for one in deprecation_headers(system, version)]:
-            headers = [{"name": one["key"], "value": one["value"]} for one in told]
+    def _rule(self) -> dict[str, Any]:
+        """Return the one rule of all versions of the API.
+
+        Envoy counts by the match of a rule: with one a version, a consumer would have its rate as often as there are
+        versions.
+        """
+        versions = self.args.serving.api_versions
+        if len(versions) == 1:
+            match = self._match(versions[0])
+        else:
+            path = f"/systems/{self.system}/({'|'.join(versions)})/predict"
+            match = {"path": {"type": "RegularExpression", "value": path}, "method": "POST"}
+        rule: dict[str, Any] = {"matches": [match], "backendRefs": [self._backend(one) for one in self.args.backends]}
+        if headers := self._told():
             rule["filters"] = [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": headers}}]
         return rule
 
+    def _told(self) -> list[dict[str, str]]:
+        """Return the headers by which answers of a version on its way out say so, and no other's.
+
+        Envoy works their values out by the path that was asked for, and leaves an empty one out.
+        """
+        serving = self.args.serving
+        system = GatewaySystem(
+            name=self.system,
+            upstream_port=self.args.backends[0].port,
+            api_versions=serving.api_versions,
+            deprecations=tuple(Deprecation(**one.model_dump()) for one in serving.deprecations),
+        )
+        values: dict[str, str] = {}
+        for version in serving.api_versions:
+            asked = self._path(version)
+            for one in deprecation_headers(system, version):
+                name, value = one["header"]["key"], one["header"]["value"]
+                values[name] = values.get(name, "") + f"request.url_path == '{asked}' ? '{value}' : "
+        return [{"name": name, "value": f"%CEL({choice}'')%"} for name, choice in values.items()]
+
+    def _path(self, version: str) -> str:
+        return f"/systems/{self.system}/{version}/predict"
+
     def _match(self, version: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-        path = {"type": "Exact", "value": f"/systems/{self.system}/{version}/predict"}
-        return {"path": path, "method": "POST", **more}
+        return {"path": {"type": "Exact", "value": self._path(version)}, "method": "POST", **more}
 
     def _backend(self, backend: Backend) -> dict[str, Any]:
         return {"group": "", "kind": "Service", "name": backend.service, "port": backend.port, "weight": backend.weight}

@@ -4,7 +4,9 @@ import json
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from components.binaries import runtime_folder
+from components.gateway.entrance import ON
 from components.supervision.sockets import pick
 from services.gateway.certificates import make_authority, make_server
 from services.gateway.settings import AUDIENCE
@@ -90,12 +93,12 @@ class Door:
     address: str
     issuer: str
 
-    def ask(
-        self, token: str = "", *, path: str = f"/systems/{SYSTEM}/v1/predict", size: int = 2, **headers: str
-    ) -> int:
+    def asked(self, token: str = "", *, path: str = PREDICT, size: int = 2, **headers: str) -> httpx.Response:
         sent = headers | ({"authorization": f"Bearer {token}"} if token else {})
-        answer = httpx.post(self.address + path, content=b"0" * size, headers=sent, verify=False, timeout=10)  # noqa: S501
-        return answer.status_code
+        return httpx.post(self.address + path, content=b"0" * size, headers=sent, verify=False, timeout=10)  # noqa: S501
+
+    def ask(self, token: str = "", **request: Any) -> int:
+        return self.asked(token, **request).status_code
 
     def token(self, consumer: str, **claims: Any) -> str:
         now = int(time.time())
@@ -109,6 +112,7 @@ class Answering(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
         self.seen.append(self.headers.get("x-mlstrata-consumer"))
+        time.sleep(float(self.headers.get("x-test-seconds", "0")))
         self.send_response(200)
         self.send_header("content-length", "0")
         self.end_headers()
@@ -117,17 +121,18 @@ class Answering(BaseHTTPRequestHandler):
         return
 
 
-@pytest.fixture
-def door(environment: list[Json], translation: Json, beside: Beside, tmp_path: Path) -> Iterator[Door]:
+@contextmanager
+def opened(environment: list[Json], translation: Json, beside: Beside, folder: Path) -> Iterator[Door]:
+    """Run an Envoy that is told a translation, before a server that says who asked."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     Answering.seen.clear()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     port = pick(set())
     told = static(translation, beside, listen=port, backend=server.server_port)
-    (tmp_path / "envoy.json").write_text(json.dumps(told), encoding="utf-8")
-    log = (tmp_path / "envoy.log").open("wb")
+    (folder / "envoy.json").write_text(json.dumps(told), encoding="utf-8")
+    log = (folder / "envoy.log").open("wb")
     envoy = subprocess.Popen(
-        [str(runtime_folder(ROOT) / "envoy"), "-c", str(tmp_path / "envoy.json"), "--disable-hot-restart"],
+        [str(runtime_folder(ROOT) / "envoy"), "-c", str(folder / "envoy.json"), "--disable-hot-restart"],
         stdout=log,
         stderr=log,
     )
@@ -141,7 +146,7 @@ def door(environment: list[Json], translation: Json, beside: Beside, tmp_path: P
         made = Door(f"https://127.0.0.1:{port}", issuer)
         end = time.monotonic() + 30
         while True:
-            assert envoy.poll() is None, (tmp_path / "envoy.log").read_text(encoding="utf-8")[-3000:]
+            assert envoy.poll() is None, (folder / "envoy.log").read_text(encoding="utf-8")[-3000:]
             try:
                 made.ask()
                 break
@@ -155,6 +160,12 @@ def door(environment: list[Json], translation: Json, beside: Beside, tmp_path: P
         server.shutdown()
         server.server_close()
         log.close()
+
+
+@pytest.fixture
+def door(environment: list[Json], translation: Json, beside: Beside, tmp_path: Path) -> Iterator[Door]:
+    with opened(environment, translation, beside, tmp_path) as made:
+        yield made
 
 
 def test_envoy_lets_in_who_may_and_no_other(door: Door):
@@ -192,3 +203,88 @@ def test_envoy_holds_each_consumer_to_its_rate(door: Door, environment: list[Jso
         ]
     assert set(sent) == {200, 429}
     assert sent[:limit] == [200] * limit
+
+
+RATES = {CONSUMER: 5, OTHER: 8}
+"""Requests a minute, so few that none is given back while a test runs."""
+OUTGOING = f"/systems/{SYSTEM}/v1/predict"
+CURRENT = f"/systems/{SYSTEM}/v2/predict"
+
+
+def _two_versions(text: str) -> str:
+    """Give a system two versions of its interface, the first on its way out, small rates and little time."""
+    line = "consumers: [{name: underwriter-desk, rate: 5/s}, {name: load-test, rate: 100/s}]"
+    assert line in text
+    rates = ", ".join(f"{{name: {name}, rate: {count}/m}}" for name, count in RATES.items())
+    versions = 'api_versions: [v1, v2]\n      deprecations: [{api: v1, since: "2026-12-01", sunset: "2027-06-01"}]'
+    return text.replace(line, f"consumers: [{rates}]\n      {versions}\n      limits: {{timeout: 1s}}")
+
+
+@pytest.fixture(scope="module")
+def two_versions(beside: Beside, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Json], Json]:
+    """Return dev with two versions of an interface, and what Envoy Gateway makes of it."""
+    folder = tmp_path_factory.mktemp("two-versions")
+    found = ours(rendered("dev", STAGES[-1], folder, _two_versions))
+    return found, translated([*found, *beside.objects(found)], folder)
+
+
+@pytest.fixture
+def narrow(two_versions: tuple[list[Json], Json], beside: Beside, tmp_path: Path) -> Iterator[Door]:
+    """Run a new Envoy for each test: what one test took of a rate is not the next one's."""
+    with opened(*two_versions, beside, tmp_path) as made:
+        yield made
+
+
+def test_one_consumer_over_its_rate_leaves_the_others_theirs_whatever_version_they_ask(narrow: Door):
+    scarce, other = narrow.token(CONSUMER), narrow.token(OTHER)
+    paths = [OUTGOING, CURRENT]
+    # A rate is a consumer's for the system: two versions do not make it two rates.
+    sent = Counter(narrow.ask(scarce, path=paths[number % 2]) for number in range(3 * RATES[CONSUMER]))
+    assert sent == {200: RATES[CONSUMER], 429: 2 * RATES[CONSUMER]}
+    # It gets no more by calling itself somebody else, nor by another token of the same name, nor by a query.
+    assert narrow.ask(scarce, **{"x-mlstrata-consumer": OTHER}) == 429
+    assert narrow.ask(narrow.token(CONSUMER, jti="2"), path=CURRENT) == 429
+    assert narrow.ask(scarce, path=f"{CURRENT}?again=1") == 429
+    # Who is told 429 by all that has lost nothing for the other one, who has a rate of its own.
+    sent = Counter(narrow.ask(other, path=paths[number % 2]) for number in range(RATES[OTHER] + 3))
+    assert sent == {200: RATES[OTHER], 429: 3}
+    assert Counter(Answering.seen) == RATES
+    # Refused requests come before the count: nobody uses up the rate of a consumer with a token of no use.
+    assert narrow.ask() == 401
+    assert narrow.ask(narrow.token(CONSUMER, systems=["ticket-routing"]), path=CURRENT) == 403
+
+
+def test_a_version_on_its_way_out_says_so_a_slow_answer_is_ended_and_no_other_path_is_open(narrow: Door):
+    token = narrow.token(OTHER)
+    old, current = narrow.asked(token, path=OUTGOING), narrow.asked(token, path=CURRENT)
+    assert (old.status_code, current.status_code) == (200, 200)
+    assert old.headers["deprecation"] == "@1796083200"
+    assert old.headers["sunset"] == "Tue, 01 Jun 2027 00:00:00 GMT"
+    assert old.headers["link"] == f'<{CURRENT}>; rel="successor-version"'
+    assert not {"deprecation", "sunset", "link"} & set(current.headers)
+    begun = time.monotonic()
+    assert narrow.ask(token, path=CURRENT, **{"x-test-seconds": "4"}) == 504
+    assert time.monotonic() - begun < 3
+    assert narrow.ask(token, path=CURRENT, size=2_000_000) == 413
+    for path in (f"/systems/{SYSTEM}/v3/predict", f"{CURRENT}/more", f"/before{CURRENT}"):
+        assert narrow.ask(token, path=path) == 404
+
+
+def test_the_switch_stops_every_version(two_versions: tuple[list[Json], Json], beside: Beside, tmp_path: Path):
+    """Its paths are exact ones, which win over the expression that all versions share."""
+    found: list[Json] = json.loads(json.dumps(two_versions[0]))
+    [stop] = [one for one in found if (one["kind"], one["metadata"]["name"]) == ("HTTPRoute", f"{SYSTEM}-stop")]
+    for match in stop["spec"]["rules"][0]["matches"]:
+        match["headers"] = [ON]
+    told = translated([*found, *beside.objects(found)], tmp_path)
+    with opened(found, told, beside, tmp_path) as stopped:
+        token = stopped.token(CONSUMER)
+        assert {stopped.ask(token, path=path) for path in (OUTGOING, CURRENT)} == {503}
+        assert Answering.seen == []
+
+
+def test_envoy_is_told_when_too_much_waits(two_versions: tuple[list[Json], Json], beside: Beside):
+    told = static(two_versions[1], beside, listen=1, backend=2)
+    [cluster] = [one for one in told["staticResources"]["clusters"] if SYSTEM in one["name"]]
+    [bounds] = cluster["circuitBreakers"]["thresholds"]
+    assert (bounds["maxConnections"], bounds["maxPendingRequests"], bounds["maxRequests"]) == (1024, 256, 1024)

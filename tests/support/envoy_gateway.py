@@ -97,7 +97,7 @@ def _conditions(value: Any) -> list[Json]:
 
 def static(found: Json, beside: Beside, *, listen: int, backend: int) -> Json:
     """Return what Envoy is told as one file, on loopback ports, in place of a server that it would ask."""
-    [told] = found["xds"].values()
+    [told] = json.loads(json.dumps(found["xds"])).values()
     parts = {one[TYPED].rpartition(".")[2]: one for one in told["configs"]}
     routes = {
         one["routeConfig"]["name"]: _untyped(one["routeConfig"])

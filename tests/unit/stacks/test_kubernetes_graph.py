@@ -209,18 +209,29 @@ def test_a_version_on_its_way_out_says_so_and_the_current_one_does_not():
     }
     systems = [{**load(DEV).systems[0].model_dump(mode="json"), "serving": serving}]
     rules = graph_of(staged(systems=systems)).one("HTTPRoute", "entrance-mortgage-approval").inputs["spec"]["rules"]
-    paths = [rule["matches"][0]["path"]["value"] for rule in rules]
-    assert paths == ["/systems/mortgage-approval/v1/predict", "/systems/mortgage-approval/v2/predict"]
+    assert len(rules) == 1, "Envoy counts by rule: a consumer has one rate, not one a version"
+    (match,) = rules[0]["matches"]
+    assert match["path"] == {"type": "RegularExpression", "value": "/systems/mortgage-approval/(v1|v2)/predict"}
     told = {one["name"]: one["value"] for one in rules[0]["filters"][0]["responseHeaderModifier"]["set"]}
-    assert told["sunset"] == "Tue, 01 Jun 2027 00:00:00 GMT"
+    only = "%CEL(request.url_path == '/systems/mortgage-approval/v1/predict' ? "
+    assert told["sunset"] == f"{only}'Tue, 01 Jun 2027 00:00:00 GMT' : '')%"
     assert "/v2/predict" in told["link"]
-    assert "filters" not in rules[1]
+    assert set(told) == {"deprecation", "sunset", "link"}
 
 
 def test_a_limit_that_no_envoy_can_hold_is_refused():
     serving = {"consumers": [{"name": "desk", "rate": "5/s", "quota": "1000/d"}]}
     systems = [{**load(DEV).systems[0].model_dump(mode="json"), "serving": serving}]
     assert any("serving.consumers[0].quota" in text for text in problems(staged(systems=systems)))
+
+
+def test_more_consumers_than_envoy_gateway_counts_for_are_refused():
+    told = []
+    for number in (16, 17):
+        serving = {"consumers": [{"name": f"desk-{one}", "rate": "5/s"} for one in range(number)]}
+        systems = [{**load(DEV).systems[0].model_dump(mode="json"), "serving": serving}]
+        told.append([text for text in problems(staged(systems=systems)) if "serving.consumers: got 17" in text])
+    assert [len(found) for found in told] == [0, 1]
 
 
 def test_a_system_with_a_kill_switch_has_a_route_that_stops_it():
@@ -230,7 +241,7 @@ def test_a_system_with_a_kill_switch_has_a_route_that_stops_it():
     route = graph.one("HTTPRoute", "entrance-mortgage-approval").inputs
     assert stop["metadata"]["labels"]["mlstrata.io/part"] == "kill-switch"
     paths = [[match["path"] for match in one["spec"]["rules"][0]["matches"]] for one in (stop, route)]
-    assert paths[0] == paths[1], "one condition more on the very same paths wins"
+    assert paths[0] == paths[1], "one condition more on the very same path wins"
 
 
 def test_a_team_has_its_quota_of_gpus():
