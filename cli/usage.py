@@ -6,33 +6,36 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cli.console import UsageError, say, say_json
+from cli.console import Failed, UsageError, say, say_json
 from cli.context import Context
 
 if TYPE_CHECKING:
     from services.gateway.usage import Usage
 
-LOG = "logs/access.log"
 _HEADS = ("system", "consumer", "api", "version", "requests", "refused", "errors", "p50", "p99")
 
 
 def usage(name: str, *, since: str, as_json: bool) -> None:
-    """Count the gateway's access log.
+    """Count the gateway's access log and its archives.
 
     Raises:
         UsageError: the period is none, or the gateway has no log yet.
+        Failed: an archive is damaged.
     """
+    from services.gateway.logfiles import LogDamagedError, lines
+    from services.gateway.names import ACCESS_LOG
     from services.gateway.usage import read_usage
 
     context = Context.open(name)
     context.require_local("usage")
     begin = datetime.now(UTC) - _period(since) if since else None
-    path = context.home / LOG
+    path = context.home / ACCESS_LOG
     try:
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            found = read_usage(lines, begin)
+        found = read_usage(lines(path, begin), begin)
     except FileNotFoundError:
         raise UsageError(f"{name} has no gateway yet ({path} is not there): `mlstrata up {name}` first") from None
+    except LogDamagedError as error:
+        raise Failed(f"{error}; put it back from a copy, or move it elsewhere to count without it") from None
     if as_json:
         say_json({"environment": name, "since": begin.isoformat() if begin else None, "usage": [*map(asdict, found)]})
         return

@@ -208,21 +208,26 @@ class _Local:
         self.urls["gateway"] = gateway.url
 
     def _monitoring(self) -> None:
-        if Capability.ALERTS not in self.spec.capabilities:
+        if "resources" not in self.ports:
             return
         monitoring = Monitoring(
             "monitoring",
             MonitoringArgs(
                 host=self.host,
-                prometheus_port=self.ports["prometheus"].port("prometheus"),
-                alertmanager_port=self.ports["alertmanager"].port("alertmanager"),
+                alerts=self._alerts_ports(),
                 resources_port=self.ports["resources"].port("resources"),
-                retention_days=max(1, self.spec.retention.logs.days),
+                retention=self.spec.retention.logs,
                 contributions=[file for component in self.components for file in component.contributions],
+                gateway_admin=self.ports["gateway"].port("gateway_admin") if "gateway" in self.ports else None,
             ),
         )
         self.components.append(monitoring)
-        self.urls |= {"prometheus": monitoring.prometheus, "alertmanager": monitoring.alertmanager}
+        self.urls |= monitoring.urls
+
+    def _alerts_ports(self) -> tuple[pulumi.Output[int], pulumi.Output[int]] | None:
+        if Capability.ALERTS not in self.spec.capabilities:
+            return None
+        return self.ports["prometheus"].port("prometheus"), self.ports["alertmanager"].port("alertmanager")
 
 
 def _copies(system: SystemSpec) -> range:
@@ -238,12 +243,14 @@ def _quota(consumer: ConsumerSpec) -> dict[str, int]:
 def _wanted(spec: EnvironmentSpec, stores: Stores) -> Mapping[str, Mapping[str, int]]:
     """Return the ports of the platform's own services, one set a service: another stage adds sets, and changes none."""
     given = spec.target.ports if isinstance(spec.target, LocalTarget) else {}
+    # What archives the gateway's log runs wherever there is a gateway, alerts or none.
+    watching = Capability.ALERTS if Capability.ALERTS in spec.capabilities else Capability.GATEWAY
     names: list[tuple[Capability, str, tuple[str, ...]]] = [
         (Capability.REGISTRY, "mlflow", ("mlflow",)),
         (Capability.GATEWAY, "gateway", ("gateway", "gateway_admin")),
         (Capability.ALERTS, "prometheus", ("prometheus",)),
         (Capability.ALERTS, "alertmanager", ("alertmanager",)),
-        (Capability.ALERTS, "resources", ("resources",)),
+        (watching, "resources", ("resources",)),
         (Capability.PIPELINES, "runner", ("runner",)),
         (Capability.CATALOG, "catalog", ("catalog",)),
     ]

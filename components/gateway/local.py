@@ -16,6 +16,7 @@ from components.serving.local import releases_folder
 from components.supervision.service import File
 from services.alerts.rules import service_rules
 from services.alerts.settings import Watched
+from services.gateway.names import ACCESS_LOG
 from services.gateway.render import command, render_files
 from services.gateway.settings import (
     BOOTSTRAP_FILE,
@@ -107,7 +108,7 @@ class Gateway(LocalComponent):
                 issuer=args.issuer,
                 jwks=jwks,
                 directory=home / FOLDER,
-                access_log=home / "logs/access.log",
+                access_log=home / ACCESS_LOG,
                 systems=systems,
                 tls=True,
             ).to_json()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pulumi
 
@@ -16,16 +17,16 @@ class MonitoringArgs:
 
     Attributes:
         host: Where it runs.
-        prometheus_port: Loopback port of Prometheus.
-        alertmanager_port: Loopback port of Alertmanager.
-        resources_port: Loopback port of what measures the services and logs alerts.
-        retention_days: How long metrics are kept, in days.
+        alerts: Loopback ports of Prometheus and Alertmanager; None where the environment leaves alerts out.
+        resources_port: Loopback port of what measures the services, logs alerts and archives the gateway's log.
+        retention: How long metrics and the gateway's log are kept.
         contributions: Targets and rules of other components, to be there before Prometheus starts.
+        gateway_admin: Loopback port of the admin interface of the gateway whose log is archived; None: there is none.
     """
 
     host: Host
-    prometheus_port: pulumi.Input[int]
-    alertmanager_port: pulumi.Input[int]
+    alerts: tuple[pulumi.Input[int], pulumi.Input[int]] | None
     resources_port: pulumi.Input[int]
-    retention_days: int
+    retention: timedelta
     contributions: Sequence[pulumi.Resource]
+    gateway_admin: pulumi.Input[int] | None = None

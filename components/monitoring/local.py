@@ -18,53 +18,57 @@ _ALERTMANAGER_FOLDER = "config/alertmanager"
 
 
 class Monitoring(LocalComponent):
-    """Metrics, alerts and their log.
+    """Metrics, alerts and their log, and the archives of the gateway's.
 
     Attributes:
-        prometheus: Address of Prometheus.
-        alertmanager: Address of Alertmanager.
+        urls: Addresses of Prometheus and Alertmanager; empty where the environment leaves alerts out.
     """
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring", name, args.host, opts)
-        ports = {
-            PROMETHEUS: args.prometheus_port,
-            ALERTMANAGER: args.alertmanager_port,
-            RESOURCES: args.resources_port,
-        }
+        ports = {RESOURCES: args.resources_port}
+        if args.alerts is not None:
+            ports |= dict(zip((PROMETHEUS, ALERTMANAGER), args.alerts, strict=True))
         for service, port in ports.items():
             self.scraped(service, port)
             self.alerting(service, service_rules(Watched(service=service, owner=args.host.owner)))
         self.alerting("machine", machine_rules(args.host.owner))
         self._run_resources(args)
-        self._run_alertmanager(args)
-        self._run_prometheus(args)
-        self.prometheus = loopback(args.prometheus_port)
-        self.alertmanager = loopback(args.alertmanager_port)
-        self.register_outputs({"prometheus": self.prometheus, "alertmanager": self.alertmanager})
+        self.urls: dict[str, pulumi.Output[str]] = {}
+        if args.alerts is not None:
+            prometheus_port, alertmanager_port = args.alerts
+            self._run_alertmanager(args, alertmanager_port)
+            self._run_prometheus(args, prometheus_port, alertmanager_port)
+            self.urls = {PROMETHEUS: loopback(prometheus_port), ALERTMANAGER: loopback(alertmanager_port)}
+        self.register_outputs(self.urls)
 
     def _run_resources(self, args: MonitoringArgs) -> None:
         home = str(args.host.home)
+        archiving: list[pulumi.Input[str]] = []
+        if args.gateway_admin is not None:
+            kept = f"{args.retention.total_seconds():.0f}"
+            archiving = ["--gateway-admin", text(args.gateway_admin), "--logs-seconds", kept]
         self.run(
             RESOURCES,
             health=loopback(args.resources_port, "/healthz"),
             ports={RESOURCES: args.resources_port},
             command=[
                 *(sys.executable, "-m", "services.resources", "--home", home, "--port", text(args.resources_port)),
+                *archiving,
             ],
         )
 
-    def _run_alertmanager(self, args: MonitoringArgs) -> None:
+    def _run_alertmanager(self, args: MonitoringArgs, port: pulumi.Input[int]) -> None:
         home = args.host.home
         config = pulumi.Output.from_input(args.resources_port).apply(
             lambda port: alertmanager.render_config(Receiver(port=int(port)))
         )
-        listen = text(args.alertmanager_port).apply(lambda port: f"--web.listen-address=127.0.0.1:{port}")
+        listen = text(port).apply(lambda number: f"--web.listen-address=127.0.0.1:{number}")
         path = f"{_ALERTMANAGER_FOLDER}/{alertmanager.CONFIG_FILE}"
         self.run(
             ALERTMANAGER,
-            health=loopback(args.alertmanager_port, "/-/ready"),
-            ports={ALERTMANAGER: args.alertmanager_port},
+            health=loopback(port, "/-/ready"),
+            ports={ALERTMANAGER: port},
             command=[
                 str(args.host.binaries["alertmanager"]),
                 f"--config.file={home}/{path}",
@@ -77,22 +81,23 @@ class Monitoring(LocalComponent):
             folders=("data/alertmanager",),
         )
 
-    def _run_prometheus(self, args: MonitoringArgs) -> None:
+    def _run_prometheus(
+        self, args: MonitoringArgs, port: pulumi.Input[int], alertmanager_port: pulumi.Input[int]
+    ) -> None:
         home = args.host.home
-        config = pulumi.Output.from_input(args.alertmanager_port).apply(
-            lambda port: prometheus.render_config(int(port))
-        )
-        listen = text(args.prometheus_port).apply(lambda port: f"--web.listen-address=127.0.0.1:{port}")
+        config = pulumi.Output.from_input(alertmanager_port).apply(lambda number: prometheus.render_config(int(number)))
+        listen = text(port).apply(lambda number: f"--web.listen-address=127.0.0.1:{number}")
+        days = max(1, args.retention.days)
         path = f"{PROMETHEUS_FOLDER}/{prometheus.CONFIG_FILE}"
         self.run(
             PROMETHEUS,
-            health=loopback(args.prometheus_port, "/-/ready"),
-            ports={PROMETHEUS: args.prometheus_port},
+            health=loopback(port, "/-/ready"),
+            ports={PROMETHEUS: port},
             command=[
                 str(args.host.binaries["prometheus"]),
                 f"--config.file={home}/{path}",
                 f"--storage.tsdb.path={home}/data/prometheus",
-                f"--storage.tsdb.retention.time={args.retention_days}d",
+                f"--storage.tsdb.retention.time={days}d",
                 listen,
             ],
             files={path: File(config)},

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from services.catalog.features import features
 from services.catalog.graph import around
 from services.catalog.model import Catalog, Edge, Node
-from services.catalog.predictions import LOG, find, lineage_of
+from services.catalog.predictions import find, lineage_of
+from services.gateway.names import ACCESS_LOG
 
 
 def documents(catalog: Catalog, what: str, home: Path) -> Any:  # noqa: ANN401 - JSON
@@ -54,7 +55,7 @@ def _lineage(catalog: Catalog, name: str, home: Path) -> Any:  # noqa: ANN401
     if not name:
         return _graph(catalog.nodes, catalog.edges)
     if name.startswith("prediction:"):
-        found = find(home / LOG, name.removeprefix("prediction:"))
+        found = find(home / ACCESS_LOG, name.removeprefix("prediction:"))
         return None if found is None else {"prediction": asdict(found), **_graph(*lineage_of(catalog, found))}
     if not any(node.id == name for node in catalog.nodes):
         return None

@@ -15,7 +15,8 @@ from services.catalog.features import features
 from services.catalog.graph import around, draw
 from services.catalog.lineage import short
 from services.catalog.model import Catalog, Node, NodeKind
-from services.catalog.predictions import LOG, find, lineage_of
+from services.catalog.predictions import find, lineage_of
+from services.gateway.names import ACCESS_LOG
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -118,7 +119,7 @@ class Pages:
         return self._render("lineage.html", catalog=catalog, node=node, drawing=draw(*around(catalog, name)))
 
     def _prediction(self, catalog: Catalog, wanted: str, home: Path) -> str:
-        found = find(home / LOG, wanted) if wanted else None
+        found = find(home / ACCESS_LOG, wanted) if wanted else None
         drawing = draw(*lineage_of(catalog, found)) if found else None
         return self._render("predictions.html", catalog=catalog, wanted=wanted, found=found, drawing=drawing)
 

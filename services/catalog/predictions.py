@@ -1,19 +1,20 @@
-"""Finds one prediction in the gateway's log: who asked, and which version answered."""
+"""Finds one prediction in the gateway's log and its archives: who asked, and which version answered."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.catalog.graph import ends, part
 from services.catalog.model import Catalog, Edge, Node, NodeKind
+from services.gateway.logfiles import DAMAGED, Stream, streams
 
-LOG = "logs/access.log"
-"""The gateway's log, from the environment's home."""
-TAIL = 64 * 1024 * 1024
-"""Bytes of the log that are searched, from its end: about 200,000 requests."""
+SEARCHED = 256 * 1024 * 1024
+"""Bytes of the log that are searched, from its newest: about 800,000 requests, some seconds."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,32 @@ class Prediction:
 
 
 def find(log: Path, request_id: str) -> Prediction | None:
-    """Return the newest request of that id, searched in the last `TAIL` bytes of the log; None when there is none."""
-    wanted = request_id.encode()
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL))
-            lines = [line for line in file if wanted in line]
-    except OSError:
-        return None
-    return next((found for line in reversed(lines) if (found := _read(line, request_id))), None)
+    """Return the newest request of that id; None when there is none.
+
+    The log and its archives are searched from the newest, `SEARCHED` bytes and the rest of the file that these end in.
+    A damaged archive is passed over.
+    """
+    left, wanted = SEARCHED, request_id.encode()
+    with suppress(OSError):
+        for stream in streams(log):
+            _skip(stream, left)
+            begun = stream.tell()
+            lines: list[bytes] = []
+            with suppress(OSError, *DAMAGED):
+                lines.extend(line for line in stream if wanted in line)
+            for line in reversed(lines):
+                if found := _read(line, request_id):
+                    return found
+            left -= stream.tell() - begun
+            if left <= 0:
+                return None
+    return None
+
+
+def _skip(stream: Stream, left: int) -> None:
+    """Go to where the last `left` bytes begin, where that takes no unpacking."""
+    if not isinstance(stream, gzip.GzipFile):
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - left))
 
 
 def _read(line: bytes, request_id: str) -> Prediction | None:

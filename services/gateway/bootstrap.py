@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.gateway.balancing import balancing
+from services.gateway.names import REOPEN_PATH
 from services.gateway.settings import (
     CLUSTERS_FILE,
     LISTENERS_FILE,
@@ -15,9 +16,9 @@ from services.serving.settings import HOST
 
 _API = "type.googleapis.com/envoy"
 _CONNECTIONS = f"{_API}.extensions.resource_monitors.downstream_connections.v3"
-# What Prometheus reads and what a readiness check asks; everything else of the admin interface is closed,
-# the path that ends the process among it.
-ADMIN_PATHS = ("/stats/prometheus", "/ready")
+# What Prometheus reads, what a readiness check asks, and what archives the log; everything else of the admin interface
+# is closed, the path that ends the process among it.
+ADMIN_PATHS = ("/stats/prometheus", "/ready", REOPEN_PATH)
 _CONNECT_TIMEOUT = "1s"
 # The prediction process closes a connection 5 s after its last answer. Envoy must let go of it sooner,
 # or a request is now and then sent into a closing connection.

@@ -1,6 +1,10 @@
-"""Names that the listener, its quotas and the routes share."""
+"""Names that the listener, its quotas, the routes and whoever reads the log share."""
 
 CONSUMER_HEADER = "x-mlstrata-consumer"
 """Who calls, from the token; what a client sends under this name is dropped."""
 RATE_FILTER = "mlstrata.rate"
 QUOTA_FILTER = "mlstrata.quota"
+ACCESS_LOG = "logs/access.log"
+"""The gateway's log on this machine, from the environment's home; logfiles.py says what lies beside it."""
+REOPEN_PATH = "/reopen_logs"
+"""Where Envoy's admin interface is told to open its logs anew."""

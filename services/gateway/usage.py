@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -48,7 +48,8 @@ class _Count:
     requests: int = 0
     refused: int = 0
     errors: int = 0
-    answered_ms: list[float] = field(default_factory=list)
+    # By time, not one by one: months of requests take but few different milliseconds.
+    answered_ms: Counter[float] = field(default_factory=Counter)
 
 
 def read_usage(lines: Iterable[str], since: datetime | None = None) -> list[Usage]:
@@ -66,8 +67,8 @@ def read_usage(lines: Iterable[str], since: datetime | None = None) -> list[Usag
             count.requests,
             count.refused,
             count.errors,
-            percentile(count.answered_ms, 50),
-            percentile(count.answered_ms, 99),
+            _percentile(count.answered_ms, 50),
+            _percentile(count.answered_ms, 99),
         )
         for key, count in sorted(counts.items())
     ]
@@ -75,8 +76,16 @@ def read_usage(lines: Iterable[str], since: datetime | None = None) -> list[Usag
 
 def percentile(values: Iterable[float], share: float) -> float | None:
     """Return the smallest of `values` that `share` percent of them do not exceed (nearest rank); None of none."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)] if ordered else None
+    return _percentile(Counter(values), share)
+
+
+def _percentile(counted: Counter[float], share: float) -> float | None:
+    wanted, seen = max(1, math.ceil(counted.total() * share / 100)), 0
+    for value in sorted(counted):
+        seen += counted[value]
+        if seen >= wanted:
+            return value
+    return None
 
 
 def _entries(lines: Iterable[str], since: datetime | None) -> Iterator[Mapping[str, Any]]:
@@ -106,4 +115,4 @@ def _add(count: _Count, entry: Mapping[str, Any]) -> None:
         # No status at all: the caller or the process hung up.
         count.errors += 1
     elif isinstance(entry.get("duration_ms"), int | float):
-        count.answered_ms.append(float(entry["duration_ms"]))
+        count.answered_ms[float(entry["duration_ms"])] += 1

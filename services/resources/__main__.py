@@ -1,7 +1,8 @@
-"""Serves the measures and keeps a log of alerts: `python -m services.resources --home DIR --port N`.
+"""Serves measures, logs alerts, archives the gateway's log: `python -m services.resources --home DIR --port N`.
 
 `GET /metrics` gives the measures, `GET /healthz` answers 200, `POST /alerts` takes Alertmanager's webhook and appends
-each alert as one JSON line to logs/alerts.jsonl in the environment's home. Only the standard library: it starts at
+each alert as one JSON line to logs/alerts.jsonl in the environment's home. With `--gateway-admin PORT` and
+`--logs-seconds N` it archives the gateway's access log and keeps it that long. Only the standard library: it starts at
 once and holds little memory.
 """
 
@@ -11,11 +12,14 @@ import argparse
 import json
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from services.gateway.logarchive import Archiver, reopen, start
+from services.gateway.names import ACCESS_LOG
 from services.resources.measure import exposition
 
 _LIMIT_BYTES = 4_000_000
@@ -86,7 +90,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="services.resources", description="Measures of an environment's services.")
     parser.add_argument("--home", type=Path, required=True, help="the environment's home folder")
     parser.add_argument("--port", type=int, required=True, help="loopback port")
+    parser.add_argument("--gateway-admin", type=int, help="loopback port of the gateway's admin interface, if any")
+    parser.add_argument("--logs-seconds", type=float, help="how long the gateway's log is kept")
     arguments = parser.parse_args()
+    if (arguments.gateway_admin is None) != (arguments.logs_seconds is None):
+        parser.error("--gateway-admin and --logs-seconds: got one of them; allowed both or none")
+    if arguments.gateway_admin is not None:
+        keep = timedelta(seconds=arguments.logs_seconds)
+        start(Archiver(arguments.home / ACCESS_LOG, keep, partial(reopen, arguments.gateway_admin)))
     Handler.home = arguments.home
     ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler).serve_forever()
 

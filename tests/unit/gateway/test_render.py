@@ -117,11 +117,11 @@ def test_the_digest_follows_the_routes():
     assert render.routes_digest(first) == render.routes_digest(same) != render.routes_digest(other)
 
 
-def test_everything_listens_on_loopback_and_the_admin_interface_only_reads():
+def test_everything_listens_on_loopback_and_the_admin_interface_reads_and_reopens_logs_alone():
     text = json.dumps([render.render_bootstrap(gateway(LOANS)), render.render_listener(gateway(LOANS))])
     assert set(re.findall(r"\d+\.\d+\.\d+\.\d+", text)) == {"127.0.0.1"}
     admin = render.render_bootstrap(gateway(LOANS))["admin"]
-    assert admin["allow_paths"] == [{"exact": "/stats/prometheus"}, {"exact": "/ready"}]
+    assert admin["allow_paths"] == [{"exact": path} for path in ("/stats/prometheus", "/ready", "/reopen_logs")]
 
 
 def test_no_file_holds_the_private_key():

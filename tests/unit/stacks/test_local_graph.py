@@ -138,6 +138,24 @@ def test_everything_listens_on_loopback(workspace):
         assert anywhere not in text
 
 
+@pytest.mark.parametrize("stage", ["prerequisites", "foundation"])
+@pytest.mark.parametrize("off", [[], ["alerts"]])
+def test_the_gateways_log_is_archived_wherever_there_is_a_gateway(workspace, stage, off):
+    spec = staged(stage, capabilities={"off": off}, retention={"logs": "190d"})
+    graph = graph_of(spec, workspace)
+    command = graph.one("Service", "resources").inputs["command"]
+    assert command[command.index("--logs-seconds") + 1] == str(190 * 86_400)
+    assert int(command[command.index("--gateway-admin") + 1]) > 0
+    assert any(one.name == "prometheus" for one in graph.all("Service")) is not bool(off)
+
+
+def test_alerts_switched_on_again_change_nothing_that_runs(workspace):
+    without, full = (graph_of(staged("foundation", capabilities={"off": off}), workspace) for off in (["alerts"], []))
+    new = {resource.urn: resource.inputs for resource in full.resources}
+    for resource in without.all("Service"):
+        assert new[resource.urn] == resource.inputs
+
+
 def test_only_the_bootstrap_of_the_gateway_needs_a_restart(workspace):
     files = graph_of(load(LOCAL), workspace).one("Service", "gateway").inputs["files"]
     assert {path.rpartition("/")[2] for path, file in files.items() if file["restart"]} == {"envoy.json"}
