@@ -36,7 +36,7 @@ class BatchProcess:
         """Have `version` predict the input example of its own `folder`.
 
         Raises:
-            RolloutError: it cannot be loaded, has no example, or its prediction is not plausible.
+            RolloutError: it cannot be loaded, has no example, its prediction is not plausible, or nothing here can try.
         """
         if self._back:
             # A job that loads its libraries takes longer than going back may.
@@ -49,6 +49,10 @@ class BatchProcess:
             command = [str(python), "-m", "services.batch", "try", "--settings", str(settings)]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+            except FileNotFoundError:
+                raise RolloutError(
+                    f"{python}: not there; trying a version takes the models' libraries: `make install`"
+                ) from None
             except subprocess.TimeoutExpired as error:
                 raise RolloutError(f"trying version {version} of {job.system} took over {_SECONDS} s") from error
         try:

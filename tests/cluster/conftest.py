@@ -1,4 +1,4 @@
-"""One control plane for all tests of a cluster, with the definitions of the operators' kinds."""
+"""One control plane for all tests of a cluster, with the definitions of the operators' kinds; one registry."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.cluster import Cluster, Json
 from tests.support.definitions import started
+from tests.support.registered import Beside, beside
 from tests.support.rendered import climbed
 
 HERE, LAST = Path(__file__).parent, "test_uninstall.py"
@@ -31,3 +32,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def stages(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Json]]:
     """Apply `dev` at every stage, each over the one before, and leave it at the last."""
     return climbed(cluster, "dev", tmp_path_factory.mktemp("dev"))
+
+
+@pytest.fixture(scope="package")
+def with_registry(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+    """Give `dev` in namespaces of its own, with a registry that answers and has versions."""
+    yield from beside(cluster, tmp_path_factory.mktemp("beside"))

@@ -34,19 +34,20 @@ def get(url: str, host: str, headers: dict[str, str] | None = None) -> tuple[int
 
 
 @contextmanager
-def serving(folder: Path, names: str = NAMES) -> Iterator[str]:
+def serving(folder: Path, names: str = NAMES, python: str = sys.executable) -> Iterator[str]:
     """Have MLflow answer over a database and artifacts in a folder, behind `PASSWORD`; yields its address.
 
     Args:
         folder: Where all of it lies; its tables are made in `mlflow.db` where they are not.
         names: The hosts by which it lets itself be asked.
+        python: The interpreter of the environment that has it.
     """
     port = free_port()
     # What Postgres does with its tables the drill of the backup shows; who is let in is the same over any database.
     told = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_TRACKING_PASSWORD": PASSWORD}
     (folder / "metrics").mkdir()
     arguments = [f"--port={port}", f"--artifacts-destination={folder}/artifacts", f"--hosts={names}"]
-    command = [sys.executable, "-m", "services.registry.cluster", *arguments, f"--metrics={folder}/metrics"]
+    command = [python, "-m", "services.registry.cluster", *arguments, f"--metrics={folder}/metrics"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told}, stdout=log, stderr=log)
     try:
