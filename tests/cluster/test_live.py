@@ -114,3 +114,4 @@ def test_the_dossier_has_what_registry_and_cluster_know(world, tmp_path, capsys)
     assert "the record that the cluster keeps with the system" in page
     assert "pirat (double), lvrat (double)" in page, "the signature, from the registry's files"
     assert "chain of hashes" not in page
+    assert "chain of hashes" not in (tmp_path / "out/decisions.html").read_text()

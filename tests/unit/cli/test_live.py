@@ -10,6 +10,7 @@ from cli import live
 from cli.check import check
 from cli.console import UsageError
 from cli.context import Context
+from cli.main import main
 from policies.live import GateOutcome, LiveSystem
 from services.rollout import RolloutContext
 from services.rollout.registry import Candidate, Check
@@ -103,3 +104,10 @@ def test_an_environment_that_is_not_up_and_a_folder_are_told(context, monkeypatc
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     with pytest.raises(UsageError, match="local is not up"):
         check(["local"], as_of=None, output="json", manifests=None, live=True)
+
+
+def test_a_target_that_cannot_be_asked_is_told(monkeypatch, capsys):
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(ROOT))
+    assert main(["check", "prod", "--live"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "got 'aws'; `mlstrata check --live` works on 'local' and 'kubernetes' so far" in said

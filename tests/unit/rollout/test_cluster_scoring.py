@@ -1,0 +1,87 @@
+"""A system that scores on a cluster: what a release reads and sets there, and what it needs on this machine."""
+
+from pathlib import Path
+
+import pytest
+
+from environments import Workspace
+from services.batch.settings import ScoringJob
+from services.rollout.batch import BatchProcess
+from services.rollout.cluster import ClusterContext, overview, status
+from services.rollout.cluster.served import read, write
+from services.rollout.errors import RolloutError
+from services.serving.cluster import RECORD, VERSION
+from services.serving.releases import Releases
+
+JOB = ScoringJob(system="nightly", directory=Path("d"), workdir=Path("w"), input="rows.csv")
+DONE = Releases(champion="2", loaded=("2",))
+
+
+class Objects:
+    """Stands for kubectl: objects by resource and name."""
+
+    def __init__(self):
+        self.held, self.applied = {}, []
+        for resource, name in (("cronjobs.batch", "scoring-nightly"), (SELDON, "loans")):
+            self.held[resource, name] = {"metadata": {"name": name, "namespace": "lending", "resourceVersion": "7"}}
+
+    def get(self, kind, name, namespace):
+        assert namespace == "lending"
+        return self.held[kind, name]
+
+    def apply(self, manifest):
+        self.applied.append(manifest)
+        return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": "8"}}
+
+
+SELDON = "seldondeployments.machinelearning.seldon.io"
+
+
+@pytest.fixture
+def context(tmp_path):
+    spaces = {"nightly": "lending", "loans": "lending"}
+    return ClusterContext(tmp_path, Objects(), spaces, "http://registry", "me", {"nightly": JOB})
+
+
+def test_its_record_is_all_that_is_set_and_stands_on_its_cronjob(context):
+    assert read(context, "nightly").releases == Releases()
+    seen = write(context, "nightly", DONE, None)
+    (manifest,) = context.kubectl.applied
+    assert (manifest["apiVersion"], manifest["kind"], "spec" in manifest) == ("batch/v1", "CronJob", False)
+    assert (manifest["metadata"]["name"], manifest["metadata"]["resourceVersion"]) == ("scoring-nightly", "7")
+    assert set(manifest["metadata"]["annotations"]) == {RECORD}
+    assert (seen.releases, seen.version, seen.mark) == (DONE, None, "8")
+
+
+def test_one_that_answers_is_told_its_version(context):
+    assert write(context, "loans", DONE, "7").version == "2"
+    (manifest,) = context.kubectl.applied
+    assert (manifest["kind"], manifest["spec"]) == ("SeldonDeployment", {"annotations": {VERSION: "2"}})
+
+
+def test_what_answers_is_what_pods_are_told_else_what_the_registry_calls_champion(context, monkeypatch):
+    class Registry:
+        def __init__(self, uri):
+            assert uri == "http://registry"
+
+        def champion(self, system):
+            return "1"
+
+    monkeypatch.setattr(overview, "Registry", Registry)
+    assert [overview.answers(context, one) for one in ("nightly", "loans")] == ["1", "1"]
+    context.kubectl.held[SELDON, "loans"]["spec"] = {"annotations": {VERSION: "3"}}
+    assert overview.answers(context, "loans") == "3"
+
+
+def test_its_status_asks_for_no_pods(context):
+    annotations = {RECORD: DONE.model_copy(update={"settled": False}).to_json()}
+    context.kubectl.held["cronjobs.batch", "scoring-nightly"]["metadata"]["annotations"] = annotations
+    found = status(context, "nightly")
+    assert (found.batch, found.releases.champion, found.answering, found.wanted) == (True, "2", 0, 0)
+    assert found.differences == ("the last release or rollback did not end; run it once more",)
+
+
+def test_a_machine_without_the_models_libraries_is_told_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(Workspace, "code", tmp_path)
+    with pytest.raises(RolloutError, match=r"runtime/bin/python: not there; .*`make install`"):
+        BatchProcess(JOB).smoke("2", tmp_path / "models/2")
