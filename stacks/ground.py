@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pulumi
 
 from components.database.args import Server
 from components.errors import PlanError
+from components.gateway import balancer
 from components.network.policies import Peer
 from components.storage.kubernetes import store_in
 from components.storage.objects import ObjectStore
@@ -35,6 +37,8 @@ class Ground:
         database: Postgres; None: one is made in the cluster.
         provider: Makes the one provider of it all.
         substrate: The cloud's; None: somebody's cluster.
+        features: The bucket as the feature store may read it; None: as everything else.
+        balancer: What of the gateway's service is the cloud's; empty: nothing.
     """
 
     context: str
@@ -44,6 +48,8 @@ class Ground:
     database: Server | None
     provider: Callable[[], pulumi.ProviderResource]
     substrate: SubstrateOutputs | None = None
+    features: ObjectStore | None = None
+    balancer: Mapping[str, Any] = field(default_factory=dict)
 
 
 def of(spec: EnvironmentSpec, workspace: Workspace) -> Ground:
@@ -55,7 +61,7 @@ def of(spec: EnvironmentSpec, workspace: Workspace) -> Ground:
     assert isinstance(spec.storage, S3Storage)  # noqa: S101 - the file's own check refuses another
     target = spec.target
     if isinstance(target, AwsTarget):
-        return _aws(spec, spec.storage, outputs(spec, workspace))
+        return _aws(spec, target, spec.storage, outputs(spec, workspace))
     assert isinstance(target, KubernetesTarget)  # noqa: S101 - the caller chose by the target's kind
     own, named = target.database, ObjectStore.of(spec.storage, spec.name, target.region)
     return Ground(
@@ -68,7 +74,7 @@ def of(spec: EnvironmentSpec, workspace: Workspace) -> Ground:
     )
 
 
-def _aws(spec: EnvironmentSpec, storage: S3Storage, found: SubstrateOutputs) -> Ground:
+def _aws(spec: EnvironmentSpec, target: AwsTarget, storage: S3Storage, found: SubstrateOutputs) -> Ground:
     problems = [
         f"gpu_pools[{at}].nodes.min: got {pool.nodes.min}, but the substrate has no node group for '{pool.name}'; "
         "bring it up anew, or set 0"
@@ -81,16 +87,18 @@ def _aws(spec: EnvironmentSpec, storage: S3Storage, found: SubstrateOutputs) -> 
         )
     if problems:
         raise PlanError(problems)
-    store = ObjectStore.of(storage, spec.name, found.region)
+    store = replace(ObjectStore.of(storage, spec.name, found.region), bucket=found.store.bucket, role=found.store.role)
     database = Server(found.database.host, DATABASE, (_network(found.network),), found.database.port)
     return Ground(
         context=found.cluster.name,
         namespace=NAMESPACE,
         storage_class=found.storage_class,
-        store=replace(store, bucket=found.store.bucket, role=found.store.role),
+        store=store,
         database=database,
         provider=lambda: providers.eks(found),
         substrate=found,
+        features=replace(store, role=found.store.features_role),
+        balancer=balancer.aws(found.nodes.subnets, internet=target.open_to == "internet"),
     )
 
 

@@ -207,7 +207,8 @@ class _Kubernetes:
             Backup(BACKUP, BackupArgs(self.cluster, self.store, database, after), self.opts)
         if "feast" in self.selection:
             after += self._upstream("feast").ready
-            Features("features", FeaturesArgs(self.cluster, self.store, database, after), self.opts)
+            store = self.ground.features or self.store
+            Features("features", FeaturesArgs(self.cluster, store, database, after), self.opts)
 
     def _gateway(self) -> None:
         if Capability.GATEWAY not in self.spec.capabilities:
@@ -222,7 +223,8 @@ class _Kubernetes:
         )
         envoy = self._upstream("envoy-gateway")
         after = [*envoy.ready, *issued.ready, *self.platform.ready]
-        args = GatewayArgs(self.cluster, envoy.piece.namespace, [*self.base.watched, *envoy.ready], after)
+        watched = [*self.base.watched, *envoy.ready]
+        args = GatewayArgs(self.cluster, envoy.piece.namespace, self.ground.balancer, watched, after)
         self.base.entered = Gateway("gateway", args, self.opts).ready
 
     def _catalog(self) -> None:

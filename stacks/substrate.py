@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import pulumi
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from components.errors import PlanError
 from environments import EnvironmentSpec, Workspace
@@ -56,6 +56,16 @@ class StoreOutputs(_Closed):
     bucket: Name = Field(description="Its name.")
     key: Arn = Field(description="The key of the account's own that it is encrypted with.")
     role: Arn = Field(description="The role that the platform's and the systems' accounts get at it with.")
+    features_role: Arn = Field(
+        description="The role of the feature store's account, feast-features: lists and reads features/ in it and uses "
+        "its key to decrypt, nothing else; another role than that of the others.",
+    )
+
+    @model_validator(mode="after")
+    def _narrow(self) -> StoreOutputs:
+        if self.features_role == self.role:
+            raise ValueError("features_role is the role of all others; give the feature store one that only reads")
+        return self
 
 
 class DatabaseOutputs(_Closed):

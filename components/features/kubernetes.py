@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -11,11 +12,17 @@ from components.cluster import Cluster, ClusterComponent
 from components.database.args import Server
 from components.network.policies import incoming, outgoing, pods
 from components.storage.objects import ObjectStore
+from components.workload.pods import account
 
 STORES = "feast-stores"
 """The secret with Feast's own settings of its stores: addresses with passwords."""
 PORTS = (6566, 6570, 8815)
-APP = {"feast.dev/name": "features"}
+NAME = "features"
+APP = {"feast.dev/name": NAME}
+FOLDER = "features"
+"""The folder of the bucket with what features are computed from: all of it that its pods read."""
+ACCOUNT = f"feast-{NAME}"
+"""Its pods' account, as the operator calls it: what is there already it takes, and leaves its annotations alone."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class FeaturesArgs:
 
     Attributes:
         cluster: Where.
-        store: Where Feast's offline files lie.
+        store: Where Feast's offline files lie, in `FOLDER`; with a role that reads those alone, or with keys.
         database: Its Postgres.
         after: What must be there before it: Feast's operator, the database.
     """
@@ -43,6 +50,7 @@ class Features(ClusterComponent):
         space, cluster, after = args.cluster.namespace, args.cluster, list(args.after)
         self.needs(space, STORES, ("postgres", "sql"), "Feast's online store and registry, in Feast's own YAML")
         database, store = args.database, args.store
+        store.read_by(self, space, "the offline files of features")
         openings = {
             "callers": incoming(
                 f"{name}-callers", space, to=APP, ports=PORTS, peers=[pods(environment=cluster.environment)]
@@ -51,18 +59,31 @@ class Features(ClusterComponent):
             "store": outgoing(f"{name}-store", space, of=APP, ports=[store.port], peers=store.peers),
         }
         before = [self.add(role, policy, after=after) for role, policy in openings.items()]
+        metadata = {"name": ACCOUNT, "namespace": space}
+        own = account({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}, store.identity())
+        # The operator gives it labels of its own in place of these.
+        before.append(self.add("account", own, after=after, ignore=["metadata.labels"]))
         secret = {"name": STORES}
+        # Values are computed, and sent to the online store, in the container that serves them.
+        env: list[dict[str, Any]] = [{"name": one, "value": value} for one, value in sorted(store.variables().items())]
+        env += [
+            {"name": one, "valueFrom": {"secretKeyRef": {"name": named, "key": key}}}
+            for one, (named, key) in sorted(store.credentials().items())
+        ]
         spec = {
             "feastProject": cluster.environment.replace("-", "_"),
             "services": {
-                "onlineStore": {"persistence": {"store": {"type": "postgres", "secretRef": secret}}},
+                "onlineStore": {
+                    "server": {"env": env},
+                    "persistence": {"store": {"type": "postgres", "secretRef": secret}},
+                },
                 "registry": {"local": {"persistence": {"store": {"type": "sql", "secretRef": secret}}, "server": {}}},
             },
         }
         manifest = {
             "apiVersion": "feast.dev/v1",
             "kind": "FeatureStore",
-            "metadata": {"name": "features", "namespace": space},
+            "metadata": {"name": NAME, "namespace": space},
             "spec": spec,
         }
         self.add("", manifest, part="features", after=[*after, *before])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -27,12 +27,14 @@ class GatewayArgs:
     Attributes:
         cluster: Where.
         operators: Namespace of Envoy Gateway, in which Envoy's pods run too.
+        balancer: What of its service is the cloud's; empty: the cluster's own load balancer knows what to do.
         watched: What must be there before it is scraped.
         after: What must be there before it: Envoy Gateway, the certificate.
     """
 
     cluster: Cluster
     operators: str
+    balancer: Mapping[str, Any] = field(default_factory=dict)
     watched: Sequence[pulumi.Resource] = ()
     after: Sequence[pulumi.Resource] = ()
 
@@ -49,7 +51,7 @@ class Gateway(ClusterComponent):
         self.space, self.operators = args.cluster.namespace, args.operators
         self.envoys = owned_by(self.space)
         after = list(args.after)
-        proxy = self.add("proxy", self._object(ENVOY, "EnvoyProxy", NAME, self._proxy()), after=after)
+        proxy = self.add("proxy", self._object(ENVOY, "EnvoyProxy", NAME, self._proxy(args.balancer)), after=after)
         reference = {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": NAME, "namespace": self.space}
         spec = {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller", "parametersRef": reference}
         made = {"apiVersion": API, "kind": "GatewayClass", "metadata": {"name": self.space}, "spec": spec}
@@ -77,7 +79,7 @@ class Gateway(ClusterComponent):
     def _object(self, version: str, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
         return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": self.space}, "spec": spec}
 
-    def _proxy(self) -> dict[str, Any]:
+    def _proxy(self, balancer: Mapping[str, Any]) -> dict[str, Any]:
         container = {
             "image": self.cluster.image("envoy"),
             "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}},
@@ -104,7 +106,7 @@ class Gateway(ClusterComponent):
                 "kubernetes": {
                     "envoyDeployment": {"replicas": COPIES, "container": container},
                     "envoyPDB": {"minAvailable": 1},
-                    "envoyService": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"},
+                    "envoyService": {"type": "LoadBalancer", "externalTrafficPolicy": "Local", **balancer},
                 },
             },
             "telemetry": {

@@ -147,6 +147,11 @@ class AwsTarget(Spec):
         min_length=2,
         description="Availability zones by letter; three, so one may fail and a majority is left.",
     )
+    open_to: Literal["network", "internet"] = Field(
+        default="network",
+        description="Who reaches the gateway's address: network, those in it or joined to it, so nothing is open to the "
+        "world by omission; internet, everyone. A change makes a new load balancer with another address.",
+    )
 
 
 Target = Annotated[LocalTarget | KubernetesTarget | AwsTarget, Field(discriminator="kind")]

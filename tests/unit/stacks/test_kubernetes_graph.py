@@ -225,6 +225,23 @@ def test_a_limit_that_no_envoy_can_hold_is_refused():
     assert any("serving.consumers[0].quota" in text for text in problems(staged(systems=systems)))
 
 
+def test_on_a_cluster_of_somebodys_the_gateways_service_has_nothing_of_a_cloud():
+    proxy = shipped().one("EnvoyProxy", "gateway-proxy").inputs["spec"]
+    service = proxy["provider"]["kubernetes"]["envoyService"]
+    assert service == {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+
+
+def test_the_feature_stores_pods_read_the_bucket_with_its_keys():
+    model = {"modality": "tabular", "features": "mortgage_v2"}
+    systems = [{**load(DEV).systems[0].model_dump(mode="json"), "model": model}]
+    graph = graph_of(staged("mature", systems=systems))
+    env = graph.one("FeatureStore", "features").inputs["spec"]["services"]["onlineStore"]["server"]["env"]
+    keys = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in env if "valueFrom" in one}
+    assert keys["AWS_SECRET_ACCESS_KEY"] == {"name": "object-store", "key": "secret_access_key"}
+    assert {"name": "AWS_ENDPOINT_URL_S3", "value": "https://objects.example.com"} in env
+    assert "eks.amazonaws.com" not in str(graph.one("ServiceAccount", "features-account").inputs)
+
+
 def test_more_consumers_than_envoy_gateway_counts_for_are_refused():
     told = []
     for number in (16, 17):

@@ -84,6 +84,64 @@ def test_whoever_uses_the_bucket_has_its_role_and_nobody_else_has():
     }
 
 
+@cache
+def mature() -> Graph:
+    values = load(PROD).model_dump(mode="json", by_alias=True)
+    return graph_of(EnvironmentSpec.model_validate({**values, "stage": "mature"}))
+
+
+def test_the_feature_stores_pods_have_a_role_of_their_own_that_only_reads():
+    graph = mature()
+    account = graph.one("ServiceAccount", "features-account").inputs
+    store = graph.one("FeatureStore", "features").inputs
+    # The operator makes an account of this name for its pods, unless there is one.
+    assert account["metadata"]["name"] == f"feast-{store['metadata']['name']}"
+    assert account["metadata"]["namespace"] == store["metadata"]["namespace"]
+    having = [
+        one.name
+        for one in graph.all("ServiceAccount")
+        if one.inputs["metadata"].get("annotations", {}).get("eks.amazonaws.com/role-arn")
+        == STAND_IN["store"]["features_role"]
+    ]
+    assert having == ["features-account"]
+    assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] != STAND_IN["store"]["role"]
+    assert account["automountServiceAccountToken"] is False
+    env = store["spec"]["services"]["onlineStore"]["server"]["env"]
+    assert env == [{"name": "AWS_DEFAULT_REGION", "value": "eu-central-1"}], "no key: its role"
+    assert store["spec"]["services"]["onlineStore"]["persistence"]["store"]["type"] == "postgres"
+    registered = next(one for one in graph.resources if one.name == "features" and one.kind == "FeatureStore")
+    assert graph.one("ServiceAccount", "features-account").urn in registered.dependencies
+
+
+def service_of_envoy(graph: Graph) -> dict:
+    return graph.one("EnvoyProxy", "gateway-proxy").inputs["spec"]["provider"]["kubernetes"]["envoyService"]
+
+
+def test_the_gateways_load_balancer_is_the_networks_own_unless_the_file_opens_it():
+    values = load(PROD).model_dump(mode="json", by_alias=True)
+    target = {**values["target"], "open_to": "internet"}
+    opened = EnvironmentSpec.model_validate({**values, "target": target})
+    prefix, told = "service.beta.kubernetes.io/aws-load-balancer-", []
+    for graph in (shipped(), graph_of(opened)):
+        service = service_of_envoy(graph)
+        assert service["type"] == "LoadBalancer"
+        assert service["loadBalancerClass"] == "service.k8s.aws/nlb"
+        assert service["allocateLoadBalancerNodePorts"] is False
+        told.append({name.removeprefix(prefix): value for name, value in service["annotations"].items()})
+    assert [one["scheme"] for one in told] == ["internal", "internet-facing"]
+    assert told[0]["subnets"].split(",") == STAND_IN["nodes"]["subnets"]
+    assert "subnets" not in told[1], "those of the internet are others"
+    for one in told:
+        assert one["nlb-target-type"] == "ip"
+        assert one["attributes"] == "load_balancing.cross_zone.enabled=true"
+        assert (one["healthcheck-protocol"], one["healthcheck-port"]) == ("TCP", "traffic-port")
+        # Its one port passes through to Envoy, which has the certificate: nothing is open in plain text.
+        assert not {"ssl-cert", "ssl-ports", "backend-protocol"} & set(one)
+    (gateway,) = [one for one in shipped().all("Gateway") if one.custom]
+    (listener,) = gateway.inputs["spec"]["listeners"]
+    assert (listener["protocol"], listener["port"], listener["tls"]["mode"]) == ("HTTPS", 443, "Terminate")
+
+
 def test_pools_are_made_from_the_substrates_nodes_and_kept_ones_only_grow():
     graph = shipped()
     made = graph.one("EC2NodeClass", "gpu-train-nodes").inputs
@@ -147,6 +205,10 @@ def test_moving_up_a_stage_only_adds():
         (
             {"nodes": {**STAND_IN["nodes"], "groups": {}}},
             "gpu_pools[1].nodes.min: got 1, but the substrate has no node group for 'serve'",
+        ),
+        (
+            {"store": {**STAND_IN["store"], "features_role": STAND_IN["store"]["role"]}},
+            "store: value error, features_role is the role of all others",
         ),
         ({"cluster": {**STAND_IN["cluster"], "endpoint": "http://open"}}, "cluster.endpoint: string should match"),
     ],
