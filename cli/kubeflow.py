@@ -100,14 +100,14 @@ def _settings(context: Context, system: SystemSpec, trials: int | None) -> dict[
         request["settings"]["search"] = {**request["settings"]["search"], "trials": trials}
     return {
         "request": request,
-        "image": _image(context),
+        "image": image_of_steps(context),
         "secret": ACCESS,
         "labels": {**USES_REGISTRY, "mlstrata.io/environment": context.name, "mlstrata.io/system": system.name},
         "schedule": system.model.schedule,
     }
 
 
-def _image(context: Context) -> str:
+def image_of_steps(context: Context) -> str:
     """Return the image of the steps, as the environment pins it."""
     from components.upstream.lock import NAME, LockError, read
     from components.upstream.mirror import reference

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from components.upstream.bill import BILL
 from components.upstream.piece import Chart, Image, Kustomization, Manifest, Piece, Source
 
 # A first part is a registry when it looks like a host; docker.io is what everything else means.
@@ -59,11 +60,16 @@ class Mirror:
     def objects(self, value: object) -> object:
         """Return rendered objects with the image of every container rewritten.
 
+        An image of the bill is rewritten in a text too: operators are told in variables, arguments and settings which
+        images their own pods run, as Kubeflow is of what launches a step.
+
         Args:
             value: A Kubernetes object, or any part or list of them; it is not changed.
         """
         if isinstance(value, list):
             return [self.objects(one) for one in value]
+        if isinstance(value, str):
+            return _TOLD.sub(lambda found: self.image(found[0]), value)
         if not isinstance(value, dict):
             return value
         return {
@@ -74,9 +80,9 @@ class Mirror:
         }
 
     def _container(self, container: object) -> object:
-        if isinstance(container, dict) and isinstance(image := container.get("image"), str) and image:
-            return {**container, "image": self.image(image)}
-        return container
+        if not isinstance(container, dict) or not isinstance(image := container.get("image"), str) or not image:
+            return self.objects(container)
+        return {key: self.image(image) if key == "image" else self.objects(inner) for key, inner in container.items()}
 
     def _source(self, piece: Piece, source: Source, number: int) -> Source:
         if isinstance(source, Chart):
@@ -84,6 +90,15 @@ class Mirror:
         return self.manifest(piece.name, piece.version, number)
 
 
+def _spelled(repository: str) -> set[str]:
+    """Return an image's repository as texts spell it; of Docker's library it has its registry, or is any word."""
+    short = repository.removeprefix(f"{DOCKER}/")
+    return {repository, short} if "/" in short and not short.startswith("library/") else {repository}
+
+
+_REPOSITORIES = {name for piece in BILL for image in piece.images for name in _spelled(image.repository)}
+# Whole names with a tag or a digest behind them; a copy's name has its registry in front.
+_TOLD = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, sorted(_REPOSITORIES, reverse=True)))})(?=[:@])")
 _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 
 

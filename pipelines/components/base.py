@@ -2,10 +2,14 @@
 # mypy: disable-error-code="untyped-decorator"
 # Kubeflow's decorators have no types.
 
-from kfp import dsl
-from mlstrata_steps import __version__
+from importlib.metadata import version
 
-IMAGE = f"mlstrata/steps-python:{__version__}"
-"""The image that holds Python, kfp, `mlstrata-steps` of this version and what its steps import."""
+from kfp import dsl
+
+IMAGE = f"ghcr.io/mlstrata/runtime:{version('mlstrata')}"
+"""Our own image of this version, with Python, kfp, `mlstrata-steps` and what its steps import.
+
+A cluster's environment may pin it by digest or take it from a mirror: `services.kubeflow` names the one it deploys.
+"""
 
 component = dsl.component(base_image=IMAGE, install_kfp_package=False)

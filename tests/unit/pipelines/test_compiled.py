@@ -102,12 +102,13 @@ def test_only_training_gets_the_accelerators(tmp_path):
 
 
 def test_each_step_names_package_and_code(document):
-    from mlstrata_steps import __version__
     from mlstrata_steps.versioning import code_version
+
+    from components.workload.images import RUNTIME
 
     for spec in document["deploymentSpec"]["executors"].values():
         container = spec["container"]
-        assert container["image"] == f"mlstrata/steps-python:{__version__}"
+        assert container["image"] == str(RUNTIME), "the image that is built, listed and mirrored"
         assert {"name": "MLSTRATA_STEPS", "value": code_version()} in container["env"]
         assert "pip install" not in " ".join(container["command"])
 

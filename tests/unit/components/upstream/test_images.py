@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from cli.context import Context
 from cli.digests import Wanted, resolve
+from cli.kubeflow import image_of_steps
 from cli.main import main
 from components.upstream.bill import piece
 from components.upstream.lock import LockError, read, write
+from components.upstream.mirror import reference
 from components.workload.images import RUNTIME
 
 KUBERNETES = "target: {kind: kubernetes, context: c}\nstage: foundation\n"
@@ -294,3 +297,19 @@ def test_of_a_digest_the_script_copies_the_very_image(workspace: Path, capsys: p
     write(workspace / "environments/images.lock.json", {"ghcr.io/mlflow/mlflow:v3.17.2": digest})
     assert main(["images", "site", "--script"]) == 0
     assert f"\nimage ghcr.io/mlflow/mlflow:v3.17.2@{digest}\n" in capsys.readouterr().out
+
+
+def test_steps_on_a_cluster_run_from_the_listed_image_of_the_mirror_at_its_digest(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+):
+    told = []
+    for mirror in ("", "mirror: {registry: 'copies.example/all', files: 'https://files.example'}\n"):
+        for digests in ({}, {reference(RUNTIME): "sha256:" + "d" * 64}):
+            write(workspace / "environments/images.lock.json", digests)
+            declare(workspace, KUBERNETES + mirror)
+            kept = {one["name"]: one for one in listed(capsys)["pieces"]}
+            (image,) = [one["image"] for one in kept["mlstrata"]["images"]]
+            assert image_of_steps(Context.open("site")) == image
+            told.append(image)
+    pinned = f"{RUNTIME}@sha256:" + "d" * 64
+    assert told == [str(RUNTIME), pinned, f"copies.example/all/{RUNTIME}", f"copies.example/all/{pinned}"]

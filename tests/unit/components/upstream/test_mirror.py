@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,3 +124,41 @@ def test_a_kustomization_is_built_where_it_is_copied():
 
 def test_the_key_of_the_lock_has_no_digest():
     assert reference(Image("seldonio/x", "1", "sha256:0")) == "docker.io/seldonio/x:1"
+
+
+@pytest.mark.parametrize(
+    ("told", "moved"),
+    [
+        ("ghcr.io/kubeflow/kfp-launcher:2.17.0", "{0}/ghcr.io/kubeflow/kfp-launcher:2.17.0"),
+        ("--executor-image=quay.io/argoproj/argoexec:v4.0.5", "--executor-image={0}/quay.io/argoproj/argoexec:v4.0.5"),
+        ("seldonio/seldon-core-executor:1.17.1", "{0}/docker.io/seldonio/seldon-core-executor:1.17.1"),
+        (
+            '{"a": "quay.io/feastdev/feature-server@sha256:00", "b": 1}',
+            '{"a": "{0}/quay.io/feastdev/feature-server@sha256:00", "b": 1}',
+        ),
+        # Neither another's image of that ending, nor an address, nor a name alone.
+        (
+            "registry.example/ghcr.io/kubeflow/kfp-launcher:2.17.0",
+            "registry.example/ghcr.io/kubeflow/kfp-launcher:2.17.0",
+        ),
+        ("mysql:3306", "mysql:3306"),
+        ("https://quay.io/feastdev/feature-server", "https://quay.io/feastdev/feature-server"),
+        ("ghcr.io/kubeflow/kfp-launcher-of-ours:1", "ghcr.io/kubeflow/kfp-launcher-of-ours:1"),
+    ],
+)
+def test_operators_are_told_the_mirrors_images_of_what_they_start(told: str, moved: str):
+    mirror = Mirror("copies.example/all", "https://files.example")
+    container = {"name": "main", "image": "docker.io/library/alpine:3.23", "env": [{"name": "IT", "value": told}]}
+    rewritten = mirror.objects({"spec": {"containers": [container]}})
+    assert rewritten == {
+        "spec": {
+            "containers": [
+                {
+                    "name": "main",
+                    "image": "copies.example/all/docker.io/library/alpine:3.23",
+                    "env": [{"name": "IT", "value": moved.replace("{0}", mirror.registry)}],
+                }
+            ]
+        }
+    }
+    assert mirror.objects(rewritten) == rewritten
