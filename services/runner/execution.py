@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from services.runner.contract import Artifact, State, Step
+from services.runner.warm import warmed
 
 MARKER = "mlstrata-step-ended "
 """Starts the line in which a step says why it stopped (mlstrata_steps.outcome)."""
@@ -104,7 +105,7 @@ def execute(ir: Path, arguments: Mapping[str, Any], *, root: Path, cache: Path, 
         )
         failed: list[Step] = []
         try:
-            with _observed(written, failed, emit):
+            with warmed(), _observed(written, failed, emit):
                 task = components.load_component_from_file(str(ir))(**arguments)
         except RuntimeError as error:
             if failed:

@@ -241,10 +241,7 @@ def _started(program: Path, package: str, server: Server) -> Iterator[str]:
             _wait(url + server.ready, process, log)
             yield url
         finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(2)  # it has answered everything: what it would still wait for is nobody
-            process.kill()
+            process.kill()  # it has answered everything, and what it keeps is in the folder that goes now
             process.wait()
 
 
