@@ -32,8 +32,8 @@ install-test: install .venvs/seldon/.installed .venvs/.browser .venvs/.actionlin
 control-plane:
 	@tools/install-control-plane
 
-test: install-test ## Run every test: one pytest an environment
-	@tools/run-tests
+test: install-test ## Run every test, each in the environment it names
+	@.venv/bin/python tools/run_tests.py
 
 lint: install .venvs/lint/.installed ## Check style, types and the locks
 	.venvs/lint/bin/ruff check .

@@ -1,0 +1,118 @@
+"""`python tools/run_tests.py [PYTEST'S ARGUMENTS]`: every test, each in the environment that it names.
+
+Without arguments the tests run as several pytest processes, a few at a time: most of them wait for real services. Each
+prints when it ends, and any failure fails the whole. With arguments they go to one pytest an environment, in turn.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PYTHON = {
+    "program": ".venv/bin/python",
+    "runtime": ".venvs/runtime/bin/python",
+    "seldon": ".venvs/seldon/bin/python",
+}
+AT_ONCE = (os.cpu_count() or 1) + 1
+"""One more than there are processors, since there is always one that waits."""
+NOTHING_FOUND = 5
+
+# These share a registry and its model, which are made once a process.
+TOGETHER = ("test_gateway", "test_gateway_attacks", "test_gateway_copies", "test_gateway_edge", "test_serving")
+# What takes minutes begins first, so that none of it is alone at the end; the others follow in their order.
+LONG = (
+    "tests/local/test_storage_s3.py",
+    "tests/cluster",
+    "tests/local/test_gateway_platform.py",
+    "runtime",
+    "tests/local/test_main_job.py",
+    "tests/local/test_training.py",
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """What one pytest process runs.
+
+    Attributes:
+        label: What it is called.
+        environment: The environment whose interpreter runs it.
+        paths: Files and folders.
+        without: Files and folders in them that others run.
+    """
+
+    label: str
+    environment: str
+    paths: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command that runs it."""
+        return [
+            *(str(ROOT / PYTHON[self.environment]), "-m", "pytest", "-q"),
+            *(f"--ignore={path}" for path in self.without),
+            *self.paths,
+            *arguments,
+        ]
+
+
+def groups() -> list[Group]:
+    """Divide all tests, whatever files are added: none is named here that would be forgotten if it were not."""
+    files = {path.stem: f"tests/local/{path.name}" for path in sorted((ROOT / "tests/local").glob("test_*.py"))}
+    shared = tuple(files.pop(name) for name in TOGETHER)
+    apart = ("tests/local", "tests/cluster", "tests/unit/policies")
+    found = [
+        Group("gateway and serving", "program", shared),
+        *(Group(path, "program", (path,)) for path in files.values()),
+        *(Group(path, "program", (path,)) for path in apart[1:]),
+        Group("all others", "program", ("tests",), apart),
+        Group("runtime", "runtime", ("tests",)),
+        Group("seldon", "seldon", ("tests",)),
+    ]
+    return sorted(found, key=lambda one: LONG.index(one.label) if one.label in LONG else len(LONG))
+
+
+def run(group: Group) -> tuple[Group, int, float, str]:
+    """Run a group; return it with its exit code, the seconds it took and what it printed."""
+    began = time.monotonic()
+    done = subprocess.run(
+        group.command(), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        check=False,
+    )  # fmt: skip
+    return group, done.returncode, time.monotonic() - began, done.stdout
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is asked for; 0 when nothing failed."""
+    if arguments:
+        codes = []
+        for environment in PYTHON:
+            sys.stdout.write(f"== {environment}\n")
+            sys.stdout.flush()
+            command = Group("", environment, ()).command(*arguments)
+            codes.append(subprocess.run(command, cwd=ROOT, check=False).returncode)
+        ran = [code for code in codes if code != NOTHING_FOUND]
+        return int(not ran or any(ran))
+    failed, planned = [], groups()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for ended in as_completed([pool.submit(run, group) for group in planned]):
+            group, code, seconds, printed = ended.result()
+            sys.stdout.write(f"== {group.label} ({group.environment}, {seconds:.0f} s)\n{printed}")
+            sys.stdout.flush()
+            if code:
+                failed.append(group.label)
+    sys.stdout.write(
+        f"== {len(planned) - len(failed)} of {len(planned)} passed{''.join(f' · {one} failed' for one in failed)}\n"
+    )
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
