@@ -65,6 +65,19 @@ def test_everything_is_accepted(environment: list[Json], translation: Json):
         assert [one for one in found[name] if one["status"] != "True"] == [], name
 
 
+def test_what_prod_tells_its_load_balancer_is_accepted(beside: Beside, tmp_path: Path):
+    found = ours(rendered("prod", STAGES[-1], tmp_path))
+    [proxy] = [one for one in found if one["kind"] == "EnvoyProxy"]
+    service = proxy["spec"]["provider"]["kubernetes"]["envoyService"]
+    assert service["annotations"]["service.beta.kubernetes.io/aws-load-balancer-scheme"] == "internal"
+    said = states(translated([*found, *beside.objects(found)], tmp_path))
+    # A service that is none it does not even read; of another wrong proxy it tells the class.
+    kinds = {"GatewayClass", "Gateway"}
+    told = [condition for (kind, _), conditions in said.items() if kind in kinds for condition in conditions]
+    assert {one["type"] for one in told} >= {"Accepted", "Programmed"}
+    assert [one for one in told if one["status"] != "True"] == []
+
+
 def test_routes_live_where_the_listener_looks(environment: list[Json]):
     """The translation opens the listener to all namespaces; here its own selector is held against theirs."""
     spaces = {one["metadata"]["name"]: one["metadata"]["labels"] for one in environment if one["kind"] == "Namespace"}

@@ -25,7 +25,7 @@ from services.gateway.logfiles import Archive, LogDamagedError, archives, closin
 
 ROOT = Path(__file__).parents[3]
 KEEP = timedelta(days=200)
-LIMIT = 600
+LIMIT = 200
 
 
 class Writer:
@@ -127,15 +127,17 @@ class Rotations(RuleBasedStateMachine):
         self.envoy.stream.close()
         self.folder.cleanup()
 
-    @rule(requests=st.integers(1, 12))
-    def ask(self, requests):
+    @rule(requests=st.integers(1, 12), written=st.sampled_from(["later", "now", "under way", "under way"]))
+    def ask(self, requests, written):
         for _ in range(requests):
             number = next(self.numbers)
             self.envoy.gathered.append(entry(number, self.time))
             self.pending[number] = self.time
+        if written != "later":
+            self.flush(under_way=written == "under way")
 
     @rule(under_way=st.booleans())
-    def flush(self, under_way=False):
+    def flush(self, under_way):
         self.envoy.flush(under_way=under_way)
         self.logged |= self.pending
         self.pending = {}
@@ -190,7 +192,7 @@ class Rotations(RuleBasedStateMachine):
                 case "round":
                     self.round()
                 case "flush":
-                    self.flush()
+                    self.flush(under_way=False)
         assert wanted <= set(found)
         assert max(found.values(), default=1) == 1
 
@@ -214,7 +216,7 @@ class Rotations(RuleBasedStateMachine):
         self.envoy_starts_anew()
         for _ in range(2):
             self.archiver.round()
-            self.flush()
+            self.flush(under_way=False)
         self.archiver.round()
         names = {path.name for path in self.log.parent.iterdir()}
         assert not closing(self.log).exists()
