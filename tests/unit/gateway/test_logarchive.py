@@ -100,6 +100,10 @@ class Dying:
             one.stop()
 
 
+HOW = st.sampled_from(["later", "now", "under way"])
+"""When lines reach the disk: later, at once, or at once by a write that began before Envoy was told."""
+
+
 class Rotations(RuleBasedStateMachine):
     """Requests, rounds, deaths, full disks and readers in any order."""
 
@@ -127,7 +131,7 @@ class Rotations(RuleBasedStateMachine):
         self.envoy.stream.close()
         self.folder.cleanup()
 
-    @rule(requests=st.integers(1, 12), written=st.sampled_from(["later", "now", "under way", "under way"]))
+    @rule(requests=st.integers(1, 12), written=HOW)
     def ask(self, requests, written):
         for _ in range(requests):
             number = next(self.numbers)
@@ -153,8 +157,15 @@ class Rotations(RuleBasedStateMachine):
         except NotReopenedError:
             assert self.envoy.deaf
 
-    @rule(changes=st.integers(0, 9))
-    def round_that_dies(self, changes):
+    @rule(before=HOW, after=HOW)
+    def round_amid_requests(self, before, after):
+        self.ask(6, before)
+        self.round()
+        self.ask(2, after)
+
+    @rule(before=HOW, changes=st.integers(0, 9))
+    def round_that_dies(self, before, changes):
+        self.ask(3, before)
         with Dying(changes):
             try:
                 self.archiver.round()
@@ -227,7 +238,7 @@ class Rotations(RuleBasedStateMachine):
 
 
 TestRotations = Rotations.TestCase
-TestRotations.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestRotations.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
 
 
 def archiver(log: Path, reopen=lambda: None, **given) -> Archiver:
