@@ -149,8 +149,8 @@ class AwsTarget(Spec):
     )
     open_to: Literal["network", "internet"] = Field(
         default="network",
-        description="Who reaches the gateway's address: network, those in it or joined to it, so nothing is open to the "
-        "world by omission; internet, everyone. A change makes a new load balancer with another address.",
+        description="Who reaches the gateway's address: network, those in it or joined to it, so nothing is open to "
+        "the world by omission; internet, everyone. A change makes a new load balancer with another address.",
     )
 
 
