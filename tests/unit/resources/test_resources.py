@@ -7,11 +7,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from components.supervision.sockets import pick
+from services.gateway.logfiles import Archive, archives, lines
+from services.gateway.names import ACCESS_LOG
 from services.resources.__main__ import log_alerts
 from services.resources.measure import exposition, machine, services
 from services.resources.processes import HOME_MARK, SERVICE_MARK, marked_processes, process_of
@@ -110,3 +113,49 @@ def test_it_serves(tmp_path: Path):
     finally:
         process.kill()
         process.wait()
+
+
+def test_it_archives_the_gateways_log_and_says_why_it_cannot(tmp_path: Path):
+    """A day that ended is archived and compressed, what is too old is gone, also while no gateway runs."""
+    log = tmp_path / ACCESS_LOG
+    log.parent.mkdir()
+    log.write_text('{"time": "2026-03-01T10:00:00Z"}\n')
+    too_old, kept = (Archive.of(log, datetime.now(UTC) - timedelta(seconds=age)).packed for age in (90_000, 80_000))
+    too_old.touch()
+    kept.touch()
+    command = [sys.executable, "-m", "services.resources", "--home", str(tmp_path), "--port", str(pick(()))]
+    command += ["--gateway-admin", str(pick(())), "--logs-seconds", "86400"]
+    process = subprocess.Popen(command)
+    try:
+        until(lambda: not too_old.exists())
+        until(lambda: len([one for one in archives(log) if one.packed.exists() and not one.plain.exists()]) == 2)
+    finally:
+        process.kill()
+        process.wait()
+    assert kept.exists()
+    assert log.read_bytes() == b""
+    done = subprocess.run(command[:-2], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--gateway-admin and --logs-seconds" in done.stderr
+
+
+def test_a_gateway_that_does_not_answer_is_told_of_once_and_keeps_its_log(tmp_path: Path):
+    log = tmp_path / ACCESS_LOG
+    log.parent.mkdir()
+    command = [sys.executable, "-m", "services.resources", "--home", str(tmp_path), "--port", str(pick(()))]
+    command += ["--gateway-admin", str(pick(())), "--logs-seconds", "86400"]
+    with log.open("w") as gateway:
+        gateway.write('{"time": "2026-03-01T10:00:00Z"}\n')
+        gateway.flush()
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            told = process.stderr.readline()
+            gateway.write('{"time": "2026-03-01T10:00:01Z"}\n')
+        finally:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+    assert "is not archived yet" in told
+    assert "does not answer" in told
+    assert archives(log) == []
+    assert len(list(lines(log))) == 2
