@@ -112,7 +112,8 @@ class Rotations(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.log = Path(self.folder.name) / "access.log"
         self.envoy = Writer(self.log)
-        self.time = datetime.now(UTC) + timedelta(days=1)
+        # Later than any file was really written, and the same in every run.
+        self.time = datetime(2100, 1, 1, 22, tzinfo=UTC)
         self.numbers = count()
         self.logged: dict[int, datetime] = {}
         self.pending: dict[int, datetime] = {}
@@ -336,6 +337,26 @@ def test_who_writes_to_a_file_is_seen_and_who_reads_does_not_count(tmp_path):
     assert is_written(file) is False
 
 
+@pytest.mark.parametrize(
+    ("written", "idle_seconds", "closed"),
+    [
+        pytest.param(True, 3600, False, id="held by an Envoy that nobody asks"),
+        pytest.param(None, 3600, True, id="nobody can say, and nothing was added for long"),
+        pytest.param(None, 1, False, id="nobody can say"),
+        pytest.param(False, 0, True, id="held by nobody"),
+    ],
+)
+def test_a_log_is_closed_when_nobody_may_write_to_it_any_more(tmp_path, written, idle_seconds, closed):
+    log, told = tmp_path / "access.log", []
+    log.write_bytes(entry(1, datetime.now(UTC)))
+    os.utime(log, (time.time() - idle_seconds,) * 2)
+    archiver(log, lambda: told.append(1), limit=1, patience=0, written=lambda _: written).round()
+    assert closing(log).exists() is not closed
+    assert bool(archives(log)) is closed
+    assert bool(told) is (written is not False)
+    assert ids(log) == {1: 1}
+
+
 SMALL = """
 import resource, sys
 from datetime import timedelta
@@ -383,7 +404,7 @@ def test_a_reader_beside_an_archiver_that_never_rests(tmp_path):
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        deadline, reads = time.monotonic() + 3, 0
+        deadline, reads = time.monotonic() + 2, 0
         while time.monotonic() < deadline:
             wanted = len(written)
             found = ids(log)
