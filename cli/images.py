@@ -101,6 +101,7 @@ def _piece(one: Taken) -> dict[str, Any]:
             {"image": str(image), "upstream": str(original), "digest": image.digest}
             for image, original in zip(piece.images, one.upstream.images, strict=True)
         ],
+        "offered": [str(image) for image in piece.offered],
         "more_images_in_its_render": piece.rendered_images,
     }
 
@@ -130,6 +131,8 @@ def _show(context: Context, selection: Selection) -> None:
             say(f"   {found['kind']:<13} {found['address']} {found.get('version', '')}".rstrip())
         for image in piece.images:
             say(f"   image         {image}")
+        if piece.offered:
+            say(f"   offered       {len(piece.offered)} images that nothing here starts (--json names them); not copied")
         if piece.rendered_images:
             say("   image         and what its render names; the mirror script copies those too")
         if one.note:

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 
 from components.upstream.piece import Chart, Kustomization, Manifest, Source
+from components.upstream.told import merged
 
 
 def install(
@@ -25,7 +26,7 @@ def install(
         name: The logical name, and the release's name.
         source: Where it comes from.
         namespace: Where it goes; it is there already.
-        values: Values of a chart; others take none.
+        values: Values of a chart, under those that come with where it is taken from; others take none.
         opts: Parent, order and retention.
         definitions: A chart brings its definitions along; off where they are installed apart.
     """
@@ -63,7 +64,7 @@ def _release(
             version=chart.version,
             namespace=namespace,
             repository_opts=None if remote else RepositoryOptsArgs(repo=chart.repository),
-            values=dict(values),
+            values=merged(values, chart.values),
             skip_crds=not definitions,
             create_namespace=False,
             # A failed installation is undone, so that the next one starts from nothing.

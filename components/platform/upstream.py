@@ -11,6 +11,7 @@ import pulumi
 from components.charts import install
 from components.cluster import Cluster, ClusterComponent
 from components.upstream.piece import Chart, Piece
+from components.upstream.told import merged
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Upstream(ClusterComponent):
         for at, source in enumerate(piece.sources):
             role = "" if len(piece.sources) == 1 else f"-{at}"
             opts_of = pulumi.ResourceOptions(parent=self, depends_on=after, retain_on_delete=kept)
-            values = {**piece.values, **args.values} if isinstance(source, Chart) else {}
+            values = merged(piece.values, args.values) if isinstance(source, Chart) else {}
             after = [install(f"{name}{role}", source, piece.namespace, values, opts_of, definitions=not apart)]
         self.ready: list[pulumi.Resource] = after
         self.register_outputs({})

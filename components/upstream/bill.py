@@ -6,21 +6,27 @@ Names, versions, CRDs and images were read in each project's own charts and mani
 
 from __future__ import annotations
 
-from components.upstream.piece import Change, Chart, Image, Kustomization, Manifest, Piece, Scope
+from components.upstream.observing import OBSERVING
+from components.upstream.offered import SERVERS
+from components.upstream.piece import (
+    Change,
+    Chart,
+    Image,
+    Kustomization,
+    Manifest,
+    Piece,
+    Scope,
+    definitions,
+    images,
+    images_told,
+)
+from components.upstream.told import split, whole
 from environments.stages import Capability
 
 _C = Capability
-AGPL, BUSL = "AGPL-3.0-only", "BUSL-1.1"
+BUSL = "BUSL-1.1"
 _APACHE, _GPL2_WITH_FOSS, _POSTGRES = "Apache-2.0", "GPL-2.0-only", "PostgreSQL"
 _KUBEFLOW = "https://github.com/kubeflow/pipelines"
-
-
-def _crds(group: str, *plurals: str) -> tuple[str, ...]:
-    return tuple(f"{plural}.{group}" for plural in plurals)
-
-
-def _images(prefix: str, tag: str, *names: str) -> tuple[Image, ...]:
-    return tuple(Image(f"{prefix}{name}", tag) for name in names)
 
 
 BILL: tuple[Piece, ...] = (
@@ -33,11 +39,17 @@ BILL: tuple[Piece, ...] = (
             "https://github.com/cert-manager/cert-manager/releases/download/v1.21.1/cert-manager.crds.yaml"
         ),
         crds=(
-            *_crds("acme.cert-manager.io", "challenges", "orders"),
-            *_crds("cert-manager.io", "certificaterequests", "certificates", "clusterissuers", "issuers"),
+            *definitions("acme.cert-manager.io", "challenges", "orders"),
+            *definitions("cert-manager.io", "certificaterequests", "certificates", "clusterissuers", "issuers"),
         ),
-        images=_images(
-            "quay.io/jetstack/cert-manager-", "v1.21.1", "controller", "webhook", "cainjector", "startupapicheck"
+        images=images_told(
+            "quay.io/jetstack/cert-manager-",
+            "v1.21.1",
+            {"controller": split("image", "digest")}
+            | {
+                name: split(f"{name}.image", "digest")
+                for name in ("webhook", "cainjector", "startupapicheck", "acmesolver")
+            },
         ),
         namespace="cert-manager",
         capabilities=frozenset({_C.GATEWAY, _C.SERVING}),
@@ -49,18 +61,18 @@ BILL: tuple[Piece, ...] = (
         sources=(Chart("oci://docker.io/envoyproxy", "gateway-helm", "v1.9.0"),),
         crd_source=Chart("oci://docker.io/envoyproxy", "gateway-crds-helm", "v1.9.0"),
         crds=(
-            *_crds("gateway.networking.k8s.io", "backendtlspolicies", "gatewayclasses", "gateways"),
-            *_crds("gateway.networking.k8s.io", "grpcroutes", "httproutes", "listenersets", "referencegrants"),
-            *_crds("gateway.networking.k8s.io", "tcproutes", "tlsroutes", "udproutes"),
-            *_crds("gateway.networking.x-k8s.io", "xbackends", "xbackendtrafficpolicies", "xmeshes"),
-            *_crds("gateway.envoyproxy.io", "backends", "backendtrafficpolicies", "clienttrafficpolicies"),
-            *_crds("gateway.envoyproxy.io", "envoyextensionpolicies", "envoypatchpolicies", "envoyproxies"),
-            *_crds("gateway.envoyproxy.io", "httproutefilters", "securitypolicies"),
+            *definitions("gateway.networking.k8s.io", "backendtlspolicies", "gatewayclasses", "gateways"),
+            *definitions("gateway.networking.k8s.io", "grpcroutes", "httproutes", "listenersets", "referencegrants"),
+            *definitions("gateway.networking.k8s.io", "tcproutes", "tlsroutes", "udproutes"),
+            *definitions("gateway.networking.x-k8s.io", "xbackends", "xbackendtrafficpolicies", "xmeshes"),
+            *definitions("gateway.envoyproxy.io", "backends", "backendtrafficpolicies", "clienttrafficpolicies"),
+            *definitions("gateway.envoyproxy.io", "envoyextensionpolicies", "envoypatchpolicies", "envoyproxies"),
+            *definitions("gateway.envoyproxy.io", "httproutefilters", "securitypolicies"),
         ),
         images=(
-            Image("docker.io/envoyproxy/gateway", "v1.9.0"),
-            Image("docker.io/envoyproxy/envoy", "distroless-v1.39.0"),
-            Image("docker.io/envoyproxy/ratelimit", "17b1956c"),
+            Image("docker.io/envoyproxy/gateway", "v1.9.0", told=whole("global.images.envoyGateway.image")),
+            Image("docker.io/envoyproxy/envoy", "distroless-v1.39.0", told=whole("global.images.envoyProxy.image")),
+            Image("docker.io/envoyproxy/ratelimit", "17b1956c", told=whole("global.images.ratelimit.image")),
         ),
         namespace="envoy-gateway-system",
         capabilities=frozenset({_C.GATEWAY}),
@@ -74,11 +86,13 @@ BILL: tuple[Piece, ...] = (
         crd_source=Kustomization("https://github.com/cloudnative-pg/cloudnative-pg", "config/crd", "v1.30.0"),
         values={"crds": {"create": False}},
         crds=(
-            *_crds("postgresql.cnpg.io", "backups", "clusterimagecatalogs", "clusters", "databaseroles", "databases"),
-            *_crds("postgresql.cnpg.io", "failoverquorums", "imagecatalogs", "poolers", "publications"),
-            *_crds("postgresql.cnpg.io", "scheduledbackups", "subscriptions"),
+            *definitions(
+                "postgresql.cnpg.io", "backups", "clusterimagecatalogs", "clusters", "databaseroles", "databases"
+            ),
+            *definitions("postgresql.cnpg.io", "failoverquorums", "imagecatalogs", "poolers", "publications"),
+            *definitions("postgresql.cnpg.io", "scheduledbackups", "subscriptions"),
         ),
-        images=(Image("ghcr.io/cloudnative-pg/cloudnative-pg", "1.30.0"),),
+        images=(Image("ghcr.io/cloudnative-pg/cloudnative-pg", "1.30.0", told=split("image")),),
         namespace="cnpg-system",
         capabilities=frozenset({_C.REGISTRY}),
         after=("cert-manager",),
@@ -125,17 +139,17 @@ BILL: tuple[Piece, ...] = (
             Kustomization(_KUBEFLOW, "manifests/kustomize/env/platform-agnostic", "2.17.0"),
         ),
         crds=(
-            *_crds("pipelines.kubeflow.org", "pipelines", "pipelineversions"),
-            *_crds("kubeflow.org", "scheduledworkflows", "viewers"),
-            *_crds("argoproj.io", "clusterworkflowtemplates", "cronworkflows", "workflowartifactgctasks"),
-            *_crds("argoproj.io", "workfloweventbindings", "workflows", "workflowtaskresults"),
-            *_crds("argoproj.io", "workflowtasksets", "workflowtemplates"),
+            *definitions("pipelines.kubeflow.org", "pipelines", "pipelineversions"),
+            *definitions("kubeflow.org", "scheduledworkflows", "viewers"),
+            *definitions("argoproj.io", "clusterworkflowtemplates", "cronworkflows", "workflowartifactgctasks"),
+            *definitions("argoproj.io", "workfloweventbindings", "workflows", "workflowtaskresults"),
+            *definitions("argoproj.io", "workflowtasksets", "workflowtemplates"),
         ),
         images=(
-            *_images("ghcr.io/kubeflow/kfp-", "2.17.0", "api-server", "cache-deployer", "cache-server", "driver"),
-            *_images("ghcr.io/kubeflow/kfp-", "2.17.0", "frontend", "launcher", "metadata-envoy", "metadata-writer"),
-            *_images("ghcr.io/kubeflow/kfp-", "2.17.0", "persistence-agent", "scheduled-workflow-controller"),
-            *_images("ghcr.io/kubeflow/kfp-", "2.17.0", "viewer-crd-controller", "visualization-server"),
+            *images("ghcr.io/kubeflow/kfp-", "2.17.0", "api-server", "cache-deployer", "cache-server", "driver"),
+            *images("ghcr.io/kubeflow/kfp-", "2.17.0", "frontend", "launcher", "metadata-envoy", "metadata-writer"),
+            *images("ghcr.io/kubeflow/kfp-", "2.17.0", "persistence-agent", "scheduled-workflow-controller"),
+            *images("ghcr.io/kubeflow/kfp-", "2.17.0", "viewer-crd-controller", "visualization-server"),
             Image("gcr.io/tfx-oss-public/ml_metadata_store_server", "1.14.0"),
             Image("quay.io/argoproj/workflow-controller", "v4.0.5"),
             Image("quay.io/argoproj/argoexec", "v4.0.5"),
@@ -170,13 +184,21 @@ BILL: tuple[Piece, ...] = (
             "machinelearning.seldon.io_seldondeployments.yaml"
         ),
         values={"crd": {"create": False}},
-        crds=_crds("machinelearning.seldon.io", "seldondeployments"),
+        crds=definitions("machinelearning.seldon.io", "seldondeployments"),
         images=(
-            *_images("docker.io/seldonio/", "1.17.1", "seldon-core-operator", "seldon-core-executor"),
-            *_images("docker.io/seldonio/", "1.17.1", "rclone-storage-initializer", "alibiexplainer"),
-            *_images("docker.io/seldonio/", "1.17.1", "mab_epsilon_greedy"),
+            *images_told(
+                "docker.io/seldonio/",
+                "1.17.1",
+                {
+                    "seldon-core-operator": split("image", registry=True),
+                    "seldon-core-executor": split("executor.image", registry=True),
+                    "rclone-storage-initializer": whole("storageInitializer.image"),
+                    "alibiexplainer": whole("explainer.image"),
+                },
+            ),
+            Image("docker.io/seldonio/mab_epsilon_greedy", "1.17.1", untold="a SeldonDeployment that has it names it"),
         ),
-        rendered_images=True,
+        offered=SERVERS,
         namespace="seldon-system",
         capabilities=frozenset({_C.SERVING}),
         after=("cert-manager",),
@@ -188,66 +210,7 @@ BILL: tuple[Piece, ...] = (
             ),
         ),
     ),
-    Piece(
-        name="kube-prometheus-stack",
-        version="v0.93.1",
-        licence=_APACHE,
-        sources=(Chart("https://prometheus-community.github.io/helm-charts", "kube-prometheus-stack", "88.5.3"),),
-        crd_source=Chart("https://prometheus-community.github.io/helm-charts", "prometheus-operator-crds", "31.0.1"),
-        crds=(
-            *_crds("monitoring.coreos.com", "alertmanagerconfigs", "alertmanagers", "podmonitors", "probes"),
-            *_crds("monitoring.coreos.com", "prometheusagents", "prometheuses", "prometheusrules"),
-            *_crds("monitoring.coreos.com", "scrapeconfigs", "servicemonitors", "thanosrulers"),
-        ),
-        images=(
-            *_images("quay.io/prometheus-operator/", "v0.93.1", "prometheus-operator", "prometheus-config-reloader"),
-            Image("quay.io/prometheus-operator/admission-webhook", "v0.93.1"),
-            Image("quay.io/prometheus/prometheus", "v3.14.0-distroless"),
-            Image("quay.io/prometheus/alertmanager", "v0.34.0"),
-            Image("quay.io/prometheus/node-exporter", "v1.12.1"),
-            Image("registry.k8s.io/kube-state-metrics/kube-state-metrics", "v2.20.0"),
-            Image("ghcr.io/jkroepke/kube-webhook-certgen", "1.8.7"),
-        ),
-        namespace="monitoring",
-        privileged="node-exporter reads the host's network, processes and file systems",
-        capabilities=frozenset({_C.ALERTS}),
-        after=("cert-manager",),
-    ),
-    Piece(
-        name="grafana",
-        version="13.2.0",
-        licence=AGPL,
-        sources=(Chart("https://grafana-community.github.io/helm-charts", "grafana", "12.11.1"),),
-        images=(Image("docker.io/grafana/grafana", "13.2.0"), Image("quay.io/kiwigrid/k8s-sidecar", "2.10.1")),
-        namespace="monitoring",
-        scope=Scope.NAMESPACE,
-        capabilities=frozenset({_C.ALERTS}),
-        after=("kube-prometheus-stack",),
-        optional="no dashboards; metrics and alerts stay, to be looked at with the organisation's own",
-    ),
-    Piece(
-        name="loki",
-        version="3.7.6",
-        licence=AGPL,
-        sources=(),  # typed objects of our own, so that a plan sees how long logs are kept
-        images=(Image("docker.io/grafana/loki", "3.7.6"),),
-        namespace="monitoring",
-        scope=Scope.NAMESPACE,
-        capabilities=frozenset({_C.ALERTS}),
-        after=("kube-prometheus-stack",),
-        optional="no log store; logs stay where the cluster keeps them",
-    ),
-    Piece(
-        name="alloy",
-        version="v1.19.2",
-        licence=_APACHE,
-        sources=(),  # typed objects of our own, beside the log store that it fills
-        images=(Image("docker.io/grafana/alloy", "v1.19.2"),),
-        namespace="monitoring",
-        scope=Scope.NAMESPACE,
-        capabilities=frozenset({_C.ALERTS}),
-        after=("loki",),
-    ),
+    *OBSERVING,
     Piece(
         name="feast",
         version="0.66.0",
@@ -257,9 +220,9 @@ BILL: tuple[Piece, ...] = (
                 "https://raw.githubusercontent.com/feast-dev/feast/refs/tags/v0.66.0/infra/feast-operator/dist/install.yaml"
             ),
         ),
-        crds=_crds("feast.dev", "featurestores"),
+        crds=definitions("feast.dev", "featurestores"),
         images=(
-            *_images("quay.io/feastdev/", "0.66.0", "feast-operator", "feature-server"),
+            *images("quay.io/feastdev/", "0.66.0", "feast-operator", "feature-server"),
             Image("quay.io/openshift/origin-cli", "4.17"),
         ),
         namespace="feast-operator-system",
@@ -271,8 +234,8 @@ BILL: tuple[Piece, ...] = (
         licence=_APACHE,
         sources=(Chart("https://ray-project.github.io/kuberay-helm", "kuberay-operator", "1.7.0"),),
         crd_source=Kustomization("https://github.com/ray-project/kuberay", "ray-operator/config/crd", "v1.7.0"),
-        crds=_crds("ray.io", "rayclusters", "raycronjobs", "rayjobs", "rayservices"),
-        images=(Image("quay.io/kuberay/operator", "v1.7.0"),),
+        crds=definitions("ray.io", "rayclusters", "raycronjobs", "rayjobs", "rayservices"),
+        images=(Image("quay.io/kuberay/operator", "v1.7.0", told=split("image")),),
         namespace="ray-system",
         capabilities=frozenset({_C.DISTRIBUTED_TRAINING}),
     ),
@@ -281,7 +244,7 @@ BILL: tuple[Piece, ...] = (
         version="v0.20.0",
         licence=_APACHE,
         sources=(Chart("https://nvidia.github.io/k8s-device-plugin", "nvidia-device-plugin", "0.20.0"),),
-        images=(Image("nvcr.io/nvidia/k8s-device-plugin", "v0.20.0"),),
+        images=(Image("nvcr.io/nvidia/k8s-device-plugin", "v0.20.0", told=split("image")),),
         namespace="gpu-system",
         privileged="it hands the node's devices to the kubelet",
         capabilities=frozenset({_C.GPU_POOLS}),
@@ -291,7 +254,7 @@ BILL: tuple[Piece, ...] = (
         version="4.8.2",
         licence=_APACHE,
         sources=(Chart("https://nvidia.github.io/dcgm-exporter/helm-charts", "dcgm-exporter", "4.8.2"),),
-        images=(Image("nvcr.io/nvidia/k8s/dcgm-exporter", "4.5.3-4.8.2-distroless"),),
+        images=(Image("nvcr.io/nvidia/k8s/dcgm-exporter", "4.5.3-4.8.2-distroless", told=split("image")),),
         namespace="gpu-system",
         privileged="it reads the node's GPUs through their driver",
         capabilities=frozenset({_C.GPU_POOLS}),
@@ -304,15 +267,16 @@ BILL: tuple[Piece, ...] = (
         sources=(Chart("oci://public.ecr.aws/karpenter", "karpenter", "1.14.1"),),
         crd_source=Chart("oci://public.ecr.aws/karpenter", "karpenter-crd", "1.14.1"),
         crds=(
-            *_crds("autoscaling.x-k8s.io", "capacitybuffers"),
-            *_crds("karpenter.k8s.aws", "ec2nodeclasses"),
-            *_crds("karpenter.sh", "nodeclaims", "nodeoverlays", "nodepools"),
+            *definitions("autoscaling.x-k8s.io", "capacitybuffers"),
+            *definitions("karpenter.k8s.aws", "ec2nodeclasses"),
+            *definitions("karpenter.sh", "nodeclaims", "nodeoverlays", "nodepools"),
         ),
         images=(
             Image(
                 "public.ecr.aws/karpenter/controller",
                 "1.14.1",
                 "sha256:723130949e4cab989461ff07d1be4cd781d63515432494641b33c235f300ae23",
+                told=split("controller.image", "digest"),
             ),
         ),
         namespace="karpenter",
@@ -329,10 +293,16 @@ BILL: tuple[Piece, ...] = (
         ),
         values={"installCRDs": False},
         crds=(
-            *_crds("external-secrets.io", "clusterexternalsecrets", "clusterpushsecrets", "clustersecretstores"),
-            *_crds("external-secrets.io", "externalsecrets", "pushsecrets", "secretstores"),
+            *definitions("external-secrets.io", "clusterexternalsecrets", "clusterpushsecrets", "clustersecretstores"),
+            *definitions("external-secrets.io", "externalsecrets", "pushsecrets", "secretstores"),
         ),
-        images=(Image("ghcr.io/external-secrets/external-secrets", "v2.9.0"),),
+        images=(
+            Image(
+                "ghcr.io/external-secrets/external-secrets",
+                "v2.9.0",
+                told=(*split("image"), *split("webhook.image"), *split("certController.image")),
+            ),
+        ),
         namespace="external-secrets",
         capabilities=frozenset({_C.SECRETS}),
     ),
@@ -344,11 +314,19 @@ BILL: tuple[Piece, ...] = (
         crd_source=Kustomization("https://github.com/kedacore/keda", "config/crd", "v2.20.2"),
         values={"crds": {"install": False}},
         crds=(
-            *_crds("eventing.keda.sh", "cloudeventsources", "clustercloudeventsources"),
-            *_crds("keda.sh", "clustertriggerauthentications", "scaledjobs", "scaledobjects"),
-            *_crds("keda.sh", "triggerauthentications"),
+            *definitions("eventing.keda.sh", "cloudeventsources", "clustercloudeventsources"),
+            *definitions("keda.sh", "clustertriggerauthentications", "scaledjobs", "scaledobjects"),
+            *definitions("keda.sh", "triggerauthentications"),
         ),
-        images=_images("ghcr.io/kedacore/", "2.20.2", "keda", "keda-metrics-apiserver", "keda-admission-webhooks"),
+        images=images_told(
+            "ghcr.io/kedacore/",
+            "2.20.2",
+            {
+                "keda": split("image.keda", registry=True),
+                "keda-metrics-apiserver": split("image.metricsApiServer", registry=True),
+                "keda-admission-webhooks": split("image.webhooks", registry=True),
+            },
+        ),
         namespace="keda",
     ),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from components.upstream.bill import BILL
 from components.upstream.piece import Chart, Image, Kustomization, Manifest, Piece, Source
+from components.upstream.told import image_values
 
 # A first part is a registry when it looks like a host; docker.io is what everything else means.
 _HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
@@ -46,15 +47,22 @@ class Mirror:
         return Manifest(f"{self.files.rstrip('/')}/{file_of(piece, version, number)}")
 
     def piece(self, piece: Piece) -> Piece:
-        """Return a piece that comes from the copies alone."""
+        """Return a piece that comes from the copies alone, and whose chart is told to run the copies alone."""
         numbered = dict(enumerate(all_sources(piece)))
         moved = [self._source(piece, source, number) for number, source in numbered.items()]
         with_definitions = piece.crd_source is not None
+        images, offered = (
+            tuple(replace(one, repository=self.image(one.repository)) for one in some)
+            for some in (piece.images, piece.offered)
+        )
+        told = image_values((*images, *offered))
+        sources = moved[1:] if with_definitions else moved
         return replace(
             piece,
             crd_source=moved[0] if with_definitions else None,
-            sources=tuple(moved[1:] if with_definitions else moved),
-            images=tuple(replace(one, repository=self.image(one.repository)) for one in piece.images),
+            sources=tuple(replace(one, values=told) if isinstance(one, Chart) else one for one in sources),
+            images=images,
+            offered=offered,
         )
 
     def objects(self, value: object) -> object:
@@ -90,13 +98,15 @@ class Mirror:
         return self.manifest(piece.name, piece.version, number)
 
 
-def _spelled(repository: str) -> set[str]:
+def spelled(repository: str) -> set[str]:
     """Return an image's repository as texts spell it; of Docker's library it has its registry, or is any word."""
     short = repository.removeprefix(f"{DOCKER}/")
     return {repository, short} if "/" in short and not short.startswith("library/") else {repository}
 
 
-_REPOSITORIES = {name for piece in BILL for image in piece.images for name in _spelled(image.repository)}
+_REPOSITORIES = {
+    name for piece in BILL for image in (*piece.images, *piece.offered) for name in spelled(image.repository)
+}
 # Whole names with a tag or a digest behind them; a copy's name has its registry in front.
 _TOLD = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, sorted(_REPOSITORIES, reverse=True)))})(?=[:@])")
 _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})

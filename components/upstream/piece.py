@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from components.upstream.told import Value
 from environments.stages import Capability
 
 
@@ -25,11 +26,13 @@ class Chart:
         repository: Address of the repository: https://… with an index, or oci://… that ends before the chart's name.
         name: The chart's name.
         version: The chart's own version, which may differ from the version of what it installs.
+        values: Values that come with where it is taken from: those of its images, where they are a mirror's.
     """
 
     repository: str
     name: str
     version: str
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def address(self) -> str:
@@ -79,11 +82,15 @@ class Image:
         repository: Registry and path, such as docker.io/seldonio/seldon-core-operator.
         tag: Its tag.
         digest: sha256:… of what the tag stood for when it was resolved; None: not resolved.
+        told: The values by which its piece's chart is told of it.
+        untold: Why the chart is told of it by no value.
     """
 
     repository: str
     tag: str
     digest: str | None = None
+    told: tuple[Value, ...] = ()
+    untold: str = ""
 
     def __str__(self) -> str:
         """Return what a container names: tag and, where known, digest, which then decides."""
@@ -119,6 +126,8 @@ class Piece:
         values: Values of its chart without which it would install its definitions itself, and take them along when it
             goes.
         images: The images it runs, as far as they can be named without rendering it.
+        offered: Images that its chart offers for what no environment here starts. A site need not copy them; from a
+            mirror the chart names the mirror's all the same, so that nobody is ever asked for them but the mirror.
         rendered_images: Its source names more images than are listed here: the mirror script asks the render.
         namespace: Where it is installed.
         scope: Whether it is cluster-wide.
@@ -140,6 +149,7 @@ class Piece:
     crd_source: Source | None = None
     values: Mapping[str, Any] = field(default_factory=dict, hash=False)
     images: tuple[Image, ...] = ()
+    offered: tuple[Image, ...] = ()
     rendered_images: bool = False
     privileged: str | None = None
     capabilities: frozenset[Capability] = frozenset()
@@ -197,12 +207,24 @@ class Piece:
             licence=change.licence if change else self.licence,
             sources=tuple(_moved(source, self.version, version, chart) for source in self.sources),
             crd_source=_moved(self.crd_source, self.version, version, None) if self.crd_source else None,
-            # Digests belong to the old version.
-            images=tuple(
-                Image(one.repository, _like(one.tag, version)) if _same(one.tag, self.version) else one
-                for one in self.images
-            ),
+            images=tuple(_image_at(one, self.version, version) for one in self.images),
+            offered=tuple(_image_at(one, self.version, version) for one in self.offered),
         )
+
+
+def definitions(group: str, *plurals: str) -> tuple[str, ...]:
+    """Return full names of custom resource definitions of a group."""
+    return tuple(f"{plural}.{group}" for plural in plurals)
+
+
+def images(prefix: str, tag: str, *names: str) -> tuple[Image, ...]:
+    """Return images of one tag by the ends of their names."""
+    return tuple(Image(f"{prefix}{name}", tag) for name in names)
+
+
+def images_told(prefix: str, tag: str, paths: Mapping[str, tuple[Value, ...]]) -> tuple[Image, ...]:
+    """Return images of one tag by the ends of their names, each with what its chart is told of it."""
+    return tuple(Image(f"{prefix}{name}", tag, told=told) for name, told in paths.items())
 
 
 def ordered(version: str) -> tuple[int, ...]:
@@ -218,6 +240,11 @@ def _same(one: str, other: str) -> bool:
 def _like(old: str, new: str) -> str:
     """Return a version written as the old one was, with a v in front or without."""
     return ("v" if old.startswith("v") else "") + new.lstrip("v")
+
+
+def _image_at(image: Image, old: str, new: str) -> Image:
+    # A digest belongs to the old version.
+    return replace(image, tag=_like(image.tag, new), digest=None) if _same(image.tag, old) else image
 
 
 def _moved(source: Source, old: str, new: str, chart: str | None) -> Source:

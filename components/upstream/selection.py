@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from components.upstream.bill import AGPL, BILL, BUSL, PIECES
+from components.upstream.bill import BILL, BUSL, PIECES
 from components.upstream.mirror import Mirror, reference
+from components.upstream.observing import AGPL
 from components.upstream.piece import Change, Image, Piece
 from environments import Capability, EnvironmentSpec
 from environments.spec.storage import S3Storage

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pulumi
 
-from components.upstream.bill import piece
+from components.upstream.bill import BILL, piece
+from components.upstream.mirror import Mirror
+from components.upstream.told import image_values, merged
 from environments import EnvironmentSpec, Workspace, load
 from stacks.program import plan
 from tests.support.recorded import Graph, record
@@ -102,6 +104,26 @@ def test_everything_comes_from_the_mirror_where_there_is_one():
         assert str(one.inputs).count("https://files.example.com/mlstrata/"), one.name
     deployment = graph.one("Deployment", "mlflow").inputs["spec"]["template"]["spec"]
     assert deployment["containers"][0]["image"].startswith("registry.example.com/mlstrata/ghcr.io/mlstrata/runtime")
+
+
+def test_each_chart_is_told_the_mirrors_images_and_keeps_its_values():
+    registry, on = "registry.example.com/mlstrata", ["secrets", "distributed_training"]
+    mirror = {"registry": registry, "files": "https://files.example.com/mlstrata"}
+    before = {one.name: one.inputs for one in graph_of(capabilities={"on": on}).all("Release")}
+    after = {one.name: one.inputs for one in graph_of(capabilities={"on": on}, mirror=mirror).all("Release")}
+    assert before.keys() == after.keys()
+    installs = {one.name: one for one in BILL}
+    told = 0
+    for name, inputs in after.items():
+        images = Mirror(registry, mirror["files"]).piece(installs[name]).images if name in installs else ()
+        for image in images:
+            told += bool(image.told)
+            expected = image_values([image])
+            assert merged(inputs["values"], expected) == inputs["values"], image
+        # Nothing else is different.
+        offered = Mirror(registry, mirror["files"]).piece(installs[name]).offered if name in installs else ()
+        assert inputs["values"] == merged(before[name].get("values", {}), image_values((*images, *offered))), name
+    assert told > 20
 
 
 def test_a_denied_licence_leaves_its_piece_out():
