@@ -132,7 +132,7 @@ def _show(context: Context, selection: Selection) -> None:
         for image in piece.images:
             say(f"   image         {image}")
         if piece.offered:
-            say(f"   offered       {len(piece.offered)} images that nothing here starts (--json names them); not copied")
+            say(f"   offered       {len(piece.offered)} images that nothing here starts (named by --json): not copied")
         if piece.rendered_images:
             say("   image         and what its render names; the mirror script copies those too")
         if one.note:

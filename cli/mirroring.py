@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from components.upstream.mirror import Mirror, all_sources, build_command, file_of, full_name
+from components.upstream.mirror import Mirror, all_sources, build_command, file_of, full_name, spelled
 from components.upstream.piece import Chart, Piece
 
 _HEAD = """#!/usr/bin/env bash
@@ -32,6 +32,9 @@ rendered() {{ # FILE: the images that a render names
   {{ grep -ohE '^[[:space:]-]*image: *[^[:space:]]+' "$1" || true; }} |
     sed -E "s/.*image: *//; s/[\\"']//g" | sort -u | while read -r found; do
       case $found in
+        '' | *[!A-Za-z0-9._/:@-]*) continue ;;
+        docker.io/*/*) ;;
+        docker.io/*) found=docker.io/library/${{found#*/}} ;;
         */*) case ${{found%%/*}} in *.*|*:*|localhost) ;; *) found=docker.io/$found ;; esac ;;
         *) found=docker.io/library/$found ;;
       esac
@@ -47,14 +50,32 @@ chart() {{ # NAME VERSION PULL-ARGUMENTS...
     echo "  its render needs values: its images are those listed" >&2
   rendered "$work/render.yaml"
 }}
-manifest() {{ # FILE COMMAND...
+manifest() {{ # FILE COMMAND...: plain YAML, with the mirror's images in place of what it names
   echo "manifest $1"
   mkdir -p "$files/$(dirname "$1")"
-  "${{@:2}}" >"$files/$1.part"
+  "${{@:2}}" >"$work/built.yaml"
+  rendered "$work/built.yaml"
+  sed -E -f "$work/moved.sed" "$work/built.yaml" >"$files/$1.part"
   mv "$files/$1.part" "$files/$1"
-  rendered "$files/$1"
 }}
+sed "s#@registry@#$registry#g" >"$work/moved.sed" <<'END'
+{moved}END
 
+"""
+# An image that a container names is moved whatever it is; anywhere else, in arguments and settings, only one of the
+# bill: what components/upstream/mirror.py does with objects, line by line.
+_MOVED = r"""\,^[[:space:]]*(- )?image: *["']?[A-Za-z0-9][A-Za-z0-9._/:@-]*["']?([[:space:]]+#.*)?$, {
+  \#image: *["']?@registry@/# b
+  s#(image: *["']?)([^"'/]*[.:][^"'/]*/|localhost/)#\1@registry@/\2#
+  t host
+  s#(image: *["']?)([^"'/]*/)#\1@registry@/docker.io/\2#
+  t
+  s#(image: *["']?)#\1@registry@/docker.io/library/#
+  b
+  :host
+  s#(@registry@/docker\.io/)([^/]*)$#\1library/\2#
+  b
+}
 """
 
 
@@ -74,8 +95,17 @@ def script(environment: str, pieces: Sequence[Piece], mirror: Mirror | None) -> 
         usage=f"{environment}-mirror.sh {'' if mirror else 'REGISTRY '}FOLDER",
         registry=registry,
         files=f"${{{folder}:?the folder of plain manifests}}",
+        moved=_MOVED + "".join(f"{line}\n" for line in _named(pieces)),
     )
     return head + "".join(f"{line}\n" for line in _lines(pieces))
+
+
+def _named(pieces: Sequence[Piece]) -> Iterator[str]:
+    """Return sed's commands that move the images of the bill wherever a line names one."""
+    names = {image.repository for piece in pieces for image in (*piece.images, *piece.offered)}
+    for found in sorted({name for repository in names for name in spelled(repository)}):
+        escaped = found.replace(".", r"\.")
+        yield rf"s#(^|[^A-Za-z0-9_./-]){escaped}([:@]|[\"']?$)#\1@registry@/{full_name(found)}\2#g"
 
 
 def _lines(pieces: Sequence[Piece]) -> Iterator[str]:

@@ -158,6 +158,8 @@ BILL: tuple[Piece, ...] = (
             Image("docker.io/alpine/k8s", "1.36.2"),
             Image("docker.io/library/alpine", "3.23"),
         ),
+        # What cached steps of its first version run; there are none here.
+        offered=(Image("ghcr.io/containerd/busybox", "latest"),),
         rendered_images=True,
         namespace="kubeflow",
         privileged="its own manifests set no security context that Pod Security `restricted` accepts",

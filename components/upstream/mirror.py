@@ -16,9 +16,9 @@ DOCKER = "docker.io"
 
 def full_name(image: str) -> str:
     """Return an image with its registry, as container runtimes read short names: `busybox` is Docker's library's."""
-    first, slash, _ = image.partition("/")
+    first, slash, rest = image.partition("/")
     if slash and _HOST.fullmatch(first):
-        return image
+        return image if first != DOCKER or "/" in rest else f"{DOCKER}/library/{rest}"
     return f"{DOCKER}/{image}" if slash else f"{DOCKER}/library/{image}"
 
 
@@ -100,15 +100,18 @@ class Mirror:
 
 def spelled(repository: str) -> set[str]:
     """Return an image's repository as texts spell it; of Docker's library it has its registry, or is any word."""
-    short = repository.removeprefix(f"{DOCKER}/")
-    return {repository, short} if "/" in short and not short.startswith("library/") else {repository}
+    if repository.startswith(f"{DOCKER}/library/"):
+        return {repository, repository.replace("/library", "")}
+    return {repository, repository.removeprefix(f"{DOCKER}/")}
 
 
 _REPOSITORIES = {
     name for piece in BILL for image in (*piece.images, *piece.offered) for name in spelled(image.repository)
 }
-# Whole names with a tag or a digest behind them; a copy's name has its registry in front.
-_TOLD = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, sorted(_REPOSITORIES, reverse=True)))})(?=[:@])")
+# Whole names with a tag, a digest or no more of the line behind them; a copy's name has its registry in front.
+_TOLD = re.compile(
+    rf"(?<![\w./-])(?:{'|'.join(map(re.escape, sorted(_REPOSITORIES, reverse=True)))})(?=[:@]|[\"']?$)", re.MULTILINE
+)
 _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 
 

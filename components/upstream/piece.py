@@ -126,8 +126,8 @@ class Piece:
         values: Values of its chart without which it would install its definitions itself, and take them along when it
             goes.
         images: The images it runs, as far as they can be named without rendering it.
-        offered: Images that its chart offers for what no environment here starts. A site need not copy them; from a
-            mirror the chart names the mirror's all the same, so that nobody is ever asked for them but the mirror.
+        offered: Images that its source offers for what no environment here starts. A site need not copy them; from a
+            mirror its source names the mirror's all the same, so that nobody is ever asked for them but the mirror.
         rendered_images: Its source names more images than are listed here: the mirror script asks the render.
         namespace: Where it is installed.
         scope: Whether it is cluster-wide.
