@@ -208,7 +208,9 @@ class _Kubernetes:
         if "feast" in self.selection:
             after += self._upstream("feast").ready
             store = self.ground.features or self.store
-            Features("features", FeaturesArgs(self.cluster, store, database, after), self.opts)
+            Features(
+                "features", FeaturesArgs(self.cluster, store, database, self.spec.retention.features, after), self.opts
+            )
 
     def _gateway(self) -> None:
         if Capability.GATEWAY not in self.spec.capabilities:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
+from components.cluster import PREFIX, Cluster, ClusterComponent
 from components.database.args import Server
 from components.network.policies import incoming, outgoing, pods
 from components.storage.objects import ObjectStore
 from components.workload.pods import account
+from environments.spec.quantities import format_duration
 
 STORES = "feast-stores"
 """The secret with Feast's own settings of its stores: addresses with passwords."""
@@ -33,12 +35,14 @@ class FeaturesArgs:
         cluster: Where.
         store: Where Feast's offline files lie, in `FOLDER`; with a role that reads those alone, or with keys.
         database: Its Postgres.
+        holds: How long a value holds after it was computed.
         after: What must be there before it: Feast's operator, the database.
     """
 
     cluster: Cluster
     store: ObjectStore
     database: Server
+    holds: timedelta
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -83,7 +87,11 @@ class Features(ClusterComponent):
         manifest = {
             "apiVersion": "feast.dev/v1",
             "kind": "FeatureStore",
-            "metadata": {"name": NAME, "namespace": space},
+            "metadata": {
+                "name": NAME,
+                "namespace": space,
+                "labels": {f"{PREFIX}/ttl": format_duration(args.holds)},
+            },
             "spec": spec,
         }
         self.add("", manifest, part="features", after=[*after, *before])

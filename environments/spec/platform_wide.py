@@ -35,6 +35,11 @@ class RetentionSpec(Spec):
     documents: Duration = Field(
         default=parse_duration("10y"), description="Documents and evidence; 10y, what Art. 18 of the Act asks for."
     )
+    features: Duration = Field(
+        default=parse_duration("7d"),
+        description="Values in the feature store, after they were computed; 7d, so that what a failed batch left "
+        "behind is not taken for today's. The store's label mlstrata.io/ttl says it; a team's views are to keep to it.",
+    )
 
 
 class LicencesSpec(Spec):

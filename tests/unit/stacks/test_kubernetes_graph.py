@@ -234,12 +234,14 @@ def test_on_a_cluster_of_somebodys_the_gateways_service_has_nothing_of_a_cloud()
 def test_the_feature_stores_pods_read_the_bucket_with_its_keys():
     model = {"modality": "tabular", "features": "mortgage_v2"}
     systems = [{**load(DEV).systems[0].model_dump(mode="json"), "model": model}]
-    graph = graph_of(staged("mature", systems=systems))
+    graph = graph_of(staged("mature", systems=systems, retention={"features": "36h"}))
     env = graph.one("FeatureStore", "features").inputs["spec"]["services"]["onlineStore"]["server"]["env"]
     keys = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in env if "valueFrom" in one}
     assert keys["AWS_SECRET_ACCESS_KEY"] == {"name": "object-store", "key": "secret_access_key"}
     assert {"name": "AWS_ENDPOINT_URL_S3", "value": "https://objects.example.com"} in env
     assert "eks.amazonaws.com" not in str(graph.one("ServiceAccount", "features-account").inputs)
+    labels = graph.one("FeatureStore", "features").inputs["metadata"]["labels"]
+    assert labels["mlstrata.io/ttl"] == "36h", "how long its values hold"
 
 
 def test_more_consumers_than_envoy_gateway_counts_for_are_refused():
