@@ -32,6 +32,12 @@ kind: Secret
 metadata: {name: $2-webhook}
 data: {tls.key: c2VjcmV0}
 ---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: $2-operators}
+data:
+  equal: =
+---
 YAML
 """
 
@@ -95,6 +101,8 @@ def test_charts_are_rendered_from_the_mirror_with_its_images_and_no_secret(works
     )
     image = made["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == "r.example/m/quay.io/some/envoy-gateway:1"
+    operators = workspace / "out/envoy-gateway/envoy-gateway/5-configmap-envoy-gateway-operators.yaml"
+    assert yaml.safe_load(operators.read_text())["data"] == {"equal": "="}, "a word, as Kubernetes reads it"
     assert list((workspace / "out/kubeflow-pipelines").glob("*/*-configmap-*.yaml")), "manifests are fetched"
     assert "envoy-gateway: envoy-gateway-system/envoy-gateway-webhook" in told["left_out"]
     assert not [name for name in told["files"] if "-secret-" in name]
