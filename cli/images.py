@@ -101,7 +101,10 @@ def _piece(one: Taken) -> dict[str, Any]:
             {"image": str(image), "upstream": str(original), "digest": image.digest}
             for image, original in zip(piece.images, one.upstream.images, strict=True)
         ],
-        "offered": [str(image) for image in piece.offered],
+        "offered": [
+            {"image": str(image), "upstream": str(original)}
+            for image, original in zip(piece.offered, one.upstream.offered, strict=True)
+        ],
         "more_images_in_its_render": piece.rendered_images,
     }
 
