@@ -287,7 +287,7 @@ def test_the_script_copies_everything(
             else:
                 assert (tmp_path / "files" / one["name"] / one["version"] / f"{number}.yaml").stat().st_size
     offered = {image["upstream"] for one in document["pieces"] for image in one["offered"]}
-    assert "docker.io/seldonio/sklearnserver:1.17.1" in offered
+    assert "quay.io/thanos/thanos:v0.42.4" in offered
     assert not [image for image in offered if image in made], "what nothing starts is not copied"
     assert "helm push" in made
     assert "docker://docker.io/library/busybox:1 docker://r.example/m/docker.io/library/busybox:1" in made
