@@ -100,6 +100,9 @@ class Cluster:
             "--service-cluster-ip-range=10.0.0.0/24",
             "--allow-privileged=true",
             "--endpoint-reconciler-type=none",
+            # Of an etcd before 3.5 it cannot stream lists, and whoever asks for one must be told so at once: KWOK would
+            # wait longer each time, up to half a minute, before it looks again.
+            "--feature-gates=WatchList=false",
         )
         self._configure()
         self._wait("the API server", lambda: self._get("/readyz") == "ok", 60)
