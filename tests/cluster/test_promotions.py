@@ -79,10 +79,18 @@ def registered(side: Side, auc: float, *, passed: bool = True) -> str:
     return str(made["model_version"]["version"])
 
 
+@pytest.fixture(scope="module")
+def spaces(cluster: Cluster) -> Iterator[None]:
+    """Take the namespaces away after all tests: what is being taken away cannot be made anew meanwhile."""
+    yield
+    for space in (*SPACES.values(), f"{SPACES['dev']}-lending"):
+        cluster.kubectl("delete", "namespace", space, "--wait=false", "--ignore-not-found")
+
+
 @pytest.fixture
 def promoted(
-    cluster: Cluster, registries: dict[str, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[dict[str, Side]]:
+    cluster: Cluster, spaces: None, registries: dict[str, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Side]:
     """Give both environments, as their files declare them, on the API server; dev released its newest version."""
     (tmp_path / "environments").mkdir()
     for name, space in SPACES.items():
@@ -109,9 +117,7 @@ def promoted(
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     monkeypatch.setenv("PATH", f"{cluster.programs['kubectl'].parent}:/usr/bin:/bin")
     monkeypatch.delenv("MLSTRATA_REGISTRY_URL", raising=False)
-    yield registries
-    for space in (*SPACES.values(), f"{SPACES['dev']}-lending"):
-        cluster.kubectl("delete", "namespace", space, "--wait=false", "--ignore-not-found")
+    return registries
 
 
 def released(cluster: Cluster, version: str) -> None:

@@ -69,9 +69,15 @@ def run(folder, monkeypatch):
 def test_every_step_runs_and_tells(run, folder):
     loans(folder / "loans.csv")
     told, error, log = run()
+    order = [step.name for step in told[::2]]
     assert [(step.name, str(step.state)) for step in told] == [
-        (name, state) for name in STEPS for state in ("running", "failed" if name == "compare" else "succeeded")
+        (name, state) for name in order for state in ("running", "failed" if name == "compare" else "succeeded")
     ]
+    # Those that do not wait for each other come in any order.
+    assert sorted(order) == sorted(STEPS)
+    tasks = yaml.safe_load((folder / "hasty.yaml").read_text())["root"]["dag"]["tasks"]
+    for name in order:
+        assert set(tasks[name].get("dependentTasks", ())) <= set(order[: order.index(name)])
     assert error.startswith("compare: MLflow at http://127.0.0.1:1 refused")
     assert "Traceback" not in log
     ended = {step.name: step for step in told if step.state.ended}
