@@ -32,8 +32,10 @@ LONG = (
     "tests/cluster",
     "tests/local/test_gateway_platform.py",
     "runtime",
+    "all others",
     "tests/local/test_main_job.py",
     "tests/local/test_training.py",
+    "tests/unit/policies",
 )
 
 
