@@ -89,7 +89,7 @@ def found_once(edge, answered):
     while not set(answered) <= set(found := logged(edge)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert set(answered) <= set(found), f"{len(set(answered) - set(found))} of {len(answered)} are lost"
-    assert max(found.values()) == 1
+    assert max(found.values(), default=1) == 1
 
 
 def started(edge, limit=LIMIT):
@@ -109,11 +109,8 @@ def test_no_request_is_lost_or_doubled_however_the_archiver_ends(edge):
             running.wait()
             running.stderr.close()
             kills += 1
-            # Read while there is load, from what a killed archiver left.
-            wanted = set(answered[: -len(answered) // 2])
-            found = logged(edge)
-            assert wanted <= set(found)
-            assert max(found.values(), default=1) == 1
+            # Read while there is load, from what a killed archiver left; Envoy is half a second behind.
+            found_once(edge, answered[: -len(answered) // 2])
     found_once(edge, answered)
     log = edge.settings.access_log
     archiver = Archiver(log, timedelta(days=200), partial(reopen, edge.settings.admin_port), limit=LIMIT)
