@@ -39,18 +39,15 @@ def warmed() -> Iterator[None]:
     from kfp.local import subprocess_task_handler as handler
 
     cold: Runner = handler.run_local_subprocess
-    ours, its = socket.socketpair()
-    with ours, its:
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(its.fileno())], pass_fds=(its.fileno(),), stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        its.close()
-        ours.setblocking(False)
+    with contextlib.ExitStack() as held:
+        ours: socket.socket | None = None
         ready = False
 
         def run(full_command: list[str], env_vars: Mapping[str, str] | None = None) -> int:
-            nonlocal ready
+            nonlocal ours, ready
+            if ours is None:
+                # Not before there is a step to run: a run whose steps are all cached has nothing to import for.
+                ours = held.enter_context(_importing())
             ready = ready or _is_ready(ours)
             if not ready or (step := _step(full_command)) is None:
                 return cold(full_command=full_command, env_vars=env_vars)
@@ -65,6 +62,22 @@ def warmed() -> Iterator[None]:
             yield
         finally:
             handler.run_local_subprocess = cold
+
+
+@contextlib.contextmanager
+def _importing() -> Iterator[socket.socket]:
+    """Have the process that imports until the block ends; gives the socket to it, which does not block yet."""
+    ours, its = socket.socketpair()
+    with ours, its:
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(its.fileno())], pass_fds=(its.fileno(),), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        its.close()
+        ours.setblocking(False)
+        try:
+            yield ours
+        finally:
             process.kill()
             process.wait()
 
