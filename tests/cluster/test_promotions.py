@@ -2,24 +2,24 @@
 
 import base64
 import json
-import os
 import re
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 
 from cli.main import main
 from services.promotion.registry import Side
+from services.registry.access import header, of
 from services.serving.cluster import RECORD
 from services.serving.releases import HistoryEntry, Releases
 from tests.support.cluster import Cluster
+from tests.support.registered import PYTHON
+from tests.support.registry import PASSWORD, serving
 from tests.support.rendered import ROOT
 
 SYSTEM = "mortgage-approval"
@@ -31,33 +31,15 @@ SPACES = {"dev": "promote-dev", "staging": "promote-staging"}
 @pytest.fixture(scope="module")
 def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Side]]:
     """Give a real MLflow for each environment."""
-    made, servers = {}, []
-    try:
-        for name in SPACES:
-            folder = tmp_path_factory.mktemp(name)
-            with socket.create_server(("127.0.0.1", 0)) as held:
-                port = held.getsockname()[1]
-            store = ["--backend-store-uri", f"sqlite:///{folder}/db", "--artifacts-destination", str(folder / "files")]
-            command = [str(ROOT / ".venvs/runtime/bin/mlflow"), "server", *store, "--port", str(port), "--workers", "1"]
-            quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-            with (folder / "log").open("wb") as log:
-                servers.append(
-                    subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | quiet, start_new_session=True)
-                )
-            made[name] = Side(name, f"http://127.0.0.1:{port}", {})
-        for side in made.values():
-            deadline = time.monotonic() + 120
-            while time.monotonic() < deadline:
-                try:
-                    if httpx.get(f"{side.address}/health", trust_env=False).status_code == 200:
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.2)
-        yield made
-    finally:
-        for server in servers:
-            os.killpg(server.pid, 9)
-            server.wait()
+    with ExitStack() as held:
+        yield {
+            name: Side(
+                name,
+                held.enter_context(serving(tmp_path_factory.mktemp(name), "127.0.0.1:*", PYTHON)),
+                header(of(PASSWORD)),
+            )
+            for name in SPACES
+        }
 
 
 def registered(side: Side, auc: float, *, passed: bool = True) -> str:
@@ -99,7 +81,7 @@ def promoted(
         text, found = re.subn(r"(?m)^target: \{kind: kubernetes, [^}]*?(?=, storage_class|\})", target, text)
         assert found == 1
         (tmp_path / f"environments/{name}.yaml").write_text(text)
-        password = base64.b64encode(b"of this registry").decode()
+        password = base64.b64encode(PASSWORD.encode()).decode()
         made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mlflow-access", "namespace": space}}
         cluster.must(
             [
