@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # The interpreter's own part of `signal`, there already: a Ctrl-C while the rest is imported must find this set.
 import _signal  # type: ignore[import-not-found]
+import atexit
 import os
 import sys
 
@@ -14,12 +15,16 @@ _DONE = b"interrupted; what was done is recorded, the next run goes on from ther
 
 def run() -> None:
     """Run the command and turn what it raises into one message and an exit code."""
+    code = 1
+    # The first to be registered is the last to run: after it nothing is torn down. Python stops a background thread
+    # at its next turn, and one that is inside compiled code (a key being derived) would then abort the process.
+    atexit.register(lambda: _leave(code))
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
     except KeyboardInterrupt:
         _end_silently(_DONE)
-    # What the interpreter tears down now must not be torn by a late Ctrl-C.
+    # What ends now must not be torn by a late Ctrl-C.
     _signal.signal(_signal.SIGINT, lambda *_: os._exit(code))
     sys.exit(code)
 
@@ -42,6 +47,15 @@ def main(arguments: list[str]) -> int:
         # The library swallows an interruption outside the engine and only says so by this number.
         return report(KeyboardInterrupt())
     return answer if isinstance(answer, int) else 0
+
+
+def _leave(code: int) -> None:
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        code = code or 1  # nobody reads any more: `mlstrata … | head`
+    os._exit(code)
 
 
 def _end_early(_number: int, _frame: object) -> None:

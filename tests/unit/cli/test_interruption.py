@@ -53,6 +53,52 @@ def test_ctrl_c_while_the_command_starts(tmp_path, moment, arguments, said):
     assert done.stdout == ""
 
 
+# The thread sleeps below a frame of compiled Rust; the sleep is over while the interpreter would be tearing down.
+ENDING = """
+import atexit, sys, threading, time
+import cli.application
+
+inside = threading.Event()
+
+def below(_value):
+    inside.set()
+    time.sleep(0.3)
+
+def background():
+    from pydantic import TypeAdapter, BeforeValidator
+    from typing import Annotated, Any
+    TypeAdapter(Annotated[Any, BeforeValidator(below)]).validate_python(1)
+
+def app(**_):
+    threading.Thread(target=background, daemon=True).start()
+    inside.wait()
+    print("done")
+    atexit.register(lambda: print("put away"))
+    {ending}
+
+cli.application.app = app
+sys.argv = ["mlstrata"]
+import cli.main
+
+class Slow:
+    # Kept by a module, so collected only once threads can no longer run.
+    def __del__(self):
+        time.sleep(0.6)
+
+cli.application.kept = Slow()
+cli.main.run()
+"""
+
+
+@pytest.mark.parametrize(("ending", "code"), [("return 0", 0), ("return 2", 2), ("raise OverflowError", 1)])
+def test_a_thread_inside_compiled_code_does_not_abort_the_command_that_ends(ending, code):
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING.format(ending=ending)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (code, "done\nput away\n"), done.stderr
+    assert "FATAL" not in done.stderr
+
+
 def test_whoever_imports_it_keeps_their_own_way_to_be_interrupted():
     probe = "import signal, cli.main; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
