@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from cli.console import Failed, UsageError
+from policies.manifests import documents
 
 if TYPE_CHECKING:
     from components.upstream.mirror import Mirror
 
 _SECONDS = 120
-# A lone equals sign, such as definitions list among operators, is a word to Kubernetes and no value of its own kind.
-_Loader: Any = type("_Loader", (yaml.SafeLoader,), {})
-_Loader.add_constructor("tag:yaml.org,2002:value", yaml.SafeLoader.construct_yaml_str)
 Document = Mapping[str, Any]
 
 
@@ -97,7 +95,7 @@ def _fetched(manifest: Document) -> str:
 
 def _objects(text: str, name: str) -> list[dict[str, Any]]:
     try:
-        found = [one for one in yaml.load_all(text, Loader=_Loader) if one]
+        found = [one for one in documents(text) if one]
     except yaml.YAMLError as error:
         raise Failed(f"{name}: what the mirror holds is no YAML: {str(error).splitlines()[0]}") from None
     flat = [item for one in found for item in (one["items"] if _lists(one) else [one])]

@@ -10,7 +10,10 @@ import yaml
 
 from policies.graph import Record
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Kubernetes knows neither YAML's dates nor its lone equals sign (definitions of operators list one): both are words.
+_Loader: Any = type("_Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
+for _tag in ("value", "timestamp"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.construct_yaml_str)
 SUFFIXES = {".yaml", ".yml", ".json"}
 LARGEST = 32 << 20
 CORE = "core/v1"
@@ -18,6 +21,15 @@ CORE = "core/v1"
 
 class ManifestError(Exception):
     """A folder or file is no manifest; the message names it and the fix."""
+
+
+def documents(text: str) -> list[Any]:
+    """Return the documents of a YAML text as Kubernetes reads them.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+    """
+    return list(yaml.load_all(text, Loader=_Loader))
 
 
 def read(folder: Path) -> list[Record]:
@@ -40,14 +52,14 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
     if path.stat().st_size > LARGEST:
         raise ManifestError(f"{path}: larger than 32 MiB; split it")
     try:
-        documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_Loader))
+        found = documents(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read ({error}); make it a readable UTF-8 file") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ManifestError(f"{path}{line}: not valid YAML; render templates first") from None
-    for document in documents:
+    for document in found:
         items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
         for item in items if isinstance(items, list) else []:
             if isinstance(item, dict) and isinstance(item.get("apiVersion"), str) and isinstance(item.get("kind"), str):

@@ -64,6 +64,16 @@ def test_json_is_yaml_too(tmp_path):
     assert (record.type, record.name) == ("kubernetes:core/v1:Namespace", "a")
 
 
+def test_words_are_read_as_kubernetes_reads_them(tmp_path):
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {reviewed: 2026-05-01}}\n"
+        "data: {operators: [=, '!='], at: 2026-05-01T10:00:00Z}\n"
+    )
+    (record,) = read(tmp_path)
+    assert record.inputs["metadata"]["labels"] == {"reviewed": "2026-05-01"}
+    assert record.inputs["data"] == {"operators": ["=", "!="], "at": "2026-05-01T10:00:00Z"}
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
