@@ -28,6 +28,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from services.registry.access import past_proxies
 from services.runner.commit import current_commit
 from services.runner.contract import State, Step, TrainingRequest
 from services.runner.problems import plain
@@ -73,6 +74,7 @@ def main() -> int:
 
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    past_proxies(request.tracking_uri)
     try:
         if options.check:
             _print(check(request))
@@ -205,16 +207,11 @@ def compiled(request: TrainingRequest) -> Path:
     Raises:
         CompileFailed: With the last line the compiler wrote.
     """
-    from mlstrata_steps.versioning import code_version
-
-    digest = hashlib.sha256(code_version().encode())
     spec = importlib.util.find_spec("pipelines")
     if spec is None or spec.origin is None:
         raise CompileFailed("the pipelines package is not installed here; `make install` installs it")
-    for path in sorted(Path(spec.origin).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    gpus = request.settings.gpus
-    target = request.workdir / "compiled" / f"{request.pipeline}-{digest.hexdigest()[:12]}-{gpus}gpu.yaml"
+    gpus, version = request.settings.gpus, pipelines_version(Path(spec.origin).parent)
+    target = request.workdir / "compiled" / f"{request.pipeline}-{version}-{gpus}gpu.yaml"
     if not target.exists():
         command = [sys.executable, "-m", "pipelines", "compile", request.pipeline, "-o", str(target)]
         done = subprocess.run([*command, "--gpus", str(gpus)], capture_output=True, text=True, check=False)
@@ -222,6 +219,16 @@ def compiled(request: TrainingRequest) -> Path:
             lines = done.stderr.strip().splitlines() or ["it said nothing"]
             raise CompileFailed(f"pipeline {request.pipeline} does not compile: {lines[-1]}")
     return target
+
+
+def pipelines_version(folder: Path) -> str:
+    """Name the code in the folder of pipelines, its components among it: the compiler copies their source."""
+    from mlstrata_steps.versioning import code_version
+
+    digest = hashlib.sha256(code_version().encode())
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
 
 
 def _emit(step: Step) -> None:

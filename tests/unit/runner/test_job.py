@@ -1,10 +1,12 @@
 """A run as a plain job: what it prints, how it ends."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -81,13 +83,39 @@ def test_check_asks_the_registry_and_runs_nothing(tmp_path, make_request, regist
 def test_check_without_a_registry_is_one_sentence(tmp_path, make_request):
     code, (line,) = job(tmp_path, make_request(), "--check")
     assert code == 1
-    assert line["error"].startswith("MLflow at http://127.0.0.1:1 does not answer")
+    assert line["error"].startswith("the registry at http://127.0.0.1:1 does not answer")
+
+
+def test_a_proxy_of_the_machine_is_not_asked_for_its_own_registry(tmp_path, make_request, registry, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    url, asked, _ = registry
+    code, (line,) = job(tmp_path, make_request(tracking_uri=url), "--check")
+    assert (code, line["version"], len(asked)) == (0, None, 1)
 
 
 def test_check_without_its_data_is_one_sentence(tmp_path, make_request):
     code, (line,) = job(tmp_path, make_request(source=str(tmp_path / "none.csv")), "--check")
     assert code == 1
     assert "no file" in line["error"]
+
+
+def test_a_pipeline_is_compiled_anew_when_any_of_its_code_changes(tmp_path):
+    """A component's source is in the compiled file: an older file would go on running the older component."""
+    from services.runner.job import pipelines_version
+
+    shipped = Path(__file__).parents[3] / "pipelines"
+    shutil.copytree(shipped, tmp_path / "pipelines")
+    before = pipelines_version(tmp_path / "pipelines")
+    assert before == pipelines_version(shipped)
+    for changed in ("components/judging.py", "components/base.py", "training.py"):
+        with (tmp_path / "pipelines" / changed).open("a") as file:
+            file.write("# another\n")
+        after = pipelines_version(tmp_path / "pipelines")
+        assert after != before, changed
+        before = after
 
 
 def test_a_run_leaves_nothing_in_the_folder_for_temporary_files(tmp_path, make_request, monkeypatch):
