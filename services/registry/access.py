@@ -7,8 +7,11 @@ never in an argument list, an address or a log.
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 USER = "mlstrata"
 PASSWORD_FILE = "config/mlflow/password"  # noqa: S105 - where it lies, not what it is
@@ -30,8 +33,26 @@ def of(password: str) -> dict[str, str]:
 
 
 def header(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the HTTP header that says what `variables` do; none where they are empty."""
+    """Return the HTTP header that says what the variables of MLflow's clients do; none where they are empty."""
     user, password = given.get("MLFLOW_TRACKING_USERNAME"), given.get("MLFLOW_TRACKING_PASSWORD")
-    if not user or not password:
-        return {}
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+    if user and password:
+        return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+    token = given.get("MLFLOW_TRACKING_TOKEN")
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def past_proxies(address: str) -> None:
+    """Have MLflow's client, in this process and those it starts, reach an address of this machine without a proxy.
+
+    Where people's variables name a proxy, the client asks it for 127.0.0.1 too, which is another machine there. Other
+    addresses are asked for as those variables say.
+    """
+    host = urlsplit(address).hostname or ""
+    try:
+        here = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        here = False
+    # The lower-case one wins where both are set, so both say the same.
+    known = [one for one in (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",") if one]
+    if here and host not in known:
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*known, host])

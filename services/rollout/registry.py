@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from services.registry.access import header
+from services.registry.access import header, past_proxies
 from services.registry.rest import RegistryError, ask
 from services.rollout.errors import RolloutError
 
@@ -194,6 +194,7 @@ class Registry:
         if self._made is None:
             for name, value in _CLIENT_SETTINGS.items():
                 os.environ.setdefault(name, value)
+            past_proxies(self._uri)
             from mlflow import MlflowClient
 
             self._made = MlflowClient(self._uri, self._uri)

@@ -24,6 +24,8 @@ SYSTEM = "mortgage-approval"
 FREE = {"kind": "local", "ports": dict.fromkeys(("gateway", "mlflow", "prometheus", "alertmanager", "runner"), 0)}
 # A model that regularisation keeps from learning much: worse than the shipped one, and still good enough to register.
 WORSE = {"parameters": {"C": 0.001}}
+# As behind a company's proxy, which knows nothing of this machine's own services: nobody may ask it for them.
+NO_WAY_OUT = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "no_proxy": "", "NO_PROXY": ""}
 
 
 class People:
@@ -49,7 +51,7 @@ class People:
         self.file.write_text(yaml.safe_dump(self.declared))
 
     def run(self, *arguments: str, code: int = 0, user: str = "ana", **options) -> subprocess.CompletedProcess:
-        environ = {**os.environ, "MLSTRATA_WORKSPACE": str(self.root), "LOGNAME": user, "NO_COLOR": "1"}
+        environ = {**os.environ, "MLSTRATA_WORKSPACE": str(self.root), "LOGNAME": user, "NO_COLOR": "1", **NO_WAY_OUT}
         given = {"stdin": subprocess.DEVNULL, "env": environ | {"COLUMNS": "200"}, "cwd": self.root} | options
         done = subprocess.run([MLSTRATA, *arguments], capture_output=True, text=True, check=False, **given)
         assert done.returncode == code, (arguments, done.stdout, done.stderr)
