@@ -54,8 +54,13 @@ def _known(error: BaseException) -> int | None:
         if _is(error, "engine", "Cancelled"):
             return EXIT_INTERRUPTED
         return EXIT_FAILED if _is(error, "engine", "StepsFailed") else EXIT_USAGE
-    # A cluster that cannot be asked, or refuses, says nothing about the version.
-    if _is(error, "environments", "SpecErrors") or _is(error, "services.rollout.cluster", "ClusterError"):
+    usage = (
+        ("environments", "SpecErrors"),
+        # A cluster that cannot be asked, or refuses, says nothing about the version.
+        ("services.rollout.cluster", "ClusterError"),
+        ("services.gateway.rotation", "RotationError"),
+    )
+    if any(_is(error, *mistake) for mistake in usage):
         return EXIT_USAGE
     failures = (("services.rollout", "RolloutError"), ("components.supervision.common", "SupervisionError"))
     return EXIT_FAILED if any(_is(error, *failure) for failure in failures) else None

@@ -29,8 +29,10 @@ def only_one(path: Path, what: str) -> Iterator[None]:
             raise RolloutError(f"another rollout is running ({holder}); wait for it to end") from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"pid {os.getpid()}: {what}\n".encode(), 0)
-        yield
-        # Whoever finds the lock held by what leaves no name must not read ours.
-        os.ftruncate(handle, 0)
+        try:
+            yield
+        finally:
+            # Whoever finds the lock held by what leaves no name must not read ours.
+            os.ftruncate(handle, 0)
     finally:
         os.close(handle)

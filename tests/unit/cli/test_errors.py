@@ -7,6 +7,7 @@ import engine
 from cli.console import Failed, UsageError
 from cli.errors import report
 from components.supervision.common import SupervisionError
+from services.gateway.rotation import RotationError
 from services.rollout import RolloutError
 
 
@@ -17,6 +18,7 @@ from services.rollout import RolloutError
         (Failed("say it so"), 1),
         (RolloutError("say it so"), 1),
         (SupervisionError("say it so"), 1),
+        (RotationError("say it so"), 2),
         (engine.CorruptCheckpoint("say it so"), 2),
     ],
 )

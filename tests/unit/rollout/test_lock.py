@@ -42,8 +42,8 @@ def test_routes_wait_for_a_rollout_to_end(tmp_path, props):
 
 def test_a_rollout_is_refused_while_routes_are_written_and_says_by_whom(tmp_path):
     lock = tmp_path / ROLLOUT_LOCK
-    with only_one(lock, "release of loans"):
-        pass
+    with pytest.raises(RolloutError, match="as it failed"), only_one(lock, "release of loans"):
+        raise RolloutError("as it failed")
     refused = pytest.raises(RolloutError, match=r"another rollout is running \(or `up` writes the routes\)")
     with locked(lock), refused, only_one(lock, "release of loans"):
         pass
