@@ -11,11 +11,10 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from environments.shown import shown
 from environments.spec.base import Problem, wrong
 from environments.spec.references import suggestion
+from environments.spec.rules import RULES, check_rules
 
 TRAINING = "training"
-_GATES = ("privacy", "quality", "leakage", "signal", "fairness", "plausibility")
-_RULES = ("search", "comparison")
-_TRAINING_KEYS = ("parameters", *_GATES, *_RULES, "seed", "test_fraction", "workers", "gpus")
+_TRAINING_KEYS = ("parameters", *RULES, "seed", "test_fraction", "workers", "gpus")
 _DEEPEST = 6
 _MOST_WORKERS = 64
 _LARGEST_SEED = 2**32 - 1
@@ -70,9 +69,8 @@ def check_training(settings: Mapping[str, Any]) -> Iterator[Problem]:
         if key not in _TRAINING_KEYS:
             fix = suggestion(key, _TRAINING_KEYS) or "put settings of the algorithm under `parameters`"
             yield Problem(at, f"unknown key {shown(key)}; allowed {', '.join(_TRAINING_KEYS)}", fix)
-        elif key in {"parameters", *_GATES, *_RULES}:
-            if not isinstance(value, dict):
-                yield Problem(at, "is not a mapping", f"write {key}: {{name: value}}")
+        elif key == "parameters" or key in RULES:
+            yield from _check_mapping(key, value)
         elif key == "test_fraction":
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
                 yield Problem(
@@ -89,3 +87,10 @@ def check_training(settings: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(
                 at, f"got {shown(value, key)}; allowed a whole number, 0 or more", "write a number without quotes"
             )
+
+
+def _check_mapping(key: str, value: object) -> Iterator[Problem]:
+    if not isinstance(value, dict):
+        yield Problem(("settings", key), "is not a mapping", f"write {key}: {{name: value}}")
+    elif key in RULES:
+        yield from check_rules(key, value)

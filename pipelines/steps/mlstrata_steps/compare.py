@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
-from mlstrata_steps.intervals import LEVEL, METRICS, RESAMPLES, Estimate
+from mlstrata_steps.intervals import HIGHER_IS_BETTER, LEVEL, METRICS, RESAMPLES, Estimate
 from mlstrata_steps.outcome import Check, StepError, report_of
+from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import positives, read_table
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHAMPION = "champion"
-HIGHER_IS_BETTER = frozenset({"auc", "accuracy"})
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,7 @@ class ComparisonRules:
         Raises:
             StepError: A rule is unknown or out of range.
         """
-        try:
-            rules = cls(**document)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise StepError(f"comparison: {error}; allowed {', '.join(cls.__dataclass_fields__)}") from error
+        rules = parsed(cls, "comparison", document)
         if rules.metric not in METRICS:
             raise StepError(f"comparison.metric: got {rules.metric!r}; allowed {', '.join(METRICS)}")
         return rules

@@ -11,6 +11,7 @@ from mlstrata_steps.estimator import load
 from mlstrata_steps.intervals import CUT, LEVEL
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.parity import SMALL, groups_of
+from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import positives, read_table
 
 if TYPE_CHECKING:
@@ -43,14 +44,10 @@ class FairnessRules:
         Raises:
             StepError: A rule is unknown or out of range.
         """
-        try:
-            rules = cls(**document)  # type: ignore[arg-type]
-            fits = rules.at_most is None or 0 <= rules.at_most <= 1
-        except TypeError as error:
-            raise StepError(f"fairness: {error}; allowed {', '.join(cls.__dataclass_fields__)}") from error
+        rules = parsed(cls, "fairness", document)
         if rules.metric not in METRICS:
             raise StepError(f"fairness.metric: got {rules.metric!r}; allowed {', '.join(METRICS)}")
-        if not fits:
+        if rules.at_most is not None and not 0 <= rules.at_most <= 1:
             raise StepError(f"fairness.at_most: got {rules.at_most!r}; allowed 0 to 1")
         return rules
 

@@ -65,6 +65,8 @@ METRICS: Mapping[str, Callable[[NDArray[np.int64], NDArray[np.float64]], float]]
     "log_loss": log_loss,
     "brier": brier,
 }
+HIGHER_IS_BETTER = frozenset({"auc", "accuracy"})
+"""Those of them of which more is better; of the others less is."""
 
 
 def estimates(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.intervals import auc
-from mlstrata_steps.outcome import Check, StepError, report_of
+from mlstrata_steps.outcome import Check, report_of
+from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import positives, read_table, row_hashes
 
 if TYPE_CHECKING:
@@ -53,11 +54,7 @@ class LeakageRules:
         Raises:
             StepError: A rule is unknown or of the wrong type.
         """
-        try:
-            allow = tuple(str(name) for name in document.get("allow") or ())  # type: ignore[attr-defined]
-            return cls(**{**document, "allow": allow})  # type: ignore[arg-type]
-        except TypeError as error:
-            raise StepError(f"leakage: {error}; allowed {', '.join(cls.__dataclass_fields__)}") from error
+        return parsed(cls, "leakage", document)
 
 
 def check_leakage(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
 from mlstrata_steps.outcome import Check, StepError, report_of
+from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import read_table
 
 if TYPE_CHECKING:
@@ -54,12 +55,8 @@ class PlausibilityRules:
         Raises:
             StepError: A rule is unknown, or a direction is.
         """
-        try:
-            rules = cls(**document)  # type: ignore[arg-type]
-            directions = dict(rules.monotonic)
-        except (TypeError, ValueError) as error:
-            raise StepError(f"plausibility: {error}; allowed {', '.join(cls.__dataclass_fields__)}") from error
-        for name, direction in directions.items():
+        rules = parsed(cls, "plausibility", document)
+        for name, direction in rules.monotonic.items():
             if direction not in DIRECTIONS:
                 raise StepError(f"plausibility.monotonic.{name}: got {direction!r}; allowed {', '.join(DIRECTIONS)}")
         return rules

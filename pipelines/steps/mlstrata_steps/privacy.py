@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mlstrata_steps.columns import Columns
 from mlstrata_steps.identifiers import KINDS, masked
 from mlstrata_steps.outcome import Check, StepError, report_of
+from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import kind_of, read_table
 
 if TYPE_CHECKING:
@@ -85,11 +86,7 @@ class PrivacyRules:
         Raises:
             StepError: A rule is unknown or of the wrong type.
         """
-        try:
-            allow = tuple(str(name) for name in document.get("allow") or ())  # type: ignore[attr-defined]
-            return cls(**{**document, "allow": allow})  # type: ignore[arg-type]
-        except TypeError as error:
-            raise StepError(f"privacy: {error}; allowed {', '.join(cls.__dataclass_fields__)}") from error
+        return parsed(cls, "privacy", document)
 
 
 @dataclass(frozen=True)

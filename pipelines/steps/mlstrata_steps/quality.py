@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mlstrata_steps.columns import Columns
 from mlstrata_steps.outcome import Check, StepError
+from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import KINDS, kind_of, positives, read_table
 
 if TYPE_CHECKING:
@@ -62,24 +63,18 @@ class QualityRules:
         """Read rules from plain JSON values.
 
         Raises:
-            StepError: A rule is unknown or a column's kind is.
+            StepError: A rule is unknown or of the wrong type, or a column's kind is unknown.
         """
-        values = dict(document)
-        raw = values.pop("columns", None) or {}
-        if not isinstance(raw, Mapping):
-            raise StepError(f"quality.columns: got {raw!r}; it must map a column's name to its rule")
-        try:
-            rules = {
-                str(name): ColumnRule(**{**rule, "allowed": tuple(str(value) for value in rule.get("allowed", ()))})
-                for name, rule in raw.items()
-            }
-            parsed = cls(**values, columns=rules)  # type: ignore[arg-type]
-        except (TypeError, AttributeError) as error:
-            raise StepError(f"quality: {error}; see QualityRules and ColumnRule for what is allowed") from error
-        for name, rule in rules.items():
+        rules = parsed(cls, "quality", document)
+        columns: dict[str, ColumnRule] = {}
+        for name, declared in rules.columns.items():
+            at = f"quality.columns.{name}"
+            if not isinstance(declared, Mapping):
+                raise StepError(f"{at}: got {declared!r}; allowed a mapping of rules")
+            rule = columns[name] = parsed(ColumnRule, at, declared)
             if rule.kind is not None and rule.kind not in KINDS:
-                raise StepError(f"quality.columns.{name}.kind: got {rule.kind!r}; allowed {', '.join(KINDS)}")
-        return parsed
+                raise StepError(f"{at}.kind: got {rule.kind!r}; allowed {', '.join(KINDS)}")
+        return replace(rules, columns=columns)
 
 
 def check_quality(path: str, columns: Mapping[str, object], rules: Mapping[str, object]) -> dict[str, object]:

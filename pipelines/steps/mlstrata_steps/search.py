@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import build
-from mlstrata_steps.intervals import METRICS
+from mlstrata_steps.intervals import HIGHER_IS_BETTER, METRICS
 from mlstrata_steps.outcome import StepError, read_json, write_json
+from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import positives, read_table
 from mlstrata_steps.versioning import code_version
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-
-HIGHER_IS_BETTER = frozenset({"auc", "accuracy"})
 
 SPACES: Mapping[str, Mapping[str, object]] = {
     "logistic_regression": {"C": {"low": 0.001, "high": 100.0, "log": True}},
@@ -70,16 +69,15 @@ class SearchRules:
         Raises:
             StepError: A rule is unknown or out of range.
         """
-        try:
-            rules = cls(**document)  # type: ignore[arg-type]
-            fits = rules.trials >= 0 and rules.seconds > 0 and rules.folds > 1
-            fits = fits and (rules.processes is None or rules.processes > 0)
-        except TypeError as error:
-            raise StepError(f"search: {error}; allowed {', '.join(cls.__dataclass_fields__)}") from error
+        rules = parsed(cls, "search", document)
+        fits = rules.trials >= 0 and rules.seconds > 0 and rules.folds > 1
+        fits = fits and (rules.processes is None or rules.processes > 0)
         if rules.metric not in METRICS:
             raise StepError(f"search.metric: got {rules.metric!r}; allowed {', '.join(METRICS)}")
         if not fits:
-            raise StepError(f"search: got {dict(document)}; trials from 0, seconds above 0, folds from 2")
+            raise StepError(
+                f"search: got {dict(document)}; trials from 0, seconds above 0, folds from 2, processes from 1"
+            )
         return rules
 
 
@@ -212,8 +210,6 @@ def draws(algorithm: str, parameters: Mapping[str, object], limits: SearchRules,
     import numpy as np
 
     space = limits.space or SPACES.get(algorithm, {})
-    if not isinstance(space, Mapping):
-        raise StepError(f"search.space: got {space!r}; it must map a hyperparameter to its values")
     random = np.random.default_rng([seed, 7])
     chosen, seen = [dict(parameters)], {json.dumps(dict(parameters), sort_keys=True)}
     misses = 0

@@ -10,6 +10,7 @@ from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import build, load
 from mlstrata_steps.intervals import auc
 from mlstrata_steps.outcome import Check, StepError, report_of
+from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import positives, read_table
 
 if TYPE_CHECKING:
@@ -43,15 +44,12 @@ class SignalRules:
         Raises:
             StepError: A rule is unknown or out of range.
         """
-        try:
-            rules = cls(**document)  # type: ignore[arg-type]
-            fits = (
-                0 <= rules.margin < CHANCE
-                and (rules.permutations is None or rules.permutations >= 0)
-                and rules.max_rows > 0
-            )
-        except TypeError as error:
-            raise StepError(f"signal: {error}; allowed {', '.join(cls.__dataclass_fields__)}") from error
+        rules = parsed(cls, "signal", document)
+        fits = (
+            0 <= rules.margin < CHANCE
+            and (rules.permutations is None or rules.permutations >= 0)
+            and rules.max_rows > 0
+        )
         if not fits:
             raise StepError(f"signal: got {dict(document)}; margin lies in 0 to 0.5, the others are not negative")
         return rules

@@ -293,6 +293,25 @@ CASES = {
             "gpus; put settings of the algorithm under `parameters`"
         ],
     ),
+    "rules of gates that no gate could read": (
+        HEAD
+        + SYSTEM.replace(
+            "tabular}",
+            "tabular, settings: {quality: {min_rows: many, max_nulls: true}, leakage: {max_acu: 1, allow: score}, "
+            "search: {metric: profit, space: [1]}, privacy: {enforce: 1}}}",
+        ),
+        [
+            "8: systems[0].model.settings.quality.min_rows: got 'many'; allowed a whole number; write a whole number",
+            "8: systems[0].model.settings.quality.max_nulls: got true; allowed a number; write a number",
+            "8: systems[0].model.settings.leakage.max_acu: unknown key 'max_acu'; allowed max_auc, jump_auc, max_jump, "
+            "max_overlap, max_rows, max_features, allow; did you mean 'max_auc'?",
+            "8: systems[0].model.settings.leakage.allow: got 'score'; allowed a list of values; write a list of values",
+            "8: systems[0].model.settings.search.metric: got 'profit'; allowed auc, accuracy, log_loss, brier; "
+            "write one of them",
+            "8: systems[0].model.settings.search.space: got [1]; allowed a mapping; write a mapping",
+            "8: systems[0].model.settings.privacy.enforce: got 1; allowed true or false; write true or false",
+        ],
+    ),
     # What is not there
     "unknown team": (
         HEAD + "teams: [{name: lending}]\n" + SYSTEM + "    team: lendng\n",

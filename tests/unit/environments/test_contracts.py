@@ -8,6 +8,7 @@ from environments import Workspace
 from environments.loading.document import parse, to_data
 from environments.spec.kpis import EvaluationMetric
 from environments.spec.model import Algorithm
+from environments.spec.rules import RULES
 
 pytestmark = pytest.mark.env("runtime")
 
@@ -32,6 +33,23 @@ def test_the_metrics_are_those_of_the_evaluation() -> None:
     from mlstrata_steps.intervals import METRICS
 
     assert set(EvaluationMetric) == set(METRICS)
+
+
+@pytest.mark.parametrize("step", RULES)
+def test_the_rules_are_those_that_the_step_reads(step: str) -> None:
+    from importlib import import_module
+    from typing import get_type_hints
+
+    from mlstrata_steps.rules import described
+
+    module = import_module(f"mlstrata_steps.{'compare' if step == 'comparison' else step}")
+    hints = get_type_hints(getattr(module, f"{step.capitalize()}Rules"))
+    taken = {rule: described(hint)[0].removesuffix(", or nothing") for rule, hint in hints.items()}
+    if "metric" in taken:
+        # A text, and only some.
+        assert taken["metric"] == "a text"
+        taken["metric"] = ", ".join(module.METRICS)
+    assert RULES[step] == taken
 
 
 @pytest.mark.parametrize("name", ["local", "dev", "staging", "prod"])
