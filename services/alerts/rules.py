@@ -8,10 +8,12 @@ from typing import Any
 import yaml
 
 from services.alerts.settings import PLATFORM, Promise, Severity, Watched
+from services.gateway.names import ARCHIVED
 
 REQUESTS, LATENCY = "mlstrata_predict_requests_total", "mlstrata_predict_seconds"
 """What the prediction processes count, by system, version and status code (services/serving/metrics.py)."""
 _FAILED = ', code=~"5.."'
+_ARCHIVING_SECONDS = 3600
 MIN_REQUESTS = 10
 """Below so many requests in five minutes one error is an anecdote, not a ratio."""
 # Error-budget burn (The Site Reliability Workbook, chapter 5): a long window says that it matters, a short one that it
@@ -53,6 +55,14 @@ def machine_rules(owner: str) -> str:
             rule("MemoryNearlyFull", f"{memory} < 0.1", "5m", "critical", summary="under 10 % of the memory is free"),
         ],
     )
+
+
+def archiving_rules(owner: str) -> str:
+    """Return the rule about the gateway's log: it tells who asked what, and grows until it is archived."""
+    behind = f"time() - {ARCHIVED} > {_ARCHIVING_SECONDS}"
+    summary = "the gateway's log was not archived for an hour; the log of the service resources says why"
+    rule = _Subject(PLATFORM, owner).rule("AccessLogNotArchived", behind, "5m", "warning", summary=summary)
+    return _text("access-log", [rule])
 
 
 def service_rules(watched: Watched) -> str:

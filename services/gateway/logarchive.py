@@ -24,7 +24,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from services.gateway.logfiles import Archive, archives, closing
-from services.gateway.names import REOPEN_PATH
+from services.gateway.names import ARCHIVED, REOPEN_PATH
 
 LIMIT_BYTES = 64 * 1024 * 1024
 """Size from which on the log is archived: about 200,000 requests."""
@@ -219,23 +219,33 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def start(archiver: Archiver) -> threading.Thread:
-    """Archive from now on, beside what the process does else; what goes wrong is said once, on its standard error."""
+class Archiving:
+    """Archives from now on, beside what the process does else; what goes wrong is said once, on its standard error.
 
-    def run() -> None:
+    Attributes:
+        done: When a round last did all there was to do, in seconds since 1970; before the first, when it began.
+    """
+
+    def __init__(self, archiver: Archiver) -> None:
+        self.done = time.time()
+        self._archiver = archiver
+        threading.Thread(target=self._run, name="access-log", daemon=True).start()
+
+    def exposition(self) -> str:
+        """Return what Prometheus reads: a time that stands still says that nothing is archived any more."""
+        return f"# TYPE {ARCHIVED} gauge\n{ARCHIVED} {self.done!r}\n"
+
+    def _run(self) -> None:
         said = ""
         while True:
             complaint = ""
             try:
-                archiver.round()
+                self._archiver.round()
+                self.done = time.time()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next round must come
-                complaint = f"{archiver.log} is not archived yet: {type(error).__name__}: {error}"
+                complaint = f"{self._archiver.log} is not archived yet: {type(error).__name__}: {error}"
             if complaint and complaint != said:
                 sys.stderr.write(f"{complaint}\n")
                 sys.stderr.flush()
             said = complaint
             time.sleep(ROUND_SECONDS)
-
-    thread = threading.Thread(target=run, name="access-log", daemon=True)
-    thread.start()
-    return thread

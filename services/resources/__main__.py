@@ -18,7 +18,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from services.gateway.logarchive import Archiver, reopen, start
+from services.gateway.logarchive import Archiver, Archiving, reopen
 from services.gateway.names import ACCESS_LOG
 from services.resources.measure import exposition
 
@@ -50,10 +50,11 @@ class Handler(BaseHTTPRequestHandler):
     """Answers the three addresses."""
 
     home: Path
+    archiving: Archiving | None = None
 
     def do_GET(self) -> None:
         """Give the measures, or say that it lives."""
-        pages: dict[str, Callable[[], str]] = {"/metrics": lambda: exposition(self.home), "/healthz": lambda: "ok\n"}
+        pages: dict[str, Callable[[], str]] = {"/metrics": self._measures, "/healthz": lambda: "ok\n"}
         page = pages.get(self.path)
         self._answer(HTTPStatus.OK, page()) if page else self._answer(HTTPStatus.NOT_FOUND, "not found\n")
 
@@ -76,6 +77,9 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """Log nothing for each request: Prometheus asks every few seconds."""
 
+    def _measures(self) -> str:
+        return exposition(self.home) + (self.archiving.exposition() if self.archiving else "")
+
     def _answer(self, status: HTTPStatus, text: str) -> None:
         body = text.encode()
         self.send_response(status)
@@ -97,7 +101,8 @@ def main() -> None:
         parser.error("--gateway-admin and --logs-seconds: got one of them; allowed both or none")
     if arguments.gateway_admin is not None:
         keep = timedelta(seconds=arguments.logs_seconds)
-        start(Archiver(arguments.home / ACCESS_LOG, keep, partial(reopen, arguments.gateway_admin)))
+        archiver = Archiver(arguments.home / ACCESS_LOG, keep, partial(reopen, arguments.gateway_admin))
+        Handler.archiving = Archiving(archiver)
     Handler.home = arguments.home
     ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler).serve_forever()
 

@@ -12,13 +12,15 @@ import yaml
 
 from components.binaries import tools_folder
 from services.alerts import alertmanager, prometheus
-from services.alerts.rules import machine_rules, service_rules, system_rules
+from services.alerts.rules import archiving_rules, machine_rules, service_rules, system_rules
 from services.alerts.settings import Promise, Receiver, Target, Watched
+from services.gateway.names import ARCHIVED
 
 PROMISE = Promise(system="loans", owner="loans@example.com", p99_seconds=0.25, availability=99)
 WATCHED = Watched(service="serving-loans", owner="loans@example.com", system="loans")
 RULES = {
     "machine": machine_rules("platform@example.com"),
+    "access log": archiving_rules("platform@example.com"),
     "service": service_rules(WATCHED),
     "system": system_rules(PROMISE),
 }
@@ -204,6 +206,9 @@ CASES = [
         "MemoryNearlyFull",
         True,
     ),
+    Case("archived every minute", "access log", {ARCHIVED: "0+60x90"}, 80, "AccessLogNotArchived", False),
+    Case("nothing archived any more", "access log", {ARCHIVED: "0+60x10 600x80"}, 80, "AccessLogNotArchived", True),
+    Case("no gateway, no log", "access log", {}, 80, "AccessLogNotArchived", False),
 ]
 
 

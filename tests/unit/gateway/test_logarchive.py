@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from services.gateway import logarchive, logfiles
-from services.gateway.logarchive import Archiver, NotReopenedError, is_written
+from services.gateway.logarchive import Archiver, Archiving, NotReopenedError, is_written
 from services.gateway.logfiles import Archive, LogDamagedError, archives, closing, lines
+from services.gateway.names import ARCHIVED
 
 ROOT = Path(__file__).parents[3]
 KEEP = timedelta(days=200)
@@ -417,3 +418,34 @@ def test_a_reader_beside_an_archiver_that_never_rests(tmp_path):
         writer.stream.close()
     assert reads > 3
     assert len(archives(log)) > 20
+
+
+def test_when_it_was_last_done_stands_still_while_it_cannot_be_and_goes_on_after(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(logarchive, "ROUND_SECONDS", 0.01)
+    full, rounds = [True], []
+
+    class Disk:
+        log = tmp_path / "access.log"
+
+        def round(self):
+            rounds.append(full[0])
+            if full[0]:
+                raise OSError("no space left")
+
+    archiving = Archiving(Disk())
+    begun = archiving.done
+
+    def until(condition):
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    until(lambda: len(rounds) > 3)
+    assert archiving.done == begun
+    full[0] = False
+    until(lambda: archiving.done > begun)
+    known = archiving.done
+    name, shown = archiving.exposition().splitlines()[-1].split()
+    assert (name, float(shown) >= known) == (ARCHIVED, True)
+    assert capsys.readouterr().err.count("no space left") == 1

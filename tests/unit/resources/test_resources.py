@@ -1,5 +1,6 @@
 """What the services use of the machine, measured on real processes; and the log of alerts."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from components.supervision.sockets import pick
 from services.gateway.logfiles import Archive, archives, lines
-from services.gateway.names import ACCESS_LOG
+from services.gateway.names import ACCESS_LOG, ARCHIVED
 from services.resources.__main__ import log_alerts
 from services.resources.measure import exposition, machine, services
 from services.resources.processes import HOME_MARK, SERVICE_MARK, marked_processes, process_of
@@ -115,6 +116,20 @@ def test_it_serves(tmp_path: Path):
         process.wait()
 
 
+def archived(command: list[str]) -> float:
+    """Return when the log was last archived, as Prometheus is told; its server may be starting still."""
+    address, found = f"http://127.0.0.1:{command[command.index('--port') + 1]}/metrics", []
+
+    def told() -> bool:
+        with contextlib.suppress(OSError):
+            text = urllib.request.urlopen(address, timeout=5).read().decode()
+            found.append(float(text.partition(f"\n{ARCHIVED} ")[2].partition("\n")[0]))
+        return bool(found)
+
+    until(told)
+    return found[-1]
+
+
 def test_it_archives_the_gateways_log_and_says_why_it_cannot(tmp_path: Path):
     """A day that ended is archived and compressed, what is too old is gone, also while no gateway runs."""
     log = tmp_path / ACCESS_LOG
@@ -126,9 +141,11 @@ def test_it_archives_the_gateways_log_and_says_why_it_cannot(tmp_path: Path):
     command = [sys.executable, "-m", "services.resources", "--home", str(tmp_path), "--port", str(pick(()))]
     command += ["--gateway-admin", str(pick(())), "--logs-seconds", "86400"]
     process = subprocess.Popen(command)
+    begun = time.time()
     try:
         until(lambda: not too_old.exists())
         until(lambda: len([one for one in archives(log) if one.packed.exists() and not one.plain.exists()]) == 2)
+        assert begun < archived(command) <= time.time()
     finally:
         process.kill()
         process.wait()
