@@ -71,8 +71,9 @@ class Logs(ClusterComponent):
         before = [
             self.add("account", account(self._object("v1", "ServiceAccount", self.store), {}), after=after),
             self.add("settings", self._object("v1", "ConfigMap", self.store, data=self._settings()), after=after),
-            self.add("service", self._service(), after=after),
         ]
+        # The server does not wait for it: Pulumi has a service wait for the pods behind it.
+        self.add("service", self._service(), after=after)
         budget = {"maxUnavailable": 1, "selector": {"matchLabels": self.app}}
         self.add("budget", self._object("policy/v1", "PodDisruptionBudget", self.store, spec=budget), after=after)
         monitor = {"endpoints": [{"port": "http", "interval": "30s"}], "selector": {"matchLabels": self.app}}

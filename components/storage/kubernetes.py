@@ -75,12 +75,13 @@ class Store(ClusterComponent):
                 after=after,
             ),
             self.add("way", way, after=after),
-            self.add("service", self._service(), after=after),
         ]
+        # Beside the service, not after it: Pulumi has a service wait for the pods behind it.
         server = self.add("", self._server(), part="artifacts", after=before, keep=True)
+        service = self.add("service", self._service(), after=after)
         self.add("budget", self._budget(), after=after)
         self.add("monitor", self._monitor(), after=after)
-        bucket = self.add("bucket", self._maker(), after=[server])
+        bucket = self.add("bucket", self._maker(), after=[server, service])
         self.ready: list[pulumi.Resource] = [bucket]
         self.register_outputs({})
 
