@@ -11,10 +11,12 @@ import pulumi
 from pydantic import BaseModel
 
 from components.cluster import Cluster, Who
+from components.features.kubernetes import APP as FEATURES
 from components.gateway.entrance import Entrance, EntranceArgs
 from components.governance.system import AISystem
 from components.gpu.args import ACCELERATOR, placement
 from components.monitoring.kubernetes import Promises, PromisesArgs
+from components.network.policies import Peer, pods
 from components.platform.upstream import Upstream
 from components.serving.args import serving_name
 from components.serving.kubernetes import Serving, ServingArgs
@@ -158,9 +160,16 @@ class Systems:
             who=self._who(system),
             registry=self.base.urls["mlflow"],
             store=self.base.store,
+            features=self._features(system),
             after=[*after, *self.base.registered],
             **given,
         )
+
+    def _features(self, system: SystemSpec) -> Sequence[Peer]:
+        """Return the feature store's pods, for a system whose model takes features from it."""
+        if system.model.features is None or Capability.FEATURE_STORE not in self.base.spec.capabilities:
+            return ()
+        return (pods(namespace=piece("feast").namespace, labels=FEATURES),)
 
     def _accelerator(self, pool: str | None, gpus: int) -> str:
         """Return the kind of a training's accelerators: its pool's, or the only one there is."""
@@ -184,6 +193,7 @@ class Systems:
                 store=self.base.store,
                 probability_range=probability_range(system),
                 placement=placement(system.serving.resources.pool, system.serving.resources.gpu),
+                features=self._features(system),
                 disclosure=DISCLOSURE if system.risk.tier in {Tier.HIGH, Tier.LIMITED} else "",
                 after=[*after, *seldon, *self.base.watched],
             ),

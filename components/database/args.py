@@ -10,8 +10,8 @@ import pulumi
 from components.cluster import Cluster
 from components.network.policies import Peer
 
-PORT, STATUS = 5432, 8000
-"""Of Postgres, and of the instance manager beside it, which the operator asks."""
+PORT, STATUS, METRICS = 5432, 8000, 9187
+"""Of Postgres, of the instance manager beside it, which the operator asks, and of its metrics."""
 SECRET_KEYS = ("username", "password", "uri")
 
 

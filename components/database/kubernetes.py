@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from components.cluster import ClusterComponent
-from components.database.args import PORT, STATUS, DatabaseArgs, Server
+from components.database.args import METRICS, PORT, STATUS, DatabaseArgs, Server
 from components.network.policies import ANYWHERE, incoming, outgoing, pods
 
 KIND = "postgresql.cnpg.io/v1"
@@ -27,7 +27,9 @@ class Database(ClusterComponent):
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("database", name, args.cluster, opts)
         self.args, self.space = args, args.cluster.namespace
-        self.server = Server(f"{name}-rw", f"{name}-app", (pods(labels={"cnpg.io/cluster": name}),))
+        self.server = Server(
+            f"{name}-rw", f"{name}-app", (pods(namespace=self.space, labels={"cnpg.io/cluster": name}),)
+        )
         after = list(args.after)
         own = {"cnpg.io/cluster": name}
         operator, itself = pods(namespace=args.operators), pods(labels=own)
@@ -39,7 +41,18 @@ class Database(ClusterComponent):
             ),
             self.add(
                 "status",
-                incoming(f"{name}-status", self.space, to=own, ports=[STATUS, 9187], peers=[operator, itself, monitor]),
+                incoming(f"{name}-status", self.space, to=own, ports=[STATUS], peers=[operator, itself]),
+                after=after,
+            ),
+            self.add(
+                "scrapes",
+                incoming(f"{name}-scrapes", self.space, to=own, ports=[METRICS], peers=[monitor]),
+                after=after,
+            ),
+            # The operator's namespace is as closed as this one: its way out, beside the way in.
+            self.add(
+                "operator",
+                outgoing(f"{self.space}-{name}", args.operators, of={}, ports=[PORT, STATUS], peers=self.server.peers),
                 after=after,
             ),
             # Its copies follow each other; the instance manager keeps its state in the API server.

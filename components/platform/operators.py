@@ -13,7 +13,7 @@ from components.teams.kubernetes import Space
 
 API = (443, 6443)
 WEBHOOKS = (443, 4443, 8443, 9443, 10250)
-METRICS = (8080, 9400, 9402, 19001)
+METRICS = (8080, 9400, 19001)
 
 
 @dataclass(frozen=True)

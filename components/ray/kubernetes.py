@@ -68,6 +68,12 @@ class Ray(ClusterComponent):
         submitter = {"ray.io/originated-from-crd": "RayJob"}
         heads = outgoing("ray-submit", space, of=submitter, ports=[DASHBOARD], peers=[pods(labels=NODES)])
         self.add("submit", heads, after=after)
+        jobs = incoming("ray-jobs", space, to=NODES, ports=[DASHBOARD], peers=[pods(labels=submitter)])
+        self.add("jobs", jobs, after=after)
+        # The operator's namespace is as closed as this one.
+        there = [pods(namespace=space, labels=NODES)]
+        out = outgoing(f"{space}-ray", args.operators, of={}, ports=[DASHBOARD, HEAD], peers=there)
+        self.add("asked", out, after=after)
         rules = [
             {
                 "apiGroups": ["ray.io"],

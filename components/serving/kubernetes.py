@@ -11,9 +11,10 @@ from typing import Any
 import pulumi
 
 from components.cluster import Cluster, ClusterComponent, Who
+from components.features.kubernetes import PORTS as FEATURE_PORTS
 from components.gateway.entrance import Backend
 from components.gateway.kubernetes import owned_by
-from components.network.policies import incoming, outgoing, pods
+from components.network.policies import Peer, incoming, outgoing, pods
 from components.platform.kubernetes import priority
 from components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
 from components.registry.kubernetes import PORT as REGISTRY_PORT
@@ -47,6 +48,7 @@ class ServingArgs:
         probability_range: Predictions outside of it are implausible and not given out.
         disclosure: How people are told that they deal with AI; empty: nobody has to be.
         placement: Nodes for its accelerators.
+        features: The feature store's pods, where its model takes features from it.
         after: What must be there before it: Seldon, the namespace.
     """
 
@@ -61,6 +63,7 @@ class ServingArgs:
     probability_range: tuple[float, float]
     disclosure: str = ""
     placement: Placement | None = None
+    features: Sequence[Peer] = ()
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -153,12 +156,16 @@ class Serving(ClusterComponent):
         registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
         envoys = pods(namespace=args.operators, labels=owned_by(args.cluster.namespace))
         monitor = pods(namespace=args.cluster.monitoring)
-        return {
+        openings = {
             "callers": incoming(f"{name}-callers", space, to=self.app, ports=[HTTP], peers=[envoys]),
             "scrapes": incoming(f"{name}-scrapes", space, to=self.app, ports=[METRICS], peers=[monitor]),
             "registry": outgoing(f"{name}-registry", space, of=self.app, ports=[REGISTRY_PORT], peers=[registry]),
             "store": outgoing(f"{name}-store", space, of=self.app, ports=[args.store.port], peers=args.store.peers),
         }
+        if args.features:
+            way = outgoing(f"{name}-features", space, of=self.app, ports=FEATURE_PORTS, peers=args.features)
+            openings["features"] = way
+        return openings
 
     def _resources(self) -> Resources:
         asked = self.args.serving.resources

@@ -9,7 +9,8 @@ from typing import Any
 import pulumi
 
 from components.cluster import Cluster, ClusterComponent, Who
-from components.network.policies import outgoing, pods
+from components.features.kubernetes import PORTS as FEATURE_PORTS
+from components.network.policies import Peer, outgoing, pods
 from components.platform.kubernetes import priority
 from components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
 from components.registry.kubernetes import PORT as REGISTRY_PORT
@@ -43,6 +44,7 @@ class JobArgs:
         labels: More labels of its pods.
         trained: Pipelines may train by the clock in its place.
         released: It takes the released version: who decided about that is kept with it.
+        features: The feature store's pods, where its model takes features from it.
         after: What must be there before it.
     """
 
@@ -60,6 +62,7 @@ class JobArgs:
     labels: Mapping[str, str] | None = None
     trained: bool = False
     released: bool = False
+    features: Sequence[Peer] = ()
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -74,13 +77,17 @@ class Job(ClusterComponent):
         after = list(args.after)
         settings = {**self._object("v1", "ConfigMap"), "data": {"settings.json": args.settings}}
         registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
-        ways = {"registry": (REGISTRY_PORT, [registry]), "store": (args.store.port, args.store.peers)}
+        ways: dict[str, tuple[Sequence[int], Sequence[Peer]]] = {
+            "registry": ([REGISTRY_PORT], [registry]),
+            "store": ([args.store.port], args.store.peers),
+            **({"features": (FEATURE_PORTS, args.features)} if args.features else {}),
+        }
         before = [
             self.add("account", account(self._object("v1", "ServiceAccount"), args.store.identity()), after=after),
             self.add("settings", settings, after=after),
         ]
-        for what, (port, peers) in ways.items():
-            way = outgoing(f"{name}-{what}", self.space, of=self.app, ports=[port], peers=peers)
+        for what, (ports, peers) in ways.items():
+            way = outgoing(f"{name}-{what}", self.space, of=self.app, ports=ports, peers=peers)
             before.append(self.add(what, way, after=after))
         # Where pipelines train by the clock, the job's own clock stands still: whoever trains says which of them it is.
         self.add("", self._job(), part=args.part, after=before, ignore=["spec.suspend"] if args.trained else [])
