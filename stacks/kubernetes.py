@@ -46,7 +46,7 @@ from stacks.contracts import KubernetesEnvironment
 from stacks.pieces import GRAFANA_ADMIN, MONITORING, bill_images, images, values_of
 from stacks.systems import UNOWNED, Base, Systems
 
-BACKUP = "backup"
+BACKUP, FEAST = "backup", "feast"
 
 
 def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
@@ -126,7 +126,7 @@ class _Kubernetes:
         if name in self.pieces:
             return self.pieces[name]
         wanted = self.selection[name]
-        space = self._operators(wanted.namespace, "privileged" if wanted.privileged else "restricted")
+        space = self._operators(wanted.namespace, wanted.security)
         after = [*space.ready, *(one for needed in wanted.after for one in self._needed(needed))]
         args = UpstreamArgs(
             self.cluster, wanted, values_of(name, self.spec, self.cluster.namespace, self.ground.substrate), after
@@ -181,7 +181,10 @@ class _Kubernetes:
         operator = piece("cloudnative-pg")
         after = [*self._upstream(operator.name).ready, *self.platform.ready, *self.base.watched]
         # All that a later stage or switch may bring, so that it changes nothing here.
-        callers = [*(pods(labels={"app.kubernetes.io/name": one}) for one in (NAME, BACKUP)), pods(labels=FEATURES)]
+        callers = [
+            *(pods(labels={"app.kubernetes.io/name": one}) for one in (NAME, BACKUP)),
+            pods(namespace=piece(FEAST).namespace, labels=FEATURES),
+        ]
         made = Database("database", DatabaseArgs(self.cluster, callers, operator.namespace, after=after), self.opts)
         return made.server, made.ready
 
@@ -205,12 +208,11 @@ class _Kubernetes:
         after = [*self.platform.ready, *made]
         if Capability.BACKUP in self.spec.capabilities:
             Backup(BACKUP, BackupArgs(self.cluster, self.store, database, after), self.opts)
-        if "feast" in self.selection:
-            after += self._upstream("feast").ready
-            store = self.ground.features or self.store
-            Features(
-                "features", FeaturesArgs(self.cluster, store, database, self.spec.retention.features, after), self.opts
-            )
+        if FEAST in self.selection:
+            feast, store = self._upstream(FEAST), self.ground.features or self.store
+            holds, after = self.spec.retention.features, [*after, *feast.ready]
+            args = FeaturesArgs(self.cluster, feast.piece.namespace, store, database, holds, after)
+            Features("features", args, self.opts)
 
     def _gateway(self) -> None:
         if Capability.GATEWAY not in self.spec.capabilities:

@@ -33,6 +33,17 @@ VALUES_OF: dict[str, dict[str, Any]] = {
     "seldon-core": {
         # With a certificate made at each rendering, every plan would show a change.
         "certManager": {"enabled": True},
+        # The chart puts these into the container as they are, and by itself says none of it.
+        "manager": {
+            "containerSecurityContext": {
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "capabilities": {"drop": ["ALL"]},
+                    "runAsNonRoot": True,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                }
+            }
+        },
         "istio": {"enabled": False},
         "ambassador": {"enabled": False},
         "usageMetrics": {"enabled": False},

@@ -33,6 +33,7 @@ class FeaturesArgs:
 
     Attributes:
         cluster: Where.
+        namespace: Feast's own: the pods that its operator makes do not meet the standard of the platform's.
         store: Where Feast's offline files lie, in `FOLDER`; with a role that reads those alone, or with keys.
         database: Its Postgres.
         holds: How long a value holds after it was computed.
@@ -40,6 +41,7 @@ class FeaturesArgs:
     """
 
     cluster: Cluster
+    namespace: str
     store: ObjectStore
     database: Server
     holds: timedelta
@@ -51,7 +53,7 @@ class Features(ClusterComponent):
 
     def __init__(self, name: str, args: FeaturesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("features", name, args.cluster, opts)
-        space, cluster, after = args.cluster.namespace, args.cluster, list(args.after)
+        space, cluster, after = args.namespace, args.cluster, list(args.after)
         self.needs(space, STORES, ("postgres", "sql"), "Feast's online store and registry, in Feast's own YAML")
         database, store = args.database, args.store
         store.read_by(self, space, "the offline files of features")

@@ -55,16 +55,31 @@ BILL: tuple[Piece, ...] = (
         capabilities=frozenset({_C.GATEWAY, _C.SERVING}),
     ),
     Piece(
-        name="envoy-gateway",
-        version="v1.9.0",
+        name="gateway-api",
+        version="v1.6.1",
         licence=_APACHE,
-        sources=(Chart("oci://docker.io/envoyproxy", "gateway-helm", "v1.9.0"),),
-        crd_source=Chart("oci://docker.io/envoyproxy", "gateway-crds-helm", "v1.9.0"),
+        # Envoy Gateway's own chart of these is too large for a release of Helm's, and installs none unless it is told.
+        sources=(
+            Manifest(
+                "https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.6.1/experimental-install.yaml"
+            ),
+        ),
         crds=(
             *definitions("gateway.networking.k8s.io", "backendtlspolicies", "gatewayclasses", "gateways"),
             *definitions("gateway.networking.k8s.io", "grpcroutes", "httproutes", "listenersets", "referencegrants"),
             *definitions("gateway.networking.k8s.io", "tcproutes", "tlsroutes", "udproutes"),
             *definitions("gateway.networking.x-k8s.io", "xbackends", "xbackendtrafficpolicies", "xmeshes"),
+        ),
+        namespace="envoy-gateway-system",
+        capabilities=frozenset({_C.GATEWAY}),
+    ),
+    Piece(
+        name="envoy-gateway",
+        version="v1.9.0",
+        licence=_APACHE,
+        sources=(Chart("oci://docker.io/envoyproxy", "gateway-helm", "v1.9.0"),),
+        crd_source=Manifest("https://github.com/envoyproxy/gateway/releases/download/v1.9.0/envoy-gateway-crds.yaml"),
+        crds=(
             *definitions("gateway.envoyproxy.io", "backends", "backendtrafficpolicies", "clienttrafficpolicies"),
             *definitions("gateway.envoyproxy.io", "envoyextensionpolicies", "envoypatchpolicies", "envoyproxies"),
             *definitions("gateway.envoyproxy.io", "httproutefilters", "securitypolicies"),
@@ -76,7 +91,7 @@ BILL: tuple[Piece, ...] = (
         ),
         namespace="envoy-gateway-system",
         capabilities=frozenset({_C.GATEWAY}),
-        after=("cert-manager",),
+        after=("cert-manager", "gateway-api"),
     ),
     Piece(
         name="cloudnative-pg",
@@ -182,7 +197,8 @@ BILL: tuple[Piece, ...] = (
         licence=_APACHE,
         sources=(Chart("https://storage.googleapis.com/seldon-charts", "seldon-core-operator", "1.17.1"),),
         crd_source=Manifest(
-            "https://raw.githubusercontent.com/SeldonIO/seldon-core/v1.17.1/operator/config/crd_v1/bases/"
+            # What its own tests install: the other copies lack autoscaling/v2, or what stands behind a unit.
+            "https://raw.githubusercontent.com/SeldonIO/seldon-core/v1.17.1/operator/testing/"
             "machinelearning.seldon.io_seldondeployments.yaml"
         ),
         values={"crd": {"create": False}},
@@ -228,6 +244,7 @@ BILL: tuple[Piece, ...] = (
             Image("quay.io/openshift/origin-cli", "4.17"),
         ),
         namespace="feast-operator-system",
+        baseline="neither its manifest nor the pods that it makes for a store say what `restricted` asks them to",
         capabilities=frozenset({_C.FEATURE_STORE}),
     ),
     Piece(

@@ -131,7 +131,8 @@ class Piece:
         rendered_images: Its source names more images than are listed here: the mirror script asks the render.
         namespace: Where it is installed.
         scope: Whether it is cluster-wide.
-        privileged: Why it cannot run under Pod Security `restricted`; None: it can.
+        privileged: Why its pods do what Pod Security allows to privileged ones only; None: they do not.
+        baseline: Why they meet Pod Security's `baseline` and not `restricted`; None: they meet that too.
         capabilities: It is part of an environment that has one of these; empty: only when the file names it.
         targets: The targets that take it.
         after: Pieces that must be there before it.
@@ -152,11 +153,17 @@ class Piece:
     offered: tuple[Image, ...] = ()
     rendered_images: bool = False
     privileged: str | None = None
+    baseline: str | None = None
     capabilities: frozenset[Capability] = frozenset()
     targets: frozenset[str] = frozenset({"kubernetes", "aws"})
     after: tuple[str, ...] = ()
     optional: str | None = None
     changes: tuple[Change, ...] = ()
+
+    @property
+    def security(self) -> str:
+        """The Pod Security standard that its namespace is held to."""
+        return "privileged" if self.privileged else "baseline" if self.baseline else "restricted"
 
     @property
     def chart(self) -> Chart:

@@ -93,10 +93,10 @@ def test_every_namespace_is_closed_both_ways_and_has_a_security_standard():
     }
     assert set(namespaces) == denied
     assert {one.inputs["metadata"].get("namespace") for one in objects(graph)} - {None} <= set(namespaces)
-    privileged = {
+    looser = {
         name for name, labels in namespaces.items() if labels["pod-security.kubernetes.io/enforce"] != "restricted"
     }
-    assert privileged == {"monitoring", "gpu-system", "kubeflow"}, "named in the bill of materials, each with its why"
+    assert looser == {"monitoring", "gpu-system", "kubeflow"}, "named in the bill of materials, each with its why"
 
 
 def test_every_opening_names_its_ports_and_its_peers():
@@ -240,6 +240,11 @@ def test_the_feature_stores_pods_read_the_bucket_with_its_keys():
     assert keys["AWS_SECRET_ACCESS_KEY"] == {"name": "object-store", "key": "secret_access_key"}
     assert {"name": "AWS_ENDPOINT_URL_S3", "value": "https://objects.example.com"} in env
     assert "eks.amazonaws.com" not in str(graph.one("ServiceAccount", "features-account").inputs)
+    space = graph.one("FeatureStore", "features").inputs["metadata"]["namespace"]
+    standards = {one.inputs["metadata"]["name"]: one.inputs["metadata"]["labels"] for one in graph.all("Namespace")}
+    # Feast's pods do not say what `restricted` asks of them: in the platform's namespace none would start.
+    assert (space, standards[space]["pod-security.kubernetes.io/enforce"]) == ("feast-operator-system", "baseline")
+    assert (space, "feast-stores") in {(one["namespace"], one["name"]) for one in graph.exports["references"]}
     labels = graph.one("FeatureStore", "features").inputs["metadata"]["labels"]
     assert labels["mlstrata.io/ttl"] == "36h", "how long its values hold"
 
@@ -294,13 +299,40 @@ def test_a_training_is_not_disrupted_and_holds_its_whole_request():
     assert request["tracking_uri"] == "http://mlflow.mlstrata-dev.svc:5000"
 
 
+def _behind(service: Registered, one: Registered) -> bool:
+    labels = one.inputs["spec"]["template"]["metadata"]["labels"]
+    same = one.inputs["metadata"]["namespace"] == service.inputs["metadata"]["namespace"]
+    return same and service.inputs["spec"]["selector"].items() <= labels.items()
+
+
+@pytest.mark.parametrize("storage", [{"kind": "s3"}, None], ids=["store in the cluster", "store of one's own"])
+def test_no_pod_waits_for_the_service_before_it(storage):
+    """Pulumi calls a service made once pods answer behind it: pods made after it would never come."""
+    graph = graph_of(staged(**({"storage": storage} if storage else {})))
+    services, servers = graph.all("Service"), [*graph.all("Deployment"), *graph.all("StatefulSet")]
+    assert len(services) >= 3
+    for service in services:
+        behind = [one for one in servers if _behind(service, one)]
+        assert len(behind) == 1, service.name
+        assert service.urn not in before(graph, behind[0]), f"{behind[0].name} waits for {service.name}"
+
+
 def test_definitions_come_before_their_operators_and_stay():
     graph = shipped()
-    releases = {one.name: one for one in graph.all("Release")}
-    assert releases["envoy-gateway-crds"].urn in releases["envoy-gateway"].dependencies
-    assert releases["envoy-gateway"].inputs["skipCrds"] is True
+    envoy, own = graph.one("Release", "envoy-gateway"), graph.one("ConfigFile", "envoy-gateway-crds")
+    assert {own.urn, graph.one("ConfigFile", "gateway-api").urn} <= before(graph, envoy)
+    assert envoy.inputs["skipCrds"] is True
+    assert envoy.inputs["values"]["crds"] == {"enabled": False}
     (entrance,) = [one for one in graph.all("Gateway") if one.custom]
-    assert releases["envoy-gateway"].urn in before(graph, entrance)
+    assert envoy.urn in before(graph, entrance)
+
+
+def test_seldons_operator_is_told_what_its_closed_namespace_asks_of_pods():
+    graph = shipped()
+    security = graph.one("Release", "seldon-core").inputs["values"]["manager"]["containerSecurityContext"]
+    ours = pods(graph.one("Deployment", "mlflow"))[0]["containers"][0]["securityContext"]
+    # Its chart puts these fields into the container as they are.
+    assert security == {"securityContext": {key: ours[key] for key in ours if key != "readOnlyRootFilesystem"}}
 
 
 def test_every_version_of_a_chart_comes_from_the_bill():

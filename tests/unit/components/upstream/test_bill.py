@@ -19,7 +19,7 @@ PLURAL = re.compile(r"[a-z0-9]+(\.[a-z0-9-]+)+")
 @pytest.mark.parametrize("one", BILL, ids=lambda one: one.name)
 def test_a_piece_says_all_that_is_needed(one: Piece):
     assert one.licence in SPDX
-    assert one.images, "an air-gapped site could not copy it"
+    assert one.images or one.name == "gateway-api", "an air-gapped site could not copy it; definitions run nowhere"
     assert all(image.tag and image.tag != "latest" and "/" in image.repository for image in one.images)
     assert all(re.fullmatch(r"[a-z0-9.-]+\.[a-z]+(:\d+)?/.+", image.repository) for image in one.images)
     assert all(PLURAL.fullmatch(name) for name in one.crds)
