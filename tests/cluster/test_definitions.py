@@ -1,5 +1,6 @@
 """The bill of materials and the definitions of the operators' own files name the same kinds, at the same version."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ FILE = Path(__file__).parents[2] / "tools/control-plane/definitions.txt"
 KWOK = "karpenter-kwok"  # not for users: the class of nodes of Karpenter's own provider for tests
 LISTED = [line.split() for line in FILE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 PIECES = [(name, version) for name, _, version, _, _ in LISTED if name != KWOK]
+BUNDLED = {"envoy-gateway": "gateway-api"}
+"""Its module brings another project's along, those that it was built for."""
 
 
 @pytest.mark.parametrize(("name", "version"), PIECES)
@@ -23,7 +26,16 @@ def test_the_definitions_are_of_the_version_that_users_get(name: str, version: s
 @pytest.mark.parametrize(("name", "version"), PIECES)
 def test_the_bill_names_each_definition_and_no_other(name: str, version: str):
     there = {found for found, _ in definitions(programs()[f"definitions/{name}-{version}"])}
-    assert there == set(piece(name).crds)
+    named = [name, *([BUNDLED[name]] if name in BUNDLED else [])]
+    assert there == {one for each in named for one in piece(each).crds}
+
+
+def test_the_gateway_api_is_of_the_version_that_envoy_gateway_was_built_for():
+    name, version = next(one for one in PIECES if one[0] == "envoy-gateway")
+    found = dict(definitions(programs()[f"definitions/{name}-{version}"]))
+    for one in piece("gateway-api").crds:
+        said = re.findall(r"gateway\.networking\.k8s\.io/(bundle-version|channel): (\S+)", found[one])
+        assert dict(said) == {"bundle-version": piece("gateway-api").version, "channel": "experimental"}, one
 
 
 @pytest.mark.parametrize("file", sorted(OURS.glob("*.yaml")), ids=lambda path: path.stem)
