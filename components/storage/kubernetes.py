@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import pulumi
@@ -164,13 +166,15 @@ class Store(ClusterComponent):
             priority=priority(self.cluster, "platform"),
             restart="OnFailure",
         )
-        metadata = {"name": f"{NAME}-bucket", "namespace": self.space, "labels": self.maker}
+        metadata = {"namespace": self.space, "labels": self.maker}
         labels = self.labelled({"metadata": metadata})["metadata"]["labels"]
         template = {"metadata": {"labels": labels}, "spec": spec}
+        # A job cannot be changed: another image or bucket is another job, whoever applies it.
+        content = sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:8]
         return {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": metadata,
+            "metadata": {**metadata, "name": f"{NAME}-bucket-{content}"},
             "spec": {"backoffLimit": 10, "activeDeadlineSeconds": 1800, "template": template},
         }
 

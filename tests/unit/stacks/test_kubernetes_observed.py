@@ -172,6 +172,16 @@ def test_a_cluster_without_a_store_gets_one_whose_clients_reach_it_alone():
     )
 
 
+def test_a_job_that_would_change_is_another_one_as_none_can_be_changed():
+    first, again, other = (
+        graph_of(storage={"kind": "s3", "versioning": versioning}).one("Job", "storage-bucket").inputs
+        for versioning in (True, True, False)
+    )
+    assert first == again
+    assert first["spec"] != other["spec"]
+    assert first["metadata"]["name"] != other["metadata"]["name"]
+
+
 def test_a_postgres_of_ones_own_is_used_and_none_is_made():
     own = {"host": "db.example.com", "port": 6432, "network": "10.1.0.0/16"}
     target = {**load(DEV).target.model_dump(mode="json"), "database": own}
