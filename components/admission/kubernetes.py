@@ -89,7 +89,8 @@ def _images(tagged: Sequence[str]) -> dict[str, Any]:
         "failurePolicy": "Fail",
         "matchConstraints": {
             "resourceRules": [
-                _rule("", ["v1"], ["pods"]),
+                # A container that somebody adds to look into a running pod is a container too.
+                _rule("", ["v1"], ["pods", "pods/ephemeralcontainers"]),
             ]
         },
         "variables": [

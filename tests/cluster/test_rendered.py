@@ -1,5 +1,6 @@
 """What `mlstrata render` writes is taken by a real API server, stage after stage, and holds what it promises there."""
 
+import json
 from typing import Any
 
 import pytest
@@ -150,7 +151,17 @@ def test_an_image_that_can_change_is_refused(cluster: Cluster, stages: dict[str,
 
     # A policy holds some moments after it was taken.
     cluster.eventually("the policy on images", refused)
-    cluster.must([pod(home, "fixed")], "--dry-run=server")
+    cluster.must([pod(home, "fixed")])
+    # Nor does it come in by the door for looking into a pod that runs.
+    added = {"name": "look", "image": moving["image"], "securityContext": RESTRICTED}
+    patch = ("patch", "pod", "fixed", "-n", home, "--subresource=ephemeralcontainers", "--type=strategic", "-p")
+    looked = cluster.kubectl(*patch, json.dumps({"spec": {"ephemeralContainers": [added]}}), "--dry-run=server")
+    assert looked.code != 0
+    assert "name it by digest" in looked.err
+    pinned = json.dumps({"spec": {"ephemeralContainers": [{**added, "image": PINNED}]}})
+    allowed = cluster.kubectl(*patch, pinned, "--dry-run=server")
+    assert allowed.code == 0, allowed.err
+    cluster.kubectl("delete", "pod", "fixed", "-n", home, "--now")
 
 
 def test_what_serves_must_say_for_which_system(cluster: Cluster, stages: dict[str, list[Json]]):
