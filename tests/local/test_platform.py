@@ -141,7 +141,12 @@ def test_prometheus_scrapes_every_service_and_has_every_rule(environment):
 
     eventually(lambda: up() == set(environment.pids()))
     groups = get(f"{urls['prometheus']}/api/v1/rules")["data"]["groups"]
-    assert {group["name"] for group in groups} == {*environment.pids(), "machine", "access-log", "mortgage-approval-promise"}
+    assert {group["name"] for group in groups} == {
+        *environment.pids(),
+        "machine",
+        "access-log",
+        "mortgage-approval-promise",
+    }
     assert all(rule["health"] in {"ok", "unknown"} for group in groups for rule in group["rules"])
 
 

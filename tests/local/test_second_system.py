@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import ssl
@@ -166,3 +167,39 @@ def test_the_catalog_s_lineage_of_one_never_crosses_the_other(both: Both) -> Non
         todo += new
     assert f"version:{SECOND}/1" in reached
     assert not [node for node in reached if FIRST in node or "hmda" in node.lower()]
+
+
+def test_twelve_trials_of_the_first_and_what_its_gates_found_are_shown_and_kept(both: Both) -> None:
+    done = both.run("train", "local", FIRST, "--trials", "12")
+    chosen = (
+        r"tune +12 of 12 trials, 0 known already; trial \d+ is best on the validation folds: (the defaults|C \S+), "
+    )
+    assert re.search(chosen, done.out), done.out
+    for gate in ("privacy", "leakage", "signal", "fairness", "plausibility", "gates", "served", "compare"):
+        assert re.search(rf"(?m)^   ✓ {gate} ", done.out), gate
+        assert re.search(rf"(?m)^     {gate} +\S", done.out), gate
+    assert "registered version 2" in done.out
+    rows = both.registry(
+        "SELECT e.name, m.value, t.value FROM metrics m JOIN tags t USING (run_uuid) JOIN runs r USING (run_uuid) "
+        "JOIN experiments e USING (experiment_id) WHERE m.key = 'validation_auc' AND t.key = 'chosen'"
+    )
+    trials = [(auc, chosen) for name, auc, chosen in rows if name == FIRST]
+    assert (len(trials), sum(chosen == "true" for _, chosen in trials)) == (12, 1)
+    assert max(trials)[0] == next(auc for auc, chosen in trials if chosen == "true")
+    assert len(list(both.folder(FIRST, of="runner").glob("trials/*.json"))) == 12
+
+
+def test_a_gate_that_refuses_says_why_on_the_terminal_and_in_the_run(both: Both) -> None:
+    path = both.platform.workspace.environment_file("local")
+    declared = path.read_text()
+    path.write_text(declared.replace("at_least: 0.75", "at_least: 0.99", 1))
+    before = both.registry("SELECT name, version FROM model_versions")
+    refused = both.platform.run("train", "local", FIRST)
+    assert refused.code == 1
+    assert re.search(r"(?m)^   ✗ gates ", refused.out), refused.text
+    said = re.fullmatch(rf"training {FIRST} failed: (gates: auc: 0\.\d+ .*, at least 0\.99 asked for)\n", refused.err)
+    assert said, refused.err
+    with sqlite3.connect(both.platform.home / "data/runner/runner.db") as runs:
+        newest = runs.execute("SELECT state, error FROM runs ORDER BY created DESC").fetchone()
+    assert newest == ("failed", said[1])
+    assert both.registry("SELECT name, version FROM model_versions") == before

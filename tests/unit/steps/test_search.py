@@ -1,12 +1,13 @@
 """Trials of hyperparameters: which are drawn, which is chosen, what is kept, what a budget allows."""
 
 import json
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from mlstrata_steps import StepError
-from mlstrata_steps.search import SearchRules, draws, search
+from mlstrata_steps.search import SearchRules, Trial, draws, search
 from mlstrata_steps.tables import canonical, write_table
 
 pytestmark = pytest.mark.env("runtime")
@@ -50,6 +51,27 @@ def test_the_best_of_the_trials_is_chosen_and_all_are_kept(rows, tmp_path):
     assert [trial["cached"] for trial in more["trials"]] == [True] * 4 + [False]
     assert [trial.get("score") for trial in more["trials"]][:4] == list(scores.values())
     assert not any(trial["cached"] for trial in look(rows, None, str(tmp_path), trials=2, processes=1)["trials"])
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_as_many_trials_run_at_once_as_there_are_processes(rows, tmp_path, monkeypatch, processes):
+    """Each trial waits for another one: two at once meet, and one at a time none ever does."""
+
+    def meeting(number, parameters, *_):
+        here = tmp_path / str(number)
+        here.touch()
+        deadline = time.monotonic() + (60 if processes > 1 else 0.5)
+        while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        met = len(list(tmp_path.iterdir())) > 1
+        # The first of a search of one at a time is gone before the second comes.
+        if processes == 1:
+            here.unlink()
+        return Trial(number, parameters, float(met), 0.0, 0.0)
+
+    monkeypatch.setattr("mlstrata_steps.search.try_one", meeting)
+    found = look(rows, trials=4, processes=processes)
+    assert [trial["score"] for trial in found["trials"]] == [float(processes == 2)] * 4
 
 
 def test_a_longer_search_starts_with_the_shorter_one():
