@@ -34,6 +34,7 @@ class _Facts(BaseModel):
     enforce: Enforcement
     retention: dict[str, float]
     gpu_pools: dict[str, int]
+    mirror: str = ""
 
 
 class _Reached(BaseModel):
@@ -76,6 +77,7 @@ def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environm
         owner=given.owner,
         documents=documents,
         gpu_pools=given.gpu_pools,
+        mirror=given.mirror,
     )
 
 

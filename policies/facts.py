@@ -45,6 +45,7 @@ class Environment:
         owner: Who answers for it.
         documents: Path of a document to what is known of it.
         gpu_pools: Name of a declared pool to its fewest nodes.
+        mirror: Registry, with its path, that the environment takes its images from; empty without one.
         live: Facts of the running platform; None where nobody asked it.
     """
 
@@ -58,6 +59,7 @@ class Environment:
     owner: str = ""
     documents: Mapping[str, Document] = field(default_factory=dict)
     gpu_pools: Mapping[str, int] = field(default_factory=dict)
+    mirror: str = ""
     live: Live | None = None
 
     @property

@@ -22,6 +22,7 @@ from policies.rules import (
     security_databases,
     security_doors,
     security_images,
+    security_models,
     security_rights,
     security_secrets,
 )
@@ -45,6 +46,7 @@ _MODULES = (
     security_databases,
     security_doors,
     security_images,
+    security_models,
     security_rights,
     security_secrets,
 )

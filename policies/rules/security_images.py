@@ -1,4 +1,4 @@
-"""Images and models: pinned, from known registries, signed, in a format that runs no code."""
+"""Images: pinned, from known registries, signed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from policies.graph import Resource, System
-from policies.kubernetes import KSERVE, SELDON, WORKLOADS, Pod, pods, units
+from policies.graph import Resource
+from policies.kubernetes import WORKLOADS, Pod, pods
 from policies.rule import (
     Context,
     Domain,
-    Level,
     Rule,
-    Severity,
     Verdicts,
     cannot_tell,
     fails,
@@ -23,9 +21,8 @@ from policies.rule import (
     spares,
     violates,
 )
-from policies.samples import DIGEST, HIGH_RISK, LIMITED
-from policies.serving import serving
-from policies.values import UNKNOWN, Value, dig, listed
+from policies.samples import DIGEST
+from policies.values import UNKNOWN, dig, listed
 from policies.world import cut, facts, having, nothing, put, without
 
 AWS_IMAGES = ("aws:sagemaker/model:Model", "aws:lambda/function:Function")
@@ -62,7 +59,7 @@ REGISTRIES = (
 )
 """Accounts of what the platform is made of; in a registry where anybody may have one, its name alone vouches for none.
 
-A registry of one's own on AWS is known by its name.
+A registry of one's own is known by its name on AWS, elsewhere because the environment names it as its mirror.
 """
 OWN_REGISTRY = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.(com|eu)(\.cn)?/")
 ADMISSION = (
@@ -70,8 +67,6 @@ ADMISSION = (
     "kubernetes:policies.kyverno.io/v1alpha1:ImageValidatingPolicy",
     "kubernetes:policy.sigstore.dev/v1beta1:ClusterImagePolicy",
 )
-PICKLES = re.compile(r"\.(pkl|pickle|joblib|sav|pt|pth|ckpt|dill)([?#].*)?$", re.IGNORECASE)
-PICKLING_SERVERS = ("SKLEARN_SERVER", "sklearn")
 
 
 def _images(workload: Resource) -> dict[str, None]:
@@ -105,14 +100,16 @@ def _pinned(workload: Resource, _: Context) -> Verdicts:
             )
 
 
-def _known_registry(workload: Resource, _: Context) -> Verdicts:
+def _known_registry(workload: Resource, context: Context) -> Verdicts:
     if not (images := _images(workload)):
         yield not_applicable("it names no image")
+    mirror = context.environment.mirror
     for image in images:
-        if not image.startswith(REGISTRIES) and not OWN_REGISTRY.match(image):
+        mirrored = mirror and image.startswith(f"{mirror}/")
+        if not mirrored and not image.startswith(REGISTRIES) and not OWN_REGISTRY.match(image):
             yield fails(
                 f"the image {image} of '{workload.name}' comes from a registry that is not allowed",
-                f"mirror it; allowed: a registry of yours on AWS, {', '.join(REGISTRIES)}",
+                f"mirror it to a registry of yours (mirror.registry, or any on AWS); allowed: {', '.join(REGISTRIES)}",
             )
 
 
@@ -155,36 +152,7 @@ def _verified(policy: Resource) -> list[str]:
     ]
 
 
-def _safe(system: System, context: Context) -> Verdicts:
-    if not context.environment.production:
-        yield not_applicable("it is asked of production")
-        return
-    places = [str(system.get("model.source", ""))]
-    for resource in serving(system):
-        for unit in _models(resource):
-            places += [str(dig(unit, key, "")) for key in ("modelUri", "storageUri", "storage.path")]
-            served = (dig(unit, "implementation"), dig(unit, "modelFormat.name"))
-            if any(one in PICKLING_SERVERS for one in served):
-                yield fails("its server unpickles the model, which runs any code in it", "serve it by MLflow")
-    for place in places:
-        if PICKLES.search(place):
-            yield fails(f"the model {place} is a pickle, which runs any code in it", "keep it as skops or ONNX")
-
-
-def _models(resource: Resource) -> Iterator[Value]:
-    """Yield what says which model a resource serves."""
-    if resource.type.startswith(SELDON):
-        for predictor in resource.all("spec.predictors"):
-            yield from units(dig(predictor, "graph"))
-    elif resource.type.startswith(KSERVE):
-        predictor = resource.get("spec.predictor", {})
-        yield from (inner for key, inner in predictor.items() if key in ("model", "sklearn") and inner)
-        if "sklearn" in predictor:
-            yield {"implementation": "sklearn"}
-
-
 _IMAGE = "spec.predictors.0.componentSpecs.0.spec.containers.0.image"
-_GRAPH = "spec.predictors.0.graph"
 _RECORDER = "spec.template.spec.containers.0.image"
 
 _SPEC = "spec.template.spec"
@@ -197,16 +165,6 @@ _ON_AWS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 _NEWER = {"matchImageReferences": [{"glob": "*"}]}
 _VERIFY = "spec.rules.0.verifyImages.0"
-_PICKLED: dict[str, dict[str, Any]] = {
-    "by its format": {"model": {"modelFormat": {"name": "sklearn"}}},
-    "by its older key": {"sklearn": {"storageUri": "s3://m/1"}},
-    "by its place": {"model": {"modelFormat": {"name": "x"}, "storageUri": "s3://m/1.joblib"}},
-    "by its path": {"model": {"modelFormat": {"name": "x"}, "storage": {"path": "m/1.joblib"}}},
-}
-
-
-def _kserve(predictor: dict[str, Any]) -> dict[str, Any]:
-    return {"metadata": {"labels": {"mlstrata.io/system": LIMITED}}, "spec": {"predictor": predictor}}
 
 
 def _variable(name: str, value: str = "quay.io/argoproj/argoexec:1") -> list[dict[str, str]]:
@@ -290,6 +248,16 @@ RULES = (
                 "one's own",
                 put("recorder", _RECORDER, f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/recorder@{DIGEST}"),
             ),
+            violates(
+                "a name that starts like the mirror's",
+                facts(mirror="mirror.example.com/ml"),
+                put("recorder", _RECORDER, f"mirror.example.com/mlx/recorder@{DIGEST}"),
+            ),
+            passes(
+                "the environment's mirror",
+                facts(mirror="mirror.example.com/ml"),
+                put("recorder", _RECORDER, f"mirror.example.com/ml/docker.io/somebody/recorder@{DIGEST}"),
+            ),
             spares("no workloads", nothing),
             cannot_tell("an image known later", put("recorder", _RECORDER, UNKNOWN)),
         ),
@@ -355,45 +323,6 @@ RULES = (
             spares("no production", facts(name="dev"), without(_KYVERNO), companions=("*",)),
             spares("no workloads", nothing),
             cannot_tell("known later", put(_KYVERNO, "spec.validationFailureAction", UNKNOWN)),
-        ),
-    ),
-    Rule(
-        number=47,
-        id="sec-model-format-safe",
-        title="Models in production are kept in a format that runs no code.",
-        holds="its models run no code when they are loaded",
-        domain=Domain.SECURITY,
-        references=("AI Act Art. 15(5)", "NIST AI RMF MEASURE 2.7"),
-        level=Level.ADVISORY,
-        severity=Severity.MEDIUM,
-        system=_safe,
-        cases=(
-            violates("a pickle", put(LIMITED, "model.source", "s3://models/tickets.pkl")),
-            *(
-                violates(f"a file {ending}", put(LIMITED, "model.source", f"s3://models/tickets{ending}"))
-                for ending in (".pickle", ".pt", ".dill", ".pth", ".ckpt", ".sav", ".pkl?versionId=3", ".pkl#1")
-            ),
-            violates("a joblib file that is served", put("mortgage", f"{_GRAPH}.modelUri", "s3://m/Model.JOBLIB")),
-            violates("a server that unpickles", put("mortgage", f"{_GRAPH}.implementation", "SKLEARN_SERVER")),
-            *(
-                violates(
-                    f"KServe unpickles {name}",
-                    having(KSERVE + "v1beta1:InferenceService", "kserve", _kserve(model)),
-                    companions=("*",),
-                )
-                for name, model in _PICKLED.items()
-            ),
-            passes("MLflow"),
-            passes(
-                "KServe's ONNX",
-                having(
-                    KSERVE + "v1beta1:InferenceService", "kserve", _kserve({"model": {"modelFormat": {"name": "onnx"}}})
-                ),
-                companions=("*",),
-            ),
-            spares("no production", facts(name="dev"), companions=("*",)),
-            spares("no system", without(HIGH_RISK, LIMITED), companions=("*",)),
-            cannot_tell("known later", put("mortgage", f"{_GRAPH}.modelUri", UNKNOWN)),
         ),
     ),
 )

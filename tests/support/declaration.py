@@ -19,6 +19,7 @@ def declaration(environment: Environment) -> Iterator[Record]:
         "enforce": environment.enforcement.value,
         "retention": dict(environment.retention),
         "gpu_pools": dict(environment.gpu_pools),
+        **({"mirror": environment.mirror} if environment.mirror else {}),
     }
     yield Record(WHOLE, "mlstrata:governance:Environment", "environment", inputs=facts)
     left = set(environment.capabilities)
