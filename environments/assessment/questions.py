@@ -131,6 +131,10 @@ QUESTIONS: tuple[Question, ...] = (
     )),
     OneOf("role", SYSTEM, "What are you to the system in the Act's sense?", "deployer",
           tuple(Choice(role.value, role.value) for role in Role)),
+    OneOf("public", SYSTEM, "Are you a public body, or does it help to provide a public service?", "no", (
+        Choice(_NO, "neither"), Choice("body", "a public body, or on behalf of one"),
+        Choice("service", "a private body that provides a public service: health, schools, housing …"),
+    )),
     OneOf("data_clean", SYSTEM, "Is its data clean?", "unknown", (
         Choice("yes", "checked where it is made"),
         Choice("mostly", "some of it is wrong", (_C.DATA_QUALITY,), "Bad data is stopped at the first step."),

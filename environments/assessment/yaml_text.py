@@ -100,6 +100,8 @@ def _risk(answers: Answers, judged: Judged) -> Iterator[str]:
         yield "profiling: true"
     if answers["annex_i"] == "yes":
         yield "annex_i: true"
+    if answers["public"] != "no":
+        yield f"public_{answers['public']}: true"
     if judged.exempt:
         yield f"exemption: {{condition: {answers['exemption']}, memo: {quoted(answers['exemption_memo'])}}}"
 

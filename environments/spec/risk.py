@@ -101,6 +101,16 @@ class RiskSpec(Spec):
     annex_i: Flag = Field(
         default=False, description="It is a safety component of a product under Annex I; off, as few systems are."
     )
+    public_body: Flag = Field(
+        default=False,
+        description="The organisation is a public body or acts for one; off, and on asks a deployer for a FRIA "
+        "(Art. 27) and an entry in the EU database (Art. 49).",
+    )
+    public_service: Flag = Field(
+        default=False,
+        description="A private body provides a public service with it, such as health, schools or housing; off, and on "
+        "asks a deployer for a FRIA (Art. 27).",
+    )
     exemption: Exemption | None = Field(
         default=None,
         description="Art. 6(3): why a system under Annex III is not high risk; none is claimed by default.",

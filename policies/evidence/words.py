@@ -66,6 +66,8 @@ def risk(evidence: Evidence) -> list[tuple[str, object]]:
         found.append(("Condition of Article 6(3)", text))
     found.append(("Role in the sense of the Act", evidence.get("risk.role")))
     found.append(("Profiles natural persons", bool(evidence.get("risk.profiling"))))
+    found.append(("Public body, or for one", bool(evidence.get("risk.public_body"))))
+    found.append(("For a public service", bool(evidence.get("risk.public_service"))))
     return found
 
 

@@ -37,6 +37,10 @@ from policies.world import Edit, cut, documented, facts, put, without
 FRESH = timedelta(days=180)
 ANNEX_IV = frozenset(range(1, 10))
 FRIA_POINTS = ("5b", "5c")
+OF_PUBLIC_BODIES = ("5a", "6", "7")
+"""Points of Annex III whose systems, in its own words, are used by public bodies or on their behalf."""
+INFRASTRUCTURE = "2"  # needs no FRIA, and is registered nationally
+_EU_DATABASE = ("entry in the EU database", "Art. 49")
 MODEL_VERSION = "mlstrata.io/model-version"
 
 
@@ -120,12 +124,17 @@ def _same_model(system: System, context: Context) -> Verdicts:
 
 def _fria(system: System, context: Context) -> Verdicts:
     point = str(system.get("risk.annex_iii", ""))
-    if point not in FRIA_POINTS and not system.get("risk.public_body"):
+    public = _of_a_public_body(system, point) or system.get("risk.public_service")
+    if point in ("", INFRASTRUCTURE) or not (public or point in FRIA_POINTS):
         yield not_applicable(f"Art. 27 asks it of public services and of points {' and '.join(FRIA_POINTS)}")
     elif system.get("risk.role") != "deployer":
         yield not_applicable("Art. 27 asks it of deployers")
     else:
         yield from _named(system, context, "fria", "fundamental rights impact assessment", "Art. 27")[1]
+
+
+def _of_a_public_body(system: System, point: str) -> bool:
+    return bool(system.get("risk.public_body")) or point.startswith(OF_PUBLIC_BODIES)
 
 
 def _conformity(system: System, context: Context) -> Verdicts:
@@ -146,14 +155,18 @@ def _declaration(system: System, context: Context) -> Verdicts:
 
 
 def _registered(system: System, context: Context) -> Verdicts:
-    claimed = bool(system.get("risk.exemption"))
-    asked = system.get("risk.tier") == "high" and system.get("risk.role") == "provider"
+    claimed, role = bool(system.get("risk.exemption")), system.get("risk.role")
+    point = str(system.get("risk.annex_iii", ""))
+    # Systems that are high risk as products under Annex I alone are registered nowhere.
+    high, national = system.get("risk.tier") == "high" and point, point == INFRASTRUCTURE
+    deployed = role == "deployer" and _of_a_public_body(system, point) and not national
     if not context.environment.production:
         yield not_applicable("it is asked for before production")
-    elif not claimed and not asked and not system.get("risk.public_body"):
+    elif not claimed and not (high and (role == "provider" or deployed)):
         yield not_applicable("Art. 49 asks it of providers, public bodies and those that claim Art. 6(3)")
     else:
-        yield from _named(system, context, "registration", "entry in the EU database", "Art. 49")[1]
+        what, article = ("entry in the national register", "Art. 49(5)") if national else _EU_DATABASE
+        yield from _named(system, context, "registration", what, article)[1]
 
 
 def _cases(key: str, *apply: Edit, spared: tuple[Case, ...] = (), companions: tuple[str, ...] = ()) -> tuple[Case, ...]:
@@ -183,6 +196,12 @@ def _reviewed(days: int) -> Edit:
 
 
 _PROVIDER = put(HIGH_RISK, "risk.role", "provider")
+_GRID, _PRODUCT = put(HIGH_RISK, "risk.annex_iii", INFRASTRUCTURE), cut(HIGH_RISK, "risk.annex_iii")
+_PUBLIC = {
+    f"a public body by its point {point}": (put(HIGH_RISK, "risk.annex_iii", point),) for point in ("5a", "6c", "7b")
+}
+_SCHOOL, _NO_FRIA = put(HIGH_RISK, "risk.annex_iii", "3a"), cut(HIGH_RISK, "documents.fria")
+_REGISTERED = ("aia-eu-db-registered",)
 _OF_PROVIDERS = ("aia-conformity-route", "aia-declaration-before-prod", "aia-eu-db-registered")
 _TECHNICAL = Document(exists=True, sections=ANNEX_IV, model_version="7")
 
@@ -298,14 +317,16 @@ RULES = (
             *_cases("fria", spared=(spares("another point", put(HIGH_RISK, "risk.annex_iii", "3a")),)),
             violates(
                 "a public body under another point",
-                put(HIGH_RISK, "risk.annex_iii", "3a"),
+                _SCHOOL,
                 put(HIGH_RISK, "risk.public_body", True),
-                cut(HIGH_RISK, "documents.fria"),
-                companions=("aia-eu-db-registered",),
+                _NO_FRIA,
+                companions=_REGISTERED,
             ),
-            violates(
-                "insurance under point 5(c)", put(HIGH_RISK, "risk.annex_iii", "5c"), cut(HIGH_RISK, "documents.fria")
-            ),
+            violates("insurance under point 5(c)", put(HIGH_RISK, "risk.annex_iii", "5c"), _NO_FRIA),
+            *(violates(title, *edits, _NO_FRIA, companions=_REGISTERED) for title, edits in _PUBLIC.items()),
+            violates("a private school", _SCHOOL, put(HIGH_RISK, "risk.public_service", True), _NO_FRIA),
+            spares("a public body's power grid", _GRID, put(HIGH_RISK, "risk.public_body", True)),
+            spares("a public body's lift", _PRODUCT, put(HIGH_RISK, "risk.public_body", True)),
             spares("a provider", _PROVIDER, companions=_OF_PROVIDERS),
         ),
     ),
@@ -358,6 +379,15 @@ RULES = (
                 put(LIMITED, "risk.exemption", {"condition": "a", "memo": "docs/document.md"}),
             ),
             violates("a public body", put(HIGH_RISK, "risk.public_body", True)),
+            *(violates(title, *edits) for title, edits in _PUBLIC.items()),
+            violates("a provider's power grid, nationally", _PROVIDER, _GRID, companions=_OF_PROVIDERS[:2]),
+            spares("a public body's power grid", _GRID, put(HIGH_RISK, "risk.public_body", True)),
+            spares("a private school", put(HIGH_RISK, "risk.public_service", True)),
+            spares("a provider's lift", _PROVIDER, _PRODUCT, companions=_OF_PROVIDERS[:2]),
+            spares(
+                "what it only imports", put(HIGH_RISK, "risk.annex_iii", "5a"), put(HIGH_RISK, "risk.role", "importer")
+            ),
+            spares("a public body's chat", put(LIMITED, "risk.public_body", True)),
             spares("no production", _PROVIDER, facts(name="staging"), companions=("aia-conformity-route",)),
         ),
     ),
