@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from policies.facts import Environment
 from policies.graph import Resource
-from policies.kubernetes import GPU, KSERVE, LONG_RUNNING, SELDON, WORKLOADS, gpus, kept, pods, units
+from policies.kubernetes import KSERVE, LONG_RUNNING, SELDON, WORKLOADS, accelerators, kept, pods, units
 from policies.remedies.stores import labelled
 from policies.remedy import Options, Remedy, changed
 from policies.serving import SERVING_TYPES, is_serving
@@ -85,11 +85,11 @@ def _limits(workload: Resource, _: Options) -> Mapping[str, Value]:
     for pod in pods(workload):
         for kind in ("initContainers", "containers"):
             for at, container in enumerate(listed(pod.spec, kind)):
-                if not (count := gpus(container)):
+                if not (kinds := {name: str(count) for name, count in accelerators(container).items() if count}):
                     continue
                 asked, limits = dig(container, "resources.requests", {}), dig(container, "resources.limits", {})
-                wanted = {**asked, GPU: str(count), **{key: value for key, value in limits.items() if value}}
-                new = {**limits, **{key: wanted.get(key) for key in (GPU, "cpu", "memory")}}
+                wanted = {**asked, **kinds, **{key: value for key, value in limits.items() if value}}
+                new = {**limits, **{key: wanted.get(key) for key in (*kinds, "cpu", "memory")}}
                 if not all(new.values()):
                     return workload.inputs
                 if new != limits:

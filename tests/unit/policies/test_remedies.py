@@ -125,6 +125,16 @@ def test_a_mended_world_passes(name, edits):
     assert check(world) == set()
 
 
+@pytest.mark.parametrize("kind", ["amd.com/gpu", "nvidia.com/mig-1g.5gb"])
+def test_the_limit_is_on_the_accelerator_that_is_asked_for(kind):
+    """A limit on another kind would leave the pod waiting for nodes that nobody has."""
+    asked = {"cpu": "4", "memory": "16Gi", kind: "2"}
+    world = edited(put("mortgage-training", f"{_C0}.resources", {"requests": asked, "limits": {kind: "2"}}))
+    mended = mend(BY_ID["gpu-limits-set"], world.resources["mortgage-training"])
+    (container,) = mended.inputs["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == {"requests": asked, "limits": asked}
+
+
 @pytest.mark.parametrize(
     ("name", "edits", "why"),
     [
