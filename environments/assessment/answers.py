@@ -72,13 +72,14 @@ def read_answers(path: Path, otherwise: Mapping[str, object] | None = None) -> A
 
     Args:
         path: The file.
-        otherwise: Answers to what the file leaves open.
+        otherwise: Answers to what the file leaves open, or as the template has it.
 
     Raises:
         SpecErrors: It cannot be read, or not every answer in it can be used.
     """
     given, file, node = _read(path)
-    filled = {name: answer for name, answer in (otherwise or {}).items() if given.get(name) is None}
+    left = {name for name, question in BY_ID.items() if given.get(name) in (None, question.default)}
+    filled = {name: answer for name, answer in (otherwise or {}).items() if name in left}
     return complete({**given, **filled}, file, node)
 
 

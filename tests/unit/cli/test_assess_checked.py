@@ -49,6 +49,19 @@ def test_it_validates_plans_and_fails_nothing_of_article_5(tmp_path, monkeypatch
     assert banned <= {"pass", "not applicable"}
 
 
+def test_the_template_filled_in_takes_the_name_of_the_file_that_is_asked_for(tmp_path, capsys):
+    template = tmp_path / "answers.yaml"
+    assert main(["assess", "--template", "-o", str(template)]) == 0
+    lines = [
+        f"{line} {LEAST[line.rstrip(':')]}" if line.rstrip(":") in LEAST and line.endswith(":") else line
+        for line in template.read_text().splitlines()
+    ]
+    template.write_text("\n".join(lines))
+    written = tmp_path / "prod.yaml"
+    assert main(["assess", "--answers", str(template), "-o", str(written)]) == 0, capsys.readouterr().err
+    assert yaml.safe_load(written.read_text())["name"] == "prod"
+
+
 def test_what_is_left_open_is_said_before_it_is_planned(tmp_path, capsys):
     file = tmp_path / "answers.yaml"
     file.write_text(yaml.safe_dump(LEAST | {"serving": "batch", "data_source": "none"}))
