@@ -17,6 +17,7 @@ from environments import SystemSpec
 
 if TYPE_CHECKING:
     import engine
+    from policies.evaluate import Result
     from policies.evidence import Decision, DocumentFile, Evidence, Finding, Part
 
 EPOCH = "SOURCE_DATE_EPOCH"
@@ -110,7 +111,16 @@ def gather(context: Context, declared: SystemSpec, day: date | None) -> Evidence
         else:
             asked = evidence.day
             findings = tried("the policies", unreadable, lambda: _findings(context, plan, declared.name, asked))
-    return replace(evidence, parts=parts, findings=findings, unreadable=tuple(unreadable))
+    told = tuple(_anywhere(context, reason) for reason in unreadable)
+    return replace(evidence, parts=parts, findings=findings, unreadable=told)
+
+
+def _anywhere(context: Context, reason: str) -> str:
+    """Return a reason without the folders of this machine: the same facts give the same bytes wherever they lie."""
+    reason = reason.replace(context.loaded.file, f"environments/{context.name}.yaml")
+    for folder in (context.workspace.root, context.workspace.code):
+        reason = reason.replace(f"{folder}/", "")
+    return reason
 
 
 def _decisions(context: Context, system: str) -> tuple[tuple[Decision, ...], bool | None]:
@@ -212,10 +222,14 @@ def _findings(context: Context, result: engine.Result, system: str, day: date) -
     # A plan goes over resources side by side: the order of what it found is not that of the last time.
     ordered = sorted(results, key=lambda one: (one.rule.number, one.subject, one.reason))
     return tuple(
-        Finding(one.rule.id, one.rule.title, one.outcome.value.replace("_", " "), f"{one.subject}: {one.reason}")
+        Finding(one.rule.id, one.rule.title, one.outcome.value.replace("_", " "), f"{one.subject}: {_why(one)}")
         for one in ordered
         if one.subject not in systems
     )
+
+
+def _why(result: Result) -> str:
+    return f"{result.reason}; exempt {result.exemption}" if result.exemption else result.reason
 
 
 def _days(kept: Any) -> float:  # noqa: ANN401 - a duration

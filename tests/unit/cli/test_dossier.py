@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,29 @@ def test_two_runs_write_the_same_bytes_and_another_day_does_not(tmp_path, monkey
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1830000000")
     assert dossier(tmp_path / "b") == 0
     assert "as of 2027-12-28" in (tmp_path / "b/index.html").read_text()
+
+
+def test_the_same_facts_elsewhere_give_the_same_bytes(workspace, tmp_path, monkeypatch):
+    """What cannot be read is told without the folders of this machine."""
+    for name in ("a", "b"):
+        root = tmp_path / name
+        (root / "environments").mkdir(parents=True)
+        shutil.copytree(ROOT / "environments/substrates", root / "environments/substrates")
+        shutil.copy(ROOT / "environments/prod.yaml", root / "environments")
+        monkeypatch.setenv("MLSTRATA_WORKSPACE", str(root))
+        monkeypatch.chdir(root if name == "a" else workspace)
+        assert main(["dossier", "prod", SYSTEM, "-o", str(tmp_path / f"of-{name}"), "--as-of", "2026-11-21"]) == 0
+    assert hashes(tmp_path / "of-a") == hashes(tmp_path / "of-b")
+    page = (tmp_path / "of-a/technical-documentation.html").read_text()
+    assert "environments/prod.yaml: target.kind" in page
+    assert "exempt until 2027-05-31 (learning-loop, approved by platform@example.com)" in page
+
+
+@pytest.mark.usefixtures("workspace")
+def test_an_earlier_day_leaves_the_policies_readable(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    assert dossier(tmp_path / "a", "--json") == 0
+    assert not [one for one in json.loads(capsys.readouterr().out)["unreadable"] if one.startswith("the policies")]
 
 
 @pytest.mark.usefixtures("workspace")
