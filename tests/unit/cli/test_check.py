@@ -55,6 +55,17 @@ def test_the_kubernetes_environments_pass_with_theirs(workspace, capsys, name):
     assert report["not_inspected"], "charts are counted, and never pass"
 
 
+def test_an_environment_with_a_mirror_passes_as_it_does_without(workspace, capsys):
+    """Its images come from a registry that the list of upstream accounts does not hold."""
+    file = workspace / "environments/dev.yaml"
+    mirror = "mirror: {registry: registry.example.com/mirror, files: https://files.example.com/mirror}\n"
+    file.write_text(file.read_text() + mirror)
+    code, out = run(capsys, "dev")
+    (report,) = json.loads(out)
+    assert code == 0, [(one["policy"], one["subject"]) for one in report["results"] if one["blocking"]]
+    assert any("registry.example.com/mirror/" in one["reason"] for one in report["results"]), "it is used"
+
+
 @pytest.mark.parametrize("as_of", [None, "2028-08-02"])
 def test_production_passes_today_and_on_the_last_day_of_all(workspace, capsys, as_of):
     """It enforces every duty today, so that no day changes what blocks."""
