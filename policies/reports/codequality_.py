@@ -35,7 +35,7 @@ def _issue(result: Result, report: Report, places: Places) -> dict[str, object]:
     return {
         "description": f"{result.subject}: {result.reason}{when}{fix}",
         "check_name": result.rule.id,
-        "fingerprint": fingerprint(result, report.environment.name),
+        "fingerprint": fingerprint(result, report),
         "severity": _SEVERITY[result.rule.severity] if result.blocking else "info",
         # GitLab wants a place for every issue: the first line stands for the whole file.
         "location": {"path": place.file or report.environment.name, "lines": {"begin": max(place.line, 1)}},

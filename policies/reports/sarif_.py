@@ -46,10 +46,16 @@ def render(reports: list[tuple[Report, Places]]) -> str:
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
-def fingerprint(result: Result, environment: str) -> str:
-    """Return what stays the same for a finding as long as policy, environment, subject and property do."""
+def fingerprint(result: Result, report: Report) -> str:
+    """Return what stays the same for a finding as long as policy, environment, subject and property do.
+
+    A system counts by its name: its place among the others changes when one comes before it.
+    """
     subject = result.urn.rpartition("::")[2] or result.subject
-    key = "\n".join((result.rule.id, environment, subject, result.subject, ".".join(map(str, result.at))))
+    at = list(map(str, result.at))
+    if at[:1] == ["systems"] and len(at) > 1 and int(at[1]) < len(report.systems):
+        at[1] = report.systems[int(at[1])][0]
+    key = "\n".join((result.rule.id, report.environment.name, subject, result.subject, ".".join(at)))
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -77,7 +83,7 @@ def _result(result: Result, report: Report, places: Places, index: dict[str, int
         "ruleIndex": index[result.rule.id],
         "level": "error" if result.blocking else "warning",
         "message": {"text": f"{text}. Fix: {result.fix}" if result.fix else text},
-        "partialFingerprints": {"mlstrata/v1": fingerprint(result, report.environment.name)},
+        "partialFingerprints": {"mlstrata/v1": fingerprint(result, report)},
         "properties": {"environment": report.environment.name, "subject": result.subject},
     }
     location: dict[str, Any] = {

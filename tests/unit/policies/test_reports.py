@@ -158,6 +158,21 @@ def test_a_fingerprint_outlasts_a_move_and_tells_findings_apart(mixed):
     assert not set(prints(other)) & set(prints(mixed))
 
 
+def test_a_fingerprint_outlasts_a_system_that_is_declared_before_it():
+    edits = cut(HIGH_RISK, "documents.fria"), cut("ticket-routing", "documents.literacy")
+
+    def first(world):
+        world.resources = dict(sorted(world.resources.items(), key=lambda one: one[0] != "ticket-routing"))
+
+    def prints(*edits):
+        results = json.loads(render(report(*edits), "sarif"))["runs"][0]["results"]
+        return {one["ruleId"]: one["partialFingerprints"]["mlstrata/v1"] for one in results}
+
+    (before, _), (after, _) = report(*edits)[0], report(*edits, first)[0]
+    assert before.systems == after.systems[::-1]
+    assert prints(*edits) == prints(*edits, first)
+
+
 def test_junit_counts_what_it_holds(mixed):
     (suite,) = parsed(render(mixed, "junit"))
     for attribute, tag in (("tests", "testcase"), ("failures", "failure"), ("skipped", "skipped"), ("errors", "error")):
