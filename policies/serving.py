@@ -31,6 +31,12 @@ _PROMQL = frozenset(
 SERVING_TYPES = (SELDON, KSERVE, SAGEMAKER)
 
 
+def makes_content(system: System) -> bool:
+    """Return whether a system makes content: by its task; where it names none, what it works on tells."""
+    task = system.get("model.task")
+    return bool(task == "generation" or (not task and system.get("model.modality") in {"video", "audio"}))
+
+
 def is_serving(resource: Resource) -> bool:
     """Return whether a resource answers with predictions: by its kind, its label, or the server that it runs."""
     if resource.type.startswith(SERVING_TYPES) or resource.part == "serving":

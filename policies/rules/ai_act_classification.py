@@ -23,7 +23,7 @@ from policies.rule import (
     violates,
 )
 from policies.samples import HIGH_RISK, LIMITED, labels
-from policies.serving import is_serving
+from policies.serving import is_serving, makes_content
 from policies.values import UNKNOWN
 from policies.world import cut, having, nothing, put, without
 
@@ -74,8 +74,7 @@ def _prohibited(system: System, _: Context) -> Verdicts:
 
 
 def _safeguards(system: System, _: Context) -> Verdicts:
-    makes = system.get("model.task") == "generation" or str(system.get("model.modality")) in {"video", "audio"}
-    if not makes:
+    if not makes_content(system):
         yield not_applicable("it makes no images, sounds or films")
     elif not system.part("content-filter"):
         yield undeployed(
@@ -230,12 +229,12 @@ RULES = (
             ),
             violates(
                 "a film maker without a filter",
-                put(LIMITED, "model.modality", "video"),
+                put(LIMITED, "model", {"modality": "video"}),
                 companions=("aia-content-marking",),
             ),
             violates(
                 "a maker of sounds without a filter",
-                put(LIMITED, "model.modality", "audio"),
+                put(LIMITED, "model", {"modality": "audio"}),
                 companions=("aia-content-marking",),
             ),
             passes(
@@ -245,6 +244,7 @@ RULES = (
                 companions=("aia-content-marking",),
             ),
             spares("nothing is made"),
+            spares("what is said is only sorted", put(LIMITED, "model.modality", "audio")),
             cannot_tell("a task known later", put(LIMITED, "model.task", UNKNOWN), companions=("*",)),
         ),
     ),

@@ -24,7 +24,7 @@ from policies.rule import (
     violates,
 )
 from policies.samples import HIGH_RISK, LIMITED, labels
-from policies.serving import alerting_on, serving
+from policies.serving import alerting_on, makes_content, serving
 from policies.values import UNKNOWN
 from policies.world import cut, having, put, without
 
@@ -45,7 +45,7 @@ def _disclosed(system: System, _: Context) -> Verdicts:
 
 
 def _marked(system: System, _: Context) -> Verdicts:
-    if system.get("model.task") != "generation" and str(system.get("model.modality")) not in {"video", "audio"}:
+    if not makes_content(system):
         yield not_applicable("it makes no content")
     elif not system.part("content-marker"):
         yield undeployed(
@@ -141,12 +141,12 @@ RULES = (
             violates("made, and no marker", _GENERATES, companions=("aia-intimate-csam-safeguards",)),
             violates(
                 "sound without a marker",
-                put(LIMITED, "model.modality", "audio"),
+                put(LIMITED, "model", {"modality": "audio"}),
                 companions=("aia-intimate-csam-safeguards",),
             ),
             violates(
                 "films without a marker",
-                put(LIMITED, "model.modality", "video"),
+                put(LIMITED, "model", {"modality": "video"}),
                 companions=("aia-intimate-csam-safeguards",),
             ),
             passes(
@@ -156,6 +156,7 @@ RULES = (
                 companions=("aia-intimate-csam-safeguards",),
             ),
             spares("nothing is made"),
+            spares("what is said is only sorted", put(LIMITED, "model.modality", "audio")),
             cannot_tell("a task known later", put(LIMITED, "model.task", UNKNOWN), companions=("*",)),
         ),
     ),

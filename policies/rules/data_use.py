@@ -37,6 +37,7 @@ from policies.values import UNKNOWN, dig
 from policies.world import cut, documented, facts, having, put, without
 
 FRESH = timedelta(days=180)
+_REGIONS = f"target.region: eu for a cluster of your own that stands there, else one of {', '.join(EU_REGIONS)}"
 FEATURE_STORES = ("kubernetes:feast.dev/v1:FeatureStore", "mlstrata:features:FeatureView")
 
 
@@ -53,9 +54,10 @@ def _in_the_eu(context: Context) -> Verdicts:
     system, index, name = bound[0]
     region, at = context.environment.region, f"/systems.{system.index}.data.{index}.region"
     if not region:
-        yield fails(f"dataset '{name}' must stay in the EU, and target.region says nothing", "name the region", at)
+        yield fails(f"dataset '{name}' must stay in the EU, and target.region says nothing", _REGIONS, at)
     elif region not in EU_REGIONS and region.lower() != "eu":
-        yield fails(f"dataset '{name}' must stay in the EU, and the environment is in {region}", "move it", at)
+        where = f"the environment is in {region}, no region of the EU that is known here"
+        yield fails(f"dataset '{name}' must stay in the EU, and {where}", f"move it, or {_REGIONS}", at)
     for store in context.graph.of(*CLOUD_STORES):
         copies = [str(dig(copy, "regionName")) for copy in store.all("replicas")]
         for own in (store.get("region"), *copies):
