@@ -182,6 +182,9 @@ def _judged(rule: Rule, context: Context, verdicts: Verdicts, subject: System | 
 def _result(rule: Rule, context: Context, subject: System | Resource | None, verdict: Verdict) -> Result:
     system = subject if isinstance(subject, System) else None
     resource = system.declared if system else subject if isinstance(subject, Resource) else None
+    about = verdict.subject
+    if isinstance(about, Resource):
+        resource, about = about, about.name
     day = effective(rule.duty, annex_i_only=system is not None and _annex_i_only(system))
     mandatory = rule.level_at(context.environment.stage) is Level.MANDATORY
     # A duty of the Act must be shown to be met; what only the running platform knows is enforced there.
@@ -192,7 +195,7 @@ def _result(rule: Rule, context: Context, subject: System | Resource | None, ver
         and not verdict.reason.startswith(NEEDS_LIVE)
     )
     violation = undetermined or verdict.outcome is Outcome.FAIL
-    name = verdict.subject or (system.name if system else resource.name if resource else context.environment.name)
+    name = about or (system.name if system else resource.name if resource else context.environment.name)
     return Result(
         rule=rule,
         outcome=Outcome.FAIL if violation else verdict.outcome,

@@ -75,20 +75,20 @@ class Verdict:
         reason: What was seen, in a sentence without values that may be secret.
         fix: What to write instead.
         at: Where the environment's file decides it, beneath the system; from the top with a leading `/`.
-        subject: Name of the resource it is about, where that is not the subject itself.
+        subject: The resource it is about, or a name, where that is not the subject itself.
     """
 
     outcome: Outcome
     reason: str
     fix: str = ""
     at: str = ""
-    subject: str = ""
+    subject: Resource | str = ""
 
 
 Verdicts = Iterable[Verdict]
 
 
-def fails(reason: str, fix: str, at: str = "", subject: str = "") -> Verdict:
+def fails(reason: str, fix: str, at: str = "", subject: Resource | str = "") -> Verdict:
     """Return a violation."""
     return Verdict(Outcome.FAIL, reason, fix, at, subject)
 

@@ -51,7 +51,7 @@ def _declared(context: Context) -> Verdicts:
             yield fails(
                 f"{resource.kind} '{resource.name}' answers with predictions and belongs to no declared AI system",
                 "declare the system, and put the resource beneath it or label it mlstrata.io/system",
-                subject=resource.name,
+                subject=resource,
             )
     for system in context.graph.systems:
         for field in ("purpose", "risk.tier"):

@@ -75,7 +75,7 @@ def _log_retention(context: Context) -> Verdicts:
                 f"{resource.kind} '{resource.name}' keeps records {days:g} days; at least {SIX_MONTHS} are asked for",
                 f"keep them {SIX_MONTHS} days or more",
                 "/retention",
-                subject=resource.name,
+                subject=resource,
             )
     if not found:
         yield undeployed(
@@ -112,14 +112,14 @@ def _document_retention(context: Context) -> Verdicts:
                 f"the object lock '{lock.name}' holds documents under ten years",
                 f"lock them {TEN_YEARS} days",
                 "/retention.documents",
-                subject=lock.name,
+                subject=lock,
             )
         if lock.get("rule.defaultRetention.mode") == "GOVERNANCE":
             yield fails(
                 f"whoever has the right for it can lift the object lock '{lock.name}'",
                 "mode: COMPLIANCE",
                 "/retention.documents",
-                subject=lock.name,
+                subject=lock,
             )
     for store in context.graph.part("documents"):
         own = context.graph.referring(store, "bucket", *LOCKS)
@@ -128,7 +128,7 @@ def _document_retention(context: Context) -> Verdicts:
                 f"the store '{store.name}' of documents has no object lock",
                 f"lock its objects {TEN_YEARS} days",
                 "/retention.documents",
-                subject=store.name,
+                subject=store,
             )
     if not locks:
         yield undeployed(

@@ -85,7 +85,7 @@ def _encrypted(context: Context) -> Verdicts:
             yield fails(
                 f"{store.kind} '{store.name}' holds personal data and is not encrypted with a key of your own",
                 "encrypt it with a KMS key of this account",
-                subject=store.name,
+                subject=store,
             )
 
 

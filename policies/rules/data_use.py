@@ -67,7 +67,7 @@ def _in_the_eu(context: Context) -> Verdicts:
                 f"{store.kind} '{store.name}' is in {own}, and data must stay in the EU",
                 "put it into a region of the EU",
                 "/target.region",
-                subject=store.name,
+                subject=store,
             )
 
 
@@ -91,7 +91,7 @@ def _isolated(context: Context) -> Verdicts:
             yield fails(
                 f"{store.kind} '{store.name}' keeps special categories without a key of its own",
                 "encrypt it with a KMS key",
-                subject=store.name,
+                subject=store,
             )
 
 

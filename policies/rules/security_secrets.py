@@ -58,7 +58,7 @@ def _open_secrets(context: Context) -> Verdicts:
             yield fails(
                 f"'{path}' of {resource.kind} '{resource.name}' holds a secret in the open",
                 "make it a secret (pulumi.Output.secret, a secret store) and refer to it",
-                subject=resource.name,
+                subject=resource,
             )
     if not seen:
         yield not_applicable("there are no resources")

@@ -165,3 +165,15 @@ def test_manifests_from_elsewhere(workspace, tmp_path, capsys):
     assert "role.yaml" in out
     with pytest.raises(UsageError, match="is no folder"):
         run(capsys, manifests=str(tmp_path / "none"))
+
+
+def test_what_the_whole_of_some_manifests_is_asked_still_names_the_file(workspace, tmp_path, capsys):
+    """Code scanning takes no result without a file."""
+    folder = tmp_path / "rendered"
+    folder.mkdir()
+    file = folder / "settings.yaml"
+    file.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {password: hunter2}\n")
+    code, out = run(capsys, manifests=str(folder), output="sarif")
+    (found,) = json.loads(out)["runs"][0]["results"]
+    assert (code, found["ruleId"]) == (1, "sec-no-plaintext-secret")
+    assert found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == str(file)
