@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from environments import Workspace
+from environments.loading.document import Malformed, Node, parse, place, repetitions, to_data
+from environments.loading.errors import SpecError
+from environments.loading.translate import Finding, translate
+from environments.shown import path_of, shown
+from environments.spec.quantities import Day
+from environments.spec.references import suggestion
+from environments.spec.text import Text, Word
 
 FILE = "policies/exemptions.yaml"
 LONGEST = timedelta(days=366)
 NEVER_EXEMPT = frozenset({"aia-prohibited-practice"})
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class ExemptionErrors(Exception):  # noqa: N818 - it carries several
-    """The file of exemptions is not one; each message names the entry, the value and the fix."""
+    """The file of exemptions is not one; each message names file, line, entry, value, what is allowed and the fix."""
 
     def __init__(self, messages: list[str]) -> None:
         super().__init__("\n".join(messages))
@@ -31,13 +37,13 @@ class Exemption(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    policy: Text = Field(description="Id of the policy.")
-    environments: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(description="Environments it holds in.")
-    match: Text = Field(description="Pattern (`*`, `?`) of the names of the systems or resources it holds for.")
+    policy: Word = Field(description="Id of the policy.")
+    environments: Annotated[tuple[Word, ...], Field(min_length=1)] = Field(description="Environments it holds in.")
+    match: Word = Field(description="Pattern (`*`, `?`) of the names of the systems or resources it holds for.")
     reason: Text = Field(description="Why the violation may stand for a while.")
-    approver: Text = Field(description="Who decided.")
-    ticket: Text = Field(description="Where its end is tracked.")
-    expires: date = Field(description="The last day it holds, at most a year from the day it is checked.")
+    approver: Word = Field(description="Who decided.")
+    ticket: Word = Field(description="Where its end is tracked.")
+    expires: Day = Field(description="The last day it holds, at most a year from the day it is checked.")
 
     def covers(self, policy: str, environment: str, subject: str) -> bool:
         """Return whether it is about this finding, whatever the day."""
@@ -47,39 +53,44 @@ class Exemption(BaseModel):
         return f"until {self.expires} ({self.ticket}, approved by {self.approver}): {self.reason}"
 
 
-def load(path: Path, policies: frozenset[str], today: date) -> tuple[Exemption, ...]:
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    exemptions: tuple[Exemption, ...] = Field(description="The list of exemptions; empty where nobody has one.")
+
+
+def load(
+    path: Path, policies: frozenset[str], today: date, environments: frozenset[str] = frozenset()
+) -> tuple[Exemption, ...]:
     """Load a file of exemptions; no file means none.
 
     Args:
         path: A YAML file with the list `exemptions`.
         policies: Ids of the policies there are.
         today: The day of the check.
+        environments: Names of the environments there are; a name much like one of them is taken for a mistake.
 
     Raises:
         ExemptionErrors: something in it is malformed; every mistake is named.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        root = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError) as error:
         raise ExemptionErrors([f"{path}: cannot be read ({error}); make it a readable UTF-8 file"]) from None
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise ExemptionErrors([f"{path}:{line}: not valid YAML; mend the line or the one above"]) from None
-    entries = document.get("exemptions") if isinstance(document, dict) and set(document) == {"exemptions"} else None
-    if not isinstance(entries, list):
-        raise ExemptionErrors([f"{path}: got no list; allowed: `exemptions:` with a list, and nothing beside it"])
-    found, messages = [], []
-    for index, entry in enumerate(entries):
-        exemption, problems = _read(entry, policies, today)
-        messages += [f"{path}: exemptions[{index}]{problem}" for problem in problems]
-        found += [exemption] if exemption else []
-    if messages:
-        raise ExemptionErrors(messages)
-    return tuple(found)
+    except Malformed as error:
+        fix = "write `exemptions: []`" if error.what == "the file is empty" else error.fix
+        raise ExemptionErrors([str(SpecError(str(path), *error.mark, "", error.what, fix=fix))]) from None
+    data = to_data(root)
+    told = [str(SpecError(str(path), *one.mark, path_of(one.path), one.what, fix=one.fix)) for one in repetitions(root)]
+    sound = dict(_sound(data))
+    found = [one for detail in _malformed(data) for one in translate(detail, _File, data)]
+    for index, exemption in sound.items():
+        found += _unfit(index, exemption, policies, environments, today)
+    if told or found:
+        raise ExemptionErrors(told + [_told(path, root, one) for one in found])
+    return tuple(sound.values())
 
 
 def of_workspace(workspace: Workspace, policies: frozenset[str], today: date) -> tuple[Exemption, ...]:
@@ -89,24 +100,61 @@ def of_workspace(workspace: Workspace, policies: frozenset[str], today: date) ->
         ExemptionErrors: something in it is malformed.
     """
     own = workspace.root / FILE
-    return load(own if own.exists() else workspace.code / FILE, policies, today)
+    if not own.exists():
+        return load(workspace.code / FILE, policies, today)
+    return load(own, policies, today, frozenset(file.stem for file in workspace.environments.glob("*.yaml")))
 
 
-def _read(entry: Any, policies: frozenset[str], today: date) -> tuple[Exemption | None, list[str]]:  # noqa: ANN401
+def _malformed(data: object) -> list[Any]:
+    """Return what is wrong with the form of a whole file, as pydantic tells it."""
     try:
-        exemption = Exemption.model_validate(entry)
+        _File.model_validate(data)
     except ValidationError as error:
-        return None, [
-            f".{'.'.join(map(str, detail['loc'])) or 'entry'}: {detail['msg'].lower()}; see policies/README.md"
-            for detail in error.errors(include_url=False)
-        ]
-    problems = []
+        return error.errors(include_url=False)
+    return []
+
+
+def _sound(data: object) -> Iterator[tuple[int, Exemption]]:
+    """Yield the entries that are well formed, whatever the others are."""
+    entries = data.get("exemptions") if isinstance(data, dict) else None
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        try:
+            yield index, Exemption.model_validate(entry)
+        except ValidationError:
+            continue
+
+
+def _unfit(
+    index: int, exemption: Exemption, policies: frozenset[str], environments: frozenset[str], today: date
+) -> Iterator[Finding]:
+    """Yield what is wrong with an exemption that is well formed."""
+    at = ("exemptions", index)
+    policy, until = shown(exemption.policy), today + LONGEST
     if exemption.policy not in policies:
-        problems.append(
-            f".policy: got '{exemption.policy}', which is no policy; `mlstrata check --format json` lists them"
-        )
+        fix = suggestion(exemption.policy, policies) or "`mlstrata check ENV --json` lists them"
+        yield Finding((*at, "policy"), f"got {policy}, which is no policy", policy, "", fix)
     if exemption.policy in NEVER_EXEMPT:
-        problems.append(f".policy: got '{exemption.policy}', which nobody can exempt (Art. 5); remove the system")
-    if exemption.expires > today + LONGEST:
-        problems.append(f".expires: got {exemption.expires}, over a year away; allowed up to {today + LONGEST}")
-    return exemption, problems
+        problem = f"got {policy}, which nobody can exempt (Art. 5)"
+        yield Finding((*at, "policy"), problem, policy, "", "remove the system")
+    if exemption.expires > until:
+        got = str(exemption.expires)
+        yield Finding((*at, "expires"), f"got {got}, over a year away", got, f"up to {until}")
+    for number, name in enumerate(exemption.environments):
+        if environments and name not in environments and (meant := suggestion(name, environments)):
+            problem = f"got {shown(name)}, and there is no such environment"
+            yield Finding((*at, "environments", number), problem, shown(name), ", ".join(sorted(environments)), meant)
+
+
+def _told(path: Path, root: Node, found: Finding) -> str:
+    """Return what is wrong, with the line it is in."""
+    return str(
+        SpecError(
+            str(path),
+            *place(root, found.path),
+            path_of(found.path),
+            found.problem,
+            found.value,
+            found.allowed,
+            found.fix,
+        )
+    )

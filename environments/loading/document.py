@@ -194,6 +194,17 @@ class _Builder:
                     parent.merged.add(key)
 
 
+def place(root: Node, path: tuple[Key, ...]) -> Mark:
+    """Return where `path` is, or its nearest parent that the file writes."""
+    mark, node = root.mark, root
+    for key in path:
+        step = node.child(key)
+        if step is None:
+            break
+        mark, node = step
+    return mark
+
+
 def to_data(root: Node) -> object:
     """Return the document as dicts, lists and scalars; its depth is bounded, so recursion is too."""
     if root.kind == "mapping":

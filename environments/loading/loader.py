@@ -37,7 +37,7 @@ class Loaded:
 
     def place(self, path: tuple[Key, ...]) -> tuple[int, int]:
         """Return line and column (from 1) of `path`, or of its nearest parent that the file writes."""
-        return _place(self._root, path)
+        return document.place(self._root, path)
 
 
 def load(path: Path) -> EnvironmentSpec:
@@ -93,7 +93,8 @@ def loads(content: bytes, file: str, name: str | None = None) -> Loaded:
         problem = f"got {shown(data['name'])}, but the file is called {shown(name)}"
         findings.append(Finding(("name",), problem, shown(data["name"]), "", "give both the same name"))
     errors += [
-        SpecError(file, *_place(root, f.path), path_of(f.path), f.problem, f.value, f.allowed, f.fix) for f in findings
+        SpecError(file, *document.place(root, f.path), path_of(f.path), f.problem, f.value, f.allowed, f.fix)
+        for f in findings
     ]
     if spec is None or errors:
         raise SpecErrors(errors)
@@ -121,16 +122,6 @@ def _told_once(findings: list[Finding]) -> list[Finding]:
         for one in findings
         if one.problem != "is missing" or (*one.path[:-1], f"did you mean '{one.path[-1]}'?") not in meant
     ]
-
-
-def _place(root: Node, path: tuple[Key, ...]) -> tuple[int, int]:
-    mark, node = root.mark, root
-    for key in path:
-        step = node.child(key)
-        if step is None:
-            break
-        mark, node = step
-    return mark.line, mark.column
 
 
 def _display(path: Path) -> str:

@@ -23,7 +23,7 @@ exemptions:
 def read(tmp_path, text: str):
     path = tmp_path / "exemptions.yaml"
     path.write_text(text)
-    return load(path, IDS, TODAY)
+    return load(path, IDS, TODAY, frozenset({"prod", "staging"}))
 
 
 def entry(expires: date = TODAY) -> str:
@@ -43,17 +43,34 @@ def test_no_file_is_no_exemption(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (entry(TODAY + timedelta(days=367)), "over a year away"),
-        (entry().replace("sec-image-digest-pinned", "sec-image-pinned"), "got 'sec-image-pinned', which is no policy"),
+        (
+            entry(TODAY + timedelta(days=367)),
+            "yaml:9: exemptions[0].expires: got 2027-11-23, over a year away; allowed up",
+        ),
+        (
+            entry().replace("sec-image-digest-pinned", "sec-image-pinned"),
+            "yaml:3: exemptions[0].policy: got 'sec-image-pinned', which is no policy; did you mean 'sec-image",
+        ),
         (entry().replace("sec-image-digest-pinned", "aia-prohibited-practice"), "nobody can exempt"),
-        (entry().replace("    approver: cto\n", ""), ".approver: field required"),
-        (entry().replace("ticket: ML-212", "ticket: ''"), ".ticket:"),
-        (entry().replace("environments: [prod]", "environments: []"), ".environments:"),
-        (entry() + "    until: never\n", ".until:"),
-        (entry().replace(f"{TODAY}", "soon"), ".expires:"),
-        ("exemptions: none\n", "got no list"),
-        ("- a\n", "got no list"),
-        ("", "got no list"),
+        (entry().replace("    approver: cto\n", ""), "yaml:3: exemptions[0].approver: is missing; add 'approver': who"),
+        (entry().replace("ticket: ML-212", "ticket: ''"), "yaml:8: exemptions[0].ticket: got ''; allowed text of"),
+        (
+            entry().replace("environments: [prod]", "environments: []"),
+            "[0].environments: got 0 items; allowed at least",
+        ),
+        (entry().replace("environments: [prod]", "environments: prod"), "got 'prod'; allowed a list: […]"),
+        (
+            entry().replace("environments: [prod]", "environments: [prdo]"),
+            "'prdo', and there is no such environment; al",
+        ),
+        (entry() + "    until: never\n", "yaml:10: exemptions[0].until: unknown key 'until'; allowed policy, env"),
+        (entry() + "    ticket: ML-3\n", "yaml:10: exemptions[0].ticket: the key is given twice, first in line 8"),
+        (entry().replace(f"{TODAY}", "soon"), "yaml:9: exemptions[0].expires: got 'soon'; allowed a day written"),
+        (entry().replace(f"{TODAY}", "20270531"), "got 20270531; allowed a day written YYYY-MM-DD"),
+        ("exemptions: none\n", "yaml:1: exemptions: got 'none'; allowed a list"),
+        ("exemptions: [gpu-limits-set]\n", "yaml:1: exemptions[0]: got 'gpu-limits-set'; allowed a mapping"),
+        ("- a\n", "yaml:1: got ['a']; allowed a mapping (key: value); its keys are exemptions"),
+        ("", "yaml:1: the file is empty; write `exemptions: []`"),
         ("exemptions:\n  - {\n", "not valid YAML"),
     ],
 )
@@ -69,3 +86,9 @@ def test_every_mistake_is_named_at_once(tmp_path):
     with pytest.raises(ExemptionErrors) as caught:
         read(tmp_path, two)
     assert [message.split("]")[0][-1] for message in caught.value.messages] == ["0", "1"]
+
+
+def test_another_programs_stack_is_no_mistake(tmp_path):
+    """A pack is asked by programs whose stacks have no file among the environments."""
+    (found,) = read(tmp_path, entry().replace("[prod]", "[prod, billing-eu]"))
+    assert found.environments == ("prod", "billing-eu")
