@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
 
 from environments.spec.quantities import parse_duration
 from policies.graph import Graph, Resource
-from policies.values import Value, dig, leaves
+from policies.values import UnknownValueError, Value, dig, leaves, listed
 
 _DAY = 86_400
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PROMETHEUS_FLAG = "--storage.tsdb.retention.time="
+GATEWAY_LOG_FLAG = "--logs-seconds"
+"""How the service beside a local gateway is told for how long to keep its log of requests, in seconds."""
+LOKI_LIMITS = "limits_config"
+"""What Loki's settings, and nothing else's, have at their top."""
+SETTINGS = ("kubernetes:core/v1:ConfigMap", "kubernetes:core/v1:Secret")
 RECORDS = frozenset({"predictions", "logs", "protected"})
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 PROMETHEUS = "kubernetes:monitoring.coreos.com/v1:Prometheus"
@@ -29,8 +39,10 @@ def days_kept(resource: Resource, graph: Graph) -> float | None:
         return days or float("inf")
     if resource.type == PROMETHEUS:
         return _days(str(resource.get("spec.retention", "24h")))
-    if resource.type == LOCAL_SERVICE and resource.inputs.get("name") == "prometheus":
-        return _flag(resource)
+    if resource.type == LOCAL_SERVICE:
+        return _flag(resource) if resource.inputs.get("name") == "prometheus" else _gateway_log(resource)
+    if resource.type in SETTINGS:
+        return min(_loki(resource), default=None)
     if resource.type.startswith(BUCKETS) and resource.part in RECORDS:
         return expiry(resource, graph)
     return None
@@ -77,7 +89,38 @@ def _flag(resource: Resource) -> float:
     return 15.0  # what Prometheus keeps unasked
 
 
+def _gateway_log(resource: Resource) -> float | None:
+    """Return for how many days a service keeps the gateway's log; None where it does not."""
+    command = resource.all("command")
+    for at, word in enumerate(command):
+        if isinstance(word, str) and word == GATEWAY_LOG_FLAG:
+            return float(resource.get(f"command.{at + 1}")) / _DAY
+    return None
+
+
+def _loki(resource: Resource) -> Iterator[float]:
+    """Yield the days of each period for which Loki's settings keep logs; infinity where they never delete."""
+    for field in ("data", "stringData"):
+        given = resource.inputs.get(field)
+        for key, text in given.items() if isinstance(given, Mapping) else ():
+            if not isinstance(text, str) or LOKI_LIMITS not in text:
+                continue
+            try:
+                settings = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+            except yaml.YAMLError:
+                raise UnknownValueError(f"{field}.{key}") from None
+            if not isinstance(settings, Mapping) or LOKI_LIMITS not in settings:
+                continue
+            limits = settings[LOKI_LIMITS]
+            periods = [
+                dig(limits, "retention_period"),
+                *(dig(one, "period") for one in listed(limits, "retention_stream")),
+            ]
+            deletes = dig(settings, "compactor.retention_enabled") is True
+            yield from ((_days(str(one)) if deletes and one else 0) or float("inf") for one in periods)
+
+
 def _days(text: str) -> float:
     """Read Prometheus's durations, such as 200d or 1d12h."""
-    parts = re.findall(r"\d+(?:ms|[smhdwy])", text)
-    return sum(parse_duration(part).total_seconds() for part in parts) / _DAY
+    parts = re.findall(r"(\d+)(ms|[smhdwy])", text)
+    return sum(parse_duration(f"{count}{unit}").total_seconds() for count, unit in parts if int(count)) / _DAY

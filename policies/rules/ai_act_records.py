@@ -26,8 +26,8 @@ from policies.rule import (
 )
 from policies.samples import HIGH_RISK, labels
 from policies.serving import logged, recorders, serving
-from policies.values import UNKNOWN
-from policies.world import cut, facts, having, put, without
+from policies.values import SECRET, UNKNOWN
+from policies.world import Edit, cut, facts, having, put, without
 
 TEN_YEARS = 3650
 LOCKS = ("aws:s3/bucketObjectLockConfiguration",)
@@ -72,7 +72,7 @@ def _log_retention(context: Context) -> Verdicts:
     for resource, days in found:
         if days is not None and days < SIX_MONTHS:
             yield fails(
-                f"{resource.kind} '{resource.name}' keeps records {days:g} days; at least {SIX_MONTHS} are asked for",
+                f"by {resource.kind} '{resource.name}' records are kept {days:g} days; at least {SIX_MONTHS} are asked",
                 f"keep them {SIX_MONTHS} days or more",
                 "/retention",
                 subject=resource,
@@ -151,6 +151,20 @@ def _rule(number: int, name: str, title: str, holds: str, references: tuple[str,
         domain=Domain.AI_ACT,
         **given,  # type: ignore[arg-type]
     )
+
+
+def _settings(text: str) -> Edit:
+    data = {"loki.yaml": text, "other": SECRET}
+    return having("kubernetes:core/v1:ConfigMap", "loki-settings", {"metadata": {"namespace": "a"}, "data": data})
+
+
+def _loki(limits: str, *, deletes: bool = True) -> Edit:
+    return _settings(f"compactor: {{retention_enabled: {str(deletes).lower()}}}\nlimits_config: {{{limits}}}\n")
+
+
+def _gateway_log(seconds: object) -> Edit:
+    command = ["python", UNKNOWN, "--logs-seconds", seconds]
+    return having("pulumi-python:dynamic/mlstrata:Service", "resources", {"name": "resources", "command": command})
 
 
 _P0 = "spec.predictors.0"
@@ -234,6 +248,18 @@ RULES = (
                     {"name": "prometheus", "command": ["prometheus", "--storage.tsdb.retention.time=30d"]},
                 ),
             ),
+            violates("Loki of 30 days", _loki("retention_period: 720h")),
+            violates("Loki of 30 days for some", _loki("retention_period: 200d, retention_stream: [{period: 720h}]")),
+            violates("a local gateway's log of 30 days", _gateway_log("2592000")),
+            passes("Loki of 200 days", _loki("retention_period: 200d")),
+            passes("Loki that keeps for good", _loki("retention_period: 0s")),
+            passes("Loki that is told no period", _loki("volume_enabled: true")),
+            passes("Loki that deletes nothing", _loki("retention_period: 720h", deletes=False)),
+            passes("settings of something else", _settings("note: limits_config, retention_period 720h")),
+            passes("settings that are a list", _settings("[limits_config]")),
+            passes("a local gateway's log of half a year", _gateway_log("15811200")),
+            cannot_tell("settings that nobody can read", _settings("limits_config: {")),
+            cannot_tell("a local gateway's log of unknown age", _gateway_log(UNKNOWN)),
             violates(
                 "declared, and no store",
                 without("predictions-lifecycle", "protected-lifecycle", "platform-logs", "prometheus"),

@@ -18,8 +18,9 @@ from policies.samples import TODAY, compliant
 
 RULES_FOLDER = Path(__file__).parents[2] / "policies" / "rules"
 FIXTURE_HELPERS = {
-    *("_allowing", "_binding", "_bounded", "_cases", "_granting", "_image", "_inward", "_kserve", "_lax", "_mounted"),
-    *("_reviewed", "_rule", "_scaling", "_selecting", "_serves", "_table", "_trusting", "_variable", "_versions"),
+    *("_allowing", "_binding", "_bounded", "_cases", "_gateway_log", "_granting", "_image", "_inward", "_kserve"),
+    *("_lax", "_loki", "_mounted", "_reviewed", "_rule", "_scaling", "_selecting", "_serves", "_settings", "_table"),
+    *("_trusting", "_variable", "_versions"),
 }
 SAYING = {"fails", "live", "undeployed", "unknown", "not_applicable"}
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
