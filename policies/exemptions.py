@@ -73,23 +73,24 @@ def load(
     Raises:
         ExemptionErrors: something in it is malformed; every mistake is named.
     """
+    file = _shown(path)
     try:
         root = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError) as error:
-        raise ExemptionErrors([f"{path}: cannot be read ({error}); make it a readable UTF-8 file"]) from None
+        raise ExemptionErrors([f"{file}: cannot be read ({error}); make it a readable UTF-8 file"]) from None
     except Malformed as error:
         fix = "write `exemptions: []`" if error.what == "the file is empty" else error.fix
-        raise ExemptionErrors([str(SpecError(str(path), *error.mark, "", error.what, fix=fix))]) from None
+        raise ExemptionErrors([str(SpecError(file, *error.mark, "", error.what, fix=fix))]) from None
     data = to_data(root)
-    told = [str(SpecError(str(path), *one.mark, path_of(one.path), one.what, fix=one.fix)) for one in repetitions(root)]
+    told = [str(SpecError(file, *one.mark, path_of(one.path), one.what, fix=one.fix)) for one in repetitions(root)]
     sound = dict(_sound(data))
     found = [one for detail in _malformed(data) for one in translate(detail, _File, data)]
     for index, exemption in sound.items():
         found += _unfit(index, exemption, policies, environments, today)
     if told or found:
-        raise ExemptionErrors(told + [_told(path, root, one) for one in found])
+        raise ExemptionErrors(told + [_told(file, root, one) for one in found])
     return tuple(sound.values())
 
 
@@ -145,16 +146,12 @@ def _unfit(
             yield Finding((*at, "environments", number), problem, shown(name), ", ".join(sorted(environments)), meant)
 
 
-def _told(path: Path, root: Node, found: Finding) -> str:
+def _told(file: str, root: Node, found: Finding) -> str:
     """Return what is wrong, with the line it is in."""
-    return str(
-        SpecError(
-            str(path),
-            *place(root, found.path),
-            path_of(found.path),
-            found.problem,
-            found.value,
-            found.allowed,
-            found.fix,
-        )
-    )
+    at = place(root, found.path)
+    return str(SpecError(file, *at, path_of(found.path), found.problem, found.value, found.allowed, found.fix))
+
+
+def _shown(path: Path) -> str:
+    """Return a file as messages show it: from the working folder, where it is beneath that."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

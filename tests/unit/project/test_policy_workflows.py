@@ -148,3 +148,15 @@ def test_a_file_that_is_not_valid_stops_it_with_one_message(repository, tmp_path
     done = run(root, tmp_path / "reports")
     assert done.returncode == 2
     assert "did you mean 'foundation'" in done.stderr
+    summary = (tmp_path / "reports/summary.md").read_text()
+    assert summary.startswith("## mlstrata\n### ❌ mistakes in the files\n\n    environments/local.yaml:")
+    assert "did you mean 'foundation'" in summary, "whoever opened it reads it where they asked"
+
+
+def test_exemptions_with_a_mistake_are_told_in_the_summary(repository, tmp_path):
+    root, _, _ = repository
+    (root / "policies").mkdir()
+    (root / "policies/exemptions.yaml").write_text("exemptions:\n  - {policy: gpu-limits-set, ticket: T-1}\n")
+    done = run(root, tmp_path / "reports")
+    assert done.returncode == 2
+    assert "exemptions[0].approver: is missing" in (tmp_path / "reports/summary.md").read_text()
