@@ -18,7 +18,7 @@ from typing import Any
 
 from cli.console import Failed, UsageError, confirm, err, say, say_json
 from cli.context import Context
-from cli.recorded import address, exports, own_store
+from cli.recorded import address, exports, own_store, released
 from environments import Workspace
 from services.backup.copy import DATA, CopyError, Manifest, gather, put_back, read_manifest
 
@@ -113,16 +113,11 @@ def _roots(context: Context) -> dict[str, Path]:
 
 
 def _about(context: Context) -> Manifest:
-    from services.serving.releases import Releases
-
     storage = context.spec.storage
     elsewhere = ""
     if storage.kind == "s3" and storage.endpoint:
         elsewhere = f"{storage.endpoint} {storage.bucket or ''}".strip()
-    champions = {
-        system.name: Releases.read(context.home / DATA / "serving" / system.name).champion
-        for system in context.spec.systems
-    }
+    champions = {system.name: released(context, system.name).champion for system in context.spec.systems}
     return Manifest(
         environment=context.name,
         taken=datetime.now(UTC),

@@ -39,7 +39,11 @@ def score(
     context.require_local("score")
     job = declared_job(context, system, given)
     place = Path(output).absolute() if output else None
-    job = ScoringJob.model_validate(job.model_dump() | {"output": place, "version": version, "key": key})
+    try:
+        job = ScoringJob.model_validate(job.model_dump() | {"output": place, "version": version, "key": key})
+    except ValueError:
+        # What a file declares was checked when it was read.
+        raise UsageError(f"--version: got '{version}'; allowed the number of a released version, such as 1") from None
     answer = _run(job)
     if as_json:
         say_json(answer)
@@ -67,7 +71,7 @@ def declared_job(context: Context, system: str, given: str | None = None) -> Sco
 def _run(job: ScoringJob) -> dict[str, Any]:
     """Do the job in the environment that has the model's libraries, with its progress on a terminal."""
     python = Workspace.code / ".venvs/runtime/bin/python"
-    answer: dict[str, Any] = {"error": "the job ended without a word"}
+    answer: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, err().status(f"scoring by {job.system} …") as status:
         settings = Path(folder) / "job.json"
         settings.write_text(job.model_dump_json(), encoding="utf-8")
@@ -82,8 +86,8 @@ def _run(job: ScoringJob) -> dict[str, Any]:
                 answer = json.loads(line)
                 if "done" in answer:
                     status.update(f"scoring by {job.system} · {answer['done']} of {answer['all']} rows")
-    if "error" not in answer or answer["error"]:
-        raise Failed(
-            f"{job.system}: {answer.get('error') or 'the job was cut off, run it again'}; {job.workdir / _LOG}"
-        )
+    if "error" not in answer:
+        raise Failed(f"{job.system}: the job was cut off, run it again; its log is {job.workdir / _LOG}")
+    if answer["error"]:
+        raise Failed(f"{job.system}: {answer['error']}")
     return answer

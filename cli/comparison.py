@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 _INTERVAL = 3
 """A value with the bounds of its interval has three numbers."""
-_BACKGROUND = ("baseline_", "test_rows")
+# How hard the data are, and what gates measured: each of their checks says it below.
+_BACKGROUND = (
+    *("test_rows", "baseline_", "against_baseline_"),
+    *("personal_", "leakage_", "signal_", "plausibility_", "served_"),
+)
 
 
 def show_comparison(comparison: Comparison) -> None:
@@ -25,7 +29,7 @@ def show_comparison(comparison: Comparison) -> None:
     for heading in ("metric", f"candidate {comparison.candidate}", champion, "limit", ""):
         table.add_column(Text(heading), overflow="fold")
     for figure in comparison.figures:
-        # The baseline says how hard the data are, not how the two versions differ; `--json` has it.
+        # `--json` has them too.
         if figure.limit is None and figure.metric.startswith(_BACKGROUND):
             continue
         cells = (figure.metric, _value(figure.candidate), _value(figure.champion), figure.limit or "")

@@ -29,7 +29,9 @@ def out() -> Console:
     """Return the console of results (standard output)."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True, no_color=_plain(sys.stdout))
+    # Where nobody's terminal says how wide it is, a log or a machine takes what it gets.
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _PIPED_WIDTH
+    return Console(highlight=False, soft_wrap=True, no_color=_plain(sys.stdout), width=width)
 
 
 @cache
@@ -53,7 +55,7 @@ def say(text: str = "", *, style: str | None = None) -> None:
 
 def show_table(table: Table) -> None:
     """Print a table: folded into a terminal's width, wide where a machine or a log takes it."""
-    out().print(table, width=None if out().is_terminal else _PIPED_WIDTH)
+    out().print(table)
 
 
 def say_json(document: Mapping[str, Any] | list[Any]) -> None:

@@ -108,14 +108,12 @@ def released(context: Context, system: str) -> Releases:
     Raises:
         UsageError: the file is not what a rollout writes.
     """
-    from services.serving.releases import FILE, Releases
+    from services.serving.releases import Releases
 
-    folder = context.home / "data/serving" / system
     try:
-        return Releases.read(folder)
+        return Releases.read(context.home / "data/serving" / system)
     except ValueError as error:
-        reason = str(error).partition("\n")[0]
-        raise UsageError(f"{folder / FILE}: not what a release writes ({reason}); restore it from a backup") from None
+        raise UsageError(str(error)) from None
 
 
 def under_way(context: Context) -> Migration | None:

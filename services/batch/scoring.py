@@ -101,7 +101,10 @@ def read_manifest(output: Path) -> Manifest | None:
 
 
 def _champion(job: ScoringJob) -> str:
-    champion = Releases.read(job.directory).champion
+    try:
+        champion = Releases.read(job.directory).champion
+    except ValueError as error:
+        raise BatchError(str(error)) from None
     if champion is None:
         raise BatchError(f"{job.system} has no released version; release one first")
     return champion

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.gateway.render import write_atomically
 
@@ -53,8 +53,10 @@ class Rotation(BaseModel):
             return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return cls()
-        except ValueError as error:
-            raise RotationError(f"{path} is not what a rotation writes: {error}; restore it") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            found = f"{'.'.join(map(str, first['loc'])) or 'as a whole'}: {first['msg'].removeprefix('Value error, ')}"
+            raise RotationError(f"{path}: not what a rotation writes ({found}); restore it from a backup") from None
 
     def write(self, home: Path) -> None:
         """Write the file in `home`, whole or not at all."""

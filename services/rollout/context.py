@@ -87,11 +87,10 @@ class RolloutContext:
         Raises:
             RolloutError: the file is not what a rollout writes.
         """
-        directory = self.serving_directory(system)
         try:
-            return Releases.read(directory)
+            return Releases.read(self.serving_directory(system))
         except ValueError as error:
-            raise RolloutError(f"{directory}/releases.json cannot be read: {error}; mend or restore it") from error
+            raise RolloutError(str(error)) from None
 
     def serving_addresses(self, system: str) -> list[str]:
         """The addresses of the prediction processes of `system`.

@@ -8,7 +8,6 @@ from services.rollout.context import RolloutContext
 from services.rollout.errors import RolloutError
 from services.rollout.process import ServingProcess
 from services.rollout.registry import Registry
-from services.rollout.routing import read_releases
 from services.serving.releases import Releases
 
 
@@ -41,7 +40,7 @@ def status(context: RolloutContext, system: str) -> SystemStatus:
     """
     processes = [ServingProcess(system, url) for url in context.serving_addresses(system)]
     registry = Registry(context.tracking_uri)
-    releases = read_releases(context, system)
+    releases = context.releases(system)
     differences: list[str] = []
     latest = alias = None
     in_memory: tuple[str, ...] = ()

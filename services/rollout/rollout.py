@@ -25,7 +25,7 @@ from services.rollout.journal import Journal, Kind
 from services.rollout.lock import only_one
 from services.rollout.process import ServingProcess
 from services.rollout.registry import Candidate, Registry
-from services.rollout.routing import await_routes, read_releases, write_routes
+from services.rollout.routing import await_routes, write_routes
 from services.serving.releases import FILE, Releases
 
 
@@ -90,7 +90,7 @@ class _Rollout:
         job = context.batch_jobs.get(system)
         self.process: Process = BatchProcess(job, back=kind == "rollback") if job else _serving(context, system, kind)
         self.registry = Registry(context.tracking_uri)
-        self.before = read_releases(context, system)
+        self.before = context.releases(system)
         self._context = context
         self._system = system
         self._directory = context.serving_directory(system)

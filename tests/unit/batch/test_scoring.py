@@ -279,3 +279,6 @@ def test_what_a_job_left_that_was_killed_at_its_end_goes(job):
 def test_nothing_is_scored_before_a_release(job, tmp_path):
     with pytest.raises(BatchError, match="nightly has no released version"):
         score(job.model_copy(update={"directory": tmp_path}))
+    (tmp_path / "releases.json").write_text('{"champion": 3}')
+    with pytest.raises(BatchError, match=r"releases\.json: not what a release writes \(champion: .*\); restore it"):
+        score(job.model_copy(update={"directory": tmp_path}))

@@ -83,3 +83,14 @@ def test_one_that_cannot_be_loaded_is_tried_once(versions, tmp_path):
         assert not versions.is_ready()
     assert Loaded.tries == ["1", "9"]
     assert versions.choose("1").version == "1"
+
+
+def test_a_caller_of_a_process_whose_releases_are_damaged_learns_no_place(versions, tmp_path, caplog):
+    (tmp_path / "new").write_text("{")
+    (tmp_path / "new").rename(tmp_path / FILE)
+    with pytest.raises(ProblemError) as refused:
+        versions.choose(None)
+    assert (refused.value.status, refused.value.code) == (503, "releases_unreadable")
+    assert str(tmp_path) not in refused.value.message
+    assert f"{tmp_path / FILE}: not what a release writes" in caplog.text
+    assert not versions.is_ready()
