@@ -6,16 +6,20 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.console import Failed, UsageError, err, out, say, say_json
 from cli.context import Context
 from cli.predict import find_system
 from cli.recorded import exports, registry_address
 from environments import Capability, Workspace
+
+if TYPE_CHECKING:
+    import httpx
 
 POLL_SECONDS = 0.3
 ENDED = ("succeeded", "failed", "cancelled")
@@ -65,8 +69,9 @@ def train_system(context: Context, system: str, *, if_needed: bool, quiet: bool,
     if if_needed and (version := _existing(request)):
         return Training(system, version, ran=False)
     at_foundation = Capability.PIPELINES in context.spec.capabilities
-    lines = _through_runner(context, system, request) if at_foundation else _as_job(request)
-    result = _follow(system, lines, quiet=quiet)
+    # Closed whatever happens: an interruption may come while a line is shown.
+    with closing(_through_runner(context, system, request) if at_foundation else _as_job(request)) as lines:
+        result = _follow(system, lines, quiet=quiet)
     return Training(system, str(result["version"]), ran=True, seconds=time.monotonic() - began, result=result)
 
 
@@ -147,7 +152,7 @@ def _existing(request: dict[str, Any]) -> str | None:
     return version
 
 
-def _as_job(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _as_job(request: dict[str, Any]) -> Generator[dict[str, Any]]:
     """Run the pipeline in a process of its own; yield what it says, a document each."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "request.json"
@@ -159,7 +164,7 @@ def _as_job(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def _through_runner(context: Context, system: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _through_runner(context: Context, system: str, request: dict[str, Any]) -> Generator[dict[str, Any]]:
     """Have the runner run the pipeline; yield its steps as they change, as a job would say them."""
     import httpx
 
@@ -172,20 +177,31 @@ def _through_runner(context: Context, system: str, request: dict[str, Any]) -> I
             if answer.status_code != httpx.codes.ACCEPTED:
                 raise Failed(f"the runner refused the run ({answer.status_code}): {answer.text.strip()}")
             identity = answer.json()["id"]
-            said: dict[str, tuple[str, str | None]] = {}
-            while True:
-                run = client.get(f"/runs/{identity}").raise_for_status().json()
-                for step in run["steps"]:
-                    where = (step["state"], step["progress"])
-                    if said.get(step["name"]) != where:
-                        said[step["name"]] = where
-                        yield {"step": step["name"], **step}
-                if run["state"] in ENDED:
-                    yield {"state": run["state"], "result": run["result"], "error": run["error"]}
-                    return
-                time.sleep(POLL_SECONDS)
+            try:
+                yield from _watched(client, identity)
+            except (KeyboardInterrupt, GeneratorExit):
+                # Whoever stops a training while watching it means the training, as where it is this process's child.
+                with suppress(httpx.HTTPError):
+                    client.delete(f"/runs/{identity}")
+                raise
     except httpx.HTTPError as error:
         raise Failed(f"the runner at {url} does not answer ({error}); `mlstrata status {context.name}`") from None
+
+
+def _watched(client: httpx.Client, identity: str) -> Iterator[dict[str, Any]]:
+    """Yield a run's steps as they change, last how it ended."""
+    said: dict[str, tuple[str, str | None]] = {}
+    while True:
+        run = client.get(f"/runs/{identity}").raise_for_status().json()
+        for step in run["steps"]:
+            where = (step["state"], step["progress"])
+            if said.get(step["name"]) != where:
+                said[step["name"]] = where
+                yield {"step": step["name"], **step}
+        if run["state"] in ENDED:
+            yield {"state": run["state"], "result": run["result"], "error": run["error"]}
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def _follow(system: str, lines: Iterator[dict[str, Any]], *, quiet: bool) -> dict[str, Any]:
