@@ -60,6 +60,7 @@ def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
         fairness_rules: str,
         plausibility_rules: str,
         search_rules: str,
+        mitigation_rules: str,
         comparison_rules: str,
         trials: str,
         lock: str,
@@ -91,6 +92,7 @@ def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
                 algorithm=algorithm,
                 parameters=parameters,
                 rules=search_rules,
+                mitigation=mitigation_rules,
                 seed=seed,
                 store=trials,
             ).after(searched)
@@ -102,6 +104,7 @@ def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
                 columns=columns,
                 algorithm=algorithm,
                 parameters=chosen,
+                mitigation=mitigation_rules,
                 seed=seed,
                 workers=workers,
             )

@@ -71,8 +71,9 @@ class ModelSpec(Spec):
         default_factory=dict,
         description="Settings of the pipeline; empty: its defaults. training takes `parameters` (of the algorithm, by "
         "scikit-learn's names), the rules of its gates (`privacy`, `quality`, `leakage`, `signal`, `fairness`, "
-        "`plausibility`, such as {monotonic: {income: down}}), `search` (such as {trials: 12}), `comparison` with the "
-        "champion (such as {enforce: true}), `seed` (0), `test_fraction` (0.25), `workers` (1), `gpus` (0).",
+        "`plausibility`, such as {monotonic: {income: down}}), `search` (such as {trials: 12}), `mitigation` of "
+        "differences between groups (such as {method: reweigh}), `comparison` with the champion (such as {enforce: "
+        "true}), `seed` (0), `test_fraction` (0.25), `workers` (1), `gpus` (0).",
     )
     pipeline: Name = Field(
         default=TRAINING, description="Pipeline that makes the model; training, the one that comes with mlstrata."

@@ -54,6 +54,7 @@ RULES: Mapping[str, Mapping[str, str]] = {
         "metric": _MEASURED,
         "space": MAPPING,
     },
+    "mitigation": {"method": "none, reweigh"},
     "comparison": {"metric": _MEASURED, "enforce": FLAG},
 }
 """Step to its rules, each with what it takes: one of the five above, or the texts that are allowed."""

@@ -16,6 +16,7 @@ def tune(
     algorithm: str,
     parameters: str,
     rules: str,
+    mitigation: str,
     seed: int,
     store: str,
     report: dsl.Output[dsl.Artifact],
@@ -37,6 +38,7 @@ def tune(
             seed=seed,
             store=store,
             tell=telling("tune"),
+            mitigation=json.loads(mitigation),
         )
     write_json(report.path, found)
     return json.dumps(found["parameters"], sort_keys=True)
@@ -48,6 +50,7 @@ def train(
     columns: dict,
     algorithm: str,
     parameters: str,
+    mitigation: str,
     seed: int,
     workers: int,
     model: dsl.Output[dsl.Model],
@@ -59,12 +62,20 @@ def train(
     from mlstrata_steps.train import train as run
 
     with reporting("train"):
-        chosen = json.loads(parameters)
+        chosen, against = json.loads(parameters), json.loads(mitigation)
         found = run(
-            training.path, model.path, columns, algorithm=algorithm, parameters=chosen, seed=seed, workers=workers
+            training.path,
+            model.path,
+            columns,
+            algorithm=algorithm,
+            parameters=chosen,
+            seed=seed,
+            workers=workers,
+            mitigation=against,
         )
     model.framework = "scikit-learn"
-    model.metadata.update({"algorithm": algorithm, "features": list(found.features), **found.shared})
+    about = {"algorithm": algorithm, "features": list(found.features), "mitigation": against}
+    model.metadata.update({**about, **found.shared})
     return found.base_rate
 
 

@@ -77,6 +77,10 @@ class TrainingSettings(_Closed):
     search: dict[str, Any] = Field(
         default_factory=dict, description="Trials of hyperparameters (mlstrata_steps.search.SearchRules)."
     )
+    mitigation: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Against differences between groups, in training (mlstrata_steps.mitigation.MitigationRules).",
+    )
     comparison: dict[str, Any] = Field(
         default_factory=dict, description="Comparison with the champion (mlstrata_steps.compare.ComparisonRules)."
     )

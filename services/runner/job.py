@@ -34,7 +34,7 @@ from services.runner.contract import State, Step, TrainingRequest
 from services.runner.problems import plain
 from services.runner.registry import RegistryUnavailable, version_with
 
-RULES = ("search", "comparison")
+RULES = ("search", "mitigation", "comparison")
 """Settings that are rules of a step, and gate nothing by themselves."""
 
 GATES = ("privacy", "quality", "leakage", "signal", "fairness", "plausibility")

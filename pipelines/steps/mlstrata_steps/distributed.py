@@ -3,7 +3,7 @@
 The coordinator sends coefficients over a loopback socket; every worker answers with its part's loss and gradient; their
 sum is that of all rows, so L-BFGS walks the way it would in one process (data parallelism, as in Zinkevich et al. 2010,
 with a synchronous sum instead of an average). The objective is scikit-learn's: half the squared coefficients without
-the intercept, plus C times the summed log loss.
+the intercept, plus C times the summed log loss, in which a row may count for more than another.
 """
 
 from __future__ import annotations
@@ -48,7 +48,14 @@ def check(algorithm: str, parameters: Mapping[str, object]) -> None:
         raise StepError(f"parameters.{unknown[0]}: not with workers; allowed then: {allowed}")
 
 
-def fit(pipeline: Pipeline, features: Any, labels: NDArray[np.int64], *, workers: int) -> dict[str, object]:  # noqa: ANN401
+def fit(
+    pipeline: Pipeline,
+    features: Any,  # noqa: ANN401
+    labels: NDArray[np.int64],
+    *,
+    workers: int,
+    weights: NDArray[np.float64] | None = None,
+) -> dict[str, object]:
     """Fit a pipeline whose classifier is a logistic regression, the classifier's part in `workers` processes.
 
     Args:
@@ -56,6 +63,7 @@ def fit(pipeline: Pipeline, features: Any, labels: NDArray[np.int64], *, workers
         features: The training features.
         labels: Shape (rows,), 0 or 1.
         workers: Processes that hold rows.
+        weights: Shape (rows,), how much each row counts; None: all alike.
 
     Returns:
         `rows` of each worker, their `processes`, `rounds` (sums asked for).
@@ -68,18 +76,20 @@ def fit(pipeline: Pipeline, features: Any, labels: NDArray[np.int64], *, workers
 
     prepare, classifier = pipeline.named_steps["prepare"], pipeline.named_steps["classify"]
     matrix = np.ascontiguousarray(prepare.fit_transform(features), dtype="float64")
+    counts = np.ones(len(labels)) if weights is None else weights
     parts = [part for part in np.array_split(np.arange(len(labels)), workers) if len(part)]
     with _workers(len(parts)) as (connections, processes):
         for connection, part in zip(connections, parts, strict=True):
             connection.send_bytes(np.array(matrix[part].shape, dtype="int64").tobytes())
             connection.send_bytes(matrix[part].tobytes())
             connection.send_bytes(labels[part].astype("float64").tobytes())
+            connection.send_bytes(counts[part].astype("float64").tobytes())
 
-        def total(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        def total(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             for connection in connections:
-                connection.send_bytes(weights.tobytes())
+                connection.send_bytes(point.tobytes())
             sums = np.sum([np.frombuffer(_answer(connection)) for connection in connections], axis=0)
-            coefficients = weights[:-1]
+            coefficients = point[:-1]
             loss = 0.5 * float(coefficients @ coefficients) + classifier.C * float(sums[0])
             return loss, classifier.C * sums[1:] + np.append(coefficients, 0.0)
 
@@ -151,12 +161,13 @@ def work(port: int, key: bytes) -> None:
         shape = np.frombuffer(connection.recv_bytes(), dtype="int64")
         matrix = np.frombuffer(connection.recv_bytes()).reshape(shape)
         labels = np.frombuffer(connection.recv_bytes())
+        counts = np.frombuffer(connection.recv_bytes())
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
-                weights = np.frombuffer(connection.recv_bytes())
-                scores = matrix @ weights[:-1] + weights[-1]
-                errors = 1 / (1 + np.exp(-np.clip(scores, -700, 700))) - labels
-                loss = float(np.sum(np.logaddexp(0, scores) - labels * scores))
+                point = np.frombuffer(connection.recv_bytes())
+                scores = matrix @ point[:-1] + point[-1]
+                errors = counts * (1 / (1 + np.exp(-np.clip(scores, -700, 700))) - labels)
+                loss = float(counts @ (np.logaddexp(0, scores) - labels * scores))
                 connection.send_bytes(np.concatenate([[loss], matrix.T @ errors, [errors.sum()]]).tobytes())
 
 

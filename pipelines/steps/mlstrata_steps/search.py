@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import build
 from mlstrata_steps.intervals import HIGHER_IS_BETTER, METRICS
+from mlstrata_steps.mitigation import MitigationRules, fitting, row_weights
 from mlstrata_steps.outcome import StepError, read_json, write_json
 from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import positives, read_table
@@ -118,6 +119,7 @@ def search(
     seed: int = 0,
     store: str = "",
     tell: Callable[[str], None] | None = None,
+    mitigation: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """Try sets of hyperparameters in parallel processes and choose the best by its mean over validation folds.
 
@@ -133,6 +135,7 @@ def search(
         seed: Of the draws, the folds and the classifiers.
         store: Folder of trials' results; empty keeps none.
         tell: Called with a sentence after each trial.
+        mitigation: What training does against differences between groups (`MitigationRules`), in trials too.
 
     Returns:
         `parameters` (the chosen ones), `trials` (each a `Trial`), `best` (its number; 0 without a search), `metric`,
@@ -149,11 +152,13 @@ def search(
     table, roles = read_table(train), Columns.parse(columns)
     features = feature_frame(table, roles.seen(list(table.columns)))
     labels = positives(table[roles.target], roles.positive).astype("int64")
+    weights = row_weights(table, roles, MitigationRules.parse(mitigation or {}))
     drawn = draws(algorithm, parameters, limits, seed)
     context = [
         code_version(),
         hashlib.sha256(Path(train).read_bytes()).hexdigest(),
         dict(columns),
+        dict(mitigation or {}),
         algorithm,
         seed,
         limits.folds,
@@ -177,7 +182,7 @@ def search(
                 )
             )
     open_ones = [(number, drawn[number - 1]) for number in files if number not in {trial.number for trial in found}]
-    make = (algorithm, features, labels, seed, limits)
+    make = (algorithm, features, labels, weights, seed, limits)
     for trial in _in_parallel(open_ones, make, limits.processes or _processors(), began + limits.seconds):
         if files[trial.number] is not None:
             write_json(str(files[trial.number]), trial.document())
@@ -270,6 +275,7 @@ def try_one(  # noqa: PLR0917 - a task of a process
     algorithm: str,
     features: pd.DataFrame,
     labels: NDArray[np.int64],
+    weights: NDArray[np.float64] | None,
     seed: int,
     limits: SearchRules,
 ) -> Trial:
@@ -283,7 +289,8 @@ def try_one(  # noqa: PLR0917 - a task of a process
     try:
         with threadpool_limits(limits=1):
             for others, held in folds.split(features, labels):
-                model = build(algorithm, parameters, features, seed=seed).fit(features.iloc[others], labels[others])
+                model = build(algorithm, parameters, features, seed=seed)
+                model.fit(features.iloc[others], labels[others], **fitting(weights, others))
                 given = model.predict_proba(features.iloc[held])[:, 1]
                 scores.append(METRICS[limits.metric](labels[held], given))
     except (ValueError, StepError) as error:

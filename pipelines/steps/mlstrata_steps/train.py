@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mlstrata_steps import distributed
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import build, save
+from mlstrata_steps.mitigation import MitigationRules, fitting, row_weights
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.tables import positives, read_table
 
@@ -38,6 +39,7 @@ def train(
     parameters: Mapping[str, object] | None = None,
     seed: int = 0,
     workers: int = 1,
+    mitigation: Mapping[str, object] | None = None,
 ) -> Trained:
     """Fit a model that gives the probability of the positive class.
 
@@ -49,6 +51,7 @@ def train(
         parameters: Hyperparameters.
         seed: Of the classifier.
         workers: Processes that each hold a part of the rows (`mlstrata_steps.distributed`); 1 trains in this one.
+        mitigation: What is done against differences between groups (`MitigationRules`).
 
     Raises:
         StepError: A setting is wrong; the classifier's own message is repeated.
@@ -56,15 +59,16 @@ def train(
     table, roles = read_table(path), Columns.parse(columns)
     features = feature_frame(table, roles.seen(list(table.columns)))
     labels = positives(table[roles.target], roles.positive).astype("int64")
+    weights = row_weights(table, roles, MitigationRules.parse(mitigation or {}))
     pipeline = build(algorithm, parameters or {}, features, seed=seed)
     shared: Mapping[str, object] = {}
     if workers > 1:
         distributed.check(algorithm, parameters or {})
     try:
         if workers > 1:
-            shared = distributed.fit(pipeline, features, labels, workers=workers)
+            shared = distributed.fit(pipeline, features, labels, workers=workers, weights=weights)
         else:
-            pipeline.fit(features, labels)
+            pipeline.fit(features, labels, **fitting(weights))
     except ValueError as error:
         raise StepError(f"{algorithm} cannot be trained with these settings: {error}") from error
     save(pipeline, model)

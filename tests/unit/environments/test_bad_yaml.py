@@ -289,8 +289,8 @@ CASES = {
         HEAD + SYSTEM.replace("tabular}", "tabular, settings: {n_estimators: 5}}"),
         [
             "8: systems[0].model.settings.n_estimators: unknown key 'n_estimators'; allowed parameters, privacy, "
-            "quality, leakage, signal, fairness, plausibility, search, comparison, seed, test_fraction, workers, "
-            "gpus; put settings of the algorithm under `parameters`"
+            "quality, leakage, signal, fairness, plausibility, search, mitigation, comparison, seed, test_fraction, "
+            "workers, gpus; put settings of the algorithm under `parameters`"
         ],
     ),
     "rules of gates that no gate could read": (

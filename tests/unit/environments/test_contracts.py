@@ -45,10 +45,11 @@ def test_the_rules_are_those_that_the_step_reads(step: str) -> None:
     module = import_module(f"mlstrata_steps.{'compare' if step == 'comparison' else step}")
     hints = get_type_hints(getattr(module, f"{step.capitalize()}Rules"))
     taken = {rule: described(hint)[0].removesuffix(", or nothing") for rule, hint in hints.items()}
-    if "metric" in taken:
-        # A text, and only some.
-        assert taken["metric"] == "a text"
-        taken["metric"] = ", ".join(module.METRICS)
+    for rule, choices in (("metric", "METRICS"), ("method", "METHODS")):
+        if rule in taken:
+            # A text, and only some.
+            assert taken[rule] == "a text"
+            taken[rule] = ", ".join(getattr(module, choices))
     assert RULES[step] == taken
 
 

@@ -5,6 +5,7 @@ from mlstrata_steps import StepError
 from mlstrata_steps.compare import ComparisonRules
 from mlstrata_steps.fairness import FairnessRules
 from mlstrata_steps.leakage import LeakageRules
+from mlstrata_steps.mitigation import MitigationRules
 from mlstrata_steps.plausibility import PlausibilityRules
 from mlstrata_steps.privacy import PrivacyRules
 from mlstrata_steps.quality import ColumnRule, QualityRules
@@ -21,6 +22,7 @@ KINDS = {
     "fairness": FairnessRules,
     "plausibility": PlausibilityRules,
     "search": SearchRules,
+    "mitigation": MitigationRules,
     "comparison": ComparisonRules,
 }
 
