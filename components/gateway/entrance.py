@@ -221,7 +221,29 @@ class Entrance(ClusterComponent):
         rules = [{"matches": matches, "filters": filters}]
         route = self._route(f"{self.system}-stop", rules)
         # Whoever stops the system changes this route, and no later deployment starts it again.
-        self.add("stop", route, part="kill-switch", after=[*self.args.after, answer], ignore=["spec.rules"])
+        made = self.add("stop", route, part="kill-switch", after=[*self.args.after, answer], ignore=["spec.rules"])
+        self._stoppers(f"{self.system}-stop", made)
+
+    def _stoppers(self, route: str, made: pulumi.Resource) -> None:
+        """Let whoever watches over the system change that route, and do nothing else."""
+        group, named = "rbac.authorization.k8s.io", f"stop-{self.system}"
+        metadata = {"name": named, "namespace": self.space}
+        rule = {
+            "apiGroups": ["gateway.networking.k8s.io"],
+            "resources": ["httproutes"],
+            "resourceNames": [route],
+            "verbs": ["get", "patch"],
+        }
+        head = {"apiVersion": f"{group}/v1", "metadata": metadata}
+        role = self.add("stopping", {**head, "kind": "Role", "rules": [rule]}, after=[made])
+        people = f"mlstrata:{self.cluster.environment}:{self.system}:stop"
+        binding = {
+            **head,
+            "kind": "RoleBinding",
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
+            "subjects": [{"apiGroup": group, "kind": "Group", "name": people}],
+        }
+        self.add("stoppers", binding, after=[role])
 
 
 _STOPPED = '{"error": {"code": "stopped", "message": "this system was stopped by whoever watches over it"}}'

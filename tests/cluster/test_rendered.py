@@ -1,12 +1,14 @@
 """What `mlstrata render` writes is taken by a real API server, stage after stage, and holds what it promises there."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from tests.support.cluster import Cluster, Json
-from tests.support.rendered import STAGES
+from components.gateway.entrance import ON
+from tests.support.cluster import Answer, Cluster, Json
+from tests.support.rendered import ROOT, STAGES
 
 PINNED = "registry.example/tool@sha256:" + "0" * 64
 RESTRICTED = {
@@ -174,6 +176,23 @@ def test_what_serves_must_say_for_which_system(cluster: Cluster, stages: dict[st
 
     cluster.eventually("the policy on what serves", refused)
     cluster.must([served], "--dry-run=server")
+
+
+def test_whoever_watches_over_a_system_can_stop_it_and_do_nothing_else(cluster: Cluster, stages: dict[str, list[Json]]):
+    """By the command that the documentation gives."""
+    text = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
+    (patch,) = re.findall(r"kubectl patch httproute <system>-stop .* --type=json -p '(.*?)'", text, re.DOTALL)
+    watcher = ("--as=watcher", "--as-group=mlstrata:dev:mortgage-approval:stop")
+
+    def patched(route: str) -> Answer:
+        command = ("patch", "httproute", route, "-n", lending(stages), "--type=json", "-p", patch, "-o", "json")
+        return cluster.kubectl(*command, "--dry-run=server", *watcher)
+
+    stopped = patched("mortgage-approval-stop")
+    assert stopped.code == 0, stopped.err
+    assert stopped.json["spec"]["rules"][0]["matches"][0]["headers"] == [ON]
+    assert "forbidden" in patched("mortgage-approval").err
+    assert cluster.can("watcher", "list", "httproutes", lending(stages), *watcher[1:]) is False
 
 
 def test_no_secret_is_rendered(stages: dict[str, list[Json]]):
