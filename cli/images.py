@@ -140,6 +140,8 @@ def _show(context: Context, selection: Selection) -> None:
             say(f"   offered       {len(piece.offered)} images that nothing here starts (named by --json): not copied")
         if piece.rendered_images:
             say("   image         and what its render names; the mirror script copies those too")
+        if why := piece.privileged or piece.baseline:
+            say(f"   pods          Pod Security `{piece.security}`: {why}")
         if one.note:
             say(f"   licence       {one.note}", style="yellow")
     for left in selection.left_out:

@@ -219,6 +219,7 @@ def test_the_list_names_licences_and_what_is_left_out(workspace: Path, capsys: p
     assert main(["images", "site"]) == 0
     text = capsys.readouterr().out
     assert "left out: grafana is under AGPL-3.0-only" in text
+    assert f"Pod Security `privileged`: {piece('kubeflow-pipelines').privileged}" in " ".join(text.split())
     assert all(str(image) in text for image in piece("cert-manager").images)
 
 
