@@ -181,7 +181,7 @@ def _judged(
     measured = f"{words} differs by {gap.value:.3f} ({gap.low:.3f} to {gap.high:.3f})"
     limit = "no limit declared" if limits.at_most is None else f"at most {limits.at_most:g} allowed"
     passed = limits.at_most is None or gap.value <= limits.at_most
-    help_ = "" if passed else "; model.settings.mitigation {method: reweigh} narrows it in training"
+    help_ = "" if passed else "; model.settings.mitigation {method: reweigh} can narrow it in training"
     return Check(name, passed, f"{measured}, {limit}; positive are {shown}{help_}")
 
 

@@ -75,7 +75,7 @@ def test_what_the_gate_refuses_it_names_the_help_for_and_then_lets_pass(hmda, tm
     )
     (tmp_path / "plain").mkdir()
     report, before, _ = measured(made(unfair, tmp_path / "plain"))
-    with pytest.raises(StepRefused, match=r"model\.settings\.mitigation \{method: reweigh\} narrows it"):
+    with pytest.raises(StepRefused, match=r"model\.settings\.mitigation \{method: reweigh\} can narrow it"):
         require(report)
     report, after, _ = measured(made(unfair, tmp_path, mitigation=REWEIGH))
     require(report)

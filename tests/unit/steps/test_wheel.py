@@ -1,14 +1,18 @@
 """The steps as a wheel of their own: built, installed into a fresh environment, and run by another orchestrator."""
 
+import ast
 import json
 import subprocess
 import sys
 import venv
 import zipfile
+from email.parser import Parser
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 
 pytestmark = pytest.mark.env("runtime")
 
@@ -82,6 +86,28 @@ def test_the_wheel_holds_every_step_and_nothing_else(wheel):
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     sources = {f"mlstrata_steps/{path.name}" for path in (PROJECT / "mlstrata_steps").glob("*.py")}
     assert names == {*sources, "mlstrata_steps/py.typed"}
+
+
+def test_the_wheel_asks_for_what_its_steps_import_and_for_what_is_locked_here(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        wanted = [Requirement(one) for one in Parser().parsestr(archive.read(name).decode()).get_all("Requires-Dist")]
+    for one in wanted:
+        assert one.specifier.contains(version(one.name)), f"{one}: this environment has {version(one.name)}"
+    imported = {
+        name.partition(".")[0]
+        for path in (PROJECT / "mlstrata_steps").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names] if isinstance(node, ast.Import)
+            else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        )
+    } - {*sys.stdlib_module_names, "mlstrata_steps"}  # fmt: skip
+    distributions = packages_distributions()
+    asked = {one.name for one in wanted if one.marker is None}
+    assert {"pandas", "sklearn", "mlflow"} <= imported
+    for package in imported:
+        assert {name.lower() for name in distributions[package]} & asked, f"{package} is imported and not asked for"
 
 
 def test_another_orchestrator_runs_the_installed_steps(wheel, tmp_path):
