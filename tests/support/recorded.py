@@ -26,6 +26,7 @@ class Registered:
     protect: bool
     dependencies: tuple[str, ...]
     secret_outputs: tuple[str, ...]
+    providers: frozenset[str]
     object: Mapping[str, Any] = field(repr=False)
 
     @property
@@ -85,6 +86,7 @@ class _Monitor(mocks.MockMonitor):
             protect=request.protect,
             dependencies=tuple(request.dependencies),
             secret_outputs=tuple(request.additionalSecretOutputs),
+            providers=frozenset({request.provider, *request.providers.values()} - {""}),
             object=inputs,
         )
         self.graph.resources.append(registered)

@@ -79,6 +79,10 @@ def test_every_custom_resource_takes_the_one_provider():
     (provider,) = [one for one in graph.resources if one.type == "pulumi:providers:kubernetes"]
     assert provider.inputs["context"] == "ml-dev"
     assert provider.inputs["enableServerSideApply"] == "true"
+    taking = [one for one in graph.resources if one.type.startswith("kubernetes:")]
+    assert {"Deployment", "SeldonDeployment", "Release", "Directory", "ConfigFile"} <= {one.kind for one in taking}
+    # One without it would go to whatever cluster somebody used last.
+    assert not [one.name for one in taking if one.providers != {f"{provider.urn}::{provider.name}-id"}]
 
 
 def test_every_namespace_is_closed_both_ways_and_has_a_security_standard():
