@@ -56,8 +56,8 @@ class Kustomization:
 
     @property
     def address(self) -> str:
-        """The form that `kubectl kustomize` takes."""
-        return f"{self.repository}//{self.path}?ref={self.tag}"
+        """The form that `kubectl kustomize` takes; its own limit of 27 s is too short for a large repository."""
+        return f"{self.repository}//{self.path}?ref={self.tag}&timeout=300s"
 
 
 @dataclass(frozen=True)

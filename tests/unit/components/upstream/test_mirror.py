@@ -119,7 +119,7 @@ def test_definitions_stay_definitions():
 
 def test_a_kustomization_is_built_where_it_is_copied():
     source = Kustomization("https://git.example/p", "a/b", "1.0")
-    assert build_command(source) == ["kubectl", "kustomize", "https://git.example/p//a/b?ref=1.0"]
+    assert build_command(source) == ["kubectl", "kustomize", "https://git.example/p//a/b?ref=1.0&timeout=300s"]
 
 
 def test_the_key_of_the_lock_has_no_digest():
