@@ -12,7 +12,7 @@ from components.cluster import Cluster, ClusterComponent
 from components.teams.args import OPERATORS
 
 KIND = "admissionregistration.k8s.io/v1"
-SYSTEM = "mlstrata.io/system"
+SYSTEM, RELEASES = "mlstrata.io/system", "release-"
 _LABELLED = f"has(object.metadata.labels) && '{SYSTEM}' in object.metadata.labels"
 _CONTAINERS = (
     "object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : []) + "
@@ -36,11 +36,12 @@ class AdmissionArgs:
 
 
 class Admission(ClusterComponent):
-    """Rules that the API server holds: a serving resource says which system it serves, an image stays what it was."""
+    """Rules that the API server holds: what serves says which system, an image stays what it was, no job releases."""
 
     def __init__(self, name: str, args: AdmissionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("admission", name, args.cluster, opts)
-        for role, spec in {"serving": _serving(), "images": _images(args.tagged)}.items():
+        rules = {"serving": _serving(), "images": _images(args.tagged), "accounts": _accounts()}
+        for role, spec in rules.items():
             full = f"{args.cluster.namespace}-{role}"
             policy = self.add(role, self._object("ValidatingAdmissionPolicy", full, spec), after=args.after)
             ours = {
@@ -102,6 +103,22 @@ def _images(tagged: Sequence[str]) -> dict[str, Any]:
             {
                 "expression": f"variables.containers.all(c, {pinned} || c.image in variables.tagged)",
                 "message": "an image named by its tag can change under the same name; name it by digest, @sha256:…",
+                "reason": "Forbidden",
+            }
+        ],
+    }
+
+
+def _accounts() -> dict[str, Any]:
+    """Return the rule that no pod is an account that releases: whoever may start jobs would be let in by it."""
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [_rule("", ["v1"], ["pods"])]},
+        "validations": [
+            {
+                "expression": f"!object.spec.?serviceAccountName.orValue('').startsWith('{RELEASES}')",
+                "message": f"an account {RELEASES}* releases versions; it is for a pipeline outside of the cluster, with a "
+                "token of its own: run this under another account",
                 "reason": "Forbidden",
             }
         ],

@@ -166,6 +166,20 @@ def test_an_image_that_can_change_is_refused(cluster: Cluster, stages: dict[str,
     cluster.kubectl("delete", "pod", "fixed", "-n", home, "--now")
 
 
+def test_who_may_start_jobs_cannot_release_by_one(cluster: Cluster, stages: dict[str, list[Json]]):
+    home, account = lending(stages), "release-mortgage-approval"
+    cluster.get("serviceaccount", account, home)
+    taken = pod(home, "quiet")
+
+    def refused() -> bool:
+        one = {**taken, "spec": {**taken["spec"], "serviceAccountName": account}}
+        answer = cluster.apply([one], "--dry-run=server")
+        return answer.code != 0 and "run this under another account" in answer.err
+
+    cluster.eventually("the policy on accounts", refused)
+    cluster.must([{**taken, "spec": {**taken["spec"], "serviceAccountName": "team"}}], "--dry-run=server")
+
+
 def test_what_serves_must_say_for_which_system(cluster: Cluster, stages: dict[str, list[Json]]):
     served = next(one for one in stages[STAGES[-1]] if one["kind"] == "SeldonDeployment")
     stray = {**served, "metadata": {"name": "stray", "namespace": served["metadata"]["namespace"]}}
