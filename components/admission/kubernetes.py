@@ -117,8 +117,8 @@ def _accounts() -> dict[str, Any]:
         "validations": [
             {
                 "expression": f"!object.spec.?serviceAccountName.orValue('').startsWith('{RELEASES}')",
-                "message": f"an account {RELEASES}* releases versions; it is for a pipeline outside of the cluster, with "
-                "a token of its own: run this under another account",
+                "message": f"an account {RELEASES}* releases versions; it is for a pipeline outside of the cluster, "
+                "with a token of its own: run this under another account",
                 "reason": "Forbidden",
             }
         ],
