@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from environments.spec.quantities import parse_duration
 from policies.graph import Graph, Resource
-from policies.values import UnknownValueError, Value, dig, leaves, listed
+from policies.values import UnknownValueError, dig, leaves, listed
 
 _DAY = 86_400
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -56,22 +57,36 @@ def expiry(bucket: Resource, graph: Graph, *, whole: bool = False) -> float | No
         graph: The plan.
         whole: Count only rules for all of it, not those for some prefix or tag; older versions must expire too.
     """
-    rules = [
-        rule
-        for lifecycle in graph.referring(bucket, "bucket", *LIFECYCLES)
-        for rule in lifecycle.all("rules")
-        if dig(rule, "status") == "Enabled" and not (whole and _for_some(rule))
-    ]
-    found = [float(days) for rule in rules if (days := dig(rule, "expiration.days"))]
-    versions = [rule for rule in rules if dig(rule, "noncurrentVersionExpiration.noncurrentDays")]
-    if whole and not versions and _versioned(bucket, graph):
+    rules = [rule for rule in _lifecycle(bucket, graph) if not (whole and rule.for_some)]
+    found = [rule.days for rule in rules if rule.days]
+    if whole and not any(rule.older for rule in rules) and _versioned(bucket, graph):
         return None
     return min(found) if found else None
 
 
-def _for_some(rule: Value) -> bool:
-    """Return whether a rule is for some of the objects only."""
-    return any(value for _, value in leaves(dig(rule, "filter", {}))) or bool(dig(rule, "prefix"))
+@dataclass(frozen=True)
+class _Rule:
+    """A rule that is on: for some of the objects only, after how many days they go, and whether older versions do."""
+
+    for_some: bool
+    days: float
+    older: bool
+
+
+def _lifecycle(bucket: Resource, graph: Graph) -> Iterator[_Rule]:
+    """Yield the rules of a bucket's lifecycle that are on: those beside it, and those in its own older inputs."""
+    for lifecycle in graph.referring(bucket, "bucket", *LIFECYCLES):
+        for rule in lifecycle.all("rules"):
+            if dig(rule, "status") == "Enabled":
+                for_some = any(value for _, value in leaves(dig(rule, "filter", {}))) or bool(dig(rule, "prefix"))
+                older = dig(rule, "noncurrentVersionExpiration.noncurrentDays")
+                yield _Rule(for_some, float(dig(rule, "expiration.days", 0)), bool(older))
+    for rule in bucket.all("lifecycleRules"):
+        if dig(rule, "enabled") is True:
+            for_some = bool(dig(rule, "prefix") or dig(rule, "tags"))
+            days = dig(rule, "expiration.days", dig(rule, "expirations.0.days", 0))
+            older = dig(rule, "noncurrentVersionExpiration.days", dig(rule, "noncurrentVersionExpirations.0.days"))
+            yield _Rule(for_some, float(days), bool(older))
 
 
 def _versioned(bucket: Resource, graph: Graph) -> bool:

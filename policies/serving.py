@@ -17,6 +17,9 @@ RULES = "kubernetes:monitoring.coreos.com/v1:PrometheusRule"
 LOCAL_FILE = "pulumi-python:dynamic/mlstrata:ConfigFile"
 COMPONENT = ":serving:Serving"
 SAGEMAKER = "aws:sagemaker/endpoint:"
+SAGEMAKER_CONFIGURATION = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
+ALL_OF_THEM = 100
+"""Per cent of the requests."""
 MODEL_SERVERS = re.compile(
     r"(^|/)(mlserver|tritonserver|torchserve(-kfs)?|vllm-openai|vllm|text-generation-inference|sklearnserver|xgbserver"
     r"|lgbserver|huggingfaceserver|tensorflow/serving|openvino/model_server)([:@-]|$)"
@@ -59,8 +62,6 @@ def serving(system: System) -> list[Resource]:
     A component stands for what is beneath it: where that answers itself, the component does not count beside it.
     """
     found = [resource for resource in system.resources if is_serving(resource)]
-    if len(found) == 1:
-        return found
     urns = {resource.urn for resource in found}
     return [
         resource
@@ -73,8 +74,8 @@ def serving(system: System) -> list[Resource]:
 def logged(resource: Resource, system: System) -> bool:
     """Return whether each request to a serving resource is recorded.
 
-    Seldon and KServe post payloads where their logger says; another serving resource records through the system's own
-    recorder.
+    Seldon and KServe post payloads where their logger says, SageMaker keeps them where its configuration does; another
+    serving resource records through the system's own recorder.
     """
     if resource.type.startswith(SELDON):
         predictors = resource.all("spec.predictors")
@@ -88,8 +89,27 @@ def logged(resource: Resource, system: System) -> bool:
     if resource.type.startswith(KSERVE):
         return resource.get("spec.predictor.logger.mode") == "all" and bool(resource.get("spec.predictor.logger.url"))
     if resource.type.startswith(SAGEMAKER):
-        return bool(system.of("aws:sagemaker/dataCaptureConfig", "aws:sagemaker/monitoringSchedule"))
+        return _captured(resource)
     return bool(system.part("recorder"))
+
+
+def _captured(endpoint: Resource) -> bool:
+    """Return whether the configuration of an endpoint keeps all that goes in, and all that comes out."""
+    used, name = endpoint.refers("endpointConfigName"), endpoint.inputs.get("endpointConfigName")
+    if isinstance(name, str):
+        used = [one for one in endpoint.graph.of(SAGEMAKER_CONFIGURATION) if one.get("name", one.name) == name]
+    at = "dataCaptureConfig"
+    return bool(used) and all(
+        one.get(f"{at}.enableCapture") is True
+        and one.get(f"{at}.initialSamplingPercentage") == ALL_OF_THEM
+        and bool(one.get(f"{at}.destinationS3Uri"))
+        and _both_ways({str(dig(option, "captureMode")) for option in one.all(f"{at}.captureOptions")})
+        for one in used
+    )
+
+
+def _both_ways(modes: set[str]) -> bool:
+    return "InputAndOutput" in modes or modes >= {"Input", "Output"}
 
 
 def recorders(graph: Graph) -> list[Resource]:

@@ -113,7 +113,7 @@ _SERVERS = (
 )
 
 
-def _serves(image: str, part: str = "") -> dict[str, Any]:
+def _serves(image: object, part: str = "") -> dict[str, Any]:
     """Return a Deployment of an image, outside the fixtures' namespace."""
     spec = {"template": {"spec": {"containers": [{"name": "c", "image": image}]}}}
     return {"metadata": {"labels": labels("", part)}, "spec": spec}
@@ -167,6 +167,7 @@ RULES = (
                     {"tags": labels(LIMITED, **{"mlstrata.io/ai-disclosure": "x"})},
                 ),
             ),
+            passes("an image known later", having(_DEPLOYMENT, "tool", _serves(UNKNOWN)), companions=("*",)),
             passes(
                 "a tool with a name like a server's",
                 having(_DEPLOYMENT, "tool", _serves("a/mlserverless:1")),

@@ -196,7 +196,7 @@ def _reviewed(days: int) -> Edit:
 
 
 _PROVIDER = put(HIGH_RISK, "risk.role", "provider")
-_GRID, _PRODUCT = put(HIGH_RISK, "risk.annex_iii", INFRASTRUCTURE), cut(HIGH_RISK, "risk.annex_iii")
+_GRID, _PRODUCT = put(HIGH_RISK, "risk.annex_iii", "2"), cut(HIGH_RISK, "risk.annex_iii")
 _PUBLIC = {
     f"a public body by its point {point}": (put(HIGH_RISK, "risk.annex_iii", point),) for point in ("5a", "6c", "7b")
 }

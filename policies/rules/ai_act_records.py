@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from policies.dates import Duty
 from policies.graph import Resource, System
@@ -27,7 +28,7 @@ from policies.rule import (
 from policies.samples import HIGH_RISK, labels
 from policies.serving import logged, recorders, serving
 from policies.values import SECRET, UNKNOWN
-from policies.world import Edit, cut, facts, having, put, without
+from policies.world import PROJECT, Edit, changed, cut, facts, having, put, without
 
 TEN_YEARS = 3650
 LOCKS = ("aws:s3/bucketObjectLockConfiguration",)
@@ -104,9 +105,12 @@ def _document_retention(context: Context) -> Verdicts:
             "retention.documents: 10y",
             "/retention.documents",
         )
-    locks = context.graph.of(*LOCKS)
-    for lock in locks:
-        years, kept = lock.get("rule.defaultRetention.years", 0), lock.get("rule.defaultRetention.days", 0)
+    locks = [(lock, "rule.defaultRetention") for lock in context.graph.of(*LOCKS)]
+    # A bucket's own inputs hold one, too.
+    own_locks = [bucket for bucket in context.graph.of(*BUCKETS) if bucket.get("objectLockConfiguration.rule")]
+    locks += [(bucket, "objectLockConfiguration.rule.defaultRetention") for bucket in own_locks]
+    for lock, at in locks:
+        years, kept = lock.get(f"{at}.years", 0), lock.get(f"{at}.days", 0)
         if int(years) * 365 + int(kept) < TEN_YEARS:
             yield fails(
                 f"the object lock '{lock.name}' holds documents under ten years",
@@ -114,7 +118,7 @@ def _document_retention(context: Context) -> Verdicts:
                 "/retention.documents",
                 subject=lock,
             )
-        if lock.get("rule.defaultRetention.mode") == "GOVERNANCE":
+        if lock.get(f"{at}.mode") == "GOVERNANCE":
             yield fails(
                 f"whoever has the right for it can lift the object lock '{lock.name}'",
                 "mode: COMPLIANCE",
@@ -122,8 +126,8 @@ def _document_retention(context: Context) -> Verdicts:
                 subject=lock,
             )
     for store in context.graph.part("documents"):
-        own = context.graph.referring(store, "bucket", *LOCKS)
-        if locks and store.type.startswith(BUCKETS) and not own:
+        locked = store in own_locks or context.graph.referring(store, "bucket", *LOCKS)
+        if locks and store.type.startswith(BUCKETS) and not locked:
             yield fails(
                 f"the store '{store.name}' of documents has no object lock",
                 f"lock its objects {TEN_YEARS} days",
@@ -162,11 +166,57 @@ def _loki(limits: str, *, deletes: bool = True) -> Edit:
     return _settings(f"compactor: {{retention_enabled: {str(deletes).lower()}}}\nlimits_config: {{{limits}}}\n")
 
 
+def _lock(retention: dict[str, Any]) -> Edit:
+    return put("documents", "objectLockConfiguration", {"rule": {"defaultRetention": retention}})
+
+
+def _prometheus(*arguments: object) -> Edit:
+    inputs = {"name": "prometheus", "command": ["prometheus", *arguments]}
+    return having("pulumi-python:dynamic/mlstrata:Service", "local", inputs)
+
+
+def _inline(bucket: str, expiration: dict[str, int], *, enabled: bool = True) -> Edit:
+    return put(bucket, "lifecycleRules", [{"enabled": enabled, "expiration": expiration}])
+
+
 def _gateway_log(seconds: object) -> Edit:
     command = ["python", UNKNOWN, "--logs-seconds", seconds]
     return having("pulumi-python:dynamic/mlstrata:Service", "resources", {"name": "resources", "command": command})
 
 
+def _kserve(logger: dict[str, str]) -> Edit:
+    inputs = {"spec": {"predictor": {"logger": logger}}}
+    return having("kubernetes:serving.kserve.io/v1beta1:InferenceService", "kserve", inputs, parent=HIGH_RISK)
+
+
+def _sagemaker(**capture: object) -> tuple[Edit, Edit]:
+    kept = {
+        "enableCapture": True,
+        "initialSamplingPercentage": 100,
+        "destinationS3Uri": "s3://example-predictions",
+        "captureOptions": [{"captureMode": "Input"}, {"captureMode": "Output"}],
+        **capture,
+    }
+    return (
+        having("aws:sagemaker/endpointConfiguration:EndpointConfiguration", "a", {"dataCaptureConfig": kept}),
+        having("aws:sagemaker/endpoint:Endpoint", "endpoint", {"endpointConfigName": "a"}, parent=HIGH_RISK),
+    )
+
+
+_SERVING = having("mlstrata:serving:Serving", "own", {"labels": {"mlstrata.io/ai-disclosure": "x"}}, parent=HIGH_RISK)
+_BOTH = {"captureMode": "InputAndOutput"}
+_CONFIGURED = f"{PROJECT}aws:sagemaker/endpointConfiguration:EndpointConfiguration::a"
+_MADE_HERE = (
+    put("endpoint", "endpointConfigName", UNKNOWN),
+    changed("endpoint", property_dependencies={"endpointConfigName": (_CONFIGURED,)}),
+)
+_NOT_ALL: dict[str, dict[str, Any]] = {
+    "switched off": {"enableCapture": False},
+    "some of them": {"initialSamplingPercentage": 99},
+    "to nowhere": {"destinationS3Uri": ""},
+    "what goes in alone": {"captureOptions": [{"captureMode": "Input"}]},
+    "what comes out alone": {"captureOptions": [{"captureMode": "Output"}]},
+}
 _P0 = "spec.predictors.0"
 
 RULES = (
@@ -195,13 +245,7 @@ RULES = (
                 "the second predictor has none",
                 put("mortgage", "spec.predictors", [{"replicas": 2, "graph": {}, "explainer": {"type": "x"}}]),
             ),
-            violates(
-                "our own serving, without its recorder",
-                having(
-                    "mlstrata:serving:Serving", "own", {"labels": {"mlstrata.io/ai-disclosure": "x"}}, parent=HIGH_RISK
-                ),
-                companions=("aia-right-to-explanation",),
-            ),
+            violates("our own serving, without its recorder", _SERVING, companions=("aia-right-to-explanation",)),
             passes("logger and recorder"),
             passes(
                 "the logger of a unit below",
@@ -211,15 +255,40 @@ RULES = (
                     {"name": "a", "children": [{"name": "b", "logger": {"mode": "all", "url": "http://r"}}]},
                 ),
             ),
+            passes("KServe's logger", _kserve({"mode": "all", "url": "http://r"}), companions=("*",)),
+            *(
+                violates(f"KServe's logger {how}", _kserve(logger), companions=("*",))
+                for how, logger in (
+                    ("of answers alone", {"mode": "response", "url": "http://r"}),
+                    ("to nowhere", {"mode": "all"}),
+                )
+            ),
             passes(
-                "KServe's logger",
+                "our own serving with its recorder",
+                _SERVING,
+                having("mlstrata:recording:Recording", "own-recorder", {"labels": labels(HIGH_RISK)}),
+                companions=("*",),
+            ),
+            passes(
+                "a component around what records",
+                _SERVING,
                 having(
                     "kubernetes:serving.kserve.io/v1beta1:InferenceService",
-                    "kserve",
+                    "inner",
                     {"spec": {"predictor": {"logger": {"mode": "all", "url": "http://r"}}}},
-                    parent=HIGH_RISK,
+                    parent="own",
                 ),
                 companions=("*",),
+            ),
+            passes("SageMaker that keeps both ways", *_sagemaker(), companions=("*",)),
+            passes("SageMaker that keeps both at once", *_sagemaker(captureOptions=[_BOTH]), companions=("*",)),
+            passes("a configuration of this plan", *_sagemaker(), *_MADE_HERE, companions=("*",)),
+            violates(
+                "another configuration", *_sagemaker(), put("endpoint", "endpointConfigName", "b"), companions=("*",)
+            ),
+            *(
+                violates(f"SageMaker, {how}", *_sagemaker(**capture), companions=("*",))
+                for how, capture in _NOT_ALL.items()
             ),
             spares("nothing answers", without("mortgage"), companions=("*",)),
             cannot_tell("a mode known later", put("mortgage", f"{_P0}.graph.logger.mode", UNKNOWN), companions=("*",)),
@@ -240,14 +309,14 @@ RULES = (
             violates("a bucket of 30 days", put("predictions-lifecycle", "rules.0.expiration.days", 30)),
             violates("a log group of 30 days", put("platform-logs", "retentionInDays", 30)),
             violates("Prometheus of 15 days", put("prometheus", "spec.retention", "15d")),
-            violates(
-                "a local Prometheus of 30 days",
-                having(
-                    "pulumi-python:dynamic/mlstrata:Service",
-                    "local",
-                    {"name": "prometheus", "command": ["prometheus", "--storage.tsdb.retention.time=30d"]},
-                ),
-            ),
+            violates("a local Prometheus of 30 days", _prometheus("--storage.tsdb.retention.time=30d")),
+            violates("Prometheus as it comes", cut("prometheus", "spec.retention")),
+            violates("a local Prometheus as it comes", _prometheus()),
+            passes("a local Prometheus of 200 days", _prometheus("--storage.tsdb.retention.time=200d", UNKNOWN)),
+            passes("a log group that keeps for good", cut("platform-logs", "retentionInDays")),
+            passes("a bucket of something else", _inline("documents", {"days": 30})),
+            violates("a bucket's own rule of 30 days", _inline("predictions", {"days": 30})),
+            passes("a bucket's own rule that is off", _inline("predictions", {"days": 30}, enabled=False)),
             violates("Loki of 30 days", _loki("retention_period: 720h")),
             violates("Loki of 30 days for some", _loki("retention_period: 200d, retention_stream: [{period: 720h}]")),
             violates("a local gateway's log of 30 days", _gateway_log("2592000")),
@@ -296,6 +365,14 @@ RULES = (
                 "declared, and no store",
                 without("documents-lock", "documents", "documents-closed", "documents-encryption"),
             ),
+            *(
+                violates(f"a bucket's own lock {how}", without("documents-lock"), _lock(retention))
+                for how, retention in (
+                    ("of nine years", {"mode": "COMPLIANCE", "years": 9}),
+                    ("that can be lifted", {"mode": "GOVERNANCE", "years": 10}),
+                )
+            ),
+            passes("a bucket's own lock", without("documents-lock"), _lock({"mode": "COMPLIANCE", "years": 10})),
             passes("ten years", put("documents-lock", "rule.defaultRetention", {"years": 10})),
             spares("no high risk", without(HIGH_RISK), companions=("*",)),
             cannot_tell("days known later", put("documents-lock", "rule", UNKNOWN), companions=("*",)),

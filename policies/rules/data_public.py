@@ -76,6 +76,10 @@ def _granting(group: str) -> dict[str, Any]:
     return {"bucket": "example-predictions", "accessControlPolicy": {"grants": grants}}
 
 
+def _for(principal: dict[str, str]) -> dict[str, Any]:
+    return {"bucket": "example-predictions", "policy": {"Statement": {"Effect": "Allow", "Principal": principal}}}
+
+
 def _bounded(condition: dict[str, Any]) -> dict[str, Any]:
     statement = {"Effect": "Allow", "Principal": "*", "Condition": condition}
     return {"bucket": "example-predictions", "policy": {"Statement": [statement]}}
@@ -117,6 +121,10 @@ RULES = (
                         "policy": {"Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}}},
                     },
                 ),
+            ),
+            *(
+                violates(f"a policy for every {kind}", having(_POLICY, "opened", _for({kind: "*"})))
+                for kind in ("CanonicalUser", "Federated")
             ),
             *(
                 violates(f"an ACL's grant to {group}", having("aws:s3/bucketAcl:BucketAcl", "acl", _granting(group)))

@@ -35,7 +35,7 @@ from policies.stores import (
     processes_personal,
 )
 from policies.values import UNKNOWN, Value, dig
-from policies.world import changed, cut, facts, having, nothing, put, without
+from policies.world import PROJECT, Edit, changed, cut, facts, having, nothing, put, without
 
 
 def _classified(store: Resource, context: Context) -> Verdicts:
@@ -100,6 +100,13 @@ def _expires(store: Resource, context: Context) -> Verdicts:
         )
 
 
+_OWN_RULES: dict[str, dict[str, Any]] = {
+    "that is off": {"enabled": False},
+    "for a prefix": {"prefix": "tmp/"},
+    "for a tag": {"tags": {"a": "b"}},
+    "without days": {"expiration": {}},
+}
+_THERE = {"name": "a", "source": "s3://example-documents/a", "version": "1"}
 _TABLE, _VERSIONING = TABLES[0], "aws:s3/bucketVersioning:BucketVersioning"
 _TAGS = {CLASSIFICATION: "personal", "mlstrata.io/owner": "a", "mlstrata.io/cost-centre": "1"}
 _CLASS_KEY = {"encrypted": "true", "kmsKeyId": "k"}
@@ -119,9 +126,13 @@ _KEYED = "predictions-encryption"
 _DEFAULT = "rules.0.applyServerSideEncryptionByDefault"
 
 
-def _table(ttl: object = None, key: str = "k") -> dict[str, Any]:
+def _table(ttl: object = None, key: object = "k") -> dict[str, Any]:
     encrypted = {"enabled": True, "kmsKeyArn": key}
     return {"serverSideEncryption": encrypted, "tags": {**_TAGS, CLASSIFICATION: "personal"}, "ttl": ttl}
+
+
+def _own_rule(**rule: object) -> Edit:
+    return put("predictions", "lifecycleRules", [{"enabled": True, "expiration": {"days": 400}, **rule}])
 
 
 def _versions(status: str) -> dict[str, Any]:
@@ -158,6 +169,10 @@ RULES = (
             violates(
                 "one that is only said to name people",
                 put(HIGH_RISK, "data.0", {"personal": ["name"], "source": "s3://example-documents/a", "version": "1"}),
+            ),
+            *(
+                violates(f"one that is {next(iter(said))}", put(HIGH_RISK, "data.0", {**_THERE, **said}))
+                for said in ({"classification": "personal"}, {"special_categories": ["health"]})
             ),
             passes("a dataset of nobody there", put(LIMITED, "data.0.source", "s3://example-documents/t.parquet")),
             passes(
@@ -250,6 +265,22 @@ RULES = (
                 having("kubernetes:storage.k8s.io/v1:StorageClass", "fast", {"parameters": _CLASS_KEY}),
                 having("kubernetes:core/v1:PersistentVolumeClaim", "pvc", _CLAIM, protect=True),
             ),
+            violates(
+                "a class that is called so within the cluster",
+                having(
+                    "kubernetes:storage.k8s.io/v1:StorageClass",
+                    "any",
+                    {"metadata": {"name": "fast"}, "parameters": {"encrypted": "true"}},
+                ),
+                having("kubernetes:core/v1:PersistentVolumeClaim", "pvc", _CLAIM, protect=True),
+            ),
+            passes(
+                "a table with a key that this plan makes",
+                having(_TABLE, "answers", _table(ttl={"enabled": True}, key=UNKNOWN), protect=True),
+                changed(
+                    "answers", property_dependencies={"serverSideEncryption": (f"{PROJECT}aws:kms/key:Key::data-key",)}
+                ),
+            ),
             passes(
                 "a volume of a class from elsewhere",
                 having("kubernetes:storage.k8s.io/v1:StorageClass", "slow", {"parameters": {}}),
@@ -311,6 +342,32 @@ RULES = (
             violates("older versions stay, by a switch", having(_VERSIONING, "versions", _versions("Enabled"))),
             violates(
                 "a table whose items stay", having(_TABLE, "answers", _table()), companions=("rel-protect-stateful",)
+            ),
+            *(
+                violates(f"a rule of its own {how}", without("predictions-lifecycle"), _own_rule(**rule))
+                for how, rule in _OWN_RULES.items()
+            ),
+            violates(
+                "a rule of its own, and older versions stay",
+                without("predictions-lifecycle"),
+                _own_rule(),
+                put("predictions", "versioning", {"enabled": True}),
+            ),
+            *(
+                passes(
+                    f"a rule of its own, as {next(iter(older))}",
+                    without("predictions-lifecycle"),
+                    _own_rule(**older),
+                    put("predictions", "versioning", {"enabled": True}),
+                )
+                for older in (
+                    {"noncurrentVersionExpiration": {"days": 30}},
+                    {
+                        "noncurrentVersionExpirations": [{"days": 30}],
+                        "expiration": None,
+                        "expirations": [{"days": 400}],
+                    },
+                )
             ),
             violates("a rule without days", cut("predictions-lifecycle", "rules.0.expiration")),
             violates(

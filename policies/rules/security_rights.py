@@ -203,6 +203,15 @@ RULES = (
                 "a role for every account of a provider",
                 having(ROLE, "role", {"assumeRolePolicy": _trusting(_PROVIDER, {"StringLike": {"x:sub": "repo:*"}})}),
             ),
+            *(
+                violates(
+                    f"a role for every {subject}",
+                    having(
+                        ROLE, "role", {"assumeRolePolicy": _trusting(_PROVIDER, {"StringLike": {"x:sub": subject}})}
+                    ),
+                )
+                for subject in ("system:serviceaccount:*:*", "repo:*/*")
+            ),
             violates(
                 "a role for all whom a provider names",
                 having(ROLE, "role", {"assumeRolePolicy": _trusting(_PROVIDER, {"StringEquals": {"x:aud": "sts"}})}),

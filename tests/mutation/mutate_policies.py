@@ -1,16 +1,18 @@
 """Breaks the condition of every policy, one place at a time, and counts how often the fixtures notice.
 
 `.venv/bin/python tests/mutation/mutate_policies.py [MODULE]...` prints each survivor and the score. It looks into the
-check functions and public constants of `policies/rules/`; messages, fixes and the fixtures themselves stay as they are.
+check functions and public constants of `policies/rules/`, and into the functions that they share (`SHARED`); messages,
+fixes and the fixtures themselves stay as they are.
 """
 
 import ast
 import copy
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from policies import iam, kubernetes, retention, rules, services, serving, stores
 from policies.dates import Calendar
 from policies.evaluate import ODD_SHAPE, evaluate
 from policies.rule import Outcome
@@ -18,10 +20,25 @@ from policies.samples import TODAY, compliant
 
 RULES_FOLDER = Path(__file__).parents[2] / "policies" / "rules"
 FIXTURE_HELPERS = {
-    *("_allowing", "_binding", "_bounded", "_cases", "_gateway_log", "_granting", "_image", "_inward", "_kserve"),
-    *("_lax", "_loki", "_mounted", "_reviewed", "_rule", "_scaling", "_selecting", "_serves", "_settings", "_table"),
-    *("_trusting", "_variable", "_versions"),
+    *("_allowing", "_binding", "_bounded", "_cases", "_gateway_log", "_granting", "_image", "_inline", "_inward"),
+    *(
+        "_kserve",
+        "_lax",
+        "_lock",
+        "_loki",
+        "_mounted",
+        "_for",
+        "_own_rule",
+        "_prometheus",
+        "_reviewed",
+        "_rule",
+        "_sagemaker",
+    ),
+    *("_scaling", "_selecting", "_serves", "_settings", "_table", "_trusting", "_variable", "_versions", "service_of"),
 }
+SHARED = (iam, kubernetes, retention, services, serving, stores)
+"""What rules decide with, beside what is in their own modules."""
+MODULES = [module for name, module in sorted(vars(rules).items()) if hasattr(module, "RULES") and name[0] != "_"]
 SAYING = {"fails", "live", "undeployed", "unknown", "not_applicable"}
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq,
@@ -155,20 +172,56 @@ def _run(tree: ast.Module, path: Path) -> bool:
         return False
 
 
+def _shared(path: Path, module: types.ModuleType, uses: Iterable[types.ModuleType]) -> Iterator[tuple[str, bool]]:
+    """Yield each mutant of a shared function with whether it survives; rules call it with its code changed."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for function in [node for node in tree.body if isinstance(node, ast.FunctionDef)]:
+        if function.name in FIXTURE_HELPERS:
+            continue
+        target = getattr(module, function.name)
+        original = target.__code__
+        for node in _judging(function):
+            for description, mutant in _of(node, tree):
+                scope: dict[str, object] = {"__name__": module.__name__}
+                exec(compile(mutant, str(path), "exec"), scope)  # noqa: S102 - our own source, mutated
+                target.__code__ = scope[function.name].__code__  # type: ignore[attr-defined]
+                try:
+                    survived = all(map(_withstands, uses))
+                finally:
+                    target.__code__ = original
+                yield description, survived
+
+
+def _withstands(module: types.ModuleType) -> bool:
+    try:
+        return survives(module)
+    except Exception:  # noqa: BLE001 - a mutant that breaks is noticed
+        return False
+
+
+def _rules(path: Path) -> Iterator[tuple[str, bool]]:
+    """Yield each mutant of a module of rules with whether it survives."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert _run(copy.deepcopy(tree), path), f"{path.name}: its fixtures fail before any mutation"
+    for description, mutant in mutants(tree):
+        yield description, _run(mutant, path)
+
+
 def main(names: list[str]) -> int:
     """Print survivors and score; return 1 below 90 %."""
+    found = {path: _rules(path) for path in sorted(RULES_FOLDER.glob("[a-z]*.py"))}
+    for module in SHARED:
+        path = Path(str(module.__file__))
+        own = f"from {module.__name__} import"
+        # Those that import it first: they notice soonest.
+        uses = sorted(MODULES, key=lambda one: own not in Path(str(one.__file__)).read_text(encoding="utf-8"))
+        found[path] = _shared(path, module, uses)
     killed = total = 0
-    for path in sorted(RULES_FOLDER.glob("[a-z]*.py")):
-        if names and path.stem not in names:
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        assert _run(copy.deepcopy(tree), path), f"{path.name}: its fixtures fail before any mutation"
-        for description, mutant in mutants(tree):
-            total += 1
-            if _run(mutant, path):
+    for path, tried in found.items():
+        for description, survived in tried if not names or path.stem in names else ():
+            total, killed = total + 1, killed + (not survived)
+            if survived:
                 print(f"survives  {path.name} {description}")
-            else:
-                killed += 1
     print(f"{killed} of {total} mutants noticed: {killed / max(total, 1):.1%}")
     return 0 if killed >= 0.9 * total else 1
 
