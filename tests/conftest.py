@@ -5,6 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Everywhere, not only where a variable says CI: no deadline for an example, as a busy machine is no error of what is
+# tested, and the same examples twice. `pytest --hypothesis-profile default` looks for new ones.
+settings.load_profile("ci")
 
 ENVIRONMENTS = ("program", "runtime", "seldon")
 
