@@ -5,34 +5,24 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from services.registry.access import header, variables
+from services.registry.comparing import versions_of
+from services.registry.rest import MISSING, RegistryError, ask
 from services.runner.requests import WORKDIR
 from services.serving.releases import Releases
 
 DATABASE = f"{WORKDIR}/runner.db"
 SERVING = "data/serving"
-TIMEOUT = 5.0
-"""Seconds to wait for the registry: a catalog is read by people, and works without it."""
 _NEWEST = 200
 """Runs of each system that are read."""
-_PAGE = 200
-_PAGES = 50
-"""Pages of versions at most: a registry that pages for ever must not hold the reader."""
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Past any proxy: the registry of an environment on this machine is on its loopback address."""
 
 Document = Mapping[str, Any]
 
@@ -84,9 +74,9 @@ def read(home: Path, registry: str | None, systems: Iterable[str], *, aliases: b
     else:
         try:
             access = header(variables(home) or os.environ)
-            versions = [one for name in names for one in read_versions(registry, name, access)]
+            versions = [one for name in names for one in versions_of(registry, access, name)]
             releases = {name: read_aliases(registry, name, access) for name in names} if aliases else {}
-        except (OSError, HTTPException, ValueError, AttributeError, TypeError, KeyError):
+        except (RegistryError, ValueError, AttributeError, TypeError, KeyError):
             missing.append("registry: not reachable")
     for name in () if aliases else names:
         try:
@@ -157,47 +147,18 @@ def _seen(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def read_aliases(registry: str, system: str, access: Mapping[str, str] | None = None) -> Releases:
+def read_aliases(registry: str, system: str, access: Mapping[str, str]) -> Releases:
     """Read what the registry's aliases call released; `access` is the header that says who asks.
 
     Raises:
-        OSError: The registry does not answer, or refuses.
-        HTTPException: It does not speak HTTP.
+        RegistryError: The registry does not answer, or refuses.
         AttributeError, KeyError, TypeError, ValueError: It answers something else than MLflow does.
     """
-    query = urllib.parse.urlencode({"name": system})
-    address = f"{registry.rstrip('/')}/api/2.0/mlflow/registered-models/get?{query}"
-    request = urllib.request.Request(address, headers=dict(access or {}))  # noqa: S310 - our own address
     try:
-        with _DIRECT.open(request, timeout=TIMEOUT) as answer:
-            document = json.load(answer)
-    except urllib.error.HTTPError as error:
-        if error.code == HTTPStatus.NOT_FOUND:
+        document = ask(registry, access, "registered-models/get", {"name": system})
+    except RegistryError as error:
+        if error.code == MISSING:
             return Releases()  # nothing was ever registered
         raise
     said = {one["alias"]: str(int(one["version"])) for one in document["registered_model"].get("aliases", [])}
     return Releases(**{role: said[role] for role in ("champion", "challenger", "shadow") if role in said})
-
-
-def read_versions(registry: str, system: str, access: Mapping[str, str] | None = None) -> list[Document]:
-    """Read every version of a system's model; `access` is the header that says who asks.
-
-    Raises:
-        OSError: The registry does not answer, or refuses.
-        HTTPException: It does not speak HTTP.
-        AttributeError, KeyError, TypeError, ValueError: It answers something else than MLflow does.
-    """
-    found: list[Document] = []
-    token = ""
-    for _ in range(_PAGES):
-        query = {"filter": f"name = '{system}'", "max_results": str(_PAGE), "page_token": token}
-        address = f"{registry.rstrip('/')}/api/2.0/mlflow/model-versions/search"
-        text = urllib.parse.urlencode({name: value for name, value in query.items() if value})
-        request = urllib.request.Request(f"{address}?{text}", headers=dict(access or {}))  # noqa: S310 - our own address
-        with _DIRECT.open(request, timeout=TIMEOUT) as answer:
-            document = json.load(answer)
-        found += [{**one, "version": str(int(one["version"]))} for one in document.get("model_versions", [])]
-        token = document.get("next_page_token", "")
-        if not token:
-            break
-    return found

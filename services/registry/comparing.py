@@ -14,6 +14,7 @@ from services.registry.rest import ask
 
 _PAGE = 200
 _PAGES = 50
+"""At the most: a registry that pages for ever must not hold the reader."""
 
 
 @dataclass(frozen=True)

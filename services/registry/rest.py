@@ -12,6 +12,8 @@ from urllib.error import HTTPError
 
 TIMEOUT = 10.0
 """Seconds to wait for the registry."""
+MISSING = "RESOURCE_DOES_NOT_EXIST"
+"""MLflow's code of what it does not know."""
 _REASON = 300
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Past any proxy: the registry of an environment on this machine is on its loopback address."""

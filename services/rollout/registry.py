@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.registry.access import header, past_proxies
-from services.registry.rest import RegistryError, ask
+from services.registry.rest import MISSING, RegistryError, ask
 from services.rollout.errors import RolloutError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
-_MISSING = "RESOURCE_DOES_NOT_EXIST"
 _MARK = "MLmodel"
 _GATES = "gates.json"
 # The client's own defaults: minutes of silent retries, a bar on the terminal, and a call to its makers.
@@ -154,7 +153,7 @@ class Registry:
             return str(answer["model_version"]["version"])
         except RegistryError as error:
             # A model without the alias is an invalid parameter to MLflow, one it does not know is missing.
-            if error.code in (_MISSING, "INVALID_PARAMETER_VALUE"):
+            if error.code in (MISSING, "INVALID_PARAMETER_VALUE"):
                 return None
             raise RolloutError(str(error)) from error
         except (KeyError, TypeError) as error:

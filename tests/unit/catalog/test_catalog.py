@@ -20,7 +20,8 @@ from cli.console import UsageError
 from environments import load
 from services.catalog.access import Access
 from services.catalog.build import FORGOTTEN, build
-from services.catalog.sources import DATABASE, Sources, read, read_runs, read_versions
+from services.catalog.sources import DATABASE, Sources, read, read_runs
+from services.registry.comparing import versions_of
 from services.runner.contract import Artifact, State, Step
 from services.runner.requests import training_request
 from services.runner.store import Store
@@ -249,7 +250,7 @@ def address(server):
 
 
 def test_every_page_of_the_registry_is_read(registry):
-    assert [one["version"] for one in read_versions(address(registry), SYSTEM)] == ["2", "1"]
+    assert [one["version"] for one in versions_of(address(registry), {}, SYSTEM)] == ["2", "1"]
     assert registry.asked[0]["filter"] == [f"name = '{SYSTEM}'"]
 
 

@@ -16,6 +16,7 @@ import pytest
 from services.catalog.settings import Declared
 from services.catalog.sources import read_aliases
 from services.registry.access import header, of
+from services.registry.rest import RegistryError
 from tests.support.catalog import PYTHON, ROOT, SPEC, SYSTEM, TOKEN
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="needs .venvs/runtime: run `make install`")
@@ -110,8 +111,8 @@ def test_nobody_without_the_token_reads_it(catalog):
 def test_a_model_that_was_never_registered_is_not_released(registry):
     assert read_aliases(registry, "unknown", header(of(PASSWORD))).champion is None
     assert read_aliases(registry, SYSTEM, header(of(PASSWORD))).shadow == "1"
-    with pytest.raises(OSError, match="401"):
-        read_aliases(registry, SYSTEM)
+    with pytest.raises(RegistryError, match="401"):
+        read_aliases(registry, SYSTEM, {})
 
 
 def test_it_does_not_start_without_a_token(registry, tmp_path):
