@@ -138,8 +138,8 @@ BILL: tuple[Piece, ...] = (
         name="mlflow",
         version="3.17.2",
         licence=_APACHE,
-        sources=(),  # typed objects of our own: its chart leaves database and migrations to the reader
-        images=(Image("ghcr.io/mlflow/mlflow", "v3.17.2"),),
+        # Typed objects of our own, from our own image: its chart leaves database and migrations to the reader.
+        sources=(),
         namespace="mlstrata",
         scope=Scope.NAMESPACE,
         capabilities=frozenset({_C.REGISTRY}),

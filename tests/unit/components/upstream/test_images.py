@@ -298,9 +298,9 @@ def test_the_script_copies_everything(
 def test_of_a_digest_the_script_copies_the_very_image(workspace: Path, capsys: pytest.CaptureFixture[str]):
     declare(workspace)
     digest = "sha256:" + "c" * 64
-    write(workspace / "environments/images.lock.json", {"ghcr.io/mlflow/mlflow:v3.17.2": digest})
+    write(workspace / "environments/images.lock.json", {"quay.io/jetstack/cert-manager-webhook:v1.21.1": digest})
     assert main(["images", "site", "--script"]) == 0
-    assert f"\nimage ghcr.io/mlflow/mlflow:v3.17.2@{digest}\n" in capsys.readouterr().out
+    assert f"\nimage quay.io/jetstack/cert-manager-webhook:v1.21.1@{digest}\n" in capsys.readouterr().out
 
 
 def test_steps_on_a_cluster_run_from_the_listed_image_of_the_mirror_at_its_digest(
