@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from environments import Capability, Stage
 from environments.stages import stage_of
 from policies.dates import Duty
-from policies.graph import System
-from policies.kubernetes import JOBS, gpus, pods
+from policies.graph import Resource, System
+from policies.kubernetes import JOBS, Pod, gpus, pods
 from policies.rule import (
     HIGH,
     Context,
@@ -23,9 +25,9 @@ from policies.rule import (
     unknown,
     violates,
 )
-from policies.samples import HIGH_RISK, LIMITED, labels
+from policies.samples import HIGH_RISK, LIMITED, container, labels
 from policies.values import UNKNOWN, dig
-from policies.world import cut, facts, having, put, without
+from policies.world import Edit, cut, facts, having, put, without
 
 NEEDED: dict[str, tuple[Capability, ...]] = {
     "high": (Capability.RECORDING, Capability.MONITORING, Capability.FAIRNESS),
@@ -33,6 +35,13 @@ NEEDED: dict[str, tuple[Capability, ...]] = {
 }
 GPAI_FLOP = 1e23
 """Training compute above which the Commission's guidelines presume a general-purpose model."""
+TRAINING = (
+    *JOBS,
+    "kubernetes:batch.volcano.sh/",
+    "kubernetes:jobset.x-k8s.io/",
+    "kubernetes:kubeflow.org/",
+)
+"""Kinds that run to an end: what serves for good is no training."""
 ACCELERATOR_LABEL = "mlstrata.io/accelerator"
 LEDGER_LABEL = "mlstrata.io/compute-ledger"
 PEAK_FLOPS = {
@@ -66,7 +75,7 @@ def _stage(system: System, context: Context) -> Verdicts:
 
 
 def _compute(system: System, _: Context) -> Verdicts:
-    jobs = [job for job in system.of(*JOBS) if any(gpus(one) for pod in pods(job) for one in pod.containers)]
+    jobs = [job for job in system.of(*TRAINING) if any(gpus(one) for pod in pods(job) for one in pod.containers)]
     if not jobs:
         yield not_applicable("nothing of it trains on GPUs")
     for job in jobs:
@@ -74,13 +83,14 @@ def _compute(system: System, _: Context) -> Verdicts:
             continue
         flop = 0.0
         for pod in pods(job):
-            seconds = job.get("spec.activeDeadlineSeconds") or dig(pod.spec, "activeDeadlineSeconds")
+            if not (taken := sum(map(gpus, pod.containers))):
+                continue
+            copies, seconds = _bounds(job, pod)
             kind = dig(pod.spec, "nodeSelector", {}).get(ACCELERATOR_LABEL, "nvidia-h200")
             if not seconds:
                 yield unknown(f"the job '{job.name}' has no deadline, so nothing bounds what it computes", "set one")
                 return
-            copies = int(job.get("spec.parallelism", 1))
-            flop += sum(map(gpus, pod.containers)) * copies * float(seconds) * PEAK_FLOPS.get(str(kind), 9.89e14)
+            flop += taken * copies * seconds * PEAK_FLOPS.get(str(kind), 9.89e14)
         if flop >= GPAI_FLOP:
             yield fails(
                 f"the job '{job.name}' may compute {flop:.1e} operations ({GPAI_FLOP:.0e} or more), with no ledger",
@@ -89,6 +99,54 @@ def _compute(system: System, _: Context) -> Verdicts:
             )
 
 
+def _bounds(job: Resource, pod: Pod) -> tuple[int, float]:
+    """Return how many of a pod run at once, and for how many seconds at most; 0 where nothing bounds them.
+
+    Whatever is around the pod may say so: a job, the template of a CronJob, the replicas of a distributed one.
+    """
+    copies, deadlines = 1, [job.get("spec.runPolicy.activeDeadlineSeconds")]
+    keys = pod.path.split(".")
+    for depth in range(1, len(keys) + 1):
+        around = ".".join(keys[:depth])
+        copies *= int(job.get(f"{around}.replicas", 1)) * int(job.get(f"{around}.parallelism", 1))
+        deadlines.append(job.get(f"{around}.activeDeadlineSeconds"))
+    return copies, min((float(one) for one in deadlines if one), default=0.0)
+
+
+_GPU = {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"}
+
+
+def _distributed(workers: int, deadline: int | None, *, accelerated: bool = True) -> Edit:
+    """Return a job of Kubeflow's: a leader and workers, each with a GPU or none."""
+    pod = {"template": {"spec": {"containers": [container("train", resources={"requests": _GPU, "limits": _GPU})]}}}
+    plain = {"template": {"spec": {"containers": [container("lead")]}}}
+    one = pod if accelerated else plain
+    tasks = {"Master": {"replicas": 1, **one}, "Worker": {"replicas": workers, **one}}
+    spec = {"runPolicy": {"activeDeadlineSeconds": deadline}, "pytorchReplicaSpecs": tasks}
+    return _job("kubernetes:kubeflow.org/v1:PyTorchJob", spec)
+
+
+def _job(kind: str, spec: dict[str, Any]) -> Edit:
+    metadata = {"namespace": "lending", "labels": labels(HIGH_RISK, "training")}
+    return having(kind, "distributed", {"metadata": metadata, "spec": spec}, parent=HIGH_RISK)
+
+
+_PODS = {"spec": {"containers": [container("train", resources={"requests": _GPU, "limits": _GPU})]}}
+_MONTH = {"activeDeadlineSeconds": 2_600_000}
+_DISTRIBUTED = {
+    "PyTorchJob": _distributed(4096, 2_600_000),
+    "CronJob": _job(
+        "kubernetes:batch/v1:CronJob", {"jobTemplate": {"spec": {"parallelism": 4096, "template": _PODS, **_MONTH}}}
+    ),
+    "JobSet": _job(
+        "kubernetes:jobset.x-k8s.io/v1alpha2:JobSet",
+        {"replicatedJobs": [{"replicas": 64, "template": {"spec": {"parallelism": 64, "template": _PODS, **_MONTH}}}]},
+    ),
+    "Volcano's": _job(
+        "kubernetes:batch.volcano.sh/v1alpha1:Job",
+        {"tasks": [{"replicas": 4096, "template": {"spec": {**_PODS["spec"], **_MONTH}}}]},
+    ),
+}
 _JOB = "mortgage-training"
 _ENOUGH = frozenset({*NEEDED["high"], *NEEDED["limited"], Capability.RELEASE})
 _BARE = facts(stage=Stage.FOUNDATION, capabilities=frozenset({Capability.RELEASE}))
@@ -135,6 +193,11 @@ RULES = (
                     ("nvidia-h200", 9.89e14),
                 )
             ),
+            *(violates(f"as much by a {kind}", without(_JOB), edit) for kind, edit in _DISTRIBUTED.items()),
+            spares("workers without GPUs", without(_JOB), _distributed(4096, 2_600_000, accelerated=False)),
+            passes("few workers", without(_JOB), _distributed(2, 2_600_000)),
+            passes("many workers, for a minute", without(_JOB), _distributed(4096, 60)),
+            cannot_tell("workers without a deadline", without(_JOB), _distributed(4096, None)),
             passes("one copy unless it says more", put(_JOB, "spec.activeDeadlineSeconds", 500_000_000)),
             passes(
                 "a deadline of its pod",

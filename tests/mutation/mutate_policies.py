@@ -20,7 +20,19 @@ from policies.samples import TODAY, compliant
 
 RULES_FOLDER = Path(__file__).parents[2] / "policies" / "rules"
 FIXTURE_HELPERS = {
-    *("_allowing", "_binding", "_bounded", "_cases", "_gateway_log", "_granting", "_image", "_inline", "_inward"),
+    *(
+        "_allowing",
+        "_binding",
+        "_bounded",
+        "_cases",
+        "_distributed",
+        "_job",
+        "_gateway_log",
+        "_granting",
+        "_image",
+        "_inline",
+        "_inward",
+    ),
     *(
         "_kserve",
         "_lax",

@@ -1,7 +1,7 @@
 """`mlstrata check --live`: what registry and rollout know becomes the facts that policies judge."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tests.support.command import first_systems
 
 ROOT = Path(__file__).parents[3]
 SYSTEM = "mortgage-approval"
+MEASURED = datetime.now(tz=UTC) - timedelta(days=20)
 GOOD = {"auc": 0.82, "parity_gap_afam": 0.1, "parity_gap_single": 0.04}
 
 
@@ -30,7 +31,7 @@ class Registry:
 
     def candidate(self, system, version):
         assert system == SYSTEM
-        return Candidate(version, "", self.metrics, "run", datetime(2026, 11, 1, 12, tzinfo=UTC))
+        return Candidate(version, "", self.metrics, "run", MEASURED)
 
     def checks(self, candidate):
         return self.found
@@ -70,7 +71,7 @@ def test_everything_known_of_the_champion_is_passed_in(context):
         metrics=GOOD,
         gates=(GateOutcome("auc", True, "0.82"), GateOutcome("later", True, "not yet")),
         bias={"afam": 0.1, "single": 0.04},
-        bias_measured=date(2026, 11, 1),
+        bias_measured=MEASURED.date(),
     )
 
 
