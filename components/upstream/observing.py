@@ -67,6 +67,8 @@ OBSERVING: tuple[Piece, ...] = (
             ),
         ),
         offered=THANOS,
+        # By itself it puts an ending behind the tag, also behind one that it is told: an image that no mirror has.
+        values={"prometheus-node-exporter": {"image": {"distroless": False}}},
         namespace="monitoring",
         privileged="node-exporter reads the host's network, processes and file systems",
         capabilities=frozenset({_C.ALERTS}),

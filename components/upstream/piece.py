@@ -124,7 +124,7 @@ class Piece:
         crds: Full names of its custom resource definitions (plural.group); they are installed apart and retained.
         crd_source: Where they are, when not in `sources`.
         values: Values of its chart without which it would install its definitions itself, and take them along when it
-            goes.
+            goes, or run other images than those listed here.
         images: The images it runs, as far as they can be named without rendering it.
         offered: Images that its source offers for what no environment here starts. A site need not copy them; from a
             mirror its source names the mirror's all the same, so that nobody is ever asked for them but the mirror.

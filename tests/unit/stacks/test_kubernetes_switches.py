@@ -126,6 +126,14 @@ def test_each_chart_is_told_the_mirrors_images_and_keeps_its_values():
     assert told > 20
 
 
+def test_node_exporter_runs_the_image_of_the_bill():
+    """Its chart would put an ending behind the tag."""
+    values = plain().one("Release", "kube-prometheus-stack").inputs["values"]["prometheus-node-exporter"]
+    assert values["image"] == {"distroless": False}
+    assert values["prometheus"]["monitor"]["additionalLabels"] == {"mlstrata.io/environment": "dev"}
+    assert "distroless" not in piece("kube-prometheus-stack").image("node-exporter").tag
+
+
 def test_a_denied_licence_leaves_its_piece_out():
     licences = {"deny": ["AGPL-3.0-only", "BUSL-1.1"]}
     names = {one.name for one in graph_of(licences=licences).all("Release")}
