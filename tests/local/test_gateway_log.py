@@ -100,8 +100,9 @@ def started(edge, limit=LIMIT):
 def test_no_request_is_lost_or_doubled_however_the_archiver_ends(edge):
     answered, dice, kills = [], random.Random(7), 0  # noqa: S311 - when it is killed
     with load(edge, answered):
-        deadline = time.monotonic() + 8
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + 120
+        while kills < 6 or len(answered) <= 300:
+            assert time.monotonic() < deadline
             running = started(edge)
             time.sleep(dice.uniform(0.1, 1.2))
             assert running.poll() is None, running.stderr.read().decode()
@@ -122,8 +123,6 @@ def test_no_request_is_lost_or_doubled_however_the_archiver_ends(edge):
     assert all(archive.packed.exists() and not archive.plain.exists() for archive in archives(log))
     (one,) = [one for one in read_usage(lines(log)) if one.consumer == "desk"]
     assert one.requests == len(answered)
-    assert len(answered) > 300
-    assert kills >= 5
 
 
 def test_an_envoy_that_dies_or_starts_anew_meanwhile_loses_nothing_that_was_written(edge):

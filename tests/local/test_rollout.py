@@ -18,6 +18,7 @@ from services.rollout import RolloutError, release, rollback, status
 from services.rollout.context import STEPS
 from services.rollout.registry import Registry
 from services.serving.releases import FILE, Releases
+from tests.support.command import eventually
 
 SYSTEM, CRASHED, LOADED = "rollout-test", "crash-test", "load-test"
 
@@ -205,22 +206,23 @@ def busy(platforms, registered):
     return platform
 
 
+def answers_from_now_on(load):
+    """The versions of the next answers, without those that may have been under way at the flip."""
+    at = len(load.versions) + 8
+    eventually(lambda: len(load.versions) > at + 8, 60)
+    return set(load.versions[at:])
+
+
 def test_release_and_rollback_under_load_fail_no_request_and_take_seconds(busy, record_property):
     took, back = [], []
     with busy.load() as load:
         time.sleep(0.5)
         for _ in range(3):
             took.append(release(busy.context(), LOADED, "2", reason="on").seconds)
-            at = len(load.versions)
-            time.sleep(0.3)
-            # What was under way at the flip has been answered by now: from here on it is all the new version.
-            assert set(load.versions[at + 8 :]) == {"2"}
+            assert answers_from_now_on(load) == {"2"}
             back.append(rollback(busy.context(), LOADED, reason="back").seconds)
-            at = len(load.versions)
-            time.sleep(0.3)
-            assert set(load.versions[at + 8 :]) == {"1"}
+            assert answers_from_now_on(load) == {"1"}
     assert set(load.statuses) == {200}
-    assert load.statuses[200] > 50
     # What is promised is what it takes; a machine that is busy with other things makes one or another wait longer.
     assert min(back) < 5
     assert max(took + back) < 60
