@@ -154,7 +154,7 @@ BILL: tuple[Piece, ...] = (
             Kustomization(_KUBEFLOW, "manifests/kustomize/env/platform-agnostic", "2.17.0"),
         ),
         crds=(
-            *definitions("pipelines.kubeflow.org", "pipelines", "pipelineversions"),
+            *definitions("app.k8s.io", "applications"),
             *definitions("kubeflow.org", "scheduledworkflows", "viewers"),
             *definitions("argoproj.io", "clusterworkflowtemplates", "cronworkflows", "workflowartifactgctasks"),
             *definitions("argoproj.io", "workfloweventbindings", "workflows", "workflowtaskresults"),
