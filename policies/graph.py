@@ -20,6 +20,12 @@ HIDING = (
     *("kubernetes:helm.sh/v3:Release", "kubernetes:helm.sh/v3:Chart", "kubernetes:helm.sh/v4:Chart"),
     *("kubernetes:yaml:ConfigFile", "kubernetes:yaml:ConfigGroup", "kubernetes:kustomize:Directory"),
     *("kubernetes:yaml/v2:ConfigFile", "kubernetes:yaml/v2:ConfigGroup", "kubernetes:kustomize/v2:Directory"),
+    *(
+        "kubernetes:argoproj.io/v1alpha1:Application",
+        "kubernetes:helm.cattle.io/",
+        "kubernetes:helm.toolkit.fluxcd.io/",
+    ),
+    *("kubernetes:kustomize.toolkit.fluxcd.io/", "kubernetes:kustomize.config.k8s.io/"),
 )
 """What makes objects of a cluster that an offline plan may not show."""
 ITEM = "#item-"

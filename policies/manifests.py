@@ -17,6 +17,9 @@ for _tag in ("value", "timestamp"):
 SUFFIXES = {".yaml", ".yml", ".json"}
 LARGEST = 32 << 20
 CORE = "core/v1"
+BUNDLES = {"chart", "manifest", "kustomization"}
+"""Kinds of the entries in `mlstrata render`'s charts.yaml, whose objects are not among the manifests."""
+BUNDLE = "kubernetes:helm.sh/v3:Release"
 
 
 class ManifestError(Exception):
@@ -43,7 +46,7 @@ def read(folder: Path) -> list[Record]:
     found: list[Record] = []
     for path in sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()):
         found += [_record(one, path, len(found) + at) for at, one in enumerate(_objects(path))]
-    if not found:
+    if all(one.type == BUNDLE for one in found):
         raise ManifestError(f"{folder}: holds no Kubernetes objects (.yaml, .yml, .json with apiVersion and kind)")
     return found
 
@@ -60,13 +63,21 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
         line = f":{mark.line + 1}" if mark else ""
         raise ManifestError(f"{path}{line}: not valid YAML; render templates first") from None
     for document in found:
+        yield from (one for one in document if _is_bundle(one)) if isinstance(document, list) else ()
         items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
         for item in items if isinstance(items, list) else []:
             if isinstance(item, dict) and isinstance(item.get("apiVersion"), str) and isinstance(item.get("kind"), str):
                 yield item
 
 
+def _is_bundle(entry: object) -> bool:
+    return isinstance(entry, dict) and entry.get("kind") in BUNDLES and isinstance(entry.get("component"), str)
+
+
 def _record(manifest: dict[str, Any], path: Path, index: int) -> Record:
+    if _is_bundle(manifest):
+        shown = str(manifest.get("name") or manifest["component"])
+        return Record(f"urn:manifest:{index}::{BUNDLE}::{shown}", BUNDLE, shown, file=str(path))
     version = manifest["apiVersion"]
     kind = f"kubernetes:{CORE if version == 'v1' else version}:{manifest['kind']}"
     metadata = manifest.get("metadata")

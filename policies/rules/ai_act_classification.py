@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from policies.dates import Duty
-from policies.graph import System
+from policies.graph import SYSTEM_LABEL, System
 from policies.rule import (
     Context,
     Domain,
@@ -47,7 +47,9 @@ def _declared(context: Context) -> Verdicts:
     if not serving and not context.graph.systems:
         yield not_applicable("nothing answers with predictions and no AI system is declared")
     for resource in serving:
-        if resource.urn not in context.graph.owners:
+        # Where a manifest's system is declared, the manifest does not hold: its label says which one it is.
+        elsewhere = resource.record.file and resource.label(SYSTEM_LABEL)
+        if resource.urn not in context.graph.owners and not elsewhere:
             yield fails(
                 f"{resource.kind} '{resource.name}' answers with predictions and belongs to no declared AI system",
                 "declare the system, and put the resource beneath it or label it mlstrata.io/system",

@@ -29,6 +29,12 @@ from policies.stores import DATABASES, STORES
 from policies.values import UNKNOWN, dig
 from policies.world import changed, cut, facts, having, nothing, put, without
 
+STAYING = {
+    "argocd.argoproj.io/sync-options": "Delete=false",
+    "helm.sh/resource-policy": "keep",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
+"""Annotations by which what applies a manifest leaves it where it is."""
 FEWEST, WEEK = 2, 7
 SCALERS = ("kubernetes:autoscaling/", "kubernetes:keda.sh/v1alpha1:ScaledObject")
 BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
@@ -107,7 +113,10 @@ def _backed_up(database: Resource, context: Context) -> Verdicts:
 
 
 def _protected(store: Resource, _: Context) -> Verdicts:
-    if not store.protect:
+    if store.record.file:
+        if not any(words in store.label(name) for name, words in STAYING.items()):
+            yield not_applicable("a manifest that says nothing of it may be kept or not by whatever applies it")
+    elif not store.protect:
         yield fails(
             f"{store.kind} '{store.name}' goes with the stack, and its data with it",
             "protect it, or retain it on delete",

@@ -93,3 +93,54 @@ def test_what_is_no_manifest_is_refused(tmp_path, files, words):
 def test_a_folder_must_be_one(tmp_path):
     with pytest.raises(ManifestError, match="is no folder"):
         read(tmp_path / "none")
+
+
+SERVING = """
+apiVersion: machinelearning.seldon.io/v1
+kind: SeldonDeployment
+metadata: {{name: approval, namespace: lending{labels}}}
+spec: {{predictors: []}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("labels", "outcome"), [(", labels: {mlstrata.io/system: approval}", Outcome.PASS), ("", Outcome.FAIL)]
+)
+def test_a_system_is_declared_elsewhere_and_its_label_says_which(tmp_path, labels, outcome):
+    (tmp_path / "approval.yaml").write_text(SERVING.format(labels=labels))
+    assert checked(tmp_path).worst["aia-system-declared"] is outcome
+
+
+@pytest.mark.parametrize(
+    ("annotations", "outcome"),
+    [
+        ("{}", Outcome.NOT_APPLICABLE),
+        ("{helm.sh/resource-policy: keep}", Outcome.PASS),
+        ("{kustomize.toolkit.fluxcd.io/prune: disabled}", Outcome.PASS),
+        ("{argocd.argoproj.io/sync-options: 'Delete=false,Prune=false'}", Outcome.PASS),
+        ("{argocd.argoproj.io/sync-options: Prune=false}", Outcome.NOT_APPLICABLE),
+    ],
+)
+def test_what_applies_a_manifest_is_not_pulumi(tmp_path, annotations, outcome):
+    """Whether a store is protected is an option of Pulumi's, which no manifest can have."""
+    claim = f"apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: a, annotations: {annotations}}}\n"
+    (tmp_path / "claim.yaml").write_text(claim)
+    assert checked(tmp_path).worst["rel-protect-stateful"] is outcome
+
+
+def test_what_hides_its_objects_is_counted_and_never_passes(tmp_path):
+    hiding = {
+        "application": ("argoproj.io/v1alpha1", "Application"),
+        "release": ("helm.toolkit.fluxcd.io/v2", "HelmRelease"),
+        "overlay": ("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
+    }
+    for name, (version, kind) in hiding.items():
+        (tmp_path / f"{name}.yaml").write_text(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}}}\n")
+    (tmp_path / "charts.yaml").write_text("- {component: gateway, name: envoy, kind: chart, version: v1}\n")
+    assert sorted(checked(tmp_path).not_inspected) == ["application", "envoy", "overlay", "release"]
+
+
+def test_charts_alone_are_no_manifests(tmp_path):
+    (tmp_path / "charts.yaml").write_text("- {component: gateway, name: envoy, kind: chart, version: v1}\n")
+    with pytest.raises(ManifestError, match="holds no Kubernetes objects"):
+        read(tmp_path)
