@@ -314,6 +314,20 @@ BILL: tuple[Piece, ...] = (
         crds=(
             *definitions("external-secrets.io", "clusterexternalsecrets", "clusterpushsecrets", "clustersecretstores"),
             *definitions("external-secrets.io", "externalsecrets", "pushsecrets", "secretstores"),
+            *definitions(
+                "generators.external-secrets.io", "acraccesstokens", "beyondtrustworkloadcredentialsdynamicsecrets"
+            ),
+            *definitions("generators.external-secrets.io", "cloudsmithaccesstokens", "clustergenerators"),
+            *definitions("generators.external-secrets.io", "ecrauthorizationtokens", "fakes", "gcraccesstokens"),
+            *definitions(
+                "generators.external-secrets.io", "generatorstates", "githubaccesstokens", "gitlabdeploytokens"
+            ),
+            *definitions(
+                "generators.external-secrets.io", "grafanas", "mfas", "passwords", "quayaccesstokens", "sshkeys"
+            ),
+            *definitions(
+                "generators.external-secrets.io", "stssessiontokens", "uuids", "vaultdynamicsecrets", "webhooks"
+            ),
         ),
         images=(
             Image(
