@@ -33,7 +33,10 @@ _LOCAL = (
     ("Supervisor", r"", "every process"),
 )
 _CHARTS = ("Release", r"(version|chart|values\b.*)", "the pods that its chart changes (a chart is not inspected)")
-_BUNDLES = ("Directory", r"directory", "the pods that its bundle changes (a bundle is not inspected)")
+_BUNDLES = (
+    ("Directory", r"directory", "the pods that its bundle changes (a bundle is not inspected)"),
+    ("ConfigFile", r"file$", "the pods that its bundle changes (a bundle is not inspected)"),
+)
 _DEFINITIONS = "-crds"
 _RECREATED = ("Deployment", "spec.strategy.type", "Recreate")
 _FILE = re.compile(r"files\.(?P<file>.+)\.(content|mode)$")
@@ -54,7 +57,7 @@ def restarts(resource: str, paths: Sequence[str], after: Mapping[str, object]) -
     # Definitions of custom resources run nowhere.
     if name.endswith(_DEFINITIONS):
         return ""
-    for known, pattern, what in (*_WORKLOADS, *_LOCAL, _CHARTS, _BUNDLES):
+    for known, pattern, what in (*_WORKLOADS, *_LOCAL, _CHARTS, *_BUNDLES):
         if known == kind and any(re.match(pattern, path) for path in paths):
             if (kind, after.get(_RECREATED[1])) == (_RECREATED[0], _RECREATED[2]):
                 return "its pod, which is away until the new one is ready"

@@ -36,6 +36,7 @@ from components.storage.kubernetes import Store, StoreArgs
 from components.upstream.bill import piece
 from components.upstream.lock import NAME as LOCK
 from components.upstream.lock import LockError, read
+from components.upstream.mirror import all_sources
 from components.upstream.selection import Selection, mirror_of, select
 from environments import Capability, EnvironmentSpec, Workspace
 from environments.spec.storage import S3Storage
@@ -136,7 +137,7 @@ class _Kubernetes:
 
     def _needed(self, name: str) -> Sequence[pulumi.Resource]:
         """Install what a piece needs, where the environment takes it and it is a piece to install."""
-        return self._upstream(name).ready if name in self.selection and self.selection[name].sources else ()
+        return self._upstream(name).ready if name in self.selection and all_sources(self.selection[name]) else ()
 
     def _operators(self, namespace: str, security: str) -> OperatorSpace:
         if namespace not in self.operators:

@@ -58,11 +58,10 @@ BILL: tuple[Piece, ...] = (
         name="gateway-api",
         version="v1.6.1",
         licence=_APACHE,
+        sources=(),
         # Envoy Gateway's own chart of these is too large for a release of Helm's, and installs none unless it is told.
-        sources=(
-            Manifest(
-                "https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.6.1/experimental-install.yaml"
-            ),
+        crd_source=Manifest(
+            "https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.6.1/experimental-install.yaml"
         ),
         crds=(
             *definitions("gateway.networking.k8s.io", "backendtlspolicies", "gatewayclasses", "gateways"),

@@ -117,6 +117,8 @@ def _version_of(name):
         ("Release envoy-gateway", "version", {}, "chart"),
         ("Release envoy-gateway-crds", "version", {}, ""),
         ("ConfigFile seldon-core-crds", "file", {}, ""),
+        ("ConfigFile feast", "file", {}, "bundle"),
+        ("ConfigFile declared", "content", {}, ""),
         ("NetworkPolicy a", "spec.ingress.0.from", {}, ""),
         ("Service runner", "command.2", {}, "its process"),
         ("Service catalog", "files.a/b.json.content", {"files.a/b.json.restart": False}, ""),

@@ -324,7 +324,7 @@ def test_no_pod_waits_for_the_service_before_it(storage):
 def test_definitions_come_before_their_operators_and_stay():
     graph = shipped()
     envoy, own = graph.one("Release", "envoy-gateway"), graph.one("ConfigFile", "envoy-gateway-crds")
-    assert {own.urn, graph.one("ConfigFile", "gateway-api").urn} <= before(graph, envoy)
+    assert {own.urn, graph.one("ConfigFile", "gateway-api-crds").urn} <= before(graph, envoy)
     assert envoy.inputs["skipCrds"] is True
     assert envoy.inputs["values"]["crds"] == {"enabled": False}
     (entrance,) = [one for one in graph.all("Gateway") if one.custom]

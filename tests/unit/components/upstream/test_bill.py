@@ -24,7 +24,7 @@ def test_a_piece_says_all_that_is_needed(one: Piece):
     assert all(image.tag and image.tag != "latest" and "/" in image.repository for image in one.images)
     assert all(re.fullmatch(r"[a-z0-9.-]+\.[a-z]+(:\d+)?/.+", image.repository) for image in one.images)
     assert all(PLURAL.fullmatch(name) for name in one.crds)
-    assert one.scope is Scope.NAMESPACE or one.sources
+    assert one.scope is Scope.NAMESPACE or all_sources(one)
     assert not one.crds or one.scope is Scope.CLUSTER
     for source in all_sources(one):
         assert re.match(r"(https|oci)://", source.repository if isinstance(source, Chart) else source.address)
