@@ -1,10 +1,12 @@
 """The main job, by the command as a person types it: up from nothing, train, ask, break, repair, grow, take down."""
 
 import hashlib
+import http.client
 import json
 import os
 import re
 import signal
+import socket
 import sqlite3
 import ssl
 import subprocess
@@ -154,14 +156,25 @@ def test_a_request_that_breaks_the_schema_422(job: Job) -> None:
 
 
 def test_over_the_limit_429(job: Job) -> None:
-    with httpx.Client(trust_env=False, verify=job.trust) as client, ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: job.ask(client=client), range(160)))
-    codes = {answer.status_code for answer in answers}
-    assert codes == {200, 429}
-    refused = next(answer for answer in answers if answer.status_code == 429)
-    assert any(name.startswith("x-ratelimit") for name in refused.headers)
-    time.sleep(1)
-    assert job.ask().status_code == 200
+    url, codes, headers = httpx.URL(job.url), Counter(), {}
+    # With a method that the gateway itself answers, and a client that costs nothing: on any machine 160 come within a
+    # second or two, of which 50 are allowed.
+    request = f"GET {url.path} HTTP/1.1\r\nhost: {url.host}\r\nauthorization: Bearer {job.token}\r\n\r\n".encode()
+    with (
+        socket.create_connection((url.host, url.port), timeout=20) as plain,
+        job.trust.wrap_socket(plain, server_hostname="localhost") as sock,
+        sock.makefile("rb") as answers,
+    ):
+        for _ in range(160):
+            sock.sendall(request)
+            code = answers.readline().split()[1].decode()
+            codes[code] += 1
+            headers[code] = http.client.parse_headers(answers)
+            answers.read(int(headers[code]["content-length"]))
+    assert set(codes) == {"405", "429"}
+    assert codes["405"] >= 50
+    assert "x-ratelimit-reset" in headers["429"]
+    eventually(lambda: job.ask().status_code == 200)
 
 
 def test_status_says_that_all_is_healthy(job: Job) -> None:
