@@ -12,11 +12,17 @@ from environments.stages import ENTRIES, Capability, Stage, stage_of
 
 FLOOR: dict[Tier, tuple[Capability, ...]] = {
     Tier.HIGH: (Capability.RECORDING, Capability.MONITORING, Capability.FAIRNESS),
-    Tier.LIMITED: (Capability.CATALOG, Capability.REGULATORY_TESTS),
+    Tier.LIMITED: (
+        Capability.TRACKING,
+        Capability.PIPELINES,
+        Capability.DATA_QUALITY,
+        Capability.REGULATORY_TESTS,
+        Capability.CATALOG,
+    ),
     Tier.MINIMAL: (),
     Tier.UNACCEPTABLE: (),
 }
-"""What a tier asks of the platform, whatever else was answered."""
+"""What a tier asks of the platform, whatever else was answered; the policy `aia-stage-supports-tier` asks the same."""
 _ABOUT_TIER = "the tier"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from environments import Capability, Stage
+from environments.assessment.stage import FLOOR
 from environments.stages import stage_of
 from policies.dates import Duty
 from policies.graph import Resource, System
@@ -29,10 +30,7 @@ from policies.samples import HIGH_RISK, LIMITED, container, labels
 from policies.values import UNKNOWN, dig
 from policies.world import Edit, cut, facts, having, put, without
 
-NEEDED: dict[str, tuple[Capability, ...]] = {
-    "high": (Capability.RECORDING, Capability.MONITORING, Capability.FAIRNESS),
-    "limited": (Capability.TRACKING, Capability.DATA_QUALITY, Capability.PIPELINES),
-}
+NEEDED = {tier.value: needed for tier, needed in FLOOR.items()}
 GPAI_FLOP = 1e23
 """Training compute above which the Commission's guidelines presume a general-purpose model."""
 TRAINING = (
@@ -129,6 +127,10 @@ def _distributed(workers: int, deadline: int | None, *, accelerated: bool = True
 def _job(kind: str, spec: dict[str, Any]) -> Edit:
     metadata = {"namespace": "lending", "labels": labels(HIGH_RISK, "training")}
     return having(kind, "distributed", {"metadata": metadata, "spec": spec}, parent=HIGH_RISK)
+
+
+def _but(capability: str) -> Edit:
+    return facts(capabilities=_ENOUGH - {Capability(capability)})
 
 
 _PODS = {"spec": {"containers": [container("train", resources={"requests": _GPU, "limits": _GPU})]}}
@@ -243,9 +245,13 @@ RULES = (
         system=_stage,
         cases=(
             violates("high risk at foundation", _BARE),
-            violates(
-                "all but fairness",
-                facts(capabilities=_ENOUGH - {Capability.FAIRNESS}),
+            *(
+                violates(f"all but {one}", facts(capabilities=_ENOUGH - {Capability(one)}))
+                for one in ("recording", "monitoring", "fairness")
+            ),
+            *(
+                violates(f"limited risk, all but {one}", without(HIGH_RISK), _but(one), companions=("*",))
+                for one in ("tracking", "pipelines", "data_quality", "regulatory_tests", "catalog")
             ),
             violates("limited risk with nothing", _BARE, without(HIGH_RISK), companions=("*",)),
             passes("scale"),

@@ -24,6 +24,7 @@ FIXTURE_HELPERS = {
         "_allowing",
         "_binding",
         "_bounded",
+        "_but",
         "_cases",
         "_distributed",
         "_job",
