@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import httpx
 
 POLL_SECONDS = 0.3
+QUEUED_SECONDS = 2.0
+"""How long a run may wait in silence: one that is the only one begins within a moment."""
 ENDED = ("succeeded", "failed", "cancelled")
 EXIT_USAGE = 2
 
@@ -189,10 +191,14 @@ def _through_runner(context: Context, system: str, request: dict[str, Any]) -> G
 
 
 def _watched(client: httpx.Client, identity: str) -> Iterator[dict[str, Any]]:
-    """Yield a run's steps as they change, last how it ended."""
+    """Yield a run's steps as they change, last how it ended; and once that it waits, should it."""
     said: dict[str, tuple[str, str | None]] = {}
+    patient_until: float | None = time.monotonic() + QUEUED_SECONDS
     while True:
         run = client.get(f"/runs/{identity}").raise_for_status().json()
+        if run["state"] == "queued" and patient_until is not None and time.monotonic() > patient_until:
+            patient_until = None
+            yield {"note": f"run {identity} waits until another one has ended; Ctrl-C takes it back"}
         for step in run["steps"]:
             where = (step["state"], step["progress"])
             if said.get(step["name"]) != where:

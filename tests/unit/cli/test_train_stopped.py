@@ -13,7 +13,7 @@ from cli import train
 
 
 @pytest.fixture
-def runner(tmp_path, monkeypatch) -> Iterator[list[tuple[str, str]]]:
+def runner(tmp_path, monkeypatch, request) -> Iterator[list[tuple[str, str]]]:
     """A runner with one run that goes on until it is cancelled; gives what it is asked."""
     asked: list[tuple[str, str]] = []
     step = {"name": "tune", "state": "running", "progress": "1 of 9 trials", "seconds": None, "error": None}
@@ -23,7 +23,7 @@ def runner(tmp_path, monkeypatch) -> Iterator[list[tuple[str, str]]]:
             asked.append((self.command, self.path))
             if self.command == "POST":
                 self.rfile.read(int(self.headers["content-length"]))
-            ended = "cancelled" if ("DELETE", "/runs/r1") in asked else "running"
+            ended = "cancelled" if ("DELETE", "/runs/r1") in asked else self.server.state
             run = {"id": "r1", "state": ended, "steps": [step], "result": None, "error": None}
             body = json.dumps(run).encode()
             self.send_response(202 if self.command == "POST" else 200)
@@ -44,6 +44,7 @@ def runner(tmp_path, monkeypatch) -> Iterator[list[tuple[str, str]]]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.state = getattr(request, "param", "running")
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(train, "exports", lambda _: {"urls": {"runner": url}})
@@ -78,3 +79,16 @@ def test_a_run_that_ended_is_left_alone(runner, tmp_path):
     runner.append(("DELETE", "/runs/r1"))
     assert [line.get("state") for line in lines(tmp_path)] == ["running", "cancelled"]
     assert runner[-1] == ("GET", "/runs/r1")
+
+
+@pytest.mark.parametrize("runner", ["queued"], indirect=True)
+def test_a_run_that_waits_for_another_says_so_once(runner, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "QUEUED_SECONDS", 0.0)
+    monkeypatch.setattr(train, "POLL_SECONDS", 0.01)
+    with closing(lines(tmp_path)) as said:
+        note = next(line["note"] for line in said if "note" in line)
+        runner.append(("DELETE", "/runs/r1"))
+        rest = list(said)
+    assert note == "run r1 waits until another one has ended; Ctrl-C takes it back"
+    assert not [line for line in rest if "note" in line]
+    assert rest[-1]["state"] == "cancelled"
