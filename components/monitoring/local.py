@@ -10,7 +10,7 @@ from components.host import PROMETHEUS, PROMETHEUS_FOLDER, LocalComponent, loopb
 from components.monitoring.args import MonitoringArgs
 from components.supervision.service import File
 from services.alerts import alertmanager, prometheus
-from services.alerts.rules import archiving_rules, machine_rules, service_rules
+from services.alerts.rules import machine_rules, service_rules, upkeep_rules
 from services.alerts.settings import Receiver, Watched
 
 ALERTMANAGER, RESOURCES = "alertmanager", "resources"
@@ -46,7 +46,7 @@ class Monitoring(LocalComponent):
         home = str(args.host.home)
         archiving: list[pulumi.Input[str]] = []
         if args.gateway_admin is not None:
-            self.alerting("access-log", archiving_rules(args.host.owner))
+            self.alerting("gateway-upkeep", upkeep_rules(args.host.owner))
             kept = f"{args.retention.total_seconds():.0f}"
             archiving = ["--gateway-admin", text(args.gateway_admin), "--logs-seconds", kept]
         self.run(

@@ -14,6 +14,10 @@ REQUESTS, LATENCY = "mlstrata_predict_requests_total", "mlstrata_predict_seconds
 """What the prediction processes count, by system, version and status code (services/serving/metrics.py)."""
 _FAILED = ', code=~"5.."'
 _ARCHIVING_SECONDS = 3600
+_CERTIFICATE_DAYS = 14
+"""Half of what `up` renews it within: whoever runs it now and then never hears of it."""
+CERTIFICATE_ENDS = "envoy_listener_ssl_certificate_expiration_unix_time_seconds"
+"""Envoy's own metric of the certificate that it shows."""
 MIN_REQUESTS = 10
 """Below so many requests in five minutes one error is an anecdote, not a ratio."""
 # Error-budget burn (The Site Reliability Workbook, chapter 5): a long window says that it matters, a short one that it
@@ -57,12 +61,21 @@ def machine_rules(owner: str) -> str:
     )
 
 
-def archiving_rules(owner: str) -> str:
-    """Return the rule about the gateway's log: it tells who asked what, and grows until it is archived."""
+def upkeep_rules(owner: str) -> str:
+    """Return the rules about what the gateway needs done for it: its log archived, its certificate renewed."""
+    rule = _Subject(PLATFORM, owner).rule
+    # It tells who asked what, and grows until it is archived.
     behind = f"time() - {ARCHIVED} > {_ARCHIVING_SECONDS}"
-    summary = "the gateway's log was not archived for an hour; the log of the service resources says why"
-    rule = _Subject(PLATFORM, owner).rule("AccessLogNotArchived", behind, "5m", "warning", summary=summary)
-    return _text("access-log", [rule])
+    log = "the gateway's log was not archived for an hour; the log of the service resources says why"
+    ends = f"{CERTIFICATE_ENDS} - time() < {_CERTIFICATE_DAYS * 86400}"
+    certificate = f"the gateway's certificate ends in under {_CERTIFICATE_DAYS} days; `mlstrata up` renews it"
+    return _text(
+        "gateway-upkeep",
+        [
+            rule("AccessLogNotArchived", behind, "5m", "warning", summary=log),
+            rule("CertificateEnds", ends, "5m", "critical", summary=certificate),
+        ],
+    )
 
 
 def service_rules(watched: Watched) -> str:

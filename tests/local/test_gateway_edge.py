@@ -12,11 +12,13 @@ import httpx
 import jwt
 import pytest
 
+from services.alerts.rules import CERTIFICATE_ENDS
 from services.gateway import tokens
 from services.gateway.render import render_routes, to_text, write_atomically
 from services.gateway.render import render_tokens as render_token_check
 from services.gateway.settings import ROUTES_FILE, TOKENS_FILE
 from services.serving.releases import Releases
+from tests.support.command import eventually
 from tests.support.gateway import ISSUER, LOANS, NARROW, UPPER, Edge, StandIn, told
 
 
@@ -255,6 +257,21 @@ def test_keys_and_certificate_change_under_load_with_no_failed_request(edge):
     assert set(traffic.codes) == {200}
     assert traffic.codes[200] > 10
     assert _serial(edge) != serial
+
+
+def test_prometheus_is_told_when_the_certificate_ends(edge):
+    edge.certify(days=5)
+    soon = time.time() + 5 * 86400
+
+    def told():
+        lines = httpx.get(f"{edge.admin}/stats/prometheus", trust_env=False).text.splitlines()
+        ends = [float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{CERTIFICATE_ENDS}{{")]
+        return ends and abs(max(ends) - soon) < 3600
+
+    try:
+        eventually(told)
+    finally:
+        edge.certify()
 
 
 def _serial(edge):

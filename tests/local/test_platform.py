@@ -144,7 +144,7 @@ def test_prometheus_scrapes_every_service_and_has_every_rule(environment):
     assert {group["name"] for group in groups} == {
         *environment.pids(),
         "machine",
-        "access-log",
+        "gateway-upkeep",
         "mortgage-approval-promise",
     }
     assert all(rule["health"] in {"ok", "unknown"} for group in groups for rule in group["rules"])

@@ -12,7 +12,7 @@ import yaml
 
 from components.binaries import tools_folder
 from services.alerts import alertmanager, prometheus
-from services.alerts.rules import archiving_rules, machine_rules, service_rules, system_rules
+from services.alerts.rules import CERTIFICATE_ENDS, machine_rules, service_rules, system_rules, upkeep_rules
 from services.alerts.settings import Promise, Receiver, Target, Watched
 from services.gateway.names import ARCHIVED
 
@@ -20,7 +20,7 @@ PROMISE = Promise(system="loans", owner="loans@example.com", p99_seconds=0.25, a
 WATCHED = Watched(service="serving-loans", owner="loans@example.com", system="loans")
 RULES = {
     "machine": machine_rules("platform@example.com"),
-    "access log": archiving_rules("platform@example.com"),
+    "upkeep": upkeep_rules("platform@example.com"),
     "service": service_rules(WATCHED),
     "system": system_rules(PROMISE),
 }
@@ -206,9 +206,11 @@ CASES = [
         "MemoryNearlyFull",
         True,
     ),
-    Case("archived every minute", "access log", {ARCHIVED: "0+60x90"}, 80, "AccessLogNotArchived", False),
-    Case("nothing archived any more", "access log", {ARCHIVED: "0+60x10 600x80"}, 80, "AccessLogNotArchived", True),
-    Case("no gateway, no log", "access log", {}, 80, "AccessLogNotArchived", False),
+    Case("archived every minute", "upkeep", {ARCHIVED: "0+60x90"}, 80, "AccessLogNotArchived", False),
+    Case("nothing archived any more", "upkeep", {ARCHIVED: "0+60x10 600x80"}, 80, "AccessLogNotArchived", True),
+    Case("no gateway, no log", "upkeep", {}, 80, "AccessLogNotArchived", False),
+    Case("good for 13 days", "upkeep", {CERTIFICATE_ENDS: f"{13 * 86400}x20"}, 10, "CertificateEnds", True),
+    Case("good for 15 days", "upkeep", {CERTIFICATE_ENDS: f"{15 * 86400}x20"}, 10, "CertificateEnds", False),
 ]
 
 
