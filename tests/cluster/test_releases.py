@@ -62,7 +62,7 @@ def context(served: Cluster, way: Way, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("MLSTRATA_REGISTRY_URL", "http://127.0.0.1:1")
     for name in ("services.rollout.cluster.rollout.Registry", "services.rollout.comparison.Registry"):
         monkeypatch.setattr(name, MemoryRegistry)
-    asks = Kubectl("ml-dev", str(served.programs["kubectl"]), request_timeout_s=5, patience_s=1)
+    asks = Kubectl("ml-dev", str(served.programs["kubectl"]), request_timeout_s=20, patience_s=1)
     monkeypatch.setenv("PATH", f"{served.programs['kubectl'].parent}:/usr/bin:/bin")
     made = ClusterContext(tmp_path / ".mlstrata/dev", asks, {SYSTEM: SPACE}, "", "ana", ready_timeout_s=120, poll_s=0.2)
     release(made, SYSTEM, "1", reason="the start of a test")
@@ -220,12 +220,14 @@ def test_a_release_that_was_killed_goes_on_when_it_is_run_again(
 def test_a_server_that_is_gone_in_mid_release_leaves_the_one_before_and_the_next_run_converges(
     served: Cluster, way: Way, context: ClusterContext
 ):
-    cut = replace(context, on_step=lambda step: way.cut() if step == "serve" else None)
+    # Each question to a server that is cut off takes this long.
+    quick = replace(context, kubectl=replace(context.kubectl, request_timeout_s=5))
+    cut = replace(quick, on_step=lambda step: way.cut() if step == "serve" else None)
     with pytest.raises(ClusterError, match=r"does not answer.*could not be put back.*run this once more") as raised:
         release(cut, SYSTEM, "2", reason="better")
     assert raised.value.args
     assert sum(answering(served).values()) >= 1
-    assert "does not answer" in " ".join(status(context, SYSTEM).differences)
+    assert "does not answer" in " ".join(status(quick, SYSTEM).differences)
     way.mend()
     assert release(context, SYSTEM, "2", reason="better").version == "2"
     assert status(context, SYSTEM).differences == ()
