@@ -6,7 +6,7 @@ import pulumi
 
 from components.errors import PlanError
 from components.governance.environment import declare
-from environments import EnvironmentSpec, Workspace, load
+from environments import EnvironmentSpec, Workspace, load_with_places
 from stacks import local
 from stacks.checks import problems
 
@@ -19,9 +19,11 @@ def build(stack: str) -> None:
         pulumi.RunError: It cannot be built as declared, or a tool is missing; one line a problem, nothing registered.
     """
     workspace = Workspace.find()
-    spec = load(workspace.environment_file(stack))
+    loaded = load_with_places(workspace.environment_file(stack))
+    if found := problems(loaded.spec):
+        raise pulumi.RunError("\n".join(map(loaded.located, found)))
     try:
-        exports = plan(spec, workspace)
+        exports = plan(loaded.spec, workspace)
     except PlanError as error:
         raise pulumi.RunError(str(error)) from None
     for name, value in exports.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from environments.spec.environment import EnvironmentSpec
 from environments.spec.references import check_references
 
 LARGEST_FILE = 1 << 20
+_PATH = re.compile(r"([a-z_]+(?:\[\d+\]|\.[a-z_]+)*): ")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ class Loaded:
     def place(self, path: tuple[Key, ...]) -> tuple[int, int]:
         """Return line and column (from 1) of `path`, or of its nearest parent that the file writes."""
         return document.place(self._root, path)
+
+    def located(self, problem: str) -> str:
+        """Return a problem that starts with its path (`systems[0].risk.tier: …`) with file and line before it."""
+        found = _PATH.match(problem)
+        keys = re.findall(r"[a-z_]+|\d+", found[1]) if found else []
+        line = self.place(tuple(int(key) if key.isdigit() else key for key in keys))[0] if keys else 0
+        return f"{self.file}:{line}: {problem}" if line else f"{self.file}: {problem}"
 
 
 def load(path: Path) -> EnvironmentSpec:

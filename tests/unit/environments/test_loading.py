@@ -180,3 +180,18 @@ def test_a_long_value_is_cut() -> None:
     with pytest.raises(SpecErrors) as caught:
         loads(b"name: prod\ntarget: {kind: local}\nstage: " + b"very " * 1000 + b"\n", "prod.yaml")
     assert len(said(caught)) < 200
+
+
+@pytest.mark.parametrize(
+    ("problem", "place"),
+    [
+        ("systems[0].risk.tier: got nothing good", "prod.yaml:7: systems[0].risk"),
+        ("systems[0].serving.limits: got too much", "prod.yaml:5: systems[0].serving"),
+        ("stage: got too much", "prod.yaml:3: stage"),
+        ("capability 'x' is not built", "prod.yaml: capability"),
+    ],
+)
+def test_a_problem_that_is_found_later_gets_the_line_of_its_path(problem, place):
+    told = loads(GOOD, "prod.yaml").located(problem)
+    assert told.startswith(place)
+    assert told.endswith(problem)
