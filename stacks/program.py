@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pulumi
 
 from components.errors import PlanError
@@ -19,9 +21,12 @@ def build(stack: str) -> None:
         pulumi.RunError: It cannot be built as declared, or a tool is missing; one line a problem, nothing registered.
     """
     workspace = Workspace.find()
-    loaded = load_with_places(workspace.environment_file(stack))
+    file = workspace.environment_file(stack)
+    loaded = load_with_places(file)
     if found := problems(loaded.spec):
-        raise pulumi.RunError("\n".join(map(loaded.located, found)))
+        # Whoever runs this, runs it in a folder of its own: the workspace's is the one that people are in.
+        shown = replace(loaded, file=str(file.relative_to(workspace.root)))
+        raise pulumi.RunError("\n".join(map(shown.located, found)))
     try:
         exports = plan(loaded.spec, workspace)
     except PlanError as error:

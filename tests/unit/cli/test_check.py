@@ -112,7 +112,7 @@ def test_a_prohibited_practice_is_refused_by_the_program_itself(workspace, capsy
     file = workspace / "environments/prod.yaml"
     file.write_text(file.read_text().replace("tier: high", "tier: unacceptable", 1))
     line = next(at for at, text in enumerate(file.read_text().splitlines(), 1) if "unacceptable" in text)
-    where = rf"environments/prod\.yaml:{line}: systems\[0\]\.risk\.tier: mortgage-approval .*Article 5"
+    where = rf"RunError: environments/prod\.yaml:{line}: systems\[0\]\.risk\.tier: mortgage-approval .*Article 5"
     with pytest.raises(engine.ProgramFailed, match=where):
         run(capsys, "prod")
 
