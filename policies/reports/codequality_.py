@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from typing import Any
 
 from policies.evaluate import Report, Result
 from policies.reports.places import Places
@@ -19,8 +21,9 @@ _SEVERITY = {
 
 def render(reports: list[tuple[Report, Places]]) -> str:
     """Return one JSON array of issues; what only warns is `info`, what is exempt is left out."""
+    seen: Counter[str] = Counter()
     issues = [
-        _issue(result, report, places)
+        _issue(result, report, places) | {"fingerprint": fingerprint(result, report, seen)}
         for report, places in reports
         for result in report.results
         if result.outcome is Outcome.FAIL
@@ -28,14 +31,13 @@ def render(reports: list[tuple[Report, Places]]) -> str:
     return json.dumps(issues, indent=2) + "\n"
 
 
-def _issue(result: Result, report: Report, places: Places) -> dict[str, object]:
+def _issue(result: Result, report: Report, places: Places) -> dict[str, Any]:
     place = places.of(result)
     when = f" ({result.when})" if result.when else ""
     fix = f"; fix: {result.fix}" if result.fix else ""
     return {
         "description": f"{result.subject}: {result.reason}{when}{fix}",
         "check_name": result.rule.id,
-        "fingerprint": fingerprint(result, report),
         "severity": _SEVERITY[result.rule.severity] if result.blocking else "info",
         # GitLab wants a place for every issue: the first line stands for the whole file.
         "location": {"path": place.file or report.environment.name, "lines": {"begin": max(place.line, 1)}},

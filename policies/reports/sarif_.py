@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from typing import Any
 
 from policies.evaluate import Report, Result
@@ -11,6 +12,7 @@ from policies.reports.places import Places
 from policies.rule import Level, Outcome, Rule, Severity
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+KIND = "mlstrata/v1"
 HELP = "https://eur-lex.europa.eu/eli/reg/2024/1689/oj"
 _SCORE = {Severity.CRITICAL: "9.5", Severity.HIGH: "8.0", Severity.MEDIUM: "5.5", Severity.LOW: "2.0"}
 
@@ -19,8 +21,9 @@ def render(reports: list[tuple[Report, Places]]) -> str:
     """Return one SARIF log with one run for all environments."""
     rules = list({result.rule.id: result.rule for report, _ in reports for result in report.results}.values())
     index = {rule.id: at for at, rule in enumerate(rules)}
+    seen: Counter[str] = Counter()
     results = [
-        _result(result, report, places, index)
+        _result(result, report, places, index) | {"partialFingerprints": {KIND: fingerprint(result, report, seen)}}
         for report, places in reports
         for result in report.results
         if result.outcome in (Outcome.FAIL, Outcome.EXEMPT)
@@ -46,16 +49,24 @@ def render(reports: list[tuple[Report, Places]]) -> str:
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
-def fingerprint(result: Result, report: Report) -> str:
+def fingerprint(result: Result, report: Report, seen: Counter[str]) -> str:
     """Return what stays the same for a finding as long as policy, environment, subject and property do.
 
-    A system counts by its name: its place among the others changes when one comes before it.
+    A system counts by its name: its place among the others changes when one comes before it. Of several findings
+    alike, such as two of one pod, each has its number.
+
+    Args:
+        result: The finding.
+        report: What it is of.
+        seen: How often each was given in this document; counted here.
     """
     subject = result.urn.rpartition("::")[2] or result.subject
     at = list(map(str, result.at))
     if at[:1] == ["systems"] and len(at) > 1 and int(at[1]) < len(report.systems):
         at[1] = report.systems[int(at[1])][0]
     key = "\n".join((result.rule.id, report.environment.name, subject, result.subject, ".".join(at)))
+    seen[key] += 1
+    key += f"\n{seen[key]}" if seen[key] > 1 else ""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -83,7 +94,6 @@ def _result(result: Result, report: Report, places: Places, index: dict[str, int
         "ruleIndex": index[result.rule.id],
         "level": "error" if result.blocking else "warning",
         "message": {"text": f"{text}. Fix: {result.fix}" if result.fix else text},
-        "partialFingerprints": {"mlstrata/v1": fingerprint(result, report)},
         "properties": {"environment": report.environment.name, "subject": result.subject},
     }
     location: dict[str, Any] = {

@@ -59,6 +59,10 @@ def mixed():
     )
 
 
+def sarif(reports):
+    return json.loads(render(reports, "sarif"))["runs"][0]["results"]
+
+
 def parsed(text):
     return ET.fromstring(text)  # noqa: S314 - our own
 
@@ -156,6 +160,21 @@ def test_a_fingerprint_outlasts_a_move_and_tells_findings_apart(mixed):
     assert prints(moved) == prints(mixed)
     other = report(facts(retention=SHORT, name="production"))
     assert not set(prints(other)) & set(prints(mixed))
+
+
+def test_findings_alike_are_told_apart():
+    """GitLab shows one issue a fingerprint, code scanning one alert."""
+    open_pod = cut("recorder", "spec.template.spec.containers.0.securityContext")
+    found = report(open_pod)
+    (told, _) = found[0]
+    count = sum(one.outcome is Outcome.FAIL for one in told.results)
+    assert count > 3
+    for form, prints in (
+        ("sarif", [one["partialFingerprints"]["mlstrata/v1"] for one in sarif(found)]),
+        ("codequality", [one["fingerprint"] for one in json.loads(render(found, "codequality"))]),
+    ):
+        assert len(set(prints)) == len(prints) == count, form
+    assert sarif(found) == sarif(report(open_pod))
 
 
 def test_a_fingerprint_outlasts_a_system_that_is_declared_before_it():
