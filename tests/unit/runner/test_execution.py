@@ -68,7 +68,7 @@ def run(folder, monkeypatch):
 
 def test_every_step_runs_and_tells(run, folder):
     loans(folder / "loans.csv")
-    told, error, log = run()
+    told, error, log = run(settings={"workers": 2, "mitigation": {"method": "reweigh"}})
     order = [step.name for step in told[::2]]
     assert [(step.name, str(step.state)) for step in told] == [
         (name, state) for name in order for state in ("running", "failed" if name == "compare" else "succeeded")
@@ -89,6 +89,10 @@ def test_every_step_runs_and_tells(run, folder):
     }  # fmt: skip
     metrics = ended["evaluate"].artifacts[0].metadata
     assert metrics["auc_low"] <= metrics["auc"] <= metrics["auc_high"]
+    made = ended["train"].artifacts[0].metadata
+    assert made["rows"] == [300, 300], "two processes trained, on half of the training rows each"
+    assert len(set(made["processes"])) == 2
+    assert made["mitigation"] == {"method": "reweigh"}
     assert not any(step.cached for step in told)
 
 
