@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.registry.access import USER
+from services.registry.encryption import encrypt, encryption
 from services.registry.guard import Guard
 
 HOSTS = "MLFLOW_SERVER_ALLOWED_HOSTS"
@@ -79,7 +80,7 @@ def variables(uri: str, artifacts: str, metrics: Path) -> dict[str, str]:
 
 
 def main() -> int:
-    """Migrate, then answer until told to stop; 2 when a variable is missing."""
+    """Migrate, then answer until told to stop; 2 when a variable is missing or wrong."""
     parser = argparse.ArgumentParser(prog="python -m services.registry.cluster", description="The registry of models.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--artifacts-destination", required=True, help="s3://bucket/prefix")
@@ -89,7 +90,12 @@ def main() -> int:
     if missing := [name for name in (DATABASE, PASSWORD) if not os.environ.get(name)]:
         sys.stderr.write(f"{' and '.join(missing)}: not set; they come from the secrets that the deployment names\n")
         return 2
-    uri = address(os.environ.pop(DATABASE))
+    try:
+        uri, context = encryption(address(os.environ.pop(DATABASE)))
+    except ValueError as error:
+        sys.stderr.write(f"{DATABASE}: {error}\n")
+        return 2
+    encrypt(context)
     os.environ.update(variables(uri, given.artifacts_destination, given.metrics))
     os.environ[HOSTS] = ",".join(allowed(given.hosts.split(","), given.port))
     migrate(uri)
