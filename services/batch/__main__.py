@@ -8,6 +8,7 @@ its own input example, as a release wants to see. `serve` scores when it is time
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -34,18 +35,21 @@ def main() -> int:
         serve(BatchSettings.model_validate_json(text))
         return 0
     job = ScoringJob.model_validate_json(text)
-    try:
-        if given.what == "try":
-            _say({"predictions": attempt(job), "error": None})
-            return 0
-        from services.batch.scoring import score
-
-        manifest, output = score(job, lambda done, of: _say({"done": done, "all": of}))
-    except (BatchError, OSError) as error:
-        _say({"error": str(error)})
-        return 1
-    _say({"manifest": manifest.model_dump(mode="json"), "output": str(output), "error": None})
+    # What a model's own code prints is not for whoever reads our lines.
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            _say(_score(job) if given.what == "score" else {"predictions": attempt(job), "error": None})
+        except (BatchError, OSError) as error:
+            _say({"error": str(error)})
+            return 1
     return 0
+
+
+def _score(job: ScoringJob) -> dict[str, object]:
+    from services.batch.scoring import score
+
+    manifest, output = score(job, lambda done, of: _say({"done": done, "all": of}))
+    return {"manifest": manifest.model_dump(mode="json"), "output": str(output), "error": None}
 
 
 def attempt(job: ScoringJob) -> int:
@@ -72,8 +76,8 @@ def attempt(job: ScoringJob) -> int:
 
 
 def _say(document: object) -> None:
-    sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
+    # The original one: while a model works, sys.stdout is its own.
+    print(json.dumps(document), file=sys.__stdout__, flush=True)
 
 
 def _end_with_caller() -> None:

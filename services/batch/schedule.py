@@ -47,16 +47,25 @@ def tick(settings: BatchSettings, now: float, run: Run) -> list[str]:
     """
     done = []
     for system in settings.systems:
-        if not due(system, now):
-            continue
-        job = system.job
-        job.workdir.mkdir(parents=True, exist_ok=True)
-        answer = run(job, job.workdir)
-        with (job.workdir / RUNS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"due_before": now, "ended": time.time(), **answer}) + "\n")
-        _note(system, now)
-        done.append(job.system)
+        try:
+            if _done(system, now, run):
+                done.append(system.job.system)
+        except Exception:
+            # What keeps one system from being scored, such as a folder that is not its own, is none of the others'.
+            logging.getLogger(__name__).exception("%s is not scored; the next look is soon", system.job.system)
     return done
+
+
+def _done(system: BatchSystem, now: float, run: Run) -> bool:
+    if not due(system, now):
+        return False
+    job = system.job
+    job.workdir.mkdir(parents=True, exist_ok=True)
+    answer = run(job, job.workdir)
+    with (job.workdir / RUNS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"due_before": now, "ended": time.time(), **answer}) + "\n")
+    _note(system, now)
+    return True
 
 
 def run_job(job: ScoringJob, folder: Path) -> dict[str, Any]:
@@ -86,11 +95,7 @@ def serve(settings: BatchSettings, wait: float = TICK) -> None:
         return answer
 
     while True:
-        try:
-            tick(settings, time.time(), counted)
-        except Exception:
-            # A full disk must not end the schedule for good.
-            logging.getLogger(__name__).exception("a look at the schedules failed; the next comes in %s s", wait)
+        tick(settings, time.time(), counted)
         time.sleep(wait)
 
 

@@ -1,5 +1,6 @@
 """A batch system is scored when it is time: once for each time, however often the clock was missed."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,6 +57,24 @@ def test_a_job_that_was_cut_off_is_due_again(tmp_path):
     assert tick(settings, at("2026-11-21T03:05"), lambda *_: {"error": None}) == ["nightly"]
 
 
+def test_what_keeps_one_system_from_being_scored_keeps_no_other(tmp_path, caplog):
+    (tmp_path / "first").mkdir()
+    first, second = system(tmp_path / "first"), system(tmp_path / "second")
+    settings = BatchSettings(port=1, systems=(first, second))
+    tick(settings, at("2026-11-21T02:00"), lambda *_: {"error": None})
+
+    def run(job, folder):
+        if "first" in folder.parts:
+            raise PermissionError("this folder is somebody else's")
+        return {"error": None}
+
+    for now in ("2026-11-21T03:00", "2026-11-22T03:00"):
+        assert tick(settings, at(now), run) == ["nightly"]
+    assert len((tmp_path / "second/batch" / RUNS).read_text().splitlines()) == 2
+    assert [record.message for record in caplog.records] == ["nightly is not scored; the next look is soon"] * 2
+    assert tick(settings, at("2026-11-22T03:05"), lambda *_: {"error": None}) == ["nightly"], "it is due still"
+
+
 def test_another_time_counts_from_when_it_is_first_seen(tmp_path):
     assert not due(system(tmp_path), at("2026-11-21T02:00"))
     changed = system(tmp_path, "0 5 * * *")
@@ -68,3 +87,20 @@ def test_a_job_that_fails_says_why(tmp_path):
     (tmp_path / "batch").mkdir()
     answer = run_job(system(tmp_path).job, tmp_path / "batch")
     assert answer["error"] == "nightly has no released version; release one first"
+
+
+def test_what_a_model_prints_is_none_of_the_jobs_words(tmp_path, monkeypatch, capfd):
+    from services.batch import __main__ as program
+
+    def talkative(_job):
+        print("loading 3 of 7 shards")
+        return 3
+
+    settings = tmp_path / "job.json"
+    settings.write_text(system(tmp_path).job.model_dump_json())
+    monkeypatch.setattr(program, "attempt", talkative)
+    monkeypatch.setattr("sys.argv", ["services.batch", "try", "--settings", str(settings)])
+    assert program.main() == 0
+    said = capfd.readouterr()
+    assert json.loads(said.out) == {"predictions": 3, "error": None}
+    assert "loading 3 of 7 shards" in said.err
