@@ -57,8 +57,8 @@ class StoreOutputs(_Closed):
     key: Arn = Field(description="The key of the account's own that it is encrypted with.")
     role: Arn = Field(description="The role that the platform's and the systems' accounts get at it with.")
     features_role: Arn = Field(
-        description="The role of the feature store's account, feast-features: lists and reads features/ in it and uses "
-        "its key to decrypt, nothing else; another role than that of the others.",
+        description="The role of the feature store's account, feast-features in feast-operator-system: lists and reads "
+        "features/ in it and uses its key to decrypt, nothing else; another role than that of the others.",
     )
 
     @model_validator(mode="after")
