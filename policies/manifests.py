@@ -16,6 +16,8 @@ for _tag in ("value", "timestamp"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.construct_yaml_str)
 SUFFIXES = {".yaml", ".yml", ".json"}
 LARGEST = 32 << 20
+DEEPEST, MOST_NODES = 200, 1_000_000
+"""What a manifest may be: the definitions of operators are some 60 levels deep, with some 100,000 nodes."""
 CORE = "core/v1"
 BUNDLES = {"chart", "manifest", "kustomization"}
 """Kinds of the entries in `mlstrata render`'s charts.yaml, whose objects are not among the manifests."""
@@ -26,13 +28,50 @@ class ManifestError(Exception):
     """A folder or file is no manifest; the message names it and the fix."""
 
 
+class Unbounded(yaml.YAMLError):  # type: ignore[misc]  # the library has no types
+    """A text is deeper or larger than a manifest, once its aliases are followed."""
+
+
 def documents(text: str) -> list[Any]:
     """Return the documents of a YAML text as Kubernetes reads them.
 
     Raises:
+        yaml.YAMLError: it is no YAML, or none that a manifest may be.
+    """
+    _require_bounds(text)
+    try:
+        return list(yaml.load_all(text, Loader=_Loader))
+    except ValueError as error:  # a number that Python does not read
+        raise yaml.YAMLError(str(error)) from None
+
+
+def _require_bounds(text: str) -> None:
+    """Go over a text's events, which needs no recursion: libyaml's own has no bound but the stack's end.
+
+    Raises:
+        Unbounded: it is too deep, too large, or an alias is inside its own anchor.
         yaml.YAMLError: it is no YAML.
     """
-    return list(yaml.load_all(text, Loader=_Loader))
+    anchors: dict[str | None, int] = {}
+    sizes = [0]
+    names: list[str | None] = []
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.DocumentStartEvent):
+            anchors, sizes = {}, [0]
+        elif isinstance(event, yaml.CollectionStartEvent):
+            sizes.append(1)
+            names.append(event.anchor)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchors[names.pop()] = size = sizes.pop()
+            sizes[-1] += size
+        elif isinstance(event, yaml.AliasEvent):
+            # One that is not there yet is inside its own anchor, or a mistake that reading it will tell.
+            sizes[-1] += anchors.get(event.anchor, MOST_NODES if event.anchor in names else 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            anchors[event.anchor] = 1
+            sizes[-1] += 1
+        if len(sizes) > DEEPEST or sizes[-1] > MOST_NODES:
+            raise Unbounded(f"nested deeper than {DEEPEST} levels, or more than {MOST_NODES:,} values with its aliases")
 
 
 def read(folder: Path) -> list[Record]:
@@ -58,6 +97,8 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
         found = documents(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read ({error}); make it a readable UTF-8 file") from None
+    except Unbounded as error:
+        raise ManifestError(f"{path}: {error}; write it out, or split it") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""

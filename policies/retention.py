@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
 from environments.spec.quantities import parse_duration
 from policies.graph import Graph, Resource
+from policies.manifests import documents
 from policies.values import UnknownValueError, dig, leaves, listed
 
 _DAY = 86_400
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PROMETHEUS_FLAG = "--storage.tsdb.retention.time="
 GATEWAY_LOG_FLAG = "--logs-seconds"
 """How the service beside a local gateway is told for how long to keep its log of requests, in seconds."""
@@ -121,10 +120,10 @@ def _loki(resource: Resource) -> Iterator[float]:
             if not isinstance(text, str) or LOKI_LIMITS not in text:
                 continue
             try:
-                settings = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+                settings = next((one for one in documents(text) if isinstance(one, Mapping)), {})
             except yaml.YAMLError:
                 raise UnknownValueError(f"{field}.{key}") from None
-            if not isinstance(settings, Mapping) or LOKI_LIMITS not in settings:
+            if LOKI_LIMITS not in settings:
                 continue
             limits = settings[LOKI_LIMITS]
             periods = [

@@ -144,3 +144,34 @@ def test_charts_alone_are_no_manifests(tmp_path):
     (tmp_path / "charts.yaml").write_text("- {component: gateway, name: envoy, kind: chart, version: v1}\n")
     with pytest.raises(ManifestError, match="holds no Kubernetes objects"):
         read(tmp_path)
+
+
+HEAD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+LAUGHS = "\n".join(f"  a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 9)}]" for at in range(1, 9))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEAD}data:\n  a0: &a0 [x, x]\n{LAUGHS}\n",
+        f"{HEAD}data: &x {{a: *x}}\n",
+        f"{HEAD}data: {'[' * 100_000}{']' * 100_000}\n",
+        f"{HEAD}data: {'{a: ' * 100_000}1{'}' * 100_000}\n",
+    ],
+    ids=["a billion", "itself", "lists", "mappings"],
+)
+def test_what_unfolds_without_end_is_refused_at_once(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(ManifestError, match=r"a\.yaml: nested deeper than 200 levels, or more than 1,000,000 values"):
+        read(tmp_path)
+
+
+def test_aliases_and_numbers_of_any_length_are_read_or_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text(f"{HEAD}data: {{a: &a [x], b: *a}}\n---\n{HEAD}data: {{a: &a z}}\n")
+    (tmp_path / "b.yaml").write_text(f"{HEAD}data: {{a: {'9' * 5000}}}\n")
+    with pytest.raises(ManifestError, match="not valid YAML"):
+        read(tmp_path)
+    (tmp_path / "b.yaml").unlink()
+    first, second = read(tmp_path)
+    assert first.inputs["data"] == {"a": ["x"], "b": ["x"]}
+    assert second.inputs["data"] == {"a": "z"}
