@@ -306,7 +306,7 @@ RULES = (
     Rule(
         number=19,
         id="aia-fria-present",
-        title="A deployer under points 5(b) and 5(c), or a public body, assessed the impact on fundamental rights.",
+        title="A deployer under points 5(b) and 5(c), or for a public body or service, assessed the impact on rights.",
         holds="the assessment is named",
         domain=Domain.AI_ACT,
         references=("AI Act Art. 27", "ISO/IEC 42001 A.5.2"),

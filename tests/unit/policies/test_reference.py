@@ -1,0 +1,41 @@
+"""The page that lists every policy is what the policies say."""
+
+import pytest
+
+from policies import reference
+from policies.catalogue import CATALOGUE
+from policies.rules import RULES
+
+
+def test_it_is_up_to_date(capsys):
+    assert reference.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_it_has_every_policy_once_with_what_it_serves():
+    rows = [line for line in reference.text().splitlines() if line.startswith("| ") and "`" in line]
+    assert sorted(row.split("`")[1] for row in rows) == sorted(CATALOGUE)
+    for row, rule in ((row, rule) for row in rows for rule in RULES if f"`{rule.id}`" in row):
+        assert rule.title in row
+        assert all(reference_ in row for reference_ in rule.references)
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ("aia-kill-switch", "| high | from 2027-12-02 |"),
+        ("aia-literacy-record", "| any tier | advises |"),
+        ("life-promotion-gate", "| always; advises below stage scale |"),
+        ("sec-pod-restricted` R", "| - | always |"),
+    ],
+)
+def test_it_says_of_whom_and_from_when(policy, words):
+    (row,) = (line for line in reference.text().splitlines() if f"`{policy}" in line)
+    assert words in row
+
+
+def test_a_stale_page_is_told_and_mended(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(reference, "FILE", tmp_path / "policies.md")
+    assert reference.main(["--check"]) == 1
+    assert "run: python -m policies.reference" in capsys.readouterr().err
+    assert reference.main([]) == reference.main(["--check"]) == 0
+    assert reference.main(["--chek"]) == 2
