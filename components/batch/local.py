@@ -7,7 +7,7 @@ import pulumi
 from components.batch.args import SERVICE, BatchArgs
 from components.host import LocalComponent, loopback
 from components.supervision.service import File
-from services.alerts.rules import service_rules
+from services.alerts.rules import SCORING_FAILED, schedule_rules, service_rules
 from services.alerts.settings import Watched
 from services.batch.settings import WORKDIR, BatchSettings
 
@@ -39,4 +39,6 @@ class Batch(LocalComponent):
         )
         self.scraped(SERVICE, args.port)
         self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        owners = {scored.job.system: args.host.owner for scored in args.systems}
+        self.alerting("scoring-schedules", schedule_rules(owners, SCORING_FAILED))
         self.register_outputs({})

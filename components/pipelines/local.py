@@ -11,7 +11,7 @@ from components.host import LocalComponent, loopback
 from components.pipelines.args import PipelinesArgs
 from components.supervision.credential import Credential
 from components.supervision.service import File
-from services.alerts.rules import service_rules
+from services.alerts.rules import TRAINING_FAILED, schedule_rules, service_rules
 from services.alerts.settings import Watched
 from services.runner.contract import RunnerSettings, Schedule
 from services.runner.requests import training_request
@@ -53,6 +53,8 @@ class Pipelines(LocalComponent):
         )
         self.scraped(SERVICE, args.port)
         self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        if owners := {one.name: one.owner or args.host.owner for one in args.systems if one.model.schedule}:
+            self.alerting("training-schedules", schedule_rules(owners, TRAINING_FAILED))
         self.register_outputs({"url": self.url})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ _FAILED = ', code=~"5.."'
 _ARCHIVING_SECONDS = 3600
 _CERTIFICATE_DAYS = 14
 """Half of what `up` renews it within: whoever runs it now and then never hears of it."""
+TRAINING_FAILED, SCORING_FAILED = "mlstrata_runner_scheduled_run_failed", "mlstrata_batch_job_failed"
+"""1 while the newest training, or scoring, of a system that a schedule started failed."""
+_BY_THE_CLOCK = {TRAINING_FAILED: ("TrainingFailed", "training"), SCORING_FAILED: ("ScoringFailed", "scoring")}
 CERTIFICATE_ENDS = "envoy_listener_ssl_certificate_expiration_unix_time_seconds"
 """Envoy's own metric of the certificate that it shows."""
 MIN_REQUESTS = 10
@@ -96,6 +100,21 @@ def service_rules(watched: Watched) -> str:
             rule("ServiceMemory", memory, "5m", "warning", summary=f"{name} holds over {share} of the memory"),
         ],
     )
+
+
+def schedule_rules(owners: Mapping[str, str], metric: str) -> str:
+    """Return the rules about what systems have done by the clock: nobody sees it fail.
+
+    Args:
+        owners: System to who is told.
+        metric: One of `TRAINING_FAILED` and `SCORING_FAILED`.
+    """
+    alert, what = _BY_THE_CLOCK[metric]
+    rules = []
+    for system, owner in owners.items():
+        failed, summary = f'{metric}{{system="{system}"}} == 1', f"{system}: the last {what} by schedule failed"
+        rules.append(_Subject(system, owner).rule(alert, failed, "0s", "warning", summary=summary))
+    return _text(f"{what}-schedules", rules)
 
 
 def system_rules(promise: Promise) -> str:

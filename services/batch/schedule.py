@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from services.alerts.rules import SCORING_FAILED
 from services.batch.settings import BatchSettings, BatchSystem, ScoringJob
 
 TICK = 5.0
@@ -20,6 +22,7 @@ TICK = 5.0
 RUNS = "runs.jsonl"
 """What the scheduled jobs did, a line each, in a system's folder of the batch data."""
 _SEEN = "schedule.json"
+_LONGEST_LINE = 65_536
 
 Run = Callable[[ScoringJob, Path], dict[str, Any]]
 
@@ -83,7 +86,7 @@ def run_job(job: ScoringJob, folder: Path) -> dict[str, Any]:
 def serve(settings: BatchSettings, wait: float = TICK) -> None:
     """Look at the clock until told to stop; answer /healthz and /metrics on loopback meanwhile."""
     counts: dict[tuple[str, str], int] = {}
-    server = ThreadingHTTPServer(("127.0.0.1", settings.port), _handler(counts))
+    server = ThreadingHTTPServer(("127.0.0.1", settings.port), _handler(settings, counts))
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def counted(job: ScoringJob, folder: Path) -> dict[str, Any]:
@@ -116,18 +119,38 @@ def _note(system: BatchSystem, now: float) -> None:
     beside.replace(path)
 
 
-def _handler(counts: dict[tuple[str, str], int]) -> type[BaseHTTPRequestHandler]:
+def exposition(settings: BatchSettings, counts: dict[tuple[str, str], int]) -> str:
+    """Return the metrics as Prometheus text: jobs since the start, and whether the last of each system failed."""
+    lines = ["# TYPE mlstrata_batch_jobs_total counter"]
+    lines += [
+        f'mlstrata_batch_jobs_total{{system="{system}",outcome="{outcome}"}} {number}'
+        for (system, outcome), number in sorted(counts.copy().items())
+    ]
+    lines.append(f"# TYPE {SCORING_FAILED} gauge")
+    for system in settings.systems:
+        if (answer := _last(system.job.workdir / RUNS)) is not None:
+            lines.append(f'{SCORING_FAILED}{{system="{system.job.system}"}} {int(bool(answer.get("error")))}')
+    return "\n".join(lines) + "\n"
+
+
+def _last(runs: Path) -> dict[str, Any] | None:
+    """Return what the last job did; None where there was none yet, or its line was cut off by a full disk."""
+    try:
+        with runs.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE))
+            found = json.loads(file.read().splitlines()[-1])
+    except (OSError, IndexError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _handler(settings: BatchSettings, counts: dict[tuple[str, str], int]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path not in ("/healthz", "/metrics"):
                 self.send_error(404)
                 return
-            lines = [
-                f'mlstrata_batch_jobs_total{{system="{system}",outcome="{outcome}"}} {number}'
-                for (system, outcome), number in sorted(counts.copy().items())
-            ]
-            text = "ok" if self.path == "/healthz" else "\n".join(["# TYPE mlstrata_batch_jobs_total counter", *lines])
-            body = f"{text}\n".encode()
+            body = (exposition(settings, counts) if self.path == "/metrics" else "ok\n").encode()
             self.send_response(200)
             self.send_header("content-type", "text/plain; version=0.0.4; charset=utf-8")
             self.send_header("content-length", str(len(body)))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from services.alerts.rules import TRAINING_FAILED
+from services.runner.contract import State
 from services.runner.store import Store
 
 
@@ -37,7 +39,12 @@ class RunMetrics:
         for (system, state), (end, seconds) in self._store.last().items():
             when.add_metric((system, state), end)
             length.add_metric((system, state), seconds)
-        yield from (ended, waiting, when, length)
+        failed = GaugeMetricFamily(
+            TRAINING_FAILED, "1 when the newest run that a schedule started failed.", labels=("system",)
+        )
+        for system, state in self._store.scheduled().items():
+            failed.add_metric((system,), float(state is State.FAILED))
+        yield from (ended, waiting, when, length, failed)
 
 
 def exposition(store: Store) -> bytes:

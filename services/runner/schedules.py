@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from services.runner.contract import RunnerSettings, Schedule
 from services.runner.runs import Runs
-from services.runner.store import Store
+from services.runner.store import SCHEDULED, Store
 
 TICK = 5.0
 """Seconds between two looks at the clock."""
@@ -61,7 +61,7 @@ class Scheduler:
         for schedule in self._settings.schedules:
             request = self._settings.request(schedule.system)
             if due(schedule, self._runs.store, now) and request and not self._runs.store.active(schedule.system):
-                started.append(self._runs.submit(request, "schedule").id)
+                started.append(self._runs.submit(request, SCHEDULED).id)
         return started
 
     async def run(self, tick: float = TICK) -> None:

@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS schedules (system TEXT NOT NULL, cron TEXT NOT NULL, 
     PRIMARY KEY (system, cron));
 """
 
+SCHEDULED = "schedule"
+"""What started a run that nobody asked for."""
 INTERRUPTED = "interrupted: the runner ended while it ran; start it again"
 
 Pair = tuple[str, State]
@@ -148,6 +150,15 @@ class Store:
             "FROM runs WHERE ended IS NOT NULL GROUP BY system, state"
         )
         return {(row["system"], State(row["state"])): (row["ended"], row["seconds"]) for row in self._db.execute(query)}
+
+    def scheduled(self) -> dict[str, State]:
+        """Give how the newest ended run that a schedule started ended, by system."""
+        query = (
+            "SELECT system, state, MAX(ended) FROM runs WHERE cause = ? AND ended IS NOT NULL AND state <> ? "
+            "GROUP BY system"
+        )
+        rows = self._db.execute(query, (SCHEDULED, State.CANCELLED))
+        return {row["system"]: State(row["state"]) for row in rows}
 
     def checked(self, system: str, cron: str, now: float) -> float:
         """Give when a schedule was last looked at; now, when it is new."""

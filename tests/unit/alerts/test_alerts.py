@@ -12,7 +12,16 @@ import yaml
 
 from components.binaries import tools_folder
 from services.alerts import alertmanager, prometheus
-from services.alerts.rules import CERTIFICATE_ENDS, machine_rules, service_rules, system_rules, upkeep_rules
+from services.alerts.rules import (
+    CERTIFICATE_ENDS,
+    SCORING_FAILED,
+    TRAINING_FAILED,
+    machine_rules,
+    schedule_rules,
+    service_rules,
+    system_rules,
+    upkeep_rules,
+)
 from services.alerts.settings import Promise, Receiver, Target, Watched
 from services.gateway.names import ARCHIVED
 
@@ -21,6 +30,8 @@ WATCHED = Watched(service="serving-loans", owner="loans@example.com", system="lo
 RULES = {
     "machine": machine_rules("platform@example.com"),
     "upkeep": upkeep_rules("platform@example.com"),
+    "scoring": schedule_rules({"loans": "loans@example.com"}, SCORING_FAILED),
+    "training": schedule_rules({"loans": "loans@example.com"}, TRAINING_FAILED),
     "service": service_rules(WATCHED),
     "system": system_rules(PROMISE),
 }
@@ -77,6 +88,7 @@ REQUESTS = 'mlstrata_predict_requests_total{system="loans", version="1", code="%
 BUCKET = 'mlstrata_predict_seconds_bucket{system="loans", version="1", le="%s"}'
 UP = 'up{job="serving-loans"}'
 SERVICE = '%s{service="serving-loans"}'
+LOANS = '%s{system="loans"}'
 
 
 @dataclass(frozen=True)
@@ -209,6 +221,10 @@ CASES = [
     Case("archived every minute", "upkeep", {ARCHIVED: "0+60x90"}, 80, "AccessLogNotArchived", False),
     Case("nothing archived any more", "upkeep", {ARCHIVED: "0+60x10 600x80"}, 80, "AccessLogNotArchived", True),
     Case("no gateway, no log", "upkeep", {}, 80, "AccessLogNotArchived", False),
+    Case("scored in vain", "scoring", {LOANS % SCORING_FAILED: "0x5 1x20"}, 10, "ScoringFailed", True),
+    Case("scored again", "scoring", {LOANS % SCORING_FAILED: "1x5 0x20"}, 10, "ScoringFailed", False),
+    Case("trained in vain", "training", {LOANS % TRAINING_FAILED: "0x5 1x20"}, 10, "TrainingFailed", True),
+    Case("another's", "training", {TRAINING_FAILED + '{system="cards"}': "1x20"}, 10, "TrainingFailed", False),
     Case("good for 13 days", "upkeep", {CERTIFICATE_ENDS: f"{13 * 86400}x20"}, 10, "CertificateEnds", True),
     Case("good for 15 days", "upkeep", {CERTIFICATE_ENDS: f"{15 * 86400}x20"}, 10, "CertificateEnds", False),
 ]

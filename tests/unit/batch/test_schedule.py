@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.batch.schedule import RUNS, due, run_job, tick
+from services.alerts.rules import SCORING_FAILED
+from services.batch.schedule import RUNS, due, exposition, run_job, tick
 from services.batch.settings import BatchSettings, BatchSystem, ScoringJob
 
 pytestmark = pytest.mark.env("runtime")
@@ -87,6 +88,19 @@ def test_a_job_that_fails_says_why(tmp_path):
     (tmp_path / "batch").mkdir()
     answer = run_job(system(tmp_path).job, tmp_path / "batch")
     assert answer["error"] == "nightly has no released version; release one first"
+
+
+def test_prometheus_is_told_whether_the_last_job_failed_also_after_a_restart(tmp_path):
+    settings = BatchSettings(port=1, systems=(system(tmp_path),))
+    assert SCORING_FAILED + "{" not in exposition(settings, {})
+    tick(settings, at("2026-11-21T02:00"), lambda *_: {"error": None})
+    for day, (error, shown) in enumerate([("no released version", 1), (None, 0), ("the input is gone", 1)], start=21):
+        tick(settings, at(f"2026-11-{day}T03:00"), lambda *_, error=error: {"error": error})
+        assert f'{SCORING_FAILED}{{system="nightly"}} {shown}\n' in exposition(settings, {})
+    with (tmp_path / "batch" / RUNS).open("a") as file:
+        file.write('{"due_bef')
+    assert SCORING_FAILED + "{" not in exposition(settings, {})
+    assert 'outcome="failed"} 2' in exposition(settings, {("nightly", "failed"): 2})
 
 
 def test_what_a_model_prints_is_none_of_the_jobs_words(tmp_path, monkeypatch, capfd):

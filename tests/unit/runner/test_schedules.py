@@ -101,3 +101,24 @@ def test_a_scheduled_run_runs(serve, make_request):
     (run,) = client("GET", "/runs")[1]["runs"]
     assert client.wait(run["id"])["trigger"] == "schedule"
     assert client.wait(run["id"])["state"] == "succeeded"
+
+
+def test_prometheus_is_told_whether_the_newest_run_by_schedule_failed(store, make_request):
+    from services.alerts.rules import TRAINING_FAILED
+    from services.runner.contract import State, TrainingRequest
+    from services.runner.metrics import exposition
+
+    request = TrainingRequest.model_validate(make_request())
+
+    def told():
+        lines = exposition(store).decode().splitlines()
+        return [line for line in lines if line.startswith(f"{TRAINING_FAILED}{{")]
+
+    ends = [("schedule", State.FAILED), ("request", State.SUCCEEDED), ("schedule", State.CANCELLED)]
+    assert told() == []
+    for number, (trigger, state) in enumerate([*ends, ("schedule", State.SUCCEEDED)]):
+        store.add(f"r{number}", request, trigger, MONDAY + number)
+        store.start(f"r{number}", MONDAY + number)
+        store.end(f"r{number}", state, MONDAY + number + 0.5)
+        # What a person asked for or took back says nothing of the schedule.
+        assert told() == [f'{TRAINING_FAILED}{{system="system-fine"}} {0.0 if number == 3 else 1.0}']

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pulumi
 import pytest
+import yaml
 from pulumi import RunError
 
 from components.errors import PlanError
@@ -71,6 +72,17 @@ def test_a_systems_resources_are_beneath_it(workspace):
     }
     named = {resource.urn for resource in graph.resources if "mortgage-approval" in resource.name}
     assert named == {graph.one("AISystem", "mortgage-approval").urn, *(resource.urn for resource in beneath)}
+
+
+def test_what_is_done_by_the_clock_is_watched_where_there_is_a_clock(workspace):
+    values = load(LOCAL).model_dump(mode="json", by_alias=True)
+    name = "training-schedules-alerts"
+    assert name not in {one.name for one in graph_of(EnvironmentSpec.model_validate(values), workspace).resources}
+    values["systems"][0]["model"]["schedule"] = "0 3 * * 1"
+    rules = graph_of(EnvironmentSpec.model_validate(values), workspace).one("ConfigFile", name).inputs["content"]
+    (rule,) = yaml.safe_load(rules)["groups"][0]["rules"]
+    assert (rule["alert"], rule["labels"]["owner"]) == ("TrainingFailed", values["systems"][0]["owner"])
+    assert f'{{system="{values["systems"][0]["name"]}"}}' in rule["expr"]
 
 
 def test_nothing_starts_before_every_port_is_known(workspace):
