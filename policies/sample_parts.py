@@ -10,7 +10,7 @@ from policies.live import GateOutcome, Live, LiveSystem
 
 HIGH_RISK, LIMITED = "mortgage-approval", "ticket-routing"
 DIGEST = "sha256:" + "5e" * 32
-IMAGE = f"ghcr.io/mlflow/mlflow@{DIGEST}"
+IMAGE = f"ghcr.io/mlstrata/mlflow@{DIGEST}"
 
 
 def labels(system: str = "", part: str = "", **more: str) -> dict[str, str]:

@@ -43,7 +43,6 @@ REGISTRIES = (
     "ghcr.io/jkroepke/",
     "ghcr.io/kedacore/",
     "ghcr.io/kubeflow/",
-    "ghcr.io/mlflow/",
     "ghcr.io/mlstrata/",
     "nvcr.io/nvidia/",
     "public.ecr.aws/karpenter/",
@@ -179,7 +178,7 @@ _KYVERNO = "signed-images"
 _ALLOWED = (
     *("docker.io/alpine", "docker.io/envoyproxy", "docker.io/grafana", "docker.io/library"),
     *("docker.io/seldonio", "gcr.io/tfx-oss-public", "ghcr.io/chrislusf", "ghcr.io/cloudnative-pg"),
-    *("ghcr.io/external-secrets", "ghcr.io/jkroepke", "ghcr.io/kedacore", "ghcr.io/kubeflow", "ghcr.io/mlflow"),
+    *("ghcr.io/external-secrets", "ghcr.io/jkroepke", "ghcr.io/kedacore", "ghcr.io/kubeflow"),
     *("ghcr.io/mlstrata", "nvcr.io/nvidia", "public.ecr.aws/karpenter", "registry.k8s.io"),
     *(f"quay.io/{one}" for one in ("argoproj", "feastdev", "jetstack", "kiwigrid", "kuberay", "openshift")),
     *("quay.io/prometheus-operator", "quay.io/prometheus"),
@@ -196,8 +195,8 @@ RULES = (
         types=(*WORKLOADS, *AWS_IMAGES),
         resource=_pinned,
         cases=(
-            violates("a tag", put("recorder", _RECORDER, "ghcr.io/mlflow/mlflow:v3.17.2")),
-            violates("a short digest", put("recorder", _RECORDER, "ghcr.io/mlflow/mlflow@sha256:5e5e")),
+            violates("a tag", put("recorder", _RECORDER, "ghcr.io/mlstrata/runtime:v3.17.2")),
+            violates("a short digest", put("recorder", _RECORDER, "ghcr.io/mlstrata/runtime@sha256:5e5e")),
             violates("a digest within a name", put("recorder", _RECORDER, f"quay.io/argoproj/a@{DIGEST}/b")),
             violates("a tag in a predictor", put("mortgage", _IMAGE, "docker.io/seldonio/mlserver:1.3.5")),
             violates("a tag in a job", put("mortgage-training", _RECORDER, "quay.io/argoproj/train:1")),

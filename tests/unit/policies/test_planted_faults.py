@@ -35,7 +35,7 @@ PLANTED = {
         {"gpu-idle-scale-to-zero"},
     ),
     "an unpinned image": (
-        [put("recorder", f"{CONTAINER}.image", "ghcr.io/mlflow/mlflow:latest")],
+        [put("recorder", f"{CONTAINER}.image", "ghcr.io/mlstrata/runtime:latest")],
         {"sec-image-digest-pinned"},
     ),
     "a plaintext secret": (
@@ -76,7 +76,7 @@ def test_all_at_once_each_is_still_found():
 
 
 def test_no_fault_no_failure():
-    found, report = failing(put("recorder", f"{CONTAINER}.image", f"ghcr.io/mlflow/mlflow@{DIGEST}"))
+    found, report = failing(put("recorder", f"{CONTAINER}.image", f"ghcr.io/mlstrata/runtime@{DIGEST}"))
     assert found == {}
     assert report.passed
 
