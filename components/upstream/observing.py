@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.upstream.offered import THANOS
-from components.upstream.piece import Chart, Image, Piece, Scope, definitions, images_told
+from components.upstream.piece import Chart, Image, Manifest, Piece, Scope, definitions, images_told
 from components.upstream.told import Part, Value, split
 from environments.stages import Capability
 
@@ -22,7 +22,10 @@ OBSERVING: tuple[Piece, ...] = (
         version="v0.93.1",
         licence=_APACHE,
         sources=(Chart("https://prometheus-community.github.io/helm-charts", "kube-prometheus-stack", "88.5.3"),),
-        crd_source=Chart("https://prometheus-community.github.io/helm-charts", "prometheus-operator-crds", "31.0.1"),
+        # No chart: its release would stay with its namespace, and Helm installs none over one that is there.
+        crd_source=Manifest(
+            "https://github.com/prometheus-operator/prometheus-operator/releases/download/v0.93.1/stripped-down-crds.yaml"
+        ),
         crds=(
             *definitions("monitoring.coreos.com", "alertmanagerconfigs", "alertmanagers", "podmonitors", "probes"),
             *definitions("monitoring.coreos.com", "prometheusagents", "prometheuses", "prometheusrules"),

@@ -38,6 +38,17 @@ def test_definitions_come_apart_from_their_operator(one: Piece):
         assert one.crd_source not in one.sources
 
 
+def test_a_release_of_helms_that_stays_goes_with_its_namespace():
+    """One that was left behind whole would be in the way of the next installation: its name would be in use."""
+    held = {"monitoring", "mlstrata"}  # the namespaces that stay, with what they hold
+    assert not [one.name for one in BILL if isinstance(one.crd_source, Chart) and one.namespace in held]
+    assert not [one.name for one in BILL if one.crds and one.crd_source is None and any(map(_chart, one.sources))]
+
+
+def _chart(source: object) -> bool:
+    return isinstance(source, Chart)
+
+
 def test_what_a_piece_needs_stands_before_it():
     for at, one in enumerate(BILL):
         earlier = {other.name for other in BILL[:at]}
