@@ -16,7 +16,7 @@ from cli.context import Context
 if TYPE_CHECKING:
     import engine
 
-_KUBERNETES, _COMPONENT = "kubernetes:", "mlstrata:"
+_KUBERNETES, _COMPONENT, _PULUMI = "kubernetes:", "mlstrata:", "pulumi.com/"
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _REMOTE = {"kubernetes:kustomize/v2:Directory": "directory", "kubernetes:yaml/v2:ConfigFile": "file"}
 CHARTS, SECRETS, COMPONENTS, MARK = "charts.yaml", "secrets.yaml", "components.yaml", ".mlstrata-render"
@@ -168,10 +168,8 @@ def _manifest(one: engine.GraphResource) -> dict[str, Any]:
     head = {key: plain.pop(key) for key in ("apiVersion", "kind", "metadata")}
     if one.options.get("retain_on_delete"):
         metadata = head["metadata"]
-        head["metadata"] = {
-            **metadata,
-            "annotations": dict(sorted({**metadata.get("annotations", {}), **STAYS}.items())),
-        }
+        said = {key: value for key, value in metadata.get("annotations", {}).items() if not key.startswith(_PULUMI)}
+        head["metadata"] = {**metadata, "annotations": dict(sorted({**said, **STAYS}.items()))}
     return {**head, **dict(sorted(plain.items()))}
 
 

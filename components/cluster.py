@@ -13,6 +13,8 @@ from components.base import Component
 from components.manifest import Manifest, register
 
 PREFIX = "mlstrata.io"
+TAKE_OVER = "pulumi.com/patchForce"
+"""On what stays when its stack goes: the next stack sets the fields that the one before set, under another name."""
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -118,7 +120,11 @@ class ClusterComponent(Component):
         opts = pulumi.ResourceOptions(
             parent=self, depends_on=list(after), retain_on_delete=keep or None, ignore_changes=list(ignore) or None
         )
-        return register(f"{self.name}-{role}" if role else self.name, self.labelled(manifest, part), opts)
+        made = self.labelled(manifest, part)
+        if keep:
+            metadata = made["metadata"]
+            made["metadata"] = {**metadata, "annotations": {**metadata.get("annotations", {}), TAKE_OVER: "true"}}
+        return register(f"{self.name}-{role}" if role else self.name, made, opts)
 
     def labelled(self, manifest: Manifest, part: str = "") -> dict[str, Any]:
         """Return the manifest with the environment's labels beneath its own."""

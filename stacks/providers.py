@@ -14,24 +14,11 @@ if TYPE_CHECKING:
 
 def kubernetes(target: KubernetesTarget) -> pulumi.ProviderResource:
     """Return the provider of an environment's cluster."""
-    from pulumi_kubernetes import Provider
-
-    made: pulumi.ProviderResource = Provider(
-        "cluster",
-        context=target.context,
-        # The API server merges fields by who set them: what a rollout or an autoscaler owns stays its own.
-        enable_server_side_apply=True,
-        # A cluster that cannot be reached must not look like one from which everything was deleted.
-        delete_unreachable=False,
-        suppress_deprecation_warnings=False,
-    )
-    return made
+    return _of(context=target.context)
 
 
 def eks(substrate: SubstrateOutputs) -> pulumi.ProviderResource:
     """Return the provider of a cluster that a substrate made: whoever deploys is let in by who they are to AWS."""
-    from pulumi_kubernetes import Provider
-
     cluster, name = substrate.cluster, substrate.cluster.name
     arguments = ["--region", substrate.region, "eks", "get-token", "--cluster-name", name, "--output", "json"]
     kubeconfig = {
@@ -56,10 +43,22 @@ def eks(substrate: SubstrateOutputs) -> pulumi.ProviderResource:
             }
         ],
     }
+    return _of(kubeconfig=json.dumps(kubeconfig, sort_keys=True))
+
+
+def _of(**where: str) -> pulumi.ProviderResource:
+    """Return the provider of the cluster that is there."""
+    from pulumi_kubernetes import Provider
+
     made: pulumi.ProviderResource = Provider(
         "cluster",
-        kubeconfig=json.dumps(kubeconfig, sort_keys=True),
+        **where,
+        # The API server merges fields by who set them: what a rollout or an autoscaler owns stays its own.
         enable_server_side_apply=True,
+        # What an earlier stack left, as it holds data, is taken over, and so are namespaces that upstream's own bundles
+        # declare beside ours: an object that is there is no error. Nothing is renamed without an alias.
+        upsert_existing_objects=True,
+        # A cluster that cannot be reached must not look like one from which everything was deleted.
         delete_unreachable=False,
         suppress_deprecation_warnings=False,
     )

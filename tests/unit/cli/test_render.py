@@ -63,6 +63,13 @@ def test_what_holds_data_says_that_it_stays_and_so_does_its_namespace(rendered):
     assert {one["metadata"]["namespace"] for one in stays if one["kind"] != "Namespace"} == spaces
 
 
+def test_what_stays_is_taken_over_by_the_next_stack_and_only_pulumi_is_told_so(rendered):
+    from components.cluster import TAKE_OVER
+
+    assert TAKE_OVER == "pulumi.com/patchForce"
+    assert not [name for name, text in rendered.files.items() if "pulumi.com/" in text]
+
+
 def test_no_file_holds_anything_like_a_secret(rendered):
     looks = re.compile(r"BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|://[^/\s:@]+:[^/\s:@$]+@")
     found = [name for name, text in rendered.files.items() if looks.search(text.replace("USER:PASSWORD@", ""))]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.cluster import TAKE_OVER
 from components.errors import PlanError
 from components.support import BUILT
 from environments import Capability, EnvironmentSpec, Stage, Workspace, load
@@ -79,10 +80,20 @@ def test_every_custom_resource_takes_the_one_provider():
     (provider,) = [one for one in graph.resources if one.type == "pulumi:providers:kubernetes"]
     assert provider.inputs["context"] == "ml-dev"
     assert provider.inputs["enableServerSideApply"] == "true"
+    # Feast's and Kubeflow's bundles declare the namespaces that are made for them; what holds data is there already.
+    assert provider.inputs["upsertExistingObjects"] == "true"
     taking = [one for one in graph.resources if one.type.startswith("kubernetes:")]
     assert {"Deployment", "SeldonDeployment", "Release", "Directory", "ConfigFile"} <= {one.kind for one in taking}
     # One without it would go to whatever cluster somebody used last.
     assert not [one.name for one in taking if one.providers != {f"{provider.urn}::{provider.name}-id"}]
+
+
+def test_what_stays_when_a_stack_goes_is_taken_over_by_the_next_and_nothing_else_is_forced():
+    forced = {one.kind for one in objects(shipped()) if TAKE_OVER in one.inputs["metadata"].get("annotations", {})}
+    held = {"StatefulSet", "PersistentVolumeClaim", "Cluster", "Database", "Prometheus"}
+    assert forced == held | {"Namespace", "NetworkPolicy"}
+    (walls,) = [one for one in shipped().all("NetworkPolicy") if one.name == "space-lending-deny"]
+    assert TAKE_OVER not in walls.inputs["metadata"].get("annotations", {})
 
 
 def test_every_namespace_is_closed_both_ways_and_has_a_security_standard():
