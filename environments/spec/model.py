@@ -109,5 +109,10 @@ class ModelSpec(Spec):
             )
         if self.pipeline == TRAINING:
             problems += check_training(self.settings)
+            workers = self.settings.get("workers", 1)
+            if workers != 1 and self.algorithm is not Algorithm.LOGISTIC_REGRESSION:
+                what = f"got {shown(workers)}, but {self.algorithm} is trained in one process"
+                fix = f"remove it, or set algorithm: {Algorithm.LOGISTIC_REGRESSION}"
+                problems.append(Problem(("settings", "workers"), what, fix))
         refuse(problems)
         return self

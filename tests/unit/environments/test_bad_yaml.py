@@ -312,6 +312,13 @@ CASES = {
             "8: systems[0].model.settings.privacy.enforce: got 1; allowed true or false; write true or false",
         ],
     ),
+    "several processes for what is trained in one": (
+        HEAD + SYSTEM.replace("tabular}", "tabular, algorithm: random_forest, settings: {workers: 2}}"),
+        [
+            "8: systems[0].model.settings.workers: got 2, but random_forest is trained in one process; "
+            "remove it, or set algorithm: logistic_regression"
+        ],
+    ),
     # What is not there
     "unknown team": (
         HEAD + "teams: [{name: lending}]\n" + SYSTEM + "    team: lendng\n",

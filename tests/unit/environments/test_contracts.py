@@ -29,6 +29,12 @@ def test_the_algorithms_are_those_of_the_pipeline() -> None:
     assert set(Algorithm) == set(ALGORITHMS)
 
 
+def test_the_learner_of_several_processes_is_the_one_that_the_file_may_name() -> None:
+    from mlstrata_steps.distributed import ALGORITHM
+
+    assert ALGORITHM == Algorithm.LOGISTIC_REGRESSION
+
+
 def test_the_metrics_are_those_of_the_evaluation() -> None:
     from mlstrata_steps.intervals import METRICS
 
