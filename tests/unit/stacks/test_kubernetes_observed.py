@@ -37,6 +37,12 @@ def shipped() -> Graph:
     return graph_of()
 
 
+@cache
+def stored() -> Graph:
+    """An environment whose store is made in the cluster."""
+    return graph_of(storage={"kind": "s3"})
+
+
 def test_logs_are_kept_as_long_as_the_file_says():
     settings = yaml.safe_load(shipped().one("ConfigMap", "logs-settings").inputs["data"]["loki.yaml"])
     assert settings["limits_config"]["retention_period"] == f"{14 * 24}h"
@@ -154,7 +160,7 @@ def test_ray_comes_with_a_system_that_trains_in_several_processes():
 
 
 def test_a_cluster_without_a_store_gets_one_whose_clients_reach_it_alone():
-    graph = graph_of(storage={"kind": "s3"})
+    graph = stored()
     server = graph.one("StatefulSet", "storage").inputs["spec"]
     (container,) = server["template"]["spec"]["containers"]
     assert {one["name"] for one in container["env"]} == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
@@ -173,11 +179,8 @@ def test_a_cluster_without_a_store_gets_one_whose_clients_reach_it_alone():
 
 
 def test_a_job_that_would_change_is_another_one_as_none_can_be_changed():
-    first, again, other = (
-        graph_of(storage={"kind": "s3", "versioning": versioning}).one("Job", "storage-bucket").inputs
-        for versioning in (True, True, False)
-    )
-    assert first == again
+    first = stored().one("Job", "storage-bucket").inputs
+    other = graph_of(storage={"kind": "s3", "versioning": False}).one("Job", "storage-bucket").inputs
     assert first["spec"] != other["spec"]
     assert first["metadata"]["name"] != other["metadata"]["name"]
 
