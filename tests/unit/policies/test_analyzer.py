@@ -56,11 +56,11 @@ def exemptions(workspace):
 
 @pytest.fixture(scope="module")
 def pack(workspace):
-    """The pack as Pulumi starts it: the folder, run by Python, which prints its port."""
+    """The pack as Pulumi starts it: in its own folder, by the SDK's runner, and it prints its port."""
     process = subprocess.Popen(
-        [sys.executable, "-u", str(ROOT / "policies"), "127.0.0.1:1", "."],
+        [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", "."],
         stdout=subprocess.PIPE,
-        cwd=workspace,
+        cwd=ROOT / "policies",
         env={**os.environ, "MLSTRATA_WORKSPACE": str(workspace)},
         text=True,
     )
