@@ -255,17 +255,20 @@ def _show_step(step: dict[str, Any]) -> None:
 def _show_tuning(result: dict[str, Any]) -> None:
     """Say which trial was chosen and how far the others stay behind, on the validation folds."""
     tuning = result.get("tuning") or {}
-    trials = [trial for trial in tuning.get("trials") or () if "score" in trial]
+    tried = tuning.get("trials") or ()
+    trials = [trial for trial in tried if "score" in trial]
     if not trials:
         return
     best = next(trial for trial in trials if trial["number"] == tuning["best"])
-    declared = next((trial for trial in trials if trial["number"] == 1), best)
+    declared = next((f"{trial['score']:.4f}" for trial in trials if trial["number"] == 1), "no model")
     known = sum(trial["cached"] for trial in trials)
     chosen = ", ".join(f"{name} {value}" for name, value in best["parameters"].items()) or "the defaults"
     metric = tuning["metric"]
     said = f"{len(trials)} of {tuning['asked']} trials, {known} known already; "
     said += f"trial {best['number']} is best on the validation folds: {chosen}, {metric} {best['score']:.4f}"
-    say(f"     {'tune':<12} {said} (as declared {declared['score']:.4f})")
+    say(f"     {'tune':<12} {said} (as declared {declared})")
+    if failed := [trial for trial in tried if "score" not in trial]:
+        say(f"     {'':<12} {len(failed)} gave no model, such as trial {failed[0]['number']}: {failed[0]['error']}")
 
 
 def _show_gates(result: dict[str, Any]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.outcome import StepError
@@ -93,7 +94,30 @@ def load(path: str) -> Pipeline:
         raise StepError(f"the model {path!r} holds types that are not trusted: {error}") from error
 
 
+def require_known(algorithm: str, names: Iterable[str], where: str) -> None:
+    """Refuse hyperparameters that an algorithm does not have.
+
+    Args:
+        algorithm: One of `ALGORITHMS`.
+        names: The hyperparameters.
+        where: What they are declared under, such as `parameters`.
+
+    Raises:
+        StepError: The algorithm is unknown, or one of them is.
+    """
+    known = set(inspect.signature(_class_of(algorithm)).parameters) - {"random_state"}
+    for name in sorted(set(names) - known):
+        close = [] if name == "random_state" else difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "the seed is set by `seed`"
+        raise StepError(f"{where}.{name}: {algorithm} has no such hyperparameter ({hint})")
+
+
 def _classifier(algorithm: str, parameters: Mapping[str, object], seed: int) -> ClassifierMixin:
+    require_known(algorithm, parameters, "parameters")
+    return _class_of(algorithm)(**{**DEFAULTS[algorithm], **parameters}, random_state=seed)
+
+
+def _class_of(algorithm: str) -> Callable[..., Any]:
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
 
@@ -104,8 +128,4 @@ def _classifier(algorithm: str, parameters: Mapping[str, object], seed: int) -> 
     }
     if algorithm not in classes:
         raise StepError(f"algorithm: got {algorithm!r}; allowed {', '.join(ALGORITHMS)}")
-    known = inspect.signature(classes[algorithm]).parameters
-    unknown = sorted(set(parameters) - set(known) | {"random_state"} & set(parameters))
-    if unknown:
-        raise StepError(f"parameters.{unknown[0]}: {algorithm} has no such hyperparameter (the seed is set by `seed`)")
-    return classes[algorithm](**{**DEFAULTS[algorithm], **parameters}, random_state=seed)
+    return classes[algorithm]

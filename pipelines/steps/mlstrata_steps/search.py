@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
-from mlstrata_steps.estimator import build
+from mlstrata_steps.estimator import build, require_known
 from mlstrata_steps.intervals import HIGHER_IS_BETTER, METRICS
 from mlstrata_steps.mitigation import MitigationRules, fitting, row_weights
 from mlstrata_steps.outcome import StepError, read_json, write_json
@@ -148,6 +148,8 @@ def search(
     if not limits.trials:
         return {"parameters": dict(parameters), "trials": [], "best": 0, "metric": limits.metric, "asked": 0,
                 "out_of_time": False}  # fmt: skip
+    # Drawn from, each would only be a trial that fails.
+    require_known(algorithm, limits.space, "search.space")
     began, found = time.monotonic(), list[Trial]()
     table, roles = read_table(train), Columns.parse(columns)
     features = feature_frame(table, roles.seen(list(table.columns)))

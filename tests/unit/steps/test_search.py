@@ -116,6 +116,8 @@ def test_no_trial_starts_after_the_budget(rows):
         ({"trials": 2, "space": {"C": {"low": 2, "high": 1}}}, r"search\.space\.C: got"),
         ({"trials": 2, "space": {"C": {"low": 0, "high": 1, "log": True}}}, "above 0 with log"),
         ({"trials": 2, "space": {"C": 3}}, "allowed a list of values"),
+        ({"trials": 2, "space": {"c": [1]}}, r"search\.space\.c: logistic_regression has no such hyperparameter"),
+        ({"trials": 2, "space": {"max_itr": [9]}}, r"search\.space\.max_itr: .*did you mean 'max_iter'"),
     ],
 )
 def test_bad_rules(rows, rules, says):
