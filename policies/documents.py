@@ -11,6 +11,7 @@ from policies.facts import Document
 
 LARGEST = 4 << 20
 _REVIEWED = re.compile(r"^\W*(?:last )?reviewed\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
+_NOTIFIED = re.compile(r"^\W*notified\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
 _VERSION = re.compile(r"^\W*model[ _-]version\W*:\W*(?:v(?=\d))?([\w.-]+)", re.IGNORECASE | re.MULTILINE)
 _SECTION = re.compile(r"^#{1,3}\s+(?:section\s+)?([1-9])(?:[.:)\s]|$).*$", re.IGNORECASE | re.MULTILINE)
 
@@ -34,7 +35,13 @@ def _looked_up(path: str, root: Path) -> Document:
             text = stream.read(LARGEST).decode("utf-8", errors="replace")
     except OSError:
         return Document(exists=False)
-    return Document(exists=True, reviewed=_day(text), sections=_sections(text), model_version=_first(_VERSION, text))
+    return Document(
+        exists=True,
+        reviewed=_day(_REVIEWED, text),
+        notified=_day(_NOTIFIED, text),
+        sections=_sections(text),
+        model_version=_first(_VERSION, text),
+    )
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
@@ -42,9 +49,9 @@ def _first(pattern: re.Pattern[str], text: str) -> str:
     return found[1] if found else ""
 
 
-def _day(text: str) -> date | None:
+def _day(pattern: re.Pattern[str], text: str) -> date | None:
     try:
-        return date.fromisoformat(_first(_REVIEWED, text))
+        return date.fromisoformat(_first(pattern, text))
     except ValueError:
         return None
 

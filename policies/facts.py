@@ -20,12 +20,14 @@ class Document:
     Attributes:
         exists: The file is there; None where nobody looked (an address on the web).
         reviewed: Day of its last review, as it says itself.
+        notified: Day on which an authority was told of it, as it says itself.
         sections: Numbers of its sections that hold text.
         model_version: The model version it describes.
     """
 
     exists: bool | None = None
     reviewed: date | None = None
+    notified: date | None = None
     sections: frozenset[int] = frozenset()
     model_version: str = ""
 

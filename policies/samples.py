@@ -53,7 +53,7 @@ def _environment() -> Environment:
             "docs/risk.md": Document(exists=True, reviewed=reviewed),
             "docs/technical.md": Document(exists=True, reviewed=reviewed, sections=nine, model_version="7"),
             "docs/bias.md": Document(exists=True, reviewed=reviewed),
-            "docs/document.md": Document(exists=True),
+            "docs/document.md": Document(exists=True, notified=reviewed),
         },
         gpu_pools={"train": 0},
     )

@@ -130,7 +130,14 @@ def _fria(system: System, context: Context) -> Verdicts:
     elif system.get("risk.role") != "deployer":
         yield not_applicable("Art. 27 asks it of deployers")
     else:
-        yield from _named(system, context, "fria", "fundamental rights impact assessment", "Art. 27")[1]
+        document, wrong = _named(system, context, "fria", "fundamental rights impact assessment", "Art. 27")
+        yield from wrong
+        if document is not None and document.exists and document.notified is None:
+            yield fails(
+                "the impact assessment does not say when the authority was told of it (Art. 27(3))",
+                "tell it, and write a line `Notified: YYYY-MM-DD`",
+                "documents.fria",
+            )
 
 
 def _of_a_public_body(system: System, point: str) -> bool:
@@ -197,10 +204,11 @@ def _reviewed(days: int) -> Edit:
 
 _PROVIDER = put(HIGH_RISK, "risk.role", "provider")
 _GRID, _PRODUCT = put(HIGH_RISK, "risk.annex_iii", "2"), cut(HIGH_RISK, "risk.annex_iii")
-_PUBLIC = {
+_SCHOOL, _NO_FRIA = put(HIGH_RISK, "risk.annex_iii", "3a"), cut(HIGH_RISK, "documents.fria")
+_PUBLIC: dict[str, tuple[Edit, ...]] = {
     f"a public body by its point {point}": (put(HIGH_RISK, "risk.annex_iii", point),) for point in ("5a", "6c", "7b")
 }
-_SCHOOL, _NO_FRIA = put(HIGH_RISK, "risk.annex_iii", "3a"), cut(HIGH_RISK, "documents.fria")
+_PUBLIC["a public school"] = (_SCHOOL, put(HIGH_RISK, "risk.public_body", True))
 _REGISTERED = ("aia-eu-db-registered",)
 _OF_PROVIDERS = ("aia-conformity-route", "aia-declaration-before-prod", "aia-eu-db-registered")
 _TECHNICAL = Document(exists=True, sections=ANNEX_IV, model_version="7")
@@ -307,7 +315,7 @@ RULES = (
         number=19,
         id="aia-fria-present",
         title="A deployer under points 5(b) and 5(c), or for a public body or service, assessed the impact on rights.",
-        holds="the assessment is named",
+        holds="the assessment is named, and the authority was told where anybody could look",
         domain=Domain.AI_ACT,
         references=("AI Act Art. 27", "ISO/IEC 42001 A.5.2"),
         tiers=HIGH,
@@ -315,13 +323,7 @@ RULES = (
         system=_fria,
         cases=(
             *_cases("fria", spared=(spares("another point", put(HIGH_RISK, "risk.annex_iii", "3a")),)),
-            violates(
-                "a public body under another point",
-                _SCHOOL,
-                put(HIGH_RISK, "risk.public_body", True),
-                _NO_FRIA,
-                companions=_REGISTERED,
-            ),
+            violates("the authority was never told", documented("docs/document.md", Document(exists=True))),
             violates("insurance under point 5(c)", put(HIGH_RISK, "risk.annex_iii", "5c"), _NO_FRIA),
             *(violates(title, *edits, _NO_FRIA, companions=_REGISTERED) for title, edits in _PUBLIC.items()),
             violates("a private school", _SCHOOL, put(HIGH_RISK, "risk.public_service", True), _NO_FRIA),

@@ -21,8 +21,14 @@ def test_a_document_says_when_it_was_reviewed_and_for_which_model(tmp_path):
     assert found["docs/risk.md"].reviewed == date(2026, 10, 1)
     assert found["docs/risk.md"].model_version == "7"
     assert found["docs/risk.md"].exists
+    assert found["docs/risk.md"].notified is None
     assert found["docs/memo.md"].exists is False
     assert found["https://example.com/file"].exists is None
+
+
+def test_a_document_says_when_an_authority_was_told(tmp_path):
+    found = known(tmp_path, "- Notified: 2026-09-15 (market surveillance)\n")["docs/risk.md"]
+    assert (found.notified, found.reviewed) == (date(2026, 9, 15), None)
 
 
 @pytest.mark.parametrize(
