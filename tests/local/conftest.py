@@ -50,7 +50,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def wait_for(url: str, seconds: float = 60) -> float:
+def wait_for(url: str, seconds: float = 150) -> float:
     """Return the seconds until `url` answered 200."""
     begun = time.monotonic()
     while time.monotonic() - begun < seconds:

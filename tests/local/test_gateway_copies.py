@@ -11,7 +11,7 @@ from tests.support.command import eventually
 from tests.support.gateway import LOANS, Edge, StandIn
 
 # Envoy looks every second, and leaves out after two bad looks.
-NOTICED_S = 8
+NOTICED_S = 30
 
 
 @pytest.fixture(scope="module")

@@ -233,7 +233,7 @@ def test_keys_and_certificate_change_under_load_with_no_failed_request(edge):
         write_atomically(edge.settings.directory / TOKENS_FILE, to_text(render_token_check(settings)))
 
     def until(token, status):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while edge.ask(token).status_code != status:
             assert time.monotonic() < end
             time.sleep(0.05)

@@ -143,7 +143,7 @@ def test_a_gateway_that_does_not_follow_undoes_the_release(released):
     with pytest.raises(RolloutError, match=r"did not take the new routes in 0\.3 s"):
         release(lost, SYSTEM, "2", reason="no")
     assert (released.serving.directory / FILE).read_bytes() == before
-    _eventually(lambda: serves(released) == "1")
+    eventually(lambda: serves(released) == "1")
     assert status(released.context(), SYSTEM).differences == ()
 
 
@@ -161,7 +161,7 @@ def test_an_interrupt_undoes_what_was_begun(released):
 
     with pytest.raises(KeyboardInterrupt):
         release(released.context(on_step=interrupt), SYSTEM, "2", reason="no")
-    _eventually(lambda: serves(released) == "1")
+    eventually(lambda: serves(released) == "1")
     assert status(released.context(), SYSTEM).differences == ()
 
 
@@ -329,10 +329,3 @@ def _forget(platform):
     httpx.delete(f"{platform.process_url}/versions/2", trust_env=False)
     with suppress(FileNotFoundError):
         shutil.rmtree(platform.serving.directory / "models" / "2")
-
-
-def _eventually(check):
-    end = time.monotonic() + 5
-    while not check():
-        assert time.monotonic() < end
-        time.sleep(0.05)

@@ -38,7 +38,7 @@ def call(url, body=None):
         return json.load(answer)
 
 
-def answers(url, process, seconds=90):
+def answers(url, process, seconds=150):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, f"ended with {process.returncode}"

@@ -171,7 +171,7 @@ class Platform:
         assert [port for port in ports if not is_free(port)] == []
 
 
-def eventually(condition: Callable[[], object], seconds: float = 20) -> float:
+def eventually(condition: Callable[[], object], seconds: float = 60) -> float:
     """Wait until `condition` holds; return the seconds that it took."""
     begun = time.monotonic()
     while not condition():

@@ -183,7 +183,7 @@ class Edge:
         write_atomically(self.settings.directory / TLS_FILE, certificates.render_tls(*pair))
 
     def wait(self, log: Path) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
                 if httpx.get(f"{self.url}/healthz", verify=self.trust, trust_env=False).status_code == 200:
