@@ -33,7 +33,7 @@ def plan(name: str, *, as_json: bool) -> None:
     with progress("planning") as listen:
         result = engine.preview(context.program, context.backend, context.options(refresh=True, on_event=listen))
     if as_json:
-        say_json(_document(context, result))
+        say_json(_document(context, result) | {"not_inspected": _not_inspected(context, result)})
     else:
         _headline(context)
         for step in result.drift:
@@ -41,6 +41,8 @@ def plan(name: str, *, as_json: bool) -> None:
                 out().print(" [red]drift[/red]", end="")
                 show_step(step)
         show_steps(result.steps, {})
+        if hidden := _not_inspected(context, result):
+            say(f" not inspected, as plugins of Pulumi make what is in them: {', '.join(hidden)}")
         same = f"{result.counts.get('same', 0)} as they are"
         changes = counts_of(result.counts, PLANNED) or "nothing to do"
         say(f" {changes} · {same} · {len(result.drift)} drifted · {result.seconds:.1f} s")
@@ -186,6 +188,16 @@ def _show_policies(context: Context, gate: Gate) -> None:
 
     if gate.report is not None:
         say(f" policies: {summary(gate.report)} · `mlstrata check {context.name}`")
+
+
+def _not_inspected(context: Context, result: engine.Result) -> list[str]:
+    """Name the charts and bundles whose objects no plan of ours shows, as `check` does."""
+    if context.spec.target.kind == "local":
+        return []  # known to hold none, and a plan of this machine is to take a moment
+    from cli.check import records
+    from policies.graph import Graph
+
+    return sorted(one.name for one in Graph(records(result.graph)).not_inspected)
 
 
 def _document(context: Context, result: engine.Result) -> dict[str, Any]:

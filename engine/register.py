@@ -131,7 +131,7 @@ class Registrar:
             provider = f"{make_urn(run.stack, run.project, '', kind, f'default{suffix}')}::"
         run.graph.append(goal.graph(provider))
         if goal.remote:
-            run.emit.say("warning", f"{goal.name}: {goal.type} is made by its plugin; not inspected", goal.urn)
+            run.emit.say("info", f"{goal.name}: {goal.type} is made by its plugin; not inspected", goal.urn)
             run.not_inspected.append(goal.type)
         if goal.import_id:
             run.emit.say("warning", f"{goal.name}: import of {goal.import_id} is planned as a create", goal.urn)
