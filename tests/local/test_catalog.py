@@ -76,7 +76,7 @@ def served(environment, catalog: dict) -> None:
         assert SYSTEM in page.text
         served = browser.get("/api/catalog").json()
         assert {**served, "stage": "foundation"} == catalog
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         path = f"/api/lineage/prediction:{answer['request_id']}"
         while (found := browser.get(path)).status_code == 404:
             assert time.monotonic() < deadline, "the gateway never logged the prediction"

@@ -36,7 +36,7 @@ def marked(tmp_path):
         process.wait()
 
 
-def until(condition, seconds=10):
+def until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

