@@ -108,6 +108,8 @@ class _Kubernetes:
             self.systems.add(system)
         self._ray()
         self._logs()
+        for pin in self.spec.upstream:
+            self._needed(pin.name)  # what the file names comes, whether or not a capability brings it
         if "external-secrets" in self.selection:
             self._secrets()
 

@@ -62,6 +62,8 @@ def values_of(piece: str, spec: EnvironmentSpec, namespace: str, substrate: Subs
         substrate: Its cloud's; None: somebody's cluster.
     """
     values = VALUES_OF.get(piece, {})
+    if piece == "seldon-core" and any(pin.name == "keda" for pin in spec.upstream):
+        values = {**values, "keda": {"enabled": True}}
     match piece:
         case "kube-prometheus-stack":
             label = {"mlstrata.io/environment": spec.name}

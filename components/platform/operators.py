@@ -12,7 +12,8 @@ from components.teams.args import SpaceArgs
 from components.teams.kubernetes import Space
 
 API = (443, 6443)
-WEBHOOKS = (443, 4443, 8443, 9443, 10250)
+ASKED = (443, 4443, 6443, 8443, 9443, 10250)
+"""Ports on which the API server asks operators: their webhooks, and KEDA for metrics."""
 METRICS = (8080, 9400, 19001)
 
 
@@ -49,7 +50,7 @@ class OperatorSpace(ClusterComponent):
         openings = {
             # The API server is no pod: its address is the cluster's secret.
             "api": outgoing("allow-api", space, of={}, ports=API, peers=[ANYWHERE]),
-            "webhooks": incoming("allow-webhooks", space, to={}, ports=WEBHOOKS, peers=[ANYWHERE]),
+            "webhooks": incoming("allow-webhooks", space, to={}, ports=ASKED, peers=[ANYWHERE]),
             "metrics": incoming("allow-metrics", space, to={}, ports=METRICS, peers=[monitor]),
             "within": within(space),
         }

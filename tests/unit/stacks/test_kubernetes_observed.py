@@ -178,6 +178,19 @@ def test_a_cluster_without_a_store_gets_one_whose_clients_reach_it_alone():
     )
 
 
+def test_what_no_capability_brings_comes_when_the_file_names_it():
+    graph = graph_of(upstream=[{"name": "keda"}])
+    assert graph.one("Release", "keda").inputs["skipCrds"] is True
+    assert graph.one("Release", "seldon-core").inputs["values"]["keda"] == {"enabled": True}
+    (open_,) = [
+        one.inputs["spec"]["ingress"][0]["ports"]
+        for one in graph.all("NetworkPolicy")
+        if (one.inputs["metadata"]["name"], one.inputs["metadata"]["namespace"]) == ("allow-webhooks", "keda")
+    ]
+    assert {"port": 6443, "protocol": "TCP"} in open_, "the API server asks it for metrics"
+    assert not [one for one in shipped().resources if "keda" in one.name], "nobody named it"
+
+
 def test_a_job_that_would_change_is_another_one_as_none_can_be_changed():
     first = stored().one("Job", "storage-bucket").inputs
     other = graph_of(storage={"kind": "s3", "versioning": False}).one("Job", "storage-bucket").inputs
