@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -42,6 +42,9 @@ class RetentionSpec(Spec):
     )
 
 
+_LIMITING = ("BUSL-1.1", "SSPL-1.0", "Elastic-2.0")
+
+
 class LicencesSpec(Spec):
     """Terms under which software may be part of the platform, as SPDX identifiers."""
 
@@ -50,9 +53,18 @@ class LicencesSpec(Spec):
         description="Licences that are fine; the permissive ones and MPL-2.0, whose duties end at its own files.",
     )
     deny: Annotated[tuple[Licence, ...], Unique] = Field(
-        default=("BUSL-1.1", "SSPL-1.0", "Elastic-2.0"),
-        description="Licences that are refused; those that limit what one may do in production.",
+        default=_LIMITING,
+        description="Licences that are refused; those that limit what one may do in production, but for accepted ones.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accepted(cls, given: Any) -> Any:  # noqa: ANN401 - what a file says, not judged yet
+        """Leave what is accepted out of the default: nobody has to say twice that somebody agreed."""
+        if not isinstance(given, dict) or "deny" in given or not isinstance(accept := given.get("accept"), list):
+            return given
+        left = [one for one in _LIMITING if one not in accept]
+        return given if len(left) == len(_LIMITING) else {**given, "deny": left}
 
     @model_validator(mode="after")
     def _decided(self) -> LicencesSpec:

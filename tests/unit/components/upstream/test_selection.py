@@ -90,6 +90,9 @@ def test_a_business_licence_is_refused_by_the_defaults_and_says_why():
 def test_a_business_licence_must_be_accepted_by_name():
     (problem,) = select(spec(upstream=BUSL_PIN, licences={"deny": []})).problems
     assert problem.startswith("licences.accept: seldon-core 1.18.2 is under BUSL-1.1")
+    # Whoever accepts it need not take it out of what is denied by default; the others stay there.
+    assert spec(licences={"accept": ["BUSL-1.1"]}).licences.deny == ("SSPL-1.0", "Elastic-2.0")
+    assert select(spec(upstream=BUSL_PIN, licences={"accept": ["BUSL-1.1"]})).problems == ()
     agreed = {"deny": [], "accept": [*ACCEPTED, "BUSL-1.1"]}
     selection = select(spec(upstream=BUSL_PIN, licences=agreed))
     assert selection.problems == ()
