@@ -115,7 +115,7 @@ class Context:
             )
         passphrase = secrets.token_urlsafe(32)
         if create:
-            _write_private(self.passphrase_file, passphrase + "\n")
+            write_private(self.passphrase_file, passphrase + "\n")
         return passphrase
 
     def options(
@@ -169,7 +169,8 @@ def _read(path: Path, fix: str) -> str:
         raise UsageError(f"{path}: cannot read the passphrase ({error.strerror}); {fix}") from None
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.parent.chmod(0o700)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

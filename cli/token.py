@@ -14,8 +14,13 @@ KEYS = "gateway-keys"
 def token(name: str, consumer: str, *, hours: float, as_json: bool) -> None:
     """Mint and print a token, nothing else, so that it can be used in `$(…)`."""
     context = Context.open(name)
-    systems = callable_systems(context, consumer)
-    minted = mint_token(context, consumer, timedelta(hours=hours))
+    systems, ttl = callable_systems(context, consumer), timedelta(hours=hours)
+    if context.spec.target.kind == "local":
+        minted = mint_token(context, consumer, ttl)
+    else:
+        from cli.clustertoken import mint_with_key
+
+        minted = mint_with_key(context, consumer, systems, ttl)
     if as_json:
         say_json({"token": minted, "consumer": consumer, "systems": systems, "expires_in": int(hours * 3600)})
     else:

@@ -22,13 +22,21 @@ def token(
     ] = False,
     retire: Annotated[bool, typer.Option("--retire", help="Accept the old key no longer.")] = False,
     at_once: Annotated[bool, typer.Option("--at-once", help="Though tokens of the old key are good still.")] = False,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="On a cluster: print its gateway's ConfigMaps; make the key once.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print a token with which CONSUMER may call the systems that declare it, or change the key that signs."""
     from cli.console import UsageError
 
-    if rotate + retire + bool(consumer) != 1 or (at_once and not retire):
-        raise UsageError("token: give one of CONSUMER, --rotate and --retire [--at-once]")
+    if rotate + retire + keys + bool(consumer) != 1 or (at_once and not retire):
+        raise UsageError("token: give one of CONSUMER, --rotate and --retire [--at-once], or --keys")
+    if keys:
+        from cli.clustertoken import print_keys
+
+        print_keys(env, as_json=as_json)
+        return
     if rotate or retire:
         from cli import rotation
 

@@ -1,0 +1,77 @@
+"""Tokens of an environment on a cluster: signed by a key here, known to the gateway by its public half there."""
+
+import json
+import shutil
+from pathlib import Path
+
+import jwt
+import pytest
+import yaml
+
+from cli.main import main
+from components.gateway.entrance import KEYS
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "environments").mkdir()
+    for name in ("dev", "local", "prod"):
+        shutil.copy(ROOT / f"environments/{name}.yaml", tmp_path / "environments")
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    monkeypatch.delenv("MLSTRATA_TOKEN_KEY", raising=False)
+    return tmp_path
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["token", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_gateways_config_maps_verify_the_tokens(workspace: Path, capsys: pytest.CaptureFixture[str]):
+    made = list(yaml.safe_load_all(printed(capsys, "dev", "--keys")))
+    assert [(one["kind"], one["metadata"]["name"], one["metadata"]["namespace"]) for one in made] == [
+        ("ConfigMap", KEYS, "mlstrata-dev-lending"),
+        ("ConfigMap", KEYS, "mlstrata-dev-service-desk"),
+    ]
+    key = workspace / ".mlstrata/dev/token-key.pem"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert "PRIVATE" not in str(made)
+    token = printed(capsys, "dev", "underwriter-desk").strip()
+    [public] = [jwt.PyJWK(one) for one in json.loads(made[0]["data"]["jwks"])["keys"]]
+    claims = jwt.decode(token, public, algorithms=["ES256"], audience="mlstrata", issuer="mlstrata/dev")
+    assert (claims["sub"], claims["systems"]) == ("underwriter-desk", ["mortgage-approval"])
+    assert jwt.get_unverified_header(token)["kid"] == public.key_id
+    assert list(yaml.safe_load_all(printed(capsys, "dev", "--keys"))) == made, "the key is made once"
+
+
+def test_where_the_key_is_can_be_said(workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
+    monkeypatch.setenv("MLSTRATA_TOKEN_KEY", str(workspace / "safe/key.pem"))
+    document = json.loads(printed(capsys, "prod", "--keys", "--json"))
+    assert document["namespaces"] == ["mlstrata-lending", "mlstrata-service-desk"]
+    assert (workspace / "safe/key.pem").exists()
+    assert not (workspace / ".mlstrata").exists()
+    assert printed(capsys, "prod", "help-centre").count(".") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["dev", "underwriter-desk"], "`mlstrata token dev --keys` makes one, or name yours in MLSTRATA_TOKEN_KEY"),
+        (["dev", "nobody"], "no system has a consumer 'nobody'; allowed load-test, underwriter-desk"),
+        (["local", "--keys"], "`mlstrata up local` makes the keys of its gateway"),
+        (["dev", "underwriter-desk", "--keys"], "give one of CONSUMER"),
+    ],
+)
+def test_what_does_not_go_is_told(workspace: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str):
+    assert main(["token", *arguments]) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("text", ["no key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_a_file_that_is_no_key_is_one_message(workspace: Path, capsys: pytest.CaptureFixture[str], text: str):
+    (workspace / ".mlstrata/dev").mkdir(parents=True)
+    (workspace / ".mlstrata/dev/token-key.pem").write_text(text)
+    assert main(["token", "dev", "underwriter-desk"]) == 2
+    assert "name a private key on the curve P-256" in " ".join(capsys.readouterr().err.split())
