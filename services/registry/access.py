@@ -42,10 +42,10 @@ def header(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def past_proxies(address: str) -> None:
-    """Have MLflow's client, in this process and those it starts, reach an address of this machine without a proxy.
+    """Have clients, in this process and those it starts, reach an address of this machine without a proxy.
 
-    Where people's variables name a proxy, the client asks it for 127.0.0.1 too, which is another machine there. Other
-    addresses are asked for as those variables say.
+    Where people's variables name a proxy, MLflow's client and boto3 ask it for 127.0.0.1 too, which is another machine
+    there. Other addresses are asked for as those variables say.
     """
     host = urlsplit(address).hostname or ""
     try:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from services.registry.access import past_proxies
 from services.storage.settings import BucketStore, FolderStore, Store
 
 _CHUNK = 1 << 20
@@ -117,6 +118,7 @@ class Bucket(Artifacts):
 
         # By variables rather than arguments: the keys are read by boto3 alone, from their own file.
         os.environ.update(self._settings.variables())
+        past_proxies(self._settings.endpoint)
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
             os.environ.pop(name, None)
         retries = {"max_attempts": attempts, "mode": "standard"}
