@@ -21,6 +21,7 @@ from cli.context import Context
 from cli.recorded import address, exports, own_store, released
 from environments import Workspace
 from services.backup.copy import DATA, CopyError, Manifest, gather, put_back, read_manifest
+from services.registry.access import past_proxies
 
 _FOLDER = "run/backup"
 _STORE_SECONDS = 60.0
@@ -177,6 +178,7 @@ def _stopped(context: Context, service: str, health: str) -> Iterator[None]:
 
 
 def _await(health: str) -> None:
+    past_proxies(health)
     deadline = time.monotonic() + _STORE_SECONDS
     while time.monotonic() < deadline:
         # Of our own state, and loopback.
