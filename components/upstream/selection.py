@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from components.upstream.bill import BILL, BUSL, PIECES
 from components.upstream.mirror import Mirror, reference
 from components.upstream.observing import AGPL
-from components.upstream.piece import Change, Image, Piece
+from components.upstream.piece import Change, Chart, Image, Piece
+from components.upstream.told import image_values
 from environments import Capability, EnvironmentSpec
 from environments.spec.storage import S3Storage
 
@@ -105,7 +106,7 @@ def select(
         if problem := _refused(spec, pinned):
             problems.append(problem)
         note = NON_FREE.get(licence) or NETWORK_COPYLEFT.get(licence, "")
-        taken.append(Taken(mirror.piece(pinned) if mirror else pinned, pinned, note))
+        taken.append(Taken(mirror.piece(pinned) if mirror else _told(pinned, digests or {}), pinned, note))
     return Selection(tuple(taken), tuple(left_out), tuple(problems))
 
 
@@ -160,6 +161,13 @@ def _refused(spec: EnvironmentSpec, piece: Piece) -> str | None:
     if licence in NON_FREE and licence not in spec.licences.accept:
         return f"licences.accept: {what} ({why}): add it there if you agree{instead}"
     return None
+
+
+def _told(piece: Piece, digests: Mapping[str, str]) -> Piece:
+    """Return a piece whose chart is told the images that are locked: the API server lets no other run any more."""
+    told = image_values(image for image in piece.images if reference(image) in digests)
+    sources = tuple(replace(one, values=told) if isinstance(one, Chart) else one for one in piece.sources)
+    return replace(piece, sources=sources) if told else piece
 
 
 def _with_digests(piece: Piece, digests: Mapping[str, str]) -> Piece:

@@ -144,3 +144,16 @@ def test_every_piece_can_be_taken():
     everything = names(stage="mature", target=aws, gpu_pools=pool, capabilities=on, upstream=[{"name": "keda"}])
     # What a cloud brings itself is made on a cluster that brings nothing.
     assert everything | names() == {one.name for one in BILL}
+
+
+def test_what_is_locked_is_what_charts_run_without_a_mirror_too():
+    """CloudNativePG puts its own image into the platform's pods: by its tag, the rule on images would refuse them."""
+    digest = "sha256:" + "a" * 64
+    plain, locked = (
+        select(spec(), digests=digests)["cloudnative-pg"].chart.values
+        for digests in ({}, {"ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0": digest})
+    )
+    assert plain == {}
+    assert locked == {"image": {"repository": "ghcr.io/cloudnative-pg/cloudnative-pg", "tag": f"1.30.0@{digest}"}}
+    one_of_many = select(spec(), digests={"quay.io/jetstack/cert-manager-webhook:v1.21.1": digest})["cert-manager"]
+    assert set(one_of_many.chart.values) == {"webhook"}, "of what is not locked its own default holds"
