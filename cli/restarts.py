@@ -29,7 +29,7 @@ _WORKLOADS = (
     ("EnvoyProxy", r"spec\.provider\.", "the gateway's proxies, one after another"),
 )
 _LOCAL = (
-    ("Service", r"(command|environment|directory|ports)\b", "its process"),
+    ("Service", r"(command|code|environment|directory|ports)\b", "its process"),
     ("Supervisor", r"", "every process"),
 )
 _CHARTS = ("Release", r"(version|chart|values\b.*)", "the pods that its chart changes (a chart is not inspected)")

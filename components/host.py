@@ -11,9 +11,11 @@ import pulumi
 
 from components.base import Component
 from components.binaries import Binaries
+from components.code import version
 from components.supervision.file import ConfigFile
 from components.supervision.ready import Ready
 from components.supervision.service import Service, ServiceArgs
+from environments import Workspace
 from services.alerts.prometheus import RULES_FOLDER, TARGETS_FOLDER, render_target
 from services.alerts.settings import PLATFORM, Target
 
@@ -73,7 +75,8 @@ class LocalComponent(Component):
         at = resource or name
         home, socket = self.host.home, self.host.socket
         opts = self.child(after=[self.host.supervisor, *after])
-        service = Service(at, name, ServiceArgs(home=home, socket=socket, **args), opts)
+        running = version(str(args["command"][0]), Workspace.code)
+        service = Service(at, name, ServiceArgs(home=home, socket=socket, code=running, **args), opts)
         ready = Ready(
             f"{at}-ready",
             home=home,

@@ -35,6 +35,7 @@ class Definition:
         files: Relative path -> {content, mode, restart}: ours, rewritten when edited; restart false: only renamed in.
         seeds: Relative path -> {content, mode}: written when absent, then the service's own.
         folders: Relative paths of folders that must exist.
+        code: The version of our code that it runs.
     """
 
     home: Path
@@ -48,6 +49,7 @@ class Definition:
     folders: tuple[str, ...]
     directory: str
     stop_seconds: int
+    code: str
 
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> Definition:
@@ -65,6 +67,7 @@ class Definition:
             folders=tuple(values.get("folders") or ()),
             directory=values["directory"],
             stop_seconds=values["stop_seconds"],
+            code=values.get("code") or "",  # none in older states
         )
 
     @property
@@ -109,11 +112,12 @@ stdout_logfile_backups={_LOG_BACKUPS}
 """
 
     def launch(self) -> str:
-        """Return its launch file: what it runs, where and with which variables."""
+        """Return its launch file: what it runs, in which version, where and with which variables."""
         marks = {HOME_MARK: str(self.home), SERVICE_MARK: self.name}
         return json.dumps(
             {
                 "command": list(self.command),
+                **({"code": self.code} if self.code else {}),
                 "directory": str(inside(self.home, self.directory)) if self.directory else str(self.home),
                 "environment": {**self.environment, **marks},
             },

@@ -19,7 +19,7 @@ from components.supervision.leftovers import end_marked
 from components.supervision.sockets import foreign_holder, is_free
 from components.supervision.supervisor import identity
 
-_INPUTS = ("command", "environment", "ports", "files", "seeds", "folders", "directory", "stop_seconds")
+_INPUTS = ("command", "environment", "ports", "files", "seeds", "folders", "directory", "stop_seconds", "code")
 _SETTLE_SECONDS = 4.0
 _PORT_SECONDS = 10.0
 
@@ -152,6 +152,7 @@ class ServiceArgs:
         folders: Paths relative to the home folder of folders that must exist.
         directory: Its working directory, relative to the home folder.
         stop_seconds: How long it may take to end before it is killed.
+        code: The version of our code that it runs; another one is a reason to restart it.
     """
 
     home: Path
@@ -164,6 +165,7 @@ class ServiceArgs:
     folders: Sequence[str] = ()
     directory: str = ""
     stop_seconds: int = 10
+    code: str = ""
 
 
 class Service(Resource, module="mlstrata", name="Service"):
@@ -192,6 +194,7 @@ class Service(Resource, module="mlstrata", name="Service"):
             "folders": list(args.folders),
             "directory": args.directory,
             "stop_seconds": args.stop_seconds,
+            "code": args.code,
             "state": None,
             "started": None,
         }

@@ -197,6 +197,20 @@ def test_what_needs_a_restart_restarts_and_what_is_gone_is_removed(place):
     assert not (place.home / "config/web/old").exists()
 
 
+def test_another_version_of_its_code_restarts_it_and_the_same_does_not(place):
+    made = place.up()
+    before = place.pid()
+    assert place.read(made)["state"] == "running", "as a state that was written before versions were told"
+    assert place.service.diff("service-web", made, place.props(code="2")).changes
+    updated = place.service.update("service-web", made, place.props(code="2")).outs
+    place.ready.update("ready", {}, place.checks(updated["started"]))
+    after = place.pid()
+    assert after != before
+    assert not place.service.diff("service-web", place.read(updated), place.props(code="2")).changes
+    place.service.update("service-web", updated, place.props(code="2"))
+    assert place.pid() == after
+
+
 def test_a_dead_supervisor_is_drift_and_all_comes_back_once(place):
     made = place.up()
     orphan = place.pid()

@@ -121,6 +121,7 @@ def _version_of(name):
         ("ConfigFile declared", "content", {}, ""),
         ("NetworkPolicy a", "spec.ingress.0.from", {}, ""),
         ("Service runner", "command.2", {}, "its process"),
+        ("Service runner", "code", {}, "its process"),
         ("Service catalog", "files.a/b.json.content", {"files.a/b.json.restart": False}, ""),
         ("Service catalog", "files.a/b.json.content", {"files.a/b.json.restart": True}, "its process"),
         ("Service web", "spec.ports.0.port", {}, ""),
