@@ -34,8 +34,10 @@ LONG = (
     "runtime",
     "all others",
     "tests/local/test_main_job.py",
-    "tests/local/test_training.py",
     "tests/unit/policies",
+    "tests/local/test_training.py",
+    "tests/local/test_second_system.py",
+    "tests/local/test_storage.py",
 )
 
 
