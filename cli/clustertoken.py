@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,19 @@ from environments.spec.target import KubernetesTarget
 
 if TYPE_CHECKING:
     from environments import SystemSpec
+    from services.gateway.rotation import Rotation
 
 VARIABLE = "MLSTRATA_TOKEN_KEY"
-"""Variable with the file of the private key; by default it is in the environment's folder on this machine."""
+"""Variable with the file of the first private key; by default it is in the environment's folder on this machine."""
+LONGEST = timedelta(days=30)
+"""The most that a token is good for: no token is noted, as whoever signs may not write where the keys are."""
 
 
-def key_file(context: Context) -> Path:
-    """Return where the private key is that signs an environment's tokens."""
+def key_file(context: Context, number: int = 1) -> Path:
+    """Return where the private key with a number is; all lie in the folder of the first."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else context.home / "token-key.pem"
+    first = Path(named) if named else context.home / "token-key.pem"
+    return first if number == 1 else first.with_name(f"{first.stem}-{number}{first.suffix}")
 
 
 def mint_with_key(context: Context, consumer: str, systems: list[str], ttl: timedelta) -> str:
@@ -34,13 +38,7 @@ def mint_with_key(context: Context, consumer: str, systems: list[str], ttl: time
     """
     from services.gateway.tokens import mint
 
-    path = key_file(context)
-    if not path.exists():
-        raise UsageError(
-            f"{path}: no key signs tokens of {context.name} here; `mlstrata token {context.name} --keys` makes one, "
-            f"or name yours in {VARIABLE}"
-        )
-    return mint(_read(path), f"mlstrata/{context.name}", consumer, systems, ttl)
+    return mint(_key(context, _rotation(context).signing), f"mlstrata/{context.name}", consumer, systems, ttl)
 
 
 def print_keys(name: str, *, as_json: bool) -> None:
@@ -49,24 +47,67 @@ def print_keys(name: str, *, as_json: bool) -> None:
     Raises:
         UsageError: the environment is not on a cluster, or its key is none that signs tokens.
     """
+    context = Context.open(name)
+    if context.spec.target.kind == "local":
+        raise UsageError(f"--keys: {name} is on this machine, where `mlstrata up {name}` makes the keys of its gateway")
+    rotation = _rotation(context)
+    if rotation.newest == 1 and not key_file(context).exists():
+        _make(context, 1)
+    _print(context, rotation, as_json=as_json)
+
+
+def rotate(context: Context, *, as_json: bool) -> None:
+    """Make another key, which signs from now on, and print what has the gateway take tokens of both.
+
+    Raises:
+        UsageError: there is no key yet, or an older one waits to be retired.
+    """
+    from services.gateway.rotation import RotationError
+
+    before = _rotation(context)
+    _key(context, before.signing)
+    try:
+        after = before.signed(datetime.now(UTC) + LONGEST).begun().switched()
+    except RotationError as error:
+        raise UsageError(str(error).replace("ENV", context.name)) from None
+    # The key first: what the other file names is there.
+    _make(context, after.newest)
+    _note(context, after)
+    _print(context, after, as_json=as_json)
+
+
+def retire(context: Context, *, at_once: bool, as_json: bool) -> None:
+    """Forget the older key, and print what has the gateway take tokens of the other alone.
+
+    Raises:
+        UsageError: there is none, or tokens of it may be good still and it is not to be `at_once`.
+    """
+    from services.gateway.rotation import RotationError
+
+    before = _rotation(context)
+    try:
+        after = before.retired(at_once=at_once)
+    except RotationError as error:
+        raise UsageError(str(error).replace("ENV", context.name)) from None
+    _note(context, after)
+    for number in range(before.oldest, after.oldest):
+        key_file(context, number).unlink(missing_ok=True)
+    _print(context, after, as_json=as_json)
+
+
+def _print(context: Context, rotation: Rotation, *, as_json: bool) -> None:
     import sys
 
     import yaml
 
     from components.gateway.entrance import KEYS
-    from services.gateway.tokens import generate_key, public_jwks
+    from services.gateway.tokens import public_jwks
 
-    context = Context.open(name)
-    if context.spec.target.kind == "local":
-        raise UsageError(f"--keys: {name} is on this machine, where `mlstrata up {name}` makes the keys of its gateway")
-    path = key_file(context)
-    if not path.exists():
-        write_private(path, generate_key())
-        err().print(f" made {path}: whoever has it issues tokens of {name}; keep it where your secrets are")
-    public = public_jwks(_read(path))
+    public = public_jwks(*(_key(context, number) for number in range(rotation.oldest, rotation.newest + 1)))
     spaces = sorted({_space(context, one) for one in context.spec.systems if one.serving.mode is ServingMode.REALTIME})
     if as_json:
-        say_json({"environment": name, "key": str(path), "jwks": public, "namespaces": spaces})
+        signing = str(key_file(context, rotation.signing))
+        say_json({"environment": context.name, "key": signing, "jwks": public, "namespaces": spaces})
         return
     made = [
         {
@@ -80,6 +121,36 @@ def print_keys(name: str, *, as_json: bool) -> None:
     sys.stdout.write(yaml.safe_dump_all(made, sort_keys=False))
 
 
+def _make(context: Context, number: int) -> None:
+    """Make a key, unless a run that was cut off has made it."""
+    from services.gateway.tokens import generate_key
+
+    path = key_file(context, number)
+    if not path.exists():
+        write_private(path, generate_key())
+        err().print(f" made {path}: whoever has it issues tokens of {context.name}; keep it where your secrets are")
+
+
+def _rotation(context: Context) -> Rotation:
+    from services.gateway.rotation import Rotation, RotationError
+
+    path = _rotation_file(context)
+    try:
+        return Rotation.read(path.parent, path.name)
+    except RotationError as error:
+        raise UsageError(str(error)) from None
+
+
+def _note(context: Context, rotation: Rotation) -> None:
+    path = _rotation_file(context)
+    rotation.write(path.parent, path.name)
+
+
+def _rotation_file(context: Context) -> Path:
+    first = key_file(context)
+    return first.with_name(f"{first.stem}-rotation.json")
+
+
 def _space(context: Context, system: SystemSpec) -> str:
     from components.teams.args import space_of
     from stacks.ground import NAMESPACE
@@ -88,9 +159,18 @@ def _space(context: Context, system: SystemSpec) -> str:
     return space_of(target.namespace if isinstance(target, KubernetesTarget) else NAMESPACE, system.team, system.name)
 
 
-def _read(path: Path) -> str:
+def _key(context: Context, number: int) -> str:
+    """Read a private key.
+
+    Raises:
+        UsageError: there is none, or it is none that signs tokens.
+    """
     from services.gateway.tokens import public_jwks
 
+    path, name = key_file(context, number), context.name
+    if not path.exists():
+        fix = "put it back" if _rotation_file(context).exists() else f"`mlstrata token {name} --keys` makes one"
+        raise UsageError(f"{path}: no key signs tokens of {name} here; {fix}, or name yours in {VARIABLE}")
     try:
         key = path.read_text(encoding="utf-8")
         public_jwks(key)

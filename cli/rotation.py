@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from cli import clustertoken
 from cli.console import Failed, UsageError, say, say_json
 from cli.context import Context
 from cli.predict import trust
@@ -26,6 +27,9 @@ def rotate(name: str, *, as_json: bool) -> None:
     from services.gateway.rotation import Rotation, RotationError
 
     context = _open(name)
+    if context.spec.target.kind != "local":
+        clustertoken.rotate(context, as_json=as_json)
+        return
     before = Rotation.read(context.home)
     try:
         begun = before.begun()
@@ -44,6 +48,9 @@ def retire(name: str, *, at_once: bool, as_json: bool) -> None:
     from services.gateway.rotation import Rotation, RotationError
 
     context = _open(name)
+    if context.spec.target.kind != "local":
+        clustertoken.retire(context, at_once=at_once, as_json=as_json)
+        return
     before = Rotation.read(context.home)
     try:
         after = before.retired(at_once=at_once)
@@ -57,8 +64,8 @@ def retire(name: str, *, at_once: bool, as_json: bool) -> None:
 
 def _open(name: str) -> Context:
     context = Context.open(name)
-    context.require_local("token --rotate")
-    signing_keys(context)
+    if context.spec.target.kind == "local":
+        signing_keys(context)
     return context
 
 

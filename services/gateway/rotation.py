@@ -42,13 +42,13 @@ class Rotation(BaseModel):
         return self
 
     @classmethod
-    def read(cls, home: Path) -> Rotation:
+    def read(cls, home: Path, file: str = ROTATION_FILE) -> Rotation:
         """Return what the file in `home` says; without one there is one key.
 
         Raises:
             RotationError: the file is not what `write` writes.
         """
-        path = home / ROTATION_FILE
+        path = home / file
         try:
             return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:
@@ -58,9 +58,9 @@ class Rotation(BaseModel):
             found = f"{'.'.join(map(str, first['loc'])) or 'as a whole'}: {first['msg'].removeprefix('Value error, ')}"
             raise RotationError(f"{path}: not what a rotation writes ({found}); restore it from a backup") from None
 
-    def write(self, home: Path) -> None:
+    def write(self, home: Path, file: str = ROTATION_FILE) -> None:
         """Write the file in `home`, whole or not at all."""
-        write_atomically(home / ROTATION_FILE, self.model_dump_json(indent=2) + "\n")
+        write_atomically(home / file, self.model_dump_json(indent=2) + "\n")
 
     def signed(self, until: datetime) -> Rotation:
         """Note a token of the signing key that is good `until` then."""

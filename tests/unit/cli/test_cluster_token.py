@@ -55,11 +55,86 @@ def test_where_the_key_is_can_be_said(workspace: Path, capsys: pytest.CaptureFix
     assert printed(capsys, "prod", "help-centre").count(".") == 2
 
 
+def accepted(printed_maps: str) -> list[jwt.PyJWK]:
+    """Return the keys whose tokens a gateway takes that was given these ConfigMaps."""
+    first, *others = (json.loads(one["data"]["jwks"]) for one in yaml.safe_load_all(printed_maps))
+    assert others == [first] * len(others)
+    return [jwt.PyJWK(one) for one in first["keys"]]
+
+
+def taken(token: str, keys: list[jwt.PyJWK]) -> bool:
+    kid = jwt.get_unverified_header(token)["kid"]
+    for key in keys:
+        if key.key_id == kid:
+            jwt.decode(token, key, algorithms=["ES256"], audience="mlstrata")
+            return True
+    return False
+
+
+def test_a_new_key_signs_beside_the_old_one_until_that_is_retired(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    printed(capsys, "dev", "--keys")
+    old = printed(capsys, "dev", "underwriter-desk").strip()
+    both = accepted(printed(capsys, "dev", "--rotate"))
+    new = printed(capsys, "dev", "underwriter-desk").strip()
+    assert jwt.get_unverified_header(new)["kid"] != jwt.get_unverified_header(old)["kid"]
+    assert [taken(one, both) for one in (old, new)] == [True, True]
+    assert accepted(printed(capsys, "dev", "--keys"))[1].key_id == both[1].key_id, "printed again, as it is"
+    folder = workspace / ".mlstrata/dev"
+    assert {path.name for path in folder.glob("token-key*")} == {
+        "token-key.pem", "token-key-2.pem", "token-key-rotation.json",
+    }  # fmt: skip
+    assert (folder / "token-key-2.pem").stat().st_mode & 0o777 == 0o600
+
+    for command, told in (
+        ("--rotate", "retire it first: `mlstrata token dev --retire`"),
+        ("--retire", "are good until"),
+    ):
+        assert main(["token", "dev", command]) == 2
+        assert told in " ".join(capsys.readouterr().err.split())
+    only = accepted(printed(capsys, "dev", "--retire", "--at-once"))
+    assert [taken(one, only) for one in (old, new)] == [False, True]
+    assert not (folder / "token-key.pem").exists()
+    assert taken(printed(capsys, "dev", "underwriter-desk").strip(), only)
+    assert main(["token", "dev", "--retire"]) == 2
+    assert "no key waits to be retired" in capsys.readouterr().err
+    assert len(accepted(printed(capsys, "dev", "--rotate"))) == 2
+
+
+def test_a_rotation_that_is_cut_off_is_ended_by_the_next(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    printed(capsys, "dev", "--keys")
+    before = printed(capsys, "dev", "underwriter-desk").strip()
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("services.gateway.rotation.write_atomically", cut_off)
+        assert main(["token", "dev", "--rotate"]) == 130
+    still = printed(capsys, "dev", "underwriter-desk").strip()
+    assert jwt.get_unverified_header(still)["kid"] == jwt.get_unverified_header(before)["kid"]
+    keys = accepted(printed(capsys, "dev", "--rotate"))
+    assert taken(before, keys)
+    assert len(keys) == 2
+
+
+def test_a_key_that_is_gone_after_a_rotation_is_not_made_anew(workspace: Path, capsys: pytest.CaptureFixture[str]):
+    printed(capsys, "dev", "--keys")
+    printed(capsys, "dev", "--rotate")
+    (workspace / ".mlstrata/dev/token-key.pem").unlink()
+    assert main(["token", "dev", "--keys"]) == 2
+    assert "no key signs tokens of dev here; put it back" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["dev", "underwriter-desk"], "`mlstrata token dev --keys` makes one, or name yours in MLSTRATA_TOKEN_KEY"),
         (["dev", "nobody"], "no system has a consumer 'nobody'; allowed load-test, underwriter-desk"),
+        (["dev", "--rotate"], "`mlstrata token dev --keys` makes one"),
         (["local", "--keys"], "`mlstrata up local` makes the keys of its gateway"),
         (["dev", "underwriter-desk", "--keys"], "give one of CONSUMER"),
     ],
