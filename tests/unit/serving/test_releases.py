@@ -30,9 +30,11 @@ def test_it_reads_what_it_writes_and_calls_from_from(tmp_path):
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"champion": 2}', '{"champion": "../1"}', '{"champion": "0"}', '{"x": 1}']
 )
-def test_another_file_is_an_error(tmp_path, text):
+def test_another_file_is_one_sentence_with_its_place_and_what_to_do(tmp_path, text):
     (tmp_path / FILE).write_text(text)
-    with pytest.raises(ValueError, match="validation error"):
+    with pytest.raises(
+        ValueError, match=r"^.*/releases\.json: not what a release writes \(.+\); restore it from a backup$"
+    ):
         Releases.read(tmp_path)
 
 
