@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from cli.console import UsageError, err, say_json
 from cli.context import Context, write_private
+from cli.token import naming
 from environments.spec.serving import ServingMode
 from environments.spec.target import KubernetesTarget
+from services.gateway.names import TOKEN_HOURS
 
 if TYPE_CHECKING:
     from environments import SystemSpec
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
 VARIABLE = "MLSTRATA_TOKEN_KEY"
 """Variable with the file of the first private key; by default it is in the environment's folder on this machine."""
-LONGEST = timedelta(days=30)
-"""The most that a token is good for: no token is noted, as whoever signs may not write where the keys are."""
 
 
 def key_file(context: Context, number: int = 1) -> Path:
@@ -62,14 +62,12 @@ def rotate(context: Context, *, as_json: bool) -> None:
     Raises:
         UsageError: there is no key yet, or an older one waits to be retired.
     """
-    from services.gateway.rotation import RotationError
-
     before = _rotation(context)
     _key(context, before.signing)
-    try:
-        after = before.signed(datetime.now(UTC) + LONGEST).begun().switched()
-    except RotationError as error:
-        raise UsageError(str(error).replace("ENV", context.name)) from None
+    # As long as any token may be good: none is noted, as whoever signs may not write where the keys are.
+    until = datetime.now(UTC) + timedelta(hours=TOKEN_HOURS)
+    with naming(context):
+        after = before.signed(until).begun().switched()
     # The key first: what the other file names is there.
     _make(context, after.newest)
     _note(context, after)
@@ -82,13 +80,9 @@ def retire(context: Context, *, at_once: bool, as_json: bool) -> None:
     Raises:
         UsageError: there is none, or tokens of it may be good still and it is not to be `at_once`.
     """
-    from services.gateway.rotation import RotationError
-
     before = _rotation(context)
-    try:
+    with naming(context):
         after = before.retired(at_once=at_once)
-    except RotationError as error:
-        raise UsageError(str(error).replace("ENV", context.name)) from None
     _note(context, after)
     for number in range(before.oldest, after.oldest):
         key_file(context, number).unlink(missing_ok=True)
@@ -132,13 +126,10 @@ def _make(context: Context, number: int) -> None:
 
 
 def _rotation(context: Context) -> Rotation:
-    from services.gateway.rotation import Rotation, RotationError
+    from services.gateway.rotation import Rotation
 
     path = _rotation_file(context)
-    try:
-        return Rotation.read(path.parent, path.name)
-    except RotationError as error:
-        raise UsageError(str(error)) from None
+    return Rotation.read(path.parent, path.name)
 
 
 def _note(context: Context, rotation: Rotation) -> None:

@@ -197,7 +197,7 @@ def _not_inspected(context: Context, result: engine.Result) -> list[str]:
     from cli.check import records
     from policies.graph import Graph
 
-    return sorted(one.name for one in Graph(records(result.graph)).not_inspected)
+    return [one.name for one in Graph(records(result.graph)).not_inspected]
 
 
 def _document(context: Context, result: engine.Result) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from cli.context import Context
 from cli.predict import trust
 from cli.progress import progress
 from cli.recorded import exports
-from cli.token import mint_token, signing_keys
+from cli.token import mint_token, naming, signing_keys
 
 if TYPE_CHECKING:
     import engine
@@ -24,17 +24,16 @@ _GATEWAY = "gateway"
 
 def rotate(name: str, *, as_json: bool) -> None:
     """Have the gateway accept a new key, then sign with it; the old one stays accepted until it is retired."""
-    from services.gateway.rotation import Rotation, RotationError
+    from services.gateway.rotation import Rotation
 
-    context = _open(name)
+    context = Context.open(name)
     if context.spec.target.kind != "local":
         clustertoken.rotate(context, as_json=as_json)
         return
+    signing_keys(context)
     before = Rotation.read(context.home)
-    try:
+    with naming(context):
         begun = before.begun()
-    except RotationError as error:
-        raise UsageError(str(error).replace("ENV", name)) from None
     _make(context, before, begun)
     _await(context, begun.newest, accepted=True)
     # Tokens may have been minted meanwhile: what they noted is kept.
@@ -45,28 +44,20 @@ def rotate(name: str, *, as_json: bool) -> None:
 
 def retire(name: str, *, at_once: bool, as_json: bool) -> None:
     """Have the gateway accept the signing key alone: once no token of an older one is good, or `at_once`."""
-    from services.gateway.rotation import Rotation, RotationError
+    from services.gateway.rotation import Rotation
 
-    context = _open(name)
+    context = Context.open(name)
     if context.spec.target.kind != "local":
         clustertoken.retire(context, at_once=at_once, as_json=as_json)
         return
+    signing_keys(context)
     before = Rotation.read(context.home)
-    try:
+    with naming(context):
         after = before.retired(at_once=at_once)
-    except RotationError as error:
-        raise UsageError(str(error).replace("ENV", name)) from None
     probe = _probe_token(context, before.oldest)
     _make(context, before, after)
     _await_status(context, probe, accepted=False)
     _tell(after, f"key {after.signing} is the only one; {before.oldest} is gone", as_json=as_json)
-
-
-def _open(name: str) -> Context:
-    context = Context.open(name)
-    if context.spec.target.kind == "local":
-        signing_keys(context)
-    return context
 
 
 def _make(context: Context, before: Rotation, wanted: Rotation) -> None:

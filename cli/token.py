@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from cli.console import UsageError, say, say_json
@@ -69,6 +71,21 @@ def signing_keys(context: Context) -> dict[int, str]:
             text = found.value if isinstance(found, engine.Secret) else found
             return {int(number): key for number, key in json.loads(text).items()}
     raise UsageError(f"{context.name} is not up: `mlstrata up {context.name}` first")
+
+
+@contextmanager
+def naming(context: Context) -> Iterator[None]:
+    """Have what a rotation refuses name the environment in the commands that it tells.
+
+    Raises:
+        UsageError: in place of the rotation's own error.
+    """
+    from services.gateway.rotation import RotationError
+
+    try:
+        yield
+    except RotationError as error:
+        raise UsageError(str(error).replace("ENV", context.name)) from None
 
 
 def callable_systems(context: Context, consumer: str) -> list[str]:

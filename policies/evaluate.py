@@ -135,7 +135,7 @@ def evaluate(
         results=tuple(results),
         resources=len(graph.resources),
         systems=tuple((system.name, _tier(system)) for system in graph.systems),
-        not_inspected=tuple(sorted(chart.name for chart in graph.not_inspected)),
+        not_inspected=tuple(chart.name for chart in graph.not_inspected),
         errors=tuple(_unfit(state, frozenset(rule.id for rule in rules))),
     )
 

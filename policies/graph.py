@@ -248,10 +248,11 @@ class Graph:
 
     @cached_property
     def not_inspected(self) -> list[Resource]:
-        """Charts and the like, whose objects this plan does not show; they are counted and never pass."""
-        return [hiding for hiding in self.of(*HIDING) if not self._children.get(hiding.urn)] + [
+        """Charts and the like, by name, whose objects this plan does not show; they are counted and never pass."""
+        found = [hiding for hiding in self.of(*HIDING) if not self._children.get(hiding.urn)] + [
             one for one in self.resources if one.type.startswith("kubernetes:") and one.type.endswith("List")
         ]
+        return sorted(found, key=lambda one: one.name)
 
     @cached_property
     def _referring(self) -> Mapping[tuple[str, str], list[Resource]]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.commands.options import AsJson, Env, System
+from services.gateway.names import TOKEN_HOURS
 
 app = typer.Typer()
 PANEL = "Serving"
@@ -16,7 +17,7 @@ PANEL = "Serving"
 def token(
     env: Env,
     consumer: Annotated[str, typer.Argument(metavar="[CONSUMER]", help="A consumer that a system declares.")] = "",
-    hours: Annotated[float, typer.Option("--hours", help="How long it is good for.", min=0.01, max=24 * 30)] = 12,
+    hours: Annotated[float, typer.Option("--hours", help="How long it is good for.", min=0.01, max=TOKEN_HOURS)] = 12,
     rotate: Annotated[
         bool, typer.Option("--rotate", help="Sign with a new key from now on; the old one stays accepted.")
     ] = False,

@@ -245,10 +245,7 @@ RULES = (
         system=_stage,
         cases=(
             violates("high risk at foundation", _BARE),
-            *(
-                violates(f"all but {one}", facts(capabilities=_ENOUGH - {Capability(one)}))
-                for one in ("recording", "monitoring", "fairness")
-            ),
+            *(violates(f"all but {one}", _but(one)) for one in ("recording", "monitoring", "fairness")),
             *(
                 violates(f"limited risk, all but {one}", without(HIGH_RISK), _but(one), companions=("*",))
                 for one in ("tracking", "pipelines", "data_quality", "regulatory_tests", "catalog")

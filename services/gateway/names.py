@@ -4,6 +4,8 @@ CONSUMER_HEADER = "x-mlstrata-consumer"
 """Who calls, from the token; what a client sends under this name is dropped."""
 RATE_FILTER = "mlstrata.rate"
 QUOTA_FILTER = "mlstrata.quota"
+TOKEN_HOURS = 24 * 30
+"""The most that a token is good for."""
 ACCESS_LOG = "logs/access.log"
 """The gateway's log on this machine, from the environment's home; logfiles.py says what lies beside it."""
 ARCHIVED = "mlstrata_access_log_archived_timestamp_seconds"

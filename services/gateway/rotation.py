@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from services.damage import damaged
 from services.gateway.render import write_atomically
 
 ROTATION_FILE = "data/gateway/keys.json"
@@ -54,9 +55,7 @@ class Rotation(BaseModel):
         except FileNotFoundError:
             return cls()
         except ValidationError as error:
-            first = error.errors()[0]
-            found = f"{'.'.join(map(str, first['loc'])) or 'as a whole'}: {first['msg'].removeprefix('Value error, ')}"
-            raise RotationError(f"{path}: not what a rotation writes ({found}); restore it from a backup") from None
+            raise RotationError(damaged(path, "rotation", error)) from None
 
     def write(self, home: Path, file: str = ROTATION_FILE) -> None:
         """Write the file in `home`, whole or not at all."""

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from services.damage import damaged
+
 Version = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}$")]
 
 FILE = "releases.json"
@@ -70,9 +72,7 @@ class Releases(BaseModel):
         except FileNotFoundError:
             return cls()
         except ValidationError as error:
-            first = error.errors()[0]
-            found = f"{'.'.join(map(str, first['loc'])) or 'as a whole'}: {first['msg']}"
-            raise ValueError(f"{path}: not what a release writes ({found}); restore it from a backup") from None
+            raise ValueError(damaged(path, "release", error)) from None
 
     def to_json(self) -> str:
         """Return the text of the file."""
