@@ -5,19 +5,20 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --jobs=3 --no-print-directory
 
-PYTHON ?= 3.11
 ENV ?= local
 export UV_PYTHON_DOWNLOADS := never
+# Python 3.11 or 3.12, whichever the machine has; PYTHON=3.12 chooses.
+PYTHON ?= $(shell tools/find-python)
 # Every environment is built from a hashed lock; nothing is resolved here.
 UV := $(shell command -v uv 2>/dev/null || echo .venvs/uv/bin/uv)
 MLSTRATA := .venv/bin/mlstrata
 
-.PHONY: help install install-test control-plane up down test lint format lock bench clean
+.PHONY: help install install-test install-engines up down test test-engines lint format lock bench clean
 
 help: ## Show what can be made
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: .venv/.installed .venvs/runtime/.installed .venvs/.tools ## Install the command, the services' environment and the monitoring programs
+install: .venv/.installed .venvs/.tools ## Install the command, the services and the monitoring programs
 
 up: install ## Bring ENV (local) up, train and release its first system if it has no version yet, show a prediction
 	@$(MLSTRATA) up $(ENV) --yes --train
@@ -25,20 +26,24 @@ up: install ## Bring ENV (local) up, train and release its first system if it ha
 down: .venv/.installed ## Stop ENV (local) and remove its processes, ports and state
 	@$(MLSTRATA) down $(ENV) --yes
 
-install-test: install .venvs/seldon/.installed .venvs/.browser .venvs/.actionlint control-plane
+install-test: install .venv/.test .venvs/seldon/.installed .venvs/.browser .venvs/.actionlint
 
 # A Kubernetes control plane and operators for tests/cluster, built from Go modules into the tools cache. It looks
 # each time, in a moment: the cache may have been emptied, and what it says it lacks is said before the tests begin.
-control-plane:
+install-engines: install-test
 	@tools/install-control-plane
 
-test: install-test ## Run every test, each in the environment it names
-	@.venv/bin/python tools/run_tests.py
+test: install-test ## Run every test that needs no compiler
+	@.venv/bin/python tools/run_tests.py tests
 
-lint: install .venvs/lint/.installed ## Check style, types and the locks
+test-engines: install-engines ## Build the Go tools once into the cache, then run the tests that need them
+	@.venv/bin/python tools/run_tests.py engines
+
+lint: .venv/.test .venvs/lint/.installed ## Check style, types and the locks
 	.venvs/lint/bin/ruff check .
 	.venvs/lint/bin/ruff format --check .
-	.venvs/lint/bin/mypy --python-executable .venv/bin/python
+	@tools/link-packages .links
+	MYPYPATH=.links:packages/pulumi-embedded .venvs/lint/bin/mypy --python-executable .venv/bin/python
 
 format: .venvs/lint/.installed ## Rewrite the code in the project's style
 	.venvs/lint/bin/ruff check --fix .
@@ -55,21 +60,25 @@ clean: ## Remove the environments (not the caches, not an environment's data)
 
 # uv itself, when the machine has none: from the lock, into a folder of its own.
 .venvs/uv/bin/uv: locks/uv.txt
-	@command -v python$(PYTHON) >/dev/null || { echo "mlstrata needs python$(PYTHON) on PATH (or set PYTHON=3.12)" >&2; exit 2; }
-	python$(PYTHON) -m venv .venvs/uv
+	@[ -n "$(PYTHON)" ] || exit 2
+	$(PYTHON) -m venv .venvs/uv
 	.venvs/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r locks/uv.txt
 
-.venv/.installed: locks/program.txt pyproject.toml | $(UV)
-	@tools/install-environment $(UV) $(PYTHON) .venv locks/program.txt .
+OWN := . packages/pulumi-embedded pipelines/steps
 
-.venvs/runtime/.installed: locks/runtime.txt pyproject.toml pipelines/steps/pyproject.toml | $(UV)
-	@tools/install-environment $(UV) $(PYTHON) .venvs/runtime locks/runtime.txt . pipelines/steps
+.venv/.installed: locks/mlstrata.txt pyproject.toml setup.py packages/pulumi-embedded/pyproject.toml pipelines/steps/pyproject.toml | $(UV)
+	@tools/install-environment $(UV) "$(PYTHON)" .venv locks/mlstrata.txt $(OWN)
 
-.venvs/seldon/.installed: locks/seldon.txt pyproject.toml | $(UV)
-	@tools/install-environment $(UV) $(PYTHON) .venvs/seldon locks/seldon.txt .
+# What only tests need comes on top, in the same environment.
+.venv/.test: .venv/.installed locks/test.txt
+	@tools/install-environment $(UV) "$(PYTHON)" .venv locks/test.txt $(OWN)
+	@touch $@
+
+.venvs/seldon/.installed: locks/seldon.txt pyproject.toml setup.py | $(UV)
+	@tools/install-environment $(UV) "$(PYTHON)" .venvs/seldon locks/seldon.txt .
 
 .venvs/lint/.installed: locks/lint.txt | $(UV)
-	@tools/install-environment $(UV) $(PYTHON) .venvs/lint locks/lint.txt
+	@tools/install-environment $(UV) "$(PYTHON)" .venvs/lint locks/lint.txt
 
 .venvs/.tools: tools/install-monitoring
 	@tools/install-monitoring

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from policies.samples import compliant
+from mlstrata.policies.fixtures.compliant_world import compliant
 
 GROUPLESS = "core/v1"
 

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from bench.workspace import make, run
-from components.supervision.client import SupervisorClient
-from components.supervision.health import Check
-from engine import Backend
-from services.resources.processes import marked_processes
+from mlstrata.components.supervision.client import SupervisorClient
+from mlstrata.components.supervision.health import Check
+from mlstrata.services.exporter.processes import marked_processes
+from pulumi_embedded import Backend
 
 ALONE_FACTOR, CPU_FACTOR = 1.5, 1.25
 

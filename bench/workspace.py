@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from environments import Workspace
+from mlstrata.environments import Workspace
 
 COMMAND = Path(sys.executable).with_name("mlstrata")
 

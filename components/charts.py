@@ -7,8 +7,8 @@ from typing import Any
 
 import pulumi
 
-from components.upstream.piece import Chart, Kustomization, Manifest, Source
-from components.upstream.told import merged
+from mlstrata.components.upstream.image_values import merged
+from mlstrata.components.upstream.package import Chart, Kustomization, Manifest, Source
 
 
 def install(

@@ -9,8 +9,8 @@ from typing import Any
 
 import pulumi
 
-from components.base import Component
-from components.manifest import Manifest, register
+from mlstrata.components.base import Component
+from mlstrata.components.kubernetes_objects import Manifest, register
 
 PREFIX = "mlstrata.io"
 TAKE_OVER = "pulumi.com/patchForce"

@@ -1,12 +1,12 @@
 """Environments: what a platform is to be, as one closed and frozen spec; pure, it touches no cloud and no Pulumi."""
 
-from environments.loading.errors import SpecError, SpecErrors
-from environments.loading.loader import Loaded, load, load_with_places, loads
-from environments.spec.environment import EnvironmentSpec
-from environments.spec.quantities import Rate, format_duration
-from environments.spec.system import SystemSpec
-from environments.stages import Capability, Stage
-from environments.workspace import Workspace
+from mlstrata.environments.loading.errors import SpecError, SpecErrors
+from mlstrata.environments.loading.loader import Loaded, load, load_with_places, loads
+from mlstrata.environments.spec.environment import EnvironmentSpec
+from mlstrata.environments.spec.quantities import Rate, format_duration
+from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.environments.stages import Capability, Stage
+from mlstrata.environments.workspace import Workspace
 
 __all__ = [
     "Capability",

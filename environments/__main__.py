@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from environments import docs, schema
+from mlstrata.environments import docs, schema
 
 
 def main(arguments: list[str]) -> int:

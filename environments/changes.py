@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from environments.loading.errors import SpecError, SpecErrors
-from environments.loading.loader import Loaded
-from environments.loading.shape import Key, every_field
-from environments.shown import path_of, shown
-from environments.spec.environment import EnvironmentSpec
-from environments.stages import Capability
+from mlstrata.environments.loading.errors import SpecError, SpecErrors
+from mlstrata.environments.loading.loader import Loaded
+from mlstrata.environments.loading.shape import Key, every_field
+from mlstrata.environments.redaction import path_of, shown
+from mlstrata.environments.spec.environment import EnvironmentSpec
+from mlstrata.environments.stages import Capability
 
 _ABSENT = object()
 

@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticUndefined
 
-from environments.loading.shape import Field, fields_of, item_of, models_in, tag_of
-from environments.spec.environment import EnvironmentSpec
-from environments.spec.quantities import format_duration
-from environments.stages import TABLE
+from mlstrata.environments.loading.shape import Field, fields_of, item_of, models_in, tag_of
+from mlstrata.environments.spec.environment import EnvironmentSpec
+from mlstrata.environments.spec.quantities import format_duration
+from mlstrata.environments.stages import TABLE
 
 _FEW = 12
 

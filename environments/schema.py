@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from environments.spec.environment import EnvironmentSpec
+from mlstrata.environments.spec.environment import EnvironmentSpec
 
 FILE = Path(__file__).with_name("environment.schema.json")
 

@@ -1,4 +1,4 @@
-"""`python -m pipelines compile NAME -o FILE`: write a pipeline's IR."""
+"""`python -m mlstrata.pipelines compile NAME -o FILE`: write a pipeline's IR."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipelines.compile import PIPELINES, compile_pipeline
+from mlstrata.pipelines.compile import PIPELINES, compile_pipeline
 
 
 def main() -> int:
     """Compile what the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mlstrata.pipelines", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("compile", help="write a pipeline's IR, the file every target runs")
     command.add_argument("name", choices=PIPELINES)

@@ -23,7 +23,7 @@ def compile_pipeline(name: str, target: Path, *, gpus: int = 0) -> Path:
         raise ValueError(f"pipeline: got {name!r}; allowed {', '.join(PIPELINES)}")
     from kfp.compiler import Compiler
 
-    from pipelines.training import training_pipeline
+    from mlstrata.pipelines.training import training_pipeline
 
     target.parent.mkdir(parents=True, exist_ok=True)
     staged = target.with_name(f"{target.stem}.{os.getpid()}.tmp.yaml")

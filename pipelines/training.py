@@ -16,13 +16,13 @@ from collections.abc import Callable
 from typing import Any
 
 from kfp import dsl
-from mlstrata_steps.versioning import code_version
 
-from pipelines.components.data import ingest, leakage, privacy, quality, split
-from pipelines.components.delivery import package, register, served
-from pipelines.components.fitting import evaluate, train, tune
-from pipelines.components.judging import compare, fairness, gates, plausibility, signal
-from pipelines.resources import ACCELERATOR, TRAINING
+from mlstrata.pipelines.kfp_components.data import ingest, leakage, privacy, quality, split
+from mlstrata.pipelines.kfp_components.delivery import package, register, served
+from mlstrata.pipelines.kfp_components.fitting import evaluate, train, tune
+from mlstrata.pipelines.kfp_components.judging import compare, fairness, gates, plausibility, signal
+from mlstrata.pipelines.resources import ACCELERATOR, TRAINING
+from mlstrata_steps.versioning import code_version
 
 
 def training_pipeline(gpus: int = 0) -> Callable[..., Any]:

@@ -2,8 +2,8 @@
 
 import pulumi
 
-from environments import SpecErrors
-from stacks.program import build
+from mlstrata.environments import SpecErrors
+from mlstrata.stacks.program import build
 
 try:
     build(pulumi.get_stack())

@@ -6,46 +6,46 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from components.admission.kubernetes import Admission, AdmissionArgs
-from components.backup.kubernetes import Backup, BackupArgs
-from components.catalog.kubernetes import Catalog, CatalogArgs
-from components.certificates.kubernetes import Certificates, CertificatesArgs
-from components.cluster import Cluster, Who
-from components.database.args import SECRET_KEYS, DatabaseArgs, Server
-from components.database.kubernetes import Database
-from components.errors import PlanError
-from components.features.kubernetes import APP as FEATURES
-from components.features.kubernetes import Features, FeaturesArgs
-from components.gateway.entrance import KEYS
-from components.gateway.kubernetes import CERTIFICATE, Gateway, GatewayArgs
-from components.governance.system import AISystem, AISystemArgs
-from components.gpu.args import AwsNodes, GpuPoolsArgs
-from components.gpu.kubernetes import GpuPools
-from components.monitoring.dashboards import Dashboards, DashboardsArgs
-from components.monitoring.kubernetes import Monitoring, MonitoringArgs
-from components.monitoring.logs import Logs, LogsArgs
-from components.network.policies import pods
-from components.pipelines.kubernetes import Kubeflow, KubeflowArgs
-from components.platform.kubernetes import Platform, PlatformArgs
-from components.platform.operators import OperatorSpace, OperatorSpaceArgs
-from components.platform.upstream import Upstream, UpstreamArgs
-from components.ray.kubernetes import Ray, RayArgs
-from components.registry.kubernetes import NAME, Registry, RegistryArgs
-from components.secrets.kubernetes import Secrets, SecretsArgs
-from components.storage.kubernetes import Store, StoreArgs
-from components.upstream.bill import piece
-from components.upstream.lock import NAME as LOCK
-from components.upstream.lock import LockError, read
-from components.upstream.mirror import all_sources
-from components.upstream.selection import Selection, mirror_of, select
-from environments import Capability, EnvironmentSpec, Workspace
-from environments.spec.storage import S3Storage
-from environments.stages import ENTRIES
-from stacks import ground
-from stacks.checks import asked
-from stacks.contracts import KubernetesEnvironment
-from stacks.pieces import GRAFANA_ADMIN, MONITORING, bill_images, images, values_of
-from stacks.systems import UNOWNED, Base, Systems
+from mlstrata.components.admission.kubernetes import Admission, AdmissionArgs
+from mlstrata.components.backup.kubernetes import Backup, BackupArgs
+from mlstrata.components.catalog.kubernetes import Catalog, CatalogArgs
+from mlstrata.components.certificates.kubernetes import Certificates, CertificatesArgs
+from mlstrata.components.cluster import Cluster, Who
+from mlstrata.components.database.args import SECRET_KEYS, DatabaseArgs, Server
+from mlstrata.components.database.kubernetes import Database
+from mlstrata.components.errors import PlanError
+from mlstrata.components.features.kubernetes import APP as FEATURES
+from mlstrata.components.features.kubernetes import Features, FeaturesArgs
+from mlstrata.components.gateway.kubernetes import CERTIFICATE, Gateway, GatewayArgs
+from mlstrata.components.gateway.system_route import KEYS
+from mlstrata.components.governance.system import AISystem, AISystemArgs
+from mlstrata.components.gpu.args import AwsNodes, GpuPoolsArgs
+from mlstrata.components.gpu.kubernetes import GpuPools
+from mlstrata.components.monitoring.dashboards import Dashboards, DashboardsArgs
+from mlstrata.components.monitoring.kubernetes import Monitoring, MonitoringArgs
+from mlstrata.components.monitoring.logs import Logs, LogsArgs
+from mlstrata.components.network_policies import pods
+from mlstrata.components.pipelines.kubernetes import Kubeflow, KubeflowArgs
+from mlstrata.components.platform.kubernetes import Platform, PlatformArgs
+from mlstrata.components.platform.operators import OperatorSpace, OperatorSpaceArgs
+from mlstrata.components.platform.upstream import Upstream, UpstreamArgs
+from mlstrata.components.ray.kubernetes import Ray, RayArgs
+from mlstrata.components.registry.kubernetes import NAME, Registry, RegistryArgs
+from mlstrata.components.secrets.kubernetes import Secrets, SecretsArgs
+from mlstrata.components.storage.kubernetes import Store, StoreArgs
+from mlstrata.components.upstream.bill import piece
+from mlstrata.components.upstream.lock import NAME as LOCK
+from mlstrata.components.upstream.lock import LockError, read
+from mlstrata.components.upstream.mirror import all_sources
+from mlstrata.components.upstream.selection import Selection, mirror_of, select
+from mlstrata.environments import Capability, EnvironmentSpec, Workspace
+from mlstrata.environments.spec.storage import S3Storage
+from mlstrata.environments.stages import ENTRIES
+from mlstrata.stacks import cluster_inputs as ground
+from mlstrata.stacks.chart_values import GRAFANA_ADMIN, MONITORING, bill_images, images, values_of
+from mlstrata.stacks.outputs import KubernetesEnvironment
+from mlstrata.stacks.preconditions import asked
+from mlstrata.stacks.systems import UNOWNED, Base, Systems
 
 BACKUP, FEAST = "backup", "feast"
 

@@ -6,41 +6,41 @@ from collections.abc import Mapping
 
 import pulumi
 
-from components.batch.args import SERVICE as BATCH
-from components.batch.args import BatchArgs
-from components.batch.local import Batch
-from components.binaries import Binaries, find
-from components.catalog.args import CatalogArgs
-from components.catalog.local import Catalog
-from components.gateway.args import Entrance, GatewayArgs
-from components.gateway.local import Gateway
-from components.governance.system import AISystem, AISystemArgs
-from components.host import Host, LocalComponent
-from components.monitoring.args import MonitoringArgs
-from components.monitoring.local import Monitoring
-from components.pipelines.args import PipelinesArgs
-from components.pipelines.local import Pipelines
-from components.platform.args import PlatformArgs
-from components.platform.local import Platform
-from components.registry.args import RegistryArgs
-from components.registry.local import Registry
-from components.serving.args import ServingArgs, serving_name
-from components.serving.local import Serving
-from components.storage.args import PORTS, ObjectsArgs
-from components.storage.args import SERVICE as STORAGE
-from components.storage.local import Objects
-from components.supervision.ports import Ports
-from environments import Capability, EnvironmentSpec, Workspace
-from environments.spec.serving import ConsumerSpec, ServingMode
-from environments.spec.system import SystemSpec
-from environments.spec.target import LocalTarget
-from services.alerts.settings import Promise
-from services.batch.jobs import scheduled
-from services.gateway.rotation import Rotation
-from services.gateway.settings import Consumer, Deprecation
-from stacks.checks import probability_range
-from stacks.contracts import LocalEnvironment
-from stacks.storage import Stores
+from mlstrata.components.batch.args import SERVICE as BATCH
+from mlstrata.components.batch.args import BatchArgs
+from mlstrata.components.batch.local import Batch
+from mlstrata.components.catalog.args import CatalogArgs
+from mlstrata.components.catalog.local import Catalog
+from mlstrata.components.gateway.args import Entrance, GatewayArgs
+from mlstrata.components.gateway.local import Gateway
+from mlstrata.components.governance.system import AISystem, AISystemArgs
+from mlstrata.components.local_host import Host, LocalComponent
+from mlstrata.components.monitoring.args import MonitoringArgs
+from mlstrata.components.monitoring.local import Monitoring
+from mlstrata.components.pipelines.args import PipelinesArgs
+from mlstrata.components.pipelines.local import Pipelines
+from mlstrata.components.platform.args import PlatformArgs
+from mlstrata.components.platform.local import Platform
+from mlstrata.components.programs import Binaries, find
+from mlstrata.components.registry.args import RegistryArgs
+from mlstrata.components.registry.local import Registry
+from mlstrata.components.serving.args import ServingArgs, serving_name
+from mlstrata.components.serving.local import Serving
+from mlstrata.components.storage.args import PORTS, ObjectsArgs
+from mlstrata.components.storage.args import SERVICE as STORAGE
+from mlstrata.components.storage.local import Objects
+from mlstrata.components.supervision.ports import Ports
+from mlstrata.environments import Capability, EnvironmentSpec, Workspace
+from mlstrata.environments.spec.serving import ConsumerSpec, ServingMode
+from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.environments.spec.target import LocalTarget
+from mlstrata.services.alerts.settings import Promise
+from mlstrata.services.batch.jobs import scheduled
+from mlstrata.services.gateway.rotation import Rotation
+from mlstrata.services.gateway.settings import Consumer, Deprecation
+from mlstrata.stacks.outputs import LocalEnvironment
+from mlstrata.stacks.preconditions import probability_range
+from mlstrata.stacks.storage import Stores
 
 UNOWNED = "nobody is named"
 """The owner in alerts of an environment whose file names none."""
@@ -274,7 +274,7 @@ def _binaries(spec: EnvironmentSpec, workspace: Workspace, *, stores: Stores) ->
         (Capability.ALERTS, ("prometheus", "alertmanager")),
     ]
     names = [name for capability, tools in needs if capability in spec.capabilities for name in tools]
-    return find([*names, *(["weed"] if stores.own else [])], workspace.code)
+    return find([*names, *(["weed"] if stores.own else [])])
 
 
 def _facts(spec: EnvironmentSpec, stores: Stores) -> Mapping[str, object]:

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pulumi
 
-from components.errors import PlanError
-from components.governance.environment import declare
-from environments import EnvironmentSpec, Workspace, load_with_places
-from stacks import local
-from stacks.checks import problems
+from mlstrata.components.errors import PlanError
+from mlstrata.components.governance.environment import declare
+from mlstrata.environments import EnvironmentSpec, Workspace, load_with_places
+from mlstrata.stacks import local
+from mlstrata.stacks.preconditions import problems
 
 
 def build(stack: str) -> None:
@@ -44,7 +44,7 @@ def plan(spec: EnvironmentSpec, workspace: Workspace) -> dict[str, object]:
     if found := problems(spec):
         raise PlanError(found)
     if spec.target.kind != "local":
-        from stacks import kubernetes  # the classes of its objects take a while to import
+        from mlstrata.stacks import kubernetes  # the classes of its objects take a while to import
 
         exported = kubernetes.build(spec, workspace).exported()
     else:

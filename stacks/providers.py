@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pulumi
 
 if TYPE_CHECKING:
-    from environments.spec.target import KubernetesTarget
-    from stacks.substrate import SubstrateOutputs
+    from mlstrata.environments.spec.target import KubernetesTarget
+    from mlstrata.stacks.substrate import SubstrateOutputs
 
 
 def kubernetes(target: KubernetesTarget) -> pulumi.ProviderResource:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pulumi
 
-from components.storage.args import CREDENTIALS_FILE
-from environments import EnvironmentSpec, Workspace
-from environments.spec.storage import FolderStorage, S3Storage, Storage
-from services.storage import migration
-from services.storage.settings import BucketStore, FolderStore, Store
+from mlstrata.components.storage.args import CREDENTIALS_FILE
+from mlstrata.environments import EnvironmentSpec, Workspace
+from mlstrata.environments.spec.storage import FolderStorage, S3Storage, Storage
+from mlstrata.services.storage import migration
+from mlstrata.services.storage.settings import BucketStore, FolderStore, Store
 
 
 class Stores:

@@ -8,9 +8,9 @@ import pulumi
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from components.errors import PlanError
-from environments import EnvironmentSpec, Workspace
-from environments.spec.target import AwsTarget
+from mlstrata.components.errors import PlanError
+from mlstrata.environments import EnvironmentSpec, Workspace
+from mlstrata.environments.spec.target import AwsTarget
 
 FOLDER = "substrates"
 Arn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$")]

@@ -10,31 +10,31 @@ from typing import Any
 import pulumi
 from pydantic import BaseModel
 
-from components.cluster import Cluster, Who
-from components.features.kubernetes import APP as FEATURES
-from components.gateway.entrance import Entrance, EntranceArgs
-from components.governance.system import AISystem
-from components.gpu.args import ACCELERATOR, placement
-from components.monitoring.kubernetes import Promises, PromisesArgs
-from components.network.policies import Peer, pods
-from components.platform.upstream import Upstream
-from components.serving.args import serving_name
-from components.serving.kubernetes import Serving, ServingArgs
-from components.storage.objects import ObjectStore
-from components.teams.args import SpaceArgs, space_of
-from components.teams.kubernetes import Space
-from components.upstream.bill import piece
-from components.workload.job import FOLDER, Job, JobArgs
-from components.workload.pods import Resources
-from environments import Capability, EnvironmentSpec
-from environments.spec.risk import Tier
-from environments.spec.serving import ServingMode
-from environments.spec.system import SystemSpec
-from services.alerts.settings import Promise
-from services.batch.jobs import scoring_job
-from services.runner.requests import training_request
-from services.serving.cluster import job_of
-from stacks.checks import probability_range
+from mlstrata.components.cluster import Cluster, Who
+from mlstrata.components.features.kubernetes import APP as FEATURES
+from mlstrata.components.gateway.system_route import Entrance, EntranceArgs
+from mlstrata.components.governance.system import AISystem
+from mlstrata.components.gpu.args import ACCELERATOR, placement
+from mlstrata.components.monitoring.kubernetes import Promises, PromisesArgs
+from mlstrata.components.namespaces.args import SpaceArgs, space_of
+from mlstrata.components.namespaces.kubernetes import Space
+from mlstrata.components.network_policies import Peer, pods
+from mlstrata.components.platform.upstream import Upstream
+from mlstrata.components.registry.job import FOLDER, Job, JobArgs
+from mlstrata.components.serving.args import serving_name
+from mlstrata.components.serving.kubernetes import Serving, ServingArgs
+from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.upstream.bill import piece
+from mlstrata.components.workload.pods import Resources
+from mlstrata.environments import Capability, EnvironmentSpec
+from mlstrata.environments.spec.risk import Tier
+from mlstrata.environments.spec.serving import ServingMode
+from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.services.alerts.settings import Promise
+from mlstrata.services.batch.jobs import scoring_job
+from mlstrata.services.runner.requests import training_request
+from mlstrata.services.serving.cluster import job_of
+from mlstrata.stacks.preconditions import probability_range
 
 UNOWNED = "nobody is named"
 DISCLOSURE = "each answer names the model and version that gave it; consumers tell the people concerned"
@@ -126,7 +126,7 @@ class Systems:
             system,
             after,
             part="training",
-            module="services.runner.job",
+            module="mlstrata.services.runner.job",
             settings=_json(request),
             schedule=system.model.schedule,
             trained=system.model.schedule is not None,
@@ -137,14 +137,14 @@ class Systems:
         Job(f"training-{system.name}", args, self.declared[system.name].child())
 
     def _scoring(self, system: SystemSpec, after: Sequence[pulumi.Resource]) -> None:
-        """Score a batch system's dataset, at its times; stacks.checks has seen that there is one that can be read."""
+        """Score a batch system's dataset, at its times; mlstrata.stacks.preconditions has seen that there is one that can be read."""
         job = scoring_job(system, root=Path(FOLDER), home=Path(FOLDER))
         asked = system.serving.resources
         args = self._job(
             system,
             after,
             part="scoring",
-            module="services.scoring",
+            module="mlstrata.services.scoring",
             settings=_json(job),
             schedule=system.serving.schedule,
             released=True,

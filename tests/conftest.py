@@ -1,4 +1,4 @@
-"""Selects the tests of the environment that runs them: program, runtime or seldon."""
+"""Selects the tests of the environment that runs them: ours, or seldon-core's."""
 
 import os
 import sys
@@ -11,33 +11,31 @@ from hypothesis import settings
 # tested, and the same examples twice. `pytest --hypothesis-profile default` looks for new ones.
 settings.load_profile("ci")
 
-ENVIRONMENTS = ("program", "runtime", "seldon")
+SELDON = "seldon"
 
 
-def current_environment() -> str:
-    """Name the environment by the folder its interpreter lives in."""
-    folder = Path(sys.prefix).name
-    return folder if folder in ENVIRONMENTS else "program"
+def in_seldon() -> bool:
+    """Whether these tests run in the environment of seldon-core, which none of ours can share."""
+    return Path(sys.prefix).name == SELDON
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "env(name): the environment a test runs in (default: program)")
+    config.addinivalue_line("markers", "seldon: runs in the environment of seldon-core alone")
 
 
-def _environment_of(path: Path) -> str:
-    """Read the module-level mark without importing: a runtime test cannot even be imported elsewhere."""
-    text = path.read_text(encoding="utf-8")
-    return next((name for name in ENVIRONMENTS if f'pytest.mark.env("{name}")' in text), "program")
+def _is_for_seldon(path: Path) -> bool:
+    """Read the module-level mark without importing: such a test cannot even be imported elsewhere."""
+    return "pytest.mark.seldon" in path.read_text(encoding="utf-8")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     if collection_path.is_dir():
         # A folder's own conftest may import what only its environment has.
         files = list(collection_path.rglob("test_*.py"))
-        return True if files and all(_environment_of(file) != current_environment() for file in files) else None
+        return True if files and all(_is_for_seldon(file) != in_seldon() for file in files) else None
     if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
         return None
-    return True if _environment_of(collection_path) != current_environment() else None
+    return True if _is_for_seldon(collection_path) != in_seldon() else None
 
 
 SKIPPED: list[str] = []

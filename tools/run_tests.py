@@ -1,7 +1,8 @@
-"""`python tools/run_tests.py [PYTEST'S ARGUMENTS]`: every test, each in the environment that it names.
+"""`python tools/run_tests.py tests|engines|PYTEST'S ARGUMENTS`: every test, each in the environment that it names.
 
-Without arguments the tests run as several pytest processes, a few at a time: most of them wait for real services. Each
-prints when it ends, and any failure fails the whole. With arguments they go to one pytest an environment, in turn.
+`tests` are all that need no compiler, `engines` those that need the programs built from Go modules. They run as several
+pytest processes, a few at a time: most of them wait for real services. Each prints when it ends, and any failure fails
+the whole. Other arguments go to one pytest an environment, in turn.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PYTHON = {
-    "program": ".venv/bin/python",
-    "runtime": ".venvs/runtime/bin/python",
+    "mlstrata": ".venv/bin/python",
     "seldon": ".venvs/seldon/bin/python",
 }
 AT_ONCE = (os.cpu_count() or 1) + 1
@@ -31,7 +31,6 @@ LONG = (
     "tests/local/test_storage_s3.py",
     "tests/cluster",
     "tests/local/test_gateway_platform.py",
-    "runtime",
     "all others",
     "tests/local/test_main_job.py",
     "tests/unit/policies",
@@ -67,17 +66,22 @@ class Group:
         ]
 
 
-def groups() -> list[Group]:
-    """Divide all tests, whatever files are added: none is named here that would be forgotten if it were not."""
+ENGINES = ("tests/cluster",)
+"""Folders of tests that need programs built from Go modules."""
+
+
+def groups(part: str) -> list[Group]:
+    """Divide a part's tests, whatever files are added: none is named here that would be forgotten if it were not."""
+    if part == "engines":
+        return [Group(path, "mlstrata", (path,)) for path in ENGINES]
     files = {path.stem: f"tests/local/{path.name}" for path in sorted((ROOT / "tests/local").glob("test_*.py"))}
     shared = tuple(files.pop(name) for name in TOGETHER)
-    apart = ("tests/local", "tests/cluster", "tests/unit/policies")
+    apart = ("tests/local", *ENGINES, "tests/unit/policies")
     found = [
-        Group("gateway and serving", "program", shared),
-        *(Group(path, "program", (path,)) for path in files.values()),
-        *(Group(path, "program", (path,)) for path in apart[1:]),
-        Group("all others", "program", ("tests",), apart),
-        Group("runtime", "runtime", ("tests",)),
+        Group("gateway and serving", "mlstrata", shared),
+        *(Group(path, "mlstrata", (path,)) for path in files.values()),
+        Group("tests/unit/policies", "mlstrata", ("tests/unit/policies",)),
+        Group("all others", "mlstrata", ("tests",), apart),
         Group("seldon", "seldon", ("tests",)),
     ]
     return sorted(found, key=lambda one: LONG.index(one.label) if one.label in LONG else len(LONG))
@@ -102,7 +106,7 @@ def run(group: Group) -> tuple[Group, int, float, str]:
 
 def main(arguments: list[str]) -> int:
     """Run what is asked for; 0 when nothing failed."""
-    if arguments:
+    if arguments not in (["tests"], ["engines"]):
         codes = []
         for environment in PYTHON:
             sys.stdout.write(f"== {environment}\n")
@@ -111,7 +115,7 @@ def main(arguments: list[str]) -> int:
             codes.append(subprocess.run(command, cwd=ROOT, check=False).returncode)
         ran = [code for code in codes if code != NOTHING_FOUND]
         return int(not ran or any(ran))
-    failed, planned = [], groups()
+    failed, planned = [], groups(arguments[0])
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for ended in as_completed([pool.submit(run, group) for group in planned]):
             group, code, seconds, printed = ended.result()

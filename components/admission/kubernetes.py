@@ -8,8 +8,8 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
-from components.teams.args import OPERATORS
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.namespaces.args import OPERATORS
 
 KIND = "admissionregistration.k8s.io/v1"
 SYSTEM, RELEASES = "mlstrata.io/system", "release-"

@@ -8,15 +8,15 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
-from components.database.args import Server
-from components.database.kubernetes import OTHERS, OWNER
-from components.network.policies import outgoing
-from components.platform.kubernetes import priority
-from components.storage.objects import ObjectStore
-from components.workload.job import NEVER
-from components.workload.pods import Container, Resources, account, pod
-from services.backup.postgres import DUMP, RESTORE
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.database.args import Server
+from mlstrata.components.database.kubernetes import OTHERS, OWNER
+from mlstrata.components.network_policies import outgoing
+from mlstrata.components.platform.kubernetes import priority
+from mlstrata.components.registry.job import NEVER
+from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.workload.pods import Container, Resources, account, pod
+from mlstrata.services.backup.postgres import DUMP, RESTORE
 
 NIGHTLY = "17 1 * * *"
 """At night in UTC, and not on the hour, when everybody's jobs start."""
@@ -98,7 +98,7 @@ class Backup(ClusterComponent):
         return Container(
             name=name,
             image=self.cluster.image("runtime"),
-            command=["python", "-m", "services.backup"],
+            command=["python", "-m", "mlstrata.services.backup"],
             args=[f"--folder={FOLDER}", f"--to={store.url('backups/database')}", *arguments],
             env=store.variables(),
             secrets=store.credentials(),

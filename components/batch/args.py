@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.host import Host
-from services.batch.settings import BatchSystem
+from mlstrata.components.local_host import Host
+from mlstrata.services.batch.settings import BatchSystem
 
 SERVICE = "batch"
 

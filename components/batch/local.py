@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pulumi
 
-from components.batch.args import SERVICE, BatchArgs
-from components.host import LocalComponent, loopback
-from components.supervision.service import File
-from services.alerts.rules import SCORING_FAILED, schedule_rules, service_rules
-from services.alerts.settings import Watched
-from services.batch.settings import WORKDIR, BatchSettings
+from mlstrata.components.batch.args import SERVICE, BatchArgs
+from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.supervision.service import File
+from mlstrata.services.alerts.rules import SCORING_FAILED, schedule_rules, service_rules
+from mlstrata.services.alerts.settings import Watched
+from mlstrata.services.batch.settings import WORKDIR, BatchSettings
 
 _SETTINGS_FILE = f"config/{SERVICE}/batch.json"
 
@@ -29,7 +29,7 @@ class Batch(LocalComponent):
             ports={SERVICE: args.port},
             command=[
                 str(args.host.binaries["python"]),
-                *("-m", "services.batch", "serve", "--settings", str(args.host.home / _SETTINGS_FILE)),
+                *("-m", "mlstrata.services.batch", "serve", "--settings", str(args.host.home / _SETTINGS_FILE)),
             ],
             environment={"MLFLOW_DISABLE_TELEMETRY": "true"},
             files={_SETTINGS_FILE: File(pulumi.Output.from_input(args.port).apply(settings))},

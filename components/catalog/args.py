@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.host import Host
-from environments import EnvironmentSpec
+from mlstrata.components.local_host import Host
+from mlstrata.environments import EnvironmentSpec
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
-from components.network.policies import pods
-from components.platform.kubernetes import priority
-from components.registry.kubernetes import NAME as REGISTRY
-from components.registry.kubernetes import PORT as REGISTRY_PORT
-from components.registry.kubernetes import USES_REGISTRY, client
-from components.workload.args import WorkloadArgs
-from components.workload.kubernetes import Workload
-from components.workload.pods import Container, Resources
-from environments import EnvironmentSpec
-from services.catalog.cluster import TOKEN
-from services.catalog.settings import Declared
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.network_policies import pods
+from mlstrata.components.platform.kubernetes import priority
+from mlstrata.components.registry.kubernetes import NAME as REGISTRY
+from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
+from mlstrata.components.registry.kubernetes import USES_REGISTRY, client
+from mlstrata.components.workload.args import WorkloadArgs
+from mlstrata.components.workload.kubernetes import Workload
+from mlstrata.components.workload.pods import Container, Resources
+from mlstrata.environments import EnvironmentSpec
+from mlstrata.services.catalog.cluster import TOKEN
+from mlstrata.services.catalog.settings import Declared
 
 PORT = 8090
 NAME = "catalog"
@@ -65,7 +65,7 @@ class Catalog(ClusterComponent):
         container = Container(
             name=NAME,
             image=cluster.image("runtime"),
-            command=["python", "-m", "services.catalog.cluster"],
+            command=["python", "-m", "mlstrata.services.catalog.cluster"],
             args=[
                 f"--port={PORT}",
                 f"--declared={_DECLARED}/declared.json",

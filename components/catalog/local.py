@@ -8,13 +8,13 @@ from typing import Any
 
 import pulumi
 
-from components.catalog.args import CatalogArgs
-from components.host import LocalComponent, loopback
-from components.supervision.credential import Credential
-from components.supervision.service import File
-from services.alerts.rules import service_rules
-from services.alerts.settings import Watched
-from services.catalog.settings import CatalogSettings, Declared
+from mlstrata.components.catalog.args import CatalogArgs
+from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.supervision.credential import Credential
+from mlstrata.components.supervision.service import File
+from mlstrata.services.alerts.rules import service_rules
+from mlstrata.services.alerts.settings import Watched
+from mlstrata.services.catalog.settings import CatalogSettings, Declared
 
 SERVICE = "catalog"
 TOKEN_FILE = f"config/{SERVICE}/token"
@@ -41,7 +41,7 @@ class Catalog(LocalComponent):
             ports={SERVICE: args.port},
             command=[
                 str(args.host.binaries["python"]),
-                *("-m", "services.catalog", "--settings", str(home / _SETTINGS_FILE)),
+                *("-m", "mlstrata.services.catalog", "--settings", str(home / _SETTINGS_FILE)),
             ],
             files={
                 _SETTINGS_FILE: File(pulumi.Output.all(args.port, args.registry).apply(_settings(home))),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
+from mlstrata.components.cluster import Cluster, ClusterComponent
 
 KIND = "cert-manager.io/v1"
 AUTHORITY_HOURS, CERTIFICATE_HOURS, RENEW_HOURS = 87_600, 2_160, 720

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.cluster import Cluster
-from components.network.policies import Peer
+from mlstrata.components.cluster import Cluster
+from mlstrata.components.network_policies import Peer
 
 PORT, STATUS, METRICS = 5432, 8000, 9187
 """Of Postgres, of the instance manager beside it, which the operator asks, and of its metrics."""

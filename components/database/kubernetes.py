@@ -6,9 +6,9 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import ClusterComponent
-from components.database.args import METRICS, PORT, STATUS, DatabaseArgs, Server
-from components.network.policies import ANYWHERE, incoming, outgoing, pods
+from mlstrata.components.cluster import ClusterComponent
+from mlstrata.components.database.args import METRICS, PORT, STATUS, DatabaseArgs, Server
+from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
 
 KIND = "postgresql.cnpg.io/v1"
 OWNER = "mlflow"

@@ -9,12 +9,12 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import PREFIX, Cluster, ClusterComponent
-from components.database.args import Server
-from components.network.policies import incoming, outgoing, pods
-from components.storage.objects import ObjectStore
-from components.workload.pods import account
-from environments.spec.quantities import format_duration
+from mlstrata.components.cluster import PREFIX, Cluster, ClusterComponent
+from mlstrata.components.database.args import Server
+from mlstrata.components.network_policies import incoming, outgoing, pods
+from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.workload.pods import account
+from mlstrata.environments.spec.quantities import format_duration
 
 STORES = "feast-stores"
 """The secret with Feast's own settings of its stores: addresses with passwords."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from components.host import Host
-from components.serving.args import Endpoint
-from components.supervision.ports import Ports
-from services.gateway.rotation import Rotation
-from services.gateway.settings import Consumer, Deprecation
+from mlstrata.components.local_host import Host
+from mlstrata.components.serving.args import Endpoint
+from mlstrata.components.supervision.ports import Ports
+from mlstrata.services.gateway.rotation import Rotation
+from mlstrata.services.gateway.settings import Consumer, Deprecation
 
 
 @dataclass(frozen=True)

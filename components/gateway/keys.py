@@ -9,8 +9,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from components.supervision.common import StatelessProvider, difference, plain
-from services.gateway.tokens import generate_key, public_jwks
+from mlstrata.components.supervision.common import StatelessProvider, difference, plain
+from mlstrata.services.gateway.tokens import generate_key, public_jwks
 
 
 class SigningKeysProvider(StatelessProvider):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
-from components.network.policies import ANYWHERE, incoming, outgoing, pods
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
 
 API, ENVOY = "gateway.networking.k8s.io/v1", "gateway.envoyproxy.io/v1alpha1"
 NAME = "gateway"

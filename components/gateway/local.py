@@ -7,18 +7,18 @@ from typing import Any
 
 import pulumi
 
-from components.gateway.args import GatewayArgs
-from components.gateway.certificate import Certificate
-from components.gateway.keys import SigningKeys
-from components.gateway.routes import Routes
-from components.host import LocalComponent, loopback
-from components.serving.local import releases_folder
-from components.supervision.service import File
-from services.alerts.rules import service_rules
-from services.alerts.settings import Watched
-from services.gateway.names import ACCESS_LOG
-from services.gateway.render import command, render_files
-from services.gateway.settings import (
+from mlstrata.components.gateway.args import GatewayArgs
+from mlstrata.components.gateway.certificate import Certificate
+from mlstrata.components.gateway.keys import SigningKeys
+from mlstrata.components.gateway.routes import Routes
+from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.serving.local import releases_folder
+from mlstrata.components.supervision.service import File
+from mlstrata.services.alerts.rules import service_rules
+from mlstrata.services.alerts.settings import Watched
+from mlstrata.services.gateway.names import ACCESS_LOG
+from mlstrata.services.gateway.render import command, render_files
+from mlstrata.services.gateway.settings import (
     BOOTSTRAP_FILE,
     CA_FILE,
     CLUSTERS_FILE,

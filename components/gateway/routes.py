@@ -9,11 +9,11 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from components.supervision.common import StatelessProvider, SupervisionError, difference, plain
-from components.supervision.files import locked, read, write
-from services.gateway.render import GatewayError, render_routes, to_text
-from services.gateway.settings import ROLLOUT_LOCK, ROUTES_FILE, GatewaySettings
-from services.serving.releases import Releases
+from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
+from mlstrata.components.supervision.files import locked, read, write
+from mlstrata.services.gateway.render import GatewayError, render_routes, to_text
+from mlstrata.services.gateway.settings import ROLLOUT_LOCK, ROUTES_FILE, GatewaySettings
+from mlstrata.services.serving.releases import Releases
 
 
 def render(props: Mapping[str, Any]) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pulumi
 
-from components.base import Component
-from environments import Capability, EnvironmentSpec
-from environments.stages import TABLE, added_by
+from mlstrata.components.base import Component
+from mlstrata.environments import Capability, EnvironmentSpec
+from mlstrata.environments.stages import TABLE, added_by
 
 _DAY = timedelta(days=1)
 NAME = "environment"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from components.base import Component
+from mlstrata.components.base import Component
 
 
 @dataclass(frozen=True)

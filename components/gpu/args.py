@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.cluster import Cluster
-from components.workload.pods import Placement
-from environments.spec.teams import GpuPoolSpec
+from mlstrata.components.cluster import Cluster
+from mlstrata.components.workload.pods import Placement
+from mlstrata.environments.spec.teams import GpuPoolSpec
 
 POOL = "mlstrata.io/pool"
 ACCELERATOR = "mlstrata.io/accelerator"

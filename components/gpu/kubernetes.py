@@ -7,11 +7,11 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import ClusterComponent
-from components.gpu.args import ACCELERATOR, GPU, POOL, TOLERATIONS, GpuPoolsArgs
-from components.gpu.nodes import node_class
-from components.gpu.sharing import PLUGIN_CONFIG, config_of
-from environments.spec.teams import GpuPoolSpec
+from mlstrata.components.cluster import ClusterComponent
+from mlstrata.components.gpu.args import ACCELERATOR, GPU, POOL, TOLERATIONS, GpuPoolsArgs
+from mlstrata.components.gpu.nodes import node_class
+from mlstrata.components.gpu.sharing import PLUGIN_CONFIG, config_of
+from mlstrata.environments.spec.teams import GpuPoolSpec
 
 _SECOND = timedelta(seconds=1)
 _ON_POOLS = {

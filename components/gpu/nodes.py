@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.gpu.args import AwsNodes
-from components.gpu.sharing import cutting
-from environments.spec.teams import GpuPoolSpec
+from mlstrata.components.gpu.args import AwsNodes
+from mlstrata.components.gpu.sharing import cutting
+from mlstrata.environments.spec.teams import GpuPoolSpec
 
 DISK = "100Gi"
 """Of each node: images with CUDA take tens of gigabytes."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from components.gpu.args import GPU
-from environments.spec.teams import GpuPoolSpec, parts_of
+from mlstrata.components.gpu.args import GPU
+from mlstrata.environments.spec.teams import GpuPoolSpec, parts_of
 
 PLUGIN_CONFIG = "nvidia.com/device-plugin.config"
 """Label of a node with the name of the plugin's configuration."""

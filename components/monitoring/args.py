@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pulumi
 
-from components.host import Host
+from mlstrata.components.local_host import Host
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
-from services.alerts.rules import LATENCY, REQUESTS
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.services.alerts.rules import LATENCY, REQUESTS
 
 LABEL = {"grafana_dashboard": "1"}
 _WIDTH, _HEIGHT, _COLUMNS = 12, 8, 2

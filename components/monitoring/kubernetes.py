@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 import yaml
 
-from components.cluster import Cluster, ClusterComponent, Who
-from components.network.policies import ANYWHERE, incoming, outgoing, pods
-from services.alerts.rules import system_rules
-from services.alerts.settings import PLATFORM, Promise
+from mlstrata.components.cluster import Cluster, ClusterComponent, Who
+from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
+from mlstrata.services.alerts.rules import system_rules
+from mlstrata.services.alerts.settings import PLATFORM, Promise
 
 KIND = "monitoring.coreos.com/v1"
 RECEIVER = "alert-receiver"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 import pulumi
 
-from components.host import PROMETHEUS, PROMETHEUS_FOLDER, LocalComponent, loopback, text
-from components.monitoring.args import MonitoringArgs
-from components.supervision.service import File
-from services.alerts import alertmanager, prometheus
-from services.alerts.rules import machine_rules, service_rules, upkeep_rules
-from services.alerts.settings import Receiver, Watched
+from mlstrata.components.local_host import PROMETHEUS, PROMETHEUS_FOLDER, LocalComponent, loopback, text
+from mlstrata.components.monitoring.args import MonitoringArgs
+from mlstrata.components.supervision.service import File
+from mlstrata.environments.installation import interpreter
+from mlstrata.services.alerts import alertmanager, prometheus
+from mlstrata.services.alerts.rules import machine_rules, service_rules, upkeep_rules
+from mlstrata.services.alerts.settings import Receiver, Watched
 
 ALERTMANAGER, RESOURCES = "alertmanager", "resources"
 _ALERTMANAGER_FOLDER = "config/alertmanager"
@@ -54,7 +53,15 @@ class Monitoring(LocalComponent):
             health=loopback(args.resources_port, "/healthz"),
             ports={RESOURCES: args.resources_port},
             command=[
-                *(sys.executable, "-m", "services.resources", "--home", home, "--port", text(args.resources_port)),
+                *(
+                    str(interpreter()),
+                    "-m",
+                    "mlstrata.services.exporter",
+                    "--home",
+                    home,
+                    "--port",
+                    text(args.resources_port),
+                ),
                 *archiving,
             ],
         )

@@ -9,12 +9,12 @@ from typing import Any
 import pulumi
 import yaml
 
-from components.cluster import Cluster, ClusterComponent
-from components.network.policies import pods
-from components.platform.kubernetes import priority
-from components.workload.args import WorkloadArgs
-from components.workload.kubernetes import Workload
-from components.workload.pods import Container, Resources, account, pod
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.network_policies import pods
+from mlstrata.components.platform.kubernetes import priority
+from mlstrata.components.workload.args import WorkloadArgs
+from mlstrata.components.workload.kubernetes import Workload
+from mlstrata.components.workload.pods import Container, Resources, account, pod
 
 PORT = 3100
 _DATA, _CONFIG = "/data", "/etc/mlstrata"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pulumi
 
-from components.host import Host
-from environments import SystemSpec
+from mlstrata.components.local_host import Host
+from mlstrata.environments import SystemSpec
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
-from components.network.policies import outgoing, pods
-from components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY
-from components.registry.kubernetes import PORT as REGISTRY_PORT
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.network_policies import outgoing, pods
+from mlstrata.components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY
+from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from typing import Any
 
 import pulumi
 
-from components.host import LocalComponent, loopback
-from components.pipelines.args import PipelinesArgs
-from components.supervision.credential import Credential
-from components.supervision.service import File
-from services.alerts.rules import TRAINING_FAILED, schedule_rules, service_rules
-from services.alerts.settings import Watched
-from services.runner.contract import RunnerSettings, Schedule
-from services.runner.requests import training_request
+from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.pipelines.args import PipelinesArgs
+from mlstrata.components.supervision.credential import Credential
+from mlstrata.components.supervision.service import File
+from mlstrata.services.alerts.rules import TRAINING_FAILED, schedule_rules, service_rules
+from mlstrata.services.alerts.settings import Watched
+from mlstrata.services.runner.contract import RunnerSettings, Schedule
+from mlstrata.services.runner.requests import training_request
 
 SERVICE = "runner"
 TOKEN_FILE = f"config/{SERVICE}/token"
@@ -40,7 +40,7 @@ class Pipelines(LocalComponent):
             ports={SERVICE: args.port},
             command=[
                 str(args.host.binaries["python"]),
-                *("-m", "services.runner", "--settings", str(home / _SETTINGS_FILE)),
+                *("-m", "mlstrata.services.runner", "--settings", str(home / _SETTINGS_FILE)),
             ],
             environment=args.registry_access.apply(lambda access: {**access, "MLFLOW_DISABLE_TELEMETRY": "true"}),
             files={

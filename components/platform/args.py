@@ -9,8 +9,8 @@ from typing import Any
 
 import pulumi
 
-from components.binaries import Binaries
-from components.host import Wanted
+from mlstrata.components.local_host import Wanted
+from mlstrata.components.programs import Binaries
 
 
 @dataclass(frozen=True)

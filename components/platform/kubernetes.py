@@ -8,9 +8,9 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
-from components.teams.args import SpaceArgs
-from components.teams.kubernetes import Space
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.namespaces.args import SpaceArgs
+from mlstrata.components.namespaces.kubernetes import Space
 
 PRIORITIES = {
     "platform": (100_000, "The platform's own services: without them nothing else works."),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pulumi
 
-from components.base import Component
-from components.host import Host
-from components.platform.args import PlatformArgs
-from components.supervision.ports import Ports
-from components.supervision.supervisor import Supervisor
+from mlstrata.components.base import Component
+from mlstrata.components.local_host import Host
+from mlstrata.components.platform.args import PlatformArgs
+from mlstrata.components.supervision.ports import Ports
+from mlstrata.components.supervision.supervisor import Supervisor
 
 
 class Platform(Component):

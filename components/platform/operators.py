@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
-from components.network.policies import ANYWHERE, incoming, outgoing, pods, within
-from components.teams.args import SpaceArgs
-from components.teams.kubernetes import Space
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.namespaces.args import SpaceArgs
+from mlstrata.components.namespaces.kubernetes import Space
+from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods, within
 
 API = (443, 6443)
 ASKED = (443, 4443, 6443, 8443, 9443, 10250)

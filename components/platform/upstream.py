@@ -8,10 +8,10 @@ from typing import Any
 
 import pulumi
 
-from components.charts import install
-from components.cluster import Cluster, ClusterComponent
-from components.upstream.piece import Chart, Piece
-from components.upstream.told import merged
+from mlstrata.components.charts import install
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.upstream.image_values import merged
+from mlstrata.components.upstream.package import Chart, Piece
 
 
 @dataclass(frozen=True)

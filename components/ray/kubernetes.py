@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent, Who
-from components.network.policies import incoming, outgoing, pods
+from mlstrata.components.cluster import Cluster, ClusterComponent, Who
+from mlstrata.components.network_policies import incoming, outgoing, pods
 
 NODES = {"ray.io/is-ray-node": "yes"}
 """Label that KubeRay gives to every pod of a Ray cluster."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from components.host import Host
+from mlstrata.components.local_host import Host
 
 
 @dataclass(frozen=True)

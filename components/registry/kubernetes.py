@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
-from components.database.args import Server
-from components.network.policies import pods
-from components.platform.kubernetes import priority
-from components.storage.objects import ObjectStore
-from components.workload.args import WorkloadArgs
-from components.workload.kubernetes import Workload
-from components.workload.pods import Container, Resources
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.database.args import Server
+from mlstrata.components.network_policies import pods
+from mlstrata.components.platform.kubernetes import priority
+from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.workload.args import WorkloadArgs
+from mlstrata.components.workload.kubernetes import Workload
+from mlstrata.components.workload.pods import Container, Resources
 
 PORT = 5000
 NAME = "mlflow"
@@ -90,7 +90,7 @@ class Registry(ClusterComponent):
         return Container(
             name=NAME,
             image=self.cluster.image("runtime"),
-            command=["python", "-m", "services.registry.cluster"],
+            command=["python", "-m", "mlstrata.services.registry.cluster"],
             args=[
                 f"--port={PORT}",
                 f"--artifacts-destination={args.store.url('mlflow')}",
@@ -122,7 +122,7 @@ def names(namespace: str) -> list[str]:
 
 def client(uri: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
     """Return the variables of a container that asks the registry: the plain ones, and those from secrets."""
-    from services.registry.access import USER
+    from mlstrata.clients.mlflow_access import USER
 
     plain = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_DISABLE_TELEMETRY": "true"}
     return plain, {"MLFLOW_TRACKING_PASSWORD": (ACCESS, "password")}

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import pulumi
 
-from components.host import LocalComponent, loopback, text
-from components.registry.args import RegistryArgs
-from components.supervision.credential import Credential
-from components.supervision.service import File
-from services.alerts.rules import service_rules
-from services.alerts.settings import Watched
-from services.registry.access import PASSWORD_FILE
-from services.registry.access import of as access_of
+from mlstrata.clients.mlflow_access import PASSWORD_FILE
+from mlstrata.clients.mlflow_access import of as access_of
+from mlstrata.components.local_host import LocalComponent, loopback, text
+from mlstrata.components.registry.args import RegistryArgs
+from mlstrata.components.supervision.credential import Credential
+from mlstrata.components.supervision.service import File
+from mlstrata.services.alerts.rules import service_rules
+from mlstrata.services.alerts.settings import Watched
 
 SERVICE = "mlflow"
 
@@ -38,7 +38,7 @@ class Registry(LocalComponent):
             health=loopback(args.port, "/health"),
             ports={SERVICE: args.port},
             command=[
-                *(str(binaries["python"]), "-m", "services.registry", f"{data}/mlflow.db"),
+                *(str(binaries["python"]), "-m", "mlstrata.services.registry", f"{data}/mlflow.db"),
                 *("--host", "127.0.0.1", "--port", text(args.port)),
                 *("--artifacts-destination", args.artifacts),
                 *("--metrics", f"{home}/run/mlflow-metrics"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent, SecretReference
+from mlstrata.components.cluster import Cluster, ClusterComponent, SecretReference
 
 STORE = "mlstrata"
 """The ClusterSecretStore that the organisation makes: only it knows where its secrets are, and how to get in."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.host import Host
-from components.supervision.ports import Ports
-from services.alerts.settings import Promise
+from mlstrata.components.local_host import Host
+from mlstrata.components.supervision.ports import Ports
+from mlstrata.services.alerts.settings import Promise
 
 
 @dataclass(frozen=True)

@@ -10,21 +10,21 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent, Who
-from components.features.kubernetes import PORTS as FEATURE_PORTS
-from components.gateway.entrance import Backend
-from components.gateway.kubernetes import owned_by
-from components.network.policies import Peer, incoming, outgoing, pods
-from components.platform.kubernetes import priority
-from components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
-from components.registry.kubernetes import PORT as REGISTRY_PORT
-from components.serving.seldon import Deployment, Hpa, Predictor, Unit, manifest
-from components.storage.objects import ObjectStore
-from components.workload.pods import Container, Placement, Resources, account, pod
-from environments.spec.serving import ServingSpec
-from services.serving.cluster import PREDICTOR, UNIT, deployment_of
-from services.serving.cluster import VERSION as RELEASED
-from services.serving.settings import MODEL_FILE, SETTINGS_FILE, ServingSettings, environment, render_files
+from mlstrata.components.cluster import Cluster, ClusterComponent, Who
+from mlstrata.components.features.kubernetes import PORTS as FEATURE_PORTS
+from mlstrata.components.gateway.kubernetes import owned_by
+from mlstrata.components.gateway.system_route import Backend
+from mlstrata.components.network_policies import Peer, incoming, outgoing, pods
+from mlstrata.components.platform.kubernetes import priority
+from mlstrata.components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
+from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
+from mlstrata.components.serving.seldon import Deployment, Hpa, Predictor, Unit, manifest
+from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.workload.pods import Container, Placement, Resources, account, pod
+from mlstrata.environments.spec.serving import ServingSpec
+from mlstrata.services.serving.cluster import PREDICTOR, UNIT, deployment_of
+from mlstrata.services.serving.cluster import VERSION as RELEASED
+from mlstrata.services.serving.settings import MODEL_FILE, SETTINGS_FILE, ServingSettings, environment, render_files
 
 HTTP, GRPC, METRICS = 9000, 9500, 6000
 MODELS, CONFIG = "/mnt/models", "/etc/mlstrata/serving"
@@ -179,7 +179,7 @@ class Serving(ClusterComponent):
         fetch = Container(
             name="fetch",
             image=image,
-            command=["python", "-m", "services.serving.fetch"],
+            command=["python", "-m", "mlstrata.services.serving.fetch"],
             args=[f"--system={self.system}", f"--directory={MODELS}", f"--low={low:g}", f"--high={high:g}"],
             env={**plain, **self.args.store.variables()},
             fields={VERSION: f"metadata.annotations['{RELEASED}']"},

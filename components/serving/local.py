@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pulumi
 
-from components.host import LocalComponent, loopback
-from components.serving.args import Endpoint, ServingArgs, serving_name
-from components.supervision.ports import Ports
-from components.supervision.service import File
-from services.alerts.rules import service_rules, system_rules
-from services.alerts.settings import Watched
-from services.serving.settings import (
+from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.serving.args import Endpoint, ServingArgs, serving_name
+from mlstrata.components.supervision.ports import Ports
+from mlstrata.components.supervision.service import File
+from mlstrata.services.alerts.rules import service_rules, system_rules
+from mlstrata.services.alerts.settings import Watched
+from mlstrata.services.serving.settings import (
     MODEL_FILE,
     READY_PATH,
     SETTINGS_FILE,

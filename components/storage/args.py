@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.host import Host
-from components.supervision.ports import Ports
+from mlstrata.components.local_host import Host
+from mlstrata.components.supervision.ports import Ports
 
 SERVICE = "storage"
 PORTS = ("s3", "s3_grpc", "master", "master_grpc", "volume", "volume_grpc", "filer", "filer_grpc", "metrics")

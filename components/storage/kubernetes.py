@@ -10,11 +10,11 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, ClusterComponent
-from components.network.policies import incoming, outgoing, pods
-from components.platform.kubernetes import priority
-from components.storage.objects import ObjectStore
-from components.workload.pods import Container, Resources, account, pod
+from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.network_policies import incoming, outgoing, pods
+from mlstrata.components.platform.kubernetes import priority
+from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.workload.pods import Container, Resources, account, pod
 
 NAME = "object-store"
 S3, METRICS = 8333, 9327
@@ -152,7 +152,7 @@ class Store(ClusterComponent):
         container = Container(
             name="bucket",
             image=self.cluster.image("runtime"),
-            command=["python", "-m", "services.storage.bucket"],
+            command=["python", "-m", "mlstrata.services.storage.bucket"],
             args=arguments,
             env=self.store.variables(),
             secrets=self.store.credentials(),

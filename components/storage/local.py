@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.host import LocalComponent, loopback
-from components.storage.args import CREDENTIALS_FILE, PORTS, SERVICE, ObjectsArgs
-from components.supervision.credential import Credential
-from components.supervision.service import File
-from services.alerts.rules import service_rules
-from services.alerts.settings import Watched
+from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.storage.args import CREDENTIALS_FILE, PORTS, SERVICE, ObjectsArgs
+from mlstrata.components.supervision.credential import Credential
+from mlstrata.components.supervision.service import File
+from mlstrata.services.alerts.rules import service_rules
+from mlstrata.services.alerts.settings import Watched
 
 _IDENTITIES_FILE = f"config/{SERVICE}/s3.json"
 _KEY_LENGTH = 20
@@ -41,7 +41,7 @@ class Objects(LocalComponent):
             health=loopback(port("s3"), "/healthz"),
             ports={name: port(name) for name in PORTS},
             command=[
-                *(str(args.host.binaries["python"]), "-m", "services.storage.weed"),
+                *(str(args.host.binaries["python"]), "-m", "mlstrata.services.storage.weed"),
                 *(str(args.host.binaries["weed"]), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
                 f"-dir={home}/data/seaweedfs",
                 # On by default: it would tell its makers how it is used.

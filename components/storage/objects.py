@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from components.network.policies import ANYWHERE, Peer
-from environments.spec.storage import S3Storage
+from mlstrata.components.network_policies import ANYWHERE, Peer
+from mlstrata.environments.spec.storage import S3Storage
 
 if TYPE_CHECKING:
-    from components.cluster import ClusterComponent
+    from mlstrata.components.cluster import ClusterComponent
 
 HTTPS = 443
 

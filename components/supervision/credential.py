@@ -9,8 +9,8 @@ from typing import Any, Literal
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from components.supervision.common import StatelessProvider, difference, plain
-from services.gateway.tokens import generate_key, public_jwks
+from mlstrata.components.supervision.common import StatelessProvider, difference, plain
+from mlstrata.services.gateway.tokens import generate_key, public_jwks
 
 Kind = Literal["token", "es256"]
 _TOKEN_BYTES = 32

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.supervision import launch
-from components.supervision.common import plain
-from components.supervision.files import digest, folder, inside, read, read_json, remove, write
-from services.resources.processes import HOME_MARK, SERVICE_MARK
+from mlstrata.components.supervision import launch
+from mlstrata.components.supervision.common import plain
+from mlstrata.components.supervision.files import digest, folder, inside, read, read_json, remove, write
+from mlstrata.environments.installation import interpreter
+from mlstrata.services.exporter.processes import HOME_MARK, SERVICE_MARK
 
 _LOG_BYTES, _LOG_BACKUPS = 20_000_000, 3
 
@@ -92,7 +92,7 @@ class Definition:
 
     def program(self) -> str:
         """Return its program section for the supervisor."""
-        python = [sys.executable, "-I", "-S", str(Path(launch.__file__).resolve()), str(self.launch_path)]
+        python = [str(interpreter()), "-I", "-S", str(Path(launch.__file__).resolve()), str(self.launch_path)]
         command, log = (text.replace("%", "%%") for text in (shlex.join(python), str(self.log)))
         return f"""\
 [program:{self.name}]

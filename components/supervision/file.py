@@ -8,10 +8,10 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from components.supervision.client import UP, SupervisorClient
-from components.supervision.common import StatelessProvider, difference, plain
-from components.supervision.files import inside, read, remove, write
-from components.supervision.supervisor import identity
+from mlstrata.components.supervision.client import UP, SupervisorClient
+from mlstrata.components.supervision.common import StatelessProvider, difference, plain
+from mlstrata.components.supervision.files import inside, read, remove, write
+from mlstrata.components.supervision.supervisor import identity
 
 _INPUTS = ("content", "service", "signal")
 

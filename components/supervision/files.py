@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.supervision.common import SupervisionError
+from mlstrata.components.supervision.common import SupervisionError
 
 
 def inside(home: Path, relative: str) -> Path:

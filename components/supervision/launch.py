@@ -15,8 +15,9 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from services.resources.processes import HOME_MARK, SERVICE_MARK, marked_processes
+# The folder that holds `mlstrata`: the checkout, or site-packages.
+sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "mlstrata").is_dir())))
+from mlstrata.services.exporter.processes import HOME_MARK, SERVICE_MARK, marked_processes
 
 _POLITE_SECONDS, _FORCED_SECONDS = 2.0, 8.0
 

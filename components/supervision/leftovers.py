@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from components.supervision.common import SupervisionError
-from services.resources.processes import MarkedProcess, marked_processes
+from mlstrata.components.supervision.common import SupervisionError
+from mlstrata.services.exporter.processes import MarkedProcess, marked_processes
 
 _FORCED_SECONDS = 5.0
 

@@ -10,9 +10,9 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from components.supervision.common import StatelessProvider, SupervisionError, difference, plain
-from components.supervision.files import locked, read_json, remove, write
-from components.supervision.sockets import foreign_holder, pick
+from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
+from mlstrata.components.supervision.files import locked, read_json, remove, write
+from mlstrata.components.supervision.sockets import foreign_holder, pick
 
 _REGISTER, _LOCK = "run/ports.json", "run/ports.lock"
 

@@ -10,10 +10,10 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from components.supervision.client import SupervisorClient
-from components.supervision.common import StatelessProvider, SupervisionError, difference, plain
-from components.supervision.health import Check, wait
-from components.supervision.service import Service
+from mlstrata.components.supervision.client import SupervisorClient
+from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
+from mlstrata.components.supervision.health import Check, wait
+from mlstrata.components.supervision.service import Service
 
 _GRACE_SECONDS = 20.0
 _INPUTS = ("checks", "seconds", "triggers")

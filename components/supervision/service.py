@@ -11,13 +11,13 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from components.supervision.client import UP, SupervisorClient
-from components.supervision.common import StatelessProvider, SupervisionError, difference, plain
-from components.supervision.definition import Definition
-from components.supervision.files import folder
-from components.supervision.leftovers import end_marked
-from components.supervision.sockets import foreign_holder, is_free
-from components.supervision.supervisor import identity
+from mlstrata.components.supervision.client import UP, SupervisorClient
+from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
+from mlstrata.components.supervision.definition import Definition
+from mlstrata.components.supervision.files import folder
+from mlstrata.components.supervision.leftovers import end_marked
+from mlstrata.components.supervision.sockets import foreign_holder, is_free
+from mlstrata.components.supervision.supervisor import identity
 
 _INPUTS = ("command", "environment", "ports", "files", "seeds", "folders", "directory", "stop_seconds", "code")
 _SETTLE_SECONDS = 4.0

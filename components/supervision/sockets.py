@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from services.resources.processes import process_of
+from mlstrata.services.exporter.processes import process_of
 
 LOOPBACK = "127.0.0.1"
 _LISTENING = "0A"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from components.supervision.client import SupervisorClient
-from components.supervision.common import StatelessProvider, SupervisionError, difference, plain
-from components.supervision.definition import renew_starts
-from components.supervision.files import digest, folder, locked, read, remove, tail, write
-from components.supervision.leftovers import end_marked
-from services.resources.processes import HOME_MARK, SERVICE_MARK, marked_processes
+from mlstrata.components.supervision.client import SupervisorClient
+from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
+from mlstrata.components.supervision.definition import renew_starts
+from mlstrata.components.supervision.files import digest, folder, locked, read, remove, tail, write
+from mlstrata.components.supervision.leftovers import end_marked
+from mlstrata.environments.installation import interpreter
+from mlstrata.services.exporter.processes import HOME_MARK, SERVICE_MARK, marked_processes
 
 NAME = "supervisor"
 _CONFIG, _STAMP, _PROGRAMS, _LOG = (
@@ -147,7 +147,7 @@ def _start(home: Path, socket: Path, config: str) -> None:
     environment = {key: os.environ[key] for key in _INHERITED if key in os.environ}
     environment |= {HOME_MARK: str(home), SERVICE_MARK: NAME, "PYTHONUNBUFFERED": "1"}
     started = subprocess.run(
-        [sys.executable, "-m", "supervisor.supervisord", "-c", str(home / _CONFIG)],
+        [str(interpreter()), "-m", "supervisor.supervisord", "-c", str(home / _CONFIG)],
         env=environment,
         cwd=home,
         stdin=subprocess.DEVNULL,

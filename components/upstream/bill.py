@@ -6,9 +6,10 @@ Names, versions, CRDs and images were read in each project's own charts and mani
 
 from __future__ import annotations
 
-from components.upstream.observing import OBSERVING
-from components.upstream.offered import SERVERS
-from components.upstream.piece import (
+from mlstrata.components.upstream.image_values import split, whole
+from mlstrata.components.upstream.observability import OBSERVING
+from mlstrata.components.upstream.optional_images import SERVERS
+from mlstrata.components.upstream.package import (
     Change,
     Chart,
     Image,
@@ -20,8 +21,7 @@ from components.upstream.piece import (
     images,
     images_told,
 )
-from components.upstream.told import split, whole
-from environments.stages import Capability
+from mlstrata.environments.stages import Capability
 
 _C = Capability
 BUSL = "BUSL-1.1"

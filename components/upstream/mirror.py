@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from components.upstream.bill import BILL
-from components.upstream.piece import Chart, Image, Kustomization, Manifest, Piece, Source
-from components.upstream.told import image_values
+from mlstrata.components.upstream.bill import BILL
+from mlstrata.components.upstream.image_values import image_values
+from mlstrata.components.upstream.package import Chart, Image, Kustomization, Manifest, Piece, Source
 
 # A first part is a registry when it looks like a host; docker.io is what everything else means.
 _HOST = re.compile(r"[^/]*[.:][^/]*|localhost")

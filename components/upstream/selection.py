@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from components.upstream.bill import BILL, BUSL, PIECES
-from components.upstream.mirror import Mirror, reference
-from components.upstream.observing import AGPL
-from components.upstream.piece import Change, Chart, Image, Piece
-from components.upstream.told import image_values
-from environments import Capability, EnvironmentSpec
-from environments.spec.storage import S3Storage
+from mlstrata.components.upstream.bill import BILL, BUSL, PIECES
+from mlstrata.components.upstream.image_values import image_values
+from mlstrata.components.upstream.mirror import Mirror, reference
+from mlstrata.components.upstream.observability import AGPL
+from mlstrata.components.upstream.package import Change, Chart, Image, Piece
+from mlstrata.environments import Capability, EnvironmentSpec
+from mlstrata.environments.spec.storage import S3Storage
 
 # Terms that forbid some use of the unchanged software: a file must say that somebody agreed to them.
 NON_FREE: Mapping[str, str] = {

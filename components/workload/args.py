@@ -8,9 +8,9 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, Who
-from components.network.policies import Peer
-from components.workload.pods import Container, Placement
+from mlstrata.components.cluster import Cluster, Who
+from mlstrata.components.network_policies import Peer
+from mlstrata.components.workload.pods import Container, Placement
 
 
 @dataclass(frozen=True)

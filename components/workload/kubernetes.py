@@ -6,10 +6,10 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import ClusterComponent
-from components.network.policies import incoming, outgoing
-from components.workload.args import WorkloadArgs
-from components.workload.pods import account, pod
+from mlstrata.components.cluster import ClusterComponent
+from mlstrata.components.network_policies import incoming, outgoing
+from mlstrata.components.workload.args import WorkloadArgs
+from mlstrata.components.workload.pods import account, pod
 
 
 class Workload(ClusterComponent):

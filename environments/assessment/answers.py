@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from environments.assessment.kinds import BadAnswer
-from environments.assessment.questions import BY_ID, QUESTIONS
-from environments.loading.document import Malformed, Node, parse, repetitions, to_data
-from environments.loading.errors import SpecError, SpecErrors
-from environments.shown import shown
-from environments.spec.references import suggestion
+from mlstrata.environments.assessment.kinds import BadAnswer
+from mlstrata.environments.assessment.questions import BY_ID, QUESTIONS
+from mlstrata.environments.loading.document import Malformed, Node, parse, repetitions, to_data
+from mlstrata.environments.loading.errors import SpecError, SpecErrors
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.references import suggestion
 
 LARGEST_FILE = 1 << 18
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from environments.assessment.answers import Answers
-from environments.assessment.questions import QUESTIONS
-from environments.assessment.stage import Wanted, stage_for, wanted
-from environments.assessment.tier import Judged, judge
-from environments.assessment.yaml_text import yaml_text
-from environments.spec.risk import Tier
-from environments.stages import Stage
+from mlstrata.environments.assessment.answers import Answers
+from mlstrata.environments.assessment.questions import QUESTIONS
+from mlstrata.environments.assessment.stage import Wanted, stage_for, wanted
+from mlstrata.environments.assessment.tier import Judged, judge
+from mlstrata.environments.assessment.yaml_text import yaml_text
+from mlstrata.environments.spec.risk import Tier
+from mlstrata.environments.stages import Stage
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from environments.shown import shown
-from environments.spec.references import suggestion
-from environments.stages import Capability
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.references import suggestion
+from mlstrata.environments.stages import Capability
 
 NONE = "none"
 """The answer that says that a free text is not given."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from environments.assessment.kinds import NONE, Choice, HowMany, OneOf, Question, Some, Words
-from environments.spec.data import Source
-from environments.spec.risk import AnnexIII, Condition, Role
-from environments.spec.text import Document, Email, Name, Text
-from environments.stages import Capability
+from mlstrata.environments.assessment.kinds import NONE, Choice, HowMany, OneOf, Question, Some, Words
+from mlstrata.environments.spec.data import Source
+from mlstrata.environments.spec.risk import AnnexIII, Condition, Role
+from mlstrata.environments.spec.text import Document, Email, Name, Text
+from mlstrata.environments.stages import Capability
 
 _C = Capability
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from environments.assessment.answers import Answers
-from environments.assessment.questions import QUESTIONS
-from environments.spec.risk import Tier
-from environments.stages import ENTRIES, Capability, Stage, stage_of
+from mlstrata.environments.assessment.answers import Answers
+from mlstrata.environments.assessment.questions import QUESTIONS
+from mlstrata.environments.spec.risk import Tier
+from mlstrata.environments.stages import ENTRIES, Capability, Stage, stage_of
 
 FLOOR: dict[Tier, tuple[Capability, ...]] = {
     Tier.HIGH: (Capability.RECORDING, Capability.MONITORING, Capability.FAIRNESS),

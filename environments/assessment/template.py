@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from environments.assessment.kinds import OneOf, Question
-from environments.assessment.questions import PLATFORM, QUESTIONS, SYSTEM
+from mlstrata.environments.assessment.kinds import OneOf, Question
+from mlstrata.environments.assessment.questions import PLATFORM, QUESTIONS, SYSTEM
 
 _WIDTH = 110
 _HEADINGS = {PLATFORM: "The platform", SYSTEM: "The system"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from environments.assessment.answers import Answers
-from environments.assessment.kinds import NONE
-from environments.assessment.questions import POINTS, PRACTICES
-from environments.spec.risk import AnnexIII, Tier
+from mlstrata.environments.assessment.answers import Answers
+from mlstrata.environments.assessment.kinds import NONE
+from mlstrata.environments.assessment.questions import POINTS, PRACTICES
+from mlstrata.environments.spec.risk import AnnexIII, Tier
 
 
 @dataclass(frozen=True)

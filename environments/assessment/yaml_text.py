@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from environments.assessment.answers import Answers
-from environments.assessment.kinds import NONE
-from environments.assessment.stage import Wanted
-from environments.assessment.tier import Judged
-from environments.spec.risk import Tier
-from environments.stages import Capability, Stage
+from mlstrata.environments.assessment.answers import Answers
+from mlstrata.environments.assessment.kinds import NONE
+from mlstrata.environments.assessment.stage import Wanted
+from mlstrata.environments.assessment.tier import Judged
+from mlstrata.environments.spec.risk import Tier
+from mlstrata.environments.stages import Capability, Stage
 
 _REPLACE = "# replace it by your own"
 _DECLARED = {Capability.TEAMS, Capability.GPU_POOLS}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from environments.loading.scalars import Scalar, resolve
+from mlstrata.environments.loading.scalars import Scalar, resolve
 
 Key = str | int
 MOST_NODES = 100_000

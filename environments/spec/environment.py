@@ -6,16 +6,16 @@ from functools import cached_property
 
 from pydantic import Field, model_validator
 
-from environments.spec.base import Spec, immutable, refuse
-from environments.spec.platform_wide import Enforce, LicencesSpec, RetentionSpec, Switches
-from environments.spec.references import check_references
-from environments.spec.storage import Storage, default_storage
-from environments.spec.system import SystemSpec
-from environments.spec.target import Target
-from environments.spec.teams import GpuPoolSpec, TeamSpec
-from environments.spec.text import Email, Name
-from environments.spec.upstream import MirrorSpec, PinSpec
-from environments.stages import Capability, Stage, capabilities_of
+from mlstrata.environments.spec.base import Spec, immutable, refuse
+from mlstrata.environments.spec.platform_wide import Enforce, LicencesSpec, RetentionSpec, Switches
+from mlstrata.environments.spec.references import check_references
+from mlstrata.environments.spec.storage import Storage, default_storage
+from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.environments.spec.target import Target
+from mlstrata.environments.spec.teams import GpuPoolSpec, TeamSpec
+from mlstrata.environments.spec.text import Email, Name
+from mlstrata.environments.spec.upstream import MirrorSpec, PinSpec
+from mlstrata.environments.stages import Capability, Stage, capabilities_of
 
 
 class EnvironmentSpec(Spec):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from environments.spec.base import Problem, Spec, refuse
-from environments.spec.quantities import Day
-from environments.spec.text import Document, Email, Flag, Name, Word
+from mlstrata.environments.spec.base import Problem, Spec, refuse
+from mlstrata.environments.spec.quantities import Day
+from mlstrata.environments.spec.text import Document, Email, Flag, Name, Word
 
 
 class OversightSpec(Spec):

@@ -6,10 +6,10 @@ from enum import StrEnum
 
 from pydantic import Field, model_validator
 
-from environments.shown import shown
-from environments.spec.base import Problem, Spec, refuse
-from environments.spec.quantities import Day
-from environments.spec.text import Document, Identifier, Name, Number, Word
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import Problem, Spec, refuse
+from mlstrata.environments.spec.quantities import Day
+from mlstrata.environments.spec.text import Document, Identifier, Name, Number, Word
 
 
 class EvaluationMetric(StrEnum):

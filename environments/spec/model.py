@@ -7,11 +7,11 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from environments.shown import shown
-from environments.spec.base import Problem, Spec, refuse
-from environments.spec.quantities import Cron
-from environments.spec.settings import TRAINING, Settings, Value, check_training
-from environments.spec.text import Column, Identifier, Name, Unique, Word
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import Problem, Spec, refuse
+from mlstrata.environments.spec.quantities import Cron
+from mlstrata.environments.spec.settings import TRAINING, Settings, Value, check_training
+from mlstrata.environments.spec.text import Column, Identifier, Name, Unique, Word
 
 
 class Modality(StrEnum):

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from environments.spec.base import Spec, wrong
-from environments.spec.quantities import Duration, Share, parse_duration
-from environments.spec.text import Column, Number, Unique, Whole
+from mlstrata.environments.spec.base import Spec, wrong
+from mlstrata.environments.spec.quantities import Duration, Share, parse_duration
+from mlstrata.environments.spec.text import Column, Number, Unique, Whole
 
 _PAIR = 2
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from environments.shown import shown
-from environments.spec.base import Problem, Spec, refuse
-from environments.spec.quantities import Duration, parse_duration
-from environments.spec.text import Licence, Unique
-from environments.stages import Capability
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import Problem, Spec, refuse
+from mlstrata.environments.spec.quantities import Duration, parse_duration
+from mlstrata.environments.spec.text import Licence, Unique
+from mlstrata.environments.stages import Capability
 
 
 class Enforce(StrEnum):

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from environments.shown import shown
-from environments.spec.base import wrong
-from environments.spec.text import Number, Whole
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import wrong
+from mlstrata.environments.spec.text import Number, Whole
 
 _MILLISECONDS = {
     "ms": 1,

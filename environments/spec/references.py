@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from environments.shown import shown
-from environments.spec.base import Problem
-from environments.stages import Capability, Stage, capabilities_of, missing_needs
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import Problem
+from mlstrata.environments.stages import Capability, Stage, capabilities_of, missing_needs
 
 At = tuple[str | int, ...]
 _PROPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")

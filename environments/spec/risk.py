@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from environments.spec.base import Spec
-from environments.spec.text import Document, Flag
+from mlstrata.environments.spec.base import Spec
+from mlstrata.environments.spec.text import Document, Flag
 
 
 class Tier(StrEnum):

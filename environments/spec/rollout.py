@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from environments.spec.base import Problem, Spec, refuse
-from environments.spec.quantities import Duration, Share, parse_duration
-from environments.spec.text import Whole, Word
+from mlstrata.environments.spec.base import Problem, Spec, refuse
+from mlstrata.environments.spec.quantities import Duration, Share, parse_duration
+from mlstrata.environments.spec.text import Whole, Word
 
 
 class Strategy(StrEnum):

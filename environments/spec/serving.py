@@ -7,10 +7,20 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from environments.shown import shown
-from environments.spec.base import Problem, Spec, refuse
-from environments.spec.quantities import Count, Cron, Day, Duration, Memory, Percent, RequestRate, Share, parse_duration
-from environments.spec.text import ApiVersion, Name, Number, Unique, Whole
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import Problem, Spec, refuse
+from mlstrata.environments.spec.quantities import (
+    Count,
+    Cron,
+    Day,
+    Duration,
+    Memory,
+    Percent,
+    RequestRate,
+    Share,
+    parse_duration,
+)
+from mlstrata.environments.spec.text import ApiVersion, Name, Number, Unique, Whole
 
 _LARGEST_BODY = 100 * 2**20
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from environments.shown import shown
-from environments.spec.base import Problem, wrong
-from environments.spec.references import suggestion
-from environments.spec.rules import RULES, check_rules
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import Problem, wrong
+from mlstrata.environments.spec.references import suggestion
+from mlstrata.environments.spec.rules import RULES, check_rules
 
 TRAINING = "training"
 _TRAINING_KEYS = ("parameters", *RULES, "seed", "test_fraction", "workers", "gpus")

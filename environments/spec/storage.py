@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from environments.spec.base import Spec, immutable
-from environments.spec.text import Bucket, Document, Endpoint, Flag
+from mlstrata.environments.spec.base import Spec, immutable
+from mlstrata.environments.spec.text import Bucket, Document, Endpoint, Flag
 
 _COPY = "move everything there with `mlstrata migrate` (target local), else restore a backup in a new environment"
 

@@ -6,17 +6,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from environments.spec.base import Spec, immutable
-from environments.spec.data import DatasetSpec
-from environments.spec.governance import DocumentsSpec, OversightSpec, RetireSpec
-from environments.spec.kpis import KpiSpec, SponsorSpec
-from environments.spec.model import Modality, ModelSpec, Task
-from environments.spec.monitor import MonitorSpec
-from environments.spec.risk import RiskSpec
-from environments.spec.rollout import RolloutSpec
-from environments.spec.serving import ServingSpec
-from environments.spec.settings import TRAINING
-from environments.spec.text import Email, Name, Text, Unique
+from mlstrata.environments.spec.base import Spec, immutable
+from mlstrata.environments.spec.data import DatasetSpec
+from mlstrata.environments.spec.governance import DocumentsSpec, OversightSpec, RetireSpec
+from mlstrata.environments.spec.kpis import KpiSpec, SponsorSpec
+from mlstrata.environments.spec.model import Modality, ModelSpec, Task
+from mlstrata.environments.spec.monitor import MonitorSpec
+from mlstrata.environments.spec.risk import RiskSpec
+from mlstrata.environments.spec.rollout import RolloutSpec
+from mlstrata.environments.spec.serving import ServingSpec
+from mlstrata.environments.spec.settings import TRAINING
+from mlstrata.environments.spec.text import Email, Name, Text, Unique
 
 
 class SystemSpec(Spec):

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from environments.shown import shown
-from environments.spec.base import Problem, Spec, immutable, refuse, wrong
-from environments.spec.text import AwsAccount, AwsRegion, Host, Name, Network, Region, Unique, Whole, Word
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import Problem, Spec, immutable, refuse, wrong
+from mlstrata.environments.spec.text import AwsAccount, AwsRegion, Host, Name, Network, Region, Unique, Whole, Word
 
 DEFAULT_PORTS = {"gateway": 8080, "mlflow": 5000, "prometheus": 9090, "alertmanager": 9093, "runner": 0, "catalog": 0}
 _MOVE = "make a new environment, `mlstrata promote` its systems there, then take this one down"

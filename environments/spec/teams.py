@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from environments.spec.base import Problem, Spec, immutable, refuse
-from environments.spec.quantities import Count, Duration, parse_duration
-from environments.spec.text import Email, Flag, MigProfile, Name, Unique, Whole, Word
+from mlstrata.environments.spec.base import Problem, Spec, immutable, refuse
+from mlstrata.environments.spec.quantities import Count, Duration, parse_duration
+from mlstrata.environments.spec.text import Email, Flag, MigProfile, Name, Unique, Whole, Word
 
 
 class Accelerator(StrEnum):

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 
-from environments.shown import shown
-from environments.spec.base import Problem, refuse, wrong
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import Problem, refuse, wrong
 
 
 def _matching(pattern: str, allowed: str, longest: int, joint: str = "") -> tuple[PlainValidator, WithJsonSchema]:

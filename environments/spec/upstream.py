@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from environments.spec.base import Spec
-from environments.spec.text import Name, RegistryPath, Site, Version
+from mlstrata.environments.spec.base import Spec
+from mlstrata.environments.spec.text import Name, RegistryPath, Site, Version
 
 
 class MirrorSpec(Spec):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from policies.facts import Environment
-from policies.graph import Resource
-from policies.kubernetes import KSERVE, LONG_RUNNING, SELDON, WORKLOADS, accelerators, kept, pods, units
-from policies.remedies.stores import labelled
-from policies.remedy import Options, Remedy, changed
-from policies.serving import SERVING_TYPES, is_serving
-from policies.values import Value, dig, listed
+from mlstrata.policies.adapters.remedy import Options, Remedy, changed
+from mlstrata.policies.core.facts import Environment
+from mlstrata.policies.core.graph import Resource
+from mlstrata.policies.core.values import Value, dig, listed
+from mlstrata.policies.remedies.stores import labelled
+from mlstrata.policies.views.kubernetes import KSERVE, LONG_RUNNING, SELDON, WORKLOADS, accelerators, kept, pods, units
+from mlstrata.policies.views.serving import SERVING_TYPES, is_serving
 
 FEWEST = 2
 SECCOMP = {"RuntimeDefault", "Localhost"}

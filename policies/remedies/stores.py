@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from policies.graph import Resource
-from policies.remedy import Options, Remedy, changed
-from policies.retention import LOG_GROUP, PROMETHEUS, days_kept
-from policies.values import Value
+from mlstrata.policies.adapters.remedy import Options, Remedy, changed
+from mlstrata.policies.core.graph import Resource
+from mlstrata.policies.core.values import Value
+from mlstrata.policies.views.retention import LOG_GROUP, PROMETHEUS, days_kept
 
 ACLS = ("aws:s3/bucketAcl", "aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
-from policies.evaluate import Report
-from policies.reports.places import Places
+from mlstrata.policies.core.evaluate import Report
+from mlstrata.policies.reports.places import Places
 
 FORMATS = ("text", "json", "sarif", "junit", "markdown", "codequality")
 
@@ -18,5 +18,5 @@ def render(reports: list[tuple[Report, Places]], form: str) -> str:
         reports: Each report with the places of its environment's file.
         form: One of `FORMATS`.
     """
-    write: Callable[[list[tuple[Report, Places]]], str] = import_module(f"policies.reports.{form}_").render
+    write: Callable[[list[tuple[Report, Places]]], str] = import_module(f"mlstrata.policies.reports.{form}").render
     return write(reports)

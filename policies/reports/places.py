@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from policies.evaluate import Result
+from mlstrata.policies.core.evaluate import Result
 
 
 class Place(NamedTuple):

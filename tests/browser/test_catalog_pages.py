@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from services.catalog.access import link_ticket
+from mlstrata.services.catalog.access import link_ticket
 from tests.support.catalog import PYTHON, REQUEST, SCRIPT, SYSTEM, TOKEN, Service
 
 TOOLS = Path(os.environ.get("MLSTRATA_TOOLS") or Path.home() / ".cache/mlstrata/tools")
@@ -28,7 +28,7 @@ def chromium() -> str | None:
 
 pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="needs Chromium: run `make install-test`"),
-    pytest.mark.skipif(not PYTHON.exists(), reason="needs .venvs/runtime: run `make install`"),
+    pytest.mark.skipif(not PYTHON.exists(), reason="needs .venv: run `make install`"),
     pytest.mark.timeout(120),
 ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from policies.evidence import write
+from mlstrata.evidence import write
 
 HERE = Path(__file__).parent
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from cli.main import main
-from services.audit import read as read_log
-from services.registry.access import of
-from services.rollout.cluster import rollout as module
-from services.rollout.errors import RolloutError
-from services.rollout.registry import Registry
-from services.serving.cluster import RECORD, job_of
-from services.serving.releases import Releases
+from mlstrata.audit import read as read_log
+from mlstrata.cli.main import main
+from mlstrata.clients.errors import RolloutError
+from mlstrata.clients.mlflow_access import of
+from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.operations.releases.kubernetes import rollout as module
+from mlstrata.services.serving.cluster import RECORD, job_of
+from mlstrata.services.serving.releases import Releases
 from tests.support.registered import FOREST, TEAM, Beside
 from tests.support.registry import PASSWORD
 from tests.support.releases import Way, kubeconfig

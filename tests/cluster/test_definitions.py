@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from components.upstream.bill import piece
-from components.upstream.piece import ordered
+from mlstrata.components.upstream.bill import piece
+from mlstrata.components.upstream.package import ordered
 from tests.support.cluster import programs
 from tests.support.definitions import OURS, definitions
 

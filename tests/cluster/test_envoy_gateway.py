@@ -18,14 +18,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from components.binaries import runtime_folder
-from components.gateway.entrance import ON
-from components.supervision.sockets import pick
-from services.gateway.certificates import make_authority, make_server
-from services.gateway.settings import AUDIENCE
+from mlstrata.components.gateway.system_route import ON
+from mlstrata.components.supervision.sockets import pick
+from mlstrata.environments.installation import programs_folder
+from mlstrata.services.gateway.certificates import make_authority, make_server
+from mlstrata.services.gateway.settings import AUDIENCE
 from tests.support.cluster import Json
 from tests.support.envoy_gateway import Beside, ours, states, static, translated
-from tests.support.rendered import ROOT, STAGES, rendered
+from tests.support.rendered import STAGES, rendered
 
 SYSTEM, CONSUMER, OTHER = "mortgage-approval", "underwriter-desk", "load-test"
 PREDICT = f"/systems/{SYSTEM}/v1/predict"
@@ -145,7 +145,7 @@ def opened(environment: list[Json], translation: Json, beside: Beside, folder: P
     (folder / "envoy.json").write_text(json.dumps(told), encoding="utf-8")
     log = (folder / "envoy.log").open("wb")
     envoy = subprocess.Popen(
-        [str(runtime_folder(ROOT) / "envoy"), "-c", str(folder / "envoy.json"), "--disable-hot-restart"],
+        [str(programs_folder() / "envoy"), "-c", str(folder / "envoy.json"), "--disable-hot-restart"],
         stdout=log,
         stderr=log,
     )

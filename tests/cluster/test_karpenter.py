@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from components.cluster import Cluster as Place
-from components.cluster import Who
-from components.gpu.args import ACCELERATOR, GPU, POOL, GpuPoolsArgs, NodeClass
-from components.gpu.kubernetes import GpuPools
-from environments import Workspace, load
+from mlstrata.components.cluster import Cluster as Place
+from mlstrata.components.cluster import Who
+from mlstrata.components.gpu.args import ACCELERATOR, GPU, POOL, GpuPoolsArgs, NodeClass
+from mlstrata.components.gpu.kubernetes import GpuPools
+from mlstrata.environments import Workspace, load
 from tests.support.cluster import Cluster, Json
 from tests.support.recorded import record
 from tests.support.rendered import rendered

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cli import cluster as reached
-from cli.context import Context
-from cli.live import gather
-from cli.main import main
-from policies.live import GateOutcome, LiveSystem
-from services.rollout.cluster import served
-from services.rollout.cluster.context import ClusterContext
-from services.serving.releases import HistoryEntry, Releases
+from mlstrata.cli.main import main
+from mlstrata.operations import cluster_access as reached
+from mlstrata.operations.environment import Context
+from mlstrata.operations.live_facts import gather
+from mlstrata.operations.releases.kubernetes import served
+from mlstrata.operations.releases.kubernetes.context import ClusterContext
+from mlstrata.policies.core.live import GateOutcome, LiveSystem
+from mlstrata.services.serving.releases import HistoryEntry, Releases
 from tests.support.registered import APPROVAL, FOREST, GOOD, TEAM, Beside
 
 

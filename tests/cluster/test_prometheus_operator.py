@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.binaries import tools_folder
-from components.monitoring.kubernetes import RECEIVER
+from mlstrata.components.monitoring.kubernetes import RECEIVER
+from mlstrata.components.programs import tools_folder
 from tests.support.cluster import Cluster, Json
 from tests.support.rendered import STAGES
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli.main import main
-from services.promotion.registry import Side
-from services.registry.access import header, of
-from services.serving.cluster import RECORD
-from services.serving.releases import HistoryEntry, Releases
+from mlstrata.cli.main import main
+from mlstrata.clients.mlflow_access import header, of
+from mlstrata.clients.mlflow_side import Side
+from mlstrata.services.serving.cluster import RECORD
+from mlstrata.services.serving.releases import HistoryEntry, Releases
 from tests.support.cluster import Cluster
 from tests.support.registered import PYTHON
 from tests.support.registry import PASSWORD, serving

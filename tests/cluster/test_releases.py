@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cli.main import main
-from services.audit import read as read_log
-from services.rollout.cluster import ClusterContext, ClusterError, Kubectl, release, rollback, status
-from services.rollout.cluster import rollout as module
-from services.rollout.errors import RolloutError
-from services.serving.cluster import VERSION, deployment_of
+from mlstrata.audit import read as read_log
+from mlstrata.cli.main import main
+from mlstrata.clients.errors import RolloutError
+from mlstrata.operations.releases.kubernetes import ClusterContext, ClusterError, Kubectl, release, rollback, status
+from mlstrata.operations.releases.kubernetes import rollout as module
+from mlstrata.services.serving.cluster import VERSION, deployment_of
 from tests.support.cluster import Cluster, Json
 from tests.support.releases import BROKEN, MemoryRegistry, Operator, Way, kubeconfig
 from tests.support.rendered import ROOT, STAGES
@@ -60,7 +60,10 @@ def context(served: Cluster, way: Way, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "mlstrata")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "in-memory")
     monkeypatch.setenv("MLSTRATA_REGISTRY_URL", "http://127.0.0.1:1")
-    for name in ("services.rollout.cluster.rollout.Registry", "services.rollout.comparison.Registry"):
+    for name in (
+        "mlstrata.operations.releases.kubernetes.rollout.Registry",
+        "mlstrata.operations.releases.comparison.Registry",
+    ):
         monkeypatch.setattr(name, MemoryRegistry)
     asks = Kubectl("ml-dev", str(served.programs["kubectl"]), request_timeout_s=20, patience_s=1)
     monkeypatch.setenv("PATH", f"{served.programs['kubectl'].parent}:/usr/bin:/bin")

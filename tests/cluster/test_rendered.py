@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.gateway.entrance import ON
+from mlstrata.components.gateway.system_route import ON
 from tests.support.cluster import Answer, Cluster, Json
 from tests.support.rendered import ROOT, STAGES
 

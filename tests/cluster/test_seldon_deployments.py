@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components.serving.seldon import (
+from mlstrata.components.serving.seldon import (
     Container,
     Deployment,
     Disruption,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.main import main
+from mlstrata.cli.main import main
 from tests.support.cluster import Cluster, Json
 from tests.support.rendered import ROOT, STAGES
 
@@ -27,7 +27,7 @@ with kubeflow() as (url, _):
 @pytest.fixture
 def pipelines() -> Iterator[str]:
     """Give the address of a Kubeflow, which is made of the runtime's own packages, and of a registry."""
-    command = [str(ROOT / ".venvs/runtime/bin/python"), "-c", SERVE]
+    command = [str(ROOT / ".venv/bin/python"), "-c", SERVE]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout
         assert process.stdin

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import engine
+import pulumi_embedded
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tests/golden/program"
@@ -40,22 +40,22 @@ def pulumi(folder: Path, variables: dict[str, str], *arguments: str) -> subproce
 
 
 @pytest.fixture
-def golden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[str, str], engine.Program]:
+def golden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[str, str], pulumi_embedded.Program]:
     folder = tmp_path / "golden"
     shutil.copytree(PROGRAM, folder)
     backend = f"file://{folder}"
     (folder / "Pulumi.yaml").write_text(f"name: golden\nruntime: python\nbackend:\n  url: {backend}\n")
     monkeypatch.setenv("SCENARIO", "create")
     variables = {"PULUMI_CONFIG_PASSPHRASE": "golden", "SCENARIO": "create", "PULUMI_BACKEND_URL": backend}
-    return folder, variables, engine.Program(project="golden", stack="local", main=folder)
+    return folder, variables, pulumi_embedded.Program(project="golden", stack="local", main=folder)
 
 
-OPTIONS = engine.Options(passphrase=engine.Passphrase("golden"))
+OPTIONS = pulumi_embedded.Options(passphrase=pulumi_embedded.Passphrase("golden"))
 
 
 def test_the_cli_finds_no_change_in_what_the_engine_made(golden):
     folder, variables, program = golden
-    engine.up(program, engine.Backend(folder), OPTIONS)
+    pulumi_embedded.up(program, pulumi_embedded.Backend(folder), OPTIONS)
     pulumi(folder, variables, "preview", "-s", "local", "--expect-no-changes")
 
 
@@ -63,15 +63,15 @@ def test_the_engine_finds_no_change_in_what_the_cli_made(golden):
     folder, variables, program = golden
     pulumi(folder, variables, "stack", "init", "local")
     pulumi(folder, variables, "up", "-s", "local", "--yes", "--skip-preview")
-    assert engine.preview(program, engine.Backend(folder), OPTIONS).changes == 0
+    assert pulumi_embedded.preview(program, pulumi_embedded.Backend(folder), OPTIONS).changes == 0
 
 
 def test_the_cli_destroys_what_the_engine_made(golden):
     folder, variables, program = golden
-    backend = engine.Backend(folder)
-    engine.up(program, backend, OPTIONS)
+    backend = pulumi_embedded.Backend(folder)
+    pulumi_embedded.up(program, backend, OPTIONS)
     pulumi(folder, variables, "destroy", "-s", "local", "--yes", "--skip-preview")
-    assert engine.resources("golden", "local", backend, OPTIONS.passphrase).resources == []
+    assert pulumi_embedded.resources("golden", "local", backend, OPTIONS.passphrase).resources == []
 
 
 def test_the_cli_finds_no_change_in_a_platform_that_mlstrata_brought_up(tmp_path):

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-import engine
-from engine.secrets import SecretBox, SecretsManager
-from engine.state import Snapshot
+import pulumi_embedded
+from pulumi_embedded.secrets import SecretBox, SecretsManager
+from pulumi_embedded.state import Snapshot
 
 HERE = Path(__file__).parent
 DATA = HERE / "data"
-PASSPHRASE = engine.Passphrase("golden")
+PASSPHRASE = pulumi_embedded.Passphrase("golden")
 PROVIDER = "urn:pulumi:local::golden::pulumi:providers:pulumi-python::default"
 
 UP, REFRESH, DESTROY = "up", "refresh", "destroy"
@@ -30,19 +30,19 @@ TABLE = [
     (None, "create", UP, {"create": 5}, None, "01-create"),
     ("01-create", "create", UP, {}, None, "02-same"),
     ("02-same", "update", UP, {"update": 3}, None, "03-update"),
-    ("03-update", "update_fails", UP, {}, engine.StepsFailed, "04-update-fails"),
-    ("02-same", "update_fails", UP, {"update": 2}, engine.StepsFailed, None),
+    ("03-update", "update_fails", UP, {}, pulumi_embedded.StepsFailed, "04-update-fails"),
+    ("02-same", "update_fails", UP, {"update": 2}, pulumi_embedded.StepsFailed, None),
     ("04-update-fails", "create", UP, {"update": 3}, None, "05-back"),
-    ("05-back", "create_fails", UP, {}, engine.StepsFailed, "06-create-fails"),
+    ("05-back", "create_fails", UP, {}, pulumi_embedded.StepsFailed, "06-create-fails"),
     ("06-create-fails", "create", UP, {}, None, "07-recover"),
     ("07-recover", "replace", UP, {"replace": 1}, None, "08-replace"),
     ("08-replace", "protect", UP, {"replace": 1}, None, "09-protect"),
-    ("09-protect", "delete", UP, {}, engine.Protected, "10-delete-protected"),
+    ("09-protect", "delete", UP, {}, pulumi_embedded.Protected, "10-delete-protected"),
     ("10-delete-protected", "create", UP, {}, None, "11-unprotect"),
     ("11-unprotect", "delete", UP, {"delete": 1}, None, "12-delete"),
     ("12-delete", "delete", REFRESH, {}, None, "13-refresh"),
     ("13-refresh", "delete", DESTROY, {"delete": 4}, None, "14-destroy"),
-    ("14-destroy", "create_fails", UP, {"create": 4}, engine.StepsFailed, "15-first-create-fails"),
+    ("14-destroy", "create_fails", UP, {"create": 4}, pulumi_embedded.StepsFailed, "15-first-create-fails"),
     ("15-first-create-fails", "create", DESTROY, {"delete": 4}, None, "16-destroy"),
     ("15-first-create-fails", "create", UP, {"create": 1}, None, "01-create"),
     ("13-refresh", "create", UP, {"create": 1}, None, "01-create"),
@@ -59,8 +59,8 @@ def golden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "golden"
 
 
-def place(golden: Path, name: str | None) -> engine.Backend:
-    backend = engine.Backend(golden / "state")
+def place(golden: Path, name: str | None) -> pulumi_embedded.Backend:
+    backend = pulumi_embedded.Backend(golden / "state")
     path = backend.path("golden", "local")
     path.parent.mkdir(parents=True)
     if name is not None:
@@ -68,10 +68,14 @@ def place(golden: Path, name: str | None) -> engine.Backend:
     return backend
 
 
-def run(golden: Path, backend: engine.Backend, operation: str, scenario: str, **options) -> engine.Result:
+def run(
+    golden: Path, backend: pulumi_embedded.Backend, operation: str, scenario: str, **options
+) -> pulumi_embedded.Result:
     os.environ["SCENARIO"] = scenario
-    program = engine.Program("golden", "local", golden)
-    return getattr(engine, operation)(program, backend, engine.Options(passphrase=PASSPHRASE, **options))
+    program = pulumi_embedded.Program("golden", "local", golden)
+    return getattr(pulumi_embedded, operation)(
+        program, backend, pulumi_embedded.Options(passphrase=PASSPHRASE, **options)
+    )
 
 
 def plain(deployment: dict) -> dict:
@@ -91,7 +95,7 @@ def plain(deployment: dict) -> dict:
 
 
 def repr_secrets(value):
-    if isinstance(value, engine.Secret):
+    if isinstance(value, pulumi_embedded.Secret):
         return ("secret", value.value)
     return {key: repr_secrets(item) for key, item in value.items()} if isinstance(value, dict) else value
 
@@ -174,7 +178,7 @@ def dead_pid() -> int:
     return process.pid
 
 
-def leave_lock(backend: engine.Backend, pid: int, host: str) -> Path:
+def leave_lock(backend: pulumi_embedded.Backend, pid: int, host: str) -> Path:
     path = backend.locks("golden", "local") / "0e6a5b57-0000-4000-8000-000000000000.json"
     path.parent.mkdir(parents=True)
     owner = {"pid": pid, "username": "someone", "hostname": host, "timestamp": "2026-11-21T03:41:20.2Z"}
@@ -200,7 +204,7 @@ def test_a_lock_that_may_be_alive_is_respected(golden, pid, host):
     lock = leave_lock(backend, pid or dead_pid(), host or socket.gethostname())
     if pid == 1:  # a lock as young as process 1 is not: what is written now is by a process that started before
         lock.write_text(lock.read_text().replace("2026-11-21T03:41:20.2Z", "2099-01-01T00:00:00Z"))
-    with pytest.raises(engine.StackLocked) as caught:
+    with pytest.raises(pulumi_embedded.StackLocked) as caught:
         run(golden, backend, UP, "update")
     assert (caught.value.pid, caught.value.host) == (json.loads(lock.read_text())["pid"], host or socket.gethostname())
     assert str(lock) in str(caught.value)
@@ -210,20 +214,23 @@ def test_a_lock_that_may_be_alive_is_respected(golden, pid, host):
 def test_a_wrong_passphrase_is_refused_before_anything_changes(golden):
     backend = place(golden, "01-create")
     before = backend.path("golden", "local").read_bytes()
-    program = engine.Program("golden", "local", golden)
+    program = pulumi_embedded.Program("golden", "local", golden)
     os.environ["SCENARIO"] = "update"
-    for wrong, said in ((engine.Passphrase("silver"), "passphrase is wrong"), (None, "no passphrase was given")):
-        with pytest.raises(engine.WrongPassphrase, match=said):
-            engine.up(program, backend, engine.Options(passphrase=wrong))
+    for wrong, said in (
+        (pulumi_embedded.Passphrase("silver"), "passphrase is wrong"),
+        (None, "no passphrase was given"),
+    ):
+        with pytest.raises(pulumi_embedded.WrongPassphrase, match=said):
+            pulumi_embedded.up(program, backend, pulumi_embedded.Options(passphrase=wrong))
     assert backend.path("golden", "local").read_bytes() == before
     assert not (golden / "state/.pulumi/history").exists()
 
 
 def test_outputs_are_read_without_the_program(golden):
     backend = place(golden, "01-create")
-    found = engine.outputs("golden", "local", backend, PASSPHRASE)
+    found = pulumi_embedded.outputs("golden", "local", backend, PASSPHRASE)
     assert found["endpoint"] == "http://s.local"
     assert found["token"].value == "s3cret"
     assert "s3cret" not in repr(found)
-    with pytest.raises(engine.EngineError, match="there is no stack golden/other"):
-        engine.outputs("golden", "other", backend, PASSPHRASE)
+    with pytest.raises(pulumi_embedded.EngineError, match="there is no stack golden/other"):
+        pulumi_embedded.outputs("golden", "other", backend, PASSPHRASE)

@@ -15,16 +15,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.gateway import tokens
-from services.gateway.render import command as gateway_command
-from services.gateway.render import render_files as gateway_files
-from services.gateway.render import write_atomically
-from services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
-from services.rollout import RolloutContext
-from services.serving.settings import HOST, ServingSettings, command, environment, render_files
+from mlstrata.operations.releases import RolloutContext
+from mlstrata.services.gateway import tokens
+from mlstrata.services.gateway.render import command as gateway_command
+from mlstrata.services.gateway.render import render_files as gateway_files
+from mlstrata.services.gateway.render import write_atomically
+from mlstrata.services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
+from mlstrata.services.serving.settings import HOST, ServingSettings, command, environment, render_files
 
 ROOT = Path(__file__).parents[2]
-RUNTIME = ROOT / ".venvs" / "runtime" / "bin"
+RUNTIME = ROOT / ".venv" / "bin"
 ISSUER = "mlstrata/test"
 SYSTEMS = ("serving-test", "gateway-test", "rollout-test", "crash-test", "load-test")
 APPLICATION = {

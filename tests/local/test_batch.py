@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from services.batch.settings import manifest_of
+from mlstrata.services.batch.settings import manifest_of
 from tests.support.command import ROOT, Platform, assert_one_message, eventually
 from tests.support.models import registered
 

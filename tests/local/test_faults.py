@@ -18,9 +18,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-import engine
-from services.gateway.tokens import mint
-from services.resources.processes import marked_processes
+import pulumi_embedded
+from mlstrata.services.exporter.processes import marked_processes
+from mlstrata.services.gateway.tokens import mint
 from tests.support.command import COMMAND, ROOT, Platform, assert_one_message, eventually
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(180)]
@@ -356,8 +356,8 @@ def test_a_corrupt_state_is_told_and_left_as_it_is(lived: Platform, damage) -> N
 
 def test_an_expired_or_foreign_token_is_refused(lived: Platform) -> None:
     url = f"{lived.exports()['urls']['gateway']}/systems/mortgage-approval/v1/predict"
-    passphrase = engine.Passphrase((lived.home / "passphrase").read_text().strip())
-    state = engine.resources("mlstrata", "local", engine.Backend(lived.root), passphrase)
+    passphrase = pulumi_embedded.Passphrase((lived.home / "passphrase").read_text().strip())
+    state = pulumi_embedded.resources("mlstrata", "local", pulumi_embedded.Backend(lived.root), passphrase)
     keys = next(one.outputs["secret"].value for one in state.resources if one.urn.endswith("SigningKeys::gateway-keys"))
     key = json.loads(keys)["1"]
     trust = ssl.create_default_context(cafile=str(lived.home / "config/gateway/ca.pem"))

@@ -10,12 +10,12 @@ import httpx
 import jwt
 import pytest
 
-from services.gateway import tokens
-from services.gateway.render import routes_digest, write_atomically
-from services.gateway.routes import render_routes
-from services.gateway.settings import ROUTES_FILE
-from services.rollout import release
-from services.serving.releases import Releases
+from mlstrata.operations.releases import release
+from mlstrata.services.gateway import tokens
+from mlstrata.services.gateway.render import routes_digest, write_atomically
+from mlstrata.services.gateway.routes import render_routes
+from mlstrata.services.gateway.settings import ROUTES_FILE
+from mlstrata.services.serving.releases import Releases
 
 SYSTEM = "gateway-test"
 ISSUER = "mlstrata/test"

@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 
-from services.gateway.usage import read_usage
+from mlstrata.services.gateway.usage import read_usage
 from tests.support.command import eventually
 from tests.support.gateway import LOANS, Edge, StandIn, told
 from tests.support.h2 import Connection

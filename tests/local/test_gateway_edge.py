@@ -12,12 +12,12 @@ import httpx
 import jwt
 import pytest
 
-from services.alerts.rules import CERTIFICATE_ENDS
-from services.gateway import tokens
-from services.gateway.render import render_routes, to_text, write_atomically
-from services.gateway.render import render_tokens as render_token_check
-from services.gateway.settings import ROUTES_FILE, TOKENS_FILE
-from services.serving.releases import Releases
+from mlstrata.services.alerts.rules import CERTIFICATE_ENDS
+from mlstrata.services.gateway import tokens
+from mlstrata.services.gateway.render import render_routes, to_text, write_atomically
+from mlstrata.services.gateway.render import render_tokens as render_token_check
+from mlstrata.services.gateway.settings import ROUTES_FILE, TOKENS_FILE
+from mlstrata.services.serving.releases import Releases
 from tests.support.command import eventually
 from tests.support.gateway import ISSUER, LOANS, NARROW, UPPER, Edge, StandIn, told
 

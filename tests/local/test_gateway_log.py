@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.gateway.logarchive import Archiver, reopen
-from services.gateway.logfiles import archives, closing, lines
-from services.gateway.usage import read_usage
+from mlstrata.services.gateway.logarchive import Archiver, reopen
+from mlstrata.services.gateway.logfiles import archives, closing, lines
+from mlstrata.services.gateway.usage import read_usage
 from tests.support.gateway import LOANS, Edge, StandIn
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ import sys, time
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from services.gateway.logarchive import Archiver, NotReopenedError, reopen
+from mlstrata.services.gateway.logarchive import Archiver, NotReopenedError, reopen
 log, port, limit = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 archiver = Archiver(log, timedelta(days=200), partial(reopen, port), limit=limit, quiet=0.0)
 while True:

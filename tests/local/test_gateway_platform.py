@@ -16,8 +16,8 @@ import httpx
 import jwt
 import pytest
 
-from services.gateway import tokens
-from services.gateway.settings import GatewaySettings
+from mlstrata.services.gateway import tokens
+from mlstrata.services.gateway.settings import GatewaySettings
 from tests.support.command import ROOT, Platform, eventually
 from tests.support.gateway import told
 
@@ -186,10 +186,12 @@ THREATS = {
 
 def _key(gate: Gate) -> str:
     """Return the key that signs: so that only the one claim is wrong."""
-    import engine
+    import pulumi_embedded
 
     passphrase = (gate.platform.home / "passphrase").read_text().strip()
-    state = engine.resources("mlstrata", "local", engine.Backend(gate.platform.root), engine.Passphrase(passphrase))
+    state = pulumi_embedded.resources(
+        "mlstrata", "local", pulumi_embedded.Backend(gate.platform.root), pulumi_embedded.Passphrase(passphrase)
+    )
     (secret,) = [one.outputs["secret"].value for one in state.resources if one.type.endswith(":SigningKeys")]
     return str(json.loads(secret)["1"])
 

@@ -21,8 +21,8 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-import engine
-from services.registry.access import header, variables
+import pulumi_embedded
+from mlstrata.clients.mlflow_access import header, variables
 from tests.support import command
 from tests.support.command import ROOT, Done, Platform, assert_one_message, eventually
 
@@ -290,10 +290,12 @@ def test_no_secret_is_in_plain_text(job: Job) -> None:
     platform = job.platform
     passphrase = (platform.home / "passphrase").read_text().strip()
     secrets = {"passphrase": passphrase, "token": job.token}
-    state = engine.resources("mlstrata", "local", engine.Backend(platform.root), engine.Passphrase(passphrase))
+    state = pulumi_embedded.resources(
+        "mlstrata", "local", pulumi_embedded.Backend(platform.root), pulumi_embedded.Passphrase(passphrase)
+    )
     for one in state.resources:
         for value in {**one.inputs, **one.outputs}.values():
-            if isinstance(value, engine.Secret):
+            if isinstance(value, pulumi_embedded.Secret):
                 # The base64 body of a PEM key, a token: whatever line of it is long enough to be the secret itself.
                 lines = [line for line in str(value.value).splitlines() if len(line) > 20 and "-----" not in line]
                 secrets |= {f"{one.name} {number}": line for number, line in enumerate(lines)}

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-import engine
-from components.supervision.client import SupervisorClient
-from components.supervision.sockets import is_free
-from environments import Workspace
-from services.resources.processes import marked_processes
+import pulumi_embedded
+from mlstrata.components.supervision.client import SupervisorClient
+from mlstrata.components.supervision.sockets import is_free
+from mlstrata.environments import Workspace
+from mlstrata.services.exporter.processes import marked_processes
 from tests.support.command import first_systems, stored
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
@@ -31,8 +31,10 @@ class Environment:
         self.workspace = Workspace(root)
         self.home = self.workspace.home("local")
         self.client = SupervisorClient(self.workspace.socket("local"))
-        self.backend = engine.Backend(root)
-        self.program = engine.Program("mlstrata", "local", ROOT / "stacks", settings=root / "Pulumi.local.yaml")
+        self.backend = pulumi_embedded.Backend(root)
+        self.program = pulumi_embedded.Program(
+            "mlstrata", "local", ROOT / "stacks", settings=root / "Pulumi.local.yaml"
+        )
 
     def declare(self, stage: str) -> None:
         text = stored(first_systems((ROOT / "environments/local.yaml").read_text(), 1))
@@ -43,17 +45,19 @@ class Environment:
         self.workspace.environments.mkdir(exist_ok=True)
         self.workspace.environment_file("local").write_text(text)
 
-    def options(self, **changes) -> engine.Options:
-        return engine.Options(passphrase=engine.Passphrase("test"), **changes)
+    def options(self, **changes) -> pulumi_embedded.Options:
+        return pulumi_embedded.Options(passphrase=pulumi_embedded.Passphrase("test"), **changes)
 
-    def up(self) -> engine.Result:
-        return engine.up(self.program, self.backend, self.options(refresh=self.backend.exists("mlstrata", "local")))
+    def up(self) -> pulumi_embedded.Result:
+        return pulumi_embedded.up(
+            self.program, self.backend, self.options(refresh=self.backend.exists("mlstrata", "local"))
+        )
 
-    def plan(self) -> engine.Result:
-        return engine.preview(self.program, self.backend, self.options(refresh=True))
+    def plan(self) -> pulumi_embedded.Result:
+        return pulumi_embedded.preview(self.program, self.backend, self.options(refresh=True))
 
     def down(self) -> None:
-        engine.destroy(self.program, self.backend, self.options())
+        pulumi_embedded.destroy(self.program, self.backend, self.options())
 
     def drifted(self) -> set[str]:
         return {step.name for step in self.plan().drift}
@@ -133,7 +137,7 @@ def test_every_service_listens_on_loopback_only(environment):
 
 
 def test_prometheus_scrapes_every_service_and_has_every_rule(environment):
-    urls = engine.outputs("mlstrata", "local", environment.backend, engine.Passphrase("test"))["urls"]
+    urls = pulumi_embedded.outputs("mlstrata", "local", environment.backend, pulumi_embedded.Passphrase("test"))["urls"]
 
     def up() -> set[str]:
         targets = get(f"{urls['prometheus']}/api/v1/targets")["data"]["activeTargets"]
@@ -183,7 +187,9 @@ def test_a_dead_supervisor_is_drift_and_up_brings_all_back(environment):
 
 
 def test_down_leaves_no_process_and_no_port(environment):
-    ports = engine.outputs("mlstrata", "local", environment.backend, engine.Passphrase("test"))["ports"]
+    ports = pulumi_embedded.outputs("mlstrata", "local", environment.backend, pulumi_embedded.Passphrase("test"))[
+        "ports"
+    ]
     environment.down()
     assert not marked_processes(environment.home)
     assert all(is_free(int(port)) for named in ports.values() for port in named.values())

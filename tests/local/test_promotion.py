@@ -10,8 +10,8 @@ import httpx
 import pytest
 import yaml
 
-from services.promotion.registry import Side
-from services.registry.access import header, variables
+from mlstrata.clients.mlflow_access import header, variables
+from mlstrata.clients.mlflow_side import Side
 from tests.support.command import ROOT, Done, Platform, assert_one_message
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]

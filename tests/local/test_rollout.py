@@ -12,12 +12,12 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from services.audit import read, verify
-from services.gateway.render import write_atomically
-from services.rollout import RolloutError, release, rollback, status
-from services.rollout.context import STEPS
-from services.rollout.registry import Registry
-from services.serving.releases import FILE, Releases
+from mlstrata.audit import read, verify
+from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.operations.releases import RolloutError, release, rollback, status
+from mlstrata.operations.releases.context import STEPS
+from mlstrata.services.gateway.render import write_atomically
+from mlstrata.services.serving.releases import FILE, Releases
 from tests.support.command import eventually
 
 SYSTEM, CRASHED, LOADED = "rollout-test", "crash-test", "load-test"
@@ -237,7 +237,7 @@ def test_release_and_rollback_under_load_fail_no_request_and_take_seconds(busy, 
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from services.rollout import RolloutContext, release, rollback
+from mlstrata.operations.releases import RolloutContext, release, rollback
 
 given = json.loads(sys.argv[1])
 def die(step):

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.serving.example import read_example
+from mlstrata.services.serving.example import read_example
 from tests.support.command import ROOT, Done, Platform, assert_one_message, eventually
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]

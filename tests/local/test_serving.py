@@ -9,9 +9,9 @@ import time
 import httpx
 import pytest
 
-from services.gateway.render import write_atomically
-from services.rollout.registry import Registry
-from services.serving.releases import FILE
+from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.services.gateway.render import write_atomically
+from mlstrata.services.serving.releases import FILE
 
 SYSTEM = "serving-test"
 PREDICT = f"/systems/{SYSTEM}/v1/predict"

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.registry.access import PASSWORD_FILE, header, variables
-from services.storage.migration import JOURNAL, MANIFEST, Phase, read
+from mlstrata.clients.mlflow_access import PASSWORD_FILE, header, variables
+from mlstrata.services.storage.migration import JOURNAL, MANIFEST, Phase, read
 from tests.support.command import ROOT, Platform, assert_one_message, eventually
 from tests.support.models import registered
 

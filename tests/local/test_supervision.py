@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from components.supervision.client import SupervisorClient
-from components.supervision.common import SupervisionError
-from components.supervision.ports import PortsProvider
-from components.supervision.ready import ReadyProvider
-from components.supervision.service import ServiceProvider
-from components.supervision.supervisor import SupervisorProvider
-from services.resources.processes import marked_processes
+from mlstrata.components.supervision.client import SupervisorClient
+from mlstrata.components.supervision.common import SupervisionError
+from mlstrata.components.supervision.ports import PortsProvider
+from mlstrata.components.supervision.ready import ReadyProvider
+from mlstrata.components.supervision.service import ServiceProvider
+from mlstrata.components.supervision.supervisor import SupervisorProvider
+from mlstrata.services.exporter.processes import marked_processes
 
 pytestmark = pytest.mark.local
 
@@ -248,8 +248,8 @@ def test_a_run_killed_while_creating_leaves_one_process_after_the_next(place, st
     script = textwrap.dedent(
         """
         import json, os, signal, sys
-        from components.supervision import definition, service, supervisor
-        from components.supervision.client import SupervisorClient
+        from mlstrata.components.supervision import definition, service, supervisor
+        from mlstrata.components.supervision.client import SupervisorClient
         def die(*a, **k): os.kill(os.getpid(), signal.SIGKILL)
         step, base, props = json.loads(sys.argv[1])
         if step == "supervisor":

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from environments import Workspace, load
-from services.runner.commit import current_commit
-from services.runner.requests import training_request
+from mlstrata.environments import Workspace, load
+from mlstrata.services.runner.commit import current_commit
+from mlstrata.services.runner.requests import training_request
 
 pytestmark = pytest.mark.local
 
-RUNTIME = Path(__file__).parents[2] / ".venvs" / "runtime" / "bin"
+RUNTIME = Path(__file__).parents[2] / ".venv" / "bin"
 TOKEN = "a-token-of-the-tests"
 STEPS = [
     *("ingest", "privacy", "quality", "split", "leakage", "tune", "train", "evaluate"),
@@ -106,7 +106,7 @@ def runner(home, request_of):
             }
         )
     )  # fmt: skip
-    process = subprocess.Popen([str(RUNTIME / "python"), "-m", "services.runner", "--settings", str(settings)])
+    process = subprocess.Popen([str(RUNTIME / "python"), "-m", "mlstrata.services.runner", "--settings", str(settings)])
     try:
         answers(f"http://127.0.0.1:{port}/healthz", process)
         yield f"http://127.0.0.1:{port}"
@@ -130,7 +130,7 @@ def train(runner, body, seconds=250):
 def check(home, request):
     path = home / "check.json"
     path.write_text(request.model_dump_json())
-    command = [str(RUNTIME / "python"), "-m", "services.runner.job", "--settings", str(path), "--check"]
+    command = [str(RUNTIME / "python"), "-m", "mlstrata.services.runner.job", "--settings", str(path), "--check"]
     start = time.monotonic()
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return found["version"], time.monotonic() - start

@@ -12,11 +12,13 @@ import types
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from policies import iam, kubernetes, retention, rules, services, serving, stores
-from policies.dates import Calendar
-from policies.evaluate import ODD_SHAPE, evaluate
-from policies.rule import Outcome
-from policies.samples import TODAY, compliant
+from mlstrata.policies import rules
+from mlstrata.policies.core.dates import Calendar
+from mlstrata.policies.core.evaluate import ODD_SHAPE, evaluate
+from mlstrata.policies.core.rule import Outcome
+from mlstrata.policies.fixtures.compliant_world import TODAY, compliant
+from mlstrata.policies.views import iam, kubernetes, retention, serving, stores
+from mlstrata.policies.views import kubernetes_services as services
 
 RULES_FOLDER = Path(__file__).parents[2] / "policies" / "rules"
 FIXTURE_HELPERS = {

@@ -6,14 +6,14 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.support import BUILT
-from environments import Capability, Stage, loads
-from environments.assessment import QUESTIONS, assess, complete
-from environments.assessment.kinds import NONE, HowMany, OneOf, Some
-from environments.assessment.stage import closed
-from environments.spec.risk import Tier
-from environments.stages import capabilities_of
-from stacks.checks import problems
+from mlstrata.components.built import BUILT
+from mlstrata.environments import Capability, Stage, loads
+from mlstrata.environments.assessment import QUESTIONS, assess, complete
+from mlstrata.environments.assessment.kinds import NONE, HowMany, OneOf, Some
+from mlstrata.environments.assessment.stage import closed
+from mlstrata.environments.spec.risk import Tier
+from mlstrata.environments.stages import capabilities_of
+from mlstrata.stacks.preconditions import problems
 
 TEXTS = {
     "environment": st.sampled_from(["prod", "a1", "on", "no"]),

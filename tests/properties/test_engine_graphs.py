@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-import engine
-from engine.integrity import problems
-from engine.secrets import SecretBox, SecretsManager
-from engine.state import Snapshot
+import pulumi_embedded
+from pulumi_embedded.integrity import problems
+from pulumi_embedded.secrets import SecretBox, SecretsManager
+from pulumi_embedded.state import Snapshot
 
 PROGRAM = Path(__file__).parent / "engine_program"
-PASSPHRASE = engine.Passphrase("correct horse")
+PASSPHRASE = pulumi_embedded.Passphrase("correct horse")
 NAMES = "abcdefg"
 SALT = SecretsManager(PASSPHRASE, None, "test")
 SALT.encrypt("warm")
@@ -62,7 +62,7 @@ def identity(node) -> str:
     return f"{node['name']}{node['depth']}-{node['kind']}"
 
 
-class CheckedBackend(engine.Backend):
+class CheckedBackend(pulumi_embedded.Backend):
     """Holds the snapshot's rules and the secrecy of secrets to every single write."""
 
     def write(self, project, stack, text):
@@ -91,7 +91,7 @@ class World:
         self.folder = root / "world"
         self.folder.mkdir()
         self.backend = CheckedBackend(root / "state")
-        self.program = engine.Program("world", "test", PROGRAM, settings=root / "Pulumi.test.yaml")
+        self.program = pulumi_embedded.Program("world", "test", PROGRAM, settings=root / "Pulumi.test.yaml")
         (root / "Pulumi.test.yaml").write_text(f"encryptionsalt: {SALT.state}\n")
         os.environ["WORLD"] = str(self.folder)
 
@@ -99,7 +99,9 @@ class World:
         if nodes is not None:
             (self.folder / "graph.json").write_text(json.dumps(nodes))
         (self.folder / "moments").unlink(missing_ok=True)
-        return getattr(engine, operation)(self.program, self.backend, engine.Options(passphrase=PASSPHRASE, **options))
+        return getattr(pulumi_embedded, operation)(
+            self.program, self.backend, pulumi_embedded.Options(passphrase=PASSPHRASE, **options)
+        )
 
     def up(self, nodes, **options):
         return self.run("up", nodes, **options)
@@ -121,7 +123,7 @@ class World:
         said = "refused at before"
         try:
             self.run(operation, nodes)
-        except engine.StepsFailed as error:
+        except pulumi_embedded.StepsFailed as error:
             said = str(error)
         finally:
             del os.environ["FAIL_AT"]
@@ -142,10 +144,10 @@ class World:
             for node in items
         }
         assert self.things() == expected
-        snapshot = engine.resources("world", "test", self.backend, PASSPHRASE)
+        snapshot = pulumi_embedded.resources("world", "test", self.backend, PASSPHRASE)
         dynamic = [state for state in snapshot.resources if state.is_dynamic]
         assert sorted(state.id for state in dynamic) == sorted(expected)
-        assert all(isinstance(state.outputs["grown"], engine.Secret) for state in dynamic)
+        assert all(isinstance(state.outputs["grown"], pulumi_embedded.Secret) for state in dynamic)
         assert snapshot.operations == []
         assert not [state for state in snapshot.resources if state.delete or state.pending_replacement]
 
@@ -156,7 +158,7 @@ class World:
         for node in nodes:
             if not node["group"]:
                 assert result.outputs[node["name"]] == identity(node)
-                assert result.outputs[f"{node['name']}-token"] == engine.Secret(node["token"])
+                assert result.outputs[f"{node['name']}-token"] == pulumi_embedded.Secret(node["token"])
         again = self.up(nodes)
         assert again.changes == 0
         assert self.run("preview", refresh=True).drift == ()
@@ -164,7 +166,7 @@ class World:
     def end(self) -> None:
         self.run("destroy")
         assert self.things() == {}
-        assert engine.resources("world", "test", self.backend, PASSPHRASE).resources == []
+        assert pulumi_embedded.resources("world", "test", self.backend, PASSPHRASE).resources == []
         complaints = self.folder / "complaints"
         assert not complaints.exists(), complaints.read_text()
         for path in self.folder.parent.rglob("*"):

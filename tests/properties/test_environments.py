@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from environments import Capability, EnvironmentSpec, SpecErrors, Stage, Workspace, format_duration, loads
-from environments.changes import compare
-from environments.spec.quantities import parse_duration
-from environments.stages import ENTRIES, capabilities_of, missing_needs
+from mlstrata.environments import Capability, EnvironmentSpec, SpecErrors, Stage, Workspace, format_duration, loads
+from mlstrata.environments.changes import compare
+from mlstrata.environments.spec.quantities import parse_duration
+from mlstrata.environments.stages import ENTRIES, capabilities_of, missing_needs
 
 # The machine may be busy with other things: how long an example takes says nothing here.
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pulumi.runtime import rpc
 
-from environments import Capability, EnvironmentSpec, Stage, Workspace
-from environments.stages import capabilities_of
-from stacks.checks import problems
-from stacks.program import plan
+from mlstrata.environments import Capability, EnvironmentSpec, Stage, Workspace
+from mlstrata.environments.stages import capabilities_of
+from mlstrata.stacks.preconditions import problems
+from mlstrata.stacks.program import plan
 from tests.support.recorded import Graph, record
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True)

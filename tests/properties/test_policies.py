@@ -5,16 +5,16 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policies.dates import Calendar, Enforcement
-from policies.evaluate import evaluate
-from policies.facts import Environment
-from policies.graph import Graph, Record, Resource
-from policies.reports import FORMATS, render
-from policies.reports.places import Places
-from policies.rule import Outcome
-from policies.rules import IDS, RULES
-from policies.samples import TODAY, compliant
-from policies.values import SECRET, UNKNOWN
+from mlstrata.policies.core.dates import Calendar, Enforcement
+from mlstrata.policies.core.evaluate import evaluate
+from mlstrata.policies.core.facts import Environment
+from mlstrata.policies.core.graph import Graph, Record, Resource
+from mlstrata.policies.core.rule import Outcome
+from mlstrata.policies.core.values import SECRET, UNKNOWN
+from mlstrata.policies.fixtures.compliant_world import TODAY, compliant
+from mlstrata.policies.reports import FORMATS, render
+from mlstrata.policies.reports.places import Places
+from mlstrata.policies.rules import IDS, RULES
 
 TYPES = sorted({record.type for record in compliant().resources.values()} | {kind for r in RULES for kind in r.types})
 KEYS = sorted(

@@ -6,8 +6,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from components.serving.seldon import Deployment, manifest
-from components.serving.seldon.graph import BuiltIn, ExplainerType, LogMode, Protocol, Server, Transport, UnitType
+from mlstrata.components.serving.seldon import Deployment, manifest
+from mlstrata.components.serving.seldon.graph import (
+    BuiltIn,
+    ExplainerType,
+    LogMode,
+    Protocol,
+    Server,
+    Transport,
+    UnitType,
+)
 from tests.support.seldon_rules import broken
 
 NAMES = st.sampled_from(["a", "b", "champion", "challenger", "x" * 30])

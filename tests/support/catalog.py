@@ -11,19 +11,19 @@ from pathlib import Path
 
 import httpx
 
-from environments import load
-from services.catalog.access import link_ticket
-from services.catalog.events import EVENTS
-from services.catalog.openlineage import Teller
-from services.catalog.settings import CatalogSettings, Declared
-from services.catalog.sources import DATABASE
-from services.runner.contract import Artifact, State, Step
-from services.runner.requests import training_request
-from services.runner.store import Store
-from services.serving.releases import Releases
+from mlstrata.environments import load
+from mlstrata.services.catalog.access import link_ticket
+from mlstrata.services.catalog.events import EVENTS
+from mlstrata.services.catalog.openlineage import Teller
+from mlstrata.services.catalog.settings import CatalogSettings, Declared
+from mlstrata.services.catalog.sources import DATABASE
+from mlstrata.services.runner.contract import Artifact, State, Step
+from mlstrata.services.runner.requests import training_request
+from mlstrata.services.runner.store import Store
+from mlstrata.services.serving.releases import Releases
 
 ROOT = Path(__file__).parents[2]
-PYTHON = ROOT / ".venvs/runtime/bin/python"
+PYTHON = ROOT / ".venv/bin/python"
 SPEC = load(ROOT / "environments/local.yaml")
 SYSTEM = "mortgage-approval"
 TOKEN = "t" * 32
@@ -77,7 +77,7 @@ class Service:
             events=home / "data/catalog/lineage.jsonl",
         )
         (home / "catalog.json").write_text(settings.model_dump_json())
-        command = [PYTHON, "-m", "services.catalog", "--settings", home / "catalog.json"]
+        command = [PYTHON, "-m", "mlstrata.services.catalog", "--settings", home / "catalog.json"]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().split()[-1]
         self.stranger = httpx.Client(base_url=self.url, trust_env=False)

@@ -22,7 +22,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from components.supervision.sockets import pick
+from mlstrata.components.supervision.sockets import pick
 
 ROOT = Path(__file__).parents[2]
 INSTALL = ROOT / "tools/install-control-plane"

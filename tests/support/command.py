@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.supervision.client import SupervisorClient
-from components.supervision.sockets import is_free
-from environments import Workspace
-from services.resources.processes import marked_processes
+from mlstrata.components.supervision.client import SupervisorClient
+from mlstrata.components.supervision.sockets import is_free
+from mlstrata.environments import Workspace
+from mlstrata.services.exporter.processes import marked_processes
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("mlstrata")

@@ -1,10 +1,10 @@
-"""The records that declare an environment, as `components.governance.environment` registers them."""
+"""The records that declare an environment, as `mlstrata.components.governance.environment` registers them."""
 
 from collections.abc import Iterator
 
-from environments.stages import added_by
-from policies.facts import Environment
-from policies.graph import Record
+from mlstrata.environments.stages import added_by
+from mlstrata.policies.core.facts import Environment
+from mlstrata.policies.core.graph import Record
 
 WHOLE = "urn:pulumi:prod::sample::mlstrata:governance:Environment::environment"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import httpx
 
-from services.gateway import certificates, tokens
-from services.gateway.render import command, render_files, write_atomically
-from services.gateway.settings import TLS_FILE, Breaker, Consumer, Deprecation, GatewaySettings, GatewaySystem
-from services.serving.settings import LEAVING_HEADER, READY_PATH, UNTOUCHED_HEADER
+from mlstrata.services.gateway import certificates, tokens
+from mlstrata.services.gateway.render import command, render_files, write_atomically
+from mlstrata.services.gateway.settings import TLS_FILE, Breaker, Consumer, Deprecation, GatewaySettings, GatewaySystem
+from mlstrata.services.serving.settings import LEAVING_HEADER, READY_PATH, UNTOUCHED_HEADER
 from tests.local.conftest import RUNTIME, Process, free_ports
 
 ISSUER = "mlstrata/edge"

@@ -3,13 +3,13 @@
 import os
 import subprocess
 
-from services.registry.access import variables
+from mlstrata.clients.mlflow_access import variables
 from tests.support.command import ROOT, Platform
 
 
 def registered(platform: Platform, *systems: str) -> None:
     """Register versions 1, 2 and 3 of each system, as the environment's own user."""
-    script = [str(ROOT / ".venvs/runtime/bin/python"), str(ROOT / "tests/local/hmda_model.py")]
+    script = [str(ROOT / ".venv/bin/python"), str(ROOT / "tests/local/hmda_model.py")]
     environment = os.environ | variables(platform.home) | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     url = platform.exports()["urls"]["mlflow"]
     done = subprocess.run(

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from services.registry.access import of
+from mlstrata.clients.mlflow_access import of
 from tests.support.cluster import Cluster, Json
 from tests.support.registry import PASSWORD, serving
 from tests.support.rendered import ROOT, rendered
 
-PYTHON = str(ROOT / ".venvs/runtime/bin/python")
+PYTHON = str(ROOT / ".venv/bin/python")
 SPACE, TEAM = "beside-dev", "beside-dev-lending"
 APPROVAL, FOREST = "mortgage-approval", "mortgage-forest"
 _KINDS = ("Namespace", "ServiceAccount", "ConfigMap", "Role", "RoleBinding", "CronJob", "SeldonDeployment")

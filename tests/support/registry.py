@@ -47,7 +47,7 @@ def serving(folder: Path, names: str = NAMES, python: str = sys.executable) -> I
     told = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_TRACKING_PASSWORD": PASSWORD}
     (folder / "metrics").mkdir()
     arguments = [f"--port={port}", f"--artifacts-destination={folder}/artifacts", f"--hosts={names}"]
-    command = [python, "-m", "services.registry.cluster", *arguments, f"--metrics={folder}/metrics"]
+    command = [python, "-m", "mlstrata.services.registry.cluster", *arguments, f"--metrics={folder}/metrics"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told}, stdout=log, stderr=log)
     try:

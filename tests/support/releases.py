@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import yaml
 
-from services.rollout.registry import Candidate
-from services.serving.cluster import VERSION, deployment_of
+from mlstrata.clients.mlflow_registry import Candidate
+from mlstrata.services.serving.cluster import VERSION, deployment_of
 from tests.support.cluster import Cluster, Json
 
 BROKEN = "9"

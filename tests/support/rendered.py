@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli.main import main
-from components.support import BUILT
-from environments import Stage
-from environments.stages import capabilities_of, missing_needs
+from mlstrata.cli.main import main
+from mlstrata.components.built import BUILT
+from mlstrata.environments import Stage
+from mlstrata.environments.stages import capabilities_of, missing_needs
 from tests.support.cluster import Cluster, Json
 
 ROOT = Path(__file__).parents[2]

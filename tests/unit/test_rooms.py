@@ -7,17 +7,37 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("environments", "services", "components", "stacks", "pipelines", "policies", "engine", "cli")
+TOP = ("components", "environments", "pipelines", "policies", "stacks")
+"""Packages of mlstrata that lie at the top level; the others lie in mlstrata/."""
 MAY_IMPORT = {
     "environments": set(),
-    "engine": set(),
+    "audit": {"environments", "corrupt_files"},
+    "clients": {"environments"},
     "pipelines": {"environments"},
     "policies": {"environments"},
-    "services": {"environments", "pipelines"},
-    "components": {"environments", "services"},
-    "stacks": {"environments", "services", "components"},
-    "cli": set(ROOMS),
+    "services": {"environments", "pipelines", "clients", "audit", "corrupt_files"},
+    "components": {"environments", "services", "clients", "audit"},
+    "stacks": {"environments", "services", "components", "clients", "audit"},
+    "evidence": {"environments", "policies"},
+    "operations": {
+        *("environments", "audit", "clients", "pipelines", "policies", "services", "components", "stacks", "evidence"),
+        *("pulumi_embedded", "corrupt_files", "cli"),
+    },
+    "cli": {
+        "environments",
+        "audit",
+        "clients",
+        "policies",
+        "services",
+        "components",
+        "stacks",
+        "evidence",
+        "operations",
+        "pulumi_embedded",
+    },
+    "pulumi_embedded": set(),
 }
+ROOMS = tuple(MAY_IMPORT)
 HEAVY = ("mlflow", "mlserver", "kfp", "pandas", "sklearn", "pulumi_aws", "pulumi_kubernetes", "starlette", "uvicorn")
 
 
@@ -45,9 +65,24 @@ def _only_for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
+def folder(package: str) -> Path:
+    """Return where a package of mlstrata, or the engine, lies."""
+    if package == "pulumi_embedded":
+        return ROOT / "packages/pulumi-embedded/pulumi_embedded"
+    return ROOT / package if package in TOP else ROOT / "mlstrata" / package
+
+
 def files(room: str) -> list[Path]:
     skipped = {"steps"} if room == "pipelines" else set()
-    return [path for path in (ROOT / room).rglob("*.py") if not skipped & set(path.relative_to(ROOT / room).parts)]
+    return [path for path in folder(room).rglob("*.py") if not skipped & set(path.relative_to(folder(room)).parts)]
+
+
+def room_of(module: str) -> str | None:
+    """Return the room that a module of ours is in; None for anybody else's."""
+    first, _, rest = module.partition(".")
+    if first == "mlstrata":
+        return rest.partition(".")[0] or None
+    return first if first == "pulumi_embedded" else None
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -57,7 +92,7 @@ def test_a_room_imports_only_what_it_may(room: str):
         f"{path.relative_to(ROOT)} imports {name}"
         for path in files(room)
         for name in imports(path)
-        if name.split(".")[0] in ROOMS and name.split(".")[0] not in allowed
+        if (other := room_of(name)) is not None and other not in allowed
     ]
     assert not wrong
 
@@ -79,17 +114,21 @@ def reached(start: set[str]) -> set[str]:
         if name in seen or (path := _file(name)) is None:
             continue
         seen.add(name)
-        todo += [imported for imported in imports(path, top_level=True) if imported.split(".")[0] in ROOMS]
+        todo += [imported for imported in imports(path, top_level=True) if room_of(imported)]
         todo += [f"{name.rpartition('.')[0]}"] if "." in name else []
     return seen
 
 
 def _file(module: str) -> Path | None:
-    base = ROOT / Path(*module.split("."))
+    room = room_of(module)
+    if room is None:
+        return None
+    inner = module.split(".")[2:] if module.startswith("mlstrata.") else module.split(".")[1:]
+    base = folder(room).joinpath(*inner)
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
-@pytest.mark.parametrize("module", ["stacks.__main__", "cli.main"])
+@pytest.mark.parametrize("module", ["mlstrata.stacks.__main__", "mlstrata.cli.main"])
 def test_the_program_and_the_command_line_load_nothing_heavy(module: str):
     heavy = {
         f"{name} imports {imported}"
@@ -103,11 +142,11 @@ def test_the_program_and_the_command_line_load_nothing_heavy(module: str):
 def test_components_take_only_contracts_and_renderers_from_services():
     """What a component and a service share is typed settings and pure rendering: nothing that serves or trains."""
     runs = {*HEAVY, "sqlite3", "subprocess", "http.server", "prometheus_client"}
-    shared = {name for path in files("components") for name in imports(path) if name.startswith("services.")}
+    shared = {name for path in files("components") for name in imports(path) if name.startswith("mlstrata.services.")}
     wrong = {
         f"{name} imports {imported}"
         for name in reached(shared)
-        if name.startswith("services.")
+        if name.startswith("mlstrata.services.")
         for imported in imports(_file(name), top_level=True)
         if imported in runs or imported.split(".")[0] in runs
     }

@@ -5,8 +5,16 @@ by the webhook only, on the cluster. The rules are those of Seldon Core 1.17.1, 
 without checking them (names that fit, units that do not share a container).
 """
 
-from components.serving.seldon.deployment import Deployment, Disruption, Explainer, Hpa, Keda, Predictor, Trigger
-from components.serving.seldon.graph import (
+from mlstrata.components.serving.seldon.deployment import (
+    Deployment,
+    Disruption,
+    Explainer,
+    Hpa,
+    Keda,
+    Predictor,
+    Trigger,
+)
+from mlstrata.components.serving.seldon.graph import (
     BuiltIn,
     Container,
     ExplainerType,
@@ -19,8 +27,8 @@ from components.serving.seldon.graph import (
     Unit,
     UnitType,
 )
-from components.serving.seldon.manifest import manifest
-from components.serving.seldon.patterns import ab, bandit, canary, guarded, logged, shadowed
+from mlstrata.components.serving.seldon.manifest import manifest
+from mlstrata.components.serving.seldon.patterns import ab, bandit, canary, guarded, logged, shadowed
 
 __all__ = [
     "BuiltIn",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from components.serving.seldon.graph import (
+from mlstrata.components.serving.seldon.graph import (
     NOT_TENSORFLOW,
     Container,
     ExplainerType,
@@ -16,9 +16,9 @@ from components.serving.seldon.graph import (
     Transport,
     Unit,
 )
-from components.serving.seldon.problems import refuse
-from environments.shown import shown
-from environments.spec.base import Problem, Spec
+from mlstrata.components.serving.seldon.problems import refuse
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import Problem, Spec
 
 LONGEST = 63
 """Characters of a Kubernetes name; a longer one the operator replaces by a hash, which no route could name."""

@@ -9,10 +9,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
-from components.serving.seldon.problems import refuse
-from environments.shown import shown
-from environments.spec.base import Problem, Spec
-from environments.spec.text import Flag, Number, Whole
+from mlstrata.components.serving.seldon.problems import refuse
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import Problem, Spec
+from mlstrata.environments.spec.text import Flag, Number, Whole
 
 _LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _IMAGE = re.compile(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.serving.seldon.deployment import Deployment, Explainer, Predictor
-from components.serving.seldon.graph import Container, Parameter, Unit
+from mlstrata.components.serving.seldon.deployment import Deployment, Explainer, Predictor
+from mlstrata.components.serving.seldon.graph import Container, Parameter, Unit
 
 API_VERSION, KIND = "machinelearning.seldon.io/v1", "SeldonDeployment"
 NO_ENGINE = "seldon.io/no-engine"

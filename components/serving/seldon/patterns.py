@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components.serving.seldon.deployment import Predictor
-from components.serving.seldon.graph import Container, Logger, LogMode, Parameter, Unit, UnitType
+from mlstrata.components.serving.seldon.deployment import Predictor
+from mlstrata.components.serving.seldon.graph import Container, Logger, LogMode, Parameter, Unit, UnitType
 
 _ALL = 100
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from environments.shown import path_of
-from environments.spec.base import Problem
+from mlstrata.environments.redaction import path_of
+from mlstrata.environments.spec.base import Problem
 
 
 def refuse(problems: Iterable[Problem]) -> None:

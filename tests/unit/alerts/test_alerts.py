@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.binaries import tools_folder
-from services.alerts import alertmanager, prometheus
-from services.alerts.rules import (
+from mlstrata.components.programs import tools_folder
+from mlstrata.services.alerts import alertmanager, prometheus
+from mlstrata.services.alerts.rules import (
     CERTIFICATE_ENDS,
     SCORING_FAILED,
     TRAINING_FAILED,
@@ -22,8 +22,8 @@ from services.alerts.rules import (
     system_rules,
     upkeep_rules,
 )
-from services.alerts.settings import Promise, Receiver, Target, Watched
-from services.gateway.names import ARCHIVED
+from mlstrata.services.alerts.settings import Promise, Receiver, Target, Watched
+from mlstrata.services.gateway.names import ARCHIVED
 
 PROMISE = Promise(system="loans", owner="loans@example.com", p99_seconds=0.25, availability=99)
 WATCHED = Watched(service="serving-loans", owner="loans@example.com", system="loans")

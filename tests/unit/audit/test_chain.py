@@ -15,8 +15,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.audit import AuditLog, Entry, Metrics, read, verify
-from services.audit.log import HEAD, canonical, parse
+from mlstrata.audit import AuditLog, Entry, Metrics, read, verify
+from mlstrata.audit.log import HEAD, canonical, parse
 
 COUNT = 5
 words = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")).filter(str.isprintable), max_size=40)

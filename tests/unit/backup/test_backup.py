@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.backup.__main__ import BackupError, back_up, fetch
+from mlstrata.services.backup.__main__ import BackupError, back_up, fetch
 
-pytestmark = pytest.mark.env("runtime")
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 

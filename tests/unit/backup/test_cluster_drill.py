@@ -18,10 +18,10 @@ from urllib.request import urlopen
 import pytest
 from mlflow import MlflowClient
 
-from services.backup.postgres import DUMP, RESTORE
-from services.registry.cluster import address, migrate
+from mlstrata.services.backup.postgres import DUMP, RESTORE
+from mlstrata.services.registry.cluster import address, migrate
 
-pytestmark = [pytest.mark.env("runtime"), pytest.mark.local]
+pytestmark = pytest.mark.local
 
 OWNER, OTHER, BUCKET = "mlflow", "feast", "backups"
 KEYS = {"AWS_ACCESS_KEY_ID": "drill", "AWS_SECRET_ACCESS_KEY": "only-in-this-test"}
@@ -116,7 +116,13 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., "
     own = [f"-filer.localSocket={folder}/f.sock", f"-s3.localSocket={folder}/s.sock", f"-s3.config={folder}/s3.json"]
     flags = ["-master.telemetry=false", "-master.electionTimeout=1s", "-filer", "-s3", "-s3.iam=false"]
     flags += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumeSizeLimitMB=64", "-volume.max=0"]
-    weed = [sys.executable, "-m", "services.storage.weed", str(Path(sys.executable).with_name("weed")), "server"]
+    weed = [
+        sys.executable,
+        "-m",
+        "mlstrata.services.storage.weed",
+        str(Path(sys.executable).with_name("weed")),
+        "server",
+    ]
     weed += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}/data", *own, *flags]
     weed += [f"-{name}={port}" for name, port in ports.items()]
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
@@ -125,7 +131,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., "
         server = subprocess.Popen(weed, stdout=log, stderr=log, cwd=folder)
 
     def job(*arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "services.backup", f"--to=s3://{BUCKET}/database", *arguments]
+        command = [sys.executable, "-m", "mlstrata.services.backup", f"--to=s3://{BUCKET}/database", *arguments]
         return subprocess.run(command, env=env | more, capture_output=True, text=True, check=False)
 
     try:

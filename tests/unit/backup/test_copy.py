@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.backup import copy
-from services.backup.copy import ARCHIVE, CopyError, Manifest, gather, put_back, read_manifest
+from mlstrata.operations.backup import copy
+from mlstrata.operations.backup.copy import ARCHIVE, CopyError, Manifest, gather, put_back, read_manifest
 
 NAMES = st.lists(
     st.text(st.characters(categories=("Ll", "Nd"), include_characters=" ü-"), min_size=1, max_size=8).filter(

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.bandit.router import EpsilonGreedyRouter
+from mlstrata.services.bandit.router import EpsilonGreedyRouter
 
-pytestmark = pytest.mark.env("seldon")
+pytestmark = pytest.mark.seldon
 
 
 @given(
@@ -65,7 +65,7 @@ def test_seldon_serves_it(tmp_path: Path):
     settings = {"branches": 2, "epsilon": 0.0, "seed": 3, "state": str(tmp_path / "bandit.json")}
     gunicorn = Path(sys.executable).with_name("gunicorn")
     process = subprocess.Popen(
-        [gunicorn, "-b", f"127.0.0.1:{port}", "-w", "1", "services.bandit.app:app"],
+        [gunicorn, "-b", f"127.0.0.1:{port}", "-w", "1", "mlstrata.services.bandit.app:app"],
         env={**os.environ, "MLSTRATA_BANDIT": json.dumps(settings), "PREDICTIVE_UNIT_ID": "bandit"},
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.alerts.rules import SCORING_FAILED
-from services.batch.schedule import RUNS, due, exposition, run_job, tick
-from services.batch.settings import BatchSettings, BatchSystem, ScoringJob
-
-pytestmark = pytest.mark.env("runtime")
+from mlstrata.services.alerts.rules import SCORING_FAILED
+from mlstrata.services.batch.schedule import RUNS, due, exposition, run_job, tick
+from mlstrata.services.batch.settings import BatchSettings, BatchSystem, ScoringJob
 
 
 def at(text: str) -> float:
@@ -104,7 +102,7 @@ def test_prometheus_is_told_whether_the_last_job_failed_also_after_a_restart(tmp
 
 
 def test_what_a_model_prints_is_none_of_the_jobs_words(tmp_path, monkeypatch, capfd):
-    from services.batch import __main__ as program
+    from mlstrata.services.batch import __main__ as program
 
     def talkative(_job):
         print("loading 3 of 7 shards")
@@ -113,7 +111,7 @@ def test_what_a_model_prints_is_none_of_the_jobs_words(tmp_path, monkeypatch, ca
     settings = tmp_path / "job.json"
     settings.write_text(system(tmp_path).job.model_dump_json())
     monkeypatch.setattr(program, "attempt", talkative)
-    monkeypatch.setattr("sys.argv", ["services.batch", "try", "--settings", str(settings)])
+    monkeypatch.setattr("sys.argv", ["mlstrata.services.batch", "try", "--settings", str(settings)])
     assert program.main() == 0
     said = capfd.readouterr()
     assert json.loads(said.out) == {"predictions": 3, "error": None}

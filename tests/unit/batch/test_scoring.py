@@ -13,12 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from services.batch import scoring
-from services.batch.scoring import read_manifest, score
-from services.batch.settings import ScoringJob, manifest_of
-from services.batch.table import BatchError
-
-pytestmark = pytest.mark.env("runtime")
+from mlstrata.services.batch import scoring
+from mlstrata.services.batch.scoring import read_manifest, score
+from mlstrata.services.batch.settings import ScoringJob, manifest_of
+from mlstrata.services.batch.table import BatchError
 
 ROWS = 57
 
@@ -90,7 +88,7 @@ def test_each_row_has_one_line_in_order_with_its_prediction_or_its_reason(job):
 
 
 def test_the_scores_are_the_ones_that_the_api_gives(job):
-    from services.serving.predictor import Predictor
+    from mlstrata.services.serving.predictor import Predictor
 
     _, output = score(job)
     first = lines(output)[0]
@@ -141,7 +139,7 @@ def test_killed_again_and_again_it_goes_on_and_each_row_is_there_once(job, tmp_p
     settings = tmp_path / "job.json"
     slow = job.model_copy(update={"chunk_rows": 1})
     settings.write_text(slow.model_dump_json())
-    command = [sys.executable, "-m", "services.batch", "score", "--settings", str(settings)]
+    command = [sys.executable, "-m", "mlstrata.services.batch", "score", "--settings", str(settings)]
     kept = []
     for wanted in (5, 20, 40):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

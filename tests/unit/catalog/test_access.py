@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.catalog.access import LINK_SECONDS, SESSION_SECONDS, Access, link_ticket, sign
+from mlstrata.services.catalog.access import LINK_SECONDS, SESSION_SECONDS, Access, link_ticket, sign
 
 TOKEN = "t" * 32
 NOW = 1_800_000_000.0

@@ -14,18 +14,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.catalog import TOKEN_FILE
-from cli.catalog import catalog as command
-from cli.console import UsageError
-from environments import load
-from services.catalog.access import Access
-from services.catalog.build import FORGOTTEN, build
-from services.catalog.sources import DATABASE, Sources, read, read_runs
-from services.registry.comparing import versions_of
-from services.runner.contract import Artifact, State, Step
-from services.runner.requests import training_request
-from services.runner.store import Store
-from services.serving.releases import Releases
+from mlstrata.cli.catalog import TOKEN_FILE
+from mlstrata.cli.catalog import catalog as command
+from mlstrata.cli.console import UsageError
+from mlstrata.clients.mlflow_versions import versions_of
+from mlstrata.environments import load
+from mlstrata.services.catalog.access import Access
+from mlstrata.services.catalog.build import FORGOTTEN, build
+from mlstrata.services.catalog.sources import DATABASE, Sources, read, read_runs
+from mlstrata.services.runner.contract import Artifact, State, Step
+from mlstrata.services.runner.requests import training_request
+from mlstrata.services.runner.store import Store
+from mlstrata.services.serving.releases import Releases
 
 ROOT = Path(__file__).parents[3]
 SPEC = load(ROOT / "environments/local.yaml")
@@ -298,7 +298,7 @@ def test_a_link_needs_an_environment_that_is_up(home):
 
 def test_a_link_needs_a_catalog_that_answers(home, monkeypatch, capsys):
     urls = {"mlflow": "http://127.0.0.1:1"}
-    monkeypatch.setattr("cli.recorded.exports", lambda _: {"urls": urls})
+    monkeypatch.setattr("mlstrata.operations.stack_state.exports", lambda _: {"urls": urls})
     with pytest.raises(UsageError, match="comes with stage foundation"):
         command("local", None, link=True, as_json=False)
     urls["catalog"] = "http://127.0.0.1:2"

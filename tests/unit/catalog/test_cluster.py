@@ -13,13 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.catalog.settings import Declared
-from services.catalog.sources import read_aliases
-from services.registry.access import header, of
-from services.registry.rest import RegistryError
+from mlstrata.clients.mlflow_access import header, of
+from mlstrata.clients.mlflow_rest import RegistryError
+from mlstrata.services.catalog.settings import Declared
+from mlstrata.services.catalog.sources import read_aliases
 from tests.support.catalog import PYTHON, ROOT, SPEC, SYSTEM, TOKEN
 
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="needs .venvs/runtime: run `make install`")
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="needs .venv: run `make install`")
 PASSWORD = "the registry's own"
 VERSIONS = [
     {"name": SYSTEM, "version": "1", "tags": []},
@@ -67,7 +67,7 @@ def registry() -> Iterator[str]:
 def command(registry: str, folder: Path, port: int) -> list[str]:
     (folder / "declared.json").write_text(Declared.of(SPEC).text(), encoding="utf-8")
     arguments = [f"--port={port}", f"--declared={folder}/declared.json", f"--data={folder}", f"--registry={registry}"]
-    return [str(PYTHON), "-m", "services.catalog.cluster", *arguments]
+    return [str(PYTHON), "-m", "mlstrata.services.catalog.cluster", *arguments]
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments import load
-from services.catalog.build import build
-from services.catalog.graph import HEIGHT, LETTERS, WIDTH, around, draw, ends
-from services.catalog.model import Edge, Node, NodeKind
-from services.catalog.sources import Sources
+from mlstrata.environments import load
+from mlstrata.services.catalog.build import build
+from mlstrata.services.catalog.graph import HEIGHT, LETTERS, WIDTH, around, draw, ends
+from mlstrata.services.catalog.model import Edge, Node, NodeKind
+from mlstrata.services.catalog.sources import Sources
 from tests.support.catalog import ROOT
 
 EMPTY = build(load(ROOT / "environments/local.yaml"), Sources())

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from environments import load
-from services.catalog.build import build
-from services.catalog.events import RunEvent, append, elsewhere, identity, read_events
-from services.catalog.openlineage import Teller
-from services.catalog.sources import Sources
-from services.runner.contract import Artifact, State, Step
-from services.runner.requests import training_request
-from services.runner.store import Store
+from mlstrata.environments import load
+from mlstrata.services.catalog.build import build
+from mlstrata.services.catalog.events import RunEvent, append, elsewhere, identity, read_events
+from mlstrata.services.catalog.openlineage import Teller
+from mlstrata.services.catalog.sources import Sources
+from mlstrata.services.runner.contract import Artifact, State, Step
+from mlstrata.services.runner.requests import training_request
+from mlstrata.services.runner.store import Store
 
 ROOT = Path(__file__).parents[3]
 SPEC = load(ROOT / "environments/local.yaml")

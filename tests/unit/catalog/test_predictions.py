@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.catalog import predictions
-from services.catalog.predictions import find
-from services.gateway.logfiles import Archive, closing
+from mlstrata.services.catalog import predictions
+from mlstrata.services.catalog.predictions import find
+from mlstrata.services.gateway.logfiles import Archive, closing
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

@@ -10,11 +10,11 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
-from services.catalog.access import link_ticket
-from services.catalog.settings import CatalogSettings
+from mlstrata.services.catalog.access import link_ticket
+from mlstrata.services.catalog.settings import CatalogSettings
 from tests.support.catalog import DATA, PYTHON, REQUEST, ROOT, SCRIPT, SYSTEM, TOKEN, Service
 
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="needs .venvs/runtime: run `make install`")
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="needs .venv: run `make install`")
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +262,7 @@ def test_a_token_that_protects_nothing_is_refused(tmp_path, mode, said):
         port=0, home=tmp_path, declared=tmp_path / "d", token_file=token, registry="http://r", events=tmp_path / "e"
     )
     (tmp_path / "catalog.json").write_text(settings.model_dump_json())
-    command = [PYTHON, "-m", "services.catalog", "--settings", tmp_path / "catalog.json"]
+    command = [PYTHON, "-m", "mlstrata.services.catalog", "--settings", tmp_path / "catalog.json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert said in done.stderr

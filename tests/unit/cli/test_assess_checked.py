@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from cli.main import main
+from mlstrata.cli.main import main
 
 LEAST = {
     "purpose": "Sort tickets.",

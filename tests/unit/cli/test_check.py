@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from cli.check import check
-from cli.console import UsageError
+from mlstrata.cli.check import check
+from mlstrata.cli.console import UsageError
 
 ROOT = Path(__file__).parents[3]
 
@@ -107,13 +107,13 @@ def test_a_changed_file_fails_at_once(workspace, capsys):
 
 
 def test_a_prohibited_practice_is_refused_by_the_program_itself(workspace, capsys):
-    import engine
+    import pulumi_embedded
 
     file = workspace / "environments/prod.yaml"
     file.write_text(file.read_text().replace("tier: high", "tier: unacceptable", 1))
     line = next(at for at, text in enumerate(file.read_text().splitlines(), 1) if "unacceptable" in text)
     where = rf"RunError: environments/prod\.yaml:{line}: systems\[0\]\.risk\.tier: mortgage-approval .*Article 5"
-    with pytest.raises(engine.ProgramFailed, match=where):
+    with pytest.raises(pulumi_embedded.ProgramFailed, match=where):
         run(capsys, "prod")
 
 

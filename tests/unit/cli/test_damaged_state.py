@@ -8,15 +8,15 @@ import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import engine
-from cli.console import UsageError
-from cli.context import Context
-from cli.migrate import _planned
-from cli.recorded import exports, released
-from cli.release import rollout_context
-from cli.status import status
-from environments import Workspace
-from services.storage.migration import JOURNAL
+import pulumi_embedded
+from mlstrata.cli.console import UsageError
+from mlstrata.cli.migrate import _planned
+from mlstrata.cli.release import rollout_context
+from mlstrata.cli.status import status
+from mlstrata.environments import Workspace
+from mlstrata.operations.environment import Context
+from mlstrata.operations.stack_state import exports, released
+from mlstrata.services.storage.migration import JOURNAL
 
 FILE = """\
 name: local
@@ -94,7 +94,7 @@ def test_a_state_damaged_anywhere_is_read_or_refused(context, place, junk):
     for read in READERS:
         try:
             read(context)
-        except (UsageError, engine.CorruptCheckpoint, typer.Exit):
+        except (UsageError, pulumi_embedded.CorruptCheckpoint, typer.Exit):
             continue
 
 
@@ -109,7 +109,7 @@ def test_a_state_damaged_anywhere_is_read_or_refused(context, place, junk):
 )
 def test_what_is_damaged_is_named(context, place, junk, said):
     damaged(context, place, junk)
-    with pytest.raises((UsageError, engine.CorruptCheckpoint), match=said) as caught:
+    with pytest.raises((UsageError, pulumi_embedded.CorruptCheckpoint), match=said) as caught:
         [read(context) for read in READERS]
     assert str(context.checkpoint) in str(caught.value)
     assert "restore it from" in str(caught.value)

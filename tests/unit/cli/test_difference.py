@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.console import UsageError
-from cli.difference import changes, difference
-from cli.main import main
-from cli.restarts import restarts
+from mlstrata.cli.console import UsageError
+from mlstrata.cli.difference import changes, difference
+from mlstrata.cli.main import main
+from mlstrata.operations.comparison.restarts import restarts
 
 ROOT = Path(__file__).parents[3]
 
@@ -100,7 +100,7 @@ def test_an_upgrade_of_what_is_taken_from_elsewhere_names_what_restarts(tmp_path
 
 
 def _version_of(name):
-    from components.upstream.bill import piece
+    from mlstrata.components.upstream.bill import piece
 
     return piece(name).version
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.dossiermodel import _fields
-from cli.main import main
+from mlstrata.cli.main import main
+from mlstrata.operations.dossier.model import _fields
 
 ROOT = Path(__file__).parents[3]
 SYSTEM = "mortgage-approval"

@@ -3,12 +3,12 @@
 import pytest
 import typer
 
-import engine
-from cli.console import Failed, UsageError
-from cli.errors import report
-from components.supervision.common import SupervisionError
-from services.gateway.rotation import RotationError
-from services.rollout import RolloutError
+import pulumi_embedded
+from mlstrata.cli.console import Failed, UsageError
+from mlstrata.cli.errors import report
+from mlstrata.components.supervision.common import SupervisionError
+from mlstrata.operations.releases import RolloutError
+from mlstrata.services.gateway.rotation import RotationError
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from services.rollout import RolloutError
         (RolloutError("say it so"), 1),
         (SupervisionError("say it so"), 1),
         (RotationError("say it so"), 2),
-        (engine.CorruptCheckpoint("say it so"), 2),
+        (pulumi_embedded.CorruptCheckpoint("say it so"), 2),
     ],
 )
 def test_a_message_of_ours_stands_alone(capsys, error, code):
@@ -28,7 +28,7 @@ def test_a_message_of_ours_stands_alone(capsys, error, code):
     assert (said.out, said.err) == ("", "say it so\n")
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), typer.Abort(), engine.Cancelled()])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), typer.Abort(), pulumi_embedded.Cancelled()])
 def test_an_interruption_is_130(capsys, error):
     assert report(error) == 130
     assert "interrupted" in capsys.readouterr().err

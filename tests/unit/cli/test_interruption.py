@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cli.interruption import FIRST, SECOND, Interruption
+from mlstrata.operations.interruption import FIRST, SECOND, Interruption
 
 # As the installed command starts; `MOMENT` is the module at whose import somebody presses Ctrl-C.
 SHIM = """
@@ -21,7 +21,7 @@ class Pressing:
 
 sys.meta_path.insert(0, Pressing())
 sys.argv = ["/somewhere/bin/mlstrata", *{arguments}]
-from cli.main import run
+from mlstrata.cli.main import run
 run()
 """
 
@@ -29,10 +29,10 @@ run()
 @pytest.mark.parametrize(
     ("moment", "arguments", "said"),
     [
-        ("cli.application", ["--version"], "interrupted; nothing was done"),
+        ("mlstrata.cli.application", ["--version"], "interrupted; nothing was done"),
         ("typer", ["--version"], "interrupted; nothing was done"),
-        ("cli.errors", ["--version"], "interrupted; nothing was done"),
-        ("cli.validate", ["validate"], "interrupted; what was done is recorded"),
+        ("mlstrata.cli.errors", ["--version"], "interrupted; nothing was done"),
+        ("mlstrata.cli.validate", ["validate"], "interrupted; what was done is recorded"),
         ("environments", ["validate"], "interrupted; what was done is recorded"),
         # Asked for only once the command has ended in a mistake.
         ("rich.console", ["validate", "nowhere"], "interrupted"),
@@ -56,7 +56,7 @@ def test_ctrl_c_while_the_command_starts(tmp_path, moment, arguments, said):
 # The thread sleeps below a frame of compiled Rust; the sleep is over while the interpreter would be tearing down.
 ENDING = """
 import atexit, sys, threading, time
-import cli.application
+import mlstrata.cli.application
 
 inside = threading.Event()
 
@@ -76,17 +76,17 @@ def app(**_):
     atexit.register(lambda: print("put away"))
     {ending}
 
-cli.application.app = app
+mlstrata.cli.application.app = app
 sys.argv = ["mlstrata"]
-import cli.main
+import mlstrata.cli.main
 
 class Slow:
     # Kept by a module, so collected only once threads can no longer run.
     def __del__(self):
         time.sleep(0.6)
 
-cli.application.kept = Slow()
-cli.main.run()
+mlstrata.cli.application.kept = Slow()
+mlstrata.cli.main.run()
 """
 
 
@@ -100,7 +100,7 @@ def test_a_thread_inside_compiled_code_does_not_abort_the_command_that_ends(endi
 
 
 def test_whoever_imports_it_keeps_their_own_way_to_be_interrupted():
-    probe = "import signal, cli.main; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    probe = "import signal, mlstrata.cli.main; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
 
@@ -129,7 +129,7 @@ UP = """
 import sys
 from pathlib import Path
 import engine
-from cli.interruption import Interruption
+from mlstrata.operations.interruption import Interruption
 
 def tell(event):
     if isinstance(event, engine.StepStarted) and event.name == "first":

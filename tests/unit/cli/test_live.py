@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from cli import live
-from cli.check import check
-from cli.console import UsageError
-from cli.context import Context
-from cli.main import main
-from policies.live import GateOutcome, LiveSystem
-from services.rollout import RolloutContext
-from services.rollout.registry import Candidate, Check
-from services.serving.releases import HistoryEntry, Releases
+from mlstrata.cli.check import check
+from mlstrata.cli.console import UsageError
+from mlstrata.cli.main import main
+from mlstrata.clients.mlflow_registry import Candidate, Check
+from mlstrata.operations import live_facts as live
+from mlstrata.operations.environment import Context
+from mlstrata.operations.releases import RolloutContext
+from mlstrata.policies.core.live import GateOutcome, LiveSystem
+from mlstrata.services.serving.releases import HistoryEntry, Releases
 from tests.support.command import first_systems
 
 ROOT = Path(__file__).parents[3]
@@ -45,8 +45,8 @@ def context(tmp_path, monkeypatch):
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     context = Context.open("local")
     rollout = RolloutContext(context.home, "http://registry", {SYSTEM: "http://127.0.0.1:1"}, "http://gateway", "me")
-    monkeypatch.setattr("cli.release.rollout_context", lambda *_: rollout)
-    monkeypatch.setattr("services.rollout.registry.Registry", Registry)
+    monkeypatch.setattr("mlstrata.cli.release.rollout_context", lambda *_: rollout)
+    monkeypatch.setattr("mlstrata.clients.mlflow_registry.Registry", Registry)
     return context
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.mirroring import script
-from components.upstream.bill import PIECES
-from components.upstream.mirror import Mirror, full_name
+from mlstrata.components.upstream.bill import PIECES
+from mlstrata.components.upstream.mirror import Mirror, full_name
+from mlstrata.operations.images.mirror_script import script
 
 MIRROR = Mirror("copies.example:5000/all.of/it", "https://files.example")
 STAND_IN = """#!/usr/bin/env bash

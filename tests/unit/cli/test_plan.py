@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from cli.main import main
+from mlstrata.cli.main import main
 
 ENVIRONMENTS = Path(__file__).parents[3] / "environments"
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli.check import planned
-from cli.console import Failed, UsageError
-from cli.context import Context
-from cli.main import main
-from cli.render import STAYS, Rendered, manifests, write
-from environments import Workspace
+from mlstrata.cli.check import planned
+from mlstrata.cli.console import Failed, UsageError
+from mlstrata.cli.main import main
+from mlstrata.cli.render import STAYS, Rendered, manifests, write
+from mlstrata.environments import Workspace
+from mlstrata.operations.environment import Context
 
 ROOT = Path(__file__).parents[3]
 
@@ -22,7 +22,7 @@ def rendered() -> Rendered:
 
 
 def _context() -> Context:
-    from environments import load_with_places
+    from mlstrata.environments import load_with_places
 
     return Context(Workspace(ROOT), load_with_places(ROOT / "environments/dev.yaml"))
 
@@ -64,7 +64,7 @@ def test_what_holds_data_says_that_it_stays_and_so_does_its_namespace(rendered):
 
 
 def test_what_stays_is_taken_over_by_the_next_stack_and_only_pulumi_is_told_so(rendered):
-    from components.cluster import TAKE_OVER
+    from mlstrata.components.cluster import TAKE_OVER
 
     assert TAKE_OVER == "pulumi.com/patchForce"
     assert not [name for name, text in rendered.files.items() if "pulumi.com/" in text]
@@ -123,9 +123,9 @@ def test_an_environment_without_manifests_says_so(workspace, tmp_path, capsys):
 
 
 def test_what_only_a_deployment_knows_is_refused():
-    import engine
-    from cli.render import _plain
+    import pulumi_embedded
+    from mlstrata.cli.render import _plain
 
-    for value, said in ((engine.UNKNOWN, "known only after"), (engine.Secret("x"), "holds a secret")):
+    for value, said in ((pulumi_embedded.UNKNOWN, "known only after"), (pulumi_embedded.Secret("x"), "holds a secret")):
         with pytest.raises(Failed, match=rf"thing\.spec\.key: .*{said}"):
             _plain({"key": value}, "thing.spec")

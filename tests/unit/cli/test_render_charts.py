@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli.main import main
+from mlstrata.cli.main import main
 
 ROOT = Path(__file__).parents[3]
 HELM = """#!/bin/bash

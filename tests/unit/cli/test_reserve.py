@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from cli import reserve
+from mlstrata.operations import disk_reserve as reserve
 
 
 def test_it_is_kept_once_and_given_back(tmp_path):

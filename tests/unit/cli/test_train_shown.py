@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli import train
+from mlstrata.cli import train
 
 GOOD = {"number": 2, "parameters": {"C": 0.5}, "score": 0.8312, "cached": False}
 DECLARED = {"number": 1, "parameters": {}, "score": 0.82, "cached": True}

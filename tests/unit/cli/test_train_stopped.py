@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli import train
+from mlstrata.cli import train
 
 
 @pytest.fixture

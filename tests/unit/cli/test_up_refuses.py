@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import engine
-from cli import deploy
-from cli.gate import Refused
-from cli.main import main
+import pulumi_embedded
+from mlstrata.cli import deploy
+from mlstrata.cli.main import main
+from mlstrata.operations.policy_gate import Refused
 
 ROOT = Path(__file__).parents[3]
 LOCK = ".pulumi/engine/mlstrata.local.flock"
@@ -30,7 +30,7 @@ def workspace(tmp_path, monkeypatch):
 @pytest.fixture
 def applied(monkeypatch):
     """Counts how often the program runs to plan and to apply; applying itself is left out."""
-    from engine import operations
+    from pulumi_embedded import operations
 
     calls = []
     plan = operations._plan
@@ -40,7 +40,7 @@ def applied(monkeypatch):
         return plan(*given, **named)
 
     monkeypatch.setattr(operations, "_plan", planning)
-    monkeypatch.setattr(operations, "_apply", lambda *_: calls.append("apply") or engine.Result((), {}))
+    monkeypatch.setattr(operations, "_apply", lambda *_: calls.append("apply") or pulumi_embedded.Result((), {}))
     return calls
 
 

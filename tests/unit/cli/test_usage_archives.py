@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import main
-from environments import Workspace
-from services.gateway.logfiles import Archive, closing
-from services.gateway.names import ACCESS_LOG
+from mlstrata.cli.main import main
+from mlstrata.environments import Workspace
+from mlstrata.services.gateway.logfiles import Archive, closing
+from mlstrata.services.gateway.names import ACCESS_LOG
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime.now(UTC)

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from components import code as subject
-from components.code import version
+from mlstrata.components import code_version as subject
+from mlstrata.components.code_version import version
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def checkout(tmp_path):
 def versions(checkout):
     """Of an installed package's program, a compiled one, a module of ours, and a program of the machine."""
     subject._digest.cache_clear()  # another process would look anew
-    programs = checkout / ".venvs/runtime/bin"
+    programs = checkout / ".venv/bin"
     return [
         version(one, checkout) for one in (f"{programs}/mlserver", f"{programs}/envoy", sys.executable, "/bin/true")
     ]

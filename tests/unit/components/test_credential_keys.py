@@ -5,7 +5,7 @@ import json
 import jwt
 import pytest
 
-from components.supervision.credential import generate
+from mlstrata.components.supervision.credential import generate
 
 
 def test_what_the_key_signs_its_public_set_verifies():

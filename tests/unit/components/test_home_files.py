@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from components.supervision import files
-from components.supervision.common import SupervisionError
-from components.supervision.file import ConfigFileProvider
-from components.supervision.supervisor import check_home
+from mlstrata.components.supervision import files
+from mlstrata.components.supervision.common import SupervisionError
+from mlstrata.components.supervision.file import ConfigFileProvider
+from mlstrata.components.supervision.supervisor import check_home
 
 
 @pytest.mark.parametrize("path", ["../out", "/etc/passwd", "a/../../b", "", "."])

@@ -6,23 +6,23 @@ import pickletools
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
-from components.gateway.routes import RoutesProvider
-from components.supervision.common import difference, plain
-from components.supervision.credential import CredentialProvider
-from components.supervision.file import ConfigFileProvider
-from components.supervision.ports import PortsProvider
-from components.supervision.ready import ReadyProvider
-from components.supervision.service import ServiceProvider
-from components.supervision.supervisor import SupervisorProvider
+from mlstrata.components.gateway.routes import RoutesProvider
+from mlstrata.components.supervision.common import difference, plain
+from mlstrata.components.supervision.credential import CredentialProvider
+from mlstrata.components.supervision.file import ConfigFileProvider
+from mlstrata.components.supervision.ports import PortsProvider
+from mlstrata.components.supervision.ready import ReadyProvider
+from mlstrata.components.supervision.service import ServiceProvider
+from mlstrata.components.supervision.supervisor import SupervisorProvider
 
 PROVIDERS = {
-    PortsProvider: "components.supervision.ports PortsProvider",
-    CredentialProvider: "components.supervision.credential CredentialProvider",
-    SupervisorProvider: "components.supervision.supervisor SupervisorProvider",
-    ServiceProvider: "components.supervision.service ServiceProvider",
-    ReadyProvider: "components.supervision.ready ReadyProvider",
-    ConfigFileProvider: "components.supervision.file ConfigFileProvider",
-    RoutesProvider: "components.gateway.routes RoutesProvider",
+    PortsProvider: "mlstrata.components.supervision.ports PortsProvider",
+    CredentialProvider: "mlstrata.components.supervision.credential CredentialProvider",
+    SupervisorProvider: "mlstrata.components.supervision.supervisor SupervisorProvider",
+    ServiceProvider: "mlstrata.components.supervision.service ServiceProvider",
+    ReadyProvider: "mlstrata.components.supervision.ready ReadyProvider",
+    ConfigFileProvider: "mlstrata.components.supervision.file ConfigFileProvider",
+    RoutesProvider: "mlstrata.components.gateway.routes RoutesProvider",
 }
 
 

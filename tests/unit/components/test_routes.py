@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from components.gateway.routes import RoutesProvider
-from components.supervision.common import SupervisionError
-from components.supervision.credential import generate
-from services.gateway.render import render_routes, to_text
-from services.gateway.settings import ROUTES_FILE, Consumer, GatewaySettings, GatewaySystem
-from services.serving.releases import FILE, Releases
+from mlstrata.components.gateway.routes import RoutesProvider
+from mlstrata.components.supervision.common import SupervisionError
+from mlstrata.components.supervision.credential import generate
+from mlstrata.services.gateway.render import render_routes, to_text
+from mlstrata.services.gateway.settings import ROUTES_FILE, Consumer, GatewaySettings, GatewaySystem
+from mlstrata.services.serving.releases import FILE, Releases
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import engine
-from engine.state import ResourceState
+import pulumi_embedded
+from pulumi_embedded.state import ResourceState
 
-PASSPHRASE = engine.Passphrase("a passphrase")
+PASSPHRASE = pulumi_embedded.Passphrase("a passphrase")
 
 PROVIDER = """
 import json, os, time
@@ -64,25 +64,25 @@ class Stack:
         self.root = root
         self.root.mkdir(exist_ok=True)
         (root / "things.py").write_text(PROVIDER)
-        self.backend = engine.Backend(root / "state")
-        self.program = engine.Program("unit", name, root)
-        self.events: list[engine.Event] = []
+        self.backend = pulumi_embedded.Backend(root / "state")
+        self.program = pulumi_embedded.Program("unit", name, root)
+        self.events: list[pulumi_embedded.Event] = []
 
     def write(self, text: str) -> None:
         head = "import pulumi\nfrom pulumi import ResourceOptions as O\nfrom things import Thing\n"
         (self.root / "__main__.py").write_text(head + textwrap.dedent(text))
 
-    def run(self, operation: str, text: str | None = None, **options) -> engine.Result:
+    def run(self, operation: str, text: str | None = None, **options) -> pulumi_embedded.Result:
         if text is not None:
             self.write(text)
         self.events.clear()
         options = {"passphrase": PASSPHRASE, "on_event": self.events.append, **options}
-        return getattr(engine, operation)(self.program, self.backend, engine.Options(**options))
+        return getattr(pulumi_embedded, operation)(self.program, self.backend, pulumi_embedded.Options(**options))
 
-    def up(self, text: str | None = None, **options) -> engine.Result:
+    def up(self, text: str | None = None, **options) -> pulumi_embedded.Result:
         return self.run("up", text, **options)
 
-    def preview(self, text: str | None = None, **options) -> engine.Result:
+    def preview(self, text: str | None = None, **options) -> pulumi_embedded.Result:
         return self.run("preview", text, **options)
 
     def log(self) -> list[str]:
@@ -93,7 +93,7 @@ class Stack:
         return lines
 
     def state(self, name: str) -> ResourceState:
-        snapshot = engine.resources("unit", self.program.stack, self.backend, PASSPHRASE)
+        snapshot = pulumi_embedded.resources("unit", self.program.stack, self.backend, PASSPHRASE)
         return next(state for state in snapshot.resources if state.name == name)
 
     @property

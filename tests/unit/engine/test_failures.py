@@ -10,24 +10,24 @@ import time
 
 import pytest
 
-import engine
-from engine.lock import hold
+import pulumi_embedded
+from pulumi_embedded.lock import hold
 
 
 def test_a_failing_step_lets_the_others_finish_and_is_made_good(stack):
     program = "Thing('slow', slow=0.3)\nThing('bad', bad={bad})\nThing('fine')"
-    with pytest.raises(engine.StepsFailed) as caught:
+    with pytest.raises(pulumi_embedded.StepsFailed) as caught:
         stack.up(program.format(bad=True))
     assert str(caught.value) == "bad: create failed: Refused: no room"
     assert {step.name for step in caught.value.result.steps} >= {"slow", "fine"}
     assert stack.state("slow").id == "slow-a"
     assert "pending_operations" not in stack.latest()
-    assert [event.name for event in stack.events if isinstance(event, engine.StepFailed)] == ["bad"]
+    assert [event.name for event in stack.events if isinstance(event, pulumi_embedded.StepFailed)] == ["bad"]
     assert stack.up(program.format(bad=False)).counts == {"create": 1, "same": 3}
 
 
 def test_the_programs_exception_without_our_frames(stack):
-    with pytest.raises(engine.ProgramFailed) as caught:
+    with pytest.raises(pulumi_embedded.ProgramFailed) as caught:
         stack.up("Thing('a')\n\ndef work():\n    return {}['missing']\n\nwork()")
     assert caught.value.location.endswith("__main__.py:7")
     assert str(caught.value) == f"{caught.value.location}: KeyError: 'missing'"
@@ -38,24 +38,24 @@ def test_the_programs_exception_without_our_frames(stack):
 def test_a_program_that_fails_midway_deletes_nothing(stack):
     stack.up("Thing('a')\nThing('b')")
     stack.log()
-    with pytest.raises(engine.ProgramFailed):
+    with pytest.raises(pulumi_embedded.ProgramFailed):
         stack.up("Thing('a')\nraise ValueError('stop')\nThing('b')", preflight=False)
     assert stack.log() == []
     assert stack.state("b").id == "b-a"
 
 
 def test_a_syntax_error_names_the_line(stack):
-    with pytest.raises(engine.ProgramFailed, match=r"__main__.py:5: SyntaxError"):
+    with pytest.raises(pulumi_embedded.ProgramFailed, match=r"__main__.py:5: SyntaxError"):
         stack.preview("x = 1\nthis is no python")
 
 
 def test_no_program_there(stack, tmp_path):
-    with pytest.raises(engine.EngineError, match="there is no program here"):
-        engine.preview(engine.Program("unit", "test", tmp_path / "nowhere"), stack.backend)
+    with pytest.raises(pulumi_embedded.EngineError, match="there is no program here"):
+        pulumi_embedded.preview(pulumi_embedded.Program("unit", "test", tmp_path / "nowhere"), stack.backend)
 
 
 def test_an_exception_in_apply_is_the_programs(stack):
-    with pytest.raises(engine.ProgramFailed, match="ZeroDivisionError"):
+    with pytest.raises(pulumi_embedded.ProgramFailed, match="ZeroDivisionError"):
         stack.up("Thing('a').made.apply(lambda made: 1 / 0)", preflight=False)
 
 
@@ -89,7 +89,7 @@ def test_a_corrupt_checkpoint_is_refused(stack, damage, said):
     assert damaged != stack.checkpoint.read_text()
     stack.checkpoint.write_text(damaged)
     for operation in ("preview", "up", "refresh", "destroy"):
-        with pytest.raises(engine.CorruptCheckpoint, match=said) as caught:
+        with pytest.raises(pulumi_embedded.CorruptCheckpoint, match=said) as caught:
             stack.run(operation)
         assert str(stack.checkpoint) in str(caught.value)
     assert stack.checkpoint.read_text() == damaged
@@ -105,13 +105,13 @@ def test_the_backup_is_the_state_before_the_run(stack):
 
 def test_two_at_once(stack):
     stack.write("Thing('a', slow=1)")
-    first: list[engine.Result] = []
+    first: list[pulumi_embedded.Result] = []
     thread = threading.Thread(target=lambda: first.append(stack.up()))
     thread.start()
     locks = stack.backend.locks("unit", "test")
     while not list(locks.glob("*.json")):
         time.sleep(0.01)
-    with pytest.raises(engine.StackLocked) as caught, hold(stack.backend, "unit", "test"):
+    with pytest.raises(pulumi_embedded.StackLocked) as caught, hold(stack.backend, "unit", "test"):
         pass
     thread.join()
     assert caught.value.pid == os.getpid()
@@ -128,7 +128,7 @@ def test_a_full_disk_stops_before_the_next_step(stack, monkeypatch):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, hard))
     try:
-        with pytest.raises(engine.DiskFull, match="free some space") as caught:
+        with pytest.raises(pulumi_embedded.DiskFull, match="free some space") as caught:
             stack.up("Thing('a')\nThing('b', blob='x' * 20_000)")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -146,11 +146,11 @@ def test_a_disk_that_fills_during_a_step_leaves_it_pending(stack, monkeypatch):
 
     def filling(project, name, text):
         if '"creating"' not in text and "::b" in text:
-            raise engine.DiskFull(stack.checkpoint, OSError(errno.ENOSPC, "No space left on device"))
+            raise pulumi_embedded.DiskFull(stack.checkpoint, OSError(errno.ENOSPC, "No space left on device"))
         write(project, name, text)
 
     monkeypatch.setattr(stack.backend, "write", filling)
-    with pytest.raises(engine.DiskFull):
+    with pytest.raises(pulumi_embedded.DiskFull):
         stack.up("Thing('a')\nThing('b')")
     monkeypatch.undo()
     assert [op["type"] for op in stack.latest()["pending_operations"]] == ["creating"]
@@ -161,7 +161,7 @@ def test_a_disk_that_fills_during_a_step_leaves_it_pending(stack, monkeypatch):
 def test_no_passphrase_is_needed_without_secrets(stack):
     stack.up("Thing('a')", passphrase=None)
     assert "secrets_providers" not in stack.latest()
-    with pytest.raises(engine.WrongPassphrase, match="PULUMI_CONFIG_PASSPHRASE"):
+    with pytest.raises(pulumi_embedded.WrongPassphrase, match="PULUMI_CONFIG_PASSPHRASE"):
         stack.up("Thing('a', key=pulumi.Output.secret('s'))", passphrase=None)
 
 
@@ -174,11 +174,11 @@ def test_the_passphrase_comes_from_where_the_cli_takes_it(stack, monkeypatch, tm
     else:
         monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", str(file if how == "file" else tmp_path / "none"))
     if how == "missing file":
-        with pytest.raises(engine.WrongPassphrase, match="cannot be read"):
+        with pytest.raises(pulumi_embedded.WrongPassphrase, match="cannot be read"):
             stack.up("", passphrase=None)
         return
     stack.up("pulumi.export('key', pulumi.Output.secret('s'))", passphrase=None)
-    found = engine.outputs("unit", "test", stack.backend, engine.Passphrase("from the environment"))
+    found = pulumi_embedded.outputs("unit", "test", stack.backend, pulumi_embedded.Passphrase("from the environment"))
     assert found["key"].value == "s"
 
 
@@ -186,7 +186,7 @@ def test_an_interrupted_run_finishes_what_runs_and_goes_on_next_time(stack):
     stack.write("a = Thing('a', slow=0.5)\nThing('b', opts=O(depends_on=[a]))")
     timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    with pytest.raises(engine.Cancelled, match="running steps were finished"):
+    with pytest.raises(pulumi_embedded.Cancelled, match="running steps were finished"):
         stack.up(preflight=False)
     assert stack.log() == ["create a a 1.0"]
     assert stack.state("a").id == "a-a"
@@ -199,7 +199,7 @@ def test_a_second_interrupt_stops_at_once_and_leaves_it_pending(stack):
     for after in (0.5, 0.9):
         threading.Timer(after, os.kill, (os.getpid(), signal.SIGTERM)).start()
     started = time.monotonic()
-    with pytest.raises(engine.Cancelled, match="recorded as pending"):
+    with pytest.raises(pulumi_embedded.Cancelled, match="recorded as pending"):
         stack.up()
     assert time.monotonic() - started < 4
     assert [op["type"] for op in stack.latest()["pending_operations"]] == ["creating"]
@@ -242,5 +242,5 @@ def test_a_delete_cut_short_of_what_is_wanted_again(stack, gone):
 def test_settings_that_are_not_yaml(stack):
     stack.up("Thing('a')")
     (stack.root / "Pulumi.test.yaml").write_text("config: [")
-    with pytest.raises(engine.EngineError, match=r"Pulumi\.test\.yaml: cannot be read"):
+    with pytest.raises(pulumi_embedded.EngineError, match=r"Pulumi\.test\.yaml: cannot be read"):
         stack.up()

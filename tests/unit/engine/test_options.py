@@ -2,7 +2,7 @@
 
 import pytest
 
-import engine
+import pulumi_embedded
 
 
 def ops(result):
@@ -47,7 +47,7 @@ def test_delete_before_replace_takes_dependents_that_must_be_replaced_too(stack)
 
 def test_a_failed_create_after_delete_first_is_made_up_for(stack):
     stack.up("Thing('a', kind='x', opts=O(delete_before_replace=True))")
-    with pytest.raises(engine.StepsFailed, match="a: replace failed: Refused: no room"):
+    with pytest.raises(pulumi_embedded.StepsFailed, match="a: replace failed: Refused: no room"):
         stack.up("Thing('a', kind='y', bad=True, opts=O(delete_before_replace=True))")
     assert stack.state("a").pending_replacement
     stack.log()
@@ -58,7 +58,7 @@ def test_a_failed_create_after_delete_first_is_made_up_for(stack):
 
 def test_a_thing_deleted_first_and_no_longer_wanted_is_not_deleted_twice(stack):
     stack.up("Thing('a', kind='x', opts=O(delete_before_replace=True))")
-    with pytest.raises(engine.StepsFailed):
+    with pytest.raises(pulumi_embedded.StepsFailed):
         stack.up("Thing('a', kind='y', bad=True, opts=O(delete_before_replace=True))")
     stack.log()
     stack.up("")
@@ -98,9 +98,9 @@ def test_children_inherit_protection_and_protected_things_stay(stack):
     stack.up(GROUP + "Group('g', O(protect=True))")
     stack.log()
     for attempt in (lambda: stack.up(""), lambda: stack.run("destroy")):
-        with pytest.raises(engine.Protected, match="g-thing"):
+        with pytest.raises(pulumi_embedded.Protected, match="g-thing"):
             attempt()
-    with pytest.raises(engine.Protected):
+    with pytest.raises(pulumi_embedded.Protected):
         stack.up("Thing('other')")
     assert stack.log() == []
     assert stack.state("g-thing").protect
@@ -133,8 +133,8 @@ def test_a_new_parent_is_followed_through_an_alias(stack):
 
 def test_additional_secret_outputs_and_inherited_secrecy(stack):
     stack.up("Thing('a', key=pulumi.Output.secret('hunter2'), opts=O(additional_secret_outputs=['made']))")
-    assert stack.state("a").outputs["made"] == engine.Secret("by-a")
-    assert stack.state("a").outputs["key"] == engine.Secret("hunter2")
+    assert stack.state("a").outputs["made"] == pulumi_embedded.Secret("by-a")
+    assert stack.state("a").outputs["key"] == pulumi_embedded.Secret("hunter2")
     text = stack.checkpoint.read_text()
     assert "hunter2" not in text
     assert "by-a" not in text
@@ -153,13 +153,13 @@ def test_numbers_arrive_as_they_do_under_the_cli(stack):
 
 
 def test_a_check_failure_names_the_property_and_changes_nothing(stack):
-    with pytest.raises(engine.StepsFailed, match="bad: create failed: size: must not be negative"):
+    with pytest.raises(pulumi_embedded.StepsFailed, match="bad: create failed: size: must not be negative"):
         stack.up("Thing('good')\nThing('bad', size=-1)")
     assert stack.log() == []
 
 
 def test_two_resources_of_one_name(stack):
-    with pytest.raises(engine.StepsFailed, match="give one another name"):
+    with pytest.raises(pulumi_embedded.StepsFailed, match="give one another name"):
         stack.up("Thing('a')\nThing('a')")
     assert stack.log() == []
 
@@ -171,7 +171,7 @@ def test_the_diff_names_paths_and_hides_secrets(stack):
     assert diff == {
         "size": (1, 2),
         "deep.list[1].x": ("old", "new"),
-        "key": (engine.Secret("one"), engine.Secret("two")),
+        "key": (pulumi_embedded.Secret("one"), pulumi_embedded.Secret("two")),
     }
     assert "two" not in repr(result)
 
@@ -181,4 +181,7 @@ def test_an_edited_secret_only_is_no_output_of_repr(stack):
     assert "hunter2" not in repr(result)
     assert result.outputs["key"].value == {"deep": ["hunter2"]}
     assert "hunter2" not in stack.checkpoint.read_text()
-    assert engine.outputs("unit", "test", stack.backend, engine.Passphrase("a passphrase")) == result.outputs
+    assert (
+        pulumi_embedded.outputs("unit", "test", stack.backend, pulumi_embedded.Passphrase("a passphrase"))
+        == result.outputs
+    )

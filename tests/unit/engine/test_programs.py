@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import engine
-from engine.values import contains
+import pulumi_embedded
+from pulumi_embedded.values import contains
 
 KUBERNETES = """
 import pulumi_kubernetes as k8s
@@ -22,7 +22,7 @@ pulumi.export("name", config.metadata.name)
 def test_importing_the_engine_is_cheap():
     heavy = "{'pulumi', 'yaml', 'grpc', 'cryptography'}"
     code = f"import engine, sys; print(sorted({{m.split('.')[0] for m in sys.modules}} & {heavy}))"
-    root = Path(engine.__file__).parent.parent
+    root = Path(pulumi_embedded.__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
 
@@ -30,17 +30,17 @@ def test_importing_the_engine_is_cheap():
 def test_packages_without_a_provider_are_planned_by_echo(stack):
     result = stack.preview(KUBERNETES)
     assert result.counts == {"create": 4}
-    assert result.outputs == {"name": engine.UNKNOWN}
+    assert result.outputs == {"name": pulumi_embedded.UNKNOWN}
     graph = {resource.name: resource for resource in result.graph}
     assert graph["settings"].inputs["data"] == {"a": "b"}
     assert graph["settings"].provider.startswith(graph["cluster"].urn)
-    assert contains(graph["key"].inputs, engine.Secret)
+    assert contains(graph["key"].inputs, pulumi_embedded.Secret)
     assert "pulumi:providers:kubernetes::default_4_34_2" in graph["key"].provider
     assert not stack.checkpoint.exists()
 
 
 def test_packages_without_a_provider_are_refused_by_up_before_anything_changes(stack):
-    with pytest.raises(engine.Unsupported) as caught:
+    with pytest.raises(pulumi_embedded.Unsupported) as caught:
         stack.up("Thing('a')\n" + KUBERNETES)
     assert "kubernetes" in caught.value.feature
     assert "get.pulumi.com" in str(caught.value)
@@ -64,7 +64,7 @@ def test_packages_without_a_provider_are_refused_by_up_before_anything_changes(s
     ],
 )
 def test_what_is_not_implemented_is_refused_by_name(stack, program, feature):
-    with pytest.raises(engine.Unsupported) as caught:
+    with pytest.raises(pulumi_embedded.Unsupported) as caught:
         stack.up("Thing('first')\n" + program)
     assert feature in str(caught.value)
     assert stack.log() == []
@@ -83,7 +83,7 @@ def test_a_plan_goes_on_past_remote_components_and_output_invokes(stack):
 
 
 def test_a_plan_that_needs_the_result_of_an_invoke_says_which(stack):
-    with pytest.raises(engine.Unsupported, match="the result of aws:index:getRegion"):
+    with pytest.raises(pulumi_embedded.Unsupported, match="the result of aws:index:getRegion"):
         stack.preview("print(pulumi.runtime.invoke('aws:index:getRegion', {}).value['name'])")
 
 
@@ -125,7 +125,9 @@ def test_configuration(stack):
     stack.up("pulumi.export('s', pulumi.Output.secret(1))")
     settings = stack.root / "conf" / "Pulumi.test.yaml"
     salt = settings.read_text().splitlines()[0]
-    manager = engine.secrets.SecretsManager(engine.Passphrase("a passphrase"), salt.split(": ", 1)[1], "test")
+    manager = pulumi_embedded.secrets.SecretsManager(
+        pulumi_embedded.Passphrase("a passphrase"), salt.split(": ", 1)[1], "test"
+    )
     sealed = manager.encrypt("hunter2")
     settings.write_text(
         f"{salt}\nconfig:\n  unit:color: red\n  unit:flag: true\n  unit:password:\n    secure: {sealed}\n"
@@ -141,27 +143,27 @@ def test_configuration(stack):
         "color": "red",
         "size": "3",
         "flag": "true",
-        "password": engine.Secret("hunter2"),
+        "password": pulumi_embedded.Secret("hunter2"),
         "other": "k",
     }
     assert "hunter2" not in stack.checkpoint.read_text()
-    stack.program = engine.Program("unit", "test", stack.root, config={"color": "blue"})
+    stack.program = pulumi_embedded.Program("unit", "test", stack.root, config={"color": "blue"})
     assert stack.up().outputs["color"] == "blue"
 
 
 def test_another_stacks_outputs(stack):
-    stack.program = engine.Program("unit", "base", stack.root)
+    stack.program = pulumi_embedded.Program("unit", "base", stack.root)
     stack.up("pulumi.export('zone', 'z1')\npulumi.export('key', pulumi.Output.secret('hunter2'))")
-    stack.program = engine.Program("unit", "test", stack.root)
+    stack.program = pulumi_embedded.Program("unit", "test", stack.root)
     program = """
     r = pulumi.StackReference('organization/unit/{}')
     pulumi.export('zone', r.get_output('zone'))
     pulumi.export('key', r.get_output('key'))
     """
     result = stack.up(program.format("base"))
-    assert result.outputs == {"zone": "z1", "key": engine.Secret("hunter2")}
+    assert result.outputs == {"zone": "z1", "key": pulumi_embedded.Secret("hunter2")}
     assert "hunter2" not in stack.checkpoint.read_text()
-    with pytest.raises(engine.StepsFailed, match="there is no stack 'organization/unit/none'"):
+    with pytest.raises(pulumi_embedded.StepsFailed, match="there is no stack 'organization/unit/none'"):
         stack.up(program.format("none"))
     assert stack.backend.stacks() == (("unit", "base"), ("unit", "test"))
 
@@ -177,8 +179,11 @@ def test_refresh_drops_what_is_gone_and_up_makes_it_again(stack):
     program = "a = Thing('a')\nThing('b', of=a.made)"
     stack.up(program)
     (stack.root / "gone").write_text("a-a")
-    seen = engine.refresh(
-        stack.program, stack.backend, engine.Options(passphrase=engine.Passphrase("a passphrase")), dry_run=True
+    seen = pulumi_embedded.refresh(
+        stack.program,
+        stack.backend,
+        pulumi_embedded.Options(passphrase=pulumi_embedded.Passphrase("a passphrase")),
+        dry_run=True,
     )
     assert [(step.name, step.op) for step in seen.drift] == [("a", "delete")]
     planned = stack.preview(refresh=True)
@@ -208,6 +213,6 @@ def test_parallel_steps_and_a_limit_of_one(stack):
 def test_a_provider_that_moved_says_so(stack):
     stack.up("Thing('a')")
     (stack.root / "things.py").rename(stack.root / "elsewhere.py")
-    with pytest.raises(engine.StepsFailed, match="No module named 'things'"):
+    with pytest.raises(pulumi_embedded.StepsFailed, match="No module named 'things'"):
         stack.run("destroy")
     assert os.environ.get("PULUMI_CONFIG_PASSPHRASE") is None

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli import assess as command
-from cli.main import main
-from environments import Capability, Stage, load
-from environments.assessment import QUESTIONS, assess, complete, read_answers, template
-from environments.assessment.kinds import OneOf
-from environments.loading.errors import SpecErrors
-from environments.spec.risk import AnnexIII, Tier
+from mlstrata.cli import assess as command
+from mlstrata.cli.main import main
+from mlstrata.environments import Capability, Stage, load
+from mlstrata.environments.assessment import QUESTIONS, assess, complete, read_answers, template
+from mlstrata.environments.assessment.kinds import OneOf
+from mlstrata.environments.loading.errors import SpecErrors
+from mlstrata.environments.spec.risk import AnnexIII, Tier
 
 LEAST = {
     "purpose": "Sort tickets.",
@@ -226,7 +226,7 @@ def test_people_are_shown_reasons_and_what_was_assumed(tmp_path, capsys):
 def test_what_a_target_lacks_is_said_of_the_whole_stage(tmp_path, capsys, monkeypatch, target, said):
     lacking = {Capability.ROLLOUT, Capability.RECORDING, Capability.FEATURE_STORE}
     built = {"local": frozenset(Capability) - lacking, "aws": frozenset()}
-    monkeypatch.setattr("components.support.BUILT", built)
+    monkeypatch.setattr("mlstrata.components.built.BUILT", built)
     assert main(["assess", "--answers", answered(tmp_path, explanation="each", target=target)]) == 0
     assert said + "\n" in capsys.readouterr().out
 

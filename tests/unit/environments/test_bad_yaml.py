@@ -5,7 +5,7 @@ from textwrap import dedent
 
 import pytest
 
-from environments import SpecErrors, load
+from mlstrata.environments import SpecErrors, load
 
 HEAD = "name: prod\ntarget: {kind: local}\nstage: scale\n"
 SYSTEM = "systems:\n  - name: loans\n    purpose: Help.\n    risk: {tier: minimal}\n    model: {modality: tabular}\n"

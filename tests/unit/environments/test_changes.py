@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from environments import Capability, EnvironmentSpec, Loaded, SpecErrors, loads
-from environments.changes import Kind, compare, refuse_immutable
+from mlstrata.environments import Capability, EnvironmentSpec, Loaded, SpecErrors, loads
+from mlstrata.environments.changes import Kind, compare, refuse_immutable
 
 BASE: dict[str, Any] = {
     "name": "prod",
@@ -163,7 +163,7 @@ def test_true_is_not_one() -> None:
 
 
 def test_the_marks_of_fixed_fields_are_found() -> None:
-    from environments.changes import _immutable
+    from mlstrata.environments.changes import _immutable
 
     assert {".".join(path) for path in _immutable()} >= {
         "name",

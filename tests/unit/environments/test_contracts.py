@@ -4,13 +4,11 @@ import json
 
 import pytest
 
-from environments import Workspace
-from environments.loading.document import parse, to_data
-from environments.spec.kpis import EvaluationMetric
-from environments.spec.model import Algorithm
-from environments.spec.rules import RULES
-
-pytestmark = pytest.mark.env("runtime")
+from mlstrata.environments import Workspace
+from mlstrata.environments.loading.document import parse, to_data
+from mlstrata.environments.spec.kpis import EvaluationMetric
+from mlstrata.environments.spec.model import Algorithm
+from mlstrata.environments.spec.rules import RULES
 
 FOLDER = Workspace.code / "environments"
 

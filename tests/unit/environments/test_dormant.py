@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from environments import EnvironmentSpec
-from environments.dormant import dormant
+from mlstrata.environments import EnvironmentSpec
+from mlstrata.environments.not_yet_active import dormant
 
 EVERYTHING: dict[str, Any] = {
     "name": "loans",

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from environments import EnvironmentSpec, Workspace
-from environments.__main__ import main
-from environments.loading.shape import every_field
+from mlstrata.environments import EnvironmentSpec, Workspace
+from mlstrata.environments.__main__ import main
+from mlstrata.environments.loading.shape import every_field
 
 FIELDS = [(".".join(path), model, field) for path, model, field in every_field(EnvironmentSpec)]
 
@@ -27,7 +27,7 @@ def test_other_words_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_stale_file_is_told_and_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("environments.schema.FILE", tmp_path / "schema.json")
+    monkeypatch.setattr("mlstrata.environments.schema.FILE", tmp_path / "schema.json")
     (tmp_path / "schema.json").write_text("{}")
     assert main(["schema", "--check"]) == 1
     assert "is not up to date; run: python -m environments schema" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from environments import SpecErrors, load, load_with_places, loads
+from mlstrata.environments import SpecErrors, load, load_with_places, loads
 
 GOOD = b"""\
 name: prod

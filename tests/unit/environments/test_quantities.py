@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from environments import Rate, format_duration
-from environments.spec import quantities, text
-from environments.spec.data import parse_source
+from mlstrata.environments import Rate, format_duration
+from mlstrata.environments.spec import quantities, text
+from mlstrata.environments.spec.data import parse_source
 
 GOOD: list[tuple[Any, object, object]] = [
     (quantities.Duration, "400d", timedelta(days=400)),

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from environments.spec.serving import ServingSpec
+from mlstrata.environments.spec.serving import ServingSpec
 
 TWO = {"api_versions": ["v1", "v2"]}
 

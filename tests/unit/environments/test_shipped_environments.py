@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from environments import Capability, EnvironmentSpec, Stage, Workspace, load
-from environments.spec.platform_wide import Enforce
+from mlstrata.environments import Capability, EnvironmentSpec, Stage, Workspace, load
+from mlstrata.environments.spec.platform_wide import Enforce
 
 FOLDER = Workspace.code / "environments"
 NAMES = ["local", "dev", "staging", "prod"]

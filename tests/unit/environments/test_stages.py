@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from environments import Capability, EnvironmentSpec, Stage
-from environments.stages import ENTRIES, TABLE, added_by, capabilities_of, missing_needs, stage_of
+from mlstrata.environments import Capability, EnvironmentSpec, Stage
+from mlstrata.environments.stages import ENTRIES, TABLE, added_by, capabilities_of, missing_needs, stage_of
 
 CROSS_STAGE = {"gpu_pools", "teams", "secrets", "network_policy", "encryption", "backup", "cost", "portal"}
 

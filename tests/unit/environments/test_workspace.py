@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from environments import Workspace
+from mlstrata.environments import Workspace
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from components.gateway.certificate import CertificateProvider
-from components.gateway.keys import SigningKeysProvider
-from services.gateway.certificates import RENEW_DAYS, expires, make_authority, make_server, needs_renewal
-from services.gateway.tokens import public_jwks
+from mlstrata.components.gateway.certificate import CertificateProvider
+from mlstrata.components.gateway.keys import SigningKeysProvider
+from mlstrata.services.gateway.certificates import RENEW_DAYS, expires, make_authority, make_server, needs_renewal
+from mlstrata.services.gateway.tokens import public_jwks
 
 
 def test_a_server_s_certificate_is_signed_by_its_authority_and_no_other():

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from environments.spec.serving import ServingSpec
-from services.alerts.rules import upkeep_rules
-from services.gateway.certificates import RENEW_DAYS, SERVER_DAYS
-from services.gateway.errors import local_replies
-from services.gateway.listener import render_listener
-from services.gateway.settings import Breaker, GatewaySettings
-from services.gateway.tokens import generate_key, public_jwks
-from services.serving.openapi import document
+from mlstrata.environments.spec.serving import ServingSpec
+from mlstrata.services.alerts.rules import upkeep_rules
+from mlstrata.services.gateway.certificates import RENEW_DAYS, SERVER_DAYS
+from mlstrata.services.gateway.errors import local_replies
+from mlstrata.services.gateway.listener import render_listener
+from mlstrata.services.gateway.settings import Breaker, GatewaySettings
+from mlstrata.services.gateway.tokens import generate_key, public_jwks
+from mlstrata.services.serving.openapi import document
 
 PAGE = (Path(__file__).parents[3] / "docs/gateway.md").read_text(encoding="utf-8")
 SETTINGS = GatewaySettings(

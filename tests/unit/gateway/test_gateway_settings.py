@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services.gateway import tokens
-from services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
+from mlstrata.services.gateway import tokens
+from mlstrata.services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
 
 JWKS = tokens.public_jwks(tokens.generate_key())
 GIVEN = {

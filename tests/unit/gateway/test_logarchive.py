@@ -19,10 +19,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from services.gateway import logarchive, logfiles
-from services.gateway.logarchive import Archiver, Archiving, NotReopenedError, is_written
-from services.gateway.logfiles import Archive, LogDamagedError, archives, closing, lines
-from services.gateway.names import ARCHIVED
+from mlstrata.services.gateway import logarchive, logfiles
+from mlstrata.services.gateway.logarchive import Archiver, Archiving, NotReopenedError, is_written
+from mlstrata.services.gateway.logfiles import Archive, LogDamagedError, archives, closing, lines
+from mlstrata.services.gateway.names import ARCHIVED
 
 ROOT = Path(__file__).parents[3]
 KEEP = timedelta(days=200)
@@ -362,7 +362,7 @@ SMALL = """
 import resource, sys
 from datetime import timedelta
 from pathlib import Path
-from services.gateway.logarchive import Archiver
+from mlstrata.services.gateway.logarchive import Archiver
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 Archiver(Path(sys.argv[1]), timedelta(days=200), lambda: None, limit=1, quiet=0).round()
 """

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.gateway import render, tokens
-from services.gateway.routes import check_routes
-from services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
-from services.serving.releases import Releases
+from mlstrata.services.gateway import render, tokens
+from mlstrata.services.gateway.routes import check_routes
+from mlstrata.services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
+from mlstrata.services.serving.releases import Releases
 
-ENVOY = Path(__file__).parents[3] / ".venvs" / "runtime" / "bin" / "envoy"
+ENVOY = Path(__file__).parents[3] / ".venv" / "bin" / "envoy"
 KEY = tokens.generate_key()
 JWKS = tokens.public_jwks(KEY)
 

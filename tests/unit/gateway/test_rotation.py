@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.gateway.rotation import ROTATION_FILE, Rotation, RotationError
+from mlstrata.services.gateway.rotation import ROTATION_FILE, Rotation, RotationError
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

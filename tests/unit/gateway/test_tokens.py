@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from services.gateway import tokens
+from mlstrata.services.gateway import tokens
 
 KEY = tokens.generate_key()
 

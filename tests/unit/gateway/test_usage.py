@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.usage import percentile, read_usage
+from mlstrata.services.gateway.usage import percentile, read_usage
 
 
 def line(status=200, *, system="loans", consumer="desk", version="1", took=10, at="2026-11-21T09:00:00.000Z"):

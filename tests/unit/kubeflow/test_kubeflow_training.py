@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.env("runtime")
-
 SYSTEM, CRON = "mortgage-approval", "30 3 * * 7"
 Json = dict[str, Any]
 
@@ -63,7 +61,7 @@ def train(folder: Path, settings: Json) -> tuple[int, list[Json]]:
     """Train as the command does; return the exit code and what was said."""
     file = folder / "training.json"
     file.write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "services.kubeflow", "--settings", str(file)]
+    command = [sys.executable, "-m", "mlstrata.services.kubeflow", "--settings", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
@@ -108,7 +106,7 @@ def test_a_run_under_way_is_followed_and_none_started(server, asked, tmp_path):
     state.unwell, state.held = 0, True
     file = tmp_path / "first.json"
     file.write_text(json.dumps(asked()))
-    command = [sys.executable, "-m", "services.kubeflow", "--settings", str(file)]
+    command = [sys.executable, "-m", "mlstrata.services.kubeflow", "--settings", str(file)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout
         name = json.loads(first.stdout.readline())["run"]
@@ -146,7 +144,7 @@ def test_a_kubeflow_that_goes_away_in_mid_run_leaves_the_run_and_says_how_to_go_
     state.held = True
     file = tmp_path / "settings.json"
     file.write_text(json.dumps(asked(patience_s=0.5)))
-    command = [sys.executable, "-m", "services.kubeflow", "--settings", str(file)]
+    command = [sys.executable, "-m", "mlstrata.services.kubeflow", "--settings", str(file)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         name = json.loads(process.stdout.readline())["run"]

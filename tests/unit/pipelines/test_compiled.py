@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-pytestmark = pytest.mark.env("runtime")
-
 STEPS = [
     *("ingest", "privacy", "quality", "split", "leakage", "tune", "train", "evaluate"),
     *("signal", "fairness", "plausibility", "gates", "package", "served", "compare", "register"),
@@ -20,7 +18,7 @@ GATES = ["privacy", "leakage", "signal", "fairness", "plausibility"]
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    from pipelines.compile import compile_pipeline
+    from mlstrata.pipelines.compile import compile_pipeline
 
     return compile_pipeline("training", tmp_path_factory.mktemp("ir") / "training.yaml")
 
@@ -54,7 +52,7 @@ def test_steps_and_their_order(document):
 
 
 def test_a_gate_is_asked_once():
-    from pipelines.resources import TRAINING
+    from mlstrata.pipelines.resources import TRAINING
 
     assert {step: TRAINING[step].retries for step in (*GATES, "quality", "gates", "served")} == dict.fromkeys(
         (*GATES, "quality", "gates", "served"), 0
@@ -63,7 +61,7 @@ def test_a_gate_is_asked_once():
 
 @pytest.mark.parametrize("step", STEPS)
 def test_each_step_declares_its_needs(document, step):
-    from pipelines.resources import TRAINING
+    from mlstrata.pipelines.resources import TRAINING
 
     container = document["deploymentSpec"]["executors"][f"exec-{step}"]["container"]
     resources, needs = container["resources"], TRAINING[step]
@@ -91,7 +89,7 @@ def test_the_registry_and_the_source_are_never_taken_from_a_cache(document):
 
 
 def test_only_training_gets_the_accelerators(tmp_path):
-    from pipelines.compile import compile_pipeline
+    from mlstrata.pipelines.compile import compile_pipeline
 
     executors = yaml.safe_load(compile_pipeline("training", tmp_path / "g.yaml", gpus=2).read_text())["deploymentSpec"][
         "executors"
@@ -102,9 +100,8 @@ def test_only_training_gets_the_accelerators(tmp_path):
 
 
 def test_each_step_names_package_and_code(document):
+    from mlstrata.components.workload.images import RUNTIME
     from mlstrata_steps.versioning import code_version
-
-    from components.workload.images import RUNTIME
 
     for spec in document["deploymentSpec"]["executors"].values():
         container = spec["container"]
@@ -144,7 +141,7 @@ def test_the_file_holds_nothing_of_this_machine(compiled):
 
 
 def test_unknown_pipelines_are_named():
-    from pipelines.compile import compile_pipeline
+    from mlstrata.pipelines.compile import compile_pipeline
 
     with pytest.raises(ValueError, match="got 'baking'; allowed training"):
         compile_pipeline("baking", Path("/nowhere.yaml"))

@@ -5,14 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-pytestmark = pytest.mark.env("runtime")
-
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_the_snapshot_is_where_the_next_step_looks(tmp_path, shared):
+    from mlstrata.pipelines.kfp_components.data import ingest
     from mlstrata_steps.tables import read_table
-
-    from pipelines.components.data import ingest
 
     source = tmp_path / "rows.csv"
     source.write_text("a,b\n1,x\n2,y\n", encoding="utf-8")

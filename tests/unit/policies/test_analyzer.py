@@ -14,18 +14,18 @@ import pytest
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from environments import Workspace
-from policies.dates import Calendar
-from policies.declared import declared
-from policies.evaluate import evaluate
-from policies.exemptions import of_workspace
-from policies.graph import Record
-from policies.rule import Outcome
-from policies.rules import IDS, RULES
-from policies.samples import HIGH_RISK, compliant
-from policies.values import SECRET, UNKNOWN, Unknown
-from policies.wire import OUTPUT_SIGNATURE, SECRET_SIGNATURE, SIGNATURE, UNKNOWNS, record
-from policies.world import cut, put
+from mlstrata.environments import Workspace
+from mlstrata.policies.adapters.pulumi_wire import OUTPUT_SIGNATURE, SECRET_SIGNATURE, SIGNATURE, UNKNOWNS, record
+from mlstrata.policies.core.dates import Calendar
+from mlstrata.policies.core.declared import declared
+from mlstrata.policies.core.evaluate import evaluate
+from mlstrata.policies.core.exemptions import of_workspace
+from mlstrata.policies.core.graph import Record
+from mlstrata.policies.core.rule import Outcome
+from mlstrata.policies.core.values import SECRET, UNKNOWN, Unknown
+from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, compliant
+from mlstrata.policies.fixtures.world import cut, put
+from mlstrata.policies.rules import IDS, RULES
 from tests.support.declaration import declaration
 
 ROOT = Path(__file__).parents[3]
@@ -183,10 +183,10 @@ def test_a_program_that_declares_nothing_is_called_after_its_stack(pack, workspa
 @pytest.mark.parametrize("name", ["local", "dev", "staging", "prod"])
 def test_an_environment_has_the_outcome_of_mlstrata_check(pack, workspace, exemptions, monkeypatch, name):
     """With the exemptions that we ship, which both must honour."""
-    from cli.check import planned as plan_of
-    from cli.check import records as read_plan
-    from cli.check import report_on
-    from cli.context import Context
+    from mlstrata.cli.check import planned as plan_of
+    from mlstrata.cli.check import records as read_plan
+    from mlstrata.cli.check import report_on
+    from mlstrata.operations.environment import Context
 
     exemptions((ROOT / "policies/exemptions.yaml").read_text(encoding="utf-8"))
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(workspace))
@@ -242,7 +242,7 @@ def test_an_empty_stack_has_nothing_to_say(pack):
 
 def test_malformed_exemptions_block(workspace, exemptions):
     """They are read at each call, so that a mended file needs no new pack."""
-    from policies.analyzer import Analyzer
+    from mlstrata.policies.adapters.pulumi_analyzer import Analyzer
 
     exemptions("exemptions: none\n")
     with pytest.MonkeyPatch.context() as patch:

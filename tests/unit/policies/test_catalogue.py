@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from components.upstream.bill import BILL
-from policies.catalogue import CATALOGUE, missing
-from policies.exemptions import load
-from policies.rules import IDS, RULES
-from policies.rules.security_images import REGISTRIES
-from policies.samples import TODAY
+from mlstrata.components.upstream.bill import BILL
+from mlstrata.policies.core.catalogue import CATALOGUE, missing
+from mlstrata.policies.core.exemptions import load
+from mlstrata.policies.fixtures.compliant_world import TODAY
+from mlstrata.policies.rules import IDS, RULES
+from mlstrata.policies.rules.security.images import REGISTRIES
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,14 +4,14 @@ from datetime import date, timedelta
 
 import pytest
 
-from policies.dates import APPLIES, Calendar, Duty, Enforcement, effective, said
-from policies.evaluate import evaluate
-from policies.exemptions import Exemption
-from policies.facts import Document
-from policies.rule import Outcome
-from policies.rules import RULES
-from policies.samples import HIGH_RISK, TODAY, compliant
-from policies.world import cut, documented, facts
+from mlstrata.policies.core.dates import APPLIES, Calendar, Duty, Enforcement, effective, said
+from mlstrata.policies.core.evaluate import evaluate
+from mlstrata.policies.core.exemptions import Exemption
+from mlstrata.policies.core.facts import Document
+from mlstrata.policies.core.rule import Outcome
+from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, TODAY, compliant
+from mlstrata.policies.fixtures.world import cut, documented, facts
+from mlstrata.policies.rules import RULES
 
 DAY = timedelta(days=1)
 
@@ -119,8 +119,8 @@ def test_an_exemption_covers_only_what_it_names(fields):
 
 
 def test_a_stage_lowers_lifecycle_and_cost_rules_and_no_others():
-    from environments import Stage
-    from policies.rule import Domain, Level
+    from mlstrata.environments import Stage
+    from mlstrata.policies.core.rule import Domain, Level
 
     for rule in RULES:
         levels = {rule.level_at(stage) for stage in (*Stage, None)}
@@ -141,7 +141,7 @@ def test_a_stage_lowers_lifecycle_and_cost_rules_and_no_others():
 
 
 def test_a_foundation_environment_is_only_advised_on_costs():
-    from environments import Stage
+    from mlstrata.environments import Stage
 
     found = report(
         facts(stage=Stage.FOUNDATION), cut("metadata", "tags.mlstrata~io/owner"), enforcement=Enforcement.NOW

@@ -7,13 +7,13 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from components.governance.environment import declare
-from environments import Capability, EnvironmentSpec, Stage, load
-from policies.dates import Enforcement
-from policies.declared import declared
-from policies.facts import Environment
-from policies.graph import Record
-from policies.samples import compliant
+from mlstrata.components.governance.environment import declare
+from mlstrata.environments import Capability, EnvironmentSpec, Stage, load
+from mlstrata.policies.core.dates import Enforcement
+from mlstrata.policies.core.declared import declared
+from mlstrata.policies.core.facts import Environment
+from mlstrata.policies.core.graph import Record
+from mlstrata.policies.fixtures.compliant_world import compliant
 from tests.support.declaration import WHOLE, declaration
 from tests.support.recorded import record
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from policies.documents import read
+from mlstrata.policies.core.documents import read
 
 NAMED = ("docs/risk.md", "docs/memo.md", "https://example.com/file")
 

@@ -4,9 +4,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from policies.exemptions import ExemptionErrors, load
-from policies.rules import IDS
-from policies.samples import TODAY
+from mlstrata.policies.core.exemptions import ExemptionErrors, load
+from mlstrata.policies.fixtures.compliant_world import TODAY
+from mlstrata.policies.rules import IDS
 
 GOOD = """
 exemptions:

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from policies.graph import Graph, Record
-from policies.values import SECRET, UNKNOWN, UnknownValueError, dig, leaves, listed
+from mlstrata.policies.core.graph import Graph, Record
+from mlstrata.policies.core.values import SECRET, UNKNOWN, UnknownValueError, dig, leaves, listed
 
 SYSTEM = Record("u:system", "mlstrata:governance:AISystem", "s", inputs={"name": "s", "risk": {"tier": "high"}})
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from policies.dates import Calendar
-from policies.evaluate import evaluate
-from policies.facts import Environment
-from policies.manifests import ManifestError, read
-from policies.rule import Outcome
-from policies.rules import RULES
-from policies.samples import TODAY
+from mlstrata.policies.adapters.kubernetes_yaml import ManifestError, read
+from mlstrata.policies.core.dates import Calendar
+from mlstrata.policies.core.evaluate import evaluate
+from mlstrata.policies.core.facts import Environment
+from mlstrata.policies.core.rule import Outcome
+from mlstrata.policies.fixtures.compliant_world import TODAY
+from mlstrata.policies.rules import RULES
 
 DEPLOYMENT = """
 apiVersion: apps/v1

@@ -2,13 +2,13 @@
 
 import pytest
 
-from environments import Stage
-from policies.dates import Calendar
-from policies.evaluate import evaluate
-from policies.rule import Outcome, undeployed
-from policies.rules import RULES
-from policies.samples import DIGEST, HIGH_RISK, TODAY, compliant
-from policies.world import cut, facts, put, without
+from mlstrata.environments import Stage
+from mlstrata.policies.core.dates import Calendar
+from mlstrata.policies.core.evaluate import evaluate
+from mlstrata.policies.core.rule import Outcome, undeployed
+from mlstrata.policies.fixtures.compliant_world import DIGEST, HIGH_RISK, TODAY, compliant
+from mlstrata.policies.fixtures.world import cut, facts, put, without
+from mlstrata.policies.rules import RULES
 
 CONTAINER = "spec.template.spec.containers.0"
 PREDICTIONS, LOGS, DOCUMENTS = 400.0, 200.0, 3650.0

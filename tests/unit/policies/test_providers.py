@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from policies.rules import RULES
-from policies.samples import compliant
+from mlstrata.policies.fixtures.compliant_world import compliant
+from mlstrata.policies.rules import RULES
 
 ROOT = Path(__file__).parents[3]
 PROVIDER = Path(str(find_spec("pulumi_aws").origin)).parent

@@ -2,9 +2,9 @@
 
 import pytest
 
-from policies import reference
-from policies.catalogue import CATALOGUE
-from policies.rules import RULES
+from mlstrata.policies.core import reference
+from mlstrata.policies.core.catalogue import CATALOGUE
+from mlstrata.policies.rules import RULES
 
 
 def test_it_is_up_to_date(capsys):
@@ -36,6 +36,6 @@ def test_it_says_of_whom_and_from_when(policy, words):
 def test_a_stale_page_is_told_and_mended(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reference, "FILE", tmp_path / "policies.md")
     assert reference.main(["--check"]) == 1
-    assert "run: python -m policies.reference" in capsys.readouterr().err
+    assert "run: python -m mlstrata.policies.core.reference" in capsys.readouterr().err
     assert reference.main([]) == reference.main(["--check"]) == 0
     assert reference.main(["--chek"]) == 2

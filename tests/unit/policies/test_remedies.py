@@ -5,17 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from policies.catalogue import CATALOGUE
-from policies.dates import Calendar
-from policies.evaluate import evaluate
-from policies.graph import Graph, Resource
-from policies.kubernetes import GPU
-from policies.levels import Asked, Wish, configured
-from policies.rule import Domain, Level, Outcome
-from policies.rules import RULES
-from policies.samples import HIGH_RISK, TODAY, compliant
-from policies.values import UNKNOWN
-from policies.world import cut, having, nothing, put
+from mlstrata.policies.core.catalogue import CATALOGUE
+from mlstrata.policies.core.dates import Calendar
+from mlstrata.policies.core.evaluate import evaluate
+from mlstrata.policies.core.graph import Graph, Resource
+from mlstrata.policies.core.levels import Asked, Wish, configured
+from mlstrata.policies.core.rule import Domain, Level, Outcome
+from mlstrata.policies.core.values import UNKNOWN
+from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, TODAY, compliant
+from mlstrata.policies.fixtures.world import cut, having, nothing, put
+from mlstrata.policies.rules import RULES
+from mlstrata.policies.views.kubernetes import GPU
 
 OPTIONS = {
     "classification": "confidential",

@@ -8,15 +8,15 @@ from xml.etree import ElementTree as ET
 import pytest
 from jsonschema import Draft4Validator
 
-from policies.dates import Calendar
-from policies.evaluate import evaluate
-from policies.exemptions import Exemption
-from policies.reports import FORMATS, render
-from policies.reports.places import Places
-from policies.rule import Outcome
-from policies.rules import RULES
-from policies.samples import HIGH_RISK, TODAY, compliant
-from policies.world import cut, facts, having, put
+from mlstrata.policies.core.dates import Calendar
+from mlstrata.policies.core.evaluate import evaluate
+from mlstrata.policies.core.exemptions import Exemption
+from mlstrata.policies.core.rule import Outcome
+from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, TODAY, compliant
+from mlstrata.policies.fixtures.world import cut, facts, having, put
+from mlstrata.policies.reports import FORMATS, render
+from mlstrata.policies.reports.places import Places
+from mlstrata.policies.rules import RULES
 
 FILE = "environments/prod.yaml"
 LINES = {("retention", "predictions"): (14, 3), ("systems", 0): (20, 5)}

@@ -2,11 +2,11 @@
 
 import pytest
 
-from policies.dates import Calendar
-from policies.evaluate import ODD_SHAPE, evaluate
-from policies.rule import Case, Outcome, Rule
-from policies.rules import RULES
-from policies.samples import TODAY, compliant
+from mlstrata.policies.core.dates import Calendar
+from mlstrata.policies.core.evaluate import ODD_SHAPE, evaluate
+from mlstrata.policies.core.rule import Case, Outcome, Rule
+from mlstrata.policies.fixtures.compliant_world import TODAY, compliant
+from mlstrata.policies.rules import RULES
 
 CASES = [pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RULES for case in rule.cases]
 

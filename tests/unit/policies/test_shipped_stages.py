@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.check import planned, report_on
-from cli.context import Context
-from cli.render import manifests
-from environments import Stage, Workspace, load_with_places
+from mlstrata.cli.check import planned, report_on
+from mlstrata.cli.render import manifests
+from mlstrata.environments import Stage, Workspace, load_with_places
+from mlstrata.operations.environment import Context
 
 ROOT = Path(__file__).parents[3]
 ALL_DUTIES = date(2028, 8, 2)

@@ -3,10 +3,10 @@
 import time
 from dataclasses import replace
 
-from policies.dates import Calendar
-from policies.evaluate import evaluate
-from policies.rules import RULES
-from policies.samples import TODAY, compliant
+from mlstrata.policies.core.dates import Calendar
+from mlstrata.policies.core.evaluate import evaluate
+from mlstrata.policies.fixtures.compliant_world import TODAY, compliant
+from mlstrata.policies.rules import RULES
 
 
 def many(count: int):

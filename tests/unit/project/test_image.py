@@ -14,10 +14,10 @@ import pulumi
 import pytest
 import yaml
 
-from components.workload.images import RUNTIME
-from components.workload.pods import USER
-from environments import Workspace, load
-from stacks.program import plan
+from mlstrata.components.workload.images import RUNTIME
+from mlstrata.components.workload.pods import USER
+from mlstrata.environments import Workspace, load
+from mlstrata.stacks.program import plan
 from tests.support.recorded import Graph, record
 
 ROOT = Path(__file__).parents[3]
@@ -77,7 +77,11 @@ def run(image: Path, command: list[str], folder: Path) -> subprocess.CompletedPr
 
 def test_every_entry_point_that_a_pod_names_is_in_it(image, graph, tmp_path):
     modules = {one["command"][2] for one in ours(graph) if one["command"][:2] == ["python", "-m"]}
-    assert {"services.registry.cluster", "services.serving.fetch", "services.runner.job"} <= modules
+    assert {
+        "mlstrata.services.registry.cluster",
+        "mlstrata.services.serving.fetch",
+        "mlstrata.services.runner.job",
+    } <= modules
     assert {one["command"][0] for one in ours(graph)} == {"python", "mlserver"}
     started = next(step["run"] for step in WORKFLOW["jobs"]["image"]["steps"] if "--read-only" in str(step.get("run")))
     for module in sorted(modules):
@@ -88,9 +92,7 @@ def test_every_entry_point_that_a_pod_names_is_in_it(image, graph, tmp_path):
 
 
 def test_nothing_in_it_comes_from_the_checkout(image, tmp_path):
-    told = (
-        "import environments, services.catalog.app, mlstrata_steps; print(services.__file__, mlstrata_steps.__file__)"
-    )
+    told = "import environments, mlstrata.services.catalog.app, mlstrata_steps; print(services.__file__, mlstrata_steps.__file__)"
     done = run(image, [str(image / "bin/python"), "-c", told], tmp_path)
     assert done.returncode == 0, done.stderr
     assert all(path.startswith(str(image)) for path in done.stdout.split())

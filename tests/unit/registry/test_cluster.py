@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.registry.access import header, of
+from mlstrata.clients.mlflow_access import header, of
 from tests.support.registry import NAMES, PASSWORD, get, serving
 
-pytestmark = pytest.mark.env("runtime")
 ASKED = header(of(PASSWORD))
 
 

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from services.registry.access import header, of
-from services.registry.comparing import VersionView, differing, versions_of, views
-from services.registry.rest import RegistryError
+from mlstrata.clients.mlflow_access import header, of
+from mlstrata.clients.mlflow_rest import RegistryError
+from mlstrata.clients.mlflow_versions import VersionView, differing, versions_of, views
 
 ACCESS = header(of("p" * 43))
 

@@ -9,13 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from services.registry.database import prepare
+from mlstrata.services.registry.database import prepare
 
-pytestmark = pytest.mark.env("runtime")
-
-MAKE = (
-    "import sys; from pathlib import Path; from services.registry.database import prepare; prepare(Path(sys.argv[1]))"
-)
+MAKE = "import sys; from pathlib import Path; from mlstrata.services.registry.database import prepare; prepare(Path(sys.argv[1]))"
 
 
 def tables(database: Path) -> set[str]:

@@ -7,9 +7,8 @@ import threading
 
 import pytest
 
-from services.registry.encryption import encrypt, encryption
+from mlstrata.services.registry.encryption import encrypt, encryption
 
-pytestmark = pytest.mark.env("runtime")
 ASKS_FOR_TLS, STARTS = 80877103, 196608
 ADDRESS = "postgresql+pg8000://mlflow:secret@db.example.com:5432/mlflow"
 

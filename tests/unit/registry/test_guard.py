@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registry.access import PASSWORD_FILE, USER, header, of, variables
-from services.registry.guard import OPEN, Guard
-from services.registry.server import claim, read_password
+from mlstrata.clients.mlflow_access import PASSWORD_FILE, USER, header, of, variables
+from mlstrata.services.registry.guard import OPEN, Guard
+from mlstrata.services.registry.server import claim, read_password
 
 PASSWORD = "p" * 43
 

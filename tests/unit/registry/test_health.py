@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.registry.health import Health
+from mlstrata.services.registry.health import Health
 
 
 class Store:

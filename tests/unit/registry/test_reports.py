@@ -7,8 +7,8 @@ from threading import Thread
 
 import pytest
 
-from services.registry.reports import reports_of
-from services.registry.rest import RegistryError
+from mlstrata.clients.mlflow_reports import reports_of
+from mlstrata.clients.mlflow_rest import RegistryError
 
 FILES = {
     "/api/2.0/mlflow-artifacts/artifacts/1/run/artifacts/gates.json": {"checks": []},

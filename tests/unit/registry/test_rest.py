@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from services.registry.rest import RegistryError, ask
-from services.rollout.errors import RolloutError
-from services.rollout.registry import Registry
+from mlstrata.clients.errors import RolloutError
+from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.clients.mlflow_rest import RegistryError, ask
 
 
 class Server(BaseHTTPRequestHandler):

@@ -2,11 +2,7 @@
 
 from pathlib import Path
 
-import pytest
-
-from services.registry.server import ServerSettings, variables
-
-pytestmark = pytest.mark.env("runtime")
+from mlstrata.services.registry.server import ServerSettings, variables
 
 
 def test_mlflow_still_reads_them_under_these_names():

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from components.supervision.sockets import pick
-from services.gateway.logfiles import Archive, archives, lines
-from services.gateway.names import ACCESS_LOG, ARCHIVED
-from services.resources.__main__ import log_alerts
-from services.resources.measure import exposition, machine, services
-from services.resources.processes import HOME_MARK, SERVICE_MARK, marked_processes, process_of
+from mlstrata.components.supervision.sockets import pick
+from mlstrata.services.exporter.__main__ import log_alerts
+from mlstrata.services.exporter.measure import exposition, machine, services
+from mlstrata.services.exporter.processes import HOME_MARK, SERVICE_MARK, marked_processes, process_of
+from mlstrata.services.gateway.logfiles import Archive, archives, lines
+from mlstrata.services.gateway.names import ACCESS_LOG, ARCHIVED
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_alerts_are_logged_one_a_line(tmp_path):
 def test_it_serves(tmp_path: Path):
     (tmp_path / "logs").mkdir()
     port = pick(())
-    command = [sys.executable, "-m", "services.resources", "--home", str(tmp_path), "--port", str(port)]
+    command = [sys.executable, "-m", "mlstrata.services.exporter", "--home", str(tmp_path), "--port", str(port)]
     process = subprocess.Popen(command)
     address = f"http://127.0.0.1:{port}"
 
@@ -138,7 +138,7 @@ def test_it_archives_the_gateways_log_and_says_why_it_cannot(tmp_path: Path):
     too_old, kept = (Archive.of(log, datetime.now(UTC) - timedelta(seconds=age)).packed for age in (90_000, 80_000))
     too_old.touch()
     kept.touch()
-    command = [sys.executable, "-m", "services.resources", "--home", str(tmp_path), "--port", str(pick(()))]
+    command = [sys.executable, "-m", "mlstrata.services.exporter", "--home", str(tmp_path), "--port", str(pick(()))]
     command += ["--gateway-admin", str(pick(())), "--logs-seconds", "86400"]
     process = subprocess.Popen(command)
     begun = time.time()
@@ -159,7 +159,7 @@ def test_it_archives_the_gateways_log_and_says_why_it_cannot(tmp_path: Path):
 def test_a_gateway_that_does_not_answer_is_told_of_once_and_keeps_its_log(tmp_path: Path):
     log = tmp_path / ACCESS_LOG
     log.parent.mkdir()
-    command = [sys.executable, "-m", "services.resources", "--home", str(tmp_path), "--port", str(pick(()))]
+    command = [sys.executable, "-m", "mlstrata.services.exporter", "--home", str(tmp_path), "--port", str(pick(()))]
     command += ["--gateway-admin", str(pick(())), "--logs-seconds", "86400"]
     with log.open("w") as gateway:
         gateway.write('{"time": "2026-03-01T10:00:00Z"}\n')

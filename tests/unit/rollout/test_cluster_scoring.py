@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from environments import Workspace
-from services.batch.settings import ScoringJob
-from services.rollout.batch import BatchProcess
-from services.rollout.cluster import ClusterContext, overview, status
-from services.rollout.cluster.served import read, write
-from services.rollout.errors import RolloutError
-from services.serving.cluster import RECORD, VERSION
-from services.serving.releases import Releases
+from mlstrata.clients.errors import RolloutError
+from mlstrata.environments import Workspace
+from mlstrata.operations.releases.batch import BatchProcess
+from mlstrata.operations.releases.kubernetes import ClusterContext, overview, status
+from mlstrata.operations.releases.kubernetes.served import read, write
+from mlstrata.services.batch.settings import ScoringJob
+from mlstrata.services.serving.cluster import RECORD, VERSION
+from mlstrata.services.serving.releases import Releases
 
 JOB = ScoringJob(system="nightly", directory=Path("d"), workdir=Path("w"), input="rows.csv")
 DONE = Releases(champion="2", loaded=("2",))

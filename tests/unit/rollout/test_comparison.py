@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from environments import load
-from services.gateway.render import write_atomically
-from services.rollout import Figure, RolloutContext, RolloutError, compare, comparison
-from services.rollout.registry import Candidate, Check
-from services.serving.releases import FILE, HistoryEntry, Releases
+from mlstrata.clients.mlflow_registry import Candidate, Check
+from mlstrata.environments import load
+from mlstrata.operations.releases import Figure, RolloutContext, RolloutError, compare, comparison
+from mlstrata.services.gateway.render import write_atomically
+from mlstrata.services.serving.releases import FILE, HistoryEntry, Releases
 
 ROOT = Path(__file__).parents[3]
 METRICS = {

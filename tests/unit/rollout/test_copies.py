@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.rollout.copies import AnyCopies, Copies
-from services.rollout.errors import RolloutError
+from mlstrata.clients.errors import RolloutError
+from mlstrata.operations.releases.copies import AnyCopies, Copies
 
 FOLDER = Path("models/2")
 

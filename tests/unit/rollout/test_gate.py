@@ -2,10 +2,10 @@
 
 import pytest
 
-from environments import SystemSpec
-from services.rollout.errors import RolloutError
-from services.rollout.gate import require_passed
-from services.rollout.registry import Candidate, Check
+from mlstrata.clients.errors import RolloutError
+from mlstrata.clients.mlflow_registry import Candidate, Check
+from mlstrata.environments import SystemSpec
+from mlstrata.operations.releases.gate import require_passed
 
 SYSTEM = {"name": "one", "purpose": "P.", "risk": {"tier": "minimal"}, "model": {"modality": "tabular"}}
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.audit import AuditLog, read, verify
-from services.rollout import RolloutError
-from services.rollout.journal import Journal
-from services.rollout.registry import Candidate
-from services.serving.releases import HistoryEntry, Releases
+from mlstrata.audit import AuditLog, read, verify
+from mlstrata.clients.mlflow_registry import Candidate
+from mlstrata.operations.releases import RolloutError
+from mlstrata.operations.releases.journal import Journal
+from mlstrata.services.serving.releases import HistoryEntry, Releases
 
 
 def decided(kind, version, before=None, minute=0, **metrics):

@@ -6,12 +6,12 @@ import threading
 
 import pytest
 
-from components.gateway.routes import RoutesProvider
-from components.supervision.credential import generate
-from components.supervision.files import locked
-from services.gateway.settings import ROLLOUT_LOCK, ROUTES_FILE, GatewaySettings
-from services.rollout import RolloutError
-from services.rollout.lock import only_one
+from mlstrata.components.gateway.routes import RoutesProvider
+from mlstrata.components.supervision.credential import generate
+from mlstrata.components.supervision.files import locked
+from mlstrata.operations.releases import RolloutError
+from mlstrata.operations.releases.lock import only_one
+from mlstrata.services.gateway.settings import ROLLOUT_LOCK, ROUTES_FILE, GatewaySettings
 
 
 @pytest.fixture

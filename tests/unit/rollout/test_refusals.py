@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.rollout.cluster import ClusterError, Forbidden, Kubectl, Missing
-from services.rollout.cluster.errors import Outdated
-from services.rollout.cluster.kubectl import refusal
+from mlstrata.clients.kubectl import refusal
+from mlstrata.clients.kubectl_errors import Outdated
+from mlstrata.operations.releases.kubernetes import ClusterError, Forbidden, Kubectl, Missing
 
 FORBIDDEN = (
     'Error from server (Forbidden): seldondeployments.machinelearning.seldon.io "loans" is forbidden: User "ana" '

@@ -9,16 +9,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.audit import read, verify
-from services.gateway import tokens
-from services.gateway.render import render_files, write_atomically
-from services.gateway.settings import ROUTES_FILE, GatewaySettings, GatewaySystem
-from services.rollout import RolloutContext, RolloutError, overview, release, rollback, status
-from services.rollout import rollout as module
-from services.rollout.context import AUDIT_FILE, STEPS
-from services.rollout.journal import Journal
-from services.rollout.registry import Candidate
-from services.serving.releases import Releases
+from mlstrata.audit import read, verify
+from mlstrata.clients.mlflow_registry import Candidate
+from mlstrata.operations.releases import RolloutContext, RolloutError, overview, release, rollback, status
+from mlstrata.operations.releases import rollout as module
+from mlstrata.operations.releases.context import AUDIT_FILE, STEPS
+from mlstrata.operations.releases.journal import Journal
+from mlstrata.services.gateway import tokens
+from mlstrata.services.gateway.render import render_files, write_atomically
+from mlstrata.services.gateway.settings import ROUTES_FILE, GatewaySettings, GatewaySystem
+from mlstrata.services.serving.releases import Releases
 
 SYSTEM = "loans"
 VERSIONS = ("1", "2", "3")

@@ -109,10 +109,10 @@ def serve(tmp_path, fake_job):
 
     import uvicorn
 
-    from services.runner.app import build
-    from services.runner.contract import RunnerSettings
-    from services.runner.runs import Runs
-    from services.runner.store import Store
+    from mlstrata.services.runner.app import build
+    from mlstrata.services.runner.contract import RunnerSettings
+    from mlstrata.services.runner.runs import Runs
+    from mlstrata.services.runner.store import Store
 
     stops = []
 

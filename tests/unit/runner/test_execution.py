@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from mlstrata_steps.estimator import load
 
-pytestmark = pytest.mark.env("runtime")
+from mlstrata_steps.estimator import load
 
 ENDED = "mlstrata-step-ended "
 STEPS = [
@@ -35,9 +34,9 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def run(folder, monkeypatch):
     """Run the pipeline; no registry answers, so a run ends at the step that asks for the champion at the latest."""
-    from services.runner.contract import TrainingRequest
-    from services.runner.execution import RunFailed, execute
-    from services.runner.job import compiled, pipeline_arguments
+    from mlstrata.services.runner.contract import TrainingRequest
+    from mlstrata.services.runner.execution import RunFailed, execute
+    from mlstrata.services.runner.job import compiled, pipeline_arguments
 
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
@@ -136,9 +135,9 @@ def test_a_refusal_stops_the_run_with_its_reason(run, folder):
 
 def test_what_may_come_right_is_tried_again_and_a_gate_is_not(folder):
     """The source is not there at the first look, as on a disk that is mounted late; then it holds too few rows."""
-    from services.runner.contract import TrainingRequest
-    from services.runner.execution import RunFailed, execute
-    from services.runner.job import compiled, pipeline_arguments
+    from mlstrata.services.runner.contract import TrainingRequest
+    from mlstrata.services.runner.execution import RunFailed, execute
+    from mlstrata.services.runner.job import compiled, pipeline_arguments
 
     late = folder / "late.csv"
 
@@ -175,14 +174,14 @@ def test_bad_settings_stop_at_the_step_that_meets_them(run, folder):
 
 
 def test_steps_of_a_pipeline_come_in_order():
-    from services.runner.execution import step_names
+    from mlstrata.services.runner.execution import step_names
 
     tasks = {"c": {"dependentTasks": ["b"]}, "a": {}, "b": {"dependentTasks": ["a"]}}
     assert step_names({"root": {"dag": {"tasks": tasks}}}) == ["a", "b", "c"]
 
 
 def test_a_log_finds_the_reason_in_pieces_of_lines():
-    from services.runner.execution import Log
+    from mlstrata.services.runner.execution import Log
 
     line = "    mlstrata-step-ended " + json.dumps({"step": "x", "kind": "refused", "reasons": ["one", "two"]}) + "\n"
     target = io.StringIO()

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.env("runtime")
-
 
 def create(client, request):
     status, body = client("POST", "/runs", {"system": request["system"], "settings": request})

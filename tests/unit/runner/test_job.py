@@ -11,13 +11,11 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-pytestmark = pytest.mark.env("runtime")
-
 
 def job(tmp_path, request, *options):
     path = tmp_path / "request.json"
     path.write_text(json.dumps(request) if isinstance(request, dict) else request)
-    command = [sys.executable, "-m", "services.runner.job", "--settings", str(path), *options]
+    command = [sys.executable, "-m", "mlstrata.services.runner.job", "--settings", str(path), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
@@ -34,7 +32,7 @@ def test_a_bad_request_exits_2(tmp_path, make_request, change, says):
 
 
 def test_a_missing_request_exits_2(tmp_path):
-    command = [sys.executable, "-m", "services.runner.job", "--settings", str(tmp_path / "none.json")]
+    command = [sys.executable, "-m", "mlstrata.services.runner.job", "--settings", str(tmp_path / "none.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "No such file" in json.loads(done.stdout)["error"]
@@ -104,7 +102,7 @@ def test_check_without_its_data_is_one_sentence(tmp_path, make_request):
 
 def test_a_pipeline_is_compiled_anew_when_any_of_its_code_changes(tmp_path):
     """A component's source is in the compiled file: an older file would go on running the older component."""
-    from services.runner.job import pipelines_version
+    from mlstrata.services.runner.job import pipelines_version
 
     shipped = Path(__file__).parents[3] / "pipelines"
     shutil.copytree(shipped, tmp_path / "pipelines")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from environments import Workspace, load
-from services.runner.contract import RunnerSettings, RunRequest, Schedule, TrainingRequest
-from services.runner.requests import NotTrainable, training_request
+from mlstrata.environments import Workspace, load
+from mlstrata.services.runner.contract import RunnerSettings, RunRequest, Schedule, TrainingRequest
+from mlstrata.services.runner.requests import NotTrainable, training_request
 
 HOME, ROOT, MLFLOW = Path("/home/x"), Path("/workspace"), "http://127.0.0.1:5000"
 
@@ -134,7 +134,9 @@ def test_settings_name_only_systems_they_know(system, tmp_path):
 
 
 def test_the_contract_imports_nothing_heavy():
-    code = "import sys, services.runner.contract, services.runner.requests; print(sorted(sys.modules))"
+    code = (
+        "import sys, mlstrata.services.runner.contract, mlstrata.services.runner.requests; print(sorted(sys.modules))"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     for heavy in ("'mlflow'", "'pandas'", "'pulumi'", "'kfp'", "'starlette'"):
         assert heavy not in loaded

@@ -5,14 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-pytestmark = pytest.mark.env("runtime")
-
 MONDAY = datetime(2026, 11, 23, 2, 59, tzinfo=UTC).timestamp()
 
 
 @pytest.fixture
 def store(tmp_path):
-    from services.runner.store import Store
+    from mlstrata.services.runner.store import Store
 
     store = Store(tmp_path / "r.db")
     yield store
@@ -20,13 +18,13 @@ def store(tmp_path):
 
 
 def schedule(cron="0 3 * * 1", system="system-fine"):
-    from services.runner.contract import Schedule
+    from mlstrata.services.runner.contract import Schedule
 
     return Schedule(system=system, cron=cron)
 
 
 def test_due_once_when_its_time_comes(store):
-    from services.runner.schedules import due
+    from mlstrata.services.runner.schedules import due
 
     looks = [
         due(schedule(), store, MONDAY + seconds) for seconds in (0, 30, 60, 61, 3600, 7 * 86400 + 59, 7 * 86400 + 60)
@@ -35,7 +33,7 @@ def test_due_once_when_its_time_comes(store):
 
 
 def test_a_time_missed_while_off_is_made_up_for_once(store):
-    from services.runner.schedules import due
+    from mlstrata.services.runner.schedules import due
 
     assert not due(schedule("*/5 * * * *"), store, MONDAY)
     assert due(schedule("*/5 * * * *"), store, MONDAY + 86400)
@@ -43,14 +41,14 @@ def test_a_time_missed_while_off_is_made_up_for_once(store):
 
 
 def test_a_new_time_starts_from_now(store):
-    from services.runner.schedules import due
+    from mlstrata.services.runner.schedules import due
 
     assert not due(schedule("0 3 * * 1"), store, MONDAY)
     assert not due(schedule("0 2 * * 1"), store, MONDAY)
 
 
 def test_bad_times_are_named():
-    from services.runner.schedules import bad_schedules
+    from mlstrata.services.runner.schedules import bad_schedules
 
     assert bad_schedules([schedule(), schedule("61 3 * * 1", "loans")]) == [
         "schedules: loans: got cron '61 3 * * 1'; allowed five fields such as '0 3 * * 1'"
@@ -58,9 +56,9 @@ def test_bad_times_are_named():
 
 
 def test_ticks_submit_and_do_not_pile_up(store, make_request, tmp_path):
-    from services.runner.contract import RunnerSettings
-    from services.runner.runs import Runs
-    from services.runner.schedules import Scheduler
+    from mlstrata.services.runner.contract import RunnerSettings
+    from mlstrata.services.runner.runs import Runs
+    from mlstrata.services.runner.schedules import Scheduler
 
     now = [MONDAY]
     settings = RunnerSettings.model_validate(
@@ -104,9 +102,9 @@ def test_a_scheduled_run_runs(serve, make_request):
 
 
 def test_prometheus_is_told_whether_the_newest_run_by_schedule_failed(store, make_request):
-    from services.alerts.rules import TRAINING_FAILED
-    from services.runner.contract import State, TrainingRequest
-    from services.runner.metrics import exposition
+    from mlstrata.services.alerts.rules import TRAINING_FAILED
+    from mlstrata.services.runner.contract import State, TrainingRequest
+    from mlstrata.services.runner.metrics import exposition
 
     request = TrainingRequest.model_validate(make_request())
 

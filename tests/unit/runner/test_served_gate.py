@@ -7,17 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.env("runtime")
-
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
+    from mlstrata.services.runner.contract import TrainingRequest
+    from mlstrata.services.runner.job import served_as
     from mlstrata_steps.package import package
     from mlstrata_steps.tables import canonical, write_table
     from mlstrata_steps.train import train
-
-    from services.runner.contract import TrainingRequest
-    from services.runner.job import served_as
 
     folder, x = tmp_path_factory.mktemp("served"), np.linspace(-2, 2, 120)
     write_table(canonical(pd.DataFrame({"x": x, "y": x > 0})), str(folder / "rows"))

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.env("runtime")
-
 TOKEN = "a-token-of-the-tests"
 
 
@@ -30,7 +28,7 @@ def start(tmp_path, make_client):
         }  # fmt: skip
         path = tmp_path / "runner.json"
         path.write_text(json.dumps(settings))
-        command = [sys.executable, "-m", "services.runner", "--settings", str(path)]
+        command = [sys.executable, "-m", "mlstrata.services.runner", "--settings", str(path)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         processes.append(process)
         line = process.stdout.readline()

@@ -9,8 +9,6 @@ from contextlib import redirect_stdout
 
 import pytest
 
-pytestmark = pytest.mark.env("runtime")
-
 SCRIPT = (
     'program_path=$(mktemp -d)\nprintf "%s" "$0" > "$program_path/ephemeral_component.py"\n_KFP_RUNTIME=true '
     f'{sys.executable} -m kfp.dsl.executor_main --component_module_path "$program_path/ephemeral_component.py" "$@"'
@@ -51,7 +49,7 @@ def run():
     """Run a step through kfp's own function, as kfp.local does; gives exit code, what it told and what it printed."""
     from kfp.local import subprocess_task_handler as handler
 
-    from services.runner import warm
+    from mlstrata.services.runner import warm
 
     before = handler.run_local_subprocess
     with warm.warmed():
@@ -120,7 +118,7 @@ def test_what_is_no_python_function_runs_as_it_is(run, tmp_path):
 def test_once_that_process_is_gone_steps_run_as_before(run, tmp_path):
     from kfp.local import subprocess_task_handler as handler
 
-    from services.runner import warm
+    from mlstrata.services.runner import warm
 
     outer, killed = run(tmp_path, "told")[1]["parent"], None
     with warm.warmed():

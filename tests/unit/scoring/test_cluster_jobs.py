@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.registry.access import of
-from services.registry.cluster import address, migrate
+from mlstrata.clients.mlflow_access import of
+from mlstrata.services.registry.cluster import address, migrate
 from tests.support.registry import PASSWORD, serving
-
-pytestmark = pytest.mark.env("runtime")
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +65,9 @@ def test_the_driver_is_the_one_in_the_image(given, taken):
 
 @pytest.mark.parametrize(("wanted", "version"), [("champion", "1"), ("2", "2")])
 def test_a_pod_takes_the_version_that_it_is_told(registry, tmp_path, wanted, version):
-    from services.rollout.registry import Registry
-    from services.serving.fetch import fetch
-    from services.serving.releases import Releases
+    from mlstrata.clients.mlflow_registry import Registry
+    from mlstrata.services.serving.fetch import fetch
+    from mlstrata.services.serving.releases import Releases
 
     assert fetch(Registry(registry), "nightly", wanted, tmp_path) == version
     assert Releases.read(tmp_path).champion == version
@@ -79,8 +77,8 @@ def test_a_pod_takes_the_version_that_it_is_told(registry, tmp_path, wanted, ver
 def test_with_nothing_released_a_pod_starts_all_the_same(registry, tmp_path):
     import mlflow
 
-    from services.rollout.registry import Registry
-    from services.serving.fetch import fetch
+    from mlstrata.clients.mlflow_registry import Registry
+    from mlstrata.services.serving.fetch import fetch
 
     mlflow.MlflowClient(registry).create_registered_model("unreleased")
     assert fetch(Registry(registry), "unreleased", "champion", tmp_path) is None
@@ -90,8 +88,8 @@ def test_with_nothing_released_a_pod_starts_all_the_same(registry, tmp_path):
 def test_scores_and_their_manifest_are_kept_in_a_run(registry, tmp_path):
     import mlflow
 
-    from services.batch.settings import ScoringJob
-    from services.scoring.__main__ import run
+    from mlstrata.services.batch.cluster_job import run
+    from mlstrata.services.batch.settings import ScoringJob
 
     rows = tmp_path / "rows.csv"
     rows.write_text("pirat,lvrat\n0.1,0.3\n0.9,1.1\n0.5,0.6\n")
@@ -111,9 +109,9 @@ def test_scores_and_their_manifest_are_kept_in_a_run(registry, tmp_path):
 def test_nothing_is_scored_before_a_release(registry, tmp_path):
     import mlflow
 
-    from services.batch.settings import ScoringJob
-    from services.batch.table import BatchError
-    from services.scoring.__main__ import run
+    from mlstrata.services.batch.cluster_job import run
+    from mlstrata.services.batch.settings import ScoringJob
+    from mlstrata.services.batch.table import BatchError
 
     mlflow.MlflowClient(registry).create_registered_model("waiting")
     job = ScoringJob(system="waiting", directory=tmp_path / "s", workdir=tmp_path / "w", input="rows.csv")

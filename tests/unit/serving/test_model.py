@@ -10,10 +10,8 @@ from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, Schema
 from sklearn.linear_model import LogisticRegression
 
-from services.serving.model import LoadedModel, OutputError, probabilities
-from services.serving.schema import UnsupportedSignatureError
-
-pytestmark = pytest.mark.env("runtime")
+from mlstrata.services.serving.model import LoadedModel, OutputError, probabilities
+from mlstrata.services.serving.schema import UnsupportedSignatureError
 
 FRAME = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1, 0, 1, 0]})
 

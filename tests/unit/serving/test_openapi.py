@@ -3,9 +3,9 @@
 import pytest
 from jsonschema import Draft202012Validator
 
-from services.serving.openapi import document
-from services.serving.problem import ProblemError
-from services.serving.schema import RequestSchema
+from mlstrata.services.serving.openapi import document
+from mlstrata.services.serving.problem import ProblemError
+from mlstrata.services.serving.schema import RequestSchema
 
 INPUTS = [
     {"name": "ratio", "type": "double", "required": True},

@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from services.serving.model import OutputError
-from services.serving.predictor import Predictor
-from services.serving.problem import ProblemError
-from services.serving.releases import FILE, Releases
-from services.serving.schema import RequestSchema
-from services.serving.settings import ServingSettings
-
-pytestmark = pytest.mark.env("runtime")
+from mlstrata.services.serving.model import OutputError
+from mlstrata.services.serving.predictor import Predictor
+from mlstrata.services.serving.problem import ProblemError
+from mlstrata.services.serving.releases import FILE, Releases
+from mlstrata.services.serving.schema import RequestSchema
+from mlstrata.services.serving.settings import ServingSettings
 
 BODY = json.dumps({"instances": [{"a": 1.0}, {"a": 2.0}]}).encode()
 

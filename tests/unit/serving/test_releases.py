@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.serving.releases import FILE, HistoryEntry, Releases
+from mlstrata.services.serving.releases import FILE, HistoryEntry, Releases
 
 
 def entry(kind, to, from_=None):

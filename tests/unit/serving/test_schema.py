@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.serving.problem import ProblemError
-from services.serving.schema import RequestSchema, UnsupportedSignatureError
+from mlstrata.services.serving.problem import ProblemError
+from mlstrata.services.serving.schema import RequestSchema, UnsupportedSignatureError
 
 TYPES = ["boolean", "integer", "long", "float", "double", "string", "datetime"]
 INPUTS = [{"name": kind, "type": kind, "required": True} for kind in TYPES]

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services.serving.settings import MODEL_FILE, RUNTIME, SETTINGS_FILE, ServingSettings, command, render_files
+from mlstrata.services.serving.settings import (
+    MODEL_FILE,
+    RUNTIME,
+    SETTINGS_FILE,
+    ServingSettings,
+    command,
+    render_files,
+)
 
 GIVEN = {"system": "loans", "directory": Path("/data/loans"), "http_port": 1, "grpc_port": 2, "metrics_port": 3}
 
@@ -50,7 +57,10 @@ def test_what_cannot_be_is_refused(change):
         ServingSettings(**(GIVEN | change))
 
 
-@pytest.mark.parametrize("module", ["services.serving.settings", "services.gateway.render", "services.gateway.tokens"])
+@pytest.mark.parametrize(
+    "module",
+    ["mlstrata.services.serving.settings", "mlstrata.services.gateway.render", "mlstrata.services.gateway.tokens"],
+)
 def test_the_program_imports_it_without_the_heavy_libraries(module):
     heavy = ("mlflow", "mlserver", "pandas", "numpy", "prometheus_client", "httpx", "cryptography", "jwt")
     check = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"

@@ -4,13 +4,11 @@ import time
 
 import pytest
 
-from services.serving import versions as module
-from services.serving.problem import ProblemError
-from services.serving.releases import FILE, Releases
-from services.serving.settings import ServingSettings
-from services.serving.versions import Versions
-
-pytestmark = pytest.mark.env("runtime")
+from mlstrata.services.serving import versions as module
+from mlstrata.services.serving.problem import ProblemError
+from mlstrata.services.serving.releases import FILE, Releases
+from mlstrata.services.serving.settings import ServingSettings
+from mlstrata.services.serving.versions import Versions
 
 
 class Loaded:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.cluster import TAKE_OVER
-from components.errors import PlanError
-from components.support import BUILT
-from environments import Capability, EnvironmentSpec, Stage, Workspace, load
-from environments.stages import ENTRIES, capabilities_of
-from stacks.checks import problems
-from stacks.program import plan
+from mlstrata.components.built import BUILT
+from mlstrata.components.cluster import TAKE_OVER
+from mlstrata.components.errors import PlanError
+from mlstrata.environments import Capability, EnvironmentSpec, Stage, Workspace, load
+from mlstrata.environments.stages import ENTRIES, capabilities_of
+from mlstrata.stacks.preconditions import problems
+from mlstrata.stacks.program import plan
 from tests.support.recorded import Graph, Registered, record
 
 ROOT = Path(__file__).parents[3]
@@ -350,7 +350,7 @@ def test_seldons_operator_is_told_what_its_closed_namespace_asks_of_pods():
 
 
 def test_every_version_of_a_chart_comes_from_the_bill():
-    from components.upstream.bill import BILL
+    from mlstrata.components.upstream.bill import BILL
 
     charts = {
         source.version

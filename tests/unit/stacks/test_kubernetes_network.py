@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pulumi
 
-from environments import EnvironmentSpec, Workspace, load
-from stacks.program import plan
+from mlstrata.environments import EnvironmentSpec, Workspace, load
+from mlstrata.stacks.program import plan
 from tests.support.recorded import Graph, record
 
 ROOT = Path(__file__).parents[3]

@@ -11,8 +11,8 @@ import pulumi
 import pytest
 import yaml
 
-from environments import EnvironmentSpec, SpecErrors, Workspace, load
-from stacks.program import plan
+from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, load
+from mlstrata.stacks.program import plan
 from tests.support.recorded import Graph, record
 
 ROOT = Path(__file__).parents[3]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pulumi
 
-from components.upstream.bill import BILL, piece
-from components.upstream.mirror import Mirror
-from components.upstream.told import image_values, merged
-from environments import EnvironmentSpec, Workspace, load
-from stacks.program import plan
+from mlstrata.components.upstream.bill import BILL, piece
+from mlstrata.components.upstream.image_values import image_values, merged
+from mlstrata.components.upstream.mirror import Mirror
+from mlstrata.environments import EnvironmentSpec, Workspace, load
+from mlstrata.stacks.program import plan
 from tests.support.recorded import Graph, record
 
 ROOT = Path(__file__).parents[3]

@@ -8,12 +8,12 @@ import pytest
 import yaml
 from pulumi import RunError
 
-from components.errors import PlanError
-from components.support import BUILT
-from environments import Capability, EnvironmentSpec, Stage, Workspace, load
-from environments.stages import added_by
-from stacks.checks import problems
-from stacks.program import build, plan
+from mlstrata.components.built import BUILT
+from mlstrata.components.errors import PlanError
+from mlstrata.environments import Capability, EnvironmentSpec, Stage, Workspace, load
+from mlstrata.environments.stages import added_by
+from mlstrata.stacks.preconditions import problems
+from mlstrata.stacks.program import build, plan
 from tests.support.recorded import Graph, record
 
 ROOT = Path(__file__).parents[3]

@@ -7,10 +7,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import cluster
-from environments import Workspace, load
-from services.serving.cluster import PREDICTOR, RECORD, UNIT, VERSION, deployment_of
-from stacks.program import plan
+from mlstrata.components import cluster
+from mlstrata.environments import Workspace, load
+from mlstrata.services.serving.cluster import PREDICTOR, RECORD, UNIT, VERSION, deployment_of
+from mlstrata.stacks.program import plan
 from tests.support.recorded import Graph, record
 
 ROOT = Path(__file__).parents[3]

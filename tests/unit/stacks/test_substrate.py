@@ -8,11 +8,11 @@ import pulumi
 import pytest
 import yaml
 
-import engine
-from components.errors import PlanError
-from environments import EnvironmentSpec, Stage, Workspace, load
-from stacks.program import plan
-from stacks.substrate import SubstrateOutputs
+import pulumi_embedded
+from mlstrata.components.errors import PlanError
+from mlstrata.environments import EnvironmentSpec, Stage, Workspace, load
+from mlstrata.stacks.program import plan
+from mlstrata.stacks.substrate import SubstrateOutputs
 from tests.support.recorded import Graph, record
 
 ROOT = Path(__file__).parents[3]
@@ -228,9 +228,9 @@ def test_with_neither_stack_nor_file_it_is_said_what_to_do(tmp_path):
 PROGRAM = """
 import pulumi
 from pathlib import Path
-from components.errors import PlanError
+from mlstrata.components.errors import PlanError
 from environments import Workspace, load
-from stacks.substrate import outputs
+from mlstrata.stacks.substrate import outputs
 if pulumi.get_stack() == "prod.substrate":
     for name, value in {given!r}.items():
         pulumi.export(name, value)
@@ -247,17 +247,22 @@ def test_a_substrate_that_is_up_counts_before_the_file_and_nothing_is_deployed_o
     given = {**STAND_IN, "cluster": {**STAND_IN["cluster"], "name": "real"}}
     (tmp_path / "__main__.py").write_text(PROGRAM.format(given=given, file=str(PROD), root=str(ROOT)), encoding="utf-8")
     (tmp_path / "Pulumi.yaml").write_text("name: seam\nruntime: python\n", encoding="utf-8")
-    backend, options = engine.Backend(tmp_path / ".pulumi"), engine.Options(passphrase=engine.Passphrase("p"))
+    backend, options = (
+        pulumi_embedded.Backend(tmp_path / ".pulumi"),
+        pulumi_embedded.Options(passphrase=pulumi_embedded.Passphrase("p")),
+    )
 
-    def program(stack: str) -> engine.Program:
-        return engine.Program(project="seam", stack=stack, main=tmp_path, settings=tmp_path / f"Pulumi.{stack}.yaml")
+    def program(stack: str) -> pulumi_embedded.Program:
+        return pulumi_embedded.Program(
+            project="seam", stack=stack, main=tmp_path, settings=tmp_path / f"Pulumi.{stack}.yaml"
+        )
 
-    assert engine.preview(program("prod"), backend, options).outputs["cluster"] == STAND_IN["cluster"]["name"]
-    with pytest.raises(engine.ProgramFailed, match="bring the substrate up first: nothing stands on a file"):
-        engine.up(program("prod"), backend, options)
-    engine.up(program("prod.substrate"), backend, options)
-    assert engine.preview(program("prod"), backend, options).outputs["cluster"] == "real"
-    assert engine.up(program("prod"), backend, options).outputs["cluster"] == "real"
+    assert pulumi_embedded.preview(program("prod"), backend, options).outputs["cluster"] == STAND_IN["cluster"]["name"]
+    with pytest.raises(pulumi_embedded.ProgramFailed, match="bring the substrate up first: nothing stands on a file"):
+        pulumi_embedded.up(program("prod"), backend, options)
+    pulumi_embedded.up(program("prod.substrate"), backend, options)
+    assert pulumi_embedded.preview(program("prod"), backend, options).outputs["cluster"] == "real"
+    assert pulumi_embedded.up(program("prod"), backend, options).outputs["cluster"] == "real"
 
 
 def test_the_contract_is_what_a_substrate_exports():

@@ -1,16 +1,15 @@
 """Against the base rate and the champion on the same rows, in a real MLflow store (no server)."""
 
-import mlstrata_steps.compare as module
 import numpy as np
 import pandas as pd
 import pytest
+
+import mlstrata_steps.compare as module
 from mlstrata_steps import StepError
 from mlstrata_steps.compare import compare, differences
 from mlstrata_steps.package import package
 from mlstrata_steps.tables import canonical, write_table
 from mlstrata_steps.train import train
-
-pytestmark = pytest.mark.env("runtime")
 
 COLUMNS = {"target": "y", "positive": "yes"}
 

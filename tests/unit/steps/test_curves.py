@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.env("runtime")
-
 
 def drawn(rows=3000, seed=3):
     random = np.random.default_rng(seed)
@@ -13,8 +11,9 @@ def drawn(rows=3000, seed=3):
 
 
 def test_the_roc_is_that_of_scikit_learn_within_the_points_kept():
-    from mlstrata_steps.curves import POINTS, roc
     from sklearn.metrics import roc_curve
+
+    from mlstrata_steps.curves import POINTS, roc
 
     labels, probabilities = drawn()
     found = np.array(roc(labels, probabilities))

@@ -5,13 +5,12 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+
 from mlstrata_steps import StepError, distributed
 from mlstrata_steps.columns import feature_frame
 from mlstrata_steps.estimator import build, load
 from mlstrata_steps.tables import canonical, read_table, write_table
 from mlstrata_steps.train import train
-
-pytestmark = pytest.mark.env("runtime")
 
 COLUMNS = {"target": "y", "positive": "yes"}
 

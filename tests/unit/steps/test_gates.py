@@ -3,12 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mlstrata_steps import StepError, StepRefused
 from mlstrata_steps.gates import gate, judge
 from mlstrata_steps.outcome import MARKER, Check, report_of, reporting
 from mlstrata_steps.versioning import code_version, fingerprint, settings_hash
-
-pytestmark = pytest.mark.env("runtime")
 
 
 def evaluation(auc: float = 0.8, **check):

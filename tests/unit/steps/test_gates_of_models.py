@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from mlstrata_steps import StepError, StepRefused
 from mlstrata_steps.evaluate import evaluate
 from mlstrata_steps.fairness import FairnessRules, check_fairness, gap_of
@@ -13,8 +14,6 @@ from mlstrata_steps.signal import SignalRules, check_signal
 from mlstrata_steps.split import split
 from mlstrata_steps.tables import canonical, read_table, write_table
 from mlstrata_steps.train import train
-
-pytestmark = pytest.mark.env("runtime")
 
 COLUMNS = {"target": "deny", "positive": "yes", "protected": ["afam", "single"]}
 UP = {"monotonic": {"pirat": "up", "lvrat": "up"}}

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
+
 from mlstrata_steps import StepError, StepRefused
 from mlstrata_steps.ingest import ingest
 from mlstrata_steps.leakage import check_leakage
 from mlstrata_steps.outcome import require
 from mlstrata_steps.split import split
 from mlstrata_steps.tables import canonical, read_table, write_table
-
-pytestmark = pytest.mark.env("runtime")
 
 COLUMNS = {"target": "deny", "positive": "yes", "protected": ["afam", "single"]}
 

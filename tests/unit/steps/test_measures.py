@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mlstrata_steps.intervals import METRICS, estimates
 from mlstrata_steps.parity import groups_of, parity
-
-pytestmark = pytest.mark.env("runtime")
 
 
 @st.composite

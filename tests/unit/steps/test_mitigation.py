@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from mlstrata_steps import StepError
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
@@ -15,8 +16,6 @@ from mlstrata_steps.search import search
 from mlstrata_steps.split import split
 from mlstrata_steps.tables import canonical, positives, read_table, write_table
 from mlstrata_steps.train import train
-
-pytestmark = pytest.mark.env("runtime")
 
 COLUMNS = {"target": "deny", "positive": "yes", "protected": ["afam", "single"]}
 REWEIGH = {"method": "reweigh"}

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from mlstrata_steps import StepError
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import ALGORITHMS, load
@@ -10,8 +11,6 @@ from mlstrata_steps.evaluate import evaluate
 from mlstrata_steps.plausibility import plausible
 from mlstrata_steps.tables import canonical, read_table, write_table
 from mlstrata_steps.train import train
-
-pytestmark = pytest.mark.env("runtime")
 
 COLUMNS = {"target": "y", "positive": "yes", "protected": ["group"], "exclude": ["id"]}
 FAST = {"random_forest": {"n_estimators": 10}, "hist_gradient_boosting": {"max_iter": 10}}

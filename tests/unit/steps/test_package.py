@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from mlstrata_steps import StepError
 from mlstrata_steps.estimator import load
 from mlstrata_steps.package import LOCKED, entries, file_hash, needed, package, pinned
 from mlstrata_steps.served import _environment
 from mlstrata_steps.tables import canonical, write_table
 from mlstrata_steps.train import train
-
-pytestmark = pytest.mark.env("runtime")
 
 LOCK = Path(__file__).parents[3] / "locks/runtime.txt"
 USE = """

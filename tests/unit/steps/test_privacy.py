@@ -7,14 +7,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mlstrata_steps import StepError, StepRefused
 from mlstrata_steps.identifiers import KINDS, card, german_tax_id, iban, luhn, masked
 from mlstrata_steps.ingest import ingest
 from mlstrata_steps.outcome import require
 from mlstrata_steps.privacy import check_privacy, scan
 from mlstrata_steps.tables import canonical, read_table, write_table
-
-pytestmark = pytest.mark.env("runtime")
 
 COLUMNS = {"target": "deny", "positive": "yes", "protected": ["afam", "single"]}
 DECLARED = {"personal": ["single", "selfemp", "hschool"], "special": {"afam": "ethnic_origin"}}

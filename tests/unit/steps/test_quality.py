@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from mlstrata_steps import StepError, StepRefused
 from mlstrata_steps.outcome import require
 from mlstrata_steps.quality import check_quality
 from mlstrata_steps.tables import canonical, write_table
-
-pytestmark = pytest.mark.env("runtime")
 
 COLUMNS = {"target": "y", "positive": "yes", "protected": ["group"], "exclude": ["id"]}
 

@@ -1,6 +1,7 @@
 """What reaches the registry, in a real MLflow store (no server), on the mortgage data."""
 
 import pytest
+
 from mlstrata_steps import StepError, StepRefused
 from mlstrata_steps.evaluate import evaluate
 from mlstrata_steps.ingest import ingest
@@ -8,8 +9,6 @@ from mlstrata_steps.outcome import Check, report_of
 from mlstrata_steps.register import Lineage, numbers, register
 from mlstrata_steps.split import split
 from mlstrata_steps.train import train
-
-pytestmark = pytest.mark.env("runtime")
 
 COLUMNS = {"target": "deny", "positive": "yes", "protected": ["afam", "single"]}
 RECIPE = {"algorithm": "logistic_regression", "seed": 0, "parameters": {"C": 0.5}}
@@ -102,6 +101,7 @@ def test_registered_once_with_all_that_made_it(trained):
 
 def test_the_served_form_gives_probabilities_for_typed_columns(trained):
     import mlflow
+
     from mlstrata_steps.estimator import load
 
     files, report, lineage, common = trained

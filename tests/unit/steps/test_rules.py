@@ -1,6 +1,7 @@
 """A rule of the wrong name or type is one sentence: where, what, and what is allowed, whichever step reads it."""
 
 import pytest
+
 from mlstrata_steps import StepError
 from mlstrata_steps.compare import ComparisonRules
 from mlstrata_steps.fairness import FairnessRules
@@ -11,8 +12,6 @@ from mlstrata_steps.privacy import PrivacyRules
 from mlstrata_steps.quality import ColumnRule, QualityRules
 from mlstrata_steps.search import SearchRules
 from mlstrata_steps.signal import SignalRules
-
-pytestmark = pytest.mark.env("runtime")
 
 KINDS = {
     "privacy": PrivacyRules,

@@ -6,11 +6,10 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+
 from mlstrata_steps import StepError
 from mlstrata_steps.search import SearchRules, Trial, draws, search
 from mlstrata_steps.tables import canonical, write_table
-
-pytestmark = pytest.mark.env("runtime")
 
 COLUMNS = {"target": "y", "positive": "yes"}
 

@@ -3,10 +3,9 @@
 import hashlib
 
 import pytest
+
 from mlstrata_steps import StepError
 from mlstrata_steps.ingest import ingest
-
-pytestmark = pytest.mark.env("runtime")
 
 CONTENT = b"a,y\n1,yes\n2,no\n"
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()

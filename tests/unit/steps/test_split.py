@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mlstrata_steps import StepError, StepRefused
 from mlstrata_steps.split import held_out, split
 from mlstrata_steps.tables import canonical, read_table, row_hashes, write_table
-
-pytestmark = pytest.mark.env("runtime")
 
 
 def table(rows: int, seed: int = 0, distinct: int = 10**6) -> pd.DataFrame:

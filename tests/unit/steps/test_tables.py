@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mlstrata_steps import StepError
 from mlstrata_steps.ingest import ingest
 from mlstrata_steps.tables import canonical, content_hash, kind_of, row_hashes
-
-pytestmark = pytest.mark.env("runtime")
 
 rows = st.lists(
     st.tuples(

@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
-pytestmark = pytest.mark.env("runtime")
-
 PROJECT = Path(__file__).parents[3] / "pipelines/steps"
 BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
 

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.env("runtime")
 ROOT = Path(__file__).parents[3]
 WEED = Path(sys.executable).with_name("weed")
 KEYS = {"AWS_ACCESS_KEY_ID": "clusterkey", "AWS_SECRET_ACCESS_KEY": "a-long-secret"}
 RENDER = """
 import json, pulumi
-from components.cluster import Cluster, Who
-from components.storage.kubernetes import Store, StoreArgs
+from mlstrata.components.cluster import Cluster, Who
+from mlstrata.components.storage.kubernetes import Store, StoreArgs
 from tests.support.recorded import record
 cluster = Cluster("dev", "mlstrata", Who("a@example.com"), {"seaweedfs": "s", "runtime": "r"})
 graph = record(lambda: Store("storage", StoreArgs(cluster, "models")) and pulumi.export("x", 1))

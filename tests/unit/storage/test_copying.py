@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from environments.spec.storage import FolderStorage, S3Storage
-from services.storage.copying import copy, empty
-from services.storage.migration import JOURNAL, Migration, Phase, read, same
-from services.storage.settings import BucketStore, FolderStore
-from services.storage.stores import Folder, StorageError, opened
+from mlstrata.environments.spec.storage import FolderStorage, S3Storage
+from mlstrata.services.storage.copying import copy, empty
+from mlstrata.services.storage.migration import JOURNAL, Migration, Phase, read, same
+from mlstrata.services.storage.settings import BucketStore, FolderStore
+from mlstrata.services.storage.stores import Folder, StorageError, opened
 
 NAMES = st.lists(
     st.text(st.characters(whitelist_categories=("Ll", "Nd"), whitelist_characters=" ü-"), min_size=1, max_size=8),

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from services.storage import weed
+from mlstrata.services.storage import weed
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 
 
 def test_a_program_that_does_not_end_is_ended_within_seconds():
-    command = [sys.executable, "-m", "services.storage.weed", sys.executable, "-c", STUBBORN]
+    command = [sys.executable, "-m", "mlstrata.services.storage.weed", sys.executable, "-c", STUBBORN]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "up\n"
     begun = time.monotonic()
@@ -27,7 +27,7 @@ def test_a_program_that_does_not_end_is_ended_within_seconds():
 @pytest.mark.skipif(sys.platform != "linux", reason="only this kernel ends a process with the one that made it")
 def test_the_program_ends_with_it_however_it_ends():
     talking = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
-    command = [sys.executable, "-m", "services.storage.weed", sys.executable, "-c", talking]
+    command = [sys.executable, "-m", "mlstrata.services.storage.weed", sys.executable, "-c", talking]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     pid = int(process.stdout.readline())
     process.kill()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.serving.seldon import (
+from mlstrata.components.serving.seldon import (
     Container,
     Deployment,
     Disruption,

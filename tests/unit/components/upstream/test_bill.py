@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from components.upstream.bill import BILL, BUSL, PIECES, piece
-from components.upstream.mirror import all_sources
-from components.upstream.piece import Chart, Kustomization, Manifest, Piece, Scope, ordered
+from mlstrata.components.upstream.bill import BILL, BUSL, PIECES, piece
+from mlstrata.components.upstream.mirror import all_sources
+from mlstrata.components.upstream.package import Chart, Kustomization, Manifest, Piece, Scope, ordered
 
 ROOT = Path(__file__).parents[4]
 SPDX = {"Apache-2.0", "AGPL-3.0-only", "GPL-2.0-only", "PostgreSQL"}

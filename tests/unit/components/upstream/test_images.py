@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from cli.context import Context
-from cli.digests import Wanted, resolve
-from cli.kubeflow import image_of_steps
-from cli.main import main
-from components.upstream.bill import piece
-from components.upstream.lock import LockError, read, write
-from components.upstream.mirror import reference
-from components.workload.images import RUNTIME
+from mlstrata.cli.main import main
+from mlstrata.components.upstream.bill import piece
+from mlstrata.components.upstream.lock import LockError, read, write
+from mlstrata.components.upstream.mirror import reference
+from mlstrata.components.workload.images import RUNTIME
+from mlstrata.operations.environment import Context
+from mlstrata.operations.images.digests import Wanted, resolve
+from mlstrata.operations.training.kubernetes import image_of_steps
 
 KUBERNETES = "target: {kind: kubernetes, context: c}\nstage: foundation\n"
 Answer = tuple[int, dict[str, Any], str, str]

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from components.upstream.bill import BILL, piece
-from components.upstream.mirror import reference
-from components.upstream.selection import select
-from environments import Capability, EnvironmentSpec, Stage
-from environments.spec.platform_wide import LicencesSpec
+from mlstrata.components.upstream.bill import BILL, piece
+from mlstrata.components.upstream.mirror import reference
+from mlstrata.components.upstream.selection import select
+from mlstrata.environments import Capability, EnvironmentSpec, Stage
+from mlstrata.environments.spec.platform_wide import LicencesSpec
 
 ACCEPTED = LicencesSpec().accept
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.upstream.bill import BILL
-from components.upstream.mirror import Mirror
-from components.upstream.piece import Chart, Image, Piece
-from components.upstream.told import Part, Value, image_values, merged, split, whole
+from mlstrata.components.upstream.bill import BILL
+from mlstrata.components.upstream.image_values import Part, Value, image_values, merged, split, whole
+from mlstrata.components.upstream.mirror import Mirror
+from mlstrata.components.upstream.package import Chart, Image, Piece
 
 DIGEST = "sha256:" + "b" * 64
 WITH_CHART = [one for one in BILL if any(isinstance(source, Chart) for source in one.sources)]

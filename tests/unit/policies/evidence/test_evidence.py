@@ -16,12 +16,12 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from pypdf import PdfReader
 
-from policies.evidence import Decision, DocumentFile, Evidence, Finding, ModelVersion, Package, Part, write
-from policies.evidence.annex_iv import TITLES, annex_iv
-from policies.evidence.bom import bill
-from policies.evidence.measured import by_group, wilson
-from policies.evidence.templates import registration
-from policies.live import GateOutcome
+from mlstrata.evidence import Decision, DocumentFile, Evidence, Finding, ModelVersion, Package, Part, write
+from mlstrata.evidence.annex_iv import TITLES, annex_iv
+from mlstrata.evidence.bom import bill
+from mlstrata.evidence.measured import by_group, wilson
+from mlstrata.evidence.templates import registration
+from mlstrata.policies.core.live import GateOutcome
 
 WHEN = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 PATHS = (

@@ -1,0 +1,252 @@
+"""A system's place behind the gateway: its paths, who may take them how often, and the switch that stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pulumi
+
+from mlstrata.components.cluster import Cluster, ClusterComponent, Who
+from mlstrata.components.gateway.kubernetes import API, ENVOY, NAME
+from mlstrata.environments.spec.serving import ServingSpec
+from mlstrata.services.gateway.deprecation import deprecation_headers
+from mlstrata.services.gateway.settings import AUDIENCE, Deprecation, GatewaySystem
+
+CONSUMER = "x-mlstrata-consumer"
+KEYS = "token-keys"
+"""The ConfigMap with the public keys of tokens (`jwks`), in the namespace of every system."""
+PROVIDER = "mlstrata"
+_UNITS = {1: "Second", 60: "Minute", 3600: "Hour", 86400: "Day"}
+MOST_CONNECTIONS, MOST_WAITING = 1024, 256
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What a predictor answers on.
+
+    Attributes:
+        service: Its service.
+        port: The service's port.
+        weight: Its share of the traffic, in parts of the sum.
+    """
+
+    service: str
+    port: int
+    weight: int = 100
+
+
+@dataclass(frozen=True)
+class EntranceArgs:
+    """Arguments of `Entrance`.
+
+    Attributes:
+        cluster: Where.
+        namespace: The system's namespace.
+        who: Whose it is.
+        system: The system.
+        serving: What its file says of consumers, limits and versions.
+        backends: What answers.
+        stoppable: It has a switch that stops it (oversight.kill_switch).
+        after: What must be there before it: the gateway, the namespace.
+    """
+
+    cluster: Cluster
+    namespace: str
+    who: Who
+    system: str
+    serving: ServingSpec
+    backends: Sequence[Backend]
+    stoppable: bool = False
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Entrance(ClusterComponent):
+    """A system behind the gateway."""
+
+    def __init__(self, name: str, args: EntranceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gateway", name, args.cluster, opts, who=args.who)
+        self.args, self.space, self.system = args, args.namespace, args.system
+        route = self.add("", self._route(self.system, [self._rule()]), part="route", after=args.after)
+        after = [*args.after, route]
+        self.add("access", self._object("SecurityPolicy", self._access()), after=after)
+        self.add("limits", self._object("BackendTrafficPolicy", self._limits()), after=after)
+        if args.stoppable:
+            self._switch()
+        self.register_outputs({})
+
+    def _object(self, kind: str, spec: Mapping[str, Any], ending: str = "") -> dict[str, Any]:
+        metadata = {"name": f"{self.system}{ending}", "namespace": self.space}
+        return {"apiVersion": ENVOY, "kind": kind, "metadata": metadata, "spec": dict(spec)}
+
+    def _route(self, name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+        gateway = {
+            "group": "gateway.networking.k8s.io",
+            "kind": "Gateway",
+            "name": NAME,
+            "namespace": self.cluster.namespace,
+            "sectionName": "https",
+        }
+        spec = {"parentRefs": [gateway], "rules": rules}
+        return {
+            "apiVersion": API,
+            "kind": "HTTPRoute",
+            "metadata": {"name": name, "namespace": self.space},
+            "spec": spec,
+        }
+
+    def _rule(self) -> dict[str, Any]:
+        """Return the one rule of all versions of the API.
+
+        Envoy counts by the match of a rule: with one a version, a consumer would have its rate as often as there are
+        versions.
+        """
+        versions = self.args.serving.api_versions
+        if len(versions) == 1:
+            match = self._match(versions[0])
+        else:
+            path = f"/systems/{self.system}/({'|'.join(versions)})/predict"
+            match = {"path": {"type": "RegularExpression", "value": path}, "method": "POST"}
+        rule: dict[str, Any] = {"matches": [match], "backendRefs": [self._backend(one) for one in self.args.backends]}
+        if headers := self._told():
+            rule["filters"] = [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": headers}}]
+        return rule
+
+    def _told(self) -> list[dict[str, str]]:
+        """Return the headers by which answers of a version on its way out say so, and no other's.
+
+        Envoy works their values out by the path that was asked for, and leaves an empty one out.
+        """
+        serving = self.args.serving
+        system = GatewaySystem(
+            name=self.system,
+            upstream_port=self.args.backends[0].port,
+            api_versions=serving.api_versions,
+            deprecations=tuple(Deprecation(**one.model_dump()) for one in serving.deprecations),
+        )
+        values: dict[str, str] = {}
+        for version in serving.api_versions:
+            asked = self._path(version)
+            for one in deprecation_headers(system, version):
+                name, value = one["header"]["key"], one["header"]["value"]
+                values[name] = values.get(name, "") + f"request.url_path == '{asked}' ? '{value}' : "
+        return [{"name": name, "value": f"%CEL({choice}'')%"} for name, choice in values.items()]
+
+    def _path(self, version: str) -> str:
+        return f"/systems/{self.system}/{version}/predict"
+
+    def _match(self, version: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+        return {"path": {"type": "Exact", "value": self._path(version)}, "method": "POST", **more}
+
+    def _backend(self, backend: Backend) -> dict[str, Any]:
+        return {"group": "", "kind": "Service", "name": backend.service, "port": backend.port, "weight": backend.weight}
+
+    def _targets(self) -> list[dict[str, str]]:
+        return [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": self.system}]
+
+    def _access(self) -> dict[str, Any]:
+        """Return who may call: a token of the environment, with a consumer of the file and this system in it."""
+        provider = {
+            "name": PROVIDER,
+            "issuer": f"mlstrata/{self.cluster.environment}",
+            "audiences": [AUDIENCE],
+            "localJWKS": {"type": "ValueRef", "valueRef": {"group": "", "kind": "ConfigMap", "name": KEYS}},
+            "claimToHeaders": [{"claim": "sub", "header": CONSUMER}],
+        }
+        self.needs_keys()
+        rules = [
+            {
+                "name": consumer.name,
+                "action": "Allow",
+                "principal": {
+                    "jwt": {
+                        "provider": PROVIDER,
+                        "claims": [
+                            {"name": "sub", "valueType": "String", "values": [consumer.name]},
+                            {"name": "systems", "valueType": "StringArray", "values": [self.system]},
+                        ],
+                    }
+                },
+            }
+            for consumer in self.args.serving.consumers
+        ]
+        authorization: dict[str, Any] = {"defaultAction": "Deny"}
+        if rules:
+            authorization["rules"] = rules
+        return {"targetRefs": self._targets(), "jwt": {"providers": [provider]}, "authorization": authorization}
+
+    def needs_keys(self) -> None:
+        """Record that the public keys of tokens must be in the namespace."""
+        self.needs(self.space, KEYS, ("jwks",), "public keys of consumers' tokens: a ConfigMap, not a secret")
+
+    def _limits(self) -> dict[str, Any]:
+        """Return how much: a consumer's rate (each Envoy counts by itself), a request's size and time."""
+        serving = self.args.serving
+        rules = [
+            {
+                "clientSelectors": [{"headers": [{"name": CONSUMER, "type": "Exact", "value": consumer.name}]}],
+                "limit": {"requests": consumer.rate.count, "unit": _UNITS[consumer.rate.per_seconds]},
+            }
+            for consumer in serving.consumers
+        ]
+        spec: dict[str, Any] = {
+            "targetRefs": self._targets(),
+            "timeout": {"http": {"requestTimeout": f"{serving.limits.timeout // timedelta(milliseconds=1)}ms"}},
+            "requestBuffer": {"limit": str(serving.limits.body_bytes)},
+            # What a slow model cannot take is refused at once, instead of waiting until it is too late.
+            "circuitBreaker": {
+                "maxConnections": MOST_CONNECTIONS,
+                "maxPendingRequests": MOST_WAITING,
+                "maxParallelRequests": MOST_CONNECTIONS,
+            },
+        }
+        if rules:
+            spec["rateLimit"] = {"type": "Local", "local": {"rules": rules}}
+        return spec
+
+    def _switch(self) -> None:
+        """Declare the switch: the same paths with one condition more, so that it wins over the route.
+
+        Its condition is met by nobody; `stop` replaces it by one that every request meets.
+        """
+        reply = {"statusCode": 503, "contentType": "application/json", "body": {"type": "Inline", "inline": _STOPPED}}
+        answer = self.add(
+            "stopped", self._object("HTTPRouteFilter", {"directResponse": reply}, "-stopped"), after=self.args.after
+        )
+        reference = {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": f"{self.system}-stopped"}
+        filters = [{"type": "ExtensionRef", "extensionRef": reference}]
+        matches = [self._match(version, headers=[OFF]) for version in self.args.serving.api_versions]
+        rules = [{"matches": matches, "filters": filters}]
+        route = self._route(f"{self.system}-stop", rules)
+        # Whoever stops the system changes this route, and no later deployment starts it again.
+        made = self.add("stop", route, part="kill-switch", after=[*self.args.after, answer], ignore=["spec.rules"])
+        self._stoppers(f"{self.system}-stop", made)
+
+    def _stoppers(self, route: str, made: pulumi.Resource) -> None:
+        """Let whoever watches over the system change that route, and do nothing else."""
+        group, named = "rbac.authorization.k8s.io", f"stop-{self.system}"
+        metadata = {"name": named, "namespace": self.space}
+        rule = {
+            "apiGroups": ["gateway.networking.k8s.io"],
+            "resources": ["httproutes"],
+            "resourceNames": [route],
+            "verbs": ["get", "patch"],
+        }
+        head = {"apiVersion": f"{group}/v1", "metadata": metadata}
+        role = self.add("stopping", {**head, "kind": "Role", "rules": [rule]}, after=[made])
+        people = f"mlstrata:{self.cluster.environment}:{self.system}:stop"
+        binding = {
+            **head,
+            "kind": "RoleBinding",
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
+            "subjects": [{"apiGroup": group, "kind": "Group", "name": people}],
+        }
+        self.add("stoppers", binding, after=[role])
+
+
+_STOPPED = '{"error": {"code": "stopped", "message": "this system was stopped by whoever watches over it"}}'
+OFF = {"name": "x-mlstrata-stopped", "type": "Exact", "value": "nobody-sends-this"}
+ON = {"name": "x-request-id", "type": "RegularExpression", "value": ".*"}
+"""Every request has an id, as the gateway gives it one."""

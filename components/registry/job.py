@@ -1,0 +1,183 @@
+"""A job on a cluster that asks the registry: one that anybody with the right may start, and that a schedule may too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+
+from mlstrata.components.cluster import Cluster, ClusterComponent, Who
+from mlstrata.components.features.kubernetes import PORTS as FEATURE_PORTS
+from mlstrata.components.network_policies import Peer, outgoing, pods
+from mlstrata.components.platform.kubernetes import priority
+from mlstrata.components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
+from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
+from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.workload.pods import Container, Placement, Resources, account, pod
+
+FOLDER = "/work"
+LONGEST_HOURS = 12
+"""A job that runs longer hangs; nothing that is shipped takes an hour."""
+NEVER = "0 0 31 2 *"
+"""A day that does not come: the schedule of what is only started by hand, which a CronJob must have all the same."""
+_WEEK = 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class JobArgs:
+    """Arguments of `Job`.
+
+    Attributes:
+        cluster: Where.
+        namespace: The system's namespace.
+        who: Whose it is.
+        part: The part that it plays: training, scoring.
+        module: The module that runs, with `--settings FILE`.
+        settings: The file, JSON; nothing of it is secret.
+        registry: Address of the registry.
+        store: Where artifacts lie.
+        schedule: Cron in UTC; None: when somebody asks.
+        resources: What it gets.
+        placement: Nodes for its accelerators.
+        labels: More labels of its pods.
+        trained: Pipelines may train by the clock in its place.
+        released: It takes the released version: who decided about that is kept with it.
+        features: The feature store's pods, where its model takes features from it.
+        after: What must be there before it.
+    """
+
+    cluster: Cluster
+    namespace: str
+    who: Who
+    part: str
+    module: str
+    settings: str
+    registry: str
+    store: ObjectStore
+    schedule: str | None = None
+    resources: Resources = field(default_factory=Resources)
+    placement: Placement | None = None
+    labels: Mapping[str, str] | None = None
+    trained: bool = False
+    released: bool = False
+    features: Sequence[Peer] = ()
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Job(ClusterComponent):
+    """A job of a system: `kubectl create job --from=cronjob/NAME` starts one; a schedule does too."""
+
+    def __init__(self, name: str, args: JobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("workload", name, args.cluster, opts, who=args.who)
+        self.args, self.space = args, args.namespace
+        self.app = {"app.kubernetes.io/name": name}
+        self.needs(self.space, ACCESS, ACCESS_KEYS, f"the registry, which the {args.part} of systems asks")
+        after = list(args.after)
+        settings = {**self._object("v1", "ConfigMap"), "data": {"settings.json": args.settings}}
+        registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
+        ways: dict[str, tuple[Sequence[int], Sequence[Peer]]] = {
+            "registry": ([REGISTRY_PORT], [registry]),
+            "store": ([args.store.port], args.store.peers),
+            **({"features": (FEATURE_PORTS, args.features)} if args.features else {}),
+        }
+        before = [
+            self.add("account", account(self._object("v1", "ServiceAccount"), args.store.identity()), after=after),
+            self.add("settings", settings, after=after),
+        ]
+        for what, (ports, peers) in ways.items():
+            way = outgoing(f"{name}-{what}", self.space, of=self.app, ports=ports, peers=peers)
+            before.append(self.add(what, way, after=after))
+        # Where pipelines train by the clock, the job's own clock stands still: whoever trains says which of them it is.
+        self.add("", self._job(), part=args.part, after=before, ignore=["spec.suspend"] if args.trained else [])
+        if args.trained:
+            self._may("clock", "trainers", f"clock-{self.name}", after)
+        if args.released:
+            self._may("releases", "releasers", f"release-{args.who.system}", after, by_account="releaser")
+        self.register_outputs({})
+
+    def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
+        metadata = {"name": self.name, "namespace": self.space, "labels": self.app}
+        return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
+
+    def _may(
+        self, part: str, whose: str, named: str, after: Sequence[pulumi.Resource], *, by_account: str = ""
+    ) -> None:
+        """Let whoever trains or releases the system patch this CronJob, and do nothing else.
+
+        Training stops its clock, a release records on it who decided; a pipeline that releases is an account.
+        """
+        group, system = "rbac.authorization.k8s.io", self.args.who.system
+        rule = {
+            "apiGroups": ["batch"],
+            "resources": ["cronjobs"],
+            "resourceNames": [self.name],
+            "verbs": ["get", "patch"],
+        }
+        metadata = {"name": named, "namespace": self.space}
+        made = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]}
+        before = [self.add(part, made, after=after)]
+        people = f"mlstrata:{self.cluster.environment}:{system}:release"
+        binding: dict[str, Any] = {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
+            "subjects": [{"apiGroup": group, "kind": "Group", "name": people}],
+        }
+        if by_account:
+            itself = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+            before.append(self.add(by_account, {**itself, "automountServiceAccountToken": False}, after=after))
+            binding["subjects"].append({"kind": "ServiceAccount", **metadata})
+        self.add(whose, binding, after=before)
+
+    def _pod(self) -> dict[str, Any]:
+        args = self.args
+        plain, secret = client(args.registry)
+        container = Container(
+            name=args.part,
+            image=self.cluster.image("runtime"),
+            command=["python", "-m", args.module],
+            args=["--settings=/etc/mlstrata/settings.json"],
+            env={**plain, **args.store.variables(), "HOME": FOLDER, "TMPDIR": FOLDER},
+            secrets=secret,
+            mounts={"settings": "/etc/mlstrata", "work": FOLDER},
+            resources=args.resources,
+        )
+        return pod(
+            [container],
+            account=self.name,
+            volumes={"settings": {"configMap": {"name": self.name}}, "work": {"emptyDir": {"sizeLimit": "20Gi"}}},
+            priority=priority(self.cluster, "training"),
+            placement=args.placement,
+            restart="Never",
+        )
+
+    def _job(self) -> dict[str, Any]:
+        args = self.args
+        labels = self.labelled(self._object("v1", "Pod"), args.part)["metadata"]["labels"]
+        # A node that is given back to save money must not take a job with it.
+        kept = {"karpenter.sh/do-not-disrupt": "true"}
+        metadata = {"labels": {**labels, **USES_REGISTRY, **(args.labels or {})}, "annotations": kept}
+        job = {
+            "activeDeadlineSeconds": LONGEST_HOURS * 3600,
+            "backoffLimit": 1,
+            "ttlSecondsAfterFinished": _WEEK,
+            "template": {"metadata": metadata, "spec": self._pod()},
+        }
+        return self._object(
+            "batch/v1",
+            "CronJob",
+            {
+                "schedule": args.schedule or NEVER,
+                "timeZone": "Etc/UTC",
+                "suspend": args.schedule is None,
+                # One at a time: a second would work on the same data.
+                "concurrencyPolicy": "Forbid",
+                "startingDeadlineSeconds": 3600,
+                "successfulJobsHistoryLimit": 3,
+                "failedJobsHistoryLimit": 3,
+                "jobTemplate": {"spec": job},
+            },
+        )

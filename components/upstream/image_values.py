@@ -1,0 +1,107 @@
+"""Where a chart is told its images: the paths of its values, and what each of them holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlstrata.components.upstream.package import Image
+
+
+class Part(StrEnum):
+    """Axis: what of an image a value holds. Charts put it together again, each in its own way."""
+
+    NAME = "name"
+    """All of it: repository, tag and, where known, digest."""
+    REPOSITORY = "repository"
+    """Registry and path."""
+    REGISTRY = "registry"
+    """Up to the first slash."""
+    PATH = "path"
+    """What follows the registry."""
+    TAG = "tag"
+    PINNED = "pinned"
+    """The tag, and behind it the digest where it is known: for charts with no value for a digest."""
+    DIGEST = "digest"
+    """sha256:… ; no value where it is not known."""
+    HEX = "hex"
+    """A digest without the name of its algorithm, which the chart adds; no value where it is not known."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a chart that names an image, or a part of it.
+
+    Attributes:
+        path: Keys with dots between them, such as webhook.image.tag; no key has a dot of its own.
+        part: What it holds.
+    """
+
+    path: str
+    part: Part
+
+
+def whole(path: str) -> tuple[Value, ...]:
+    """Return how a chart is told an image in one text."""
+    return (Value(path, Part.NAME),)
+
+
+def split(path: str, digest: str = "", part: Part = Part.DIGEST, *, registry: bool = False) -> tuple[Value, ...]:
+    """Return how a chart is told an image in the values `repository` and `tag` below a path.
+
+    Args:
+        path: What they are below.
+        digest: The key of the digest; empty: the chart has none, and the tag carries it.
+        part: What that key holds, DIGEST or HEX.
+        registry: There is a value `registry` too, and `repository` has none.
+    """
+    first = (
+        (Value(f"{path}.registry", Part.REGISTRY), Value(f"{path}.repository", Part.PATH))
+        if registry
+        else (Value(f"{path}.repository", Part.REPOSITORY),)
+    )
+    if not digest:
+        return (*first, Value(f"{path}.tag", Part.PINNED))
+    return (*first, Value(f"{path}.tag", Part.TAG), Value(f"{path}.{digest}", part))
+
+
+def image_values(images: Iterable[Image]) -> dict[str, Any]:
+    """Return the values by which a chart runs just these images."""
+    values: dict[str, Any] = {}
+    for image in images:
+        for value in image.told:
+            if text := _text(image, value.part):
+                values = merged(values, _nested(value.path, text))
+    return values
+
+
+def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with others over them: both hold mappings, these are merged; of anything else the latter stays."""
+    both = dict(values)
+    for key, value in over.items():
+        below = both.get(key)
+        both[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return both
+
+
+def _nested(path: str, text: str) -> dict[str, Any]:
+    first, dot, rest = path.partition(".")
+    return {first: _nested(rest, text) if dot else text}
+
+
+def _text(image: Image, part: Part) -> str:
+    registry, _, path = image.repository.partition("/")
+    digest = image.digest or ""
+    return {
+        Part.NAME: str(image),
+        Part.REPOSITORY: image.repository,
+        Part.REGISTRY: registry,
+        Part.PATH: path,
+        Part.TAG: image.tag,
+        Part.PINNED: f"{image.tag}@{digest}" if digest else image.tag,
+        Part.DIGEST: digest,
+        Part.HEX: digest.removeprefix("sha256:"),
+    }[part]

@@ -1,0 +1,18 @@
+"""The audit log of an environment: who decided what, when and why, in a chain that shows what was changed later."""
+
+from mlstrata.audit.entry import Entry, Metrics, Outcome, plain_text
+from mlstrata.audit.log import Appended, AuditLog, Record, read
+from mlstrata.audit.verify import Verification, verify
+
+__all__ = [
+    "Appended",
+    "AuditLog",
+    "Entry",
+    "Metrics",
+    "Outcome",
+    "Record",
+    "Verification",
+    "plain_text",
+    "read",
+    "verify",
+]

@@ -1,0 +1,195 @@
+"""`mlstrata check`: what the policies say about an environment's resources, before anything is deployed."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlstrata.cli.console import UsageError
+from mlstrata.environments import Workspace
+from mlstrata.operations.environment import Context
+
+if TYPE_CHECKING:
+    import pulumi_embedded
+    from mlstrata.policies.core.evaluate import Report
+    from mlstrata.policies.core.exemptions import Exemption
+    from mlstrata.policies.core.graph import Record
+    from mlstrata.policies.core.live import Live
+    from mlstrata.policies.reports.places import Places
+
+
+def check(names: list[str], *, as_of: str | None, output: str, manifests: str | None, live: bool = False) -> None:
+    """Check environments, or a folder of manifests, and print one report; exit 1 when something would be blocked.
+
+    Args:
+        names: The environments.
+        as_of: Day (YYYY-MM-DD) that duties are asked about; None: today.
+        output: text, json, sarif, junit, markdown or codequality.
+        manifests: A folder of Kubernetes YAML to check in place of environments.
+        live: Ask the running platform too.
+
+    Raises:
+        UsageError: a name, day, format or folder is not one, an environment cannot be planned, or the exemptions are
+            malformed.
+    """
+    import typer
+
+    from mlstrata.policies.reports import FORMATS, render
+
+    if output not in FORMATS:
+        raise UsageError(f"--format: got '{output}'; allowed {', '.join(FORMATS)}")
+    if bool(names) == bool(manifests):
+        raise UsageError("name the environments to check, or a folder with --manifests: one of the two")
+    today = datetime.now(tz=UTC).date()
+    day = _day(as_of)
+    if manifests and live:
+        raise UsageError("--live asks a running environment, and --manifests names none: one of the two")
+    with _collecting_seldom():
+        if manifests:
+            reports = [_manifests(Path(manifests), today, day)]
+        else:
+            reports = [_environment(name, today, day, live=live) for name in dict.fromkeys(names)]
+    sys.stdout.write(render(reports, output))
+    if not all(report.passed for report, _ in reports):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """Look for garbage seldom: a plan keeps nearly all it makes, and searching that again and again is quadratic."""
+    before = gc.get_threshold()
+    gc.set_threshold(500_000, 20, 1000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def report_on(
+    context: Context, result: pulumi_embedded.Result, today: date, as_of: date | None = None, live: Live | None = None
+) -> Report:
+    """Return what the policies say about an engine's plan, and of the running platform where its facts are given.
+
+    Raises:
+        UsageError: the exemptions are malformed.
+    """
+    from mlstrata.policies.core.dates import Calendar
+    from mlstrata.policies.core.declared import declared
+    from mlstrata.policies.core.evaluate import evaluate
+    from mlstrata.policies.rules import RULES
+
+    found = records(result.graph)
+    environment = replace(declared(found, context.workspace.root, context.name), live=live)
+    return evaluate(
+        found,
+        environment,
+        Calendar.on(today, environment.enforcement, as_of),
+        rules=RULES,
+        # A dossier speaks of an earlier day, too; whether an exemption ends within a year is told by today's.
+        exemptions=_exemptions(context.workspace, max(today, datetime.now(tz=UTC).date())),
+    )
+
+
+def records(graph: tuple[pulumi_embedded.GraphResource, ...]) -> list[Record]:
+    """Return an engine's resources as the policies take them; secrets lose their value here."""
+    from mlstrata.policies.core.graph import Record
+
+    return [
+        Record(
+            urn=one.urn,
+            type=one.type,
+            name=one.name,
+            parent=one.parent,
+            inputs={key: _plain(value) for key, value in one.inputs.items() if key != "__provider"},
+            dependencies=tuple(one.dependencies),
+            property_dependencies=one.property_dependencies,
+            protect=bool(one.options.get("protect") or one.options.get("retain_on_delete")),
+        )
+        for one in graph
+    ]
+
+
+def _environment(name: str, today: date, as_of: date | None, *, live: bool) -> tuple[Report, Places]:
+    from mlstrata.policies.reports.places import Places
+
+    context = Context.open(name)
+    known = None
+    if live:
+        from mlstrata.operations.live_facts import gather
+
+        known = gather(context)
+    report = report_on(context, planned(context), today, as_of, known)
+    return report, Places(context.loaded.file, context.loaded.place)
+
+
+def _manifests(folder: Path, today: date, as_of: date | None) -> tuple[Report, Places]:
+    from mlstrata.policies.adapters.kubernetes_yaml import ManifestError, read
+    from mlstrata.policies.core.dates import Calendar
+    from mlstrata.policies.core.evaluate import evaluate
+    from mlstrata.policies.core.facts import Environment
+    from mlstrata.policies.reports.places import Places
+    from mlstrata.policies.rules import RULES
+
+    try:
+        found = read(folder)
+    except ManifestError as error:
+        raise UsageError(str(error)) from None
+    environment = Environment(name=folder.resolve().name, target="kubernetes")
+    return evaluate(found, environment, Calendar.on(today, as_of=as_of), rules=RULES), Places()
+
+
+def planned(context: Context) -> pulumi_embedded.Result:
+    """Plan the environment as new, beside its state: neither secrets nor a running platform are needed."""
+    import tempfile
+
+    import pulumi_embedded
+
+    with tempfile.TemporaryDirectory(prefix="mlstrata-check-") as folder:
+        program = pulumi_embedded.Program(
+            project=context.program.project,
+            stack=context.name,
+            main=context.program.main,
+            settings=Path(folder) / f"Pulumi.{context.name}.yaml",
+        )
+        options = pulumi_embedded.Options(passphrase=pulumi_embedded.Passphrase("no secret is kept"))
+        return pulumi_embedded.preview(program, pulumi_embedded.Backend(Path(folder)), options)
+
+
+def _exemptions(workspace: Workspace, today: date) -> tuple[Exemption, ...]:
+    from mlstrata.policies.core.exemptions import ExemptionErrors, of_workspace
+    from mlstrata.policies.rules import IDS
+
+    try:
+        return of_workspace(workspace, IDS, today)
+    except ExemptionErrors as error:
+        raise UsageError(str(error)) from None
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--as-of: got '{text}'; allowed a day, YYYY-MM-DD, such as 2027-12-02") from None
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a property value
+    import pulumi_embedded
+    from mlstrata.policies.core.values import SECRET, UNKNOWN
+
+    if value is pulumi_embedded.UNKNOWN:
+        return UNKNOWN
+    if isinstance(value, pulumi_embedded.Secret):
+        return SECRET
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

@@ -1,0 +1,101 @@
+"""Commands about rules, evidence and who decided what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlstrata.cli.commands.options import AsJson, Env, System
+
+app = typer.Typer()
+PANEL = "Governance and evidence"
+
+
+@app.command(rich_help_panel=PANEL)
+def check(
+    environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV]...", help="Environments.")] = None,
+    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Ask what blocks on another day.")] = "",
+    output: Annotated[
+        str, typer.Option("--format", help="text, json, sarif, junit, markdown or codequality.")
+    ] = "text",
+    manifests: Annotated[
+        str, typer.Option("--manifests", metavar="DIR", help="Check plain Kubernetes YAML instead of an environment.")
+    ] = "",
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the running environment too: gates, bias, the way back.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check governance and the EU AI Act on the resources that the file would make. Changes nothing."""
+    from mlstrata.cli.check import check as run
+
+    output = "json" if as_json else output
+    run(environments or [], as_of=as_of or None, output=output, manifests=manifests or None, live=live)
+
+
+@app.command(rich_help_panel=PANEL)
+def assess(
+    answers: Annotated[
+        str, typer.Option("--answers", metavar="FILE", help="Read the answers; else they are asked.")
+    ] = "",
+    template: Annotated[bool, typer.Option("--template", help="Write a file of answers to fill in.")] = False,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Write the environment's file, such as NAME.yaml.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask about system and platform; say risk tier and stage, write a file that fits. Exits 1 on Article 5."""
+    from mlstrata.cli.assess import assess as run
+
+    run(answers=answers or None, template=template, output=output or None, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def dossier(
+    env: Env,
+    system: System,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="DIR", help="An empty folder, or an earlier dossier.")
+    ],
+    as_of: Annotated[
+        str, typer.Option("--as-of", metavar="DATE", help="The day it speaks of. Default: that of the newest fact.")
+    ] = "",
+    require_complete: Annotated[
+        bool, typer.Option("--require-complete", help="Exit 1 where anything is missing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write SYSTEM's evidence: Annex IV file, registration, FRIA and instructions, ML-BOM, decisions, hashes."""
+    from mlstrata.cli.dossier import dossier as run
+
+    run(env, system, output, as_of=as_of or None, require_complete=require_complete, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def audit(
+    env: Env,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check that nothing in the log was changed, removed or moved.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show who released or rolled back what, when and why. With --verify, exits 1 if the log is not whole."""
+    from mlstrata.cli.audit import audit as run
+
+    run(env, check=verify, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def catalog(
+    env: Env,
+    system: Annotated[str, typer.Argument(metavar="[SYSTEM]", help="Only this system.", show_default=False)] = "",
+    link: Annotated[
+        bool, typer.Option("--link", help="Print an address that opens the catalog's pages, once, within 5 minutes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show data, models and systems with their owners, and how one came from the other. Changes nothing."""
+    from mlstrata.cli.catalog import catalog as run
+
+    run(env, system or None, link=link, as_json=as_json)

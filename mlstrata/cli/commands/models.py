@@ -1,0 +1,86 @@
+"""Commands that make versions of a system and choose which one answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlstrata.cli.commands.options import AsJson, Decider, Env, Reason, System, Yes
+
+app = typer.Typer()
+PANEL = "Models"
+
+
+@app.command(rich_help_panel=PANEL)
+def train(
+    env: Env,
+    system: System,
+    if_needed: Annotated[
+        bool, typer.Option("--if-needed", help="Only when no version has this data, code and settings.")
+    ] = False,
+    trials: Annotated[
+        int | None, typer.Option("--trials", help="Sets of hyperparameters to try in parallel.", min=0, max=1000)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run SYSTEM's training pipeline and register the version it makes, unless a gate stops it."""
+    from mlstrata.cli.train import train as run
+
+    run(env, system, if_needed=if_needed, as_json=as_json, trials=trials)
+
+
+@app.command(rich_help_panel=PANEL)
+def compare(
+    env: Env,
+    system: System,
+    versions: Annotated[
+        list[str] | None, typer.Argument(metavar="[VERSION]...", help="Versions; the newest when none is named.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show versions of SYSTEM side by side: metrics, data version, commit, run, and the settings that differ."""
+    from mlstrata.cli.compare import compare as run
+
+    run(env, system, versions or [], as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def release(
+    env: Env,
+    system: System,
+    version: Annotated[str, typer.Option("--version", help="A registered version. Default: the newest.")] = "",
+    reason: Reason = "",
+    decider: Decider = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a registered version of SYSTEM beside the one that answers, then make it the one that does."""
+    from mlstrata.cli.release import release as run
+
+    run(env, system, version=version or None, reason=reason, decider=decider or None, yes=yes, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def rollback(env: Env, system: System, reason: Reason = "", decider: Decider = "", as_json: AsJson = False) -> None:
+    """Put SYSTEM's previous version back, at once and unasked."""
+    from mlstrata.cli.release import rollback as run
+
+    run(env, system, reason=reason, decider=decider or None, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def promote(
+    env: Env,
+    system: System,
+    to: Annotated[str, typer.Option("--to", metavar="ENV", help="The environment it goes to.")],
+    version: Annotated[str, typer.Option("--version", help="A released version. Default: the one that answers.")] = "",
+    reason: Reason = "",
+    decider: Decider = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a released version of SYSTEM to another environment's registry, with its evidence and approvals."""
+    from mlstrata.cli.promote import promote as run
+
+    run(env, system, to=to, version=version, reason=reason, decider=decider, yes=yes, as_json=as_json)

@@ -1,0 +1,106 @@
+"""Commands about asking a system: tokens, requests, tables, use."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlstrata.cli.commands.options import AsJson, Env, System
+from mlstrata.services.gateway.names import TOKEN_HOURS
+
+app = typer.Typer()
+PANEL = "Serving"
+
+
+@app.command(rich_help_panel=PANEL)
+def token(
+    env: Env,
+    consumer: Annotated[str, typer.Argument(metavar="[CONSUMER]", help="A consumer that a system declares.")] = "",
+    hours: Annotated[float, typer.Option("--hours", help="How long it is good for.", min=0.01, max=TOKEN_HOURS)] = 12,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Sign with a new key from now on; the old one stays accepted.")
+    ] = False,
+    retire: Annotated[bool, typer.Option("--retire", help="Accept the old key no longer.")] = False,
+    at_once: Annotated[bool, typer.Option("--at-once", help="Though tokens of the old key are good still.")] = False,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="On a cluster: print its gateway's ConfigMaps; make the key once.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print a token with which CONSUMER may call the systems that declare it, or change the key that signs."""
+    from mlstrata.cli.console import UsageError
+
+    if rotate + retire + keys + bool(consumer) != 1 or (at_once and not retire):
+        raise UsageError("token: give one of CONSUMER, --rotate and --retire [--at-once], or --keys")
+    if keys:
+        from mlstrata.operations.tokens.kubernetes import print_keys
+
+        print_keys(env, as_json=as_json)
+        return
+    if rotate or retire:
+        from mlstrata.operations.tokens import local_rotation as rotation
+
+        if rotate:
+            rotation.rotate(env, as_json=as_json)
+        else:
+            rotation.retire(env, at_once=at_once, as_json=as_json)
+        return
+    from mlstrata.cli.token import token as run
+
+    run(env, consumer, hours=hours, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def usage(
+    env: Env,
+    since: Annotated[
+        str, typer.Option("--since", metavar="PERIOD", help="Only the last 15m, 24h, 7d. Default: all that is logged.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say who asked what of which version: requests, refusals, errors and latency."""
+    from mlstrata.cli.usage import usage as run
+
+    run(env, since=since, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def predict(
+    env: Env,
+    system: System,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A JSON request; - reads standard input.")],
+    consumer: Annotated[str, typer.Option("--consumer", help="On whose behalf. Default: the first declared.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask SYSTEM through the gateway, as one of its consumers would."""
+    from mlstrata.cli.predict import predict as run
+
+    run(env, system, file, consumer=consumer or None, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def score(
+    env: Env,
+    system: System,
+    given: Annotated[
+        str, typer.Option("--input", help="A csv, jsonl or parquet file, or a declared dataset. Default: as declared.")
+    ] = "",
+    output: Annotated[str, typer.Option("--output", "-o", help="A csv or jsonl file. Default: in the data.")] = "",
+    version: Annotated[str, typer.Option("--version", help="A released version. Default: the champion.")] = "",
+    key: Annotated[str, typer.Option("--key", help="Column of the input to carry into the output.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Score every row of a table once, with SYSTEM's released model and the checks of its API."""
+    from mlstrata.cli.batch import score as run
+
+    given_or_none, output_or_none = given or None, output or None
+    run(
+        env,
+        system,
+        given=given_or_none,
+        output=output_or_none,
+        version=version or None,
+        key=key or None,
+        as_json=as_json,
+    )

@@ -1,0 +1,194 @@
+"""`mlstrata images`: what upstream software an environment takes, its licences, and how to copy it to a mirror."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mlstrata.cli.console import UsageError, err, say, say_json
+from mlstrata.operations.environment import Context
+
+if TYPE_CHECKING:
+    from mlstrata.components.upstream.mirror import Mirror
+    from mlstrata.components.upstream.package import Piece, Source
+    from mlstrata.components.upstream.selection import Selection, Taken
+
+
+def images(name: str, *, as_json: bool, script: bool, resolve: bool) -> None:
+    """List an environment's upstream software, print its mirror script, or lock the digests of its images.
+
+    Raises:
+        UsageError: options that do not go together, a licence that the file does not allow, an image that could not
+            be resolved (nothing is written then).
+    """
+    if sum((as_json, script, resolve)) > 1:
+        raise UsageError("--json, --script and --resolve are three answers: give one of them")
+    context = Context.open(name)
+    selection = _selected(context)
+    if resolve:
+        _resolve(context, selection)
+    elif script:
+        _print_script(context, selection)
+    elif as_json:
+        say_json(_document(context, selection))
+    else:
+        _show(context, selection)
+    if selection.problems and not (as_json or script):
+        raise UsageError("\n".join(f"{context.name}: {problem}" for problem in selection.problems))
+
+
+def _selected(context: Context) -> Selection:
+    from mlstrata.components.upstream.lock import NAME, LockError, read
+    from mlstrata.components.upstream.selection import mirror_of, select
+    from mlstrata.environments.stages import ENTRIES
+    from mlstrata.stacks.preconditions import asked
+
+    spec = context.spec
+    used = asked(spec)
+    wanted = frozenset(one for one in spec.capabilities if one in used or not ENTRIES[one].on_demand)
+    try:
+        digests = read(context.workspace.environments / NAME)
+    except LockError as error:
+        raise UsageError(str(error)) from None
+    return _with_our_own(select(spec, wanted, digests), digests, mirror_of(spec))
+
+
+def _with_our_own(selection: Selection, digests: dict[str, str], mirror: Mirror | None) -> Selection:
+    """Return a selection with the image of our own services, which a site copies like any other."""
+    from importlib.metadata import version
+
+    from mlstrata.components.upstream.mirror import reference
+    from mlstrata.components.upstream.package import Piece, Scope
+    from mlstrata.components.upstream.selection import Taken
+    from mlstrata.components.workload.images import RUNTIME
+
+    if not selection.taken:
+        return selection
+    ours = Piece(
+        name="mlstrata",
+        version=version("mlstrata"),
+        licence="Apache-2.0",
+        sources=(),
+        namespace="mlstrata",
+        scope=Scope.NAMESPACE,
+        images=(replace(RUNTIME, digest=digests.get(reference(RUNTIME))),),
+    )
+    return replace(selection, taken=(*selection.taken, Taken(mirror.piece(ours) if mirror else ours, ours, "")))
+
+
+def _source(source: Source) -> dict[str, str]:
+    from mlstrata.components.upstream.package import Chart
+
+    kind = type(source).__name__.lower()
+    found = {"kind": kind, "address": source.address}
+    return {**found, "version": source.version} if isinstance(source, Chart) else found
+
+
+def _piece(one: Taken) -> dict[str, Any]:
+    piece: Piece = one.piece
+    return {
+        "name": piece.name,
+        "version": piece.version,
+        "licence": piece.licence,
+        "licence_note": one.note,
+        "namespace": piece.namespace,
+        "scope": piece.scope.value,
+        "pod_security": piece.security,
+        "privileged": piece.privileged,
+        "baseline": piece.baseline,
+        "definitions": _source(piece.crd_source) if piece.crd_source else None,
+        "sources": [_source(source) for source in piece.sources],
+        "crds": list(piece.crds),
+        "images": [
+            {"image": str(image), "upstream": str(original), "digest": image.digest}
+            for image, original in zip(piece.images, one.upstream.images, strict=True)
+        ],
+        "offered": [
+            {"image": str(image), "upstream": str(original)}
+            for image, original in zip(piece.offered, one.upstream.offered, strict=True)
+        ],
+        "more_images_in_its_render": piece.rendered_images,
+    }
+
+
+def _document(context: Context, selection: Selection) -> dict[str, Any]:
+    return {
+        "environment": context.name,
+        "target": context.spec.target.kind,
+        "mirror": context.spec.mirror.model_dump() if context.spec.mirror else None,
+        "pieces": [_piece(one) for one in selection.taken],
+        "left_out": [
+            {"name": one.piece.name, "licence": one.piece.licence, "without": one.without} for one in selection.left_out
+        ],
+        "problems": list(selection.problems),
+    }
+
+
+def _show(context: Context, selection: Selection) -> None:
+    if not selection.taken:
+        say(f" {context.name} takes no containers: target {context.spec.target.kind} runs what its locks install")
+        return
+    for one in selection.taken:
+        piece = one.piece
+        say(f" {piece.name} {piece.version}  {piece.licence}", style="bold")
+        for source in (*([piece.crd_source] if piece.crd_source else []), *piece.sources):
+            found = _source(source)
+            say(f"   {found['kind']:<13} {found['address']} {found.get('version', '')}".rstrip())
+        for image in piece.images:
+            say(f"   image         {image}")
+        if piece.offered:
+            say(f"   offered       {len(piece.offered)} images that nothing here starts (named by --json): not copied")
+        if piece.rendered_images:
+            say("   image         and what its render names; the mirror script copies those too")
+        if why := piece.privileged or piece.baseline:
+            say(f"   pods          Pod Security `{piece.security}`: {why}")
+        if one.note:
+            say(f"   licence       {one.note}", style="yellow")
+    for left in selection.left_out:
+        what = f" left out: {left.piece.name} is under {left.piece.licence}, which is denied: {left.without}"
+        say(what, style="yellow")
+
+
+def _print_script(context: Context, selection: Selection) -> None:
+    import sys
+
+    from mlstrata.components.upstream.selection import mirror_of
+    from mlstrata.operations.images.mirror_script import script
+
+    mirror = mirror_of(context.spec)
+    sys.stdout.write(script(context.name, [one.upstream for one in selection.taken], mirror))
+
+
+def _resolve(context: Context, selection: Selection) -> None:
+    """Resolve every image where the environment takes it from; write the lock only when all were found."""
+    from rich.progress import Progress
+
+    from mlstrata.components.upstream.lock import NAME, read, write
+    from mlstrata.components.upstream.mirror import reference
+    from mlstrata.operations.images.digests import Wanted, resolve
+
+    wanted = {
+        reference(original): Wanted(reference(original), reference(image))
+        for one in selection.taken
+        for image, original in zip(one.piece.images, one.upstream.images, strict=True)
+    }
+    with Progress(console=err(), transient=True, disable=not err().is_terminal) as bar:
+        task = bar.add_task("asking registries", total=len(wanted))
+        found = resolve(wanted.values(), progress=lambda _: bar.advance(task))
+    path = context.workspace.environments / NAME
+    if found.failures:
+        reasons = "\n".join(f"  {reason}: {', '.join(keys)}" for reason, keys in _grouped(found.failures).items())
+        raise UsageError(
+            f"{len(found.failures)} of {len(wanted)} images could not be resolved, {path} is left as it is:\n{reasons}"
+            "\nrun this where the registries are reachable, or name a mirror in the environment (mirror: …)"
+        )
+    write(path, {**read(path), **found.digests})
+    say(f"{path}: {len(found.digests)} images locked to their digests")
+
+
+def _grouped(failures: dict[str, str]) -> dict[str, list[str]]:
+    """Return the images of each reason."""
+    found: dict[str, list[str]] = {}
+    for key, reason in sorted(failures.items(), key=lambda item: (item[1], item[0])):
+        found.setdefault(reason, []).append(key)
+    return found

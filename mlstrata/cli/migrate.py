@@ -1,0 +1,192 @@
+"""`mlstrata migrate`: moves all artifacts to the storage that the file now asks for, and loses nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlstrata.cli.console import Failed, UsageError, confirm, err, say, say_json
+from mlstrata.environments.changes import compare
+from mlstrata.environments.installation import interpreter
+from mlstrata.environments.spec.storage import Storage
+from mlstrata.operations.environment import Context
+from mlstrata.operations.stack_state import exports, own_store, recorded, under_way
+from mlstrata.services.storage.migration import JOURNAL, MANIFEST, Migration, Phase, same
+from mlstrata.services.storage.settings import CopySettings
+
+_FIXED = ("name", "target", "storage")
+
+
+def migrate(name: str, *, yes: bool, keep_old: bool, as_json: bool) -> None:
+    """Copy everything, prove it, switch, and give up the old store; a run that was cut off is gone on with.
+
+    Raises:
+        UsageError: the environment is not up, another fixed field changed too, or a training is under way.
+        Failed: a store does not do what is asked; the registry goes on with the one it used.
+    """
+    context = Context.open(name)
+    context.require_local("migrate")
+    exports(context)
+    moving = _planned(context)
+    if moving is None:
+        _say_done(context, {"changed": False}, as_json=as_json)
+        return
+    question = f"Move the artifacts of {name} from {_shown(moving.source)} to {_shown(moving.target)}?"
+    confirm(yes, question, as_json)
+    _remember(context.home, moving)
+    if same(moving.target, context.spec.storage):
+        done = _forward(context, moving, keep_old=keep_old)
+    else:
+        done = _back(context, moving)
+    _say_done(context, {"changed": True, **done}, as_json=as_json)
+
+
+def _planned(context: Context) -> Migration | None:
+    """Return the migration that the file asks for, or the one that is under way; None when there is nothing to do."""
+    wanted, moving = context.spec.storage, under_way(context)
+    if moving is not None:
+        back = moving.phase is Phase.COPY and same(moving.source, wanted)
+        if not back and not same(moving.target, wanted):
+            names = f"{_shown(moving.source)} to {_shown(moving.target)}"
+            raise UsageError(
+                f"{context.loaded.file}: storage: got {_shown(wanted)}, but the move from {names} is not done; "
+                f"write {_shown(moving.target)} and run this again"
+            )
+        return moving
+    fixed = {**next((one.inputs["spec"] for one in recorded(context, "Platform")), {})}
+    before = {key: fixed[key] for key in _FIXED if key in fixed}
+    others = [change for change in compare(before, context.spec).refused if change.path[0] != "storage"]
+    if others:
+        raise UsageError(f"{context.loaded.file}: {others[0].name} changed as well; migrate the storage alone first")
+    deployed = before.get("storage")
+    try:
+        source = Migration.model_validate({"source": deployed, "target": deployed}).source
+    except ValueError:
+        raise UsageError(
+            f"{context.checkpoint}: platform: inputs: spec: storage: got {deployed!r:.60}; no storage that `mlstrata "
+            "up` records: restore the file from a copy"
+        ) from None
+    return None if same(source, wanted) else Migration(source=source, target=wanted)
+
+
+def _forward(context: Context, moving: Migration, *, keep_old: bool) -> dict[str, Any]:
+    done: dict[str, Any] = {}
+    if moving.phase is Phase.COPY:
+        _refuse_running(context)
+        with err().status("bringing both stores up …"):
+            _up(context, asking=True)
+        # Once while the registry answers, so that it is stopped for what came since alone.
+        _job(context, moving, "copy")
+        _stop_registry(context)
+        done = _job(context, moving, "copy")
+        moving = _remember(context.home, moving.model_copy(update={"phase": Phase.SWITCHED}))
+    if moving.phase is Phase.SWITCHED:
+        with err().status("switching the registry …"):
+            _up(context)
+        if not keep_old:
+            done |= _job(context, moving, "empty")
+        moving = _remember(context.home, moving.model_copy(update={"phase": Phase.EMPTIED}))
+    with err().status("giving up the old store …"):
+        _up(context)
+        if moving.source.kind == "s3" and moving.target.kind != "s3" and not keep_old and not moving.source.endpoint:
+            shutil.rmtree(context.home / "data/seaweedfs", ignore_errors=True)
+    (context.home / JOURNAL).unlink(missing_ok=True)
+    return done
+
+
+def _back(context: Context, moving: Migration) -> dict[str, Any]:
+    """Give up a move before its switch: the registry never left the old store."""
+    (context.home / JOURNAL).unlink(missing_ok=True)
+    with err().status("going back …"):
+        _up(context)
+    return {"gone_back": True, "left_in_target": _shown(moving.target)}
+
+
+def _up(context: Context, *, asking: bool = False) -> None:
+    """Make the environment what file and journal say; with `asking`, unless a policy blocks it."""
+    import pulumi_embedded
+    from mlstrata.operations.policy_gate import Gate
+
+    options = context.options(refresh=True)
+    if asking:
+        options = replace(options, approve=Gate(context).approve)
+    pulumi_embedded.up(context.program, context.backend, options)
+
+
+def _remember(home: Path, moving: Migration) -> Migration:
+    from mlstrata.services.gateway.render import write_atomically
+
+    (home / JOURNAL).parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(home / JOURNAL, moving.model_dump_json(indent=1) + "\n")
+    return moving
+
+
+def _refuse_running(context: Context) -> None:
+    """A run that registers its model while the registry is stopped would fail at its last step."""
+    from mlstrata.services.catalog.sources import DATABASE, read_runs
+
+    database = context.home / DATABASE
+    if not database.exists():
+        return
+    for run in read_runs(database, [system.name for system in context.spec.systems]):
+        if run["state"] in ("queued", "running"):
+            raise UsageError(f"run {run['id']} of {run['system']} is {run['state']}; migrate when it has ended")
+
+
+def _stop_registry(context: Context) -> None:
+    """Stop MLflow, so that nothing is written to the old store any more; released models go on answering."""
+    from mlstrata.components.supervision.client import SupervisorClient
+
+    SupervisorClient(Path(exports(context)["socket"])).remove("mlflow", 30)
+
+
+def _job(context: Context, moving: Migration, what: str) -> dict[str, Any]:
+    """Run a job on both stores in the environment that has an S3 client.
+
+    Raises:
+        Failed: with the job's own reason.
+    """
+    from mlstrata.stacks.storage import Stores
+
+    stores = Stores(context.spec, context.workspace)
+    endpoint = own_store(context)
+    settings = CopySettings(source=stores.store(moving.source, endpoint), target=stores.store(moving.target, endpoint))
+    python = interpreter()
+    answer: dict[str, Any] = {"result": None, "error": "it ended without a word"}
+    with tempfile.TemporaryDirectory() as folder, err().status(f"{what}: starting …") as status:
+        file = Path(folder) / "settings.json"
+        file.write_text(settings.model_dump_json(), encoding="utf-8")
+        command = [str(python), "-m", "mlstrata.services.storage", what, "--settings", str(file)]
+        command += ["--manifest", str(context.home / MANIFEST)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as job:
+            for line in job.stdout or ():
+                answer = json.loads(line)
+                if "done" in answer:
+                    status.update(f"{what}: {answer['done']} of {answer['all']}")
+    if answer.get("error") or not isinstance(answer.get("result"), dict):
+        raise Failed(f"{what} of {_shown(moving.source)} to {_shown(moving.target)}: {answer.get('error')}")
+    result: dict[str, Any] = answer["result"]
+    return result
+
+
+def _shown(storage: Storage) -> str:
+    said = storage.model_dump(mode="json", exclude_none=True, exclude={"kind", "versioning", "credentials"})
+    return " ".join([storage.kind, *(str(value) for value in said.values())])
+
+
+def _say_done(context: Context, done: dict[str, Any], *, as_json: bool) -> None:
+    where = _shown(context.spec.storage)
+    if as_json:
+        say_json({"environment": context.name, "storage": context.spec.storage.model_dump(mode="json"), **done})
+    elif not done["changed"]:
+        say(f" {context.name}: its artifacts are in {where} already")
+    elif done.get("gone_back"):
+        say(f" {context.name}: went on with {where}; copies are left in {done['left_in_target']}")
+    else:
+        what = f"{done['artifacts']} artifacts, {done['size'] / 2**20:.1f} MiB, " if "artifacts" in done else ""
+        say(f" {context.name}: {what}each read back and the same, are in {where} now")

@@ -1,0 +1,203 @@
+"""`mlstrata release` and `rollback`: which version of a system answers."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from mlstrata.cli.batch import declared_job
+from mlstrata.cli.comparison import as_document, show_comparison
+from mlstrata.cli.console import UsageError, confirm, err, say, say_json
+from mlstrata.cli.predict import find_system
+from mlstrata.environments import Stage
+from mlstrata.operations.environment import Context
+from mlstrata.operations.stack_state import address, loopback, recorded, registry_address
+
+if TYPE_CHECKING:
+    from mlstrata.operations.releases import Comparison, Release, RolloutContext
+    from mlstrata.operations.releases.target import Target
+
+
+def release(
+    name: str, system: str, *, version: str | None, reason: str, decider: str | None, yes: bool, as_json: bool
+) -> None:
+    """Show a version, the newest by default, beside the champion; release it once that is confirmed."""
+    from mlstrata.operations.releases import compare
+
+    context = Context.open(name)
+    declared = find_system(context, system)
+    steps = Steps()
+    with rollout_target(context, steps) as target:
+        with err().status("comparing …"):
+            comparison = compare(target, declared, version)
+        if not as_json:
+            show_comparison(comparison)
+        if comparison.champion:
+            _require_reason(reason, f"version {comparison.champion} answers already; say why it should be replaced")
+        if comparison.candidate != comparison.champion:
+            confirm(yes, _question(comparison), as_json)
+        # The version that was shown: a newer one may have been registered while a person thought about it.
+        chosen = comparison.candidate
+        done = _release(context, target, steps, system, chosen, reason=reason.strip(), decider=decider)
+    _show("released", done, as_json=as_json, comparison=as_document(comparison))
+
+
+def rollback(name: str, system: str, *, reason: str, decider: str | None, as_json: bool) -> None:
+    """Put the previous version back and say which."""
+    context = Context.open(name)
+    find_system(context, system)
+    _require_reason(reason, "say why the version that answers should not")
+    steps = Steps()
+    with err().status("rolling back …") as status, rollout_target(context, steps, urgent=True) as target:
+        steps.tell = lambda step: status.update(f"rolling back · {step}")
+        done = target.rollback(system, reason=reason.strip(), decider=decider)
+    _show("rolled back to", done, as_json=as_json)
+
+
+def release_version(
+    context: Context, system: str, version: str | None, *, reason: str, decider: str | None = None
+) -> Release:
+    """Release through the rollout service, with its steps shown on a terminal.
+
+    Raises:
+        RolloutError: the version does not answer; the one before goes on answering.
+    """
+    steps = Steps()
+    with rollout_target(context, steps) as target:
+        return _release(context, target, steps, system, version, reason=reason, decider=decider)
+
+
+def _release(
+    context: Context,
+    target: Target,
+    steps: Steps,
+    system: str,
+    version: str | None,
+    *,
+    reason: str,
+    decider: str | None,
+) -> Release:
+    """Release a version.
+
+    Below stage scale a person judges a version's figures; from there on what is declared is a limit for everyone.
+    """
+    limits = find_system(context, system) if Stage.SCALE in context.spec.stage.reached else None
+    with err().status("releasing …") as status:
+        steps.tell = lambda step: status.update(f"releasing · {step}")
+        return target.release(system, version, reason=reason, decider=decider, limits=limits)
+
+
+class Steps:
+    """Passes on the name of each step of a rollout, to whoever shows it at that moment."""
+
+    tell: Callable[[str], None] | None = None
+
+    def __call__(self, step: str) -> None:
+        """Pass on a step."""
+        if self.tell:
+            self.tell(step)
+
+
+@contextmanager
+def rollout_target(context: Context, on_step: Callable[[str], None], *, urgent: bool = False) -> Iterator[Target]:
+    """Give what releases of the environment are carried out on.
+
+    Args:
+        context: The environment.
+        on_step: Told the name of each step.
+        urgent: Go on without a registry that cannot be reached.
+
+    Raises:
+        UsageError: the environment is not up, or cannot be reached.
+    """
+    from mlstrata.operations.releases.target import ClusterTarget, LocalTarget
+
+    if context.spec.target.kind == "local":
+        yield LocalTarget(rollout_context(context, on_step))
+        return
+    from mlstrata.operations.cluster_access import cluster_context
+
+    with cluster_context(context, deciding_user(), on_step, urgent=urgent) as cluster:
+        yield ClusterTarget(cluster)
+
+
+def rollout_context(context: Context, on_step: Callable[[str], None] | None = None) -> RolloutContext:
+    """Return where the environment's parts are, from what its state records.
+
+    Raises:
+        UsageError: the environment is not up.
+    """
+    from mlstrata.operations.releases import RolloutContext
+
+    addresses = {
+        ports.outputs["owner"]: loopback(context, ports, "http")
+        for ports in recorded(context, "Ports")
+        if ports.outputs["owner"].startswith("serving-")
+    }
+    serving, copies = _by_system(addresses)
+    return RolloutContext(
+        home=context.home,
+        tracking_uri=registry_address(context),
+        serving_urls=serving,
+        copies=copies,
+        gateway_url=address(context, "gateway"),
+        decider=deciding_user(),
+        batch_jobs={
+            system.name: declared_job(context, system.name)
+            for system in context.spec.systems
+            if system.serving.mode == "batch"
+        },
+        on_step=on_step or (lambda _step: None),
+    )
+
+
+def _by_system(addresses: Mapping[str, str]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return the address of the first process of each system, and those of the others, from theirs by service."""
+    found: dict[str, dict[int, str]] = {}
+    for service, url in addresses.items():
+        # serving-SYSTEM is the first, serving-NUMBER-SYSTEM another: a system's name begins with a letter.
+        number, _, system = service.removeprefix("serving-").partition("-")
+        if number.isdecimal():
+            found.setdefault(system, {})[int(number)] = url
+        else:
+            found.setdefault(service.removeprefix("serving-"), {})[1] = url
+    first = {system: urls[1] for system, urls in found.items() if 1 in urls}
+    return first, {system: [urls[number] for number in sorted(urls)[1:]] for system, urls in found.items()}
+
+
+def deciding_user() -> str:
+    """Return who decides when a call does not say: the one who runs it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user often has no name.
+        return f"uid {os.getuid()}"
+
+
+def _require_reason(reason: str, why: str) -> None:
+    if not reason.strip():
+        raise UsageError(f'--reason: got nothing; {why}: --reason "…"')
+
+
+def _question(comparison: Comparison) -> str:
+    question = f"Release version {comparison.candidate} of {comparison.system}"
+    question += f" in place of {comparison.champion}" if comparison.champion else ""
+    objections = ", ".join(comparison.objections)
+    return question + (f" although outside of its limits: {objections}?" if objections else "?")
+
+
+def _show(verb: str, done: Release, *, as_json: bool, **more: dict[str, Any]) -> None:
+    if as_json:
+        say_json({**asdict(done), **more})
+        return
+    before = f"before: version {done.previous}" if done.previous else "the first"
+    what = f"{verb} version {done.version} ({before})" if done.changed else f"version {done.version} answers already"
+    say(f" {done.system}: {what} · {done.seconds:.1f} s")
+    if done.audit:
+        say("   audit entry {} · sha256 {}".format(*done.audit.split(":")))
+    for warning in done.warnings:
+        say(f"  {warning}")

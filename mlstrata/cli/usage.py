@@ -1,0 +1,62 @@
+"""`mlstrata usage`: requests, errors and latency by system, consumer and version."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mlstrata.cli.console import Failed, UsageError, say, say_json
+from mlstrata.operations.environment import Context
+
+if TYPE_CHECKING:
+    from mlstrata.services.gateway.usage import Usage
+
+_HEADS = ("system", "consumer", "api", "version", "requests", "refused", "errors", "p50", "p99")
+
+
+def usage(name: str, *, since: str, as_json: bool) -> None:
+    """Count the gateway's access log and its archives.
+
+    Raises:
+        UsageError: the period is none, or the gateway has no log yet.
+        Failed: an archive is damaged.
+    """
+    from mlstrata.services.gateway.logfiles import LogDamagedError, lines
+    from mlstrata.services.gateway.names import ACCESS_LOG
+    from mlstrata.services.gateway.usage import read_usage
+
+    context = Context.open(name)
+    context.require_local("usage")
+    begin = datetime.now(UTC) - _period(since) if since else None
+    path = context.home / ACCESS_LOG
+    try:
+        found = read_usage(lines(path, begin), begin)
+    except FileNotFoundError:
+        raise UsageError(f"{name} has no gateway yet ({path} is not there): `mlstrata up {name}` first") from None
+    except LogDamagedError as error:
+        raise Failed(f"{error}; put it back from a copy, or move it elsewhere to count without it") from None
+    if as_json:
+        say_json({"environment": name, "since": begin.isoformat() if begin else None, "usage": [*map(asdict, found)]})
+        return
+    rows = [_HEADS, *(_row(one) for one in found)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(_HEADS))]
+    for row in rows:
+        say(" " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    if not found:
+        say(" nobody asked anything" + (f" in the last {since}" if since else " yet"))
+
+
+def _row(one: Usage) -> tuple[str, ...]:
+    counts = (str(one.requests), str(one.refused), str(one.errors))
+    times = ("-" if value is None else f"{value:g} ms" for value in (one.p50_ms, one.p99_ms))
+    return (one.system, one.consumer, one.api, one.version, *counts, *times)
+
+
+def _period(text: str) -> timedelta:
+    from mlstrata.environments.spec.quantities import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise UsageError(f"--since: got '{text}'; allowed a number of s, m, h or d, such as 15m, 24h or 7d") from None

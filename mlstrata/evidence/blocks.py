@@ -1,0 +1,209 @@
+"""What a document is made of, before it is HTML or PDF."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlstrata.evidence.drawing import Drawing
+
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
+HUMAN = "human input required"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; `note` where it only explains."""
+
+    text: str
+    note: bool = False
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The heading of a point within a section, such as 2(d)."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under headings.
+
+    Attributes:
+        headings: Of the columns; none for a table of names and values.
+        rows: As many cells each.
+        caption: What it shows, and where that comes from.
+        widths: Shares of the width, a column each; empty: all the same.
+        files: The column that names files of the dossier, with commas between them; None: there is no such column.
+    """
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    widths: tuple[float, ...] = ()
+    files: int | None = None
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Return the share of each column, all together 1."""
+        columns = len(self.headings) or max((len(row) for row in self.rows), default=1)
+        widths = self.widths or (1.0,) * columns
+        return tuple(width / sum(widths) for width in widths)
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Something that is not there.
+
+    Attributes:
+        what: What is missing.
+        human: A person must write it; else a fact that could not be read or does not exist yet.
+    """
+
+    what: str
+    human: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Return who can mend it."""
+        return HUMAN if self.human else "not available"
+
+    @property
+    def said(self) -> str:
+        """Return it in words."""
+        return f"[{self.kind}: {self.what}]"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot.
+
+    Attributes:
+        name: Name of its file, without the ending.
+        title: What it shows, and where that comes from; also the text in its place for who cannot see it.
+        drawing: The plot.
+    """
+
+    name: str
+    title: str
+    drawing: Drawing
+
+
+Block = Text | Heading | Table | Needed | Figure
+
+
+@dataclass(frozen=True)
+class Section:
+    """A headed part of a document."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+    @property
+    def missing(self) -> tuple[Needed, ...]:
+        """Return what it lacks."""
+        return tuple(block for block in self.blocks if isinstance(block, Needed))
+
+    def points(self) -> Iterator[tuple[str, tuple[Block, ...]]]:
+        """Yield each headed point with its blocks; what stands before the first has no heading."""
+        title, blocks = "", list[Block]()
+        for block in self.blocks:
+            if isinstance(block, Heading):
+                if title or blocks:
+                    yield title, tuple(blocks)
+                title, blocks = block.text, []
+            else:
+                blocks.append(block)
+        if title or blocks:
+            yield title, tuple(blocks)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document.
+
+    Attributes:
+        name: Its file's name without ending.
+        title: Its title.
+        subtitle: The line beneath it.
+        sections: Its sections.
+        control: What identifies it: names and values of the first page.
+    """
+
+    name: str
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+    control: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def missing(self) -> tuple[Needed, ...]:
+        """Return what it lacks."""
+        return tuple(need for section in self.sections for need in section.missing)
+
+    @property
+    def complete(self) -> bool:
+        """Return whether nothing is missing."""
+        return not self.missing
+
+    @property
+    def shown_title(self) -> str:
+        """Return the title, which says so where the document is not complete."""
+        return self.title if self.complete else f"DRAFT - incomplete: {self.title}"
+
+    @property
+    def state(self) -> str:
+        """Return in a sentence what it lacks."""
+        people = sum(need.human for need in self.missing)
+        facts = len(self.missing) - people
+        if not self.missing:
+            return "Every part of this document is filled. Whether it is adequate, a person judges."
+        parts = [f"{people} need a person"] * bool(people) + [f"{facts} could not be read or do not exist"] * bool(
+            facts
+        )
+        return f"Draft, incomplete. Of what it must contain, {' and '.join(parts)}; each place is marked."
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Return its plots."""
+        return tuple(block for section in self.sections for block in section.blocks if isinstance(block, Figure))
+
+
+def visible(text: str) -> str:
+    """Return a text on one line in which what cannot be seen, and what turns the direction, is spelled out."""
+    flat = text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
+    return "".join(f"[U+{ord(c):04X}]" if unicodedata.category(c) in _HIDDEN else c for c in flat)
+
+
+def plain(value: object) -> str:
+    """Return a value as one line of text."""
+    if value is None or value in ("", (), [], {}):
+        return "none declared"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{plain(key).replace('_', ' ')} {_nested(inner)}" for key, inner in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "; ".join(plain(inner) for inner in value)
+    return visible(str(value))
+
+
+def _nested(value: object) -> str:
+    return f"({plain(value)})" if isinstance(value, Mapping) and value else plain(value)
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", widths: Sequence[float] = ()
+) -> Table:
+    """Return a table of values as text."""
+    cells = tuple(tuple(plain(cell) for cell in row) for row in rows)
+    return Table(tuple(headings), cells, caption, tuple(widths))
+
+
+def facts(rows: Sequence[tuple[str, object]], caption: str = "") -> Table:
+    """Return a table of names and values."""
+    return table((), rows, caption, (0.3, 0.7))

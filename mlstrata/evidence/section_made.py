@@ -1,0 +1,160 @@
+"""Sections 1 and 2 of Annex IV: what the system is, and how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlstrata.evidence import measured, words
+from mlstrata.evidence.blocks import Block, Heading, Needed, Text, facts, plain, table
+from mlstrata.evidence.facts import Evidence, ModelVersion
+from mlstrata.evidence.figures import behaviour, fairness, performance
+from mlstrata.evidence.section_parts import DECLARED, NO_VERSION, by_group, document, gates, said, source
+from mlstrata.evidence.section_parts import performance as figures_of
+
+
+def general(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 1."""
+    yield Heading("1(a) Purpose, provider and version")
+    owners = [(name.capitalize(), evidence.get(name)) for name in ("purpose", "owner", "sponsor", "team")
+              if evidence.get(name)]  # fmt: skip
+    yield facts([("Name", evidence.name), *owners, *words.risk(evidence)], f"The system. {DECLARED}")
+    version = evidence.version
+    if version is None:
+        yield Needed(NO_VERSION, human=False)
+    else:
+        yield facts(_lineage(version), f"The version. {source(version)}")
+    yield Needed("name and address of the provider, and how this version relates to earlier ones")
+    yield Heading("1(b) Interaction with hardware, software and other AI systems")
+    yield facts(words.rows(evidence.get("serving"), skip=("replicas", "resources")), f"How it is called. {DECLARED}")
+    yield Needed("other systems that its output goes to, other AI systems among them")
+    yield Heading("1(c) Versions of software and firmware")
+    if evidence.packages:
+        yield Text(
+            f"{len(evidence.packages)} locked packages, each with its version, are listed in ml-bom.cdx.json "
+            f"(CycloneDX 1.6)."
+        )
+    else:
+        yield Needed("the locked packages of the model's environment", human=False)
+    yield Heading("1(d) Forms in which it is placed on the market or put into service")
+    mode = "a service that answers at once" if evidence.get("serving.mode") == "realtime" else "a scheduled job"
+    yield Text(f"Put into service in {plain(evidence.environment)} ({plain(evidence.target)}) as {mode}.")
+    yield Needed("other forms in which it is placed on the market, or that there are none")
+    yield Heading("1(e) Hardware it runs on")
+    yield facts(words.rows(evidence.get("serving.resources")), f"Asked for each replica. {DECLARED}")
+    yield Heading("1(f) Product it is a component of")
+    if evidence.get("risk.annex_i"):
+        yield Needed("photographs or drawings of the product: its look, marking and layout")
+    else:
+        yield Text("Declared as no component of a product under Annex I.")
+    yield Heading("1(g), 1(h) User interface and instructions for use")
+    yield Needed("what the deployer's people see and do")
+    yield from document(evidence, "instructions", "Instructions for use (Art. 13)")
+
+
+def elements(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 2."""
+    version = evidence.version
+    yield Heading("2(a) Methods and steps of development")
+    yield facts(words.rows(evidence.get("model"), skip=("settings",)), f"The model. {DECLARED}")
+    if version is not None:
+        rows = sorted(version.settings.items())
+        yield table(("setting", "value"), rows, f"Settings of the run. {source(version)}", (0.4, 0.6))
+        if count := measured.trials(version):
+            yield Text(f"{count} settings were tried on parts of the training rows before these were chosen.")
+    yield Needed("how it was developed, with pre-trained systems and tools of third parties, if there were any")
+    yield Heading("2(b) Design: logic, key choices, assumptions, what it is optimised for")
+    yield from _signature(version)
+    yield from behaviour(evidence)
+    yield Needed("design choices with their reasons, assumptions, and what was traded for what")
+    yield Heading("2(c) Architecture and computational resources")
+    yield from _architecture(evidence)
+    yield Heading("2(d) Data: where from, how chosen, labelled and cleaned")
+    yield from _data(evidence)
+    yield Heading("2(e) Human oversight by design (Art. 14)")
+    yield facts(words.rows(evidence.get("oversight")), f"Oversight. {DECLARED}")
+    yield Needed("an assessment of the oversight that is needed, and of what helps people to interpret the output")
+    yield Heading("2(f) Changes determined beforehand")
+    yield facts(words.rows(evidence.get("rollout")), f"How versions change. {DECLARED}")
+    yield Needed("changes of the system and its performance that were determined beforehand, or that there are none")
+    yield Heading("2(g) Validation and testing: data, metrics, discriminatory impacts, test logs")
+    yield from figures_of(evidence)
+    yield from performance(evidence)
+    yield from by_group(evidence)
+    yield from fairness(evidence)
+    if version is None or version.gates is None:
+        yield Needed("reports of the training's gates", human=False)
+    else:
+        yield gates(version)
+        if line := measured.headline(version, "comparison"):
+            yield Text(f"Against the version before it: {line}.")
+    yield Needed("test logs and reports, dated and signed by whoever answers for them")
+    yield Heading("2(h) Cybersecurity")
+    secured = [(one.policy, one.title, one.outcome, one.reason) for one in evidence.findings or ()
+            if one.policy.startswith("sec-") and one.outcome != "not applicable"]  # fmt: skip
+    if evidence.findings is None:
+        yield Needed("findings of the security policies", human=False)
+    elif secured:
+        yield policies(secured, "Security policies on the planned resources. Source: `mlstrata check`")
+    else:
+        yield said("No security policy applies to the planned resources of this target.")
+    yield Needed("measures against poisoned data, adversarial inputs and theft of the model")
+
+
+def policies(rows: list[tuple[str, str, str, str]], caption: str) -> Block:
+    """Return findings of policies as a table."""
+    return table(("policy", "asks", "outcome", "reason"), rows, caption, (0.22, 0.28, 0.12, 0.38))
+
+
+def _lineage(version: ModelVersion) -> list[tuple[str, object]]:
+    registered = version.registered.isoformat(timespec="seconds") if version.registered else None
+    return [
+        ("Model version", version.version),
+        ("Answers requests", version.released),
+        ("Registered", registered),
+        ("Run in the registry", version.run),
+        ("Run of the pipeline", version.pipeline_run),
+        ("Commit of the code", version.commit),
+        ("Version of the data", version.data_version),
+    ]
+
+
+def _signature(version: ModelVersion | None) -> Iterator[Block]:
+    if version is None:
+        yield Needed(NO_VERSION, human=False)
+    elif not version.signature:
+        yield Needed("the model's signature", human=False)
+    else:
+        yield Text(f"What the model takes and gives: {plain(version.signature)}")
+
+
+def _architecture(evidence: Evidence) -> Iterator[Block]:
+    if evidence.parts is None:
+        yield Needed("the planned resources", human=False)
+    else:
+        rows = [(one.type, one.name, one.part or "-") for one in evidence.parts if one.own]
+        if rows:
+            caption = "Resources of the system. Source: the plan of the environment"
+            yield table(("resource", "name", "part"), rows, caption, (0.45, 0.35, 0.2))
+        shared: dict[str, int] = {}
+        for one in evidence.parts:
+            if not one.own:
+                shared[one.type] = shared.get(one.type, 0) + 1
+        if shared:
+            caption = "Resources it shares with the platform. Source: the plan of the environment"
+            yield table(("resource", "how many"), sorted(shared.items()), caption, (0.8, 0.2))
+    yield Needed("how the parts build on each other, and what training, testing and running it took in computing")
+
+
+def _data(evidence: Evidence) -> Iterator[Block]:
+    data = evidence.get("data")
+    for dataset in data if isinstance(data, list | tuple) else ():
+        yield facts(words.rows(dataset), f"Dataset. {DECLARED}")
+    if not data:
+        yield Needed("the data it was trained and tested on")
+    version = evidence.version
+    if version is not None and (columns := measured.profile(version)):
+        count = measured.rows_of_data(version)
+        caption = f"Columns{f' of {count} rows' if count else ''} as trained on, {plain(version.data_version)}. "
+        headings = ("column", "kind", "missing", "values (rows)")
+        yield table(headings, columns, caption + source(version), (0.2, 0.15, 0.12, 0.53))
+    yield Needed("how the data were obtained and selected, labelled and cleaned, and which gaps and biases remain")

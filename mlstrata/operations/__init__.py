@@ -1,0 +1,1 @@
+"""What a command, a page or a service asks for: typed results, nothing printed."""

@@ -1,0 +1,1 @@
+"""What one checkout makes of an environment that another does not."""

@@ -1,0 +1,53 @@
+"""`python -m mlstrata.operations.comparison.graph ENV`: the resources that an environment's file would make, as JSON, from this very checkout.
+
+Planned as new, with neither state, secrets nor the network; what is secret or not known yet is a marker.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from mlstrata.cli.check import planned, records
+from mlstrata.operations.environment import Context
+
+Graph = dict[str, dict[str, Any]]
+
+
+def graph_of(name: str) -> Graph:
+    """Return type and name of each resource to its inputs by path; folders of this machine are written `.`.
+
+    Raises:
+        UsageError: there is no such environment.
+        ProgramFailed: it cannot be built.
+    """
+    from mlstrata.policies.core.values import SECRET, UNKNOWN, leaves
+
+    context = Context.open(name)
+    # The socket first: where a folder's path is too long for one it lies elsewhere, by a name made of that path.
+    folders = sorted({str(context.workspace.root), sys.prefix}, key=len, reverse=True)
+    own = {str(context.workspace.socket(name)): "./supervisor.sock", **dict.fromkeys(folders, ".")}
+
+    def shown(value: Any) -> Any:  # noqa: ANN401 - a property value
+        if value is SECRET or value is UNKNOWN:
+            return repr(value)
+        if isinstance(value, str):
+            for path, short in own.items():
+                value = value.replace(path, short)
+        return value
+
+    return {
+        f"{one.type.rpartition(':')[2]} {one.name}": {path: shown(value) for path, value in leaves(one.inputs) if path}
+        for one in records(planned(context).graph)
+    }
+
+
+def as_json(graph: Mapping[str, Any]) -> str:
+    """Return a graph as one JSON document."""
+    return json.dumps(graph, sort_keys=True, default=str)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_json(graph_of(sys.argv[1])) + "\n")

@@ -1,0 +1,183 @@
+"""What every command starts from: one environment's file, its folders and its engine options."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlstrata.cli.console import UsageError
+from mlstrata.environments import EnvironmentSpec, Loaded, Workspace, load_with_places
+from mlstrata.environments.installation import room
+
+if TYPE_CHECKING:
+    import pulumi_embedded
+
+PROJECT = "mlstrata"
+
+
+@dataclass(frozen=True)
+class Context:
+    """An environment as a command sees it.
+
+    Attributes:
+        workspace: where environments and state live.
+        loaded: the environment's file, valid, with the place of each value in it.
+    """
+
+    workspace: Workspace
+    loaded: Loaded
+
+    @classmethod
+    def open(cls, name: str) -> Context:
+        """Load the environment `name`.
+
+        Raises:
+            UsageError: no such environment; the message lists those there are.
+            SpecErrors: the file is not a valid environment.
+        """
+        workspace = Workspace.find()
+        path = workspace.environment_file(name)
+        if not path.exists():
+            known = sorted(file.stem for file in workspace.environments.glob("*.yaml"))
+            raise UsageError(
+                f"no environment '{name}': {path} does not exist; "
+                f"allowed {', '.join(known) or 'none yet'}; write that file or name one of these"
+            )
+        return cls(workspace, load_with_places(path))
+
+    @property
+    def spec(self) -> EnvironmentSpec:
+        """Return the environment as its file describes it."""
+        return self.loaded.spec
+
+    @property
+    def name(self) -> str:
+        """Return the environment's name, which is also its stack's."""
+        return self.spec.name
+
+    @property
+    def home(self) -> Path:
+        """Return the folder of everything a local environment owns."""
+        return self.workspace.home(self.name)
+
+    @property
+    def passphrase_file(self) -> Path:
+        """Return the file that holds the passphrase of the environment's secrets."""
+        return self.home / "passphrase"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Return the file of the environment's state."""
+        return self.workspace.root / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"
+
+    @property
+    def settings(self) -> Path:
+        """Return the stack's settings file, which holds the salt of its secrets as under the Pulumi CLI."""
+        return self.workspace.root / f"Pulumi.{self.name}.yaml"
+
+    @cached_property
+    def backend(self) -> pulumi_embedded.Backend:
+        """Return the state's backend: Pulumi's file backend in the workspace."""
+        import pulumi_embedded
+
+        return pulumi_embedded.Backend(self.workspace.root)
+
+    @property
+    def program(self) -> pulumi_embedded.Program:
+        """Return the Pulumi program that the environment is made of."""
+        import pulumi_embedded
+
+        return pulumi_embedded.Program(project=PROJECT, stack=self.name, main=room("stacks"), settings=self.settings)
+
+    def passphrase(self, *, create: bool = False) -> str:
+        """Return the passphrase: from Pulumi's variables, else the environment's own file.
+
+        Args:
+            create: generate one, readable by its owner only, where there is none yet.
+
+        Raises:
+            UsageError: the file named by the variable is missing, or state exists without a passphrase.
+        """
+        if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
+            return os.environ["PULUMI_CONFIG_PASSPHRASE"]
+        if named := os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
+            return _read(Path(named), "PULUMI_CONFIG_PASSPHRASE_FILE names it: mend the variable or unset it")
+        if self.passphrase_file.exists():
+            return _read(self.passphrase_file, "make it readable for you")
+        if self.checkpoint.exists():
+            raise UsageError(
+                f"{self.passphrase_file}: the passphrase of the existing state {self.checkpoint} is gone; "
+                "put the file back or set PULUMI_CONFIG_PASSPHRASE"
+            )
+        passphrase = secrets.token_urlsafe(32)
+        if create:
+            write_private(self.passphrase_file, passphrase + "\n")
+        return passphrase
+
+    def options(
+        self,
+        *,
+        create: bool = False,
+        refresh: bool = False,
+        on_event: Callable[[pulumi_embedded.Event], None] | None = None,
+        approve: Callable[[pulumi_embedded.Result], None] | None = None,
+    ) -> pulumi_embedded.Options:
+        """Return the engine's options for one run."""
+        import pulumi_embedded
+        from mlstrata.operations.interruption import Interruption
+
+        return pulumi_embedded.Options(
+            cancel=Interruption(),
+            refresh=refresh,
+            passphrase=pulumi_embedded.Passphrase(self.passphrase(create=create)),
+            on_event=on_event or (lambda _event: None),
+            approve=approve,
+        )
+
+    def require_local(self, command: str) -> None:
+        """Refuse a command that works on this machine's own environments only.
+
+        Raises:
+            UsageError: the environment's target is another one.
+        """
+        if self.spec.target.kind != "local":
+            raise UsageError(
+                f"{self.workspace.environment_file(self.name)}: target.kind: got '{self.spec.target.kind}'; "
+                f"`mlstrata {command}` works on 'local' so far{_elsewhere(command, self.name)}"
+            )
+
+
+def _elsewhere(command: str, environment: str) -> str:
+    """Return what does on a cluster what a command does here; empty where nothing does."""
+    found = {
+        "up": f"deploy others with `pulumi up -s {environment}`",
+        "down": f"take others away with `pulumi destroy -s {environment}`, which leaves what holds data",
+        "backup": "on a cluster the job `backup` copies each night (capabilities.on: [backup])",
+        "restore": "on a cluster `kubectl create job --from=cronjob/backup-restore NAME` puts the newest copy back",
+    }
+    return f"; {found[command]}" if command in found else ""
+
+
+def _read(path: Path, fix: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\n")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read the passphrase ({error.strerror}); {fix}") from None
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

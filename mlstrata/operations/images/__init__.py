@@ -1,0 +1,1 @@
+"""The images that an environment runs: digests and mirrors."""

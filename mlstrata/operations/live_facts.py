@@ -1,0 +1,60 @@
+"""What the running platform knows, gathered for the policies: `mlstrata check --live`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlstrata.cli.console import err
+from mlstrata.cli.release import Steps, rollout_target
+from mlstrata.operations.cluster_access import BUILT, on_cluster
+from mlstrata.operations.environment import Context
+
+if TYPE_CHECKING:
+    from mlstrata.operations.releases.target import Target
+    from mlstrata.policies.core.live import Live, LiveSystem
+
+GAP = "parity_gap_"
+
+
+def gather(context: Context) -> Live:
+    """Ask registry and rollout about every system that answers or scores.
+
+    Raises:
+        UsageError: the environment is not up, is neither here nor on a cluster, or its registry cannot be reached.
+        RolloutError: registry or releases cannot be read.
+    """
+    from mlstrata.policies.core.live import Live
+
+    if context.spec.target.kind != "local":
+        on_cluster(context, "check --live")
+    with err().status("asking the registry …"), rollout_target(context, Steps()) as target:
+        return Live(
+            {
+                system.name: _system(target, system.name)
+                for system in context.spec.systems
+                if BUILT[system.serving.mode] in context.spec.capabilities
+            }
+        )
+
+
+def _system(target: Target, name: str) -> LiveSystem:
+    from mlstrata.clients.mlflow_registry import Registry
+    from mlstrata.policies.core.live import GateOutcome, LiveSystem
+
+    releases, registry = target.releases(name), Registry(target.tracking_uri)
+    answers = target.answers(name)
+    if answers is None:
+        return LiveSystem()
+    champion = registry.candidate(name, answers)
+    checks = registry.checks(champion)
+    gaps = {key.removeprefix(GAP): gap for key, gap in champion.metrics.items() if key.startswith(GAP)}
+    return LiveSystem(
+        version=champion.version,
+        way_back=releases.before_champion() or "",
+        released=len({entry.to for entry in releases.history}),
+        metrics=champion.metrics,
+        # What only warns was for a person to judge before the release.
+        gates=None if checks is None else tuple(GateOutcome(c.name, c.passed or c.warns, c.detail) for c in checks),
+        bias=gaps,
+        bias_measured=champion.registered.date() if gaps and champion.registered else None,
+    )

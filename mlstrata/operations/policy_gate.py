@@ -1,0 +1,87 @@
+"""What stops `mlstrata up`: the policies, asked on the plan that it makes anyway, before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mlstrata.cli.console import Failed, UsageError
+from mlstrata.operations.environment import Context
+
+if TYPE_CHECKING:
+    import pulumi_embedded
+    from mlstrata.policies.core.evaluate import Report
+
+
+class Refused(Failed):
+    """The policies refuse a plan; nothing was changed.
+
+    Attributes:
+        report: What they say.
+    """
+
+    def __init__(self, context: Context, report: Report) -> None:
+        from mlstrata.policies.reports.places import Places
+        from mlstrata.policies.reports.text import refusal
+
+        places = Places(context.loaded.file, context.loaded.place)
+        super().__init__(
+            f"{context.name} is not brought up, and nothing was changed: its policies refuse it\n"
+            f"{refusal(report, places)}\n"
+            f"`mlstrata check {context.name}` says everything; policies/README.md says how to have one exempted"
+        )
+        self.report = report
+
+
+class Gate:
+    """Judges a plan once, and keeps what was said."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.report: Report | None = None
+
+    def approve(self, planned: pulumi_embedded.Result) -> None:
+        """Refuse a plan that a policy blocks, or whose exemptions expired or cover nothing.
+
+        Raises:
+            Refused: with every reason.
+            UsageError: the exemptions are malformed.
+        """
+        from mlstrata.cli.check import report_on
+
+        self.report = report_on(self._context, planned, datetime.now(tz=UTC).date())
+        if not self.report.passed:
+            raise Refused(self._context, self.report)
+
+    def document(self) -> dict[str, Any]:
+        """Return the counts of what was said, for machines."""
+        if self.report is None:
+            return {}
+        blocking = [
+            {"policy": one.rule.id, "subject": one.subject, "reason": one.reason, "fix": one.fix}
+            for one in self.report.results
+            if one.blocking
+        ]
+        return {
+            "counts": self.report.counts,
+            "warnings": sum(one.warning for one in self.report.results),
+            "blocking": blocking,
+            "errors": list(self.report.errors),
+        }
+
+
+@contextmanager
+def leaving_nothing(context: Context) -> Iterator[None]:
+    """Remove the passphrase that a refused first `up` made: without a state it opens nothing."""
+    made = not context.passphrase_file.exists()
+    try:
+        yield
+    except (Refused, UsageError):
+        if made and not context.checkpoint.exists():
+            context.passphrase_file.unlink(missing_ok=True)
+            for folder in (context.home, context.home.parent):
+                if folder.exists() and not any(folder.iterdir()):
+                    folder.rmdir()
+        raise

@@ -1,0 +1,132 @@
+"""What a person who releases must see first: the candidate beside the champion, and the limits that were set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mlstrata.clients.errors import RolloutError
+from mlstrata.clients.mlflow_registry import Candidate, Check, Registry
+from mlstrata.environments import SystemSpec
+from mlstrata.environments.spec.monitor import FairnessMetric
+from mlstrata.services.serving.releases import Releases
+
+_INTERVAL = ("_low", "_high")
+_GAP = "parity_gap_"
+
+
+class Known(Protocol):
+    """What a comparison asks, of any target."""
+
+    @property
+    def tracking_uri(self) -> str:
+        """Address of MLflow."""
+
+    def releases(self, system: str) -> Releases:
+        """Return what was released of `system`."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric of the candidate and of the champion, with its limit.
+
+    Attributes:
+        metric: its name.
+        candidate: its value and, where one was estimated, its interval (low, high), in the metric's own unit.
+        champion: the same of the champion; None when there is none or it was not measured.
+        limit: what was asked for, as `at least 0.75`; None when nothing was.
+        within: whether the candidate is within the limit; None without a limit or a value.
+        champion_within: the same of the champion.
+    """
+
+    metric: str
+    candidate: tuple[float, ...] | None
+    champion: tuple[float, ...] | None
+    limit: str | None = None
+    within: bool | None = None
+    champion_within: bool | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate and the champion.
+
+    Attributes:
+        system: the system.
+        candidate: the version in question.
+        champion: the version that answers; None when none does yet.
+        figures: what was measured of either, those with a limit first.
+        checks: what the candidate's training run found plausible or not; empty when it left no such report.
+    """
+
+    system: str
+    candidate: str
+    champion: str | None
+    figures: tuple[Figure, ...]
+    checks: tuple[Check, ...]
+
+    @property
+    def objections(self) -> tuple[str, ...]:
+        """Return the metrics outside of their limits and the checks not passed, by name."""
+        outside = [figure.metric for figure in self.figures if figure.within is False]
+        failed = [check.name for check in self.checks if not check.passed and not check.warns]
+        return tuple(dict.fromkeys(outside + failed))
+
+
+def compare(known: Known, system: SystemSpec, version: str | None) -> Comparison:
+    """Put `version` of `system`, or its latest, beside the champion.
+
+    Raises:
+        RolloutError: there is no such version, or the registry does not answer.
+    """
+    registry = Registry(known.tracking_uri)
+    candidate = registry.candidate(system.name, version)
+    releases = known.releases(system.name)
+    champion = candidate if releases.champion == candidate.version else None
+    if releases.champion and champion is None:
+        seen = next((one.metrics for one in reversed(releases.history) if one.to == releases.champion), {})
+        try:
+            champion = registry.candidate(system.name, releases.champion)
+        except RolloutError:
+            # It serves though the registry no longer has it: what was seen when it was released is what is known.
+            champion = Candidate(releases.champion, "", seen)
+    figures = tuple(_figures(candidate, champion, system))
+    return Comparison(system.name, candidate.version, releases.champion, figures, registry.checks(candidate) or ())
+
+
+def _figures(candidate: Candidate, champion: Candidate | None, system: SystemSpec) -> Iterator[Figure]:
+    ours, theirs = candidate.metrics, champion.metrics if champion else {}
+    names = sorted({*ours, *theirs} - {name for name in (*ours, *theirs) if name.endswith(_INTERVAL)})
+    figures = {name: Figure(name, _value(ours, name), _value(theirs, name)) for name in names}
+    limited: dict[str, Figure] = {}
+    for kpi in system.kpis:
+        words = f"at least {kpi.at_least:g}" if kpi.at_least is not None else f"at most {kpi.at_most:g}"
+        figure = Figure(kpi.metric, _value(ours, kpi.metric), _value(theirs, kpi.metric))
+        figures.pop(kpi.metric, None)
+        if kpi.source:
+            words += f", by {kpi.source} after release"
+        limited[f"{kpi.metric} {words}"] = replace(
+            figure,
+            limit=words,
+            within=kpi.met_by(figure.candidate[0]) if figure.candidate else None,
+            champion_within=kpi.met_by(figure.champion[0]) if figure.champion else None,
+        )
+    fairness = system.monitor.fairness
+    if fairness and fairness.metric is FairnessMetric.DEMOGRAPHIC_PARITY:
+        for name in [name for name in figures if name.startswith(_GAP)]:
+            figure = figures.pop(name)
+            limited[name] = replace(
+                figure,
+                limit=f"at most {fairness.at_most:g}",
+                within=figure.candidate[0] <= fairness.at_most if figure.candidate else None,
+                champion_within=figure.champion[0] <= fairness.at_most if figure.champion else None,
+            )
+    yield from limited.values()
+    yield from figures.values()
+
+
+def _value(metrics: dict[str, float], name: str) -> tuple[float, ...] | None:
+    if name not in metrics:
+        return None
+    return (metrics[name], *(metrics[name + end] for end in _INTERVAL if name + end in metrics))

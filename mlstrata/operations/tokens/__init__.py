@@ -1,0 +1,1 @@
+"""Tokens of consumers, and the keys that sign them."""

@@ -1,0 +1,171 @@
+"""`mlstrata token` for a cluster: the key of whoever issues tokens, and its public half for the gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlstrata.cli.console import UsageError, err, say_json
+from mlstrata.cli.token import naming
+from mlstrata.environments.spec.serving import ServingMode
+from mlstrata.environments.spec.target import KubernetesTarget
+from mlstrata.operations.environment import Context, write_private
+from mlstrata.services.gateway.names import TOKEN_HOURS
+
+if TYPE_CHECKING:
+    from mlstrata.environments import SystemSpec
+    from mlstrata.services.gateway.rotation import Rotation
+
+VARIABLE = "MLSTRATA_TOKEN_KEY"
+"""Variable with the file of the first private key; by default it is in the environment's folder on this machine."""
+
+
+def key_file(context: Context, number: int = 1) -> Path:
+    """Return where the private key with a number is; all lie in the folder of the first."""
+    named = os.environ.get(VARIABLE)
+    first = Path(named) if named else context.home / "token-key.pem"
+    return first if number == 1 else first.with_name(f"{first.stem}-{number}{first.suffix}")
+
+
+def mint_with_key(context: Context, consumer: str, systems: list[str], ttl: timedelta) -> str:
+    """Sign a token with the key of whoever issues them.
+
+    Raises:
+        UsageError: there is no key, or it is none that signs tokens.
+    """
+    from mlstrata.services.gateway.tokens import mint
+
+    return mint(_key(context, _rotation(context).signing), f"mlstrata/{context.name}", consumer, systems, ttl)
+
+
+def print_keys(name: str, *, as_json: bool) -> None:
+    """Print the ConfigMaps by which the gateway knows tokens; make the key that signs them where there is none.
+
+    Raises:
+        UsageError: the environment is not on a cluster, or its key is none that signs tokens.
+    """
+    context = Context.open(name)
+    if context.spec.target.kind == "local":
+        raise UsageError(f"--keys: {name} is on this machine, where `mlstrata up {name}` makes the keys of its gateway")
+    rotation = _rotation(context)
+    if rotation.newest == 1 and not key_file(context).exists():
+        _make(context, 1)
+    _print(context, rotation, as_json=as_json)
+
+
+def rotate(context: Context, *, as_json: bool) -> None:
+    """Make another key, which signs from now on, and print what has the gateway take tokens of both.
+
+    Raises:
+        UsageError: there is no key yet, or an older one waits to be retired.
+    """
+    before = _rotation(context)
+    _key(context, before.signing)
+    # As long as any token may be good: none is noted, as whoever signs may not write where the keys are.
+    until = datetime.now(UTC) + timedelta(hours=TOKEN_HOURS)
+    with naming(context):
+        after = before.signed(until).begun().switched()
+    # The key first: what the other file names is there.
+    _make(context, after.newest)
+    _note(context, after)
+    _print(context, after, as_json=as_json)
+
+
+def retire(context: Context, *, at_once: bool, as_json: bool) -> None:
+    """Forget the older key, and print what has the gateway take tokens of the other alone.
+
+    Raises:
+        UsageError: there is none, or tokens of it may be good still and it is not to be `at_once`.
+    """
+    before = _rotation(context)
+    with naming(context):
+        after = before.retired(at_once=at_once)
+    _note(context, after)
+    for number in range(before.oldest, after.oldest):
+        key_file(context, number).unlink(missing_ok=True)
+    _print(context, after, as_json=as_json)
+
+
+def _print(context: Context, rotation: Rotation, *, as_json: bool) -> None:
+    import sys
+
+    import yaml
+
+    from mlstrata.components.gateway.system_route import KEYS
+    from mlstrata.services.gateway.tokens import public_jwks
+
+    public = public_jwks(*(_key(context, number) for number in range(rotation.oldest, rotation.newest + 1)))
+    spaces = sorted({_space(context, one) for one in context.spec.systems if one.serving.mode is ServingMode.REALTIME})
+    if as_json:
+        signing = str(key_file(context, rotation.signing))
+        say_json({"environment": context.name, "key": signing, "jwks": public, "namespaces": spaces})
+        return
+    made = [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": KEYS, "namespace": space},
+            "data": {"jwks": json.dumps(public, sort_keys=True)},
+        }
+        for space in spaces
+    ]
+    sys.stdout.write(yaml.safe_dump_all(made, sort_keys=False))
+
+
+def _make(context: Context, number: int) -> None:
+    """Make a key, unless a run that was cut off has made it."""
+    from mlstrata.services.gateway.tokens import generate_key
+
+    path = key_file(context, number)
+    if not path.exists():
+        write_private(path, generate_key())
+        err().print(f" made {path}: whoever has it issues tokens of {context.name}; keep it where your secrets are")
+
+
+def _rotation(context: Context) -> Rotation:
+    from mlstrata.services.gateway.rotation import Rotation
+
+    path = _rotation_file(context)
+    return Rotation.read(path.parent, path.name)
+
+
+def _note(context: Context, rotation: Rotation) -> None:
+    path = _rotation_file(context)
+    rotation.write(path.parent, path.name)
+
+
+def _rotation_file(context: Context) -> Path:
+    first = key_file(context)
+    return first.with_name(f"{first.stem}-rotation.json")
+
+
+def _space(context: Context, system: SystemSpec) -> str:
+    from mlstrata.components.namespaces.args import space_of
+    from mlstrata.stacks.cluster_inputs import NAMESPACE
+
+    target = context.spec.target
+    return space_of(target.namespace if isinstance(target, KubernetesTarget) else NAMESPACE, system.team, system.name)
+
+
+def _key(context: Context, number: int) -> str:
+    """Read a private key.
+
+    Raises:
+        UsageError: there is none, or it is none that signs tokens.
+    """
+    from mlstrata.services.gateway.tokens import public_jwks
+
+    path, name = key_file(context, number), context.name
+    if not path.exists():
+        fix = "put it back" if _rotation_file(context).exists() else f"`mlstrata token {name} --keys` makes one"
+        raise UsageError(f"{path}: no key signs tokens of {name} here; {fix}, or name yours in {VARIABLE}")
+    try:
+        key = path.read_text(encoding="utf-8")
+        public_jwks(key)
+    except (OSError, ValueError, TypeError) as error:
+        fix = "name a private key on the curve P-256, in PEM, without a password"
+        raise UsageError(f"{path}: cannot sign tokens ({error}); {fix}") from None
+    return key

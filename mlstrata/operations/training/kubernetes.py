@@ -1,0 +1,124 @@
+"""`mlstrata train` on a cluster: a run of Kubeflow Pipelines, watched from here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlstrata.cli.console import UsageError
+from mlstrata.environments import Capability, SystemSpec
+from mlstrata.environments.installation import interpreter
+from mlstrata.operations.cluster_access import PIPELINES_URL, REGISTRY_URL, forwarded, kubectl, let_in, on_cluster
+from mlstrata.operations.environment import Context
+
+if TYPE_CHECKING:
+    from mlstrata.operations.releases.kubernetes import Kubectl
+
+_SERVICE, _PORT = "ml-pipeline", 8888
+
+
+@contextmanager
+def cluster_run(
+    context: Context, system: SystemSpec, *, trials: int | None, if_needed: bool
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """Train a system on its cluster; give what the run says, a document each.
+
+    Raises:
+        UsageError: the environment trains by jobs, the system cannot be trained, or the cluster cannot be reached.
+        ClusterError: the cluster cannot be asked.
+    """
+    from mlstrata.components.namespaces.args import space_of
+    from mlstrata.components.upstream.bill import piece
+
+    target = on_cluster(context, "train")
+    if Capability.PIPELINES not in context.spec.capabilities:
+        job = f"kubectl create job --from=cronjob/training-{system.name} NAME --context {target.context}"
+        raise UsageError(
+            f"environment {context.name} has no pipelines at stage '{context.spec.stage}': its systems are trained by "
+            f"jobs, `{job}`; pipelines come with stage 'foundation'"
+        )
+    settings = _settings(context, system, trials) | {"if_needed": if_needed}
+    asks = kubectl(context)
+    let_in(asks, target.namespace)
+    if system.model.schedule:
+        _stop_clock(asks, space_of(target.namespace, system.team, system.name), system.name)
+    with (
+        forwarded(asks, target.namespace, "mlflow", 5000, REGISTRY_URL) as registry,
+        forwarded(asks, piece("kubeflow-pipelines").namespace, _SERVICE, _PORT, PIPELINES_URL) as pipelines,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        file = Path(folder) / "training.json"
+        # Compiled here, in a folder of this machine; the run itself knows none.
+        settings["request"]["workdir"] = str(context.home / "data/kubeflow" / system.name)
+        file.write_text(json.dumps(settings | {"registry": registry, "url": pipelines}), encoding="utf-8")
+        python = interpreter()
+        command = [str(python), "-m", "mlstrata.services.kubeflow", "--settings", str(file)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield (json.loads(line) for line in process.stdout or ())
+            finally:
+                # What runs in the cluster goes on; only the watching ends.
+                process.terminate()
+
+
+def _stop_clock(asks: Kubectl, namespace: str, system: str) -> None:
+    """Have the training job's own schedule stand still: a recurring run takes its place, and two would train twice.
+
+    Raises:
+        ClusterError: the cluster refuses or does not answer.
+    """
+    name = f"training-{system}"
+    found = asks.get("cronjobs.batch", name, namespace)
+    if found["spec"].get("suspend"):
+        return
+    metadata = {"name": name, "namespace": namespace, "resourceVersion": found["metadata"]["resourceVersion"]}
+    stopped = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": {"suspend": True}}
+    # Pulumi sets the field once and leaves it alone from then on.
+    asks.apply(stopped, take=True)
+
+
+def _settings(context: Context, system: SystemSpec, trials: int | None) -> dict[str, Any]:
+    from mlstrata.components.registry.job import FOLDER
+    from mlstrata.components.registry.kubernetes import ACCESS, USES_REGISTRY
+    from mlstrata.services.runner.requests import NotTrainable, training_request
+
+    target = on_cluster(context, "train")
+    file = context.workspace.environment_file(context.name)
+    inside = f"http://mlflow.{target.namespace}.svc:5000"
+    there = Path(FOLDER)
+    try:
+        made = training_request(context.name, system, root=there, home=there, tracking_uri=inside)
+    except NotTrainable as error:
+        raise UsageError(f"{file}: {error}") from None
+    request: dict[str, Any] = made.model_dump(mode="json")
+    if trials is not None:
+        request["settings"]["search"] = {**request["settings"]["search"], "trials": trials}
+    return {
+        "request": request,
+        "image": image_of_steps(context),
+        "secret": ACCESS,
+        "labels": {**USES_REGISTRY, "mlstrata.io/environment": context.name, "mlstrata.io/system": system.name},
+        "schedule": system.model.schedule,
+    }
+
+
+def image_of_steps(context: Context) -> str:
+    """Return the image of the steps, as the environment pins it."""
+    from mlstrata.components.upstream.lock import NAME, LockError, read
+    from mlstrata.components.upstream.mirror import reference
+    from mlstrata.components.upstream.selection import mirror_of
+    from mlstrata.components.workload.images import RUNTIME
+
+    try:
+        digests = read(context.workspace.environments / NAME)
+    except LockError as error:
+        raise UsageError(str(error)) from None
+    own = str(replace(RUNTIME, digest=digests.get(reference(RUNTIME))))
+    mirror = mirror_of(context.spec)
+    return str(mirror.image(own)) if mirror else own

@@ -1,0 +1,148 @@
+"""Alert rules: availability, errors, latency and resources; each names system, owner, severity and summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from mlstrata.services.alerts.settings import PLATFORM, Promise, Severity, Watched
+from mlstrata.services.gateway.names import ARCHIVED
+
+REQUESTS, LATENCY = "mlstrata_predict_requests_total", "mlstrata_predict_seconds"
+"""What the prediction processes count, by system, version and status code (services/serving/metrics.py)."""
+_FAILED = ', code=~"5.."'
+_ARCHIVING_SECONDS = 3600
+_CERTIFICATE_DAYS = 14
+"""Half of what `up` renews it within: whoever runs it now and then never hears of it."""
+TRAINING_FAILED, SCORING_FAILED = "mlstrata_runner_scheduled_run_failed", "mlstrata_batch_job_failed"
+"""1 while the newest training, or scoring, of a system that a schedule started failed."""
+_BY_THE_CLOCK = {TRAINING_FAILED: ("TrainingFailed", "training"), SCORING_FAILED: ("ScoringFailed", "scoring")}
+CERTIFICATE_ENDS = "envoy_listener_ssl_certificate_expiration_unix_time_seconds"
+"""Envoy's own metric of the certificate that it shows."""
+MIN_REQUESTS = 10
+"""Below so many requests in five minutes one error is an anecdote, not a ratio."""
+# Error-budget burn (The Site Reliability Workbook, chapter 5): a long window says that it matters, a short one that it
+# is still going on; 14.4 spends 2 % of a month's budget in an hour, 6 spends 5 % in six hours.
+BURNS: tuple[tuple[str, str, str, float, Severity], ...] = (
+    ("Fast", "5m", "1h", 14.4, "critical"),
+    ("Slow", "30m", "6h", 6.0, "warning"),
+)
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """Whose alerts these are and who is told."""
+
+    system: str
+    owner: str
+
+    def rule(self, alert: str, expression: str, lasting: str, severity: Severity, *, summary: str) -> dict[str, Any]:
+        return {
+            "alert": alert,
+            "expr": expression,
+            "for": lasting,
+            "labels": {"severity": severity, "system": self.system, "owner": self.owner},
+            "annotations": {"summary": summary},
+        }
+
+
+def machine_rules(owner: str) -> str:
+    """Return the rules about the machine: disk and memory."""
+    rule = _Subject(PLATFORM, owner).rule
+    free = "mlstrata_disk_free_bytes / mlstrata_disk_size_bytes"
+    fills = f"{free} < 0.5 and predict_linear(mlstrata_disk_free_bytes[1h], 4 * 3600) < 0"
+    memory = "mlstrata_memory_available_bytes / mlstrata_memory_total_bytes"
+    return _text(
+        "machine",
+        [
+            rule("DiskNearlyFull", f"{free} < 0.1", "5m", "critical", summary="less than 10 % of the disk is free"),
+            rule("DiskFillsUp", fills, "10m", "warning", summary="at this pace the disk is full within four hours"),
+            rule("MemoryNearlyFull", f"{memory} < 0.1", "5m", "critical", summary="under 10 % of the memory is free"),
+        ],
+    )
+
+
+def upkeep_rules(owner: str) -> str:
+    """Return the rules about what the gateway needs done for it: its log archived, its certificate renewed."""
+    rule = _Subject(PLATFORM, owner).rule
+    # It tells who asked what, and grows until it is archived.
+    behind = f"time() - {ARCHIVED} > {_ARCHIVING_SECONDS}"
+    log = "the gateway's log was not archived for an hour; the log of the service resources says why"
+    ends = f"{CERTIFICATE_ENDS} - time() < {_CERTIFICATE_DAYS * 86400}"
+    certificate = f"the gateway's certificate ends in under {_CERTIFICATE_DAYS} days; `mlstrata up` renews it"
+    return _text(
+        "gateway-upkeep",
+        [
+            rule("AccessLogNotArchived", behind, "5m", "warning", summary=log),
+            rule("CertificateEnds", ends, "5m", "critical", summary=certificate),
+        ],
+    )
+
+
+def service_rules(watched: Watched) -> str:
+    """Return the rules about one service: down, restarting, processor, memory."""
+    name, rule = watched.service, _Subject(watched.system, watched.owner).rule
+    at = f'{{service="{name}"}}'
+    restarts = f"changes(mlstrata_service_start_time_seconds{at}[10m]) > 3"
+    busy = f"sum(rate(mlstrata_service_cpu_seconds_total{at}[5m])) > 0.9 * sum(mlstrata_cpus)"
+    total = f"{watched.memory_ratio:g} * sum(mlstrata_memory_total_bytes)"
+    memory = f"sum(mlstrata_service_resident_bytes{at}) > {total}"
+    share = f"{watched.memory_ratio * 100:g} %"
+    return _text(
+        name,
+        [
+            rule("ServiceDown", f'up{{job="{name}"}} == 0', "30s", "critical", summary=f"{name} does not answer"),
+            rule("ServiceRestarts", restarts, "0s", "warning", summary=f"{name} restarted over 3 times in 10 minutes"),
+            rule("ServiceBusy", busy, "10m", "warning", summary=f"{name} takes over 90 % of the processors"),
+            rule("ServiceMemory", memory, "5m", "warning", summary=f"{name} holds over {share} of the memory"),
+        ],
+    )
+
+
+def schedule_rules(owners: Mapping[str, str], metric: str) -> str:
+    """Return the rules about what systems have done by the clock: nobody sees it fail.
+
+    Args:
+        owners: System to who is told.
+        metric: One of `TRAINING_FAILED` and `SCORING_FAILED`.
+    """
+    alert, what = _BY_THE_CLOCK[metric]
+    rules = []
+    for system, owner in owners.items():
+        failed, summary = f'{metric}{{system="{system}"}} == 1', f"{system}: the last {what} by schedule failed"
+        rules.append(_Subject(system, owner).rule(alert, failed, "0s", "warning", summary=summary))
+    return _text(f"{what}-schedules", rules)
+
+
+def system_rules(promise: Promise) -> str:
+    """Return the rules about what a system's consumers see: errors against its budget, latency against its promise."""
+    name, rule = promise.system, _Subject(promise.system, promise.owner).rule
+    # A promise of 100 % leaves no budget to burn: then one error in ten thousand counts.
+    budget = max((100 - promise.availability) / 100, 1e-4)
+    enough = f"{_requests(name, '5m')} >= {MIN_REQUESTS}"
+    rules = []
+    for speed, short, long, factor, severity in BURNS:
+        burning = [f"{_ratio(name, window)} > {factor * budget:g}" for window in (short, long)]
+        summary = f"{name} fails {factor:g} times as often as its availability of {promise.availability:g} % allows"
+        rules.append(rule(f"SystemErrors{speed}", " and ".join([*burning, enough]), "1m", severity, summary=summary))
+    quantile = f'histogram_quantile(0.99, sum by (le) (rate({LATENCY}_bucket{{system="{name}"}}[5m])))'
+    late = f"{quantile} > {promise.p99_seconds:g} and {enough}"
+    promised = f"{promise.p99_seconds * 1000:g} ms"
+    rules.append(rule("SystemSlow", late, "2m", "warning", summary=f"{name}: 1 answer in 100 takes over {promised}"))
+    return _text(f"{name}-promise", rules)
+
+
+def _requests(system: str, window: str, only: str = "") -> str:
+    return f'sum(increase({REQUESTS}{{system="{system}"{only}}}[{window}]))'
+
+
+def _ratio(system: str, window: str) -> str:
+    # No errors yet means no series of them: zero, not nothing.
+    return f"(({_requests(system, window, _FAILED)} or vector(0)) / {_requests(system, window)})"
+
+
+def _text(group: str, rules: list[dict[str, Any]]) -> str:
+    return str(yaml.safe_dump({"groups": [{"name": group, "rules": rules}]}, sort_keys=False, width=1000))

@@ -1,0 +1,133 @@
+"""`python -m mlstrata.services.backup --folder DIR --to s3://BUCKET/PREFIX`: puts a folder's files under today's time, keeps N.
+
+With `--restore NAME` (or `newest`) the way back: that copy's files, into the folder. A copy counts only when it was
+read back: each file's size is compared with what the store says it holds, and only then is an older copy removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+STAMP = "%Y%m%dT%H%M%SZ"
+NEWEST = "newest"
+_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+
+
+class BackupError(Exception):
+    """The copy is not whole; the message says what is missing."""
+
+
+def back_up(folder: Path, to: str, keep: int, now: datetime) -> tuple[str, list[str]]:
+    """Copy a folder's files, then remove the oldest copies.
+
+    Args:
+        folder: Holds what is copied, files alone.
+        to: Address above the copies, such as s3://bucket/backups/database.
+        keep: How many copies stay, this one included; from 1.
+        now: The time that names the copy, UTC.
+
+    Returns:
+        The copy's name, and the names of those that were removed.
+
+    Raises:
+        BackupError: there is nothing to copy, or what the store holds is not what was sent.
+    """
+    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+    if not files or not all(files.values()):
+        raise BackupError(f"{folder}: got {files or 'no files'}; a backup needs files, none of them empty")
+    name = now.strftime(STAMP)
+    copy = _store(f"{to}/{name}")
+    for file in files:
+        copy.log_artifact(str(folder / file))
+    held = {one.path: one.file_size for one in copy.list_artifacts()}
+    if wrong := [file for file, size in files.items() if held.get(file) != size]:
+        raise BackupError(f"{to}/{name}: {', '.join(wrong)} did not arrive whole; older copies were kept")
+    return name, _forget(to, keep)
+
+
+def _forget(to: str, keep: int) -> list[str]:
+    above = _store(to)
+    copies = sorted(one.path for one in above.list_artifacts() if one.is_dir and _NAME.fullmatch(one.path))
+    old = copies[:-keep]
+    for name in old:
+        above.delete_artifacts(name)
+    return old
+
+
+def fetch(folder: Path, of: str, name: str) -> str:
+    """Put a copy's files back into a folder.
+
+    Args:
+        folder: Where to; files of the same names are replaced.
+        of: Address above the copies.
+        name: A copy's name, or `newest`.
+
+    Returns:
+        The name of the copy that was taken.
+
+    Raises:
+        BackupError: there is no such copy; the message lists the last ones.
+    """
+    copies = sorted(one.path for one in _store(of).list_artifacts() if one.is_dir and _NAME.fullmatch(one.path))
+    wanted = copies[-1] if name == NEWEST and copies else name
+    if wanted not in copies:
+        raise BackupError(f"--restore: got {name}; allowed {NEWEST}, {', '.join(copies[-5:]) or 'none yet'} at {of}")
+    folder.mkdir(parents=True, exist_ok=True)
+    _store(f"{of}/{wanted}").download_artifacts("", str(folder))
+    return wanted
+
+
+def _store(address: str) -> Any:  # noqa: ANN401 - MLflow's stores have no common type that is exported
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    return get_artifact_repository(address)
+
+
+def main() -> int:
+    """Copy what the command line names; 0 fine, 1 it could not be."""
+    parser = argparse.ArgumentParser(prog="python -m mlstrata.services.backup", description="Copy files into a bucket.")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--to", required=True, help="s3://bucket/prefix")
+    parser.add_argument("--keep", type=int, default=14, help="copies that stay; 14, two weeks of nights")
+    parser.add_argument("--restore", default="", help="a copy's name, or newest: into the folder instead")
+    parser.add_argument("--json", action="store_true", help="say it as one JSON document")
+    given = parser.parse_args()
+    if given.keep < 1:
+        parser.error(f"--keep: got {given.keep}; allowed from 1, as this copy stays too")
+    os.umask(0o077)  # what is copied is for its owner alone, in a folder of this machine too
+    try:
+        if given.restore:
+            name = fetch(given.folder, given.to.rstrip("/"), given.restore)
+            _say(f"{name} lies in {given.folder}", {"copy": name}, as_json=given.json)
+            return 0
+        name, removed = back_up(given.folder, given.to.rstrip("/"), given.keep, datetime.now(UTC))
+    except _failures() as error:
+        sys.stderr.write(f"{given.to}: {' '.join(str(error).split()).removeprefix(f'{given.to}: ')}\n")
+        return 1
+    text = f"{name} is kept at {given.to}; {len(removed)} older ones removed"
+    _say(text, {"copy": name, "removed": removed}, as_json=given.json)
+    return 0
+
+
+def _say(text: str, document: dict[str, Any], *, as_json: bool) -> None:
+    sys.stdout.write((json.dumps(document) if as_json else text) + "\n")
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what says that a copy cannot be made, a store that refuses or is not there included."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+    from mlflow.exceptions import MlflowException
+
+    return BackupError, OSError, Boto3Error, BotoCoreError, ClientError, MlflowException
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""`python -m mlstrata.services.scoring --settings FILE`: one job of `mlstrata.services.batch` in a pod, kept as a run of MLflow.
+
+The champion is fetched from the registry, the rows are scored as `mlstrata score` would, and output and manifest become
+artifacts of a run that names version and input: what was predicted, from what, by which version stays answerable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mlstrata.clients.errors import RolloutError
+from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.services.batch.scoring import score
+from mlstrata.services.batch.settings import Manifest, ScoringJob, manifest_of
+from mlstrata.services.batch.table import BatchError
+from mlstrata.services.serving.fetch import CHAMPION, fetch
+
+
+def run(job: ScoringJob, uri: str) -> tuple[str, Manifest]:
+    """Score, and keep what came of it.
+
+    Args:
+        job: What to score; its folders may be empty.
+        uri: Address of MLflow.
+
+    Returns:
+        The id of the run that keeps the output, and what was done.
+
+    Raises:
+        BatchError: nothing is released, or the rows cannot be scored; nothing is kept then.
+        RolloutError: the registry does not answer.
+    """
+    if fetch(Registry(uri), job.system, job.version or CHAMPION, job.directory) is None:
+        raise BatchError(f"no version of {job.system} is released yet; release one, then score again")
+    job.workdir.mkdir(parents=True, exist_ok=True)
+    manifest, output = score(job)
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment(job.system)
+    tags = {
+        "mlstrata.kind": "scoring",
+        "model_version": manifest.version,
+        "input": manifest.input,
+        "input_sha256": manifest.input_sha256,
+    }
+    with mlflow.start_run(run_name="scoring", tags=tags) as kept:
+        mlflow.log_metrics({"rows": manifest.rows, "scored": manifest.scored, "refused": manifest.refused})
+        mlflow.log_artifact(str(output))
+        mlflow.log_artifact(str(manifest_of(output)))
+        return str(kept.info.run_id), manifest
+
+
+def main() -> int:
+    """Score what the settings name; 0 fine, 1 it could not be, 2 the settings are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mlstrata.services.scoring", description="Score a dataset on a cluster."
+    )
+    parser.add_argument("--settings", type=Path, required=True, help="JSON file of a ScoringJob")
+    given = parser.parse_args()
+    try:
+        job = ScoringJob.model_validate_json(given.settings.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        sys.stderr.write(f"{given.settings}: {error}\n")
+        return 2
+    try:
+        kept, manifest = run(job, os.environ["MLFLOW_TRACKING_URI"])
+    except (BatchError, RolloutError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(json.dumps({"run": kept, **manifest.model_dump(mode="json")}) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

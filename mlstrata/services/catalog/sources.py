@@ -1,0 +1,164 @@
+"""Reads what the catalog is made from. A source that cannot be read is named, and never stops the others."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlstrata.clients.mlflow_access import header, variables
+from mlstrata.clients.mlflow_rest import MISSING, RegistryError, ask
+from mlstrata.clients.mlflow_versions import versions_of
+from mlstrata.services.runner.requests import WORKDIR
+from mlstrata.services.serving.releases import Releases
+
+DATABASE = f"{WORKDIR}/runner.db"
+SERVING = "data/serving"
+_NEWEST = 200
+"""Runs of each system that are read."""
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What was read, as plain documents.
+
+    Attributes:
+        runs: The newest runs, newest first: id, system, state, cause, created, result, data_version, features and
+            stopped_at.
+        versions: Versions as MLflow's REST interface gives them; None when it could not be asked.
+        releases: System to its releases.
+        missing: What could not be read, as `SOURCE: why`.
+        types: System to the type of each column that its released model takes.
+    """
+
+    runs: Sequence[Document] = ()
+    versions: Sequence[Document] | None = None
+    releases: Mapping[str, Releases] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def read(home: Path, registry: str | None, systems: Iterable[str], *, aliases: bool = False) -> Sources:
+    """Read everything there is of an environment.
+
+    Args:
+        home: The environment's home folder.
+        registry: Address of MLflow; None: the environment is not up.
+        systems: Its systems.
+        aliases: What is released is what the registry's aliases say: no serving folder lies beside.
+    """
+    names = tuple(systems)
+    missing: list[str] = []
+    runs: list[Document] = []
+    releases: dict[str, Releases] = {}
+    versions: list[Document] | None = None
+    database = home / DATABASE
+    if database.exists():
+        try:
+            runs = read_runs(database, names)
+        except (sqlite3.Error, ValueError, AttributeError):
+            missing.append("runs: the runner's database cannot be read")
+    else:
+        missing.append("runs: none were recorded yet")
+    if registry is None:
+        missing.append("registry: not up")
+    else:
+        try:
+            access = header(variables(home) or os.environ)
+            versions = [one for name in names for one in versions_of(registry, access, name)]
+            releases = {name: read_aliases(registry, name, access) for name in names} if aliases else {}
+        except (RegistryError, ValueError, AttributeError, TypeError, KeyError):
+            missing.append("registry: not reachable")
+    for name in () if aliases else names:
+        try:
+            releases[name] = Releases.read(home / SERVING / name)
+        except (OSError, ValueError):
+            missing.append(f"releases of {name}: cannot be read")
+    types: dict[str, Mapping[str, str]] = {}
+    for name, released in releases.items():
+        try:
+            types[name] = read_types(home / SERVING / name, released.champion)
+        except (OSError, ValueError, AttributeError, TypeError, KeyError):
+            missing.append(f"signature of {name}: cannot be read")
+    return Sources(runs, versions, releases, tuple(missing), types)
+
+
+def read_types(folder: Path, version: str | None) -> dict[str, str]:
+    """Read what a released model takes, from the signature it was packed with.
+
+    Args:
+        folder: The system's serving folder.
+        version: The version; None: none is released.
+
+    Returns:
+        Column to its type in MLflow's words (double, long, string …); empty where there is no model or no signature.
+
+    Raises:
+        OSError, AttributeError, KeyError, TypeError, ValueError: There is a model, and it is not as MLflow packs it.
+    """
+    path = folder / "models" / (version or "") / "MLmodel"
+    if version is None or not path.exists():
+        return {}
+    try:
+        packed = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError("no YAML") from error
+    signature = packed.get("signature") or {}
+    return {str(one["name"]): str(one["type"]) for one in json.loads(signature.get("inputs") or "[]") if "name" in one}
+
+
+def read_runs(database: Path, systems: Iterable[str]) -> list[Document]:
+    """Read the newest runs of each system, newest first, and change nothing.
+
+    Raises:
+        sqlite3.Error: It is no database of the runner.
+        ValueError: A row is not what the runner writes.
+    """
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+        db.row_factory = sqlite3.Row
+        query = (
+            "SELECT id, system, state, cause, created, result FROM runs WHERE system = ? "
+            "ORDER BY created DESC, rowid DESC LIMIT ?"
+        )
+        rows = [row for system in systems for row in db.execute(query, (system, _NEWEST)).fetchall()]
+        return [{**dict(row), **_seen(db, row)} for row in sorted(rows, key=lambda row: -row["created"])]
+
+
+def _seen(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    for artifact in db.execute("SELECT metadata FROM artifacts WHERE run = ? ORDER BY rowid", (row["id"],)):
+        metadata = {**json.loads(artifact["metadata"]), **metadata}
+    failed = db.execute("SELECT name FROM steps WHERE run = ? AND state = 'failed' ORDER BY position", (row["id"],))
+    first = failed.fetchone()
+    return {
+        "result": json.loads(row["result"]) if row["result"] else {},
+        "data_version": metadata.get("data_version"),
+        "features": metadata.get("features") or [],
+        "stopped_at": first["name"] if first else None,
+    }
+
+
+def read_aliases(registry: str, system: str, access: Mapping[str, str]) -> Releases:
+    """Read what the registry's aliases call released; `access` is the header that says who asks.
+
+    Raises:
+        RegistryError: The registry does not answer, or refuses.
+        AttributeError, KeyError, TypeError, ValueError: It answers something else than MLflow does.
+    """
+    try:
+        document = ask(registry, access, "registered-models/get", {"name": system})
+    except RegistryError as error:
+        if error.code == MISSING:
+            return Releases()  # nothing was ever registered
+        raise
+    said = {one["alias"]: str(int(one["version"])) for one in document["registered_model"].get("aliases", [])}
+    return Releases(**{role: said[role] for role in ("champion", "challenger", "shadow") if role in said})

@@ -1,0 +1,201 @@
+"""The routes: which path leads to which system and version, and what its callers may do there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mlstrata.services.gateway.balancing import elsewhere
+from mlstrata.services.gateway.bootstrap import cluster_name, render_clusters
+from mlstrata.services.gateway.deprecation import deprecation_headers
+from mlstrata.services.gateway.listener import (
+    BUFFER_FILTER,
+    CLAIMS,
+    JWT_FILTER,
+    RBAC_FILTER,
+    ROUTE_CONFIG,
+    VERSION_HEADER,
+)
+from mlstrata.services.gateway.settings import GatewaySettings, GatewaySystem
+from mlstrata.services.serving.releases import Releases
+from mlstrata.services.serving.settings import LEAVING_HEADER, UNTOUCHED_HEADER
+
+_API = "type.googleapis.com/envoy"
+_HTTP = f"{_API}.extensions.filters.http"
+ROUTES_HEADER = "x-mlstrata-routes"
+HEALTH_PATH = "/healthz"
+_LONGER_S = 5
+# Only where the process cannot have begun: a prediction is recorded once.
+_UNBEGUN = "connect-failure,refused-stream,reset-before-request"
+_OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
+
+
+class GatewayError(Exception):
+    """The gateway cannot be configured so, or does not do what its files say."""
+
+
+def render_routes(settings: GatewaySettings, releases: Mapping[str, Releases]) -> dict[str, Any]:
+    """Return the routes, as the file Envoy watches.
+
+    Args:
+        settings: the gateway's settings.
+        releases: releases by system; a system without any is routed too, and its process answers 503.
+
+    Raises:
+        GatewayError: releases of a system that is not behind the gateway, or a route to no cluster of it.
+    """
+    if strangers := sorted(set(releases) - {system.name for system in settings.systems}):
+        known = ", ".join(system.name for system in settings.systems) or "none"
+        raise GatewayError(f"releases of {', '.join(strangers)}: not behind this gateway; its systems: {known}")
+    routes = [
+        route
+        for system in settings.systems
+        for api in system.api_versions
+        for route in _system_routes(system, api, releases.get(system.name, Releases()).champion)
+    ]
+    # The header tells the rollout, and whoever else asks, which routes are in force.
+    header = {"key": ROUTES_HEADER, "value": _digest(routes)}
+    health = {
+        "name": "health",
+        "match": {"path": HEALTH_PATH},
+        "direct_response": {"status": 200, "body": {"inline_string": '{"status": "ok"}\n'}},
+        "response_headers_to_add": [
+            {"header": header},
+            {"header": {"key": "content-type", "value": "application/json"}, "append_action": _OVERWRITE},
+        ],
+    }
+    document = {
+        "resources": [
+            {
+                "@type": f"{_API}.config.route.v3.RouteConfiguration",
+                "name": ROUTE_CONFIG,
+                "response_headers_to_remove": ["server", UNTOUCHED_HEADER, LEAVING_HEADER],
+                "virtual_hosts": [{"name": "systems", "domains": ["*"], "routes": [health, *routes]}],
+            }
+        ]
+    }
+    check_routes(document, render_clusters(settings))
+    return document
+
+
+def routes_digest(routes: Mapping[str, Any]) -> str:
+    """Return the digest that /healthz shows in x-mlstrata-routes once these `routes` are in force."""
+    health = routes["resources"][0]["virtual_hosts"][0]["routes"][0]
+    digest: str = health["response_headers_to_add"][0]["header"]["value"]
+    return digest
+
+
+def check_routes(routes: Mapping[str, Any], clusters: Mapping[str, Any]) -> None:
+    """Check that every route leads to a cluster there is: Envoy takes one that does not, and answers 503.
+
+    Raises:
+        GatewayError: naming the routes and the clusters they ask for.
+    """
+    known = {cluster["name"] for cluster in clusters["resources"]}
+    lost = [f"{name} -> {cluster}" for name, cluster in _targets(routes) if cluster not in known]
+    if lost:
+        raise GatewayError(
+            f"routes to unknown clusters: {', '.join(lost)}; known: {', '.join(sorted(known)) or 'none'}"
+        )
+
+
+def _targets(routes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for resource in routes["resources"]:
+        for host in resource["virtual_hosts"]:
+            for route in host["routes"]:
+                if "route" in route:
+                    yield route["name"], route["route"].get("cluster", "no cluster")
+
+
+def _system_routes(system: GatewaySystem, api: str, version: str | None) -> Iterator[dict[str, Any]]:
+    path = f"/systems/{system.name}/{api}/predict"
+    shared: dict[str, Any] = {
+        "metadata": {"filter_metadata": {"mlstrata": {"system": system.name, "api": api}}},
+        "typed_per_filter_config": _rules(system),
+    }
+    headers = (
+        [] if version is None else [{"header": {"key": VERSION_HEADER, "value": version}, "append_action": _OVERWRITE}]
+    )
+    method = {"name": ":method", "string_match": {"exact": "POST"}}
+    if goodbye := deprecation_headers(system, api):
+        shared |= {"response_headers_to_add": goodbye}
+    yield _description(system, api, shared, headers)
+    yield shared | {
+        "name": f"{system.name}/{api}",
+        "match": {"path": path, "headers": [method]},
+        "request_headers_to_add": headers,
+        "route": {
+            "cluster": cluster_name(system.name),
+            "timeout": f"{system.timeout_s:.3f}s",
+            # A system that may take longer than an idle stream lives must not be taken for one.
+            "idle_timeout": f"{system.timeout_s + _LONGER_S:.3f}s",
+            "retry_policy": _retries(system, _UNBEGUN),
+        },
+    }
+    yield shared | {
+        "name": f"{system.name}/{api}/method",
+        "match": {"path": path},
+        "direct_response": {"status": 405},
+        "response_headers_to_add": [{"header": {"key": "allow", "value": "POST"}}],
+    }
+
+
+def _description(
+    system: GatewaySystem, api: str, shared: dict[str, Any], headers: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return shared | {
+        "name": f"{system.name}/{api}/description",
+        "match": {
+            "path": f"/systems/{system.name}/{api}/openapi.json",
+            "headers": [{"name": ":method", "string_match": {"exact": "GET"}}],
+        },
+        "request_headers_to_add": headers,
+        "route": {
+            "cluster": cluster_name(system.name),
+            "timeout": f"{system.timeout_s:.3f}s",
+            # Reading it changes nothing, so it may be asked for again whatever happened.
+            "retry_policy": _retries(system, "connect-failure,refused-stream,reset"),
+        },
+    }
+
+
+def _retries(system: GatewaySystem, on: str) -> dict[str, Any]:
+    if not system.copies:
+        return {"retry_on": on, "num_retries": 2}
+    # A process that says it did nothing is one that lacks the version, as one that is just starting.
+    untouched = [{"name": UNTOUCHED_HEADER, "present_match": True}]
+    several = {"retry_on": f"{on},retriable-headers", "retriable_headers": untouched, "num_retries": len(system.ports)}
+    return several | elsewhere()
+
+
+def _rules(system: GatewaySystem) -> dict[str, Any]:
+    return {
+        RBAC_FILTER: {
+            "@type": f"{_HTTP}.rbac.v3.RBACPerRoute",
+            "rbac": {"rules": {"action": "ALLOW", "policies": {"consumers": _who_may_call(system)}}},
+        },
+        BUFFER_FILTER: {
+            "@type": f"{_HTTP}.buffer.v3.BufferPerRoute",
+            "buffer": {"max_request_bytes": system.body_limit},
+        },
+    }
+
+
+def _who_may_call(system: GatewaySystem) -> dict[str, Any]:
+    """A token must name the system, and its consumer must still be declared: removing one ends its tokens."""
+    names = [_claim("sub", {"string_match": {"exact": consumer.name}}) for consumer in system.consumers]
+    listed = _claim("systems", {"list_match": {"one_of": {"string_match": {"exact": system.name}}}})
+    nobody = {"not_id": {"any": True}}
+    principal = {"and_ids": {"ids": [listed, {"or_ids": {"ids": names}}]}} if names else nobody
+    return {"permissions": [{"any": True}], "principals": [principal]}
+
+
+def _claim(name: str, value: dict[str, Any]) -> dict[str, Any]:
+    path = [{"key": CLAIMS}, {"key": name}]
+    return {"sourced_metadata": {"metadata_matcher": {"filter": JWT_FILTER, "path": path, "value": value}}}
+
+
+def _digest(routes: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps(routes, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,108 @@
+"""`python -m mlstrata.services.kubeflow --settings FILE`: one training on Kubeflow Pipelines, followed to its end.
+
+FILE holds a `KubeflowTraining`. Standard output is that of `mlstrata.services.runner.job`: one JSON object a line, first
+`{"run", "log", "steps"}`, then each step as it changes, last `{"state", "result", "error"}`. Exit code 0 when a version
+is registered, 1 when the run failed, 2 when Kubeflow or the registry cannot be asked or the settings are wrong; `lost`
+in the last line then says that a run goes on without being watched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlstrata.clients.kubeflow import Kubeflow, KubeflowError
+from mlstrata.services.kubeflow.contract import KubeflowTraining
+from mlstrata.services.runner.problems import plain
+
+TOKEN = "MLSTRATA_PIPELINES_TOKEN"  # noqa: S105 - the variable's name
+"""Variable with a bearer token, where something before Kubeflow asks for one."""
+
+
+def main() -> int:
+    """Train what the command line names."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mlstrata.services.kubeflow", description="One training on Kubeflow."
+    )
+    parser.add_argument("--settings", type=Path, required=True, help="JSON file of a KubeflowTraining")
+    given = parser.parse_args()
+    try:
+        asked = KubeflowTraining.model_validate_json(given.settings.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        return _failed(f"{given.settings}: {plain(error)}", 2)
+    from mlstrata.clients.mlflow_fingerprint import RegistryUnavailable
+    from mlstrata.services.runner.job import CompileFailed
+    from mlstrata_steps import StepError
+
+    try:
+        return train(asked)
+    except (StepError, CompileFailed) as error:
+        return _failed(str(error), 1)
+    except (KubeflowError, RegistryUnavailable) as error:
+        return _failed(str(error), 2)
+
+
+def train(asked: KubeflowTraining) -> int:
+    """Train, and say how it goes.
+
+    Raises:
+        KubeflowError: Kubeflow does not answer, or refuses.
+        RegistryUnavailable: nor does the registry.
+        CompileFailed: the pipeline does not compile.
+    """
+    import yaml
+
+    from mlstrata.services.kubeflow.package import packaged
+    from mlstrata.services.kubeflow.result import existing, registered
+    from mlstrata.services.kubeflow.training import Training
+    from mlstrata.services.runner.job import compiled, pipeline_arguments
+
+    if asked.if_needed and (known := existing(asked)):
+        _print({"state": "succeeded", "result": {"version": known, "created": False}, "error": None})
+        return 0
+    ir = yaml.safe_load(compiled(asked.request).read_text(encoding="utf-8"))
+    package = packaged(ir, asked.image, asked.secret, asked.labels)
+    # Snapshots and trials lie in the run's own artifacts, and the image has no lock of this machine.
+    there = {"store": "", "trials": "", "lock": "", "lock_hash": ""}
+    arguments = {**pipeline_arguments(asked.request, ""), **there}
+    kubeflow = Kubeflow(asked.url, os.environ.get(TOKEN, ""), asked.namespace, asked.patience_s)
+    training = Training(kubeflow, asked, package, arguments)
+    if changed := training.schedule():
+        _print({"note": changed})
+    run, name = training.start()
+    _print({"run": name, "log": f"{asked.url}/#/runs/details/{run}", "steps": list(package.steps)})
+    ended: dict[str, Any] = {}
+    try:
+        for line in training.follow(run):
+            if "step" in line:
+                _print(line)
+            else:
+                ended = line
+    except KubeflowError as error:
+        reason = f"{error}; run {name} goes on there: train once more to follow it, or to start it where it ended"
+        raise KubeflowError(reason, error.status) from error
+    if ended["state"] != "succeeded":
+        _print({"state": ended["state"], "result": None, "error": ended["error"] or f"run {name} says why"})
+        return 1
+    _print({"state": "succeeded", "result": registered(asked, name), "error": None})
+    return 0
+
+
+def _failed(error: str, code: int) -> int:
+    _print({"state": "failed", "result": None, "error": error, "code": code})
+    return code
+
+
+def _print(document: object) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

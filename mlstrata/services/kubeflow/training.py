@@ -1,0 +1,191 @@
+"""One training on Kubeflow Pipelines: upload what is new, start a run or find the one under way, follow it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from mlstrata.clients.kubeflow import Kubeflow, KubeflowError
+from mlstrata.services.kubeflow.contract import KubeflowTraining
+from mlstrata.services.kubeflow.package import Package
+
+Json = dict[str, Any]
+_STATES = {
+    "PENDING": "queued",
+    "RUNNING": "running",
+    "PAUSED": "running",
+    "CANCELING": "running",
+    "SUCCEEDED": "succeeded",
+    "SKIPPED": "succeeded",
+    "FAILED": "failed",
+    "CANCELED": "cancelled",
+}
+_UNDER_WAY = {"PENDING", "RUNNING", "PAUSED", "RUNTIME_STATE_UNSPECIFIED", None}
+_ENDED = ("succeeded", "failed", "cancelled")
+_NO_SUNDAY = "7"
+
+
+class Training:
+    """Runs and schedules of a system.
+
+    Args:
+        kubeflow: What is asked.
+        asked: What is trained.
+        package: The pipeline.
+        arguments: Its inputs, apart from the run's own id.
+    """
+
+    def __init__(self, kubeflow: Kubeflow, asked: KubeflowTraining, package: Package, arguments: Json) -> None:
+        self._kubeflow, self._asked, self._package, self._arguments = kubeflow, asked, package, arguments
+        name = f"{asked.request.environment}-{asked.request.pipeline}"
+        pipeline = kubeflow.pipeline(name, f"Trains the models of environment {asked.request.environment}.")
+        version = kubeflow.version(pipeline, package.version, package.text)
+        self._reference = {"pipeline_id": pipeline, "pipeline_version_id": version}
+        self._experiment = kubeflow.experiment(asked.request.system)
+        # The commit names what was checked out, not what comes out: it makes no other training.
+        decisive = json.dumps({**arguments, "commit": "", "lineage": {}, "package": package.version}, sort_keys=True)
+        self._mark = f"{asked.request.system}-{hashlib.sha256(decisive.encode()).hexdigest()[:12]}"
+
+    def start(self) -> tuple[str, str]:
+        """Start a run, unless one of the same is under way; return its id and its name.
+
+        Raises:
+            KubeflowError: it does not answer, or refuses.
+        """
+        if found := self._under_way():
+            return found
+        name = f"{self._mark}-{uuid.uuid4().hex[:8]}"
+        body = {
+            "display_name": name,
+            "experiment_id": self._experiment,
+            "pipeline_version_reference": self._reference,
+            "runtime_config": {"parameters": self._parameters(name)},
+        }
+        try:
+            return str(self._kubeflow.post("/runs", body)["run_id"]), name
+        except KubeflowError as error:
+            # Sent again it would be a second run: what counts is whether the first arrived.
+            if error.lost and (found := self._under_way()):
+                return found
+            raise
+
+    def _under_way(self) -> tuple[str, str] | None:
+        runs = self._kubeflow.pages("/runs", "runs", experiment_id=self._experiment, sort_by="created_at desc")
+        for run in runs:
+            name = str(run.get("display_name", ""))
+            if name.startswith(self._mark) and run.get("state") in _UNDER_WAY:
+                return str(run["run_id"]), name
+        return None
+
+    def follow(self, run: str) -> Iterator[Json]:
+        """Yield each step as it changes, last how the run ended.
+
+        Raises:
+            KubeflowError: it does not answer for longer than it is waited for; the run goes on.
+        """
+        said: dict[str, str] = {}
+        while True:
+            found = self._kubeflow.get(f"/runs/{run}")
+            for step in _steps(found, self._package.steps):
+                if said.get(step["step"]) != step["state"]:
+                    said[step["step"]] = step["state"]
+                    yield step
+            state = _STATES.get(str(found.get("state")), "running")
+            if state in _ENDED:
+                yield {"state": state, "error": _error(found)}
+                return
+            time.sleep(self._asked.poll_s)
+
+    def schedule(self) -> str:
+        """Have Kubeflow train by the clock as declared, or not at all; say what was changed, empty for nothing.
+
+        Raises:
+            KubeflowError: it does not answer, or refuses.
+        """
+        name = f"scheduled-{self._asked.request.system}"
+        pages = self._kubeflow.pages("/recurringruns", "recurringRuns", experiment_id=self._experiment)
+        known = [one for one in pages if one.get("display_name") == name]
+        wanted = self._recurring(name) if self._asked.schedule else None
+        kept = next((one for one in known if wanted and _like(one, wanted)), None)
+        stale = [one for one in known if one is not kept]
+        if wanted and kept is None:
+            # The new one first: a schedule that is there twice for a moment is better than none.
+            self._kubeflow.post("/recurringruns", wanted)
+        for one in stale:
+            self._kubeflow.delete(f"/recurringruns/{one['recurring_run_id']}")
+        if wanted and kept is None:
+            return f"trained by the clock from now on: {self._asked.schedule} (UTC)"
+        return "not trained by the clock any more" if stale else ""
+
+    def _recurring(self, name: str) -> Json:
+        return {
+            "display_name": name,
+            "experiment_id": self._experiment,
+            "pipeline_version_reference": self._reference,
+            "runtime_config": {"parameters": self._parameters(name)},
+            "trigger": {"cron_schedule": {"cron": cron(self._asked.schedule or "")}},
+            "mode": "ENABLE",
+            "max_concurrency": "1",
+            # After an outage one training is due, not one for each day of it.
+            "no_catchup": True,
+        }
+
+    def _parameters(self, run: str) -> Json:
+        return {**self._arguments, "lineage": {**self._arguments["lineage"], "pipeline_run": run}}
+
+
+def cron(five: str) -> str:
+    """Return a cron of five fields as Kubeflow reads it: seconds first, and Sunday as 0 only."""
+    minute, hour, day, month, weekday = five.split()
+    return f"0 {minute} {hour} {day} {month} {weekday.replace(_NO_SUNDAY, '0')}"
+
+
+def _like(one: Json, wanted: Json) -> bool:
+    fields = ("pipeline_version_reference", "runtime_config", "trigger")
+    if one.get("mode", "ENABLE") != "ENABLE" or one.get("status", "ENABLED") != "ENABLED":
+        return False
+    return all(_within(wanted[name], one.get(name)) for name in fields)
+
+
+def _within(wanted: Any, found: Any) -> bool:  # noqa: ANN401
+    """Say whether all that is wanted is found; what the other side adds does not matter."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(_within(value, found.get(key)) for key, value in wanted.items())
+    return bool(wanted == found)
+
+
+def _steps(run: Json, known: tuple[str, ...]) -> Iterator[Json]:
+    """Yield the steps of the pipeline; Kubeflow lists its own drivers and executors among them."""
+    for task in (run.get("run_details") or {}).get("task_details") or ():
+        name, state = task.get("display_name"), _STATES.get(str(task.get("state")), "")
+        if name not in known or not state:
+            continue
+        step: Json = {"step": name, "state": state, "cached": task.get("state") == "SKIPPED"}
+        if state in _ENDED:
+            step["seconds"] = _seconds(task.get("start_time"), task.get("end_time"))
+        if state == "failed":
+            step["error"] = (task.get("error") or {}).get("message") or "its pod's log says why"
+        yield step
+
+
+def _seconds(start: str | None, end: str | None) -> float:
+    from datetime import datetime
+
+    if not start or not end:
+        return 0.0
+    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+
+
+def _error(run: Json) -> str | None:
+    details = (run.get("run_details") or {}).get("task_details") or ()
+    failed = [
+        one for one in details if one.get("state") == "FAILED" and not str(one.get("display_name")).startswith("root")
+    ]
+    reasons = [(one.get("error") or {}).get("message") for one in failed]
+    told = f"step {failed[0]['display_name']}: " if failed else ""
+    reason = next((one for one in reasons if one), None) or (run.get("error") or {}).get("message")
+    return f"{told}{reason}" if reason else (f"{told}its pod's log says why" if told else None)

@@ -1,0 +1,255 @@
+"""`python -m mlstrata.services.runner.job --settings FILE`: one training run, as a plain job.
+
+FILE holds a `TrainingRequest`. On standard output, one JSON object a line: first `{"run", "log", "steps"}`, then a
+`Step` whenever one starts or ends, last `{"state", "result", "error"}`. Exit code 0 when a version is registered, 1
+when a step failed or refused, 2 when the request is wrong.
+
+With `--check` nothing runs: the line is `{"fingerprint", "version"}`, and the version is null when these data, code and
+settings have not made one yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlstrata.clients.mlflow_access import past_proxies
+from mlstrata.clients.mlflow_fingerprint import RegistryUnavailable, version_with
+from mlstrata.environments.installation import lock, room
+from mlstrata.services.runner.commit import current_commit
+from mlstrata.services.runner.contract import State, Step, TrainingRequest
+from mlstrata.services.runner.problems import plain
+
+RULES = ("search", "mitigation", "comparison")
+"""Settings that are rules of a step, and gate nothing by themselves."""
+
+GATES = ("privacy", "quality", "leakage", "signal", "fairness", "plausibility")
+"""Steps whose rules are settings of their own name."""
+
+CANDIDATE = "1"
+"""The version that a model is called while it is tested: it has none in the registry yet."""
+
+DEFAULTS = {
+    # A registry that is down should fail the step in seconds; its own retries come on top.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""Environment of the steps, where the caller's own says nothing else."""
+
+
+def main() -> int:
+    """Run or check what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m mlstrata.services.runner.job", description="One training run.")
+    parser.add_argument("--settings", type=Path, required=True, help="JSON file of a TrainingRequest")
+    parser.add_argument("--run", default=None, help="the run's id; a new one by default")
+    parser.add_argument("--log", type=Path, default=None, help="the log file; one in the workdir by default")
+    parser.add_argument("--attached", action="store_true", help="end when standard input ends")
+    parser.add_argument("--check", action="store_true", help="only say whether a version exists already")
+    options = parser.parse_args()
+    try:
+        request = TrainingRequest.model_validate_json(options.settings.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        return _failed(f"{options.settings}: {plain(error)}", 2)
+    if options.attached:
+        if os.getpgrp() != os.getpid():
+            os.setpgid(0, 0)  # a group of its own: ending it must not end the caller's
+        threading.Thread(target=_end_with_caller, daemon=True).start()
+    from mlstrata_steps import StepError
+
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    past_proxies(request.tracking_uri)
+    try:
+        if options.check:
+            _print(check(request))
+            return 0
+        run_id = options.run or uuid.uuid4().hex[:12]
+        return run(request, run_id, options.log or request.workdir / "logs" / f"{run_id}.log")
+    except (StepError, RegistryUnavailable, CompileFailed) as error:
+        return _failed(str(error), 1)
+
+
+class CompileFailed(Exception):  # noqa: N818 - an end of a run
+    """The pipeline could not be compiled."""
+
+
+def check(request: TrainingRequest) -> dict[str, str | None]:
+    """Say whether the registry holds a version that these data, code and settings made.
+
+    Raises:
+        StepError: The data source does not exist.
+        RegistryUnavailable: MLflow does not answer.
+    """
+    from mlstrata_steps.source import source_stamp
+    from mlstrata_steps.versioning import fingerprint
+
+    mark = fingerprint(request.recipe(), source_stamp(request.source))
+    return {"fingerprint": mark, "version": version_with(request.tracking_uri, request.system, mark)}
+
+
+def run(request: TrainingRequest, run_id: str, log: Path) -> int:
+    """Compile, if need be, and execute the pipeline; progress goes to standard output.
+
+    Raises:
+        CompileFailed: The pipeline does not compile.
+    """
+    import yaml
+
+    from mlstrata.services.runner.execution import RunFailed, execute, step_names
+
+    ir = compiled(request)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    _print({"run": run_id, "log": str(log), "steps": step_names(yaml.safe_load(ir.read_text(encoding="utf-8")))})
+    with log.open("a", encoding="utf-8") as written, _own_temporary_folder():
+        try:
+            told = execute(
+                ir,
+                pipeline_arguments(request, run_id),
+                root=request.workdir / "artifacts",
+                cache=request.workdir / "cache",
+                log=written,
+                emit=_emit,
+            )
+        except RunFailed as error:
+            return _failed(str(error), 1)
+    # The pipeline's output is JSON text: Kubeflow's own structures turn every number into a float.
+    _print({"state": State.SUCCEEDED, "result": json.loads(told), "error": None})
+    return 0
+
+
+@contextlib.contextmanager
+def _own_temporary_folder() -> Iterator[None]:
+    """Keep what the run and its steps put aside in one folder, removed at the end: kfp leaves a file for each step."""
+    before = os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory(prefix="mlstrata-run-", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+            os.environ.pop("TMPDIR")
+            if before is not None:
+                os.environ["TMPDIR"] = before
+
+
+def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
+    """Turn a request into the training pipeline's inputs; Kubeflow Pipelines would take the same."""
+    commit = request.commit or current_commit()
+    return {
+        "system": request.system,
+        "source": request.source,
+        "store": str(request.workdir / "data"),
+        "columns": request.columns(),
+        "target": request.target,
+        "algorithm": request.algorithm,
+        "parameters": json.dumps(request.settings.parameters),
+        "seed": request.settings.seed,
+        "test_fraction": request.settings.test_fraction,
+        "declared": request.declared(),
+        **{f"{name}_rules": json.dumps(getattr(request.settings, name)) for name in (*GATES, *RULES)},
+        "workers": request.settings.workers,
+        "trials": str(request.workdir / "trials"),
+        **served_as(request),
+        "kpis": request.gates(),
+        "settings": json.dumps(request.recipe()),
+        "lineage": {
+            "commit": commit,
+            "pipeline_run": run_id,
+            "environment": request.environment,
+            "source": request.source,
+        },
+        "commit": commit,
+        "tracking_uri": request.tracking_uri,
+    }
+
+
+def served_as(request: TrainingRequest) -> dict[str, str]:
+    """Give the lock of this environment, and how the prediction process of the system is set up.
+
+    The served test starts the very runtime class that will answer callers; ports and folder are the test's own.
+    """
+    from mlstrata.services.serving.releases import FILE, Releases
+    from mlstrata.services.serving.settings import ServingSettings, render_files
+    from mlstrata_steps.package import file_hash
+
+    ports = {"http_port": 1, "grpc_port": 2, "metrics_port": 3}
+    rendered = render_files(ServingSettings(system=request.system, directory=Path("/"), **ports))
+    server = {
+        "files": {name: json.loads(text) for name, text in rendered.items()},
+        "model": f"models/{CANDIDATE}",
+        "data": {FILE: json.loads(Releases(champion=CANDIDATE, loaded=(CANDIDATE,)).to_json())},
+        "predict": f"/systems/{request.system}/v1/predict",
+    }
+    requirements = str(lock())
+    return {"lock": requirements, "lock_hash": file_hash(requirements), "server": json.dumps(server, sort_keys=True)}
+
+
+def compiled(request: TrainingRequest) -> Path:
+    """Compile the pipeline in a process of its own, once for each version of its code.
+
+    Raises:
+        CompileFailed: With the last line the compiler wrote.
+    """
+    gpus, version = request.settings.gpus, pipelines_version(room("pipelines"))
+    target = request.workdir / "compiled" / f"{request.pipeline}-{version}-{gpus}gpu.yaml"
+    if not target.exists():
+        command = [sys.executable, "-m", "mlstrata.pipelines", "compile", request.pipeline, "-o", str(target)]
+        done = subprocess.run([*command, "--gpus", str(gpus)], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines() or ["it said nothing"]
+            raise CompileFailed(f"pipeline {request.pipeline} does not compile: {lines[-1]}")
+    return target
+
+
+def pipelines_version(folder: Path) -> str:
+    """Name the code in the folder of pipelines, its components among it: the compiler copies their source."""
+    from mlstrata_steps.versioning import code_version
+
+    digest = hashlib.sha256(code_version().encode())
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _emit(step: Step) -> None:
+    line = step.model_dump(mode="json", exclude_defaults=True)
+    _print({"step": line.pop("name"), **line})
+
+
+def _failed(error: str, code: int) -> int:
+    _print({"state": State.FAILED, "result": None, "error": error})
+    return code
+
+
+def _end_with_caller() -> None:
+    """End this job and its steps once the process that holds the other end of standard input is gone."""
+    # Not sys.stdin: its lock would keep the interpreter from ending in peace.
+    with contextlib.suppress(OSError):
+        while os.read(0, 1):
+            pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _print(document: object) -> None:
+    # The original standard output: while a pipeline runs, sys.stdout is its log.
+    print(json.dumps(document), file=sys.__stdout__, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""From an environment's file to what the runner is asked to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlstrata.environments import SystemSpec
+from mlstrata.services.runner.contract import Kpi, TrainingRequest, TrainingSettings
+from mlstrata.services.runner.problems import plain
+
+PROBABILITY = "probability"
+"""The output's name in a system's plausible ranges; the others are columns."""
+
+
+WORKDIR = "data/runner"
+"""Folder of the runs, from the environment's home; beneath it each system has one of its own, by its name: what one
+has read, tried or cached is nothing that another's run could take."""
+
+
+class NotTrainable(Exception):  # noqa: N818 - says what is the case
+    """The training pipeline cannot make this system's model; the message says what is missing."""
+
+
+def training_request(
+    environment: str, system: SystemSpec, *, root: Path, home: Path, tracking_uri: str, commit: str | None = None
+) -> TrainingRequest:
+    """Build the request that trains a system's model as declared.
+
+    Args:
+        environment: The environment's name.
+        system: One of its systems.
+        root: The workspace, which a dataset's relative path starts from.
+        home: The environment's home folder; a system's runs keep their data in its `data/runner/<system>`.
+        tracking_uri: Address of MLflow.
+        commit: Commit of the repository; None: the one the running code is from.
+
+    Raises:
+        NotTrainable: The system is `SystemSpec.untrainable`, or one of its settings is none of the training pipeline's.
+    """
+    if reason := system.untrainable():
+        raise NotTrainable(f"{system.name}: {reason}")
+    model, data = system.model, system.training_data
+    if data is None or data.source is None or model.target is None:
+        raise AssertionError("`SystemSpec.untrainable` refuses these")  # what a type checker cannot know
+    location = data.location
+    try:
+        return TrainingRequest(
+            system=system.name,
+            environment=environment,
+            source=str(root / data.source) if location and location.scheme == "file" else data.source,
+            target=model.target,
+            positive=model.positive_text,
+            protected=model.protected,
+            exclude=model.exclude,
+            personal=data.personal,
+            special={column: category.value for column, category in data.special_fields.items()},
+            kpis=tuple(
+                Kpi(metric=kpi.metric, at_least=kpi.at_least, at_most=kpi.at_most, source=kpi.source)
+                for kpi in system.kpis
+            ),
+            algorithm=model.algorithm.value,
+            settings=_settings(system),
+            tracking_uri=tracking_uri,
+            workdir=home / WORKDIR / system.name,
+            commit=commit,
+        )
+    except ValidationError as error:
+        raise NotTrainable(f"{system.name}: {plain(error)}") from error
+
+
+def _settings(system: SystemSpec) -> TrainingSettings:
+    """Take the model's settings, and what is watched as rules where it gives none: plausible ranges, fairness."""
+    settings: dict[str, Any] = dict(system.model.settings)
+    quality = dict(settings.get("quality") or {})
+    columns: dict[str, dict[str, Any]] = {
+        name: {"at_least": low, "at_most": high}
+        for name, (low, high) in system.monitor.range.items()
+        if name != PROBABILITY
+    }
+    for name, rule in dict(quality.get("columns") or {}).items():
+        columns[name] = {**columns.get(name, {}), **rule}
+    if columns:
+        quality["columns"] = columns
+    fairness = dict(settings.get("fairness") or {})
+    if system.monitor.fairness is not None:
+        fairness = {**system.monitor.fairness.model_dump(mode="json"), **fairness}
+    return TrainingSettings.model_validate({**settings, "quality": quality, "fairness": fairness})

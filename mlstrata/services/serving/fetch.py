@@ -1,0 +1,114 @@
+"""`python -m mlstrata.services.serving.fetch`: puts the version that a pod is to serve where its prediction process looks.
+
+On a cluster a pod has no folder that a rollout could write: it takes its version from the registry when it starts, the
+one that `MLSTRATA_MODEL_VERSION` names. A release changes that variable, and the pods follow one by one. A version that
+cannot predict its own input example ends the pod's start here, so the pods of the version before go on answering.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from mlstrata.clients.errors import RolloutError
+from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.services.serving.example import read_example
+from mlstrata.services.serving.releases import FILE, Releases
+
+VERSION = "MLSTRATA_MODEL_VERSION"
+CHAMPION = "champion"
+
+
+def fetch(registry: Registry, system: str, wanted: str, directory: Path) -> str | None:
+    """Put a version's files and the word that it is released into a folder.
+
+    Args:
+        registry: Where versions are.
+        system: The system.
+        wanted: A version's number, or `champion` for what the registry calls so.
+        directory: The prediction process's folder.
+
+    Returns:
+        The version; None where nothing is released yet: the process then starts and says so.
+
+    Raises:
+        RolloutError: there is no such version, its files cannot be had, or the registry does not answer.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    version = registry.champion(system) if wanted == CHAMPION else wanted
+    if version is None:
+        return None
+    candidate = registry.candidate(system, version)
+    folder = directory / "models" / candidate.version
+    folder.parent.mkdir(exist_ok=True)
+    registry.download(candidate, folder)
+    releases = Releases(champion=candidate.version, loaded=(candidate.version,))
+    unfinished = directory / f".{FILE}"
+    unfinished.write_text(releases.model_dump_json(indent=2, by_alias=True) + "\n", encoding="utf-8")
+    unfinished.replace(directory / FILE)
+    return candidate.version
+
+
+def attempt(system: str, version: str, directory: Path, probability_range: tuple[float, float]) -> None:
+    """Have a fetched version predict its own input example, as it would for a caller.
+
+    Args:
+        system: The system.
+        version: The version.
+        directory: The prediction process's folder.
+        probability_range: What a prediction of this system can be.
+
+    Raises:
+        RolloutError: it has no example, cannot be loaded, or its prediction is not plausible.
+    """
+    from mlstrata.services.serving.model import LoadedModel
+    from mlstrata.services.serving.predictor import Predictor
+    from mlstrata.services.serving.problem import ProblemError
+    from mlstrata.services.serving.settings import ServingSettings
+
+    folder, of = directory / "models" / version, f"version {version} of {system}"
+    try:
+        example = read_example(folder)
+    except ValueError as error:
+        raise RolloutError(f"{of}: {error}") from error
+    if not example:
+        raise RolloutError(f"{of} has no input example to try it on; log it with input_example")
+    try:
+        model = LoadedModel(version, folder)
+    except Exception as error:  # a model's flavour may raise anything
+        raise RolloutError(f"{of} cannot be loaded: {error}") from error
+    ports = {"http_port": 1, "grpc_port": 2, "metrics_port": 3}
+    settings = ServingSettings(system=system, directory=directory, probability_range=probability_range, **ports)
+    try:
+        Predictor(settings).probabilities(model, model.schema.check(example))
+    except ProblemError as problem:
+        raise RolloutError(f"{of} on its input example: {problem.message}") from problem
+
+
+def main() -> int:
+    """Fetch what variables and command line name, and try it; 0 fine, 1 it cannot be had or does not predict."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mlstrata.services.serving.fetch", description="Fetch a released version."
+    )
+    parser.add_argument("--system", required=True)
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--low", type=float, default=0.0, help="least that a prediction can be")
+    parser.add_argument("--high", type=float, default=1.0, help="most that a prediction can be")
+    given = parser.parse_args()
+    registry = Registry(os.environ["MLFLOW_TRACKING_URI"])
+    try:
+        version = fetch(registry, given.system, os.environ.get(VERSION) or CHAMPION, given.directory)
+        if version is not None:
+            attempt(given.system, version, given.directory, (given.low, given.high))
+    except RolloutError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    said = f"version {version} of {given.system}" if version else f"no version of {given.system} is released yet"
+    sys.stdout.write(f"{said}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

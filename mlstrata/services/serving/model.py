@@ -1,0 +1,100 @@
+"""One version of a model in memory. The libraries it needs are imported when the first is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlstrata.services.serving.example import read_example
+from mlstrata.services.serving.schema import Column, RequestSchema
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+_DTYPES = {
+    "boolean": "bool",
+    "integer": "int32",
+    "long": "int64",
+    "float": "float32",
+    "double": "float64",
+    "string": "object",
+    "datetime": "datetime64[ns]",
+}
+_BINARY = 2
+
+
+class OutputError(Exception):
+    """A model gave something that is not one probability an instance."""
+
+
+class LoadedModel:
+    """A model of MLflow's pyfunc flavour, with the check of its requests."""
+
+    def __init__(self, version: str, folder: Path) -> None:
+        """Load the model in `folder` and try it on its own input example.
+
+        Raises:
+            Exception: whatever the model's flavour raises; the caller says which version could not be loaded.
+        """
+        import mlflow.pyfunc
+
+        self.version = version
+        self.loaded_at = datetime.now(UTC)
+        self._model = mlflow.pyfunc.load_model(str(folder))
+        signature = self._model.metadata.signature
+        self.schema = RequestSchema(signature.inputs.to_dict() if signature and signature.inputs else None)
+        # The first prediction imports and allocates; that is not for the first consumer to wait for.
+        if example := read_example(folder):
+            self.predict(self.schema.check(example))
+
+    def predict(self, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+        """Return the probability of the positive class for each of `instances`: shape (n,).
+
+        Raises:
+            OutputError: the model's output has another shape.
+        """
+        return probabilities(self._model.predict(self._frame(instances)), len(instances))
+
+    def _frame(self, instances: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame({column.name: _array(column, instances) for column in self.schema.columns}, copy=False)
+
+
+def _array(column: Column, instances: Sequence[Mapping[str, Any]]) -> NDArray[Any]:
+    import numpy as np
+
+    values = [instance[column.name] for instance in instances]
+    if column.type == "datetime":
+        # NumPy's times have no zone: all are UTC, those sent without one as well.
+        values = [value.astimezone(UTC).replace(tzinfo=None) if value and value.tzinfo else value for value in values]
+    return np.array(values, dtype=_DTYPES[column.type])
+
+
+def probabilities(output: object, count: int) -> NDArray[np.float64]:
+    """Return one probability an instance from what a model's `predict` gave.
+
+    Args:
+        output: (n, 2), a column a class, the positive last; or (n,) or (n, 1), the positive class alone.
+        count: n.
+
+    Raises:
+        OutputError: another shape, or not numbers.
+    """
+    import numpy as np
+
+    try:
+        values = np.asarray(output, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise OutputError(f"the model gave {type(output).__name__} that holds no numbers") from None
+    if values.ndim == _BINARY and values.shape[1] in (1, _BINARY):
+        values = values[:, -1]
+    if values.shape != (count,):
+        raise OutputError(
+            f"the model gave shape {values.shape} for {count} instances; needed ({count},) or ({count}, 2)"
+        )
+    return values

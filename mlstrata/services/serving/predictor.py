@@ -1,0 +1,72 @@
+"""From the body of a request to its predictions, apart from the server that carries them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlstrata.services.serving.metrics import IMPLAUSIBLE, INSTANCES
+from mlstrata.services.serving.model import LoadedModel, OutputError
+from mlstrata.services.serving.problem import ProblemError
+from mlstrata.services.serving.settings import ServingSettings
+from mlstrata.services.serving.versions import Versions
+
+_log = logging.getLogger(__name__)
+
+
+class Predictor:
+    """Checks, predicts and judges whether the prediction may be given out."""
+
+    def __init__(self, settings: ServingSettings) -> None:
+        self._settings = settings
+        self.versions = Versions(settings)
+
+    def answer(self, body: bytes, version: str | None) -> dict[str, Any]:
+        """Return the answer to `body`, without its request id.
+
+        Raises:
+            ProblemError: the request or the prediction is not in order; `version` of it names the one that was asked.
+        """
+        model = self.versions.choose(version)
+        try:
+            values = self.probabilities(model, model.schema.parse(body))
+        except ProblemError as problem:
+            problem.version = model.version
+            raise
+        threshold = self._settings.threshold
+        return {
+            "predictions": [{"probability": value, "label": int(value >= threshold)} for value in values],
+            "model": {"system": self._settings.system, "version": model.version},
+        }
+
+    def probabilities(self, model: LoadedModel, instances: Sequence[Mapping[str, Any]]) -> list[float]:
+        """Return a plausible probability for each of `instances`.
+
+        Raises:
+            ProblemError: 500 when the model fails or gives a value that no probability of this system can have.
+        """
+        try:
+            values: list[float] = model.predict(instances).tolist()
+        except OutputError as error:
+            self._count(model, "shape")
+            raise ProblemError(500, "implausible", f"the prediction is withheld: {error}") from error
+        except Exception as error:  # a model's code may raise anything
+            _log.exception("version %s of %s failed", model.version, self._settings.system)
+            raise ProblemError(
+                500, "model_failed", "the model failed on this request; the log has the reason"
+            ) from error
+        low, high = self._settings.probability_range
+        # Also false for what is not a number.
+        if wrong := [value for value in values if not low <= value <= high]:
+            reason = "range" if not math.isnan(wrong[0]) else "not_a_number"
+            self._count(model, reason)
+            message = f"the prediction is withheld: got {wrong[0]}, allowed {low} to {high}"
+            raise ProblemError(500, "implausible", message)
+        INSTANCES.labels(self._settings.system, model.version).inc(len(values))
+        return values
+
+    def _count(self, model: LoadedModel, reason: str) -> None:
+        IMPLAUSIBLE.labels(self._settings.system, model.version, reason).inc()
+        _log.error("version %s of %s: implausible prediction (%s)", model.version, self._settings.system, reason)

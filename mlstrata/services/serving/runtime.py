@@ -1,0 +1,202 @@
+# mypy: disable-error-code="misc,untyped-decorator"
+"""The MLServer runtime of one system: our predictions interface, the versions interface, and V2.
+
+MLServer reads the annotations of the handlers at run time, so they stay real objects.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+from mlserver import MLModel, ModelSettings
+from mlserver.errors import MLServerError
+from mlserver.handlers import custom_handler
+from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
+
+from mlstrata.services.serving.metrics import REQUESTS, latency
+from mlstrata.services.serving.openapi import MODEL, document
+from mlstrata.services.serving.predictor import Predictor
+from mlstrata.services.serving.problem import ProblemError
+from mlstrata.services.serving.settings import LEAVING_HEADER, UNTOUCHED_HEADER, ServingSettings
+from mlstrata.services.serving.v2 import instances_of
+
+Result = TypeVar("Result")
+
+REQUEST_ID = "x-request-id"
+VERSION = "x-mlstrata-version"
+_LONGEST_ID = 128
+_NO_VERSION = "none"
+# Said only of a process that has not the version, before it looks at a request.
+_NOT_READY = 503
+# A gateway that chooses between processes looks every second; nobody does where there is one process.
+_WATCHED_S = 3.0
+_LEAVING_S = 3.0
+_log = logging.getLogger(__name__)
+
+
+class SystemRuntime(MLModel):
+    """Serves the versions of one system that are released to this process."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self._started = self._leaving = False
+        self._looked_at = float("-inf")
+        extra = settings.parameters.extra if settings.parameters else None
+        self._serving = ServingSettings.model_validate(extra or {})
+        self._predictor = Predictor(self._serving)
+        # Predictions are computed beside the event loop, which goes on taking requests.
+        self._threads = ThreadPoolExecutor(self._serving.threads, thread_name_prefix="predict")
+        self._latency = latency(self._serving.sla_p99_s)
+        super().__init__(settings)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the process does what the releases say, and goes on doing so."""
+        self._looked_at = time.monotonic()
+        return self._started and not self._leaving and self._predictor.versions.is_ready()
+
+    @ready.setter
+    def ready(self, value: bool) -> None:
+        self._started = value
+
+    async def load(self) -> bool:
+        """Load the released versions; with none there is nothing to import, and the start is quick."""
+        await self._beside(self._predictor.versions.load_released)
+        # In place of MLServer's own, which is still called by the signal below.
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(self._leave()))
+        return True
+
+    async def _leave(self) -> None:
+        """End; where a gateway looks whether this process is well, only when it has sent its requests elsewhere."""
+        if not self._leaving and time.monotonic() - self._looked_at < _WATCHED_S:
+            self._leaving = True
+            await asyncio.sleep(_LEAVING_S)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    @custom_handler(rest_path="/systems/{system}/{api}/openapi.json", rest_method="GET")
+    async def describe_api(self, request: Request, system: str, api: str) -> Response:
+        """Describe the interface of the version that answers, as an OpenAPI 3.1 document."""
+
+        async def describe(_: bytes) -> dict[str, Any]:
+            self._check_system(system)
+            model = await self._beside(lambda: self._predictor.versions.choose(request.headers.get(VERSION)))
+            return document(system, api, model.version, model.schema.columns)
+
+        return await self._answer(request, describe, identified=False)
+
+    @custom_handler(rest_path="/systems/{system}/{api}/predict", rest_method="POST")
+    async def predict_v1(self, request: Request, system: str, api: str) -> Response:  # noqa: ARG002 - of the path
+        """Answer `{"instances": [...]}` with a probability and a label for each; the gateway knows the APIs."""
+        return await self._answer(request, lambda body: self._predict_v1(system, request, body), measured=True)
+
+    @custom_handler(rest_path="/versions", rest_method="GET")
+    async def list_versions(self, request: Request) -> Response:
+        """Say which versions are in memory."""
+        return await self._answer(request, lambda _: self._beside(self._predictor.versions.describe))
+
+    @custom_handler(rest_path="/versions/{version}", rest_method="PUT")
+    async def load_version(self, request: Request, version: str) -> Response:
+        """Load a version whose files are in place; loaded already is fine."""
+
+        async def load(_: bytes) -> dict[str, Any]:
+            # Not among the threads of the predictions, which must not wait for it.
+            model = await asyncio.to_thread(self._predictor.versions.load, version)
+            return {"version": model.version, "loaded_at": model.loaded_at.isoformat()}
+
+        return await self._answer(request, load)
+
+    @custom_handler(rest_path="/versions/{version}", rest_method="DELETE")
+    async def unload_version(self, request: Request, version: str) -> Response:
+        """Forget a version; not in memory already is fine."""
+
+        async def unload(_: bytes) -> dict[str, Any]:
+            return {"version": version, "unloaded": await asyncio.to_thread(self._predictor.versions.unload, version)}
+
+        return await self._answer(request, unload)
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        """Answer the V2 protocol: a column an input, all of one length; the output is `probability`.
+
+        Raises:
+            MLServerError: with the status and message of the problem.
+        """
+        headers = (getattr(payload.parameters, "headers", None) or {}) if payload.parameters else {}
+        begun, version, status = time.perf_counter(), _NO_VERSION, 200
+        try:
+            model = self._predictor.versions.choose(headers.get(VERSION))
+            version = model.version
+            instances = model.schema.check(instances_of(payload))
+            values = await self._beside(lambda: self._predictor.probabilities(model, instances))
+        except ProblemError as problem:
+            status = problem.status
+            parts = [problem.message, *(f"{one['path']}: {one['fix']}" for one in problem.details)]
+            raise MLServerError("; ".join(parts), status) from None
+        finally:
+            self._record(version, status, begun)
+        output = ResponseOutput(name="probability", shape=[len(values)], datatype="FP64", data=values)
+        return InferenceResponse(model_name=self.name, model_version=version, outputs=[output])
+
+    async def _predict_v1(self, system: str, request: Request, body: bytes) -> dict[str, Any]:
+        self._check_system(system)
+        return await self._beside(lambda: self._predictor.answer(body, request.headers.get(VERSION)))
+
+    def _check_system(self, system: str) -> None:
+        if system != self._serving.system:
+            raise ProblemError(404, "unknown_system", f"this process serves {self._serving.system}")
+
+    async def _answer(
+        self,
+        request: Request,
+        answer: Callable[[bytes], Awaitable[dict[str, Any]]],
+        *,
+        measured: bool = False,
+        identified: bool = True,
+    ) -> Response:
+        given = request.headers.get(REQUEST_ID, "")
+        request_id = given if 0 < len(given) <= _LONGEST_ID else str(uuid.uuid4())
+        begun, version, status = time.perf_counter(), _NO_VERSION, 200
+        try:
+            body = await _body(request)
+            begun = time.perf_counter()
+            content = await answer(body)
+            version = content.get("model", content.get(MODEL, {})).get("version", _NO_VERSION)
+            if identified:
+                content["request_id"] = request_id
+        except ProblemError as problem:
+            status, version, content = problem.status, problem.version or _NO_VERSION, problem.body(request_id)
+        except Exception:  # noqa: BLE001 - the last resort of a server
+            # The reason is for our log, the caller gets an id to ask with.
+            _log.exception("request %s failed", request_id)
+            status = 500
+            content = ProblemError(status, "internal", "the prediction failed; the log has the reason").body(request_id)
+        if measured:
+            self._record(version, status, begun)
+        headers = {REQUEST_ID: request_id} | ({VERSION: version} if version != _NO_VERSION else {})
+        if status == _NOT_READY:
+            headers[UNTOUCHED_HEADER] = "1"
+        if self._leaving:
+            headers[LEAVING_HEADER] = "true"
+        return JSONResponse(content, status, headers)
+
+    def _record(self, version: str, status: int, begun: float) -> None:
+        system = self._serving.system
+        REQUESTS.labels(system, version, str(status)).inc()
+        self._latency.labels(system, version).observe(time.perf_counter() - begun)
+
+    async def _beside(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+async def _body(request: Request) -> bytes:
+    # Not `request.body()`: MLServer's unpacks gzip of any size there, and the gateway limits what is sent, packed.
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ProblemError(415, "encoded_body", "compressed bodies are not taken; send plain JSON")
+    return b"".join([chunk async for chunk in request.stream()])

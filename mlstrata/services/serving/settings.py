@@ -1,0 +1,108 @@
+"""Settings of one system's prediction process, and the files MLServer reads at its start.
+
+Imported by the Pulumi program too, so nothing of MLServer or MLflow is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+HOST = "127.0.0.1"
+RUNTIME = "mlstrata.services.serving.runtime.SystemRuntime"
+SETTINGS_FILE = "settings.json"
+MODEL_FILE = "model-settings.json"
+READY_PATH = "/v2/health/ready"
+"""Answers 200 once the released version can answer."""
+LEAVING_HEADER = "x-envoy-immediate-health-check-fail"
+"""In an answer: ask other processes from now on. Envoy's own name for it."""
+UNTOUCHED_HEADER = "x-mlstrata-untouched"
+"""In an answer: the request was refused before anything was done with it, so another process may be asked."""
+
+
+class ServingSettings(BaseModel):
+    """What the prediction process of one system needs to know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    system: Name = Field(description="The system served; also the name of the model in MLServer and in the registry.")
+    directory: Path = Field(description="Holds releases.json and models/<version>/; written by the rollout only.")
+    http_port: Port = Field(description="Loopback port of predictions and of the versions interface.")
+    grpc_port: Port = Field(description="Loopback port of the V2 protocol over gRPC, which MLServer always opens.")
+    metrics_port: Port = Field(description="Loopback port of the Prometheus metrics.")
+    sla_p99_s: float = Field(
+        default=0.25,
+        gt=0,
+        le=600,
+        description="Promised 99th percentile of the latency, in seconds; a bucket of the histogram ends there.",
+    )
+    threshold: float = Field(
+        default=0.5, ge=0, le=1, description="Probability from which the label is 1; 0.5 weighs both errors alike."
+    )
+    probability_range: tuple[float, float] = Field(
+        default=(0.0, 1.0), description="A prediction outside is implausible and is not given out."
+    )
+    threads: int = Field(default=2, ge=1, le=64, description="Predictions computed at once; more only adds waiting.")
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        low, high = self.probability_range
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"probability_range: got [{low}, {high}]; needs 0 <= low < high <= 1")
+        ports = (self.http_port, self.grpc_port, self.metrics_port)
+        if len(set(ports)) != len(ports):
+            raise ValueError(f"http_port, grpc_port, metrics_port: got {ports}; three different ports are needed")
+        return self
+
+
+def render_files(settings: ServingSettings) -> dict[str, str]:
+    """Return the files of the process's configuration folder: name to content.
+
+    The folder must hold nothing else: MLServer searches it for models, so `settings.directory` lies elsewhere.
+    """
+    server = {
+        "debug": False,
+        "host": HOST,
+        "http_port": settings.http_port,
+        "grpc_port": settings.grpc_port,
+        "metrics_port": settings.metrics_port,
+        # One process: a version is in memory once, and its metrics need no shared folder.
+        "parallel_workers": 0,
+        "gzip_enabled": False,
+        "use_structured_logging": True,
+    }
+    model = {
+        "name": settings.system,
+        "implementation": RUNTIME,
+        "parameters": {"extra": settings.model_dump(mode="json")},
+    }
+    return {SETTINGS_FILE: _text(server), MODEL_FILE: _text(model)}
+
+
+def command(binaries: Path, folder: Path) -> list[str]:
+    """Return the command that serves `folder` with the environment whose `bin` folder is `binaries`."""
+    return [str(binaries / "mlserver"), "start", str(folder)]
+
+
+def environment(settings: ServingSettings) -> dict[str, str]:
+    """Return the environment variables of the process."""
+    return {
+        # A request holds a few rows: a thread pool below each prediction only takes the cores from the others.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # MLServer's working folders, should one ever be made, stay beside the data.
+        "MLSERVER_ENVIRONMENTS_DIR": str(settings.directory / "environments"),
+        "MLSERVER_METRICS_DIR": str(settings.directory / "metrics"),
+    }
+
+
+def _text(document: Mapping[str, object]) -> str:
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"

@@ -1,0 +1,88 @@
+"""`python -m mlstrata.services.storage.bucket --bucket NAME`: makes a bucket where there is none, once its service answers.
+
+Address and keys come in AWS's own variables. Exit code 0 when it is there, 1 when it could not be made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+PATIENCE = 120.0
+"""Seconds to wait for a service that starts beside: a store on a new volume takes some."""
+_OURS = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+
+
+class Unmade(Exception):  # noqa: N818 - a bucket that is not there is a state, not only an error
+    """It is not there and could not be made; the message says why."""
+
+
+def make(bucket: str, *, versioning: bool, seconds: float = PATIENCE, client: Any = None) -> str:  # noqa: ANN401
+    """Make a bucket, or find it there.
+
+    Args:
+        bucket: Its name.
+        versioning: Keep overwritten objects.
+        seconds: How long its service may take to answer.
+        client: An S3 client; None: one from AWS's variables.
+
+    Returns:
+        `made` or `there`.
+
+    Raises:
+        Unmade: its service refuses, or does not answer in time.
+    """
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    s3 = client or boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return _made(s3, bucket, versioning=versioning)
+        except (BotoCoreError, ClientError) as error:
+            # What is refused stays refused; what does not answer yet may later.
+            refused = isinstance(error, ClientError) and 400 <= _status(error) < 500  # noqa: PLR2004 - HTTP's own
+            if refused or time.monotonic() > deadline:
+                raise Unmade(f"bucket {bucket} cannot be made: {error}") from error
+        time.sleep(1)
+
+
+def _made(s3: Any, bucket: str, *, versioning: bool) -> str:  # noqa: ANN401 - boto3 makes its classes at run time
+    from botocore.exceptions import ClientError
+
+    done = "made"
+    try:
+        s3.create_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in _OURS:
+            raise
+        done = "there"
+    if versioning:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return done
+
+
+def _status(error: Any) -> int:  # noqa: ANN401
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def main() -> int:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m mlstrata.services.storage.bucket", description="Makes a bucket.")
+    parser.add_argument("--bucket", required=True)
+    parser.add_argument("--versioning", action="store_true", help="keep overwritten objects")
+    given = parser.parse_args()
+    try:
+        sys.stdout.write(f"{given.bucket}: {make(given.bucket, versioning=given.versioning)}\n")
+    except Unmade as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Which step a dynamic resource needs: pure decisions over old state, new inputs and the provider's diff."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pulumi_embedded import paths
+from pulumi_embedded.dispatch import Dispatcher
+from pulumi_embedded.goal import Goal
+from pulumi_embedded.model import Op, PropertyChange
+from pulumi_embedded.state import ResourceState
+from pulumi_embedded.values import PROVIDER_KEY, UNKNOWN, changes, same
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The step to take; ``delete_first`` is delete-before-replace."""
+
+    op: Op
+    diff: tuple[PropertyChange, ...] = ()
+    delete_first: bool = False
+
+
+def decide(
+    dispatcher: Dispatcher, goal: Goal, old: ResourceState | None, inputs: dict[str, Any], *, force: str = ""
+) -> Decision:
+    """Choose same, create, update or replace.
+
+    Args:
+        dispatcher: asks the provider for its diff.
+        goal: what the program wants.
+        old: what the state holds, if anything.
+        inputs: checked inputs.
+        force: "update" or "replace" when something other than the inputs asks for it.
+
+    Raises:
+        ProviderError: the provider's diff failed.
+    """
+    if old is None:
+        return Decision("create")
+    if old.pending_replacement:
+        return Decision("replace", tuple(changes(old.inputs, inputs)))
+    answer = dispatcher.diff(old.id, old.outputs, inputs)
+    delta = tuple(changes(old.inputs, inputs))
+    changed = answer.changes if answer.changes is not None else not same(old.inputs, inputs)
+    named = tuple(paths.parse(rule) for rule in goal.replace_on_changes)
+    touched = [paths.parse(change.path) for change in delta]
+    replace = (
+        (changed and bool(answer.replaces))
+        or any(paths.covers(rule, path) for rule in named for path in touched)
+        or old.taint
+        or force == "replace"
+    )
+    diff = delta or _drift(old, inputs)
+    if replace:
+        first = goal.delete_before_replace
+        return Decision("replace", diff, bool(answer.delete_before_replace) if first is None else first)
+    if changed or old.init_errors or force == "update":
+        return Decision("update", diff)
+    return Decision("same")
+
+
+def _drift(old: ResourceState, inputs: Mapping[str, Any]) -> tuple[PropertyChange, ...]:
+    """When the inputs are the same, what differs is between them and the outputs a refresh found."""
+    seen = {key: old.outputs[key] for key in inputs if key in old.outputs}
+    return tuple(changes(seen, {key: inputs[key] for key in seen}))
+
+
+def estimate(old: ResourceState | None, inputs: Mapping[str, Any]) -> Decision:
+    """Compare the keys the program sets with the state, without a provider to ask."""
+    if old is None:
+        return Decision("create")
+    delta = tuple(changes({key: old.inputs.get(key) for key in inputs}, inputs))
+    return Decision("update" if delta else "same", delta)
+
+
+def component(old: ResourceState | None, inputs: Mapping[str, Any]) -> Decision:
+    """Components have no provider: their inputs alone decide."""
+    if old is None:
+        return Decision("create")
+    if same(old.inputs, inputs):
+        return Decision("same")
+    return Decision("update", tuple(changes(old.inputs, inputs)))
+
+
+def would_replace(dispatcher: Dispatcher, dependent: ResourceState, going: set[str]) -> bool:
+    """Whether a dependent must go too when ``going`` are deleted first: its diff with what they gave it unknown."""
+    touched = [key for key, urns in dependent.property_dependencies.items() if going.intersection(urns)]
+    if not touched or not dependent.is_dynamic:
+        return False
+    inputs = {**dependent.inputs, **dict.fromkeys((key for key in touched if key != PROVIDER_KEY), UNKNOWN)}
+    answer = dispatcher.diff(dependent.id, dependent.outputs, inputs)
+    return bool(answer.replaces) and answer.changes is not False

@@ -1,0 +1,1 @@
+"""What hands graphs to the policies: Pulumi's analyzer protocol, plain Kubernetes YAML."""

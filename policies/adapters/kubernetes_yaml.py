@@ -1,0 +1,127 @@
+"""Plain Kubernetes YAML as the resources that the policies take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlstrata.policies.core.graph import Record
+
+# Kubernetes knows neither YAML's dates nor its lone equals sign (definitions of operators list one): both are words.
+_Loader: Any = type("_Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
+for _tag in ("value", "timestamp"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.construct_yaml_str)
+SUFFIXES = {".yaml", ".yml", ".json"}
+LARGEST = 32 << 20
+DEEPEST, MOST_NODES = 200, 1_000_000
+"""What a manifest may be: the definitions of operators are some 60 levels deep, with some 100,000 nodes."""
+CORE = "core/v1"
+BUNDLES = {"chart", "manifest", "kustomization"}
+"""Kinds of the entries in `mlstrata render`'s charts.yaml, whose objects are not among the manifests."""
+BUNDLE = "kubernetes:helm.sh/v3:Release"
+
+
+class ManifestError(Exception):
+    """A folder or file is no manifest; the message names it and the fix."""
+
+
+class Unbounded(yaml.YAMLError):  # type: ignore[misc]  # the library has no types
+    """A text is deeper or larger than a manifest, once its aliases are followed."""
+
+
+def documents(text: str) -> list[Any]:
+    """Return the documents of a YAML text as Kubernetes reads them.
+
+    Raises:
+        yaml.YAMLError: it is no YAML, or none that a manifest may be.
+    """
+    _require_bounds(text)
+    try:
+        return list(yaml.load_all(text, Loader=_Loader))
+    except ValueError as error:  # a number that Python does not read
+        raise yaml.YAMLError(str(error)) from None
+
+
+def _require_bounds(text: str) -> None:
+    """Go over a text's events, which needs no recursion: libyaml's own has no bound but the stack's end.
+
+    Raises:
+        Unbounded: it is too deep, too large, or an alias is inside its own anchor.
+        yaml.YAMLError: it is no YAML.
+    """
+    anchors: dict[str | None, int] = {}
+    sizes = [0]
+    names: list[str | None] = []
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.DocumentStartEvent):
+            anchors, sizes = {}, [0]
+        elif isinstance(event, yaml.CollectionStartEvent):
+            sizes.append(1)
+            names.append(event.anchor)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchors[names.pop()] = size = sizes.pop()
+            sizes[-1] += size
+        elif isinstance(event, yaml.AliasEvent):
+            # One that is not there yet is inside its own anchor, or a mistake that reading it will tell.
+            sizes[-1] += anchors.get(event.anchor, MOST_NODES if event.anchor in names else 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            anchors[event.anchor] = 1
+            sizes[-1] += 1
+        if len(sizes) > DEEPEST or sizes[-1] > MOST_NODES:
+            raise Unbounded(f"nested deeper than {DEEPEST} levels, or more than {MOST_NODES:,} values with its aliases")
+
+
+def read(folder: Path) -> list[Record]:
+    """Read every manifest beneath a folder, in the order of their names; Lists are unpacked.
+
+    Raises:
+        ManifestError: the folder holds none, or a file in it is not YAML.
+    """
+    if not folder.is_dir():
+        raise ManifestError(f"{folder}: is no folder; name one with Kubernetes YAML in it")
+    found: list[Record] = []
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()):
+        found += [_record(one, path, len(found) + at) for at, one in enumerate(_objects(path))]
+    if all(one.type == BUNDLE for one in found):
+        raise ManifestError(f"{folder}: holds no Kubernetes objects (.yaml, .yml, .json with apiVersion and kind)")
+    return found
+
+
+def _objects(path: Path) -> Iterator[dict[str, Any]]:
+    if path.stat().st_size > LARGEST:
+        raise ManifestError(f"{path}: larger than 32 MiB; split it")
+    try:
+        found = documents(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: cannot be read ({error}); make it a readable UTF-8 file") from None
+    except Unbounded as error:
+        raise ManifestError(f"{path}: {error}; write it out, or split it") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ManifestError(f"{path}{line}: not valid YAML; render templates first") from None
+    for document in found:
+        yield from (one for one in document if _is_bundle(one)) if isinstance(document, list) else ()
+        items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
+        for item in items if isinstance(items, list) else []:
+            if isinstance(item, dict) and isinstance(item.get("apiVersion"), str) and isinstance(item.get("kind"), str):
+                yield item
+
+
+def _is_bundle(entry: object) -> bool:
+    return isinstance(entry, dict) and entry.get("kind") in BUNDLES and isinstance(entry.get("component"), str)
+
+
+def _record(manifest: dict[str, Any], path: Path, index: int) -> Record:
+    if _is_bundle(manifest):
+        shown = str(manifest.get("name") or manifest["component"])
+        return Record(f"urn:manifest:{index}::{BUNDLE}::{shown}", BUNDLE, shown, file=str(path))
+    version = manifest["apiVersion"]
+    kind = f"kubernetes:{CORE if version == 'v1' else version}:{manifest['kind']}"
+    metadata = manifest.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    shown = str(name or manifest["kind"])
+    return Record(f"urn:manifest:{index}::{kind}::{shown}", kind, shown, inputs=manifest, file=str(path))

@@ -1,0 +1,222 @@
+"""The policies behind Pulumi's Analyzer protocol: the same single pass that `mlstrata check` makes.
+
+It speaks the protocol itself. The SDK's own pack reads every resource anew for each policy, hands secrets to checks in
+plain text, and turns a policy that meets an unknown value into advice; here an unknown value is an outcome, and a
+secret stays a marker.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent import futures
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
+
+from mlstrata.environments import Workspace
+from mlstrata.policies.adapters.pulumi_wire import mended, record
+from mlstrata.policies.core.dates import Calendar
+from mlstrata.policies.core.declared import declared
+from mlstrata.policies.core.evaluate import Report, Result, evaluate
+from mlstrata.policies.core.exemptions import Exemption, ExemptionErrors, of_workspace
+from mlstrata.policies.core.graph import Graph, Record, Resource
+from mlstrata.policies.core.levels import Asked, Configured, Wish, configured
+from mlstrata.policies.core.rule import Level, Outcome, Rule
+from mlstrata.policies.core.values import Value
+from mlstrata.policies.rules import IDS, RULES
+
+NAME, VERSION = "mlstrata", "0.1.0"
+LARGEST_MESSAGE = 400 << 20
+
+
+class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
+    """Answers the engine's questions about a stack."""
+
+    def __init__(self) -> None:
+        self._policies = Configured(RULES)
+
+    def Handshake(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802 - the protocol's names
+        """Acknowledge the engine."""
+        return analyzer_pb2.AnalyzerHandshakeResponse()
+
+    def GetAnalyzerInfo(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        """Return the policies of the pack."""
+        policies = [
+            analyzer_pb2.PolicyInfo(
+                name=rule.id,
+                displayName=rule.title,
+                description=f"{rule.title} ({'; '.join(rule.references)})",
+                enforcementLevel=_level(mandatory=rule.level is Level.MANDATORY),
+                severity=_severity(rule),
+                configSchema=_schema(rule),
+                policy_type=analyzer_pb2.PolicyType.POLICY_TYPE_STACK,
+                tags=[rule.domain.value],
+            )
+            for rule in RULES
+        ]
+        return analyzer_pb2.AnalyzerInfo(
+            name=NAME, displayName=NAME, version=VERSION, policies=policies, supportsConfig=True
+        )
+
+    def GetPluginInfo(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        """Return the version of the pack."""
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    def Configure(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        """Take levels and options, where they are sound; dates, stage and exemptions go on deciding beside them."""
+        names = {number: Asked(name.lower()) for name, number in analyzer_pb2.EnforcementLevel.items()}
+        wishes = {
+            policy: Wish(names[one.enforcementLevel], {key: str(value) for key, value in one.properties.items()})
+            for policy, one in request.policyConfig.items()
+        }
+        self._policies = configured(RULES, wishes)
+        return empty_pb2.Empty()
+
+    def ConfigureStack(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        """Take no configuration."""
+        return analyzer_pb2.AnalyzerStackConfigureResponse()
+
+    def Analyze(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        """Say nothing about a single resource: every policy is judged over the whole stack."""
+        return analyzer_pb2.AnalyzeResponse()
+
+    def Remediate(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        """Mend a resource by the policies that are set to remediate, one after the other."""
+        response = analyzer_pb2.RemediateResponse()
+        if not self._policies.remedying:
+            return response
+        try:
+            exemptions = of_workspace(Workspace.find(), IDS, datetime.now(tz=UTC).date())
+        except ExemptionErrors:
+            return response  # they stop the stack when it is judged
+        properties = request.properties
+        for rule, before, after in mend(record(request), self._policies, exemptions):
+            properties = mended(properties, before, after)
+            response.remediations.add(
+                policyName=rule.id,
+                policyPackName=NAME,
+                policyPackVersion=VERSION,
+                description=rule.title,
+                properties=properties,
+            )
+        return response
+
+    def Cancel(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        """Have nothing to cancel: a pass takes milliseconds."""
+        return empty_pb2.Empty()
+
+    def AnalyzeStack(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        """Judge a stack."""
+        response = analyzer_pb2.AnalyzeResponse()
+        found = [record(one) for one in request.resources]
+        if not found:
+            return response
+        try:
+            report = judge(found, datetime.now(tz=UTC).date(), self._policies.rules)
+        except ExemptionErrors as error:
+            response.diagnostics.append(_diagnostic("exemptions", str(error), mandatory=True))
+            return response
+        for result in report.results:
+            if result.outcome is Outcome.NOT_APPLICABLE:
+                entry = analyzer_pb2.PolicyNotApplicable(policy_name=result.rule.id, reason=result.reason)
+                response.not_applicable.append(entry)
+            elif result.outcome is not Outcome.PASS:
+                response.diagnostics.append(_said(result))
+        response.diagnostics.extend(_diagnostic("exemptions", error, mandatory=True) for error in report.errors)
+        if refused := self._policies.refused:
+            kept = f"policies on the AI Act, data and security cannot be lowered here: {', '.join(refused)}"
+            response.diagnostics.append(_diagnostic("configuration", kept, mandatory=False))
+        return response
+
+
+def judge(found: list[Record], today: date, rules: Sequence[Rule] = RULES) -> Report:
+    """Return what the policies say about a stack.
+
+    Raises:
+        ExemptionErrors: the exemptions are malformed.
+    """
+    workspace = Workspace.find()
+    environment = declared(found, workspace.root, stack=found[0].urn.split(":")[2])
+    exemptions: tuple[Exemption, ...] = of_workspace(workspace, IDS, today)
+    calendar = Calendar.on(today, environment.enforcement)
+    return evaluate(found, environment, calendar, rules=rules, exemptions=exemptions)
+
+
+def mend(
+    resource: Record, policies: Configured, exemptions: Sequence[Exemption]
+) -> Iterator[tuple[Rule, Mapping[str, Value], Mapping[str, Value]]]:
+    """Yield each policy that mends a resource with its inputs before and after, each after the one before.
+
+    What is exempt today stays as it is.
+    """
+    today, stack = datetime.now(tz=UTC).date(), resource.urn.split(":")[2]
+    for rule in policies.rules:
+        if (options := policies.remedying.get(rule.id)) is None:
+            continue
+        if any(one.covers(rule.id, stack, resource.name) and one.expires >= today for one in exemptions):
+            continue
+        for remedy in rule.remedies:
+            after = remedy.of(Resource(resource, Graph([resource])), options)
+            if after is not None:
+                yield rule, resource.inputs, after
+                resource = replace(resource, inputs=after)
+
+
+def serve() -> None:
+    """Serve the policies on a loopback port, tell it on standard output, and wait to be stopped."""
+    options = [("grpc.max_receive_message_length", LARGEST_MESSAGE)]
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=4), options=options)
+    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        server.stop(0)
+
+
+def _schema(rule: Rule) -> Any:  # noqa: ANN401 - a message
+    """Return the options of a policy's remedies as a schema; Pulumi checks what it is given against it."""
+    options = {name: what for remedy in rule.remedies for name, what in remedy.options.items()}
+    schema = analyzer_pb2.PolicyConfigSchema()
+    schema.properties.update({name: {"type": "string", "description": what} for name, what in options.items()})
+    return schema
+
+
+def _said(result: Result) -> Any:  # noqa: ANN401 - a message
+    """Return a result as a diagnostic; what is exempt or not known is told, and blocks nothing."""
+    what = "" if result.outcome is Outcome.FAIL else f"{result.outcome.value}: "
+    why = str(result.exemption) if result.exemption else result.reason
+    when = f" ({result.when})" if result.when else ""
+    fix = f"; fix: {result.fix}" if result.fix and not result.exemption else ""
+    message = f"{result.subject}: {what}{why}{when}{fix}"
+    said = _diagnostic(result.rule.id, message, mandatory=result.blocking)
+    said.description, said.urn, said.severity = result.rule.title, result.urn, _severity(result.rule)
+    return said
+
+
+def _diagnostic(policy: str, message: str, *, mandatory: bool) -> Any:  # noqa: ANN401 - a message
+    return analyzer_pb2.AnalyzeDiagnostic(
+        policyName=policy,
+        policyPackName=NAME,
+        policyPackVersion=VERSION,
+        description=policy,
+        message=message,
+        enforcementLevel=_level(mandatory=mandatory),
+    )
+
+
+def _level(*, mandatory: bool) -> Any:  # noqa: ANN401 - an enum of the protocol
+    return analyzer_pb2.EnforcementLevel.Value("MANDATORY" if mandatory else "ADVISORY")
+
+
+def _severity(rule: Rule) -> Any:  # noqa: ANN401 - an enum of the protocol
+    return analyzer_pb2.PolicySeverity.Value(f"POLICY_SEVERITY_{rule.severity.value.upper()}")

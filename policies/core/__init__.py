@@ -1,0 +1,1 @@
+"""A rule, the graph it looks at, and its outcome."""

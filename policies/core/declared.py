@@ -1,0 +1,95 @@
+"""What a program says about its environment, read from the resources that it registers: no file is needed.
+
+`mlstrata:governance:Environment` holds the facts of the whole, a `Stage` beneath it each stage that is reached with its
+capabilities, a `SwitchedOn` each capability beside them. The documents that its systems name are files beside the
+program, and are looked into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mlstrata.environments import Capability, Stage
+from mlstrata.policies.core.dates import Enforcement
+from mlstrata.policies.core.documents import read
+from mlstrata.policies.core.facts import Environment
+from mlstrata.policies.core.graph import SYSTEM_TYPE, Record
+from mlstrata.policies.core.values import Value
+
+ENVIRONMENT_TYPE = ":governance:Environment"
+STAGE_TYPE = ":governance:Stage"
+SWITCHED_ON_TYPE = ":governance:SwitchedOn"
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="ignore", arbitrary_types_allowed=False)
+
+    name: str
+    target: str
+    region: str
+    owner: str
+    enforce: Enforcement
+    retention: dict[str, float]
+    gpu_pools: dict[str, int]
+    mirror: str = ""
+
+
+class _Reached(BaseModel):
+    capabilities: frozenset[Capability]
+
+
+def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environment:
+    """Return what a program declares about its environment.
+
+    A program that declares none is called after its stack, has no stage, and its duties block today; so is one whose
+    declaration is not what `mlstrata:governance:Environment` holds.
+
+    Args:
+        records: All its resources.
+        root: The folder that paths of documents start from.
+        stack: Its stack.
+    """
+    found = list(records)
+    documents = read(_named(found), root)
+    facts = next((one.inputs for one in found if one.type.endswith(ENVIRONMENT_TYPE)), None)
+    strict = Environment(name=stack, documents=documents)
+    if facts is None:
+        return strict
+    try:
+        given = _Facts.model_validate(dict(facts))
+        stages = {
+            Stage(one.name): _Reached.model_validate(dict(one.inputs)) for one in found if one.type.endswith(STAGE_TYPE)
+        }
+        switched_on = {Capability(one.name) for one in found if one.type.endswith(SWITCHED_ON_TYPE)}
+    except (ValidationError, ValueError):
+        return strict
+    return Environment(
+        name=given.name,
+        target=given.target,
+        region=given.region,
+        stage=max(stages, key=lambda stage: stage.rank, default=None),
+        capabilities=frozenset(switched_on.union(*(reached.capabilities for reached in stages.values()))),
+        enforcement=given.enforce,
+        retention=given.retention,
+        owner=given.owner,
+        documents=documents,
+        gpu_pools=given.gpu_pools,
+        mirror=given.mirror,
+    )
+
+
+def _named(records: Iterable[Record]) -> Iterator[str]:
+    """Yield the path of every document that a declared system names."""
+    for one in records:
+        if not one.type.endswith(SYSTEM_TYPE):
+            continue
+        risk, documents = _mapping(one.inputs.get("risk")), _mapping(one.inputs.get("documents"))
+        paths = (*documents.values(), _mapping(risk.get("exemption")).get("memo"))
+        yield from (path for path in paths if isinstance(path, str) and path)
+
+
+def _mapping(value: Value) -> Mapping[str, Value]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,67 @@
+"""What a document says about itself, read from its text; it is never judged by its meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+from mlstrata.policies.core.facts import Document
+
+LARGEST = 4 << 20
+_REVIEWED = re.compile(r"^\W*(?:last )?reviewed\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
+_NOTIFIED = re.compile(r"^\W*notified\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
+_VERSION = re.compile(r"^\W*model[ _-]version\W*:\W*(?:v(?=\d))?([\w.-]+)", re.IGNORECASE | re.MULTILINE)
+_SECTION = re.compile(r"^#{1,3}\s+(?:section\s+)?([1-9])(?:[.:)\s]|$).*$", re.IGNORECASE | re.MULTILINE)
+
+
+def read(paths: Iterable[str], root: Path) -> dict[str, Document]:
+    """Return what is known of each document.
+
+    Args:
+        paths: Where they are, as the systems that name them say.
+        root: The folder that paths start from.
+    """
+    return {path: _looked_up(path, root) for path in paths}
+
+
+def _looked_up(path: str, root: Path) -> Document:
+    if "://" in path:
+        return Document()
+    file = root / path
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(LARGEST).decode("utf-8", errors="replace")
+    except OSError:
+        return Document(exists=False)
+    return Document(
+        exists=True,
+        reviewed=_day(_REVIEWED, text),
+        notified=_day(_NOTIFIED, text),
+        sections=_sections(text),
+        model_version=_first(_VERSION, text),
+    )
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return found[1] if found else ""
+
+
+def _day(pattern: re.Pattern[str], text: str) -> date | None:
+    try:
+        return date.fromisoformat(_first(pattern, text))
+    except ValueError:
+        return None
+
+
+def _sections(text: str) -> frozenset[int]:
+    """Return the numbers of the sections with text; one that still waits for a person has none."""
+    found = list(_SECTION.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)] * bool(found)
+    return frozenset(
+        int(match[1])
+        for match, end in zip(found, ends, strict=True)
+        if (body := text[match.end() : end].strip()) and "human input required" not in body.lower()
+    )

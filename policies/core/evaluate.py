@@ -1,0 +1,263 @@
+"""One pass of all policies over one graph."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from mlstrata.policies.core.dates import Calendar, effective, said
+from mlstrata.policies.core.exemptions import Exemption
+from mlstrata.policies.core.facts import Environment
+from mlstrata.policies.core.graph import ITEM, Graph, Record, Resource, System
+from mlstrata.policies.core.rule import NEEDS_LIVE, Context, Domain, Level, Outcome, Rule, Verdict, Verdicts
+from mlstrata.policies.core.values import UnknownValueError
+
+_WORST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.EXEMPT, Outcome.PASS, Outcome.NOT_APPLICABLE)
+_ODD = (AttributeError, TypeError, ValueError, KeyError)
+ODD_SHAPE = "an input does not have the shape that its kind of resource has"
+"""Manifests from elsewhere hold texts where lists belong; such a resource is not understood, and never passes."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one policy says about one subject.
+
+    Attributes:
+        rule: The policy.
+        outcome: What it says.
+        subject: Name of the system, resource or environment.
+        reason: Why.
+        fix: What to do about it.
+        urn: The resource; empty where it is about the environment.
+        at: Path of keys in the environment's file that decides it.
+        blocking: It stops a deployment.
+        when: Since or from when the duty applies, in words; empty where no date matters.
+        exemption: What exempts it.
+        file: The manifest it is about.
+        undetermined: It fails because what it asks is not known, and a duty of the Act must be.
+    """
+
+    rule: Rule
+    outcome: Outcome
+    subject: str
+    reason: str
+    fix: str = ""
+    urn: str = ""
+    at: tuple[str | int, ...] = ()
+    blocking: bool = False
+    when: str = ""
+    exemption: Exemption | None = None
+    file: str = ""
+    undetermined: bool = False
+
+    @property
+    def warning(self) -> bool:
+        """Return whether it is a violation that does not stop a deployment."""
+        return self.outcome is Outcome.FAIL and not self.blocking
+
+
+@dataclass(frozen=True)
+class Report:
+    """What all policies say about one environment.
+
+    Attributes:
+        environment: The environment.
+        calendar: The days it was checked by.
+        results: Every result, in the order of the catalogue.
+        resources: How many resources were looked at.
+        systems: Names of the declared systems with their tiers.
+        not_inspected: Names of charts whose objects were not seen.
+        errors: What is wrong with the exemptions themselves.
+    """
+
+    environment: Environment
+    calendar: Calendar
+    results: tuple[Result, ...]
+    resources: int
+    systems: tuple[tuple[str, str], ...] = ()
+    not_inspected: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Return whether nothing stops a deployment."""
+        return not self.errors and not any(result.blocking for result in self.results)
+
+    @property
+    def worst(self) -> dict[str, Outcome]:
+        """Policy id to its worst outcome over all subjects."""
+        found: dict[str, Outcome] = {}
+        for result in self.results:
+            known = found.get(result.rule.id)
+            if known is None or _WORST.index(result.outcome) < _WORST.index(known):
+                found[result.rule.id] = result.outcome
+        return found
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many policies fail, are not known, exempt, passed and not applicable, by their worst outcome."""
+        counted = Counter(self.worst.values())
+        return {outcome.value: counted[outcome] for outcome in Outcome if counted[outcome]}
+
+
+@dataclass
+class _Pass:
+    context: Context
+    exemptions: Sequence[Exemption]
+    used: set[int] = field(default_factory=set)
+
+
+def evaluate(
+    records: Iterable[Record],
+    environment: Environment,
+    calendar: Calendar,
+    *,
+    rules: Sequence[Rule],
+    exemptions: Sequence[Exemption] = (),
+) -> Report:
+    """Check every rule against every subject of the graph.
+
+    Args:
+        records: The resources, as registered.
+        environment: What is known of the environment beside them.
+        calendar: The days to go by.
+        rules: The policies.
+        exemptions: Those that may let a violation pass.
+    """
+    graph = Graph(records)
+    state = _Pass(Context(graph, environment, calendar), exemptions)
+    results = [_settled(state, result) for rule in rules for result in _results(rule, state.context)]
+    return Report(
+        environment=environment,
+        calendar=calendar,
+        results=tuple(results),
+        resources=len(graph.resources),
+        systems=tuple((system.name, _tier(system)) for system in graph.systems),
+        not_inspected=tuple(chart.name for chart in graph.not_inspected),
+        errors=tuple(_unfit(state, frozenset(rule.id for rule in rules))),
+    )
+
+
+def _results(rule: Rule, context: Context) -> Iterator[Result]:
+    """Yield what a rule says about each of its subjects; at least one result a rule."""
+    if rule.environment is not None:
+        yield from _judged(rule, context, rule.environment(context), None)
+        return
+    if rule.resource is not None:
+        resources = context.graph.of(*rule.types)
+        for resource in resources:
+            yield from _judged(rule, context, rule.resource(resource, context), resource)
+        if not resources:
+            yield _result(rule, context, None, Verdict(Outcome.NOT_APPLICABLE, "there is no such resource"))
+        return
+    assert rule.system is not None  # noqa: S101 - a rule has exactly one check
+    asked = [system for system in context.graph.systems if not rule.tiers or _tier(system) in rule.tiers]
+    for system in asked:
+        yield from _judged(rule, context, rule.system(system, context), system)
+    if not asked:
+        wanted = f" at tier {' or '.join(rule.tiers)}" if rule.tiers else ""
+        yield _result(rule, context, None, Verdict(Outcome.NOT_APPLICABLE, f"no AI system{wanted} is declared"))
+
+
+def _judged(rule: Rule, context: Context, verdicts: Verdicts, subject: System | Resource | None) -> Iterator[Result]:
+    """Yield a check's verdicts as results; what it found before an unknown value still counts."""
+    found = False
+    try:
+        for verdict in verdicts:
+            found = True
+            yield _result(rule, context, subject, verdict)
+    except UnknownValueError as error:
+        found = True
+        what = f"'{error.path}' is" if error.path else "a value it needs is"
+        yield _result(rule, context, subject, Verdict(Outcome.UNKNOWN, f"{what} known only after the deployment"))
+    except _ODD as error:
+        found = True
+        yield _result(rule, context, subject, Verdict(Outcome.UNKNOWN, f"{ODD_SHAPE} ({type(error).__name__})"))
+    if not found:
+        yield _result(rule, context, subject, Verdict(Outcome.PASS, rule.holds))
+
+
+def _result(rule: Rule, context: Context, subject: System | Resource | None, verdict: Verdict) -> Result:
+    system = subject if isinstance(subject, System) else None
+    resource = system.declared if system else subject if isinstance(subject, Resource) else None
+    about = verdict.subject
+    if isinstance(about, Resource):
+        resource, about = about, about.name
+    day = effective(rule.duty, annex_i_only=system is not None and _annex_i_only(system))
+    mandatory = rule.level_at(context.environment.stage) is Level.MANDATORY
+    # A duty of the Act must be shown to be met; what only the running platform knows is enforced there.
+    undetermined = (
+        verdict.outcome is Outcome.UNKNOWN
+        and rule.domain is Domain.AI_ACT
+        and mandatory
+        and not verdict.reason.startswith(NEEDS_LIVE)
+    )
+    violation = undetermined or verdict.outcome is Outcome.FAIL
+    name = about or (system.name if system else resource.name if resource else context.environment.name)
+    return Result(
+        rule=rule,
+        outcome=Outcome.FAIL if violation else verdict.outcome,
+        subject=name,
+        reason=verdict.reason + (", and a duty of the AI Act must be known to be met" if undetermined else ""),
+        fix=verdict.fix,
+        urn=resource.urn.partition(ITEM)[0] if resource else "",
+        at=_place(verdict.at, system),
+        blocking=violation and mandatory and context.calendar.blocks(day),
+        when=said(day, context.calendar) if violation else "",
+        file=resource.record.file if resource else "",
+        undetermined=undetermined,
+    )
+
+
+def _settled(state: _Pass, result: Result) -> Result:
+    """Return the result, or its exempt form where an exemption of today covers it."""
+    if result.outcome not in (Outcome.FAIL, Outcome.UNKNOWN) or result.reason.startswith(NEEDS_LIVE):
+        return result
+    for index, exemption in enumerate(state.exemptions):
+        if exemption.covers(result.rule.id, state.context.environment.name, result.subject):
+            state.used.add(index)
+            if exemption.expires < state.context.calendar.today:
+                continue
+            return Result(**{**vars(result), "outcome": Outcome.EXEMPT, "blocking": False, "exemption": exemption})
+    return result
+
+
+def _unfit(state: _Pass, rules: frozenset[str]) -> Iterator[str]:
+    environment, today = state.context.environment.name, state.context.calendar.today
+    for index, exemption in enumerate(state.exemptions):
+        what = f"exemption of {exemption.policy} for '{exemption.match}' ({exemption.ticket})"
+        if environment not in exemption.environments or exemption.policy not in rules:
+            continue
+        if exemption.expires < today:
+            yield f"{what} expired on {exemption.expires}: mend what it covers, or have it approved anew"
+        elif index not in state.used:
+            yield f"{what} covers nothing in {environment}: remove it"
+
+
+def _place(at: str, system: System | None) -> tuple[str | int, ...]:
+    keys: list[str | int] = [int(key) if key.isdigit() else key for key in at.strip("/").split(".") if key]
+    if at.startswith("/") or system is None:
+        return tuple(keys)
+    return ("systems", system.index, *keys)
+
+
+def _tier(system: System) -> str:
+    try:
+        return str(system.get("risk.tier", ""))
+    except UnknownValueError:
+        return "high"  # an unknown tier is asked what the highest is
+
+
+def _annex_i_only(system: System) -> bool:
+    try:
+        return bool(system.get("risk.annex_i")) and not system.get("risk.annex_iii")
+    except UnknownValueError:
+        return False
+
+
+def day_of(rule: Rule) -> date | None:
+    """Return the day a rule's duty applies from; None where it is not tied to one."""
+    found = effective(rule.duty)
+    return None if found == date.min else found

@@ -1,0 +1,302 @@
+"""The resources of a plan, indexed once: by type, by parent, by what they belong to and what they refer to."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeVar, cast
+
+from mlstrata.policies.core.values import Unknown, UnknownValueError, Value, dig, listed
+
+T = TypeVar("T")
+SYSTEM_LABEL = "mlstrata.io/system"
+PART_LABEL = "mlstrata.io/part"
+SYSTEM_TYPE = ":governance:AISystem"
+STACK_TYPE = "pulumi:pulumi:Stack"
+HIDING = (
+    *("kubernetes:helm.sh/v3:Release", "kubernetes:helm.sh/v3:Chart", "kubernetes:helm.sh/v4:Chart"),
+    *("kubernetes:yaml:ConfigFile", "kubernetes:yaml:ConfigGroup", "kubernetes:kustomize:Directory"),
+    *("kubernetes:yaml/v2:ConfigFile", "kubernetes:yaml/v2:ConfigGroup", "kubernetes:kustomize/v2:Directory"),
+    *(
+        "kubernetes:argoproj.io/v1alpha1:Application",
+        "kubernetes:helm.cattle.io/",
+        "kubernetes:helm.toolkit.fluxcd.io/",
+    ),
+    *("kubernetes:kustomize.toolkit.fluxcd.io/", "kubernetes:kustomize.config.k8s.io/"),
+)
+"""What makes objects of a cluster that an offline plan may not show."""
+ITEM = "#item-"
+"""What an item of a list has between the list's URN and its own number."""
+WORKING = frozenset({"recorder", "kill-switch", "explainer", "content-filter", "content-marker"})
+"""Parts that only something that runs, or routes, can play."""
+_WORDS = re.compile(
+    r"^kubernetes:(core/v1:(ConfigMap|Secret|Namespace|ServiceAccount|PersistentVolumeClaim|ResourceQuota|LimitRange)"
+    r"|rbac\.authorization\.k8s\.io/|policy/|networking\.k8s\.io/v1:NetworkPolicy)"
+)
+"""Kinds that hold words and do nothing."""
+COMPONENT_PARTS = {
+    ":serving:Serving": "serving",
+    ":recording:Recording": "recorder",
+    ":monitoring:Monitoring": "monitoring",
+    ":gateway:Gateway": "gateway",
+    ":registry:Registry": "registry",
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """A resource as it was registered, in plain values (UNKNOWN and SECRET inside); whoever runs the checks makes it.
+
+    Attributes:
+        urn: Its unique name.
+        type: Its type, such as `kubernetes:apps/v1:Deployment`.
+        name: Its logical name.
+        parent: URN of its parent; empty at the top.
+        inputs: What the program gave it.
+        dependencies: URNs of what it was made after.
+        property_dependencies: Property to the URNs its value comes from.
+        protect: It must not be deleted.
+        file: The file it was read from, of a manifest.
+    """
+
+    urn: str
+    type: str
+    name: str
+    parent: str = ""
+    inputs: Mapping[str, Value] = field(default_factory=dict)
+    dependencies: tuple[str, ...] = ()
+    property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    protect: bool = False
+    file: str = ""
+
+
+class Resource:
+    """A record with the questions that checks ask of it."""
+
+    def __init__(self, record: Record, graph: Graph) -> None:
+        self.record, self.graph = record, graph
+        self.urn, self.type, self.name, self.parent = record.urn, record.type, record.name, record.parent
+        self.inputs, self.protect = record.inputs, record.protect
+
+    def get(self, path: str, default: Value = None) -> Value:
+        """Return the input at `path`; `default` where there is none.
+
+        Raises:
+            UnknownValueError: it is known only after the deployment.
+        """
+        return dig(self.inputs, path, default)
+
+    def all(self, path: str) -> list[Value]:
+        """Return the list at `path`; empty where there is none."""
+        return listed(self.inputs, path)
+
+    @property
+    def kind(self) -> str:
+        """The last part of the type: `Deployment`."""
+        return self.type.rpartition(":")[2]
+
+    @cached_property
+    def labels(self) -> Mapping[str, Value]:
+        """Labels, annotations and tags alike; those of a workload's pods count as its own."""
+        found: dict[str, Value] = {}
+        for path in ("tagsAll", "tags", "labels", "metadata.annotations", "metadata.labels"):
+            try:
+                given = dig(self.inputs, path)
+            except UnknownValueError:
+                continue
+            if isinstance(given, Mapping):
+                found |= given
+        return found
+
+    def label(self, name: str) -> str:
+        """Return a label as text; empty where there is none.
+
+        Raises:
+            UnknownValueError: it is known only after the deployment.
+        """
+        value = self.labels.get(name)
+        if isinstance(value, Unknown):
+            raise UnknownValueError(f"labels.{name}")
+        return "" if value is None else str(value)
+
+    @property
+    def part(self) -> str:
+        """Return the part it plays in a platform, by its label or its component's type."""
+        given = self.labels.get(PART_LABEL)
+        if isinstance(given, str):
+            return given
+        return next((part for ending, part in COMPONENT_PARTS.items() if self.type.endswith(ending)), "")
+
+    def plays(self, part: str) -> bool:
+        """Return whether it plays a part; words, and what is scaled to nothing, do no work whatever they say."""
+        if self.part != part:
+            return False
+        if part not in WORKING:
+            return True
+        copies = _inner(self.inputs, "spec", "replicas")
+        return not _WORDS.match(self.type) and (copies is None or isinstance(copies, Unknown) or copies != 0)
+
+    def refers(self, path: str) -> list[Resource]:
+        """Return the resources of this plan that the value at `path` comes from, as recorded for its property."""
+        urns = self.record.property_dependencies.get(path.partition(".")[0], ())
+        return [self.graph.by_urn[urn] for urn in urns if urn in self.graph.by_urn]
+
+    def set_or_made_here(self, path: str, kinds: tuple[str, ...]) -> bool:
+        """Return whether `path` has a value: a known one, or one that a resource of `kinds` in this plan gives it.
+
+        Raises:
+            UnknownValueError: it is unknown, and nothing recorded says where it comes from.
+        """
+        try:
+            return bool(self.get(path))
+        except UnknownValueError:
+            if any(origin.type.startswith(kinds) for origin in self.refers(path)):
+                return True
+            raise
+
+
+class System:
+    """A declared AI system with the resources that belong to it."""
+
+    def __init__(self, declared: Resource, index: int, resources: list[Resource]) -> None:
+        self.declared, self.index, self.resources = declared, index, resources
+        name = declared.inputs.get("name")
+        self.name: str = name if isinstance(name, str) else declared.name
+
+    def get(self, path: str, default: Value = None) -> Value:
+        """Return a declaration, such as `risk.tier`."""
+        return self.declared.get(path, default)
+
+    def all(self, path: str) -> list[Value]:
+        """Return a declared list."""
+        return self.declared.all(path)
+
+    def part(self, name: str) -> list[Resource]:
+        """Return the system's resources that play a part, such as `recorder`."""
+        return [resource for resource in self.resources if resource.plays(name)]
+
+    def of(self, *types: str) -> list[Resource]:
+        """Return the system's resources whose type starts with one of `types`."""
+        return [resource for resource in self.resources if resource.type.startswith(types)]
+
+
+class Graph:
+    """All resources of a plan."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.resources = [Resource(record, self) for record in _unpacked(records)]
+        self.by_urn = {resource.urn: resource for resource in self.resources}
+        self._by_type: dict[str, list[Resource]] = defaultdict(list)
+        self._children: dict[str, list[Resource]] = defaultdict(list)
+        self._labelled: dict[str, list[Resource]] = defaultdict(list)
+        self._memo: dict[str, object] = {}
+        for resource in self.resources:
+            self._by_type[resource.type].append(resource)
+            self._children[resource.parent].append(resource)
+            owner = resource.labels.get(SYSTEM_LABEL)
+            if isinstance(owner, str):
+                self._labelled[owner].append(resource)
+
+    def of(self, *types: str) -> list[Resource]:
+        """Return the resources whose type starts with one of `types`, in the order of their registration."""
+        return [found for kind, all_of_it in self._by_type.items() if kind.startswith(types) for found in all_of_it]
+
+    def part(self, name: str) -> list[Resource]:
+        """Return the resources that play a part, whatever system they belong to."""
+        return self._parts.get(name, [])
+
+    def beneath(self, urn: str) -> Iterator[Resource]:
+        """Yield every descendant."""
+        todo = list(self._children.get(urn, ()))
+        while todo:
+            resource = todo.pop()
+            yield resource
+            todo += self._children.get(resource.urn, ())
+
+    def referring(self, target: Resource, prop: str, *types: str) -> list[Resource]:
+        """Return the resources of `types` whose property `prop` comes from `target` or names it."""
+        named = [target.inputs.get(key) for key in ("bucket", "name")]
+        keys = [(prop, target.urn), *((prop, name) for name in named if isinstance(name, str))]
+        found = {one.urn: one for key in keys for one in self._referring.get(key, ()) if one.type.startswith(types)}
+        return list(found.values())
+
+    def memo(self, key: str, build: Callable[[Graph], T]) -> T:
+        """Return what `build` makes of this graph, made once."""
+        if key not in self._memo:
+            self._memo[key] = build(self)
+        return cast("T", self._memo[key])
+
+    @cached_property
+    def systems(self) -> list[System]:
+        """Every declared AI system, in the order of its declaration."""
+        found = []
+        for index, resource in enumerate(one for one in self.resources if one.type.endswith(SYSTEM_TYPE)):
+            name = resource.inputs.get("name", resource.name)
+            beneath = list(self.beneath(resource.urn))
+            seen = {one.urn for one in beneath} | {resource.urn}
+            labelled = self._labelled.get(name, []) if isinstance(name, str) else []
+            found.append(System(resource, index, beneath + [one for one in labelled if one.urn not in seen]))
+        return found
+
+    @cached_property
+    def owners(self) -> Mapping[str, System]:
+        """URN of a resource to the system it belongs to."""
+        return {resource.urn: system for system in self.systems for resource in system.resources}
+
+    @cached_property
+    def not_inspected(self) -> list[Resource]:
+        """Charts and the like, by name, whose objects this plan does not show; they are counted and never pass."""
+        found = [hiding for hiding in self.of(*HIDING) if not self._children.get(hiding.urn)] + [
+            one for one in self.resources if one.type.startswith("kubernetes:") and one.type.endswith("List")
+        ]
+        return sorted(found, key=lambda one: one.name)
+
+    @cached_property
+    def _referring(self) -> Mapping[tuple[str, str], list[Resource]]:
+        """(property, URN it comes from, or text it holds) to the resources with that property."""
+        found: dict[tuple[str, str], list[Resource]] = defaultdict(list)
+        for resource in self.resources:
+            for prop, urns in resource.record.property_dependencies.items():
+                for urn in urns:
+                    found[prop, urn].append(resource)
+            for prop, value in resource.inputs.items():
+                if isinstance(value, str):
+                    found[prop, value].append(resource)
+        return found
+
+    @cached_property
+    def _parts(self) -> Mapping[str, list[Resource]]:
+        found: dict[str, list[Resource]] = defaultdict(list)
+        for resource in self.resources:
+            if resource.part and resource.plays(resource.part):
+                found[resource.part].append(resource)
+        return found
+
+
+def _unpacked(records: Iterable[Record]) -> Iterator[Record]:
+    """Yield the records but for the stack's own, and the items of a list in its place."""
+    for record in records:
+        items = record.inputs.get("items")
+        if record.type == STACK_TYPE:
+            continue
+        if not record.type.startswith("kubernetes:") or not record.type.endswith("List") or not isinstance(items, list):
+            yield record
+            continue
+        for at, item in enumerate(items):
+            if isinstance(item, Mapping):
+                kind, version = item.get("kind"), str(item.get("apiVersion", ""))
+                own = f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}"
+                type_ = own if kind and version else record.type.removesuffix("List")
+                name = _inner(item, "metadata", "name")
+                named = name if isinstance(name, str) else f"{record.name}[{at}]"
+                yield replace(record, urn=f"{record.urn}{ITEM}{at}", type=type_, name=named, inputs=item)
+
+
+def _inner(value: Value, *keys: str) -> Value:
+    """Return what keys lead to, unknown values too; None where there is nothing."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

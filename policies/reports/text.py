@@ -1,0 +1,88 @@
+"""What a person reads: one line that says what, where and until when; why and how to mend it below."""
+
+from __future__ import annotations
+
+from mlstrata.policies.core.evaluate import Report, Result
+from mlstrata.policies.core.rule import NEEDS_LIVE, Outcome
+from mlstrata.policies.reports.places import Places
+
+WORDS = {
+    Outcome.PASS: "pass",
+    Outcome.FAIL: "fail",
+    Outcome.EXEMPT: "exempt",
+    Outcome.UNKNOWN: "unknown",
+    Outcome.NOT_APPLICABLE: "not applicable",
+}
+
+
+def render(reports: list[tuple[Report, Places]]) -> str:
+    """Return the reports as text, one after the other."""
+    return "\n".join(_one(report, places) for report, places in reports)
+
+
+def status(result: Result) -> str:
+    """Return the word in front of a result: FAIL, WARN (an exempt one too), UNKN or nothing."""
+    if result.outcome is Outcome.FAIL:
+        return "FAIL" if result.blocking else "WARN"
+    return {Outcome.EXEMPT: "WARN", Outcome.UNKNOWN: "UNKN"}.get(result.outcome, "")
+
+
+def summary(report: Report) -> str:
+    """Return the counts in one line."""
+    worst = report.worst
+    blocked = {result.rule.id for result in report.results if result.blocking}
+    counts = {
+        "pass": sum(outcome is Outcome.PASS for outcome in worst.values()),
+        "fail": len(blocked),
+        "warn": sum(outcome is Outcome.FAIL for name, outcome in worst.items() if name not in blocked),
+        "exempt": sum(outcome is Outcome.EXEMPT for outcome in worst.values()),
+        "unknown": sum(outcome is Outcome.UNKNOWN for outcome in worst.values()),
+        "not applicable": sum(outcome is Outcome.NOT_APPLICABLE for outcome in worst.values()),
+        "charts and bundles not inspected": len(report.not_inspected),
+    }
+    return " · ".join(f"{count} {word}" for word, count in counts.items() if count or word in {"pass", "fail"})
+
+
+def heading(report: Report) -> str:
+    """Return what was checked, in one line."""
+    tiers: dict[str, int] = {}
+    for _, tier in report.systems:
+        tiers[tier] = tiers.get(tier, 0) + 1
+    systems = [f"{count} system{'s' * (count > 1)} at {tier} risk" for tier, count in tiers.items()]
+    policies = len({result.rule.id for result in report.results})
+    day = f"as of {report.calendar.as_of}" if report.calendar.as_of != report.calendar.today else ""
+    asked = "asked live" if report.environment.live is not None else ""
+    parts = [report.environment.name, f"{report.resources} resources", f"{policies} policies", *systems, day, asked]
+    return " · ".join(part for part in parts if part)
+
+
+def refusal(report: Report, places: Places) -> str:
+    """Return only what stops a deployment: each violation with its place, reason and fix."""
+    lines = [line for result in report.results if result.blocking for line in _lines(result, places)]
+    return "\n".join([*lines, *(f" FAIL exemptions.yaml: {error}" for error in report.errors)])
+
+
+def _one(report: Report, places: Places) -> str:
+    lines = [f" {heading(report)}"]
+    order = {"FAIL": 0, "WARN": 1, "UNKN": 2}
+    shown = [result for result in report.results if status(result)]
+    quiet = [result for result in shown if result.reason.startswith(NEEDS_LIVE)]
+    for result in sorted((r for r in shown if r not in quiet), key=lambda r: order[status(r)]):
+        lines += [one for one in _lines(result, places) if result.exemption is None or one not in lines]
+    if quiet:
+        lines.append(
+            f" LIVE {', '.join(sorted({result.rule.id for result in quiet}))}: only the running platform knows"
+        )
+    lines += [f" FAIL exemptions.yaml: {error}" for error in report.errors]
+    lines.append(f" {summary(report)}")
+    return "\n".join(lines) + "\n"
+
+
+def _lines(result: Result, places: Places) -> list[str]:
+    head = f" {status(result)} {result.rule.id:<28} {result.subject:<20}"
+    if result.exemption is not None:
+        entry = result.exemption
+        return [f"{head} exempt until {entry.expires} ({entry.ticket}, approved by {entry.approver})"]
+    when = f" ({result.when})" if result.when else ""
+    lines = [f"{head} {places.of(result)}".rstrip(), f"      {result.reason}{when}"]
+    return [*lines, f"      fix: {result.fix}"] if result.fix else lines

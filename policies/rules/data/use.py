@@ -1,0 +1,296 @@
+"""Use of data: inside the EU where it must be, sensitive data apart, with lineage, owners and without bias."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from mlstrata.environments import Capability
+from mlstrata.policies.core.dates import Duty
+from mlstrata.policies.core.facts import Document
+from mlstrata.policies.core.graph import Resource, System
+from mlstrata.policies.core.live import Live, LiveSystem
+from mlstrata.policies.core.rule import (
+    HIGH,
+    Context,
+    Domain,
+    Level,
+    Rule,
+    Severity,
+    Verdicts,
+    cannot_tell,
+    fails,
+    live,
+    not_applicable,
+    passes,
+    spares,
+    undeployed,
+    violates,
+)
+from mlstrata.policies.core.values import UNKNOWN, dig
+from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, LIMITED, TODAY, running
+from mlstrata.policies.fixtures.world import cut, documented, facts, having, put, without
+from mlstrata.policies.views.stores import CLOUD_STORES, EU_REGIONS, STORES, own_key
+
+FRESH = timedelta(days=180)
+_REGIONS = f"target.region: eu for a cluster of your own that stands there, else one of {', '.join(EU_REGIONS)}"
+FEATURE_STORES = ("kubernetes:feast.dev/v1:FeatureStore", "mlstrata:features:FeatureView")
+
+
+def _in_the_eu(context: Context) -> Verdicts:
+    bound = [
+        (system, index, dig(one, "name"))
+        for system in context.graph.systems
+        for index, one in enumerate(system.all("data"))
+        if str(dig(one, "region", "")).lower().startswith("eu")
+    ]
+    if not bound:
+        yield not_applicable("no dataset is declared that must stay in the EU")
+        return
+    system, index, name = bound[0]
+    region, at = context.environment.region, f"/systems.{system.index}.data.{index}.region"
+    if not region:
+        yield fails(f"dataset '{name}' must stay in the EU, and target.region says nothing", _REGIONS, at)
+    elif region not in EU_REGIONS and region.lower() != "eu":
+        where = f"the environment is in {region}, no region of the EU that is known here"
+        yield fails(f"dataset '{name}' must stay in the EU, and {where}", f"move it, or {_REGIONS}", at)
+    for store in context.graph.of(*CLOUD_STORES):
+        copies = [str(dig(copy, "regionName")) for copy in store.all("replicas")]
+        for own in (store.get("region"), *copies):
+            if not own or own in EU_REGIONS:
+                continue
+            yield fails(
+                f"{store.kind} '{store.name}' is in {own}, and data must stay in the EU",
+                "put it into a region of the EU",
+                "/target.region",
+                subject=store,
+            )
+
+
+def _isolated(context: Context) -> Verdicts:
+    special = [one for one in context.graph.systems if any(dig(data, "special_categories") for data in one.all("data"))]
+    recording = Capability.RECORDING in context.environment.capabilities or context.graph.part("recorder")
+    if not special or not recording:
+        yield not_applicable("no special category of personal data is recorded")
+        return
+    stores = context.graph.part("protected")
+    if not stores:
+        yield undeployed(
+            f"{special[0].name} declares special categories",
+            "keeps them apart",
+            f"/systems.{special[0].index}.data",
+            part="protected",
+            fix="deploy a restricted store",
+        )
+    for store in stores:
+        if store.type.startswith(STORES) and not own_key(store, context.graph):
+            yield fails(
+                f"{store.kind} '{store.name}' keeps special categories without a key of its own",
+                "encrypt it with a KMS key",
+                subject=store,
+            )
+
+
+def _lineage(system: System, context: Context) -> Verdicts:
+    data = system.all("data")
+    if not data:
+        yield fails("no dataset is declared, so nobody can say what it learnt from", "declare data", "data")
+    for index, one in enumerate(data):
+        if not dig(one, "version") and Capability.LINEAGE not in context.environment.capabilities:
+            yield fails(
+                f"dataset '{dig(one, 'name')}' has no version, and nothing records one",
+                "name its version, or switch on the capability lineage",
+                f"data.{index}",
+            )
+
+
+def _features(view: Resource, _: Context) -> Verdicts:
+    for label, what in (("mlstrata.io/owner", "who answers for it"), ("mlstrata.io/ttl", "how long a value holds")):
+        if not view.label(label):
+            yield fails(f"{view.kind} '{view.name}' does not say {what}", f"label it {label}")
+
+
+def _unbiased(system: System, context: Context) -> Verdicts:
+    if not system.all("model.protected"):
+        yield not_applicable("it declares no protected attribute")
+        return
+    if not system.get("monitor.fairness"):
+        yield fails(
+            "protected attributes are declared, and no limit on how far groups may differ",
+            "declare monitor.fairness",
+            "monitor",
+        )
+    path = system.get("documents.bias_report")
+    known = context.environment.documents.get(str(path), Document())
+    if known.exists is False:
+        yield fails(f"the bias report {path} does not exist", "write it", "documents.bias_report")
+    elif known.reviewed is not None:
+        yield from _fresh(known.reviewed, context, "documents.bias_report")
+    elif context.environment.live is None:
+        yield live("the registry keeps the bias report of each model version")
+    else:
+        yield from _measured(system, context.environment.live.of(system.name), context)
+
+
+def _measured(system: System, known: LiveSystem, context: Context) -> Verdicts:
+    """Judge the report that the registry keeps with the version that answers."""
+    if not known.version:
+        yield not_applicable("no version is released")
+        return
+    train = f"`mlstrata train {context.environment.name} {system.name}` measures it"
+    if missing := [str(name) for name in system.all("model.protected") if str(name) not in known.bias]:
+        yield fails(f"version {known.version} answers, and bias by {', '.join(missing)} was not measured", train)
+    elif known.bias_measured is None:
+        yield fails(f"nobody knows when the bias of version {known.version} was measured", train)
+    else:
+        yield from _fresh(known.bias_measured, context, "")
+
+
+def _fresh(day: date, context: Context, at: str) -> Verdicts:
+    if (age := context.calendar.today - day) > FRESH:
+        yield fails(f"the bias report is {age.days} days old (180 allowed)", "make a new one", at)
+
+
+_FEATURE = having(
+    FEATURE_STORES[0], "view", {"metadata": {"labels": {"mlstrata.io/owner": "a", "mlstrata.io/ttl": "1d"}}}
+)
+_COPIED = {
+    "replicas": [{"regionName": "eu-west-1"}, {"regionName": "us-east-1"}],
+    "tags": {"mlstrata.io/data-classification": "internal"},
+}
+_BIAS, _DAY = "docs/bias.md", TODAY
+
+RULES = (
+    Rule(
+        number=30,
+        id="data-region-eu",
+        title="Data that must stay in the EU is kept there.",
+        holds="environment and stores are in the EU",
+        domain=Domain.DATA,
+        references=("GDPR Art. 44", "AI Act Art. 10"),
+        environment=_in_the_eu,
+        cases=(
+            violates("an American environment", facts(region="us-east-1")),
+            violates("London", facts(region="eu-west-2")),
+            violates("a region nobody names", facts(region="")),
+            violates(
+                "an American copy of a table",
+                having("aws:dynamodb/table:Table", "answers", _COPIED, protect=True),
+            ),
+            violates("an American bucket", put("predictions", "region", "us-west-2")),
+            passes("Frankfurt"),
+            passes("the EU, no further said", facts(region="eu")),
+            spares("no dataset must", cut(HIGH_RISK, "data.0.region")),
+            cannot_tell("a bucket's region known later", put("predictions", "region", UNKNOWN)),
+        ),
+    ),
+    Rule(
+        number=31,
+        id="data-special-category-isolated",
+        title="Special categories of personal data are kept apart, in a restricted store.",
+        holds="a restricted store keeps them apart",
+        domain=Domain.DATA,
+        references=("GDPR Art. 9", "AI Act Art. 4a", "AI Act Art. 10"),
+        severity=Severity.CRITICAL,
+        environment=_isolated,
+        cases=(
+            violates(
+                "declared, and no such store",
+                without("protected", "protected-closed", "protected-encryption", "protected-lifecycle"),
+            ),
+            violates("no key of its own", without("protected-encryption"), companions=("data-pii-encrypted-cmk",)),
+            violates(
+                "a recorder alone asks for it",
+                facts(capabilities=frozenset({Capability.RELEASE})),
+                without("protected", "protected-closed", "protected-encryption", "protected-lifecycle"),
+                companions=("aia-stage-supports-tier",),
+            ),
+            passes("a store with its key"),
+            spares("no special category", put(HIGH_RISK, "data.0.special_categories", [])),
+            spares(
+                "nothing records",
+                without("recorder"),
+                facts(capabilities=frozenset({Capability.RELEASE})),
+                companions=("*",),
+            ),
+            cannot_tell("known later", put(HIGH_RISK, "data.0.special_categories", UNKNOWN), companions=("*",)),
+        ),
+    ),
+    Rule(
+        number=32,
+        id="data-lineage-declared",
+        title="Every system says which data, in which version, it learnt from.",
+        holds="its data and their versions are recorded",
+        domain=Domain.DATA,
+        references=("AI Act Art. 10(2)", "Annex IV 2", "ISO/IEC 42001 A.7.5", "NIST AI RMF MAP 2.1"),
+        level=Level.ADVISORY,
+        severity=Severity.LOW,
+        system=_lineage,
+        cases=(
+            violates("no data", put(LIMITED, "data", [])),
+            violates(
+                "no version, and nothing records one",
+                cut(LIMITED, "data.0.version"),
+                facts(capabilities=frozenset({Capability.RELEASE})),
+                companions=("aia-stage-supports-tier",),
+            ),
+            passes("versions"),
+            passes("lineage records it", cut(LIMITED, "data.0.version")),
+            spares("no system", without(HIGH_RISK, LIMITED), companions=("*",)),
+            cannot_tell("data known later", put(LIMITED, "data", UNKNOWN), companions=("*",)),
+        ),
+    ),
+    Rule(
+        number=35,
+        id="data-feature-owner-ttl",
+        title="Every feature view has an owner and a time its values hold.",
+        holds="owner and time to live are there",
+        domain=Domain.DATA,
+        references=("AI Act Art. 10", "ISO/IEC 42001 A.7.3"),
+        types=FEATURE_STORES,
+        level=Level.ADVISORY,
+        severity=Severity.LOW,
+        resource=_features,
+        cases=(
+            violates("no owner", _FEATURE, cut("view", "metadata.labels.mlstrata~io/owner")),
+            violates("no time to live", _FEATURE, cut("view", "metadata.labels.mlstrata~io/ttl")),
+            passes("both", _FEATURE),
+            spares("no features"),
+            cannot_tell("known later", _FEATURE, put("view", "metadata.labels.mlstrata~io/owner", UNKNOWN)),
+        ),
+    ),
+    Rule(
+        number=36,
+        id="data-bias-report-fresh",
+        title="A high-risk system with protected attributes has a limit on bias and a report of the last 180 days.",
+        holds="limit and report are there",
+        domain=Domain.DATA,
+        references=("AI Act Art. 10(2)(f)", "AI Act Art. 4a", "NIST AI RMF MEASURE 2.11"),
+        tiers=HIGH,
+        duty=Duty.HIGH_RISK,
+        system=_unbiased,
+        cases=(
+            violates("no limit", cut(HIGH_RISK, "monitor.fairness")),
+            violates("no report there", documented(_BIAS, Document(exists=False))),
+            violates("181 days old", documented(_BIAS, Document(exists=True, reviewed=_DAY - timedelta(days=181)))),
+            passes("180 days old", documented(_BIAS, Document(exists=True, reviewed=_DAY - timedelta(days=180)))),
+            *(
+                violates(title, cut(HIGH_RISK, "documents.bias_report"), facts(live=running(**fields)))
+                for title, fields in (
+                    ("one attribute not measured", {"bias": {"age": 0.1}}),
+                    ("measured nobody knows when", {"bias_measured": None}),
+                    ("measured 181 days ago", {"bias_measured": _DAY - timedelta(days=181)}),
+                )
+            ),
+            passes(
+                "measured 180 days ago",
+                cut(HIGH_RISK, "documents.bias_report"),
+                facts(live=running(bias_measured=_DAY - timedelta(days=180))),
+            ),
+            passes("a report that is fresh, whatever the registry has", facts(live=running(bias={}))),
+            spares("nothing released", cut(HIGH_RISK, "documents.bias_report"), facts(live=Live())),
+            spares("nothing protected", put(HIGH_RISK, "model.protected", [])),
+            cannot_tell("needs --live: no report is named", cut(HIGH_RISK, "documents.bias_report")),
+            cannot_tell("known later", put(HIGH_RISK, "model.protected", UNKNOWN)),
+        ),
+    ),
+)

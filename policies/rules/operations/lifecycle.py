@@ -1,0 +1,216 @@
+"""The life of a model: promoted through a gate, with a way back, reviewed when it changes, and ended in time."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from mlstrata.environments import Capability, Stage
+from mlstrata.policies.core.graph import System
+from mlstrata.policies.core.live import GateOutcome, Live, LiveSystem
+from mlstrata.policies.core.rule import (
+    Context,
+    Domain,
+    Level,
+    Rule,
+    Severity,
+    Verdicts,
+    cannot_tell,
+    fails,
+    live,
+    not_applicable,
+    passes,
+    spares,
+    violates,
+)
+from mlstrata.policies.core.values import UNKNOWN, Value, dig
+from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, LIMITED, running
+from mlstrata.policies.fixtures.world import cut, facts, put, without
+from mlstrata.policies.views.serving import serving
+
+
+def _gated(system: System, context: Context) -> Verdicts:
+    limits = [kpi for kpi in system.all("kpis") if dig(kpi, "at_least") is not None or dig(kpi, "at_most") is not None]
+    if not limits:
+        yield fails("no figure holds a bad model back from release", "declare kpis, each with a limit", "kpis")
+        return
+    if context.environment.live is None:
+        yield live("the registry knows whether each released version passed its gates")
+        return
+    known = context.environment.live.of(system.name)
+    if not known.version:
+        yield not_applicable("no version is released")
+        return
+    train = f"`mlstrata train {context.environment.name} {system.name}`, and release what passes"
+    if known.gates is None:
+        yield fails(f"version {known.version} answers, and nothing records that it passed any gate", train)
+    for gate in known.gates or ():
+        if not gate.passed:
+            yield fails(f"version {known.version} answers though it did not pass '{gate.name}' ({gate.detail})", train)
+    for kpi in limits:
+        yield from _within(kpi, known, train)
+
+
+def _within(kpi: Value, known: LiveSystem, fix: str) -> Verdicts:
+    """Judge one figure; what a source measures after the release is for monitoring."""
+    metric, least, most = str(dig(kpi, "metric", "")), dig(kpi, "at_least"), dig(kpi, "at_most")
+    measured = known.metrics.get(metric)
+    if measured is None:
+        if not dig(kpi, "source"):
+            yield fails(f"version {known.version} answers, and its {metric} was never measured", fix, "kpis")
+    elif least is not None and measured < least:
+        yield fails(f"version {known.version} answers with {metric} {measured:g}; at least {least:g}", fix, "kpis")
+    elif most is not None and measured > most:
+        yield fails(f"version {known.version} answers with {metric} {measured:g}; at most {most:g}", fix, "kpis")
+
+
+def _way_back(system: System, context: Context) -> Verdicts:
+    if not serving(system):
+        yield not_applicable("nothing answers for it")
+    elif context.environment.stage is not None and Capability.RELEASE not in context.environment.capabilities:
+        yield fails("nothing can take a release back", "switch on the capability release", "/capabilities")
+    elif context.environment.live is None:
+        yield live("the registry knows whether there is an earlier version to go back to")
+    elif (known := context.environment.live.of(system.name)).released <= 1:
+        yield not_applicable("its first version has none before it")
+    elif not known.way_back:
+        yield fails(
+            f"version {known.version} answers, and none before it can be put back",
+            f"release a version that may follow: `mlstrata release {context.environment.name} {system.name}`",
+        )
+
+
+def _ends(system: System, context: Context) -> Verdicts:
+    days = {key: system.get(f"retire.{key}") for key in ("review", "date")}
+    if not any(days.values()):
+        yield fails("no day is set on which somebody decides whether it goes on", "set retire.review", "retire")
+    for key, day in days.items():
+        if day and date.fromisoformat(str(day)) < context.calendar.today:
+            yield fails(f"retire.{key} was {day}, and it is still declared", "decide, and set the next day", "retire")
+
+
+def _reviewed(system: System, context: Context) -> Verdicts:
+    by_itself = Capability.ROLLOUT in context.environment.capabilities or context.environment.stage is None
+    moves = system.get("rollout.strategy", "all_at_once") != "all_at_once"
+    if by_itself and moves and not system.get("rollout.approve"):
+        yield fails(
+            "new versions of a high-risk system replace the old one with nobody's approval",
+            "name the role that approves in rollout.approve",
+            "rollout",
+        )
+
+
+_FIRST = {name: LiveSystem(version="1", released=1) for name in (HIGH_RISK, LIMITED)}
+
+RULES = (
+    Rule(
+        number=57,
+        id="life-promotion-gate",
+        title="No model is released that has not passed its gates.",
+        holds="its versions passed their gates",
+        domain=Domain.LIFECYCLE,
+        references=("AI Act Art. 15", "AI Act Art. 17(1)(d)", "NIST AI RMF MANAGE 1.1"),
+        lowered_below=Stage.SCALE,
+        severity=Severity.MEDIUM,
+        system=_gated,
+        cases=(
+            violates("no figures", put(LIMITED, "kpis", [])),
+            violates("no limit", cut(LIMITED, "kpis.0.at_least")),
+            violates("a gate not passed", facts(live=running(gates=(GateOutcome("auc", passed=False),)))),
+            violates("no gates recorded", facts(live=running(gates=None))),
+            violates("below what is declared", facts(live=running(metrics={"auc": 0.799}))),
+            violates(
+                "above what is declared",
+                facts(live=running(LIMITED, metrics={"loss": 1.1})),
+                put(LIMITED, "kpis", [{"metric": "loss", "at_most": 1}]),
+            ),
+            violates("never measured", facts(live=running(metrics={}))),
+            passes("gates passed and figures within", facts(live=running())),
+            passes("the very limit", facts(live=running(metrics={"auc": 0.8}))),
+            passes(
+                "the very highest",
+                facts(live=running(LIMITED, metrics={"loss": 1})),
+                put(LIMITED, "kpis", [{"metric": "loss", "at_most": 1}]),
+            ),
+            passes(
+                "measured after the release",
+                facts(live=running(metrics={})),
+                put(HIGH_RISK, "kpis.0.source", "review-queue"),
+            ),
+            spares("nothing released", facts(live=Live())),
+            spares("no system", without(HIGH_RISK, LIMITED), companions=("*",)),
+            cannot_tell("needs --live: the registry"),
+            cannot_tell("known later", put(LIMITED, "kpis", UNKNOWN)),
+        ),
+    ),
+    Rule(
+        number=58,
+        id="life-rollback-target",
+        title="Every release can be taken back.",
+        holds="there is a version to go back to",
+        domain=Domain.LIFECYCLE,
+        references=("AI Act Art. 20", "AI Act Art. 15(4)"),
+        lowered_below=Stage.SCALE,
+        severity=Severity.MEDIUM,
+        system=_way_back,
+        cases=(
+            violates("nothing can", facts(capabilities=frozenset()), companions=("aia-stage-supports-tier",)),
+            violates("nothing to go back to", facts(live=running(way_back=""))),
+            violates("of two, none", facts(live=running(way_back="", released=2))),
+            passes("an earlier version", facts(live=running())),
+            spares("the first version", facts(live=Live(_FIRST)), companions=("*",)),
+            spares("nothing answers", without("mortgage", "tickets"), companions=("*",)),
+            cannot_tell("needs --live: the registry"),
+            cannot_tell("needs --live: a program without a stage", facts(stage=None, capabilities=frozenset())),
+        ),
+    ),
+    Rule(
+        number=59,
+        id="life-retirement-date",
+        title="Every system has a day on which somebody decides whether it goes on.",
+        holds="a day is set, and it is ahead",
+        domain=Domain.LIFECYCLE,
+        references=("ISO/IEC 42001 A.6.2", "NIST AI RMF GOVERN 1.7"),
+        level=Level.ADVISORY,
+        severity=Severity.LOW,
+        system=_ends,
+        cases=(
+            violates("none", put(LIMITED, "retire", {})),
+            violates("yesterday", put(LIMITED, "retire.review", "2026-11-20")),
+            violates("it should be gone", put(LIMITED, "retire", {"date": "2026-11-20"})),
+            passes("today", put(LIMITED, "retire.review", "2026-11-21")),
+            passes("an end", put(LIMITED, "retire", {"date": "2027-01-01"})),
+            spares("no system", without(HIGH_RISK, LIMITED), companions=("*",)),
+            cannot_tell("known later", put(LIMITED, "retire", UNKNOWN)),
+        ),
+    ),
+    Rule(
+        number=60,
+        id="life-substantial-change-review",
+        title="A person approves each new version of a high-risk system.",
+        holds="a person decides on each new version",
+        domain=Domain.LIFECYCLE,
+        references=("AI Act Art. 3(23)", "AI Act Art. 43(4)", "Annex IV 6"),
+        tiers=("high",),
+        lowered_below=Stage.SCALE,
+        severity=Severity.MEDIUM,
+        system=_reviewed,
+        cases=(
+            violates("nobody", cut(HIGH_RISK, "rollout.approve")),
+            violates(
+                "nobody, in a program without a stage",
+                facts(stage=None, capabilities=frozenset()),
+                cut(HIGH_RISK, "rollout.approve"),
+            ),
+            passes("a role"),
+            passes("released by hand", put(HIGH_RISK, "rollout", {"strategy": "all_at_once"})),
+            passes(
+                "nothing rolls out",
+                facts(capabilities=frozenset()),
+                cut(HIGH_RISK, "rollout.approve"),
+                companions=("*",),
+            ),
+            spares("no high risk", without(HIGH_RISK), companions=("*",)),
+            cannot_tell("known later", put(HIGH_RISK, "rollout.approve", UNKNOWN)),
+        ),
+    ),
+)

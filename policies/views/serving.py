@@ -1,0 +1,171 @@
+"""What serves an AI system, and what is around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from mlstrata.policies.core.graph import Graph, Resource, System
+from mlstrata.policies.core.values import Unknown, UnknownValueError, Value, dig, listed
+from mlstrata.policies.views.kubernetes import KSERVE, LONG_RUNNING, SELDON, containers, units
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+RULES = "kubernetes:monitoring.coreos.com/v1:PrometheusRule"
+LOCAL_FILE = "pulumi-python:dynamic/mlstrata:ConfigFile"
+COMPONENT = ":serving:Serving"
+SAGEMAKER = "aws:sagemaker/endpoint:"
+SAGEMAKER_CONFIGURATION = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
+ALL_OF_THEM = 100
+"""Per cent of the requests."""
+MODEL_SERVERS = re.compile(
+    r"(^|/)(mlserver|tritonserver|torchserve(-kfs)?|vllm-openai|vllm|text-generation-inference|sklearnserver|xgbserver"
+    r"|lgbserver|huggingfaceserver|tensorflow/serving|openvino/model_server)([:@-]|$)"
+)
+"""Images that do nothing but answer with predictions."""
+_PROMQL = frozenset(
+    {
+        *("and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset"),
+        *("inf", "nan", "start", "end"),
+    }
+)
+SERVING_TYPES = (SELDON, KSERVE, SAGEMAKER)
+
+
+def makes_content(system: System) -> bool:
+    """Return whether a system makes content: by its task; where it names none, what it works on tells."""
+    task = system.get("model.task")
+    return bool(task == "generation" or (not task and system.get("model.modality") in {"video", "audio"}))
+
+
+def is_serving(resource: Resource) -> bool:
+    """Return whether a resource answers with predictions: by its kind, its label, or the server that it runs."""
+    if resource.type.startswith(SERVING_TYPES) or resource.part == "serving":
+        return True
+    if resource.part or not resource.type.startswith(LONG_RUNNING):
+        return False
+    return resource.graph.memo(f"serves {resource.urn}", lambda _: _runs_a_server(resource))
+
+
+def _runs_a_server(resource: Resource) -> bool:
+    try:
+        return any(MODEL_SERVERS.search(str(dig(container, "image", ""))) for container in containers(resource))
+    except UnknownValueError:
+        return False
+
+
+def serving(system: System) -> list[Resource]:
+    """Return the resources that answer for a system.
+
+    A component stands for what is beneath it: where that answers itself, the component does not count beside it.
+    """
+    found = [resource for resource in system.resources if is_serving(resource)]
+    urns = {resource.urn for resource in found}
+    return [
+        resource
+        for resource in found
+        if not resource.type.endswith(COMPONENT)
+        or not any(one.urn in urns for one in resource.graph.beneath(resource.urn))
+    ]
+
+
+def logged(resource: Resource, system: System) -> bool:
+    """Return whether each request to a serving resource is recorded.
+
+    Seldon and KServe post payloads where their logger says, SageMaker keeps them where its configuration does; another
+    serving resource records through the system's own recorder.
+    """
+    if resource.type.startswith(SELDON):
+        predictors = resource.all("spec.predictors")
+        return bool(predictors) and all(
+            any(
+                dig(unit, "logger.mode") == "all" and bool(dig(unit, "logger.url"))
+                for unit in units(dig(predictor, "graph"))
+            )
+            for predictor in predictors
+        )
+    if resource.type.startswith(KSERVE):
+        return resource.get("spec.predictor.logger.mode") == "all" and bool(resource.get("spec.predictor.logger.url"))
+    if resource.type.startswith(SAGEMAKER):
+        return _captured(resource)
+    return bool(system.part("recorder"))
+
+
+def _captured(endpoint: Resource) -> bool:
+    """Return whether the configuration of an endpoint keeps all that goes in, and all that comes out."""
+    used, name = endpoint.refers("endpointConfigName"), endpoint.inputs.get("endpointConfigName")
+    if isinstance(name, str):
+        used = [one for one in endpoint.graph.of(SAGEMAKER_CONFIGURATION) if one.get("name", one.name) == name]
+    at = "dataCaptureConfig"
+    return bool(used) and all(
+        one.get(f"{at}.enableCapture") is True
+        and one.get(f"{at}.initialSamplingPercentage") == ALL_OF_THEM
+        and bool(one.get(f"{at}.destinationS3Uri"))
+        and _both_ways({str(dig(option, "captureMode")) for option in one.all(f"{at}.captureOptions")})
+        for one in used
+    )
+
+
+def _both_ways(modes: set[str]) -> bool:
+    return "InputAndOutput" in modes or modes >= {"Input", "Output"}
+
+
+def recorders(graph: Graph) -> list[Resource]:
+    """Return what takes in the recorded requests."""
+    return graph.part("recorder")
+
+
+def alerts(graph: Graph, system: System) -> Iterator[Value]:
+    """Yield the alerting rules about a system: those of its own resources, and those labelled with its name.
+
+    Raises:
+        UnknownValueError: rules of the system itself are known only after the deployment.
+    """
+    for resource in system.of(RULES, LOCAL_FILE):
+        yield from _rules(resource)
+    yield from graph.memo("alerts by system", _by_system).get(system.name, ())
+
+
+def alerting_on(graph: Graph, system: System, *words: str) -> bool:
+    """Return whether an alert about the system has one of `words` in its name, and asks about some metric."""
+    return any(
+        word in str(dig(rule, "alert", "")).lower() and _measures(str(dig(rule, "expr", "")))
+        for rule in alerts(graph, system)
+        for word in words
+    )
+
+
+def _measures(expression: str) -> bool:
+    """Return whether a query reads a metric: one over constants alone never changes its mind."""
+    without_texts = re.sub(r"\"[^\"]*\"|'[^']*'|\{[^}]*\}|\[[^\]]*\]", " _selected ", expression)
+    names = re.findall(r"[A-Za-z_:][\w:]*(?!\w|\s*\()", without_texts)
+    return any(name.lower() not in _PROMQL for name in names)
+
+
+def _by_system(graph: Graph) -> dict[str, list[Value]]:
+    """Return every alerting rule by the system in its label; rules that are not known yet are no one's."""
+    found: dict[str, list[Value]] = {}
+    for resource in graph.of(RULES, LOCAL_FILE):
+        try:
+            for rule in _rules(resource):
+                found.setdefault(str(dig(rule, "labels.system", "")), []).append(rule)
+        except UnknownValueError:
+            continue
+    return found
+
+
+def _rules(resource: Resource) -> list[Value]:
+    """Return a resource's alerting rules, read once however many policies ask."""
+    return resource.graph.memo(f"rules of {resource.urn}", lambda _: list(_read(resource)))
+
+
+def _read(resource: Resource) -> Iterator[Value]:
+    groups: list[Value] = []
+    if resource.type.startswith(RULES):
+        groups = resource.all("spec.groups")
+    elif str(resource.inputs.get("path", "")).startswith("config/prometheus/rules/"):
+        groups = listed(yaml.load(resource.get("content", ""), Loader=_Loader), "groups")  # noqa: S506 - a safe one
+    for group in groups:
+        yield from (rule for rule in listed(group, "rules") if isinstance(rule, Unknown) or dig(rule, "alert"))

@@ -1,0 +1,122 @@
+"""What the upstream pieces of a cluster are told: values of charts, and the images of what we declare ourselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mlstrata.components.gpu.kubernetes import VALUES as GPU_VALUES
+from mlstrata.components.gpu.sharing import plugin_values
+from mlstrata.components.monitoring.kubernetes import VALUES
+from mlstrata.components.monitoring.logs import PORT as LOGS_PORT
+from mlstrata.components.upstream.bill import BILL
+from mlstrata.components.upstream.mirror import Mirror, reference
+from mlstrata.components.upstream.selection import Selection
+from mlstrata.components.workload.images import RUNTIME
+from mlstrata.environments import EnvironmentSpec
+from mlstrata.stacks.substrate import SubstrateOutputs
+
+GRAFANA_ADMIN = "grafana-admin"
+MONITORING = "kube-prometheus-stack"
+VALUES_OF: dict[str, dict[str, Any]] = {
+    "cert-manager": {"crds": {"enabled": False}, "global": {"leaderElection": {"namespace": "cert-manager"}}},
+    # The definitions of the Gateway API and of Envoy Gateway come from a chart of their own.
+    "envoy-gateway": {"crds": {"enabled": False}},
+    MONITORING: VALUES,
+    **GPU_VALUES,
+    "grafana": {
+        # With no secret named the chart would make a password at each rendering.
+        "admin": {"existingSecret": GRAFANA_ADMIN},
+        "sidecar": {"dashboards": {"enabled": True, "label": "grafana_dashboard", "searchNamespace": "ALL"}},
+    },
+    "seldon-core": {
+        # With a certificate made at each rendering, every plan would show a change.
+        "certManager": {"enabled": True},
+        # The chart puts these into the container as they are, and by itself says none of it.
+        "manager": {
+            "containerSecurityContext": {
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "capabilities": {"drop": ["ALL"]},
+                    "runAsNonRoot": True,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                }
+            }
+        },
+        "istio": {"enabled": False},
+        "ambassador": {"enabled": False},
+        "usageMetrics": {"enabled": False},
+    },
+}
+"""Values of the charts, by piece."""
+
+
+def values_of(piece: str, spec: EnvironmentSpec, namespace: str, substrate: SubstrateOutputs | None) -> dict[str, Any]:
+    """Return the values of a piece's chart.
+
+    Args:
+        piece: Its name in the bill of materials.
+        spec: The environment: its Prometheus takes what carries its label, so the chart's own monitors need it.
+        namespace: The platform's.
+        substrate: Its cloud's; None: somebody's cluster.
+    """
+    values = VALUES_OF.get(piece, {})
+    if piece == "seldon-core" and any(pin.name == "keda" for pin in spec.upstream):
+        values = {**values, "keda": {"enabled": True}}
+    match piece:
+        case "kube-prometheus-stack":
+            label = {"mlstrata.io/environment": spec.name}
+            monitor = {"prometheus": {"monitor": {"additionalLabels": label}}}
+            return {**values, "commonLabels": label, "kube-state-metrics": monitor, "prometheus-node-exporter": monitor}
+        case "grafana":
+            return {**values, "datasources": {"datasources.yaml": _datasources(namespace)}}
+        case "nvidia-device-plugin":
+            return {**values, **plugin_values(spec.gpu_pools)}
+        case "karpenter" if substrate:
+            settings = {"clusterName": substrate.cluster.name, "interruptionQueue": substrate.karpenter.queue}
+            return {**values, "settings": settings, "serviceAccount": _account(substrate.karpenter.role)}
+        case "external-secrets" if substrate:
+            return {**values, "serviceAccount": _account(substrate.secrets_role)}
+    return values
+
+
+def _datasources(namespace: str) -> dict[str, Any]:
+    """Return where Grafana looks: the environment's Prometheus and log store, in its own namespace."""
+    prometheus = {"name": "Prometheus", "uid": "prometheus", "type": "prometheus", "isDefault": True}
+    logs = {"name": "Logs", "uid": "logs", "type": "loki", "url": f"http://{namespace}-logs:{LOGS_PORT}"}
+    return {
+        "apiVersion": 1,
+        "datasources": [{**prometheus, "url": "http://prometheus-operated:9090"}, logs],
+    }
+
+
+def _account(role: str) -> dict[str, Any]:
+    return {"annotations": {"eks.amazonaws.com/role-arn": role}}
+
+
+def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | None) -> dict[str, str]:
+    """Return the images of typed objects by what runs in them: pinned by the bill, from the mirror if there is one."""
+    own = replace(RUNTIME, digest=digests.get(reference(RUNTIME)))
+    found = {"runtime": str(mirror.image(str(own)) if mirror else own)}
+    wanted = {
+        "postgres": ("postgres", "postgresql"),
+        "seaweedfs": ("seaweedfs", "seaweedfs"),
+        "loki": ("loki", "loki"),
+        "alloy": ("alloy", "alloy"),
+        "envoy": ("envoy-gateway", "envoy"),
+        "prometheus": (MONITORING, "prometheus/prometheus"),
+        "alertmanager": (MONITORING, "prometheus/alertmanager"),
+    }
+    return found | {what: str(selection[name].image(end)) for what, (name, end) in wanted.items() if name in selection}
+
+
+def bill_images(selection: Selection, mirror: Mirror | None) -> list[str]:
+    """Return every image of the bill: as the environment takes it, or as it would."""
+    found = []
+    for piece in BILL:
+        if piece.name in selection:
+            found += [str(image) for image in selection[piece.name].images]
+        else:
+            found += [mirror.image(str(image)) if mirror else str(image) for image in piece.images]
+    return found

@@ -1,0 +1,106 @@
+"""What the platform of an environment on a cluster stands on: given by its file, or by its cloud's substrate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pulumi
+
+from mlstrata.components.database.args import Server
+from mlstrata.components.errors import PlanError
+from mlstrata.components.gateway import balancer
+from mlstrata.components.network_policies import Peer
+from mlstrata.components.storage.kubernetes import store_in
+from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.environments import EnvironmentSpec, Workspace
+from mlstrata.environments.spec.storage import S3Storage
+from mlstrata.environments.spec.target import AwsTarget, KubernetesTarget
+from mlstrata.stacks import providers
+from mlstrata.stacks.substrate import SubstrateOutputs, outputs
+
+NAMESPACE = "mlstrata"
+DATABASE = "database"
+"""Secret of a Postgres that is not made here: username, password, uri."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What there is before the platform.
+
+    Attributes:
+        context: The kubeconfig's context, or the cluster's name in its cloud.
+        namespace: Of the platform, and prefix of the others.
+        storage_class: Class of volumes; None: the cluster's default one.
+        store: The bucket; with nothing named, one in a store of the cluster's own.
+        database: Postgres; None: one is made in the cluster.
+        provider: Makes the one provider of it all.
+        substrate: The cloud's; None: somebody's cluster.
+        features: The bucket as the feature store may read it; None: as everything else.
+        balancer: What of the gateway's service is the cloud's; empty: nothing.
+    """
+
+    context: str
+    namespace: str
+    storage_class: str | None
+    store: ObjectStore
+    database: Server | None
+    provider: Callable[[], pulumi.ProviderResource]
+    substrate: SubstrateOutputs | None = None
+    features: ObjectStore | None = None
+    balancer: Mapping[str, Any] = field(default_factory=dict)
+
+
+def of(spec: EnvironmentSpec, workspace: Workspace) -> Ground:
+    """Return what an environment's platform stands on.
+
+    Raises:
+        PlanError: its substrate is not there, or lacks something that the file asks for.
+    """
+    assert isinstance(spec.storage, S3Storage)  # noqa: S101 - the file's own check refuses another
+    target = spec.target
+    if isinstance(target, AwsTarget):
+        return _aws(spec, target, spec.storage, outputs(spec, workspace))
+    assert isinstance(target, KubernetesTarget)  # noqa: S101 - the caller chose by the target's kind
+    own, named = target.database, ObjectStore.of(spec.storage, spec.name, target.region)
+    return Ground(
+        context=target.context,
+        namespace=target.namespace,
+        storage_class=target.storage_class,
+        store=named if named.endpoint else store_in(target.namespace, named.bucket),
+        database=Server(own.host, DATABASE, (_network(own.network),), own.port) if own else None,
+        provider=lambda: providers.kubernetes(target),
+    )
+
+
+def _aws(spec: EnvironmentSpec, target: AwsTarget, storage: S3Storage, found: SubstrateOutputs) -> Ground:
+    problems = [
+        f"gpu_pools[{at}].nodes.min: got {pool.nodes.min}, but the substrate has no node group for '{pool.name}'; "
+        "bring it up anew, or set 0"
+        for at, pool in enumerate(spec.gpu_pools)
+        if pool.nodes.min and pool.name not in found.nodes.groups
+    ]
+    if storage.bucket and storage.bucket != found.store.bucket:
+        problems.append(
+            f"storage.bucket: got {storage.bucket}, but the substrate's is {found.store.bucket}; leave it out"
+        )
+    if problems:
+        raise PlanError(problems)
+    store = replace(ObjectStore.of(storage, spec.name, found.region), bucket=found.store.bucket, role=found.store.role)
+    database = Server(found.database.host, DATABASE, (_network(found.network),), found.database.port)
+    return Ground(
+        context=found.cluster.name,
+        namespace=NAMESPACE,
+        storage_class=found.storage_class,
+        store=store,
+        database=database,
+        provider=lambda: providers.eks(found),
+        substrate=found,
+        features=replace(store, role=found.store.features_role),
+        balancer=balancer.aws(found.nodes.subnets, internet=target.open_to == "internet"),
+    )
+
+
+def _network(cidr: str) -> Peer:
+    return {"ipBlock": {"cidr": cidr}}
