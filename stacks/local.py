@@ -61,7 +61,7 @@ class _Local:
     def __init__(self, spec: EnvironmentSpec, workspace: Workspace) -> None:
         self.spec = spec
         self.stores = Stores(spec, workspace)
-        self.binaries = _binaries(spec, workspace, stores=self.stores)
+        self.binaries = _binaries(spec, stores=self.stores)
         self.root, self.home = workspace.root, workspace.home(spec.name)
         self.components: list[LocalComponent] = []
         self.urls: dict[str, pulumi.Output[str]] = {}
@@ -263,7 +263,7 @@ def _wanted(spec: EnvironmentSpec, stores: Stores) -> Mapping[str, Mapping[str, 
     return {**wanted, **batch, **({STORAGE: dict.fromkeys(PORTS, 0)} if stores.own else {})}
 
 
-def _binaries(spec: EnvironmentSpec, workspace: Workspace, *, stores: Stores) -> Binaries:
+def _binaries(spec: EnvironmentSpec, *, stores: Stores) -> Binaries:
     needs: list[tuple[Capability, tuple[str, ...]]] = [
         (Capability.REGISTRY, ("mlflow", "python")),
         (Capability.SERVING, ("mlserver",)),

@@ -137,14 +137,14 @@ class Systems:
         Job(f"training-{system.name}", args, self.declared[system.name].child())
 
     def _scoring(self, system: SystemSpec, after: Sequence[pulumi.Resource]) -> None:
-        """Score a batch system's dataset, at its times; mlstrata.stacks.preconditions has seen that there is one that can be read."""
+        """Score a batch system's dataset, at its times; the preconditions have seen that it can be read."""
         job = scoring_job(system, root=Path(FOLDER), home=Path(FOLDER))
         asked = system.serving.resources
         args = self._job(
             system,
             after,
             part="scoring",
-            module="mlstrata.services.scoring",
+            module="mlstrata.services.batch.cluster_job",
             settings=_json(job),
             schedule=system.serving.schedule,
             released=True,

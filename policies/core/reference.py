@@ -1,4 +1,4 @@
-"""The page that lists every policy: `python -m mlstrata.policies.core.reference` writes it, with `--check` it only compares."""
+"""The page that lists every policy: `python -m mlstrata.policies.core.reference` writes it, `--check` compares."""
 
 from __future__ import annotations
 

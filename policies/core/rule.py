@@ -128,7 +128,7 @@ def not_applicable(reason: str) -> Verdict:
 
 @dataclass(frozen=True)
 class Case:
-    """A fixture: the compliant world of `mlstrata.policies.fixtures.compliant_world`, edited, and what the policy then says.
+    """A fixture: the compliant world (policies/fixtures), edited, and what the policy then says.
 
     Attributes:
         outcome: What the policy says, at worst, over all its subjects.

@@ -1,4 +1,4 @@
-"""`python -m mlstrata.operations.comparison.graph ENV`: the resources that an environment's file would make, as JSON, from this very checkout.
+"""`python -m mlstrata.operations.comparison.graph ENV`: an environment's planned resources as JSON.
 
 Planned as new, with neither state, secrets nor the network; what is secret or not known yet is a marker.
 """

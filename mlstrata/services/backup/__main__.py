@@ -1,4 +1,6 @@
-"""`python -m mlstrata.services.backup --folder DIR --to s3://BUCKET/PREFIX`: puts a folder's files under today's time, keeps N.
+"""`python -m mlstrata.services.backup --folder DIR --to s3://BUCKET/PREFIX`: copies a folder.
+
+The files go under today's time, and N copies are kept.
 
 With `--restore NAME` (or `newest`) the way back: that copy's files, into the folder. A copy counts only when it was
 read back: each file's size is compared with what the store says it holds, and only then is an older copy removed.

@@ -1,4 +1,4 @@
-"""`python -m mlstrata.services.scoring --settings FILE`: one job of `mlstrata.services.batch` in a pod, kept as a run of MLflow.
+"""`python -m mlstrata.services.batch.cluster_job --settings FILE`: one scoring job in a pod, kept as a run of MLflow.
 
 The champion is fetched from the registry, the rows are scored as `mlstrata score` would, and output and manifest become
 artifacts of a run that names version and input: what was predicted, from what, by which version stays answerable.
@@ -60,7 +60,7 @@ def run(job: ScoringJob, uri: str) -> tuple[str, Manifest]:
 def main() -> int:
     """Score what the settings name; 0 fine, 1 it could not be, 2 the settings are wrong."""
     parser = argparse.ArgumentParser(
-        prog="python -m mlstrata.services.scoring", description="Score a dataset on a cluster."
+        prog="python -m mlstrata.services.batch.cluster_job", description="Score a dataset on a cluster."
     )
     parser.add_argument("--settings", type=Path, required=True, help="JSON file of a ScoringJob")
     given = parser.parse_args()

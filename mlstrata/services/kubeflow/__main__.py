@@ -1,8 +1,9 @@
 """`python -m mlstrata.services.kubeflow --settings FILE`: one training on Kubeflow Pipelines, followed to its end.
 
-FILE holds a `KubeflowTraining`. Standard output is that of `mlstrata.services.runner.job`: one JSON object a line, first
-`{"run", "log", "steps"}`, then each step as it changes, last `{"state", "result", "error"}`. Exit code 0 when a version
-is registered, 1 when the run failed, 2 when Kubeflow or the registry cannot be asked or the settings are wrong; `lost`
+FILE holds a `KubeflowTraining`. Standard output is that of `mlstrata.services.runner.job`: one JSON object a line,
+first `{"run", "log", "steps"}`, then each step as it changes, last `{"state", "result", "error"}`.
+Exit code 0 when a version is registered, 1 when the run failed,
+2 when Kubeflow or the registry cannot be asked or the settings are wrong; `lost`
 in the last line then says that a run goes on without being watched.
 """
 

@@ -1,4 +1,4 @@
-"""`python -m mlstrata.services.registry DATABASE …`: MLflow's server, behind a password, over a database that is whole."""
+"""`python -m mlstrata.services.registry DATABASE …`: MLflow's server behind a password, over a whole database."""
 
 from __future__ import annotations
 

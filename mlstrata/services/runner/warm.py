@@ -3,8 +3,9 @@
 kfp.local starts a shell and a fresh interpreter for each step. Here a step still is a process of its own, which ends
 with it, but it starts with pandas, scikit-learn and MLflow at hand. What was imported is all that steps share.
 
-`python -m mlstrata.services.runner.warm FD` is that process: on the socket FD it says when it is ready, then takes a step at a
-time, with the pipe that its output goes to, and answers with its exit code. It ends with whoever holds the other end.
+`python -m mlstrata.services.runner.warm FD` is that process: on the socket FD it says when it is ready, then
+takes a step at a time, with the pipe that its output goes to, and answers with its exit
+code. It ends with whoever holds the other end.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m mlstrata.services.serving.fetch`: puts the version that a pod is to serve where its prediction process looks.
+"""`python -m mlstrata.services.serving.fetch`: fetches the version that a pod serves.
 
 On a cluster a pod has no folder that a rollout could write: it takes its version from the registry when it starts, the
 one that `MLSTRATA_MODEL_VERSION` names. A release changes that variable, and the pods follow one by one. A version that

@@ -1,4 +1,4 @@
-"""`python -m mlstrata.services.storage copy|empty`: moves artifacts between stores, in the environment that has an S3 client.
+"""`python -m mlstrata.services.storage copy|empty`: moves artifacts between stores.
 
 On standard output, one JSON object a line: `{"done", "all"}` while it works, last `{"result", "error"}`. It ends with
 whoever holds the other end of its standard input. Exit code 0 when everything was proved, 1 when something was not.

@@ -1,4 +1,4 @@
-"""`python -m mlstrata.services.storage.bucket --bucket NAME`: makes a bucket where there is none, once its service answers.
+"""`python -m mlstrata.services.storage.bucket --bucket NAME`: makes a bucket where there is none.
 
 Address and keys come in AWS's own variables. Exit code 0 when it is there, 1 when it could not be made.
 """

@@ -1,4 +1,4 @@
-"""`python -m mlstrata.services.storage.weed PROGRAM ARGUMENT…`: SeaweedFS, ended within seconds and leaving nothing behind.
+"""`python -m mlstrata.services.storage.weed PROGRAM ARGUMENT…`: SeaweedFS, which ends within seconds.
 
 By itself it lets its connections idle for a quarter of a minute when it is told to end, and leaves sockets in /tmp
 under fixed names. What it has answered is in its files by then, so it may be ended sooner.

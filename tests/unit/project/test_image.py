@@ -88,11 +88,11 @@ def test_every_entry_point_that_a_pod_names_is_in_it(image, graph, tmp_path):
         done = run(image, [str(image / "bin/python"), "-m", module, "--help"], tmp_path)
         assert done.returncode == 0, f"{module}: {done.stderr}"
         assert module in done.stdout
-        assert module.removeprefix("services.") in started, "the workflow starts it in the image too"
+        assert module.removeprefix("mlstrata.services.") in started, "the workflow starts it in the image too"
 
 
 def test_nothing_in_it_comes_from_the_checkout(image, tmp_path):
-    told = "import environments, mlstrata.services.catalog.app, mlstrata_steps; print(services.__file__, mlstrata_steps.__file__)"
+    told = "import mlstrata.services.catalog.app as app, mlstrata_steps as steps; print(app.__file__, steps.__file__)"
     done = run(image, [str(image / "bin/python"), "-c", told], tmp_path)
     assert done.returncode == 0, done.stderr
     assert all(path.startswith(str(image)) for path in done.stdout.split())

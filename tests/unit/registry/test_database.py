@@ -11,7 +11,10 @@ import pytest
 
 from mlstrata.services.registry.database import prepare
 
-MAKE = "import sys; from pathlib import Path; from mlstrata.services.registry.database import prepare; prepare(Path(sys.argv[1]))"
+MAKE = (
+    "import sys; from pathlib import Path; "
+    "from mlstrata.services.registry.database import prepare; prepare(Path(sys.argv[1]))"
+)
 
 
 def tables(database: Path) -> set[str]:
