@@ -82,6 +82,7 @@ def groups(part: str) -> list[Group]:
         *(Group(path, "mlstrata", (path,)) for path in files.values()),
         Group("tests/unit/policies", "mlstrata", ("tests/unit/policies",)),
         Group("all others", "mlstrata", ("tests",), apart),
+        Group("packages/pulumi-embedded", "mlstrata", ("packages/pulumi-embedded/tests",)),
         Group("seldon", "seldon", ("tests",)),
     ]
     return sorted(found, key=lambda one: LONG.index(one.label) if one.label in LONG else len(LONG))

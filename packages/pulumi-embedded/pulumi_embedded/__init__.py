@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from pulumi_embedded.errors import Unsupported as Unsupported
     from pulumi_embedded.errors import WrongPassphrase as WrongPassphrase
     from pulumi_embedded.model import Cancellation as Cancellation
-    from pulumi_embedded.model import Diagnostic as Diagnostic
-    from pulumi_embedded.model import Event as Event
-    from pulumi_embedded.model import GraphResource as GraphResource
     from pulumi_embedded.model import Options as Options
     from pulumi_embedded.model import Program as Program
-    from pulumi_embedded.model import PropertyChange as PropertyChange
-    from pulumi_embedded.model import Result as Result
-    from pulumi_embedded.model import Step as Step
-    from pulumi_embedded.model import StepFailed as StepFailed
-    from pulumi_embedded.model import StepFinished as StepFinished
-    from pulumi_embedded.model import StepStarted as StepStarted
     from pulumi_embedded.operations import destroy as destroy
     from pulumi_embedded.operations import outputs as outputs
     from pulumi_embedded.operations import preview as preview
     from pulumi_embedded.operations import refresh as refresh
     from pulumi_embedded.operations import resources as resources
     from pulumi_embedded.operations import up as up
-    from pulumi_embedded.secrets import Passphrase as Passphrase
+    from pulumi_embedded.passphrase import Passphrase as Passphrase
+    from pulumi_embedded.types import Diagnostic as Diagnostic
+    from pulumi_embedded.types import Event as Event
+    from pulumi_embedded.types import GraphResource as GraphResource
+    from pulumi_embedded.types import PropertyChange as PropertyChange
+    from pulumi_embedded.types import Result as Result
+    from pulumi_embedded.types import Step as Step
+    from pulumi_embedded.types import StepFailed as StepFailed
+    from pulumi_embedded.types import StepFinished as StepFinished
+    from pulumi_embedded.types import StepStarted as StepStarted
     from pulumi_embedded.values import UNKNOWN as UNKNOWN
     from pulumi_embedded.values import Secret as Secret
 
@@ -59,13 +59,13 @@ _HOMES = {
         "Unsupported",
         "WrongPassphrase",
     ),
-    "pulumi_embedded.model": (
-        "Cancellation",
+    "pulumi_embedded.model": ("Cancellation", "Options", "Program"),
+    "pulumi_embedded.operations": ("destroy", "outputs", "preview", "refresh", "resources", "up"),
+    "pulumi_embedded.passphrase": ("Passphrase",),
+    "pulumi_embedded.types": (
         "Diagnostic",
         "Event",
         "GraphResource",
-        "Options",
-        "Program",
         "PropertyChange",
         "Result",
         "Step",
@@ -73,8 +73,6 @@ _HOMES = {
         "StepFinished",
         "StepStarted",
     ),
-    "pulumi_embedded.operations": ("destroy", "outputs", "preview", "refresh", "resources", "up"),
-    "pulumi_embedded.secrets": ("Passphrase",),
     "pulumi_embedded.values": ("UNKNOWN", "Secret"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

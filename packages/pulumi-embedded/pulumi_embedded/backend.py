@@ -28,8 +28,8 @@ class Backend:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.home = root / ".pulumi"
+        self.root = root.absolute()  # the working directory is another while a program runs
+        self.home = self.root / ".pulumi"
 
     def path(self, project: str, stack: str) -> Path:
         """Checkpoint file of a stack."""

@@ -9,9 +9,10 @@ from typing import Any
 from pulumi_embedded import paths
 from pulumi_embedded.dispatch import Dispatcher
 from pulumi_embedded.goal import Goal
-from pulumi_embedded.model import Op, PropertyChange
 from pulumi_embedded.state import ResourceState
-from pulumi_embedded.values import PROVIDER_KEY, UNKNOWN, changes, same
+from pulumi_embedded.types import Op, PropertyChange
+from pulumi_embedded.values import UNKNOWN, changes, same
+from pulumi_embedded.wire import PROVIDER_KEY
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pulumi_embedded.values import PROVIDER_KEY, UNKNOWN_TEXT, annotate, from_provider, to_provider
+from pulumi_embedded.values import annotate, from_provider, to_provider
+from pulumi_embedded.wire import PROVIDER_KEY, UNKNOWN_TEXT
 
 if TYPE_CHECKING:
     from pulumi.dynamic import ResourceProvider

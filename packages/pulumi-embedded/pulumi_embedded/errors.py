@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pulumi_embedded.model import Result, StepFailed
+    from pulumi_embedded.types import Result, StepFailed
 
 INSTALL_PULUMI = "curl -fsSL https://get.pulumi.com | sh"
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pulumi_embedded.model import GraphResource, Message, Value
 from pulumi_embedded.state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, ResourceState, make_urn, parent_chain, urn_name
+from pulumi_embedded.types import GraphResource, Message, Value
 from pulumi_embedded.values import flatten, from_struct, from_wire
 
 

@@ -10,10 +10,10 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
-from pulumi_embedded.model import Message, Severity
 from pulumi_embedded.references import References
 from pulumi_embedded.register import Registrar
 from pulumi_embedded.run import Closed, Run
+from pulumi_embedded.types import Message, Severity
 from pulumi_embedded.values import from_struct, to_struct
 
 FEATURES = (

@@ -14,11 +14,13 @@ from pulumi_embedded.backend import Backend
 from pulumi_embedded.deletes import Deleter, check_supported
 from pulumi_embedded.errors import Cancelled, EngineError, ProgramFailed, Protected, StepsFailed, Unsupported
 from pulumi_embedded.journal import Journal
-from pulumi_embedded.model import Options, Program, Result, Step
+from pulumi_embedded.model import Options, Program
+from pulumi_embedded.passphrase import Passphrase
 from pulumi_embedded.run import Closed, Run
-from pulumi_embedded.secrets import Passphrase, SecretBox, SecretsManager
+from pulumi_embedded.secrets import SecretBox, SecretsManager
 from pulumi_embedded.session import Session, open_session, salt_of, stack_outputs
 from pulumi_embedded.state import ResourceState, Snapshot
+from pulumi_embedded.types import Result, Step
 
 NO_DRIFT: tuple[Step, ...] = ()
 
@@ -114,7 +116,7 @@ def destroy(program: Program, backend: Backend, options: Options | None = None) 
 
 
 def outputs(project: str, stack: str, backend: Backend, passphrase: Passphrase | None = None) -> dict[str, Any]:
-    """Give a stack's outputs; secrets are wrapped in :class:`engine.Secret`, which shows nothing until asked.
+    """Give a stack's outputs; secrets are wrapped in :class:`pulumi_embedded.Secret`, which shows nothing until asked.
 
     Raises:
         EngineError: no such stack, or the passphrase does not open its secrets.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from pulumi_embedded.model import Value
+from pulumi_embedded.types import Value
 from pulumi_embedded.values import Secret
 
 Path = tuple[str | int, ...]

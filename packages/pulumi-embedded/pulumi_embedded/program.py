@@ -216,7 +216,10 @@ def _is_sdk(filename: str) -> bool:
 
 @contextlib.contextmanager
 def signals(cancel: Cancellation) -> Iterator[None]:
-    """Tie SIGINT and SIGTERM to a cancellation: the first lets running steps end, the second stops at once."""
+    """Tie SIGINT and SIGTERM to a cancellation: the first lets running steps end, the second stops at once.
+
+    A signal that this process was started to ignore, as by ``nohup``, stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -225,7 +228,8 @@ def signals(cancel: Cancellation) -> Iterator[None]:
         if cancel.request() > 1:
             raise KeyboardInterrupt
 
-    former = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) is not signal.SIG_IGN]
+    former = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield
     finally:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pulumi_embedded.dispatch import ProviderError
-from pulumi_embedded.model import Step, StepFinished
 from pulumi_embedded.run import Run
 from pulumi_embedded.state import ResourceState, Snapshot, now
+from pulumi_embedded.types import Step, StepFinished
 from pulumi_embedded.values import changes, hide, same
 
 

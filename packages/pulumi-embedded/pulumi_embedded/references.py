@@ -7,9 +7,9 @@ from typing import Any
 
 from pulumi.runtime.proto import provider_pb2, resource_pb2
 
-from pulumi_embedded.model import Message
 from pulumi_embedded.run import Run
 from pulumi_embedded.state import ResourceState, make_urn
+from pulumi_embedded.types import Message
 from pulumi_embedded.values import UNKNOWN, Secret, contains, from_struct, to_struct
 
 STACK_REFERENCE = "pulumi:pulumi:StackReference"

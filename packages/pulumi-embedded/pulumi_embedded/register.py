@@ -12,9 +12,9 @@ from pulumi_embedded.deletes import delete_first
 from pulumi_embedded.dispatch import ProviderError
 from pulumi_embedded.goal import Goal
 from pulumi_embedded.leftovers import Leftovers
-from pulumi_embedded.model import Message, Op
 from pulumi_embedded.run import Run
 from pulumi_embedded.state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, Operation, ResourceState, make_urn, now
+from pulumi_embedded.types import Message, Op
 from pulumi_embedded.values import has_asset, hide
 
 

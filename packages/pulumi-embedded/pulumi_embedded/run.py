@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pulumi_embedded.dispatch import Dispatcher, ProviderError
 from pulumi_embedded.errors import EngineError, Unsupported
 from pulumi_embedded.journal import Journal
-from pulumi_embedded.model import (
-    Cancellation,
+from pulumi_embedded.model import Cancellation
+from pulumi_embedded.state import Operation, ResourceState
+from pulumi_embedded.types import (
     Diagnostic,
     Event,
     GraphResource,
@@ -23,7 +24,6 @@ from pulumi_embedded.model import (
     StepFinished,
     StepStarted,
 )
-from pulumi_embedded.state import Operation, ResourceState
 
 
 class Closed(Exception):  # noqa: N818 - not an error of its own: the run stops, and says why elsewhere

@@ -7,13 +7,13 @@ import hashlib
 import json
 import os
 import threading
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pulumi_embedded.errors import CorruptCheckpoint, WrongPassphrase
-from pulumi_embedded.model import Value
-from pulumi_embedded.values import SECRET, SIGNATURE, Secret
+from pulumi_embedded.passphrase import Passphrase
+from pulumi_embedded.types import Value
+from pulumi_embedded.values import Secret
+from pulumi_embedded.wire import SECRET, SIGNATURE
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,38 +21,6 @@ if TYPE_CHECKING:
 _ROUNDS = 1_000_000
 _NONCE = 12
 _PROOF = "pulumi"
-
-
-@dataclass(frozen=True)
-class Passphrase:
-    """The passphrase of a stack; its repr shows nothing."""
-
-    value: str = field(repr=False)
-
-    @classmethod
-    def from_environment(cls) -> Passphrase | None:
-        """Read ``PULUMI_CONFIG_PASSPHRASE``, else the file named by ``PULUMI_CONFIG_PASSPHRASE_FILE``.
-
-        Raises:
-            WrongPassphrase: the named file cannot be read.
-        """
-        if (value := os.environ.get("PULUMI_CONFIG_PASSPHRASE")) is not None:
-            return cls(value)
-        name = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
-        return cls.from_file(Path(name)) if name else None
-
-    @classmethod
-    def from_file(cls, path: Path) -> Passphrase:
-        """Read a file, without the newline at its end.
-
-        Raises:
-            WrongPassphrase: the file cannot be read.
-        """
-        try:
-            return cls(path.read_text(encoding="utf-8").rstrip("\r\n"))
-        except (OSError, UnicodeDecodeError) as error:
-            message = f"{path}: the passphrase file cannot be read ({error}); name one that holds it"
-            raise WrongPassphrase(message) from None
 
 
 _keys: dict[tuple[str, bytes], bytes] = {}

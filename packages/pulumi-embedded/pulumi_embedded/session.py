@@ -13,10 +13,12 @@ from pulumi_embedded.dispatch import Dispatcher
 from pulumi_embedded.errors import CorruptCheckpoint
 from pulumi_embedded.integrity import problems
 from pulumi_embedded.journal import Journal
-from pulumi_embedded.model import Cancellation, Options, Program, Result
+from pulumi_embedded.model import Cancellation, Options, Program
+from pulumi_embedded.passphrase import Passphrase
 from pulumi_embedded.run import Emitter, Run
-from pulumi_embedded.secrets import Passphrase, SecretBox, SecretsManager
+from pulumi_embedded.secrets import SecretBox, SecretsManager
 from pulumi_embedded.state import STACK_TYPE, Operation, ResourceState, Snapshot, checkpoint_text
+from pulumi_embedded.types import Result
 
 
 @dataclass

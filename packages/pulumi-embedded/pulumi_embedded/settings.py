@@ -11,8 +11,9 @@ import yaml
 
 from pulumi_embedded.backend import replace_file
 from pulumi_embedded.errors import EngineError, StateWriteFailed
-from pulumi_embedded.model import Program, Value
+from pulumi_embedded.model import Program
 from pulumi_embedded.secrets import SecretsManager
+from pulumi_embedded.types import Value
 
 _NAMES = ("Pulumi.yaml", "Pulumi.yml")
 

@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pulumi_embedded.model import PropertyChange, Value
+from pulumi_embedded.types import PropertyChange, Value
+from pulumi_embedded.wire import ASSETS, OUTPUT, PROVIDER_KEY, REFERENCE, SECRET, SIGNATURE, UNKNOWN_TEXT, UNKNOWNS
 
 if TYPE_CHECKING:
     from google.protobuf import struct_pb2
-
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker of the wire format, not a password
-OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-ASSETS = frozenset({"c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7"})
-REFERENCE = "5cf8f73096256a8f31e491e813e4eb8e"
-UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-PROVIDER_KEY = "__provider"
 
 
 class _Unknown:
@@ -67,7 +60,7 @@ def from_wire(value: struct_pb2.Value) -> Value:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         text = value.string_value
-        return UNKNOWN if text == UNKNOWN_TEXT else text
+        return UNKNOWN if text in UNKNOWNS else text
     if kind == "number_value":
         return number(value.number_value)
     if kind == "bool_value":
@@ -140,7 +133,7 @@ def from_provider(value: Value, where: str) -> Value:
     if value is None or isinstance(value, bool | Secret) or value is UNKNOWN:
         return value
     if isinstance(value, str):
-        return UNKNOWN if value == UNKNOWN_TEXT else str(value)
+        return UNKNOWN if value in UNKNOWNS else str(value)
     if isinstance(value, int | float):
         return number(float(value)) if isinstance(value, float) else int(value)
     if isinstance(value, Mapping):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import textwrap
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from pulumi.dynamic import *
 
 HOME = Path(__file__).parent
 
-def log(text):
-    with (HOME / "log").open("a") as file:
+def log(text, name="log"):
+    with (HOME / name).open("a") as file:
         file.write(text + "\\n")
 
 class Refused(Exception):
@@ -36,9 +37,12 @@ class ThingProvider(ResourceProvider):
         return DiffResult(changes=bool(changed), replaces=[k for k in changed if k in ("kind", "of")])
     def create(self, props):
         log(f"create {props['name']} {props['kind']} {props['size']!r}")
-        time.sleep(props.get("slow", 0))
+        log("begin", "creates")
+        while "until" in props and not (HOME / props["until"]).exists():
+            time.sleep(0.01)
         if props.get("bad"):
             raise Refused("no room")
+        log("end", "creates")
         return CreateResult(f"{props['name']}-{props['kind']}", {**props, "made": f"by-{props['name']}"})
     def update(self, id_, olds, news):
         log(f"update {id_}")
@@ -102,6 +106,12 @@ class Stack:
 
     def latest(self) -> dict:
         return json.loads(self.checkpoint.read_text())["checkpoint"]["latest"]
+
+
+def pytest_configure() -> None:
+    """Heed interrupts although pytest was started to ignore them, as by nohup: some tests send one."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

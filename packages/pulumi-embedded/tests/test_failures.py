@@ -15,9 +15,17 @@ from pulumi_embedded.lock import hold
 
 
 def test_a_failing_step_lets_the_others_finish_and_is_made_good(stack):
-    program = "Thing('slow', slow=0.3)\nThing('bad', bad={bad})\nThing('fine')"
+    program = "Thing('slow', until='failed')\nThing('bad', bad={bad}, until='fine')\nThing('fine')"
+
+    def mark(event: pulumi_embedded.Event) -> None:
+        stack.events.append(event)
+        if isinstance(event, pulumi_embedded.StepFailed):
+            (stack.root / "failed").touch()
+        elif isinstance(event, pulumi_embedded.StepFinished) and event.step.name == "fine":
+            (stack.root / "fine").touch()
+
     with pytest.raises(pulumi_embedded.StepsFailed) as caught:
-        stack.up(program.format(bad=True))
+        stack.up(program.format(bad=True), on_event=mark)
     assert str(caught.value) == "bad: create failed: Refused: no room"
     assert {step.name for step in caught.value.result.steps} >= {"slow", "fine"}
     assert stack.state("slow").id == "slow-a"
@@ -104,7 +112,7 @@ def test_the_backup_is_the_state_before_the_run(stack):
 
 
 def test_two_at_once(stack):
-    stack.write("Thing('a', slow=1)")
+    stack.write("Thing('a', until='free')")
     first: list[pulumi_embedded.Result] = []
     thread = threading.Thread(target=lambda: first.append(stack.up()))
     thread.start()
@@ -113,6 +121,7 @@ def test_two_at_once(stack):
         time.sleep(0.01)
     with pytest.raises(pulumi_embedded.StackLocked) as caught, hold(stack.backend, "unit", "test"):
         pass
+    (stack.root / "free").touch()
     thread.join()
     assert caught.value.pid == os.getpid()
     assert "wait until it ends" in str(caught.value)
@@ -182,29 +191,51 @@ def test_the_passphrase_comes_from_where_the_cli_takes_it(stack, monkeypatch, tm
     assert found["key"].value == "s"
 
 
+def interrupt(stack, number: signal.Signals, times: int) -> pulumi_embedded.Cancellation:
+    """Send this process a signal when a create has begun, again when the run has heard it, then let the create end."""
+    cancel = pulumi_embedded.Cancellation()
+
+    def send() -> None:
+        while not (stack.root / "log").exists():
+            time.sleep(0.01)
+        for _ in range(times):
+            os.kill(os.getpid(), number)
+            cancel.event.wait()
+        if times == 1:
+            (stack.root / "free").touch()
+
+    threading.Thread(target=send, daemon=True).start()
+    return cancel
+
+
 def test_an_interrupted_run_finishes_what_runs_and_goes_on_next_time(stack):
-    stack.write("a = Thing('a', slow=0.5)\nThing('b', opts=O(depends_on=[a]))")
-    timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+    before = signal.getsignal(signal.SIGINT)
+    stack.write("a = Thing('a', until='free')\nThing('b', opts=O(depends_on=[a]))")
     with pytest.raises(pulumi_embedded.Cancelled, match="running steps were finished"):
-        stack.up(preflight=False)
+        stack.up(preflight=False, cancel=interrupt(stack, signal.SIGINT, times=1))
     assert stack.log() == ["create a a 1.0"]
     assert stack.state("a").id == "a-a"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     assert stack.up().counts == {"same": 2, "create": 1}
 
 
 def test_a_second_interrupt_stops_at_once_and_leaves_it_pending(stack):
-    stack.write("Thing('a', slow=5)")
-    for after in (0.5, 0.9):
-        threading.Timer(after, os.kill, (os.getpid(), signal.SIGTERM)).start()
-    started = time.monotonic()
+    stack.write("Thing('a', until='free')")
     with pytest.raises(pulumi_embedded.Cancelled, match="recorded as pending"):
-        stack.up()
-    assert time.monotonic() - started < 4
+        stack.up(cancel=interrupt(stack, signal.SIGTERM, times=2))
     assert [op["type"] for op in stack.latest()["pending_operations"]] == ["creating"]
     assert stack.up("Thing('a')").counts == {"same": 1, "create": 1}
     assert "pending_operations" not in stack.latest()
+
+
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(stack):
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        stack.up("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nThing('a')")
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert stack.log() == ["create a a 1.0"]
 
 
 def test_an_update_cut_short_is_done_again(stack):
