@@ -32,7 +32,7 @@ SERVED_WITH = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
 SERVER = ("mlserver",)
 """What serves it, where it is installed: locked, too, and not asked for by the model itself."""
 
-_ENTRY = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)")
+_ENTRY = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)(?:\s*;\s*([^\\]*))?")
 
 
 def package(
@@ -107,13 +107,20 @@ def file_hash(path: str) -> str:
 
 
 def entries(text: str) -> dict[str, str]:
-    """Read hashed requirements: normalised name to its lines, the hashes in them."""
+    """Read hashed requirements: normalised name to its lines, the hashes in them.
+
+    One lock serves several versions of Python: what its markers leave out here is left out.
+    """
+    from packaging.markers import Marker
+
     found: dict[str, str] = {}
     name = None
     for line in text.splitlines():
         if match := _ENTRY.match(line):
-            name = normal(match[1])
-            found[name] = line + "\n"
+            marker = (match[3] or "").strip()
+            name = normal(match[1]) if not marker or Marker(marker).evaluate() else None
+            if name:
+                found[name] = line + "\n"
         elif name and line.startswith((" ", "\t")) and line.strip().startswith("--hash="):
             found[name] += line + "\n"
     # The last of an entry's lines must not go on into the next entry.

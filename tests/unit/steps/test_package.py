@@ -16,7 +16,7 @@ from mlstrata_steps.served import _environment
 from mlstrata_steps.tables import canonical, write_table
 from mlstrata_steps.train import train
 
-LOCK = Path(__file__).parents[3] / "locks/runtime.txt"
+LOCK = Path(__file__).parents[3] / "locks/services.txt"
 USE = """
 import json, sys
 sys.path = [path for path in sys.path if not path.endswith("pipelines/steps")]
@@ -97,6 +97,8 @@ def test_a_lock_that_changed_or_lacks_something_is_refused(packed, tmp_path):
 
 
 def test_entries_keep_their_hashes():
-    found = entries("# a\nA_b[x]==1.2 ; os == 'x' \\\n    --hash=sha256:1 \\\n    --hash=sha256:2\n    # via c\nd==3\n")
+    other = "A_b==1.1 ; python_version < '3' \\\n    --hash=sha256:3\n"
+    this = "A_b[x]==1.2 ; python_version > '3' \\\n    --hash=sha256:1 \\\n    --hash=sha256:2\n"
+    found = entries(f"# a\n{other}{this}    # via c\nd==3\n")
     assert list(found) == ["a-b", "d"]
     assert (pinned(found["a-b"]), found["a-b"].count("--hash")) == ("1.2", 2)
