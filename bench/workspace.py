@@ -10,8 +10,7 @@ from typing import Any
 
 import yaml
 
-from mlstrata.environments import Workspace
-
+ROOT = Path(__file__).parents[1]
 COMMAND = Path(sys.executable).with_name("mlstrata")
 
 
@@ -31,7 +30,7 @@ def make_many(folder: Path, systems: int) -> dict[str, str]:
 
 
 def _document() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((Workspace.code / "environments/local.yaml").read_text(encoding="utf-8"))
+    document: dict[str, Any] = yaml.safe_load((ROOT / "environments/local.yaml").read_text(encoding="utf-8"))
     names = ("gateway", "mlflow", "prometheus", "alertmanager", "runner")
     document["target"] = {"kind": "local", "ports": dict.fromkeys(names, 0)}
     document["systems"] = document["systems"][:1]  # how many there are is what some measurements vary

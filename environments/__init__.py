@@ -6,7 +6,7 @@ from mlstrata.environments.spec.environment import EnvironmentSpec
 from mlstrata.environments.spec.quantities import Rate, format_duration
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.stages import Capability, Stage
-from mlstrata.environments.workspace import Workspace
+from mlstrata.environments.workspace import Workspace, WorkspaceError
 
 __all__ = [
     "Capability",
@@ -18,6 +18,7 @@ __all__ = [
     "Stage",
     "SystemSpec",
     "Workspace",
+    "WorkspaceError",
     "format_duration",
     "load",
     "load_with_places",

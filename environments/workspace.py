@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+
+from mlstrata.environments.installation import room
 
 VARIABLE = "MLSTRATA_WORKSPACE"
+PROJECT = "mlstrata"
+"""What the Pulumi project of a workspace is called that names none."""
 # The kernel keeps 108 bytes for a unix socket's path (104 on macOS); supervisord adds ".<pid>" while it binds.
 LONGEST_SOCKET_PATH = 90
+_IGNORE_ALL = "# State and secrets of this machine: nothing in here is committed.\n*\n"
+
+
+class WorkspaceError(Exception):
+    """There is no workspace, or what makes one is not in shape; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -20,22 +30,105 @@ class Workspace:
 
     Attributes:
         root: the workspace's absolute folder.
-        code: the checkout the running code comes from; a workspace may be elsewhere (tests, a team's own folder).
     """
 
     root: Path
-    code: ClassVar[Path] = Path(__file__).resolve().parent.parent
 
     @classmethod
     def find(cls) -> Workspace:
-        """Return `$MLSTRATA_WORKSPACE`, else the nearest parent that has a Pulumi.yaml, else the checkout."""
+        """Return `$MLSTRATA_WORKSPACE`, else the nearest folder from here upwards that holds `environments/`.
+
+        Raises:
+            WorkspaceError: The variable names a folder without environments, or there is none up to the root.
+        """
         if named := os.environ.get(VARIABLE):
-            return cls(Path(named).expanduser().resolve())
+            found = cls(Path(named).expanduser().resolve())
+            if not found.environments.is_dir():
+                raise WorkspaceError(
+                    f"{VARIABLE}: got {named!r}, and there is no folder {found.environments}; name the folder that "
+                    "holds environments/, or unset it"
+                )
+            return found
         here = Path.cwd().resolve()
-        for folder in (here, *here.parents):
-            if (folder / "Pulumi.yaml").is_file():
-                return cls(folder)
-        return cls(cls.code)
+        above = [cls(folder) for folder in (here, *here.parents)]
+        for having in (cls._has_files, cls._has_folder):
+            if found := next(filter(having, above), None):
+                return found
+        raise WorkspaceError(
+            f"no workspace: looked for a folder environments/ in {here} and every folder above it; run this inside "
+            f"your repository, set {VARIABLE} to its folder, or make one with `mlstrata init DIR`"
+        )
+
+    def _has_files(self) -> bool:
+        return any(self.environments.glob("*.yaml"))
+
+    def _has_folder(self) -> bool:
+        # A Python package of this name, such as our own where it is installed, is no folder of environments.
+        return self.environments.is_dir() and not (self.environments / "__init__.py").exists()
+
+    @classmethod
+    def of_home(cls, home: Path) -> Workspace:
+        """Return the workspace whose environment lives in `home`."""
+        return cls(home.parents[1])
+
+    def hand_on(self) -> None:
+        """Name this workspace to the program, and to every process that this one starts from now on."""
+        os.environ[VARIABLE] = str(self.root)
+
+    @cached_property
+    def project(self) -> str:
+        """Return the name of the Pulumi project, which the state's path and every URN hold.
+
+        Raises:
+            WorkspaceError: Its Pulumi.yaml names none.
+        """
+        file = self.root / "Pulumi.yaml"
+        if not file.is_file():
+            return PROJECT
+        found = self._project_file().get("name")
+        if not isinstance(found, str) or not found:
+            raise WorkspaceError(f"{file}: name: got {found!r}; allowed a name, such as {PROJECT}")
+        return found
+
+    @cached_property
+    def program(self) -> Path:
+        """Return the folder of the Pulumi program: its Pulumi.yaml's `main`, as under the CLI, else the installed one.
+
+        Raises:
+            WorkspaceError: Its Pulumi.yaml is not in shape.
+        """
+        main = self._project_file().get("main")
+        folder = self.root / str(main)
+        return folder if main and (folder / "__main__.py").is_file() else room("stacks")
+
+    def _project_file(self) -> dict[str, object]:
+        import yaml
+
+        file = self.root / "Pulumi.yaml"
+        try:
+            found = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise WorkspaceError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+        if not isinstance(found, dict):
+            raise WorkspaceError(f"{file}: got {type(found).__name__}; allowed a mapping with name, runtime and main")
+        return found
+
+    def keep_from_git(self) -> None:
+        """Have git ignore state and secrets, from before the first of them is written."""
+        for folder in (self.pulumi, self.root / ".mlstrata"):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = folder / ".gitignore"
+            if not file.exists():
+                file.write_text(_IGNORE_ALL, encoding="utf-8")
+
+    def is_taken_by_git(self, path: Path) -> bool:
+        """Say whether `git add -A` would take a file; false outside a repository and without git."""
+        command = ["git", "-C", str(self.root), "check-ignore", "--quiet", str(path)]
+        try:
+            # 0: ignored; 1: not ignored; 128: no repository.
+            return subprocess.run(command, capture_output=True, check=False, timeout=10).returncode == 1
+        except (OSError, subprocess.TimeoutExpired):
+            return False
 
     @property
     def environments(self) -> Path:

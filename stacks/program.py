@@ -8,9 +8,21 @@ import pulumi
 
 from mlstrata.components.errors import PlanError
 from mlstrata.components.governance.environment import declare
-from mlstrata.environments import EnvironmentSpec, Workspace, load_with_places
+from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, WorkspaceError, load_with_places
 from mlstrata.stacks import local
 from mlstrata.stacks.preconditions import problems
+
+
+def main() -> None:
+    """Build the environment that the stack is named after, under the Pulumi CLI and the embedded engine.
+
+    Raises:
+        pulumi.RunError: It cannot be built; the message alone is for the user, with no traceback.
+    """
+    try:
+        build(pulumi.get_stack())
+    except (SpecErrors, WorkspaceError) as error:
+        raise pulumi.RunError(str(error)) from None
 
 
 def build(stack: str) -> None:
@@ -18,6 +30,7 @@ def build(stack: str) -> None:
 
     Raises:
         SpecErrors: Its file is not a valid one.
+        WorkspaceError: There is no workspace.
         pulumi.RunError: It cannot be built as declared, or a tool is missing; one line a problem, nothing registered.
     """
     workspace = Workspace.find()
@@ -27,6 +40,9 @@ def build(stack: str) -> None:
         # Whoever runs this, runs it in a folder of its own: the workspace's is the one that people are in.
         shown = replace(loaded, file=str(file.relative_to(workspace.root)))
         raise pulumi.RunError("\n".join(map(shown.located, found)))
+    workspace.hand_on()  # the providers of a typed `pulumi up` are processes of their own
+    if not pulumi.runtime.is_dry_run() and loaded.spec.target.kind == "local":
+        workspace.keep_from_git()
     try:
         exports = plan(loaded.spec, workspace)
     except PlanError as error:

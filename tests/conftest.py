@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import settings
 # tested, and the same examples twice. `pytest --hypothesis-profile default` looks for new ones.
 settings.load_profile("ci")
 
-SELDON = "seldon"
+SELDON, WORKSPACE = "seldon", "MLSTRATA_WORKSPACE"
 
 
 def in_seldon() -> bool:
@@ -36,6 +37,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
         return None
     return True if _is_for_seldon(collection_path) != in_seldon() else None
+
+
+@pytest.fixture(autouse=True)
+def _workspace_of_the_test_alone() -> Iterator[None]:
+    """Forget the workspace that a test's command handed on to what it starts."""
+    before = os.environ.get(WORKSPACE)
+    yield
+    os.environ.pop(WORKSPACE, None)
+    if before is not None:
+        os.environ[WORKSPACE] = before
 
 
 SKIPPED: list[str] = []

@@ -14,6 +14,7 @@ from mlstrata.components.supervision import launch
 from mlstrata.components.supervision.common import plain
 from mlstrata.components.supervision.files import digest, folder, inside, read, read_json, remove, write
 from mlstrata.environments.installation import interpreter
+from mlstrata.environments.workspace import VARIABLE, Workspace
 from mlstrata.services.exporter.processes import HOME_MARK, SERVICE_MARK
 
 _LOG_BYTES, _LOG_BACKUPS = 20_000_000, 3
@@ -113,7 +114,11 @@ stdout_logfile_backups={_LOG_BACKUPS}
 
     def launch(self) -> str:
         """Return its launch file: what it runs, in which version, where and with which variables."""
-        marks = {HOME_MARK: str(self.home), SERVICE_MARK: self.name}
+        marks = {
+            HOME_MARK: str(self.home),
+            SERVICE_MARK: self.name,
+            VARIABLE: str(Workspace.of_home(self.home).root),
+        }
         return json.dumps(
             {
                 "command": list(self.command),

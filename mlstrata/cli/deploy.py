@@ -9,7 +9,7 @@ from mlstrata.cli.console import UsageError, confirm, out, say, say_json
 from mlstrata.cli.progress import WAITING, counts_of, kind_of, progress, show_step, show_steps
 from mlstrata.cli.progress import as_json as step_as_json
 from mlstrata.operations import disk_reserve as reserve
-from mlstrata.operations.environment import PROJECT, Context
+from mlstrata.operations.environment import Context
 from mlstrata.operations.stack_state import recorded
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _forget(context: Context, *, keep_data: bool) -> None:
     ):
         path.unlink(missing_ok=True)
     for folder in ("history", "backups", "locks/organization"):
-        shutil.rmtree(pulumi / folder / PROJECT / stack, ignore_errors=True)
+        shutil.rmtree(pulumi / folder / context.workspace.project / stack, ignore_errors=True)
     if not context.home.exists():
         return
     if not keep_data:

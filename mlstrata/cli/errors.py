@@ -50,12 +50,13 @@ def _known(error: BaseException) -> int | None:
     """Return the exit code of an error of ours, looked up only in rooms that are loaded already."""
     if isinstance(error, UsageError | Failed):
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
-    if _is(error, "engine", "EngineError"):
-        if _is(error, "engine", "Cancelled"):
+    if _is(error, "pulumi_embedded", "EngineError"):
+        if _is(error, "pulumi_embedded", "Cancelled"):
             return EXIT_INTERRUPTED
-        return EXIT_FAILED if _is(error, "engine", "StepsFailed") else EXIT_USAGE
+        return EXIT_FAILED if _is(error, "pulumi_embedded", "StepsFailed") else EXIT_USAGE
     usage = (
-        ("environments", "SpecErrors"),
+        ("mlstrata.environments", "SpecErrors"),
+        ("mlstrata.environments", "WorkspaceError"),
         # A cluster that cannot be asked, or refuses, says nothing about the version.
         ("mlstrata.operations.releases.kubernetes", "ClusterError"),
         ("mlstrata.services.gateway.rotation", "RotationError"),
@@ -79,7 +80,7 @@ def _message(error: BaseException) -> str:
     """Return an error's text; what the program itself says to its user (a RunError) stands alone."""
     inner = getattr(error, "error", None)
     text = str(inner if type(inner).__name__ == "RunError" else error)
-    if (engine := sys.modules.get("engine")) and isinstance(error, engine.WrongPassphrase):
+    if _is(error, "pulumi_embedded", "WrongPassphrase"):
         given = next((name for name in PASSPHRASE_VARIABLES if name in os.environ), "the environment's own file")
         text += f"; it came from {given}"
     # A service's own sentence is written for people; the engine names the class of what any provider raises.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from mlstrata.cli.console import UsageError, say, say_json
-from mlstrata.operations.environment import PROJECT, Context
+from mlstrata.operations.environment import Context
 
 KEYS = "gateway-keys"
 
@@ -65,7 +65,9 @@ def signing_keys(context: Context) -> dict[int, str]:
     import pulumi_embedded
 
     passphrase = pulumi_embedded.Passphrase(context.passphrase())
-    for resource in pulumi_embedded.resources(PROJECT, context.name, context.backend, passphrase).resources:
+    for resource in pulumi_embedded.resources(
+        context.workspace.project, context.name, context.backend, passphrase
+    ).resources:
         if resource.urn.endswith(f":SigningKeys::{KEYS}") and not resource.delete:
             found = resource.outputs["secret"]
             text = found.value if isinstance(found, pulumi_embedded.Secret) else found

@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING
 
 from mlstrata.cli.console import UsageError
 from mlstrata.environments import EnvironmentSpec, Loaded, Workspace, load_with_places
-from mlstrata.environments.installation import room
 
 if TYPE_CHECKING:
     import pulumi_embedded
-
-PROJECT = "mlstrata"
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,7 @@ class Context:
             SpecErrors: the file is not a valid environment.
         """
         workspace = Workspace.find()
+        workspace.hand_on()
         path = workspace.environment_file(name)
         if not path.exists():
             known = sorted(file.stem for file in workspace.environments.glob("*.yaml"))
@@ -73,7 +71,7 @@ class Context:
     @property
     def checkpoint(self) -> Path:
         """Return the file of the environment's state."""
-        return self.workspace.root / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"
+        return self.workspace.root / ".pulumi" / "stacks" / self.workspace.project / f"{self.name}.json"
 
     @property
     def settings(self) -> Path:
@@ -92,7 +90,9 @@ class Context:
         """Return the Pulumi program that the environment is made of."""
         import pulumi_embedded
 
-        return pulumi_embedded.Program(project=PROJECT, stack=self.name, main=room("stacks"), settings=self.settings)
+        return pulumi_embedded.Program(
+            project=self.workspace.project, stack=self.name, main=self.workspace.program, settings=self.settings
+        )
 
     def passphrase(self, *, create: bool = False) -> str:
         """Return the passphrase: from Pulumi's variables, else the environment's own file.
@@ -101,7 +101,8 @@ class Context:
             create: generate one, readable by its owner only, where there is none yet.
 
         Raises:
-            UsageError: the file named by the variable is missing, or state exists without a passphrase.
+            UsageError: the file named by the variable is missing, state exists without a passphrase, or git would
+                take the one to be generated.
         """
         if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
             return os.environ["PULUMI_CONFIG_PASSPHRASE"]
@@ -116,6 +117,7 @@ class Context:
             )
         passphrase = secrets.token_urlsafe(32)
         if create:
+            self._refuse_what_git_takes(self.passphrase_file)
             write_private(self.passphrase_file, passphrase + "\n")
         return passphrase
 
@@ -131,6 +133,8 @@ class Context:
         import pulumi_embedded
         from mlstrata.operations.interruption import Interruption
 
+        if create:
+            self.workspace.keep_from_git()
         return pulumi_embedded.Options(
             cancel=Interruption(),
             refresh=refresh,
@@ -138,6 +142,13 @@ class Context:
             on_event=on_event or (lambda _event: None),
             approve=approve,
         )
+
+    def _refuse_what_git_takes(self, secret: Path) -> None:
+        if self.workspace.is_taken_by_git(secret):
+            raise UsageError(
+                f"{secret}: git would take this secret with `git add -A`; let {self.workspace.root / '.mlstrata'}"
+                "/.gitignore hold `*`, and `git rm --cached` what is committed of that folder already"
+            )
 
     def require_local(self, command: str) -> None:
         """Refuse a command that works on this machine's own environments only.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlstrata.cli.console import UsageError
-from mlstrata.operations.environment import PROJECT, Context
+from mlstrata.operations.environment import Context
 
 if TYPE_CHECKING:
     from mlstrata.services.serving.releases import Releases
@@ -38,7 +38,7 @@ class Recorded:
 
 def recorded(context: Context, *kinds: str) -> Iterator[Recorded]:
     """Yield the recorded resources whose type's own name is one of `kinds`."""
-    document = context.backend.read(PROJECT, context.name) or {}
+    document = context.backend.read(context.workspace.project, context.name) or {}
     for raw in (document.get("latest") or {}).get("resources") or []:
         kind = raw["type"].rsplit(":", 1)[-1]
         if kind in kinds:

@@ -84,11 +84,11 @@ def mlflow_uri(home):
 
 @pytest.fixture(scope="module")
 def request_of(home, mlflow_uri):
-    code = Workspace.find().code
-    system = load(Workspace(code).environment_file("local")).systems[0]
+    root = Workspace.find().root
+    system = load(Workspace(root).environment_file("local")).systems[0]
     # One commit for all runs: the package names it, so a commit made meanwhile would make another package.
     commit = current_commit()
-    return training_request("local", system, root=code, home=home, tracking_uri=mlflow_uri, commit=commit)
+    return training_request("local", system, root=root, home=home, tracking_uri=mlflow_uri, commit=commit)
 
 
 @pytest.fixture(scope="module")

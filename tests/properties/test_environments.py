@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -9,14 +10,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mlstrata.environments import Capability, EnvironmentSpec, SpecErrors, Stage, Workspace, format_duration, loads
+from mlstrata.environments import Capability, EnvironmentSpec, SpecErrors, Stage, format_duration, loads
 from mlstrata.environments.changes import compare
 from mlstrata.environments.spec.quantities import parse_duration
 from mlstrata.environments.stages import ENTRIES, capabilities_of, missing_needs
 
 # The machine may be busy with other things: how long an example takes says nothing here.
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-SHIPPED = [path.read_bytes() for path in sorted((Workspace.code / "environments").glob("*.yaml"))]
+SHIPPED = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "environments").glob("*.yaml"))]
 
 # Valid files
 

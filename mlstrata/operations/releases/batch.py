@@ -42,17 +42,12 @@ class BatchProcess:
             # A job that loads its libraries takes longer than going back may.
             return
         job = self._job.model_copy(update={"version": version, "directory": folder.parents[1]})
-        python = interpreter()
         with tempfile.TemporaryDirectory() as scratch:
             settings = Path(scratch) / "job.json"
             settings.write_text(job.model_dump_json(), encoding="utf-8")
-            command = [str(python), "-m", "mlstrata.services.batch", "try", "--settings", str(settings)]
+            command = [str(interpreter()), "-m", "mlstrata.services.batch", "try", "--settings", str(settings)]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
-            except FileNotFoundError:
-                raise RolloutError(
-                    f"{python}: not there; trying a version takes the models' libraries: `make install`"
-                ) from None
             except subprocess.TimeoutExpired as error:
                 raise RolloutError(f"trying version {version} of {job.system} took over {_SECONDS} s") from error
         try:

@@ -1,16 +1,16 @@
 """What the spec promises about training is what the pipeline's steps can do, and the schema accepts what we ship."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from mlstrata.environments import Workspace
 from mlstrata.environments.loading.document import parse, to_data
 from mlstrata.environments.spec.kpis import EvaluationMetric
 from mlstrata.environments.spec.model import Algorithm
 from mlstrata.environments.spec.rules import RULES
 
-FOLDER = Workspace.code / "environments"
+FOLDER = Path(__file__).parents[3] / "environments"
 
 
 def validator() -> object:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mlstrata.environments import EnvironmentSpec, Workspace
+from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.__main__ import main
 from mlstrata.environments.loading.shape import every_field
 
+ROOT = Path(__file__).parents[3]
 FIELDS = [(".".join(path), model, field) for path, model, field in every_field(EnvironmentSpec)]
 
 
@@ -54,7 +55,7 @@ def test_every_model_is_closed_and_frozen() -> None:
 
 def test_the_room_is_pure_and_cheap_to_enter() -> None:
     """The prompt waits for this import: no cloud, no Pulumi, no data frames, no network come with it."""
-    code = "import sys, environments; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Workspace.code)
+    code = "import sys, mlstrata.environments; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     heavy = {"pulumi", "pulumi_aws", "pulumi_kubernetes", "mlflow", "pandas", "numpy", "httpx", "rich", "typer", "grpc"}
     assert not heavy & set(run.stdout.split())

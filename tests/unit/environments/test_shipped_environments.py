@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlstrata.environments import Capability, EnvironmentSpec, Stage, Workspace, load
+from mlstrata.environments import Capability, EnvironmentSpec, Stage, load
 from mlstrata.environments.spec.platform_wide import Enforce
 
-FOLDER = Workspace.code / "environments"
+FOLDER = Path(__file__).parents[3] / "environments"
 NAMES = ["local", "dev", "staging", "prod"]
 
 

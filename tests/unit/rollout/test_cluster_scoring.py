@@ -4,9 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.environments import Workspace
-from mlstrata.operations.releases.batch import BatchProcess
 from mlstrata.operations.releases.kubernetes import ClusterContext, overview, status
 from mlstrata.operations.releases.kubernetes.served import read, write
 from mlstrata.services.batch.settings import ScoringJob
@@ -79,9 +76,3 @@ def test_its_status_asks_for_no_pods(context):
     found = status(context, "nightly")
     assert (found.batch, found.releases.champion, found.answering, found.wanted) == (True, "2", 0, 0)
     assert found.differences == ("the last release or rollback did not end; run it once more",)
-
-
-def test_a_machine_without_the_models_libraries_is_told_what_to_do(monkeypatch, tmp_path):
-    monkeypatch.setattr(Workspace, "code", tmp_path)
-    with pytest.raises(RolloutError, match=r"runtime/bin/python: not there; .*`make install`"):
-        BatchProcess(JOB).smoke("2", tmp_path / "models/2")

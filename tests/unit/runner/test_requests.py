@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mlstrata.environments import Workspace, load
+from mlstrata.environments import load
 from mlstrata.services.runner.contract import RunnerSettings, RunRequest, Schedule, TrainingRequest
 from mlstrata.services.runner.requests import NotTrainable, training_request
 
+SHIPPED = Path(__file__).parents[3] / "environments/local.yaml"
 HOME, ROOT, MLFLOW = Path("/home/x"), Path("/workspace"), "http://127.0.0.1:5000"
 
 
 @pytest.fixture(scope="module")
 def system():
-    return load(Workspace(Workspace.find().code).environment_file("local")).systems[0]
+    return load(SHIPPED).systems[0]
 
 
 def build(system):
@@ -37,7 +38,7 @@ def test_the_local_system(system):
 
 
 def test_the_second_system_shares_the_pipeline_and_no_store(system):
-    other = load(Workspace(Workspace.find().code).environment_file("local")).system("consumer-credit")
+    other = load(SHIPPED).system("consumer-credit")
     first, second = build(system), build(other)
     assert first.pipeline == second.pipeline
     assert second.workdir == HOME / "data/runner/consumer-credit"
