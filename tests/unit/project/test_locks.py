@@ -12,13 +12,27 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PROJECT["dependency-groups"]
-WANTED = {
-    "program": [*PROJECT["project"]["dependencies"], *GROUPS["program"], *GROUPS["dev"]],
-    "runtime": [*PROJECT["project"]["dependencies"], *GROUPS["runtime"], *GROUPS["dev"]],
-    "seldon": [*PROJECT["project"]["dependencies"], *GROUPS["seldon"], *GROUPS["dev"]],
-    "lint": [*PROJECT["project"]["dependencies"], *GROUPS["lint"]],
-    "uv": ["uv"],
+# Each lock and the groups that `tools/lock` resolves into it.
+LOCKED = {
+    "mlstrata": ("check", "services", "build"),
+    "check": ("check", "build"),
+    "services": ("services", "build"),
+    "test": ("check", "services", "build", "test"),
+    "seldon": ("seldon", "build", "pytest"),
+    "lint": ("lint",),
 }
+
+
+def requirements(group: str) -> list[str]:
+    """What a group asks for, with the groups that it includes."""
+    found: list[str] = []
+    for entry in GROUPS[group]:
+        found += requirements(entry["include-group"]) if isinstance(entry, dict) else [entry]
+    return found
+
+
+WANTED = {lock: [one for group in groups for one in requirements(group)] for lock, groups in LOCKED.items()}
+WANTED["uv"] = ["uv"]
 
 
 def entries(lock: str) -> dict[str, tuple[str, int]]:
@@ -50,8 +64,16 @@ def test_every_locked_package_has_hashes_and_no_lock_has_an_address(lock):
     assert not re.search(r"://|--(extra-)?index-url|--find-links", text)
 
 
-def test_every_lock_is_known():
+def test_every_lock_and_every_group_is_known():
     assert {path.stem for path in (ROOT / "locks").glob("*.txt")} == set(WANTED)
+    included = {one["include-group"] for group in GROUPS.values() for one in group if isinstance(one, dict)}
+    assert included | {group for groups in LOCKED.values() for group in groups} == set(GROUPS)
+
+
+@pytest.mark.parametrize("lock", ["check", "services", "test"])
+def test_what_shares_the_environment_takes_its_versions(lock):
+    whole, part = entries("mlstrata"), entries(lock)
+    assert {name: version for name, (version, _) in part.items() if name in whole and whole[name][0] != version} == {}
 
 
 def test_the_steps_have_a_version_of_their_own():

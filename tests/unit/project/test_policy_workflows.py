@@ -86,6 +86,8 @@ def repository(tmp_path):
     root = tmp_path / "project"
     (root / "environments").mkdir(parents=True)
     shutil.copy(ROOT / "environments/local.yaml", root / "environments")
+    (root / "policies").mkdir()
+    shutil.copy(ROOT / "policies/exemptions.yaml", root / "policies")
 
     def git(*arguments):
         identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
@@ -155,7 +157,6 @@ def test_a_file_that_is_not_valid_stops_it_with_one_message(repository, tmp_path
 
 def test_exemptions_with_a_mistake_are_told_in_the_summary(repository, tmp_path):
     root, _, _ = repository
-    (root / "policies").mkdir()
     (root / "policies/exemptions.yaml").write_text("exemptions:\n  - {policy: gpu-limits-set, ticket: T-1}\n")
     done = run(root, tmp_path / "reports")
     assert done.returncode == 2
