@@ -17,6 +17,7 @@ for _tag in ("value", "timestamp"):
 SUFFIXES = {".yaml", ".yml", ".json"}
 LARGEST = 32 << 20
 DEEPEST, MOST_NODES = 200, 1_000_000
+TOO_MUCH = f"nested deeper than {DEEPEST} levels, or more than {MOST_NODES:,} values with its aliases"
 """What a manifest may be: the definitions of operators are some 60 levels deep, with some 100,000 nodes."""
 CORE = "core/v1"
 BUNDLES = {"chart", "manifest", "kustomization"}
@@ -55,7 +56,7 @@ def _require_bounds(text: str) -> None:
     anchors: dict[str | None, int] = {}
     sizes = [0]
     names: list[str | None] = []
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in _events(text):
         if isinstance(event, yaml.DocumentStartEvent):
             anchors, sizes = {}, [0]
         elif isinstance(event, yaml.CollectionStartEvent):
@@ -71,7 +72,15 @@ def _require_bounds(text: str) -> None:
             anchors[event.anchor] = 1
             sizes[-1] += 1
         if len(sizes) > DEEPEST or sizes[-1] > MOST_NODES:
-            raise Unbounded(f"nested deeper than {DEEPEST} levels, or more than {MOST_NODES:,} values with its aliases")
+            raise Unbounded(TOO_MUCH)
+
+
+def _events(text: str) -> Iterator[Any]:
+    """Yield a text's events; newer libyaml has a bound of its own, of a thousand levels, that its reading ahead meets."""
+    try:
+        yield from yaml.parse(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        raise Unbounded(TOO_MUCH) if "nesting depth" in str(error.problem) else error from None
 
 
 def read(folder: Path) -> list[Record]:

@@ -69,8 +69,3 @@ CATALOGUE: tuple[str, ...] = (
     "aia-right-to-explanation",
 )
 """Id of each policy, the first of them number 1."""
-
-
-def missing(present: frozenset[str]) -> tuple[str, ...]:
-    """Return the policies of the catalogue that are not among `present`."""
-    return tuple(name for name in CATALOGUE if name not in present)

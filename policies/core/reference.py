@@ -1,4 +1,7 @@
-"""The page that lists every policy: `python -m mlstrata.policies.core.reference` writes it, `--check` compares."""
+"""The page that lists every policy.
+
+`python -m mlstrata.policies.core.reference` writes it; with `--check` it only compares.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from mlstrata.policies.core.evaluate import day_of
 from mlstrata.policies.core.rule import Domain, Level, Rule
 from mlstrata.policies.rules import RULES
 
-FILE = Path(__file__).parents[1] / "docs/policies.md"
+FILE = Path(__file__).parents[2] / "docs/policies.md"
 TITLES = {
     Domain.AI_ACT: "EU AI Act",
     Domain.DATA: "Data",

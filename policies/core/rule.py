@@ -1,17 +1,21 @@
-"""What a policy is: a small object beside its fixtures."""
+"""What a policy is: a small object; its fixtures lie apart, since no check needs them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from mlstrata.environments import Stage
 from mlstrata.policies.adapters.remedy import Remedy
+from mlstrata.policies.core.catalogue import CATALOGUE
 from mlstrata.policies.core.dates import Calendar, Duty
 from mlstrata.policies.core.facts import Environment
 from mlstrata.policies.core.graph import PART_LABEL, Graph, Resource, System
-from mlstrata.policies.fixtures.world import World
+
+if TYPE_CHECKING:
+    from mlstrata.policies.fixtures.case import Case
 
 
 class Outcome(StrEnum):
@@ -127,48 +131,10 @@ def not_applicable(reason: str) -> Verdict:
 
 
 @dataclass(frozen=True)
-class Case:
-    """A fixture: the compliant world (policies/fixtures), edited, and what the policy then says.
-
-    Attributes:
-        outcome: What the policy says, at worst, over all its subjects.
-        title: What the world is like.
-        edits: What makes it so.
-        companions: Other policies that rightly fail in the same world.
-    """
-
-    outcome: Outcome
-    title: str
-    edits: tuple[Callable[[World], None], ...] = ()
-    companions: tuple[str, ...] = ()
-
-
-def violates(title: str, *edits: Callable[[World], None], companions: tuple[str, ...] = ()) -> Case:
-    """Return a fixture that the policy fails."""
-    return Case(Outcome.FAIL, title, edits, companions)
-
-
-def passes(title: str, *edits: Callable[[World], None], companions: tuple[str, ...] = ()) -> Case:
-    """Return a fixture that the policy passes."""
-    return Case(Outcome.PASS, title, edits, companions)
-
-
-def spares(title: str, *edits: Callable[[World], None], companions: tuple[str, ...] = ()) -> Case:
-    """Return a fixture that the policy does not apply to."""
-    return Case(Outcome.NOT_APPLICABLE, title, edits, companions)
-
-
-def cannot_tell(title: str, *edits: Callable[[World], None], companions: tuple[str, ...] = ()) -> Case:
-    """Return a fixture with a value that is not known yet."""
-    return Case(Outcome.UNKNOWN, title, edits, companions)
-
-
-@dataclass(frozen=True)
 class Rule:
     """A policy. Exactly one of `system`, `resource`, `environment` is its check.
 
     Attributes:
-        number: Its number in the catalogue.
         id: Its name, a contract: exemptions and reports use it.
         title: What it asks, in a sentence.
         holds: The reason shown where it passes.
@@ -184,16 +150,14 @@ class Rule:
         resource: Check of each resource of its types.
         environment: Check of the environment as a whole.
         remedies: How it mends a single resource; empty where a person must.
-        cases: Its fixtures.
+        cases: Its fixtures, of a policy from elsewhere; those of the catalogue lie in `mlstrata.policies.fixtures`.
     """
 
-    number: int
     id: str
     title: str
     holds: str
     domain: Domain
     references: tuple[str, ...]
-    cases: tuple[Case, ...]
     tiers: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     duty: Duty = Duty.ALWAYS
@@ -204,6 +168,7 @@ class Rule:
     resource: Callable[[Resource, Context], Verdicts] | None = None
     environment: Callable[[Context], Verdicts] | None = None
     remedies: tuple[Remedy, ...] = ()
+    cases: tuple[Case, ...] = ()
 
     def __post_init__(self) -> None:
         """Hold every rule to its own shape, when it is imported.
@@ -217,6 +182,11 @@ class Rule:
             raise ValueError(f"{self.id}: a stage may lower lifecycle and cost rules only")
         if (self.resource is not None) != bool(self.types):
             raise ValueError(f"{self.id}: a resource check, and no other, names its types")
+
+    @property
+    def number(self) -> int | None:
+        """Its number in the catalogue; None for a policy from elsewhere."""
+        return CATALOGUE.index(self.id) + 1 if self.id in CATALOGUE else None
 
     def level_at(self, stage: Stage | None) -> Level:
         """Return the level of the rule at a stage; programs without a stage get the full one."""

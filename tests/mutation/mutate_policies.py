@@ -1,8 +1,8 @@
 """Breaks the condition of every policy, one place at a time, and counts how often the fixtures notice.
 
 `.venv/bin/python tests/mutation/mutate_policies.py [MODULE]...` prints each survivor and the score. It looks into the
-check functions and public constants of `policies/rules/`, and into the functions that they share (`SHARED`); messages,
-fixes and the fixtures themselves stay as they are.
+check functions and public constants of `policies/rules/`, and into the functions that they share (`SHARED`); messages
+and fixes stay as they are.
 """
 
 import ast
@@ -14,46 +14,18 @@ from pathlib import Path
 
 from mlstrata.policies import rules
 from mlstrata.policies.core.dates import Calendar
+from mlstrata.policies.core.discovery import modules
 from mlstrata.policies.core.evaluate import ODD_SHAPE, evaluate
 from mlstrata.policies.core.rule import Outcome
+from mlstrata.policies.fixtures.by_policy import cases_of
 from mlstrata.policies.fixtures.compliant_world import TODAY, compliant
 from mlstrata.policies.views import iam, kubernetes, retention, serving, stores
 from mlstrata.policies.views import kubernetes_services as services
 
 RULES_FOLDER = Path(__file__).parents[2] / "policies" / "rules"
-FIXTURE_HELPERS = {
-    *(
-        "_allowing",
-        "_binding",
-        "_bounded",
-        "_but",
-        "_cases",
-        "_distributed",
-        "_job",
-        "_gateway_log",
-        "_granting",
-        "_image",
-        "_inline",
-        "_inward",
-    ),
-    *(
-        "_kserve",
-        "_lax",
-        "_lock",
-        "_loki",
-        "_mounted",
-        "_for",
-        "_own_rule",
-        "_prometheus",
-        "_reviewed",
-        "_rule",
-        "_sagemaker",
-    ),
-    *("_scaling", "_selecting", "_serves", "_settings", "_table", "_trusting", "_variable", "_versions", "service_of"),
-}
 SHARED = (iam, kubernetes, retention, services, serving, stores)
 """What rules decide with, beside what is in their own modules."""
-MODULES = [module for name, module in sorted(vars(rules).items()) if hasattr(module, "RULES") and name[0] != "_"]
+MODULES = list(modules(rules))
 SAYING = {"fails", "live", "undeployed", "unknown", "not_applicable"}
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq,
@@ -80,7 +52,7 @@ def mutants(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
 
 def _mutable(node: ast.AST) -> bool:
     if isinstance(node, ast.FunctionDef):
-        return node.name not in FIXTURE_HELPERS
+        return True
     names = [target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)]
     return any(name.isupper() and not name.startswith("_") and name != "RULES" for name in names)
 
@@ -152,7 +124,7 @@ def survives(module: types.ModuleType) -> bool:
     if any(result.outcome is Outcome.FAIL for result in _report(module, ()).results):
         return False
     for rule in module.RULES:
-        for case in rule.cases:
+        for case in cases_of(rule):
             report = _report(module, case.edits)
             own = [result for result in report.results if result.rule is rule]
             if any(ODD_SHAPE in result.reason for result in own):
@@ -191,8 +163,6 @@ def _shared(path: Path, module: types.ModuleType, uses: Iterable[types.ModuleTyp
     """Yield each mutant of a shared function with whether it survives; rules call it with its code changed."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for function in [node for node in tree.body if isinstance(node, ast.FunctionDef)]:
-        if function.name in FIXTURE_HELPERS:
-            continue
         target = getattr(module, function.name)
         original = target.__code__
         for node in _judging(function):
@@ -224,7 +194,7 @@ def _rules(path: Path) -> Iterator[tuple[str, bool]]:
 
 def main(names: list[str]) -> int:
     """Print survivors and score; return 1 below 90 %."""
-    found = {path: _rules(path) for path in sorted(RULES_FOLDER.glob("[a-z]*.py"))}
+    found = {path: _rules(path) for path in sorted(RULES_FOLDER.rglob("[a-z]*.py"))}
     for module in SHARED:
         path = Path(str(module.__file__))
         own = f"from {module.__name__} import"

@@ -6,32 +6,24 @@ A check proves that a document is named, present and recent, never that it is le
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
+from functools import partial
 
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.facts import Document
 from mlstrata.policies.core.graph import System
-from mlstrata.policies.core.live import Live
 from mlstrata.policies.core.rule import (
     HIGH,
-    Case,
     Context,
     Domain,
     Rule,
     Severity,
     Verdicts,
-    cannot_tell,
     fails,
     live,
     not_applicable,
-    passes,
-    spares,
     unknown,
-    violates,
 )
-from mlstrata.policies.core.values import UNKNOWN
-from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, LIMITED, running
-from mlstrata.policies.fixtures.world import Edit, cut, documented, facts, put, without
 from mlstrata.policies.views.serving import serving
 
 FRESH = timedelta(days=180)
@@ -176,221 +168,66 @@ def _registered(system: System, context: Context) -> Verdicts:
         yield from _named(system, context, "registration", what, article)[1]
 
 
-def _cases(key: str, *apply: Edit, spared: tuple[Case, ...] = (), companions: tuple[str, ...] = ()) -> tuple[Case, ...]:
-    """Return the fixtures of a document that must be there, in a world where `apply` makes it asked for."""
-    present = put(HIGH_RISK, f"documents.{key}", "docs/document.md")
-    gone = (
-        put(HIGH_RISK, f"documents.{key}", "docs/gone.md"),
-        documented("docs/gone.md", Document(exists=False)),
-    )
-    return (
-        violates("none named", *apply, present, cut(HIGH_RISK, f"documents.{key}"), companions=companions),
-        violates("named and absent", *apply, *gone, companions=companions),
-        passes("there", *apply, present, companions=companions),
-        passes(
-            "an address nobody looked at",
-            *apply,
-            put(HIGH_RISK, f"documents.{key}", "https://example.com/document"),
-            companions=companions,
-        ),
-        *(spared or (spares("no high risk", without(HIGH_RISK), companions=("*",)),)),
-        cannot_tell("documents known later", *apply, put(HIGH_RISK, f"documents.{key}", UNKNOWN), companions=("*",)),
-    )
-
-
-def _reviewed(days: int) -> Edit:
-    return documented("docs/risk.md", Document(exists=True, reviewed=date(2026, 11, 21) - timedelta(days=days)))
-
-
-_PROVIDER = put(HIGH_RISK, "risk.role", "provider")
-_GRID, _PRODUCT = put(HIGH_RISK, "risk.annex_iii", "2"), cut(HIGH_RISK, "risk.annex_iii")
-_SCHOOL, _NO_FRIA = put(HIGH_RISK, "risk.annex_iii", "3a"), cut(HIGH_RISK, "documents.fria")
-_PUBLIC: dict[str, tuple[Edit, ...]] = {
-    f"a public body by its point {point}": (put(HIGH_RISK, "risk.annex_iii", point),) for point in ("5a", "6c", "7b")
-}
-_PUBLIC["a public school"] = (_SCHOOL, put(HIGH_RISK, "risk.public_body", True))
-_REGISTERED = ("aia-eu-db-registered",)
-_OF_PROVIDERS = ("aia-conformity-route", "aia-declaration-before-prod", "aia-eu-db-registered")
-_TECHNICAL = Document(exists=True, sections=ANNEX_IV, model_version="7")
+_high_risk = partial(Rule, domain=Domain.AI_ACT, tiers=HIGH, duty=Duty.HIGH_RISK)
 
 RULES = (
-    Rule(
-        number=8,
+    _high_risk(
         id="aia-risk-register-fresh",
         title="The risk register of a high-risk system was reviewed within 180 days.",
         holds="the risk register is there and was reviewed within 180 days",
-        domain=Domain.AI_ACT,
         references=("AI Act Art. 9", "Annex IV 5", "ISO/IEC 42001 6.1", "NIST AI RMF MANAGE 1.3"),
-        tiers=HIGH,
-        duty=Duty.HIGH_RISK,
         system=_risk_register,
-        cases=(
-            violates("none named", cut(HIGH_RISK, "documents.risk_register")),
-            violates("absent", documented("docs/risk.md", Document(exists=False))),
-            violates("181 days old", _reviewed(181)),
-            passes("180 days old", _reviewed(180)),
-            spares("no high risk", without(HIGH_RISK), companions=("*",)),
-            cannot_tell("no day in it", documented("docs/risk.md", Document(exists=True)), companions=("*",)),
-        ),
     ),
-    Rule(
-        number=9,
+    _high_risk(
         id="aia-annex-iv-complete",
         title="The technical documentation has all nine sections of Annex IV.",
         holds="all nine sections hold text",
-        domain=Domain.AI_ACT,
         references=("AI Act Art. 11", "AI Act Annex IV", "ISO/IEC 42001 A.6.2.7"),
-        tiers=HIGH,
-        duty=Duty.HIGH_RISK,
         system=_annex_iv,
-        cases=(
-            violates("none named", cut(HIGH_RISK, "documents.technical_file")),
-            violates("absent", documented("docs/technical.md", Document(exists=False))),
-            violates(
-                "section 9 is empty",
-                documented(
-                    "docs/technical.md", Document(exists=True, sections=frozenset(range(1, 9)), model_version="7")
-                ),
-            ),
-            passes("nine sections"),
-            spares("no high risk", without(HIGH_RISK), companions=("*",)),
-            cannot_tell(
-                "on the web", put(HIGH_RISK, "documents.technical_file", "https://example.com"), companions=("*",)
-            ),
-        ),
     ),
-    Rule(
-        number=10,
+    _high_risk(
         id="aia-docs-match-model",
         title="The technical documentation describes the model version that is deployed.",
         holds="documentation and deployment name the same model version",
-        domain=Domain.AI_ACT,
         references=("AI Act Art. 11(1)", "Annex IV 6"),
-        tiers=HIGH,
-        duty=Duty.HIGH_RISK,
         system=_same_model,
-        cases=(
-            violates("version 8 is deployed", put("mortgage", "metadata.labels.mlstrata~io/model-version", "8")),
-            violates("version 8 answers", facts(live=running(version="8"))),
-            violates(
-                "the documentation names none",
-                facts(live=running()),
-                documented("docs/technical.md", Document(exists=True, sections=ANNEX_IV)),
-            ),
-            passes("version 7 in both"),
-            passes(
-                "version 7 answers", facts(live=running()), cut("mortgage", "metadata.labels.mlstrata~io/model-version")
-            ),
-            spares(
-                "nothing released", facts(live=Live()), cut("mortgage", "metadata.labels.mlstrata~io/model-version")
-            ),
-            spares(
-                "no documentation",
-                cut(HIGH_RISK, "documents.technical_file"),
-                companions=("aia-annex-iv-complete",),
-            ),
-            cannot_tell(
-                "needs --live: the deployment does not say",
-                cut("mortgage", "metadata.labels.mlstrata~io/model-version"),
-            ),
-            cannot_tell(
-                "needs --live: the documentation does not say",
-                documented("docs/technical.md", Document(exists=True, sections=ANNEX_IV)),
-            ),
-        ),
     ),
-    Rule(
-        number=14,
+    _high_risk(
         id="aia-ifu-published",
         title="Instructions for use of a high-risk system are named.",
         holds="instructions for use are named",
-        domain=Domain.AI_ACT,
         references=("AI Act Art. 13", "AI Act Art. 26(1)", "ISO/IEC 42001 A.8.2"),
-        tiers=HIGH,
-        duty=Duty.HIGH_RISK,
         system=_present("instructions", "instructions for use", "Art. 13"),
-        cases=_cases("instructions"),
     ),
-    Rule(
-        number=19,
+    _high_risk(
         id="aia-fria-present",
         title="A deployer under points 5(b) and 5(c), or for a public body or service, assessed the impact on rights.",
         holds="the assessment is named, and the authority was told where anybody could look",
-        domain=Domain.AI_ACT,
         references=("AI Act Art. 27", "ISO/IEC 42001 A.5.2"),
-        tiers=HIGH,
-        duty=Duty.HIGH_RISK,
         system=_fria,
-        cases=(
-            *_cases("fria", spared=(spares("another point", put(HIGH_RISK, "risk.annex_iii", "3a")),)),
-            violates("the authority was never told", documented("docs/document.md", Document(exists=True))),
-            violates("insurance under point 5(c)", put(HIGH_RISK, "risk.annex_iii", "5c"), _NO_FRIA),
-            *(violates(title, *edits, _NO_FRIA, companions=_REGISTERED) for title, edits in _PUBLIC.items()),
-            violates("a private school", _SCHOOL, put(HIGH_RISK, "risk.public_service", True), _NO_FRIA),
-            spares("a public body's power grid", _GRID, put(HIGH_RISK, "risk.public_body", True)),
-            spares("a public body's lift", _PRODUCT, put(HIGH_RISK, "risk.public_body", True)),
-            spares("a provider", _PROVIDER, companions=_OF_PROVIDERS),
-        ),
     ),
-    Rule(
-        number=20,
+    _high_risk(
         id="aia-conformity-route",
         title="A provider's conformity assessment is named.",
         holds="the conformity assessment is named",
-        domain=Domain.AI_ACT,
         references=("AI Act Art. 43", "Annex IV 7"),
-        tiers=HIGH,
-        duty=Duty.HIGH_RISK,
         system=_conformity,
-        cases=_cases("conformity", _PROVIDER, spared=(spares("a deployer"),), companions=_OF_PROVIDERS[1:]),
     ),
-    Rule(
-        number=21,
+    _high_risk(
         id="aia-declaration-before-prod",
         title="A provider's EU declaration of conformity is there before production.",
         holds="the declaration is named",
-        domain=Domain.AI_ACT,
         references=("AI Act Art. 47", "AI Act Art. 48", "Annex IV 8"),
-        tiers=HIGH,
-        duty=Duty.HIGH_RISK,
         system=_declaration,
-        cases=(
-            *_cases(
-                "declaration",
-                _PROVIDER,
-                spared=(spares("a deployer"),),
-                companions=("aia-conformity-route", "aia-eu-db-registered"),
-            ),
-            spares("no production", _PROVIDER, facts(name="staging"), companions=("aia-conformity-route",)),
-        ),
     ),
     Rule(
-        number=22,
         id="aia-eu-db-registered",
         title="The system is in the EU database before production where Art. 49 asks for it.",
         holds="the entry is named",
-        domain=Domain.AI_ACT,
         references=("AI Act Art. 49", "AI Act Annex VIII"),
+        domain=Domain.AI_ACT,
         duty=Duty.HIGH_RISK,
         severity=Severity.MEDIUM,
         system=_registered,
-        cases=(
-            *_cases("registration", _PROVIDER, spared=(spares("a deployer"),), companions=_OF_PROVIDERS[:2]),
-            violates(
-                "an exemption is claimed",
-                put(LIMITED, "risk.exemption", {"condition": "a", "memo": "docs/document.md"}),
-            ),
-            violates("a public body", put(HIGH_RISK, "risk.public_body", True)),
-            *(violates(title, *edits) for title, edits in _PUBLIC.items()),
-            violates("a provider's power grid, nationally", _PROVIDER, _GRID, companions=_OF_PROVIDERS[:2]),
-            spares("a public body's power grid", _GRID, put(HIGH_RISK, "risk.public_body", True)),
-            spares("a private school", put(HIGH_RISK, "risk.public_service", True)),
-            spares("a provider's lift", _PROVIDER, _PRODUCT, companions=_OF_PROVIDERS[:2]),
-            spares(
-                "what it only imports", put(HIGH_RISK, "risk.annex_iii", "5a"), put(HIGH_RISK, "risk.role", "importer")
-            ),
-            spares("a public body's chat", put(LIMITED, "risk.public_body", True)),
-            spares("no production", _PROVIDER, facts(name="staging"), companions=("aia-conformity-route",)),
-        ),
     ),
 )

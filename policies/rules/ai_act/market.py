@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import System
@@ -14,17 +15,10 @@ from mlstrata.policies.core.rule import (
     Severity,
     Verdict,
     Verdicts,
-    cannot_tell,
     fails,
     not_applicable,
-    passes,
-    spares,
     undeployed,
-    violates,
 )
-from mlstrata.policies.core.values import UNKNOWN
-from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, LIMITED, labels
-from mlstrata.policies.fixtures.world import cut, having, put, without
 from mlstrata.policies.remedies.cluster import disclosed
 from mlstrata.policies.views.serving import alerting_on, makes_content, serving
 
@@ -90,129 +84,45 @@ def _incidents(system: System, context: Context) -> Verdicts:
         )
 
 
-def _rule(number: int, name: str, title: str, holds: str, references: tuple[str, ...], **fields: object) -> Rule:
-    given = {"tiers": HIGH, "duty": Duty.HIGH_RISK, **fields}
-    return Rule(
-        number=number,
-        id=name,
-        title=title,
-        holds=holds,
-        references=references,
-        domain=Domain.AI_ACT,
-        **given,  # type: ignore[arg-type]
-    )
-
-
-_NO_HIGH_RISK = spares("no high risk", without(HIGH_RISK), companions=("*",))
-_GENERATES = put(LIMITED, "model.task", "generation")
+_rule = partial(Rule, domain=Domain.AI_ACT)
 
 RULES = (
     _rule(
-        23,
-        "aia-interaction-disclosure",
-        "People who deal with an AI system of limited risk are told so.",
-        "its answers say that they come from AI",
-        ("AI Act Art. 50(1)",),
+        id="aia-interaction-disclosure",
+        title="People who deal with an AI system of limited risk are told so.",
+        holds="its answers say that they come from AI",
+        references=("AI Act Art. 50(1)",),
         tiers=("limited",),
         duty=Duty.GENERAL,
         severity=Severity.MEDIUM,
         system=_disclosed,
         remedies=(disclosed(DISCLOSURE),),
-        cases=(
-            violates("nothing says so", cut("tickets", "metadata.labels.mlstrata~io/ai-disclosure")),
-            passes("a header says so"),
-            spares("no limited risk", without(LIMITED), companions=("*",)),
-            spares("nothing answers", without("tickets"), companions=("*",)),
-            cannot_tell(
-                "known later", put("tickets", "metadata.labels.mlstrata~io/ai-disclosure", UNKNOWN), companions=("*",)
-            ),
-        ),
     ),
     _rule(
-        24,
-        "aia-content-marking",
-        "Content that a system makes is marked as artificial.",
-        "what it makes is marked",
-        ("AI Act Art. 50(2)",),
+        id="aia-content-marking",
+        title="Content that a system makes is marked as artificial.",
+        holds="what it makes is marked",
+        references=("AI Act Art. 50(2)",),
         tiers=(),
         duty=Duty.GENERAL,
         system=_marked,
-        cases=(
-            violates("made, and no marker", _GENERATES, companions=("aia-intimate-csam-safeguards",)),
-            violates(
-                "sound without a marker",
-                put(LIMITED, "model", {"modality": "audio"}),
-                companions=("aia-intimate-csam-safeguards",),
-            ),
-            violates(
-                "films without a marker",
-                put(LIMITED, "model", {"modality": "video"}),
-                companions=("aia-intimate-csam-safeguards",),
-            ),
-            passes(
-                "marked",
-                _GENERATES,
-                having("mlstrata:serving:Marker", "marker", {"labels": labels(LIMITED, "content-marker")}),
-                companions=("aia-intimate-csam-safeguards",),
-            ),
-            spares("nothing is made"),
-            spares("what is said is only sorted", put(LIMITED, "model.modality", "audio")),
-            cannot_tell("a task known later", put(LIMITED, "model.task", UNKNOWN), companions=("*",)),
-        ),
     ),
     _rule(
-        26,
-        "aia-pmm-plan-alerts",
-        "A high-risk system has a post-market monitoring plan, and alerts on drift and performance that carry it out.",
-        "plan and alerts are there",
-        ("AI Act Art. 72", "Annex IV 9", "NIST AI RMF MANAGE 4.1"),
+        id="aia-pmm-plan-alerts",
+        title="A high-risk system has a post-market monitoring plan, carried out by alerts on drift and performance.",
+        holds="plan and alerts are there",
+        references=("AI Act Art. 72", "Annex IV 9", "NIST AI RMF MANAGE 4.1"),
+        tiers=HIGH,
         duty=Duty.GENERAL,
         system=_post_market,
-        cases=(
-            violates("no plan", cut(HIGH_RISK, "documents.monitoring_plan")),
-            violates(
-                "declared, and no drift alert",
-                cut("mortgage-alerts", "spec.groups.0.rules.0"),
-                companions=("obs-drift-alert",),
-            ),
-            violates(
-                "no alert on performance",
-                cut("mortgage-alerts", "spec.groups.0.rules.2"),
-                cut("mortgage-alerts", "spec.groups.0.rules.1"),
-            ),
-            violates("declared, and no alerts", without("mortgage-alerts"), companions=("obs-drift-alert",)),
-            passes("plan and alerts"),
-            *(
-                passes(
-                    f"an alert on {word}",
-                    cut("mortgage-alerts", "spec.groups.0.rules.2"),
-                    put("mortgage-alerts", "spec.groups.0.rules.1.alert", word),
-                )
-                for word in ("ErrorRate", "SlowAnswers", "HighLatency", "Availability", "BudgetBurn")
-            ),
-            _NO_HIGH_RISK,
-            cannot_tell("alerts known later", put("mortgage-alerts", "spec.groups", UNKNOWN), companions=("*",)),
-        ),
     ),
     _rule(
-        27,
-        "aia-incident-route",
-        "A serious incident has a runbook and a deployed route to a person.",
-        "runbook and route are there",
-        ("AI Act Art. 73", "ISO/IEC 42001 A.8.4", "NIST AI RMF MANAGE 4.3"),
+        id="aia-incident-route",
+        title="A serious incident has a runbook and a deployed route to a person.",
+        holds="runbook and route are there",
+        references=("AI Act Art. 73", "ISO/IEC 42001 A.8.4", "NIST AI RMF MANAGE 4.3"),
+        tiers=HIGH,
         duty=Duty.GENERAL,
         system=_incidents,
-        cases=(
-            violates("no runbook", cut(HIGH_RISK, "documents.incident_runbook")),
-            violates("declared, and no route", without("alert-routes")),
-            passes("both"),
-            passes(
-                "our own monitoring", without("alert-routes"), having("mlstrata:monitoring:Monitoring", "monitoring")
-            ),
-            _NO_HIGH_RISK,
-            cannot_tell(
-                "a runbook known later", put(HIGH_RISK, "documents.incident_runbook", UNKNOWN), companions=("*",)
-            ),
-        ),
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import Resource, System
 from mlstrata.policies.core.rule import (
@@ -11,17 +13,11 @@ from mlstrata.policies.core.rule import (
     Rule,
     Severity,
     Verdicts,
-    cannot_tell,
     fails,
     not_applicable,
-    passes,
-    spares,
     undeployed,
-    violates,
 )
-from mlstrata.policies.core.values import UNKNOWN, dig
-from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, labels, workload
-from mlstrata.policies.fixtures.world import cut, having, put, without
+from mlstrata.policies.core.values import dig
 from mlstrata.policies.views.kubernetes import SELDON
 from mlstrata.policies.views.serving import serving
 
@@ -88,118 +84,43 @@ def _explains(resource: Resource) -> bool:
     return bool(predictors) and all(dig(predictor, "explainer.type") for predictor in predictors)
 
 
-def _rule(number: int, name: str, title: str, holds: str, references: tuple[str, ...], **fields: object) -> Rule:
-    given = {"tiers": HIGH, "duty": Duty.HIGH_RISK, **fields}
-    return Rule(
-        number=number,
-        id=name,
-        title=title,
-        holds=holds,
-        references=references,
-        domain=Domain.AI_ACT,
-        **given,  # type: ignore[arg-type]
-    )
-
-
-_NO_HIGH_RISK = spares("no high risk", without(HIGH_RISK), companions=("*",))
-_P0 = "spec.predictors.0"
+_high_risk = partial(Rule, domain=Domain.AI_ACT, tiers=HIGH, duty=Duty.HIGH_RISK)
 
 RULES = (
-    _rule(
-        15,
-        "aia-oversight-owner",
-        "Somebody is named who watches over a high-risk system.",
-        "somebody is named",
-        ("AI Act Art. 14", "AI Act Art. 26(2)", "ISO/IEC 42001 A.3.2"),
+    _high_risk(
+        id="aia-oversight-owner",
+        title="Somebody is named who watches over a high-risk system.",
+        holds="somebody is named",
+        references=("AI Act Art. 14", "AI Act Art. 26(2)", "ISO/IEC 42001 A.3.2"),
         system=_overseer,
-        cases=(
-            violates("nobody", cut(HIGH_RISK, "oversight.owner")),
-            passes("somebody"),
-            _NO_HIGH_RISK,
-            cannot_tell("known later", put(HIGH_RISK, "oversight.owner", UNKNOWN), companions=("*",)),
-        ),
     ),
-    _rule(
-        16,
-        "aia-kill-switch",
-        "A high-risk system can be stopped at once, by something that is deployed.",
-        "a kill switch is declared and deployed",
-        ("AI Act Art. 14(4)(e)", "Annex IV 3"),
+    _high_risk(
+        id="aia-kill-switch",
+        title="A high-risk system can be stopped at once, by something that is deployed.",
+        holds="a kill switch is declared and deployed",
+        references=("AI Act Art. 14(4)(e)", "Annex IV 3"),
         severity=Severity.CRITICAL,
         system=_kill_switch,
-        cases=(
-            violates("none declared", put(HIGH_RISK, "oversight.kill_switch", False)),
-            violates("declared, and none deployed", without("mortgage-stop")),
-            passes("declared and deployed"),
-            passes("nothing to stop", without("mortgage", "mortgage-stop"), companions=("*",)),
-            _NO_HIGH_RISK,
-            cannot_tell("known later", put(HIGH_RISK, "oversight.kill_switch", UNKNOWN), companions=("*",)),
-        ),
     ),
-    _rule(
-        17,
-        "aia-two-person-verify",
-        "Two people confirm each remote identification.",
-        "two people confirm each result",
-        ("AI Act Art. 14(5)",),
+    _high_risk(
+        id="aia-two-person-verify",
+        title="Two people confirm each remote identification.",
+        holds="two people confirm each result",
+        references=("AI Act Art. 14(5)",),
         system=_two_people,
-        cases=(
-            violates("one person", put(HIGH_RISK, "risk.annex_iii", "1a")),
-            passes("two", put(HIGH_RISK, "risk.annex_iii", "1a"), put(HIGH_RISK, "oversight.two_person", True)),
-            spares("another point"),
-            cannot_tell("a point known later", put(HIGH_RISK, "risk.annex_iii", UNKNOWN), companions=("*",)),
-        ),
     ),
-    _rule(
-        18,
-        "aia-metrics-declared",
-        "A high-risk system declares what it must achieve, with limits.",
-        "figures with limits are declared",
-        ("AI Act Art. 15", "AI Act Art. 13(3)(b)", "Annex IV 4", "NIST AI RMF MEASURE 2.3"),
+    _high_risk(
+        id="aia-metrics-declared",
+        title="A high-risk system declares what it must achieve, with limits.",
+        holds="figures with limits are declared",
+        references=("AI Act Art. 15", "AI Act Art. 13(3)(b)", "Annex IV 4", "NIST AI RMF MEASURE 2.3"),
         system=_metrics,
-        cases=(
-            violates("none", put(HIGH_RISK, "kpis", []), companions=("life-promotion-gate",)),
-            violates("no limit", cut(HIGH_RISK, "kpis.0.at_least"), companions=("life-promotion-gate",)),
-            passes("a lowest value"),
-            passes("a highest value", put(HIGH_RISK, "kpis", [{"metric": "brier", "at_most": 0.1}])),
-            _NO_HIGH_RISK,
-            cannot_tell("known later", put(HIGH_RISK, "kpis", UNKNOWN), companions=("*",)),
-        ),
     ),
-    _rule(
-        64,
-        "aia-right-to-explanation",
-        "Decisions of a high-risk system about people come with an explanation.",
-        "an explainer is declared and deployed",
-        ("AI Act Art. 86", "AI Act Art. 13", "NIST AI RMF MEASURE 2.9"),
+    _high_risk(
+        id="aia-right-to-explanation",
+        title="Decisions of a high-risk system about people come with an explanation.",
+        holds="an explainer is declared and deployed",
+        references=("AI Act Art. 86", "AI Act Art. 13", "NIST AI RMF MEASURE 2.9"),
         system=_explained,
-        cases=(
-            violates("none declared", cut(HIGH_RISK, "serving.explain")),
-            violates("declared, and no explainer", cut("mortgage", f"{_P0}.explainer")),
-            violates(
-                "a deployment without one",
-                having("kubernetes:apps/v1:Deployment", "plain", workload("plain", "serving"), parent=HIGH_RISK),
-                having("mlstrata:recording:Recording", "own-recorder", {"labels": labels(HIGH_RISK)}),
-                companions=("*",),
-            ),
-            violates(
-                "a pump that profiles people", put(HIGH_RISK, "risk.annex_iii", "2"), cut(HIGH_RISK, "serving.explain")
-            ),
-            violates(
-                "a school, with no profiling",
-                put(HIGH_RISK, "risk.annex_iii", "3a"),
-                put(HIGH_RISK, "risk.profiling", False),
-                cut(HIGH_RISK, "serving.explain"),
-            ),
-            passes("explained"),
-            passes(
-                "a part of its own",
-                cut("mortgage", f"{_P0}.explainer"),
-                having("mlstrata:serving:Explainer", "explainer", {"labels": labels(HIGH_RISK, "explainer")}),
-            ),
-            spares("a product", cut(HIGH_RISK, "risk.annex_iii"), put(HIGH_RISK, "risk.profiling", False)),
-            spares("a pump", put(HIGH_RISK, "risk.annex_iii", "2"), put(HIGH_RISK, "risk.profiling", False)),
-            cannot_tell("known later", put(HIGH_RISK, "serving.explain", UNKNOWN), companions=("*",)),
-        ),
     ),
 )

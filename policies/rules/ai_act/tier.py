@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from mlstrata.policies.core.dates import Duty
-from mlstrata.policies.core.facts import Document
 from mlstrata.policies.core.graph import System
 from mlstrata.policies.core.rule import (
     Context,
@@ -13,16 +13,9 @@ from mlstrata.policies.core.rule import (
     Rule,
     Severity,
     Verdicts,
-    cannot_tell,
     fails,
     not_applicable,
-    passes,
-    spares,
-    violates,
 )
-from mlstrata.policies.core.values import UNKNOWN
-from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, LIMITED
-from mlstrata.policies.fixtures.world import documented, put, without
 
 TIERS = ("minimal", "limited", "high", "unacceptable")
 ANNEX_III_WORDS = {
@@ -90,100 +83,24 @@ def _exemption(system: System, context: Context) -> Verdicts:
         yield fails(f"the assessment {memo} does not exist", "write it", "risk.exemption.memo")
 
 
-_EXEMPT = {"condition": "a", "memo": "docs/document.md"}
+_rule = partial(Rule, domain=Domain.AI_ACT)
 
 RULES = (
-    Rule(
-        number=4,
+    _rule(
         id="aia-tier-consistent",
         title="The declared tier fits Annex III, Annex I, profiling and the purpose.",
         holds="the declared tier fits what else is declared",
-        domain=Domain.AI_ACT,
         references=("AI Act Art. 6", "AI Act Annex III", "Annex IV 1", "NIST AI RMF MAP 1.1"),
         duty=Duty.HIGH_RISK,
         severity=Severity.CRITICAL,
         system=_tier,
-        cases=(
-            violates("a point of Annex III at limited risk", put(LIMITED, "risk.annex_iii", "4a")),
-            violates("a tier that the Act does not know", put(LIMITED, "risk.tier", "High"), companions=("*",)),
-            violates("a product's safety component at limited risk", put(LIMITED, "risk.annex_i", True)),
-            violates(
-                "an exemption that profiling voids",
-                put(LIMITED, "risk.annex_iii", "4a"),
-                put(LIMITED, "risk.profiling", True),
-                put(LIMITED, "risk.exemption", _EXEMPT),
-                companions=("aia-art6-3-documented", "aia-eu-db-registered"),
-            ),
-            violates(
-                "a purpose below its point",
-                put(LIMITED, "purpose", "Rank candidates for a job before a recruiter sees them."),
-            ),
-            *(
-                violates(purpose, put(LIMITED, "purpose", purpose))
-                for purpose in (
-                    "Biometric categorisation of visitors.",
-                    "Grade essays of a class.",
-                    "Balance the electricity grid.",
-                    "Advise road traffic control.",
-                    "Guard critical digital infrastructure.",
-                    "Answer each emergency call in turn.",
-                    "Read a polygraph.",
-                    "Assist border control.",
-                    "Foresee voting behaviour.",
-                    "Sort a candidate by a score of the screen test and select one.",
-                )
-            ),
-            passes(
-                "a prohibited one is not asked again",
-                put(LIMITED, "risk.tier", "unacceptable"),
-                put(LIMITED, "risk.annex_iii", "4a"),
-                companions=("aia-prohibited-practice",),
-            ),
-            violates("credit at limited risk", put(LIMITED, "purpose", "Credit scoring of customers.")),
-            passes(
-                "a documented exemption",
-                put(LIMITED, "risk.annex_iii", "4a"),
-                put(LIMITED, "risk.exemption", _EXEMPT),
-                companions=("aia-eu-db-registered",),
-            ),
-            passes("high risk under 5b, limited with no point"),
-            spares("no system", without(HIGH_RISK, LIMITED), companions=("*",)),
-            cannot_tell("a point known later", put(LIMITED, "risk.annex_iii", UNKNOWN), companions=("*",)),
-        ),
     ),
-    Rule(
-        number=5,
+    _rule(
         id="aia-art6-3-documented",
         title="An exemption under Art. 6(3) is documented and claimed for no system that profiles people.",
         holds="the claimed exemption is documented",
-        domain=Domain.AI_ACT,
         references=("AI Act Art. 6(3)", "AI Act Art. 6(4)"),
         duty=Duty.HIGH_RISK,
         system=_exemption,
-        cases=(
-            violates(
-                "a memo that is not there",
-                put(LIMITED, "risk.exemption", {"condition": "a", "memo": "docs/gone.md"}),
-                documented("docs/gone.md", Document(exists=False)),
-                companions=("aia-eu-db-registered",),
-            ),
-            violates(
-                "no memo", put(LIMITED, "risk.exemption", {"condition": "a"}), companions=("aia-eu-db-registered",)
-            ),
-            violates(
-                "no condition",
-                put(LIMITED, "risk.exemption", {"memo": "docs/document.md"}),
-                companions=("aia-eu-db-registered",),
-            ),
-            violates(
-                "profiling",
-                put(LIMITED, "risk.exemption", _EXEMPT),
-                put(LIMITED, "risk.profiling", True),
-                companions=("aia-eu-db-registered",),
-            ),
-            passes("documented", put(LIMITED, "risk.exemption", _EXEMPT), companions=("aia-eu-db-registered",)),
-            spares("none is claimed"),
-            cannot_tell("an exemption known later", put(LIMITED, "risk.exemption", UNKNOWN), companions=("*",)),
-        ),
     ),
 )

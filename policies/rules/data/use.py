@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 
 from mlstrata.environments import Capability
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.facts import Document
 from mlstrata.policies.core.graph import Resource, System
-from mlstrata.policies.core.live import Live, LiveSystem
+from mlstrata.policies.core.live import LiveSystem
 from mlstrata.policies.core.rule import (
     HIGH,
     Context,
@@ -17,18 +18,12 @@ from mlstrata.policies.core.rule import (
     Rule,
     Severity,
     Verdicts,
-    cannot_tell,
     fails,
     live,
     not_applicable,
-    passes,
-    spares,
     undeployed,
-    violates,
 )
-from mlstrata.policies.core.values import UNKNOWN, dig
-from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, LIMITED, TODAY, running
-from mlstrata.policies.fixtures.world import cut, documented, facts, having, put, without
+from mlstrata.policies.core.values import dig
 from mlstrata.policies.views.stores import CLOUD_STORES, EU_REGIONS, STORES, own_key
 
 FRESH = timedelta(days=180)
@@ -150,147 +145,51 @@ def _fresh(day: date, context: Context, at: str) -> Verdicts:
         yield fails(f"the bias report is {age.days} days old (180 allowed)", "make a new one", at)
 
 
-_FEATURE = having(
-    FEATURE_STORES[0], "view", {"metadata": {"labels": {"mlstrata.io/owner": "a", "mlstrata.io/ttl": "1d"}}}
-)
-_COPIED = {
-    "replicas": [{"regionName": "eu-west-1"}, {"regionName": "us-east-1"}],
-    "tags": {"mlstrata.io/data-classification": "internal"},
-}
-_BIAS, _DAY = "docs/bias.md", TODAY
+_rule = partial(Rule, domain=Domain.DATA)
 
 RULES = (
-    Rule(
-        number=30,
+    _rule(
         id="data-region-eu",
         title="Data that must stay in the EU is kept there.",
         holds="environment and stores are in the EU",
-        domain=Domain.DATA,
         references=("GDPR Art. 44", "AI Act Art. 10"),
         environment=_in_the_eu,
-        cases=(
-            violates("an American environment", facts(region="us-east-1")),
-            violates("London", facts(region="eu-west-2")),
-            violates("a region nobody names", facts(region="")),
-            violates(
-                "an American copy of a table",
-                having("aws:dynamodb/table:Table", "answers", _COPIED, protect=True),
-            ),
-            violates("an American bucket", put("predictions", "region", "us-west-2")),
-            passes("Frankfurt"),
-            passes("the EU, no further said", facts(region="eu")),
-            spares("no dataset must", cut(HIGH_RISK, "data.0.region")),
-            cannot_tell("a bucket's region known later", put("predictions", "region", UNKNOWN)),
-        ),
     ),
-    Rule(
-        number=31,
+    _rule(
         id="data-special-category-isolated",
         title="Special categories of personal data are kept apart, in a restricted store.",
         holds="a restricted store keeps them apart",
-        domain=Domain.DATA,
         references=("GDPR Art. 9", "AI Act Art. 4a", "AI Act Art. 10"),
         severity=Severity.CRITICAL,
         environment=_isolated,
-        cases=(
-            violates(
-                "declared, and no such store",
-                without("protected", "protected-closed", "protected-encryption", "protected-lifecycle"),
-            ),
-            violates("no key of its own", without("protected-encryption"), companions=("data-pii-encrypted-cmk",)),
-            violates(
-                "a recorder alone asks for it",
-                facts(capabilities=frozenset({Capability.RELEASE})),
-                without("protected", "protected-closed", "protected-encryption", "protected-lifecycle"),
-                companions=("aia-stage-supports-tier",),
-            ),
-            passes("a store with its key"),
-            spares("no special category", put(HIGH_RISK, "data.0.special_categories", [])),
-            spares(
-                "nothing records",
-                without("recorder"),
-                facts(capabilities=frozenset({Capability.RELEASE})),
-                companions=("*",),
-            ),
-            cannot_tell("known later", put(HIGH_RISK, "data.0.special_categories", UNKNOWN), companions=("*",)),
-        ),
     ),
-    Rule(
-        number=32,
+    _rule(
         id="data-lineage-declared",
         title="Every system says which data, in which version, it learnt from.",
         holds="its data and their versions are recorded",
-        domain=Domain.DATA,
         references=("AI Act Art. 10(2)", "Annex IV 2", "ISO/IEC 42001 A.7.5", "NIST AI RMF MAP 2.1"),
         level=Level.ADVISORY,
         severity=Severity.LOW,
         system=_lineage,
-        cases=(
-            violates("no data", put(LIMITED, "data", [])),
-            violates(
-                "no version, and nothing records one",
-                cut(LIMITED, "data.0.version"),
-                facts(capabilities=frozenset({Capability.RELEASE})),
-                companions=("aia-stage-supports-tier",),
-            ),
-            passes("versions"),
-            passes("lineage records it", cut(LIMITED, "data.0.version")),
-            spares("no system", without(HIGH_RISK, LIMITED), companions=("*",)),
-            cannot_tell("data known later", put(LIMITED, "data", UNKNOWN), companions=("*",)),
-        ),
     ),
-    Rule(
-        number=35,
+    _rule(
         id="data-feature-owner-ttl",
         title="Every feature view has an owner and a time its values hold.",
         holds="owner and time to live are there",
-        domain=Domain.DATA,
         references=("AI Act Art. 10", "ISO/IEC 42001 A.7.3"),
         types=FEATURE_STORES,
         level=Level.ADVISORY,
         severity=Severity.LOW,
         resource=_features,
-        cases=(
-            violates("no owner", _FEATURE, cut("view", "metadata.labels.mlstrata~io/owner")),
-            violates("no time to live", _FEATURE, cut("view", "metadata.labels.mlstrata~io/ttl")),
-            passes("both", _FEATURE),
-            spares("no features"),
-            cannot_tell("known later", _FEATURE, put("view", "metadata.labels.mlstrata~io/owner", UNKNOWN)),
-        ),
     ),
     Rule(
-        number=36,
         id="data-bias-report-fresh",
         title="A high-risk system with protected attributes has a limit on bias and a report of the last 180 days.",
         holds="limit and report are there",
-        domain=Domain.DATA,
         references=("AI Act Art. 10(2)(f)", "AI Act Art. 4a", "NIST AI RMF MEASURE 2.11"),
+        domain=Domain.DATA,
         tiers=HIGH,
         duty=Duty.HIGH_RISK,
         system=_unbiased,
-        cases=(
-            violates("no limit", cut(HIGH_RISK, "monitor.fairness")),
-            violates("no report there", documented(_BIAS, Document(exists=False))),
-            violates("181 days old", documented(_BIAS, Document(exists=True, reviewed=_DAY - timedelta(days=181)))),
-            passes("180 days old", documented(_BIAS, Document(exists=True, reviewed=_DAY - timedelta(days=180)))),
-            *(
-                violates(title, cut(HIGH_RISK, "documents.bias_report"), facts(live=running(**fields)))
-                for title, fields in (
-                    ("one attribute not measured", {"bias": {"age": 0.1}}),
-                    ("measured nobody knows when", {"bias_measured": None}),
-                    ("measured 181 days ago", {"bias_measured": _DAY - timedelta(days=181)}),
-                )
-            ),
-            passes(
-                "measured 180 days ago",
-                cut(HIGH_RISK, "documents.bias_report"),
-                facts(live=running(bias_measured=_DAY - timedelta(days=180))),
-            ),
-            passes("a report that is fresh, whatever the registry has", facts(live=running(bias={}))),
-            spares("nothing released", cut(HIGH_RISK, "documents.bias_report"), facts(live=Live())),
-            spares("nothing protected", put(HIGH_RISK, "model.protected", [])),
-            cannot_tell("needs --live: no report is named", cut(HIGH_RISK, "documents.bias_report")),
-            cannot_tell("known later", put(HIGH_RISK, "model.protected", UNKNOWN)),
-        ),
     ),
 )

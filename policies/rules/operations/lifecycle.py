@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 from mlstrata.environments import Capability, Stage
 from mlstrata.policies.core.graph import System
-from mlstrata.policies.core.live import GateOutcome, Live, LiveSystem
+from mlstrata.policies.core.live import LiveSystem
 from mlstrata.policies.core.rule import (
     Context,
     Domain,
@@ -14,17 +15,11 @@ from mlstrata.policies.core.rule import (
     Rule,
     Severity,
     Verdicts,
-    cannot_tell,
     fails,
     live,
     not_applicable,
-    passes,
-    spares,
-    violates,
 )
-from mlstrata.policies.core.values import UNKNOWN, Value, dig
-from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, LIMITED, running
-from mlstrata.policies.fixtures.world import cut, facts, put, without
+from mlstrata.policies.core.values import Value, dig
 from mlstrata.policies.views.serving import serving
 
 
@@ -99,118 +94,44 @@ def _reviewed(system: System, context: Context) -> Verdicts:
         )
 
 
-_FIRST = {name: LiveSystem(version="1", released=1) for name in (HIGH_RISK, LIMITED)}
+_rule = partial(Rule, domain=Domain.LIFECYCLE)
 
 RULES = (
-    Rule(
-        number=57,
+    _rule(
         id="life-promotion-gate",
         title="No model is released that has not passed its gates.",
         holds="its versions passed their gates",
-        domain=Domain.LIFECYCLE,
         references=("AI Act Art. 15", "AI Act Art. 17(1)(d)", "NIST AI RMF MANAGE 1.1"),
         lowered_below=Stage.SCALE,
         severity=Severity.MEDIUM,
         system=_gated,
-        cases=(
-            violates("no figures", put(LIMITED, "kpis", [])),
-            violates("no limit", cut(LIMITED, "kpis.0.at_least")),
-            violates("a gate not passed", facts(live=running(gates=(GateOutcome("auc", passed=False),)))),
-            violates("no gates recorded", facts(live=running(gates=None))),
-            violates("below what is declared", facts(live=running(metrics={"auc": 0.799}))),
-            violates(
-                "above what is declared",
-                facts(live=running(LIMITED, metrics={"loss": 1.1})),
-                put(LIMITED, "kpis", [{"metric": "loss", "at_most": 1}]),
-            ),
-            violates("never measured", facts(live=running(metrics={}))),
-            passes("gates passed and figures within", facts(live=running())),
-            passes("the very limit", facts(live=running(metrics={"auc": 0.8}))),
-            passes(
-                "the very highest",
-                facts(live=running(LIMITED, metrics={"loss": 1})),
-                put(LIMITED, "kpis", [{"metric": "loss", "at_most": 1}]),
-            ),
-            passes(
-                "measured after the release",
-                facts(live=running(metrics={})),
-                put(HIGH_RISK, "kpis.0.source", "review-queue"),
-            ),
-            spares("nothing released", facts(live=Live())),
-            spares("no system", without(HIGH_RISK, LIMITED), companions=("*",)),
-            cannot_tell("needs --live: the registry"),
-            cannot_tell("known later", put(LIMITED, "kpis", UNKNOWN)),
-        ),
     ),
-    Rule(
-        number=58,
+    _rule(
         id="life-rollback-target",
         title="Every release can be taken back.",
         holds="there is a version to go back to",
-        domain=Domain.LIFECYCLE,
         references=("AI Act Art. 20", "AI Act Art. 15(4)"),
         lowered_below=Stage.SCALE,
         severity=Severity.MEDIUM,
         system=_way_back,
-        cases=(
-            violates("nothing can", facts(capabilities=frozenset()), companions=("aia-stage-supports-tier",)),
-            violates("nothing to go back to", facts(live=running(way_back=""))),
-            violates("of two, none", facts(live=running(way_back="", released=2))),
-            passes("an earlier version", facts(live=running())),
-            spares("the first version", facts(live=Live(_FIRST)), companions=("*",)),
-            spares("nothing answers", without("mortgage", "tickets"), companions=("*",)),
-            cannot_tell("needs --live: the registry"),
-            cannot_tell("needs --live: a program without a stage", facts(stage=None, capabilities=frozenset())),
-        ),
     ),
-    Rule(
-        number=59,
+    _rule(
         id="life-retirement-date",
         title="Every system has a day on which somebody decides whether it goes on.",
         holds="a day is set, and it is ahead",
-        domain=Domain.LIFECYCLE,
         references=("ISO/IEC 42001 A.6.2", "NIST AI RMF GOVERN 1.7"),
         level=Level.ADVISORY,
         severity=Severity.LOW,
         system=_ends,
-        cases=(
-            violates("none", put(LIMITED, "retire", {})),
-            violates("yesterday", put(LIMITED, "retire.review", "2026-11-20")),
-            violates("it should be gone", put(LIMITED, "retire", {"date": "2026-11-20"})),
-            passes("today", put(LIMITED, "retire.review", "2026-11-21")),
-            passes("an end", put(LIMITED, "retire", {"date": "2027-01-01"})),
-            spares("no system", without(HIGH_RISK, LIMITED), companions=("*",)),
-            cannot_tell("known later", put(LIMITED, "retire", UNKNOWN)),
-        ),
     ),
-    Rule(
-        number=60,
+    _rule(
         id="life-substantial-change-review",
         title="A person approves each new version of a high-risk system.",
         holds="a person decides on each new version",
-        domain=Domain.LIFECYCLE,
         references=("AI Act Art. 3(23)", "AI Act Art. 43(4)", "Annex IV 6"),
         tiers=("high",),
         lowered_below=Stage.SCALE,
         severity=Severity.MEDIUM,
         system=_reviewed,
-        cases=(
-            violates("nobody", cut(HIGH_RISK, "rollout.approve")),
-            violates(
-                "nobody, in a program without a stage",
-                facts(stage=None, capabilities=frozenset()),
-                cut(HIGH_RISK, "rollout.approve"),
-            ),
-            passes("a role"),
-            passes("released by hand", put(HIGH_RISK, "rollout", {"strategy": "all_at_once"})),
-            passes(
-                "nothing rolls out",
-                facts(capabilities=frozenset()),
-                cut(HIGH_RISK, "rollout.approve"),
-                companions=("*",),
-            ),
-            spares("no high risk", without(HIGH_RISK), companions=("*",)),
-            cannot_tell("known later", put(HIGH_RISK, "rollout.approve", UNKNOWN)),
-        ),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Any
+from functools import partial
 
 from mlstrata.policies.core.graph import Resource
 from mlstrata.policies.core.rule import (
@@ -13,16 +13,10 @@ from mlstrata.policies.core.rule import (
     Domain,
     Rule,
     Verdicts,
-    cannot_tell,
     fails,
     not_applicable,
-    passes,
-    spares,
-    violates,
 )
-from mlstrata.policies.core.values import UNKNOWN, dig, listed
-from mlstrata.policies.fixtures.compliant_world import DIGEST
-from mlstrata.policies.fixtures.world import cut, facts, having, nothing, put, without
+from mlstrata.policies.core.values import dig, listed
 from mlstrata.policies.views.kubernetes import WORKLOADS, Pod, pods
 
 AWS_IMAGES = ("aws:sagemaker/model:Model", "aws:lambda/function:Function")
@@ -151,177 +145,30 @@ def _verified(policy: Resource) -> list[str]:
     ]
 
 
-_IMAGE = "spec.predictors.0.componentSpecs.0.spec.containers.0.image"
-_RECORDER = "spec.template.spec.containers.0.image"
-
-_SPEC = "spec.template.spec"
-_C0 = f"{_SPEC}.containers.0"
-_TAGGED = [{"name": "look", "image": "quay.io/argoproj/look:1"}]
-_ON_AWS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("aws:sagemaker/model:Model", {"primaryContainer": {"image": "somebody/model:1"}}),
-    (AWS_IMAGES[0], {"containers": [{"image": "somebody/model:1"}]}),
-    ("aws:lambda/function:Function", {"imageUri": "somebody/function:1"}),
-)
-_NEWER = {"matchImageReferences": [{"glob": "*"}]}
-_VERIFY = "spec.rules.0.verifyImages.0"
-
-
-def _variable(name: str, value: str = "quay.io/argoproj/argoexec:1") -> list[dict[str, str]]:
-    return [{"name": name, "value": value}]
-
-
-def _mounted(reference: str) -> list[dict[str, Any]]:
-    return [{"name": "v", "image": {"reference": reference}}]
-
-
-_KYVERNO = "signed-images"
-_ALLOWED = (
-    *("docker.io/alpine", "docker.io/envoyproxy", "docker.io/grafana", "docker.io/library"),
-    *("docker.io/seldonio", "gcr.io/tfx-oss-public", "ghcr.io/chrislusf", "ghcr.io/cloudnative-pg"),
-    *("ghcr.io/external-secrets", "ghcr.io/jkroepke", "ghcr.io/kedacore", "ghcr.io/kubeflow"),
-    *("ghcr.io/mlstrata", "nvcr.io/nvidia", "public.ecr.aws/karpenter", "registry.k8s.io"),
-    *(f"quay.io/{one}" for one in ("argoproj", "feastdev", "jetstack", "kiwigrid", "kuberay", "openshift")),
-    *("quay.io/prometheus-operator", "quay.io/prometheus"),
-)
+_rule = partial(Rule, domain=Domain.SECURITY)
 
 RULES = (
-    Rule(
-        number=37,
+    _rule(
         id="sec-image-digest-pinned",
         title="Every image is pinned by its digest.",
         holds="its images are pinned",
-        domain=Domain.SECURITY,
         references=("AI Act Art. 15(5)", "NIST AI RMF MEASURE 2.7"),
         types=(*WORKLOADS, *AWS_IMAGES),
         resource=_pinned,
-        cases=(
-            violates("a tag", put("recorder", _RECORDER, "ghcr.io/mlstrata/runtime:v3.17.2")),
-            violates("a short digest", put("recorder", _RECORDER, "ghcr.io/mlstrata/runtime@sha256:5e5e")),
-            violates("a digest within a name", put("recorder", _RECORDER, f"quay.io/argoproj/a@{DIGEST}/b")),
-            violates("a tag in a predictor", put("mortgage", _IMAGE, "docker.io/seldonio/mlserver:1.3.5")),
-            violates("a tag in a job", put("mortgage-training", _RECORDER, "quay.io/argoproj/train:1")),
-            violates("a tag that a variable names", put("recorder", f"{_C0}.env", _variable("EXECUTOR_IMAGE"))),
-            violates("a tag that is mounted", put("recorder", f"{_SPEC}.volumes", _mounted("quay.io/argoproj/a:1"))),
-            violates(
-                "a tag put in to look inside",
-                put("recorder", f"{_SPEC}.ephemeralContainers", _TAGGED),
-                companions=("sec-pod-restricted",),
-            ),
-            *(
-                violates(
-                    f"a tag of {kind} on AWS", having(kind, "own", inputs), companions=("sec-image-registry-allowed",)
-                )
-                for kind, inputs in _ON_AWS
-            ),
-            passes("digests"),
-            passes("a variable about something else", put("recorder", f"{_C0}.env", _variable("ARCHIVE"))),
-            passes("a variable that is no image", put("recorder", f"{_C0}.env", _variable("IMAGE_SIZE", "224"))),
-            spares("a function without an image", nothing, having(AWS_IMAGES[1], "own", {"handler": "a.b"})),
-            spares("no workloads", nothing),
-            cannot_tell("an image known later", put("recorder", _RECORDER, UNKNOWN)),
-        ),
     ),
-    Rule(
-        number=38,
+    _rule(
         id="sec-image-registry-allowed",
         title="Every image comes from a registry that is allowed.",
         holds="its images come from allowed registries",
-        domain=Domain.SECURITY,
         references=("AI Act Art. 15(5)", "ISO/IEC 42001 A.10.3"),
         types=(*WORKLOADS, *AWS_IMAGES),
         resource=_known_registry,
-        cases=(
-            violates("anybody's", put("recorder", _RECORDER, f"docker.io/somebody/recorder@{DIGEST}")),
-            violates("no registry at all", put("recorder", _RECORDER, f"recorder@{DIGEST}")),
-            violates("a name like AWS's", put("recorder", _RECORDER, f"1.dkr.ecr.evil.example/recorder@{DIGEST}")),
-            *(
-                violates(f"anybody's account at {one}", put("recorder", _RECORDER, f"{one}/somebody/recorder@{DIGEST}"))
-                for one in ("quay.io", "public.ecr.aws", "ghcr.io")
-            ),
-            violates(
-                "one that a variable names", put("recorder", f"{_C0}.env", _variable("A_IMAGE", f"evil.io/a@{DIGEST}"))
-            ),
-            passes("known ones"),
-            *(passes(registry, put("recorder", _RECORDER, f"{registry}/a@{DIGEST}")) for registry in _ALLOWED),
-            passes(
-                "one's own",
-                put("recorder", _RECORDER, f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/recorder@{DIGEST}"),
-            ),
-            violates(
-                "a name that starts like the mirror's",
-                facts(mirror="mirror.example.com/ml"),
-                put("recorder", _RECORDER, f"mirror.example.com/mlx/recorder@{DIGEST}"),
-            ),
-            passes(
-                "the environment's mirror",
-                facts(mirror="mirror.example.com/ml"),
-                put("recorder", _RECORDER, f"mirror.example.com/ml/docker.io/somebody/recorder@{DIGEST}"),
-            ),
-            spares("no workloads", nothing),
-            cannot_tell("an image known later", put("recorder", _RECORDER, UNKNOWN)),
-        ),
     ),
-    Rule(
-        number=39,
+    _rule(
         id="sec-image-signed-admission",
         title="A cluster in production refuses images that nobody signed.",
         holds="images without a signature are refused",
-        domain=Domain.SECURITY,
         references=("AI Act Art. 15(5)", "NIST AI RMF MEASURE 2.7"),
         environment=_signed,
-        cases=(
-            violates("nothing does", without(_KYVERNO)),
-            violates("it only audits", put(_KYVERNO, "spec.validationFailureAction", "Audit")),
-            violates("its default is to audit", cut(_KYVERNO, "spec.validationFailureAction")),
-            violates("it verifies nothing", cut(_KYVERNO, "spec.rules.0.verifyImages")),
-            violates(
-                "sigstore only warns",
-                without(_KYVERNO),
-                having(ADMISSION[2], "sigstore", {"spec": {"mode": "warn", "images": [{"glob": "**"}]}}),
-            ),
-            violates(
-                "Kyverno's newer kind only audits",
-                without(_KYVERNO),
-                having(ADMISSION[1], "newer", {"spec": {"validationActions": ["Audit"], **_NEWER}}),
-            ),
-            violates("some images only", put(_KYVERNO, f"{_VERIFY}.imageReferences", ["docker.io/*"])),
-            violates("whoever asks is let in when it is down", put(_KYVERNO, "spec.failurePolicy", "Ignore")),
-            violates(
-                "it is lifted somewhere", put(_KYVERNO, "spec.validationFailureActionOverrides", [{"action": "Audit"}])
-            ),
-            violates("a rule of it audits", put(_KYVERNO, f"{_VERIFY}.failureAction", "Audit")),
-            violates("a signature is not required", put(_KYVERNO, f"{_VERIFY}.required", False)),
-            violates(
-                "sigstore lets everything pass",
-                without(_KYVERNO),
-                having(
-                    ADMISSION[2],
-                    "sigstore",
-                    {"spec": {"images": [{"glob": "**"}], "authorities": [{"static": {"action": "pass"}}]}},
-                ),
-            ),
-            passes("Kyverno"),
-            passes(
-                "a rule of it enforces",
-                cut(_KYVERNO, "spec.validationFailureAction"),
-                put(_KYVERNO, f"{_VERIFY}.failureAction", "Enforce"),
-            ),
-            passes(
-                "two that cover all between them",
-                put(_KYVERNO, f"{_VERIFY}.imageReferences", ["docker.io/*"]),
-                having(ADMISSION[2], "sigstore", {"spec": {"images": [{"glob": "ghcr.io/**"}]}}),
-            ),
-            passes(
-                "sigstore", without(_KYVERNO), having(ADMISSION[2], "sigstore", {"spec": {"images": [{"glob": "**"}]}})
-            ),
-            passes(
-                "Kyverno's newer kind",
-                without(_KYVERNO),
-                having(ADMISSION[1], "newer", {"spec": {"validationActions": ["Deny"], **_NEWER}}),
-            ),
-            spares("no production", facts(name="dev"), without(_KYVERNO), companions=("*",)),
-            spares("no workloads", nothing),
-            cannot_tell("known later", put(_KYVERNO, "spec.validationFailureAction", UNKNOWN)),
-        ),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Any
+from functools import partial
 
 from mlstrata.policies.core.graph import Resource
 from mlstrata.policies.core.rule import (
@@ -14,18 +14,13 @@ from mlstrata.policies.core.rule import (
     Rule,
     Verdict,
     Verdicts,
-    cannot_tell,
     fails,
     not_applicable,
-    passes,
-    spares,
-    violates,
 )
-from mlstrata.policies.core.values import UNKNOWN, Value, dig, listed
-from mlstrata.policies.fixtures.world import having, put, without
+from mlstrata.policies.core.values import Value, dig, listed
 from mlstrata.policies.remedies.cluster import DOORS
 from mlstrata.policies.views.kubernetes import LONG_RUNNING, pods
-from mlstrata.policies.views.kubernetes_services import SERVICE, outside, service_of
+from mlstrata.policies.views.kubernetes_services import SERVICE, outside
 from mlstrata.policies.views.retention import LOCAL_SERVICE
 
 INGRESS = ("kubernetes:networking.k8s.io/v1:Ingress",)
@@ -147,205 +142,24 @@ def _guarded(words: list[str]) -> bool:
     return "basic-auth" in words or hosts[-1:] in [[host] for host in LOOPBACK]
 
 
-def _lax(name: str, value: str) -> dict[str, Any]:
-    return {"metadata": {"annotations": {name: value}}, "spec": {"tls": [{"secretName": "t"}]}}
-
-
-_POD = "spec.template.spec"
-_STARTED = {"name": "mlflow", "command": ["mlflow", "server", "--app-name=basic-auth"]}
-_REDIRECT = {"port": 80, "protocol": "HTTP", "defaultActions": [{"type": "redirect"}]}
-_LOCAL = {"name": "mlflow", "command": ["/opt/bin/mlflow", "server", "--host", "0.0.0.0"]}  # noqa: S104 - what is refused
-_LAX = {
-    "nginx.ingress.kubernetes.io/ssl-redirect": "false",
-    "kubernetes.io/ingress.allow-http": "true",
-    "alb.ingress.kubernetes.io/listen-ports": '[{"HTTP": 80}, {"HTTPS": 443}]',
-}
-_TLS = {"appProtocol": "https"}
-_CERTIFICATE = "service.beta.kubernetes.io/aws-load-balancer-ssl-cert"
-_UNLABELLED = put("mlflow", "metadata.labels.mlstrata~io/part", "tracking")
-_HIDDEN = {
-    "a shell": ["sh", "-c", "exec mlflow server --host 0.0.0.0"],
-    "a module": ["python", "-m", "mlflow", "server"],
-    "its other word": ["mlflow", "ui"],
-    "its path": ["/opt/bin/mlflow", "--port", "5000"],
-}
+_rule = partial(Rule, domain=Domain.SECURITY)
 
 RULES = (
-    Rule(
-        number=44,
+    _rule(
         id="sec-tls-ingress",
         title="Every door into the platform has TLS.",
         holds="it has TLS",
-        domain=Domain.SECURITY,
         references=("AI Act Art. 15(5)", "GDPR Art. 32"),
         types=(*INGRESS, *GATEWAY, *LISTENERS, SERVICE, CLASSIC),
         resource=_encrypted_door,
         remedies=(DOORS,),
-        cases=(
-            violates("a listener without", put("entrance", "spec.listeners.0.protocol", "HTTP")),
-            violates("an Ingress without", having(INGRESS[0], "open", {"spec": {"rules": []}})),
-            violates("a load balancer without", having(LISTENERS[0], "plain", {"port": 80, "protocol": "HTTP"})),
-            violates(
-                "one that forwards too",
-                having(
-                    LISTENERS[0], "both", {**_REDIRECT, "defaultActions": [{"type": "redirect"}, {"type": "forward"}]}
-                ),
-            ),
-            violates(
-                "an Ingress by its kind",
-                having("kubernetes:networking.k8s.io/v1:Ingress", "open", {"spec": {"rules": []}}),
-            ),
-            *(
-                violates(kind, having(kind, "plain", {"port": 80, "protocol": "HTTP"}))
-                for kind in ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
-            ),
-            violates(
-                "an Ingress whose certificate is for another host",
-                having(
-                    INGRESS[0], "half", {"spec": {"tls": [{"hosts": ["a.example"]}], "rules": [{"host": "b.example"}]}}
-                ),
-            ),
-            *(
-                violates(f"an Ingress that lets plain text in by {name}", having(INGRESS[0], "lax", _lax(name, value)))
-                for name, value in _LAX.items()
-            ),
-            *(
-                violates(f"a Service of type {kind}", having(SERVICE, "open", service_of(8080, type=kind)))
-                for kind in ("LoadBalancer", "NodePort")
-            ),
-            violates(
-                "a Service with an address outside", having(SERVICE, "open", service_of(80, externalIPs=["1.2.3.4"]))
-            ),
-            violates(
-                "a classic load balancer",
-                having(
-                    "aws:elb/loadBalancer:LoadBalancer", "old", {"listeners": [{"lbPort": 80, "lbProtocol": "http"}]}
-                ),
-            ),
-            violates(
-                "one listener of two of a classic load balancer",
-                having(CLASSIC, "old", {"listeners": [{"lbProtocol": "https"}, {"lbProtocol": "tcp"}]}),
-            ),
-            violates(
-                "a listener that takes TLS 1.1",
-                having(LISTENERS[0], "old", {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-2016-08"}),
-            ),
-            violates(
-                "a listener that takes broken versions of TLS",
-                having(LISTENERS[0], "old", {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-TLS-1-0-2015-04"}),
-            ),
-            passes("HTTPS"),
-            passes(
-                "an Ingress with a certificate for each host",
-                having(
-                    INGRESS[0],
-                    "own",
-                    {"spec": {"tls": [{"hosts": ["*.b.example"]}], "rules": [{"host": "a.b.example"}]}},
-                ),
-            ),
-            *(
-                passes(f"a Service for {port}", having(SERVICE, "tls", service_of(port, type="LoadBalancer")))
-                for port in (443, 6443, 8443)
-            ),
-            *(
-                passes(
-                    f"a Service whose port says {said}", having(SERVICE, "tls", service_of(9000, said, type="NodePort"))
-                )
-                for said in ({"name": "https-api"}, {"name": "tls"}, {"appProtocol": "tls"})
-            ),
-            passes("a classic one with its own TLS", having(CLASSIC, "tls", {"listeners": [{"lbProtocol": "ssl"}]})),
-            passes(
-                "a Service that says it speaks TLS", having(SERVICE, "tls", service_of(9000, _TLS, type="NodePort"))
-            ),
-            passes(
-                "a Service whose load balancer has a certificate",
-                having(
-                    SERVICE,
-                    "tls",
-                    {**service_of(80, type="LoadBalancer"), "metadata": {"annotations": {_CERTIFICATE: "x"}}},
-                ),
-            ),
-            passes(
-                "a Service within",
-                without("entrance", "mortgage-stop"),
-                having(SERVICE, "inner", service_of(80)),
-                having(LISTENERS[0], "tls", {"protocol": "HTTPS"}),
-                companions=("*",),
-            ),
-            passes(
-                "a classic load balancer with TLS", having(CLASSIC, "tls", {"listeners": [{"lbProtocol": "https"}]})
-            ),
-            passes(
-                "an Ingress with a certificate", having(INGRESS[0], "closed", {"spec": {"tls": [{"secretName": "t"}]}})
-            ),
-            passes("a redirect", having(LISTENERS[0], "redirect", _REDIRECT)),
-            passes("TLS of a load balancer", having(LISTENERS[0], "tls", {"port": 443, "protocol": "TLS"})),
-            spares("no doors", without("entrance", "mortgage-stop"), companions=("*",)),
-            spares("a route is no door", without("entrance")),
-            cannot_tell("known later", put("entrance", "spec.listeners.0.protocol", UNKNOWN)),
-        ),
     ),
-    Rule(
-        number=45,
+    _rule(
         id="sec-mlflow-auth",
         title="The model registry lets in only whom it knows.",
         holds="it lets in only whom it knows, or only this machine",
-        domain=Domain.SECURITY,
         references=("AI Act Art. 15(5)", "ISO/IEC 42001 A.4.5"),
         types=(*LONG_RUNNING, LOCAL_SERVICE),
         resource=_locked,
-        cases=(
-            violates("anybody", put("mlflow", f"{_POD}.containers.0.args", ["server"])),
-            violates("a service for all addresses", having(LOCAL_SERVICE, "local-mlflow", _LOCAL)),
-            violates("a service that does not say", having(LOCAL_SERVICE, "quiet", {"command": ["mlflow", "server"]})),
-            *(
-                violates(f"by {how}", put("mlflow", f"{_POD}.containers.0.args", args), _UNLABELLED)
-                for how, args in _HIDDEN.items()
-            ),
-            violates(
-                "by its image alone",
-                put("mlflow", f"{_POD}.containers.0.args", ["server"]),
-                _UNLABELLED,
-            ),
-            violates(
-                "the last address counts",
-                having(LOCAL_SERVICE, "two", {"command": ["mlflow", "server", "--host=127.0.0.1", "--host=0.0.0.0"]}),
-            ),
-            *(
-                violates(
-                    f"a label that says {word}",
-                    put("mlflow", f"{_POD}.containers.0.args", ["server"]),
-                    put("mlflow", "metadata.labels.mlstrata~io/auth", word),
-                )
-                for word in ("none", "no", "false", "Off", "disabled")
-            ),
-            violates(
-                "its user interface, by its image", put("mlflow", f"{_POD}.containers.0.args", ["ui"]), _UNLABELLED
-            ),
-            violates(
-                "one of two containers",
-                put("mlflow", f"{_POD}.containers.0.args", ["server", "--app-name", "basic-auth"]),
-                put("mlflow", f"{_POD}.initContainers", [{"name": "b", "command": ["mlflow", "server"]}]),
-                companions=("*",),
-            ),
-            passes("users"),
-            passes(
-                "one address as one word", having(LOCAL_SERVICE, "own", {"command": ["mlflow", "--host=127.0.0.1"]})
-            ),
-            passes("one flag", put("mlflow", f"{_POD}.containers.0.args", ["--app-name=basic-auth"])),
-            passes(
-                "a proxy",
-                put("mlflow", f"{_POD}.containers.0.args", ["server"]),
-                put("mlflow", "metadata.labels.mlstrata~io/auth", "proxy"),
-            ),
-            *(
-                passes(f"only {host}", having(LOCAL_SERVICE, "own", {"command": ["mlflow", "--host", host]}))
-                for host in ("localhost", "::1")
-            ),
-            passes("a command", put("mlflow", f"{_POD}.containers.0", _STARTED), companions=("*",)),
-            passes("this machine only", having(LOCAL_SERVICE, "own", {"command": ["mlflow", "--host", "127.0.0.1"]})),
-            spares("no registry", without("mlflow")),
-            cannot_tell("known later", put("mlflow", f"{_POD}.containers.0.args", UNKNOWN)),
-        ),
     ),
 )

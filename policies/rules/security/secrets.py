@@ -14,16 +14,10 @@ from mlstrata.policies.core.rule import (
     Rule,
     Severity,
     Verdicts,
-    cannot_tell,
     fails,
     not_applicable,
-    passes,
-    spares,
-    violates,
 )
-from mlstrata.policies.core.values import SECRET, UNKNOWN, Unknown, Value, dig, leaves, listed
-from mlstrata.policies.fixtures.compliant_world import HIGH_RISK
-from mlstrata.policies.fixtures.world import having, nothing, put
+from mlstrata.policies.core.values import Unknown, Value, dig, leaves, listed
 from mlstrata.policies.views.kubernetes import WORKLOADS, containers
 
 NAMES = re.compile(
@@ -139,141 +133,14 @@ def _plain(value: str) -> bool:
     return bool(value) and not isinstance(value, Unknown) and not REFERENCE.match(value)
 
 
-_ENV = "spec.template.spec.containers.0.env"
-_KEY = "-----BEGIN RSA PRIVATE " + "KEY-----\nMIIE"
-_AWS = "AKIA" + "ABCDEFGHIJKLMNOP"
-_ARGS = "spec.template.spec.containers.0.args"
-_KINDS = (
-    ("GitHub", "ghp_" + "a" * 36),
-    ("GitHub's newer kind", "github_pat_" + "a" * 60),
-    ("GitLab", "glpat-" + "a" * 20),
-    ("Slack", "xoxb-" + "1" * 10),
-    ("Slack's hooks", "https://hooks.slack.com/services/T0/B0/" + "a" * 20),
-    ("Google", "AIza" + "a" * 35),
-    ("Hugging Face", "hf_" + "a" * 30),
-    ("a maker of models", "sk-" + "a" * 32),
-    ("Databricks", "dapi" + "a" * 32),
-    ("Vault", "hvs." + "a" * 20),
-    ("PyPI", "pypi-AgEI" + "a" * 20),
-    ("npm", "npm_" + "a" * 36),
-    ("a session", ".".join(("eyJ" + "a" * 10, "eyJ" + "b" * 10, "c" * 10))),
-    ("an address without a user", "redis://:hunter2@host"),
-)
-_CONFIG = "kubernetes:core/v1:ConfigMap"
-
 RULES = (
     Rule(
-        number=43,
         id="sec-no-plaintext-secret",
         title="No secret is written in the open.",
         holds="no secret is in the open",
-        domain=Domain.SECURITY,
         references=("AI Act Art. 15(5)", "GDPR Art. 32"),
+        domain=Domain.SECURITY,
         severity=Severity.CRITICAL,
         environment=_open_secrets,
-        cases=(
-            violates("a password of a database", put("metadata", "password", "hunter2")),
-            violates("in camel case", put("metadata", "masterApiKey", "hunter2")),
-            violates("a variable", put("recorder", _ENV, [{"name": "DB_PASSWORD", "value": "hunter2"}])),
-            violates("a key in a file", having(_CONFIG, "config", {"data": {"id_rsa": _KEY}})),
-            violates("a key of AWS", having(_CONFIG, "config", {"data": {"settings": f"id={_AWS}"}})),
-            violates(
-                "an address with a password", having(_CONFIG, "config", {"data": {"url": "postgres://a:b@host/db"}})
-            ),
-            violates(
-                "a Secret's own data",
-                having("kubernetes:core/v1:Secret", "opened", {"data": {"config.json": "aHVudGVyMg=="}}),
-            ),
-            violates(
-                "a Secret's own texts",
-                having("kubernetes:core/v1:Secret", "opened", {"stringData": {"config.json": "hunter2"}}),
-            ),
-            *(
-                violates(f"a variable {name}", put("recorder", _ENV, [{"name": name, "value": "hunter2"}]))
-                for name in (
-                    "PGPASSWORD",
-                    "MYSQL_PWD",
-                    "dbpassword",
-                    "AZURE_ACCOUNT_KEY",
-                    "CONNECTION_STRING",
-                    "X_TOKEN",
-                )
-            ),
-            *(
-                violates(f"a token of {name}", having(_CONFIG, "c", {"data": {"a": f"x {one}"}}))
-                for name, one in _KINDS
-            ),
-            *(
-                violates(f"in a command: {words[-1]}", put("recorder", _ARGS, words))
-                for words in (
-                    ["--password=hunter2"],
-                    ["--db-password", "hunter2"],
-                    ["-c", "export DB_PASSWORD=hunter2; exec serve"],
-                    ["--api-key 'hunter2'"],
-                )
-            ),
-            *(
-                violates(f"in a file of settings: {line}", having(_CONFIG, "c", {"data": {"f": f"a: 1\n{line}\n"}}))
-                for line in (
-                    "password: hunter2",
-                    "DB_PASSWORD=hunter2",
-                    "  - apiKey: 'hunter2'",
-                    "export A_TOKEN=hunter2",
-                )
-            ),
-            *(
-                violates(
-                    f"in JSON: {text}", having("aws:ecs/taskDefinition:TaskDefinition", "t", {"definitions": text})
-                )
-                for text in (
-                    '[{"environment": [{"name": "DB_PASSWORD", "value": "hunter2"}]}]',
-                    '{"password": "hunter2"}',
-                )
-            ),
-            violates(
-                "a Secret's own patch", having("kubernetes:core/v1:SecretPatch", "opened", {"data": {"a": "aA=="}})
-            ),
-            violates(
-                "a secret of AWS's own store",
-                having("aws:secretsmanager/secretVersion:SecretVersion", "v", {"secretString": "hunter2"}),
-            ),
-            violates(
-                "in what a container starts",
-                put("recorder", "spec.template.spec.containers.0.command", ["serve", "--password=hunter2"]),
-            ),
-            passes(
-                "no secret in a command",
-                put("recorder", _ARGS, ["--token-file=/run/t", "--password=$(PASSWORD)", "-v"]),
-            ),
-            passes(
-                "no secret in a file of settings",
-                having(_CONFIG, "c", {"data": {"f": "tokens: 5\npassword: ${PASSWORD}\nsecretName: db\n"}}),
-            ),
-            passes("no secret in JSON", having(_CONFIG, "c", {"data": {"f": '{"password": "", "a": [1]}', "g": "{x"}})),
-            passes("where one comes from", put("recorder", _ENV, [{"name": "DB_TOKEN", "value": "$(TOKEN)"}])),
-            passes("a variable with an ordinary name", put("recorder", _ENV, [{"name": "LEVEL", "value": "debug"}])),
-            passes("a map of data", having(_CONFIG, "config", {"data": {"config.json": "{}"}})),
-            passes("a declaration's own words", put(HIGH_RISK, "token", "word")),
-            passes(
-                "which keys come from outside",
-                having(
-                    "kubernetes:external-secrets.io/v1:ExternalSecret",
-                    "outside",
-                    {"spec": {"data": [{"secretKey": "password", "remoteRef": {"key": "db", "property": "password"}}]}},
-                ),
-            ),
-            passes("none"),
-            passes("one that is kept secret", put("metadata", "password", SECRET)),
-            passes("one that is not there yet", put("metadata", "password", UNKNOWN)),
-            passes(
-                "where one is",
-                put("metadata", "passwordSecretName", "db"),
-                put("metadata", "existingSecret", "db"),
-                put("metadata", "secret", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:db"),
-                put("recorder", _ENV, [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db"}}}]),
-            ),
-            spares("nothing", nothing),
-            cannot_tell("variables known later", put("recorder", _ENV, UNKNOWN)),
-        ),
     ),
 )

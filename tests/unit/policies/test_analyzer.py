@@ -23,13 +23,14 @@ from mlstrata.policies.core.exemptions import of_workspace
 from mlstrata.policies.core.graph import Record
 from mlstrata.policies.core.rule import Outcome
 from mlstrata.policies.core.values import SECRET, UNKNOWN, Unknown
+from mlstrata.policies.fixtures.by_policy import cases_of
 from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, compliant
 from mlstrata.policies.fixtures.world import cut, put
 from mlstrata.policies.rules import IDS, RULES
 from tests.support.declaration import declaration
 
 ROOT = Path(__file__).parents[3]
-CASES = [pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RULES for case in rule.cases]
+CASES = [pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RULES for case in cases_of(rule)]
 NO_EXEMPTIONS = "exemptions: []\n"
 TEXT_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from mlstrata.components.upstream.bill import BILL
-from mlstrata.policies.core.catalogue import CATALOGUE, missing
+from mlstrata.policies.core.catalogue import CATALOGUE
 from mlstrata.policies.core.exemptions import load
+from mlstrata.policies.fixtures.by_policy import cases_by_policy
 from mlstrata.policies.fixtures.compliant_world import TODAY
 from mlstrata.policies.rules import IDS, RULES
 from mlstrata.policies.rules.security.images import REGISTRIES
@@ -14,8 +15,11 @@ ROOT = Path(__file__).parents[3]
 
 def test_every_policy_of_the_catalogue_is_there_under_its_number():
     assert len(set(CATALOGUE)) == len(CATALOGUE) == 64
-    assert missing(IDS) == ()
     assert [(rule.number, rule.id) for rule in RULES] == list(enumerate(CATALOGUE, start=1))
+
+
+def test_every_policy_of_the_catalogue_has_fixtures_and_nothing_else_has():
+    assert set(cases_by_policy()) == IDS
 
 
 def test_every_policy_says_what_it_serves():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mlstrata.policies.fixtures.by_policy import cases_of
 from mlstrata.policies.fixtures.compliant_world import compliant
 from mlstrata.policies.rules import RULES
 
@@ -39,7 +40,7 @@ def test_every_type_that_a_policy_names_is_one_of_the_providers(types):
 def test_every_fixture_on_aws_writes_inputs_that_its_type_has(types):
     unknown = {}
     for rule in RULES:
-        for case in rule.cases if rule.id not in INVENTED else ():
+        for case in cases_of(rule) if rule.id not in INVENTED else ():
             world = compliant()
             for edit in case.edits:
                 edit(world)

@@ -12,6 +12,7 @@ from mlstrata.policies.core.graph import Graph, Resource
 from mlstrata.policies.core.levels import Asked, Wish, configured
 from mlstrata.policies.core.rule import Domain, Level, Outcome
 from mlstrata.policies.core.values import UNKNOWN
+from mlstrata.policies.fixtures.by_policy import cases_of
 from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, TODAY, compliant
 from mlstrata.policies.fixtures.world import cut, having, nothing, put
 from mlstrata.policies.rules import RULES
@@ -31,7 +32,10 @@ MENDED = [
     "rel-backup-metadata-db", "gpu-limits-set", "gpu-idle-scale-to-zero", "cost-owner-tags",
 ]  # fmt: skip
 CASES = [
-    pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RULES if rule.remedies for case in rule.cases
+    pytest.param(rule, case, id=f"{rule.id}: {case.title}")
+    for rule in RULES
+    if rule.remedies
+    for case in cases_of(rule)
 ]
 _POD = "spec.template.spec"
 _C0 = f"{_POD}.containers.0"
