@@ -76,7 +76,7 @@ def _require_bounds(text: str) -> None:
 
 
 def _events(text: str) -> Iterator[Any]:
-    """Yield a text's events; newer libyaml has a bound of its own, of a thousand levels, that its reading ahead meets."""
+    """Yield the events of a text. Newer libyaml, which reads ahead, has a bound of its own of a thousand levels."""
     try:
         yield from yaml.parse(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
