@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import Failed, UsageError, err, say, say_json
+from mlstrata.cli.console import err, say, say_json
+from mlstrata.operations.errors import Failed, UsageError
 
 if TYPE_CHECKING:
     from mlstrata.environments.assessment import Answers, Assessment, Question

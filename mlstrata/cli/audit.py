@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import UsageError, say, say_json, show_table
-from mlstrata.operations.environment import Context
+from mlstrata.cli.console import say, say_json, show_table
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     from mlstrata.audit import Record, Verification
@@ -21,8 +22,8 @@ def audit(name: str, *, check: bool, as_json: bool) -> None:
     from mlstrata.audit import read, verify
     from mlstrata.operations.releases import AUDIT_FILE
 
-    context = Context.open(name)
-    path = context.home / AUDIT_FILE
+    deployment = Deployment.open(name)
+    path = deployment.home / AUDIT_FILE
     try:
         found, records = verify(path), read(path)
     except OSError as error:

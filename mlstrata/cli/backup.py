@@ -16,11 +16,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mlstrata.cli.console import Failed, UsageError, confirm, err, say, say_json
+from mlstrata.cli.console import confirm, err, say, say_json
 from mlstrata.clients.mlflow_access import past_proxies
 from mlstrata.environments.installation import interpreter
 from mlstrata.operations.backup.copy import DATA, CopyError, Manifest, gather, put_back, read_manifest
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.stack_state import address, exports, own_store, released
 
 _FOLDER = "run/backup"
@@ -34,13 +35,13 @@ def backup(name: str, *, to: str, keep: int, as_json: bool) -> None:
         UsageError: the environment is not up, or a release is under way.
         Failed: the copy did not arrive whole; older ones are all there.
     """
-    context = Context.open(name)
-    context.require_local("backup")
-    exports(context)
-    target, folder = _address(to), context.home / _FOLDER
+    deployment = Deployment.open(name)
+    deployment.require_local("backup")
+    exports(deployment)
+    target, folder = _address(to), deployment.home / _FOLDER
     try:
-        with err().status("copying …") as status, _still(context):
-            held = gather(_roots(context), folder, _about(context))
+        with err().status("copying …") as status, _still(deployment):
+            held = gather(_roots(deployment), folder, _about(deployment))
             status.update(f"sending {len(held.files)} files …")
         said = _job("--folder", str(folder), "--to", target, "--keep", str(keep))
     except CopyError as error:
@@ -65,19 +66,19 @@ def restore(name: str, *, of: str, copy: str, yes: bool, as_json: bool) -> None:
         UsageError: the environment is up, or the copy is of another one.
         Failed: there is no such copy, or it is not whole; nothing was changed.
     """
-    context = Context.open(name)
-    context.require_local("restore")
-    if context.checkpoint.exists():
+    deployment = Deployment.open(name)
+    deployment.require_local("restore")
+    if deployment.checkpoint.exists():
         raise UsageError(f"{name} is up: `mlstrata down {name}` first (its own data go, or stay with --keep-data)")
-    source, folder = _address(of), context.home / _FOLDER
+    source, folder = _address(of), deployment.home / _FOLDER
     try:
         with err().status("fetching …"):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700, parents=True)
-            context.home.chmod(0o700)
+            deployment.home.chmod(0o700)
             said = _job("--folder", str(folder), "--to", source, "--restore", copy)
-        manifest = _of_this(context, folder)
-        roots = _roots(context)
+        manifest = _of_this(deployment, folder)
+        roots = _roots(deployment)
         if any(path.exists() and any(path.iterdir()) for path in roots.values()):
             confirm(yes, f"Replace what {name} holds by the copy of {manifest.taken:%Y-%m-%d %H:%M} UTC?", as_json)
         with err().status("unpacking …"):
@@ -86,7 +87,7 @@ def restore(name: str, *, of: str, copy: str, yes: bool, as_json: bool) -> None:
         raise Failed(f"{source}: copy {copy}: {error}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        for empty in (folder.parent, context.home):
+        for empty in (folder.parent, deployment.home):
             with contextlib.suppress(OSError):
                 empty.rmdir()
     if as_json:
@@ -106,21 +107,21 @@ def _address(given: str) -> str:
     return str(Path(given).expanduser().resolve())
 
 
-def _roots(context: Context) -> dict[str, Path]:
-    roots, storage = {DATA: context.home / DATA}, context.spec.storage
+def _roots(deployment: Deployment) -> dict[str, Path]:
+    roots, storage = {DATA: deployment.home / DATA}, deployment.spec.storage
     if storage.kind == "folder" and storage.path:
-        roots["artifacts"] = context.workspace.root / storage.path
+        roots["artifacts"] = deployment.workspace.root / storage.path
     return roots
 
 
-def _about(context: Context) -> Manifest:
-    storage = context.spec.storage
+def _about(deployment: Deployment) -> Manifest:
+    storage = deployment.spec.storage
     elsewhere = ""
     if storage.kind == "s3" and storage.endpoint:
         elsewhere = f"{storage.endpoint} {storage.bucket or ''}".strip()
-    champions = {system.name: released(context, system.name).champion for system in context.spec.systems}
+    champions = {system.name: released(deployment, system.name).champion for system in deployment.spec.systems}
     return Manifest(
-        environment=context.name,
+        environment=deployment.name,
         taken=datetime.now(UTC),
         version=version("mlstrata"),
         storage=storage.kind,
@@ -130,45 +131,45 @@ def _about(context: Context) -> Manifest:
     )
 
 
-def _of_this(context: Context, folder: Path) -> Manifest:
-    manifest = read_manifest(folder, context.name)
-    if manifest.storage != context.spec.storage.kind:
+def _of_this(deployment: Deployment, folder: Path) -> Manifest:
+    manifest = read_manifest(folder, deployment.name)
+    if manifest.storage != deployment.spec.storage.kind:
         raise UsageError(
-            f"{context.loaded.file}: storage.kind: got {context.spec.storage.kind}, but the copy is of an environment "
-            f"with {manifest.storage}; write that, restore, then `mlstrata migrate`"
+            f"{deployment.loaded.file}: storage.kind: got {deployment.spec.storage.kind}, but the copy is of an "
+            f"environment with {manifest.storage}; write that, restore, then `mlstrata migrate`"
         )
     return manifest
 
 
 @contextlib.contextmanager
-def _still(context: Context) -> Iterator[None]:
+def _still(deployment: Deployment) -> Iterator[None]:
     """Have nothing decided and nothing stored while it is copied; what is released answers on."""
     from mlstrata.audit.log import locked
     from mlstrata.cli.release import rollout_context
     from mlstrata.operations.releases.lock import only_one
 
-    rollout = rollout_context(context)
+    rollout = rollout_context(deployment)
     with ExitStack() as held:
         held.enter_context(only_one(rollout.lock_file, "backup"))
         held.enter_context(locked(rollout.audit_file))
-        if own_store(context):
+        if own_store(deployment):
             # The registry is well again once it can give out objects; the store itself says so sooner than it can.
-            held.enter_context(_stopped(context, "storage", f"{address(context, 'mlflow')}/health"))
+            held.enter_context(_stopped(deployment, "storage", f"{address(deployment, 'mlflow')}/health"))
         yield
 
 
 @contextlib.contextmanager
-def _stopped(context: Context, service: str, health: str) -> Iterator[None]:
+def _stopped(deployment: Deployment, service: str, health: str) -> Iterator[None]:
     """Stop a service whose files are of one piece only when nobody writes, and start it again, whatever happens.
 
     Args:
-        context: The environment.
+        deployment: The environment.
         service: The service.
         health: What answers 200 when all is as before.
     """
     from mlstrata.components.supervision.client import SupervisorClient
 
-    client = SupervisorClient(Path(exports(context)["socket"]))
+    client = SupervisorClient(Path(exports(deployment)["socket"]))
     client.remove(service, 30)
     try:
         yield

@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mlstrata.cli.console import Failed, UsageError, err, say, say_json
+from mlstrata.cli.console import err, say, say_json
 from mlstrata.cli.predict import find_system
 from mlstrata.environments.installation import interpreter
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.services.batch.jobs import NotScorable, scoring_job
 from mlstrata.services.batch.settings import ScoringJob
 
@@ -35,9 +36,9 @@ def score(
         UsageError: there is nothing to score, or no such file.
         Failed: no version is released, or the model cannot be loaded.
     """
-    context = Context.open(name)
-    context.require_local("score")
-    job = declared_job(context, system, given)
+    deployment = Deployment.open(name)
+    deployment.require_local("score")
+    job = declared_job(deployment, system, given)
     place = Path(output).absolute() if output else None
     try:
         job = ScoringJob.model_validate(job.model_dump() | {"output": place, "version": version, "key": key})
@@ -55,17 +56,17 @@ def score(
     say(f"   {answer['output']} · sha256 {manifest['output_sha256'][:12]}")
 
 
-def declared_job(context: Context, system: str, given: str | None = None) -> ScoringJob:
+def declared_job(deployment: Deployment, system: str, given: str | None = None) -> ScoringJob:
     """Return the job that scores a system as declared.
 
     Raises:
         UsageError: there is nothing to score.
     """
-    spec = find_system(context, system)
+    spec = find_system(deployment, system)
     try:
-        return scoring_job(spec, root=context.workspace.root, home=context.home, given=given)
+        return scoring_job(spec, root=deployment.workspace.root, home=deployment.home, given=given)
     except NotScorable as error:
-        raise UsageError(f"{context.workspace.environment_file(context.name)}: {error}") from None
+        raise UsageError(f"{deployment.workspace.environment_file(deployment.name)}: {error}") from None
 
 
 def _run(job: ScoringJob) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import UsageError, say, say_json
-from mlstrata.operations.environment import Context
+from mlstrata.cli.console import say, say_json
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     from mlstrata.services.catalog.model import Catalog, Dataset, System, Version
@@ -25,39 +26,39 @@ def catalog(name: str, system: str | None, *, link: bool = False, as_json: bool)
     from mlstrata.services.catalog.build import build
     from mlstrata.services.catalog.sources import read
 
-    context = Context.open(name)
-    context.require_local("catalog")
-    known = [one.name for one in context.spec.systems]
+    deployment = Deployment.open(name)
+    deployment.require_local("catalog")
+    known = [one.name for one in deployment.spec.systems]
     if system is not None and system not in known:
         raise UsageError(
-            f"{context.workspace.environment_file(name)}: systems: got '{system}', which is not declared; "
+            f"{deployment.workspace.environment_file(name)}: systems: got '{system}', which is not declared; "
             f"allowed {', '.join(known) or 'none yet'}; name one of these or declare it"
         )
     if link:
-        _show_link(context, system, as_json=as_json)
+        _show_link(deployment, system, as_json=as_json)
         return
     wanted = known if system is None else [system]
-    found = build(context.spec, read(context.home, _registry(context), wanted), only=system)
+    found = build(deployment.spec, read(deployment.home, _registry(deployment), wanted), only=system)
     if as_json:
         say_json(found.document())
     else:
         _show(found)
 
 
-def _show_link(context: Context, system: str | None, *, as_json: bool) -> None:
+def _show_link(deployment: Deployment, system: str | None, *, as_json: bool) -> None:
     """Print an address that logs a browser in, nothing else, so that it can be handed to one."""
     from mlstrata.operations.stack_state import exports
     from mlstrata.services.catalog.access import LINK_SECONDS, link_ticket
 
-    address = exports(context)["urls"].get("catalog")
+    address = exports(deployment)["urls"].get("catalog")
     try:
-        token = (context.home / TOKEN_FILE).read_text(encoding="utf-8").strip()
+        token = (deployment.home / TOKEN_FILE).read_text(encoding="utf-8").strip()
     except OSError:
         token = ""
     if not address or not token:
         raise UsageError(
-            f"{context.workspace.environment_file(context.name)}: {context.name} has no catalog that answers; its "
-            f"capability 'catalog' comes with stage foundation: then `mlstrata up {context.name}`"
+            f"{deployment.workspace.environment_file(deployment.name)}: {deployment.name} has no catalog that answers; "
+            f"its capability 'catalog' comes with stage foundation: then `mlstrata up {deployment.name}`"
         )
     page = f"&to=systems/{system}" if system else ""
     url = f"{address}/login?ticket={link_ticket(token, time.time())}{page}"
@@ -67,12 +68,12 @@ def _show_link(context: Context, system: str | None, *, as_json: bool) -> None:
         say(url)
 
 
-def _registry(context: Context) -> str | None:
+def _registry(deployment: Deployment) -> str | None:
     """Return the registry's address; None while the environment is not up."""
     from mlstrata.operations.stack_state import exports
 
     try:
-        address = exports(context)["urls"].get("mlflow")
+        address = exports(deployment)["urls"].get("mlflow")
     except UsageError:
         return None
     return str(address) if address else None

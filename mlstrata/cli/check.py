@@ -11,9 +11,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.cli.console import UsageError
 from mlstrata.environments import Workspace
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     import pulumi_embedded
@@ -72,7 +72,11 @@ def _collecting_seldom() -> Iterator[None]:
 
 
 def report_on(
-    context: Context, result: pulumi_embedded.Result, today: date, as_of: date | None = None, live: Live | None = None
+    deployment: Deployment,
+    result: pulumi_embedded.Result,
+    today: date,
+    as_of: date | None = None,
+    live: Live | None = None,
 ) -> Report:
     """Return what the policies say about an engine's plan, and of the running platform where its facts are given.
 
@@ -85,14 +89,14 @@ def report_on(
     from mlstrata.policies.rules import RULES
 
     found = records(result.graph)
-    environment = replace(declared(found, context.workspace.root, context.name), live=live)
+    environment = replace(declared(found, deployment.workspace.root, deployment.name), live=live)
     return evaluate(
         found,
         environment,
         Calendar.on(today, environment.enforcement, as_of),
         rules=RULES,
         # A dossier speaks of an earlier day, too; whether an exemption ends within a year is told by today's.
-        exemptions=_exemptions(context.workspace, max(today, datetime.now(tz=UTC).date())),
+        exemptions=_exemptions(deployment.workspace, max(today, datetime.now(tz=UTC).date())),
     )
 
 
@@ -118,14 +122,14 @@ def records(graph: tuple[pulumi_embedded.GraphResource, ...]) -> list[Record]:
 def _environment(name: str, today: date, as_of: date | None, *, live: bool) -> tuple[Report, Places]:
     from mlstrata.policies.reports.places import Places
 
-    context = Context.open(name)
+    deployment = Deployment.open(name)
     known = None
     if live:
         from mlstrata.operations.live_facts import gather
 
-        known = gather(context)
-    report = report_on(context, planned(context), today, as_of, known)
-    return report, Places(context.loaded.file, context.loaded.place)
+        known = gather(deployment)
+    report = report_on(deployment, planned(deployment), today, as_of, known)
+    return report, Places(deployment.loaded.file, deployment.loaded.place)
 
 
 def _manifests(folder: Path, today: date, as_of: date | None) -> tuple[Report, Places]:
@@ -144,7 +148,7 @@ def _manifests(folder: Path, today: date, as_of: date | None) -> tuple[Report, P
     return evaluate(found, environment, Calendar.on(today, as_of=as_of), rules=RULES), Places()
 
 
-def planned(context: Context) -> pulumi_embedded.Result:
+def planned(deployment: Deployment) -> pulumi_embedded.Result:
     """Plan the environment as new, beside its state: neither secrets nor a running platform are needed."""
     import tempfile
 
@@ -152,10 +156,10 @@ def planned(context: Context) -> pulumi_embedded.Result:
 
     with tempfile.TemporaryDirectory(prefix="mlstrata-check-") as folder:
         program = pulumi_embedded.Program(
-            project=context.program.project,
-            stack=context.name,
-            main=context.program.main,
-            settings=Path(folder) / f"Pulumi.{context.name}.yaml",
+            project=deployment.program.project,
+            stack=deployment.name,
+            main=deployment.program.main,
+            settings=Path(folder) / f"Pulumi.{deployment.name}.yaml",
         )
         options = pulumi_embedded.Options(passphrase=pulumi_embedded.Passphrase("no secret is kept"))
         return pulumi_embedded.preview(program, pulumi_embedded.Backend(Path(folder)), options)

@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata.cli.console import out, say, say_json
 from mlstrata.operations.cluster_access import bare, on_cluster
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
 
 if TYPE_CHECKING:
     from mlstrata.operations.releases.kubernetes import ClusterStatus
 
 
-def status(context: Context, *, as_json: bool) -> None:
+def status(deployment: Deployment, *, as_json: bool) -> None:
     """Ask the cluster for every system that answers requests or scores; exit 1 if one is not well."""
     import typer
 
     from mlstrata.operations.releases.kubernetes import status as of_system
 
-    target = on_cluster(context, "status")
-    cluster = bare(context)
+    target = on_cluster(deployment, "status")
+    cluster = bare(deployment)
     found = [of_system(cluster, name) for name in cluster.namespaces]
     healthy = all(not one.differences for one in found)
     if as_json:
-        document = {"environment": context.name, "stage": context.spec.stage.value, "healthy": healthy}
+        document = {"environment": deployment.name, "stage": deployment.spec.stage.value, "healthy": healthy}
         say_json({**document, "context": target.context, "systems": [_document(one) for one in found]})
     else:
         out().print(
-            f"[bold] {context.name}[/bold]  {target.kind} · {target.context} · stage {context.spec.stage.value}"
+            f"[bold] {deployment.name}[/bold]  {target.kind} · {target.context} · stage {deployment.spec.stage.value}"
         )
         for one in found:
             _show(one)

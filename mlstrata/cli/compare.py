@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import Failed, UsageError, say_json, show_table
+from mlstrata.cli.console import say_json, show_table
 from mlstrata.cli.predict import find_system
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.stack_state import registry_address, released
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ def compare(name: str, system: str, wanted: list[str], *, as_json: bool) -> None
     from mlstrata.clients.mlflow_rest import RegistryError
     from mlstrata.clients.mlflow_versions import differing, versions_of, views
 
-    context = Context.open(name)
-    context.require_local("compare")
-    find_system(context, system)
-    address, access = registry_address(context), header(variables(context.home))
+    deployment = Deployment.open(name)
+    deployment.require_local("compare")
+    find_system(deployment, system)
+    address, access = registry_address(deployment), header(variables(deployment.home))
     try:
         known = {str(one["version"]): one for one in versions_of(address, access, system)}
         if missing := [version for version in wanted if version not in known]:
@@ -45,7 +46,7 @@ def compare(name: str, system: str, wanted: list[str], *, as_json: bool) -> None
         compared = views(address, access, [known[one] for one in dict.fromkeys(wanted or list(known)[:NEWEST])])
     except RegistryError as error:
         raise Failed(f"{error}; `mlstrata status {name}`") from None
-    champion = released(context, system).champion
+    champion = released(deployment, system).champion
     changed = differing(compared)
     if as_json:
         versions = [{**asdict(view), "champion": view.version == champion} for view in compared]

@@ -9,19 +9,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
+from mlstrata.operations.errors import UsageError
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 _PIPED_WIDTH = 160
-
-
-class UsageError(Exception):
-    """A mistake that the user can mend: one message, exit code 2, nothing changed."""
-
-
-class Failed(Exception):  # noqa: N818 - it is an outcome (exit code 1), not a programming error
-    """The command ran and what it was to bring about, or to check, did not hold: exit code 1."""
 
 
 @cache

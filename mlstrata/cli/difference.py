@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlstrata.cli.console import UsageError, say, say_json
+from mlstrata.cli.console import say, say_json
 from mlstrata.operations.comparison.graph import Graph, as_json, graph_of
 from mlstrata.operations.comparison.restarts import restarts
+from mlstrata.operations.errors import UsageError
 
 LONGEST = 80
 _MARKS = {"create": "+", "change": "~", "delete": "-"}
@@ -87,7 +88,7 @@ def _of_other(name: str, root: Path) -> Graph:
     with _code_of(root) as paths:
         done = subprocess.run(
             [sys.executable, "-m", "mlstrata.operations.comparison.graph", name],
-            env={**os.environ, **paths, "MLSTRATA_WORKSPACE": str(root)},
+            env={**os.environ, **paths, "PYTHONSAFEPATH": "1", "MLSTRATA_WORKSPACE": str(root)},
             capture_output=True,
             text=True,
             check=False,

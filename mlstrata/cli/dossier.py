@@ -11,10 +11,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.cli.console import UsageError, err, say, say_json
+from mlstrata.cli.console import err, say, say_json
 from mlstrata.environments import SystemSpec
+from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.dossier.model import packages_of, tried, version_of
-from mlstrata.operations.environment import Context
+from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     import pulumi_embedded
@@ -43,13 +44,13 @@ def dossier(name: str, system: str, output: str, *, as_of: str | None, require_c
     from mlstrata.cli.predict import find_system
     from mlstrata.evidence import write
 
-    context = Context.open(name)
-    declared = find_system(context, system)
+    deployment = Deployment.open(name)
+    declared = find_system(deployment, system)
     folder = Path(output)
     _require_own(folder)
     day = _day(as_of)
     with err().status("gathering evidence …"):
-        evidence = gather(context, declared, day)
+        evidence = gather(deployment, declared, day)
         try:
             _clear(folder)
             written = write(evidence, folder)
@@ -73,18 +74,18 @@ def dossier(name: str, system: str, output: str, *, as_of: str | None, require_c
         raise typer.Exit(1)
 
 
-def gather(context: Context, declared: SystemSpec, day: date | None) -> Evidence:
+def gather(deployment: Deployment, declared: SystemSpec, day: date | None) -> Evidence:
     """Return everything that can be read; what cannot is said in `unreadable`, and stops nothing."""
     from mlstrata.evidence import Evidence
 
     unreadable: list[str] = []
-    spec = context.spec
-    documents = _documents(context, declared)
-    known = tried("the registry", unreadable, lambda: version_of(context, declared.name, unreadable))
+    spec = deployment.spec
+    documents = _documents(deployment, declared)
+    known = tried("the registry", unreadable, lambda: version_of(deployment, declared.name, unreadable))
     version, packages = known or (None, packages_of(None))
-    log = tried("the audit log", unreadable, lambda: _decisions(context, declared.name))
+    log = tried("the audit log", unreadable, lambda: _decisions(deployment, declared.name))
     evidence = Evidence(
-        environment=context.name,
+        environment=deployment.name,
         target=spec.target.kind,
         stage=spec.stage.value,
         owner=str(spec.owner or ""),
@@ -102,7 +103,7 @@ def gather(context: Context, declared: SystemSpec, day: date | None) -> Evidence
         as_of=day,
         capabilities=frozenset(one.value for one in spec.capabilities),
     )
-    plan = tried("the plan of the resources", unreadable, lambda: _planned(context))
+    plan = tried("the plan of the resources", unreadable, lambda: _planned(deployment))
     findings: tuple[Finding, ...] | None = None
     parts: tuple[Part, ...] | None = None
     if plan is not None:
@@ -111,28 +112,28 @@ def gather(context: Context, declared: SystemSpec, day: date | None) -> Evidence
             unreadable.append("the policies: no fact has a day yet; give one with --as-of")
         else:
             asked = evidence.day
-            findings = tried("the policies", unreadable, lambda: _findings(context, plan, declared.name, asked))
-    told = tuple(_anywhere(context, reason) for reason in unreadable)
+            findings = tried("the policies", unreadable, lambda: _findings(deployment, plan, declared.name, asked))
+    told = tuple(_anywhere(deployment, reason) for reason in unreadable)
     return replace(evidence, parts=parts, findings=findings, unreadable=told)
 
 
-def _anywhere(context: Context, reason: str) -> str:
+def _anywhere(deployment: Deployment, reason: str) -> str:
     """Return a reason without the folders of this machine: the same facts give the same bytes wherever they lie."""
-    reason = reason.replace(context.loaded.file, f"environments/{context.name}.yaml")
-    for folder in (str(context.workspace.root), sys.prefix):
+    reason = reason.replace(deployment.loaded.file, f"environments/{deployment.name}.yaml")
+    for folder in (str(deployment.workspace.root), sys.prefix):
         reason = reason.replace(f"{folder}/", "")
     return reason
 
 
-def _decisions(context: Context, system: str) -> tuple[tuple[Decision, ...], bool | None]:
+def _decisions(deployment: Deployment, system: str) -> tuple[tuple[Decision, ...], bool | None]:
     """Return what was decided, and whether the log is whole; a cluster's record of a system is no chain: None."""
     from mlstrata.audit import read, verify
     from mlstrata.evidence import Decision
     from mlstrata.operations.releases import AUDIT_FILE
 
-    if context.spec.target.kind != "local":
-        return _recorded(context, system), None
-    path = context.home / AUDIT_FILE
+    if deployment.spec.target.kind != "local":
+        return _recorded(deployment, system), None
+    path = deployment.home / AUDIT_FILE
     found = tuple(
         Decision(
             number=record.number,
@@ -151,12 +152,12 @@ def _decisions(context: Context, system: str) -> tuple[tuple[Decision, ...], boo
     return found, verify(path).ok
 
 
-def _recorded(context: Context, system: str) -> tuple[Decision, ...]:
+def _recorded(deployment: Deployment, system: str) -> tuple[Decision, ...]:
     from mlstrata.evidence import Decision
     from mlstrata.operations.cluster_access import bare, on_cluster
 
-    on_cluster(context, "dossier")
-    releases = bare(context).releases(system)
+    on_cluster(deployment, "dossier")
+    releases = bare(deployment).releases(system)
     last = len(releases.history)
     return tuple(
         Decision(
@@ -174,11 +175,11 @@ def _recorded(context: Context, system: str) -> tuple[Decision, ...]:
     )
 
 
-def _documents(context: Context, declared: SystemSpec) -> tuple[DocumentFile, ...]:
+def _documents(deployment: Deployment, declared: SystemSpec) -> tuple[DocumentFile, ...]:
     from mlstrata.evidence import DocumentFile
     from mlstrata.policies.core.documents import read
 
-    root = context.workspace.root
+    root = deployment.workspace.root
     named = {key: str(path) for key, path in declared.documents.model_dump(mode="json", exclude_none=True).items()}
     known = read(named.values(), root)
     return tuple(
@@ -196,10 +197,10 @@ def _sha256(root: Path, path: str) -> str:
         return ""
 
 
-def _planned(context: Context) -> pulumi_embedded.Result:
+def _planned(deployment: Deployment) -> pulumi_embedded.Result:
     from mlstrata.cli.check import planned
 
-    return planned(context)
+    return planned(deployment)
 
 
 def _parts(result: pulumi_embedded.Result, system: str) -> tuple[Part, ...]:
@@ -214,12 +215,12 @@ def _parts(result: pulumi_embedded.Result, system: str) -> tuple[Part, ...]:
     return tuple(sorted(found, key=lambda part: (not part.own, part.type, part.name)))
 
 
-def _findings(context: Context, result: pulumi_embedded.Result, system: str, day: date) -> tuple[Finding, ...]:
+def _findings(deployment: Deployment, result: pulumi_embedded.Result, system: str, day: date) -> tuple[Finding, ...]:
     from mlstrata.cli.check import report_on
     from mlstrata.evidence import Finding
 
-    results = report_on(context, result, day).results
-    systems = {one.name for one in context.spec.systems} - {system}
+    results = report_on(deployment, result, day).results
+    systems = {one.name for one in deployment.spec.systems} - {system}
     # A plan goes over resources side by side: the order of what it found is not that of the last time.
     ordered = sorted(results, key=lambda one: (one.rule.number, one.subject, one.reason))
     return tuple(

@@ -9,7 +9,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import Failed, UsageError, complain
+from mlstrata.cli.console import complain
+from mlstrata.operations.errors import Failed, UsageError
 
 if TYPE_CHECKING:
     from typer.exceptions import TyperException

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.cli.console import UsageError, err, say, say_json
-from mlstrata.operations.environment import Context
+from mlstrata.cli.console import err, say, say_json
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     from mlstrata.components.upstream.mirror import Mirror
@@ -23,31 +24,31 @@ def images(name: str, *, as_json: bool, script: bool, resolve: bool) -> None:
     """
     if sum((as_json, script, resolve)) > 1:
         raise UsageError("--json, --script and --resolve are three answers: give one of them")
-    context = Context.open(name)
-    selection = _selected(context)
+    deployment = Deployment.open(name)
+    selection = _selected(deployment)
     if resolve:
-        _resolve(context, selection)
+        _resolve(deployment, selection)
     elif script:
-        _print_script(context, selection)
+        _print_script(deployment, selection)
     elif as_json:
-        say_json(_document(context, selection))
+        say_json(_document(deployment, selection))
     else:
-        _show(context, selection)
+        _show(deployment, selection)
     if selection.problems and not (as_json or script):
-        raise UsageError("\n".join(f"{context.name}: {problem}" for problem in selection.problems))
+        raise UsageError("\n".join(f"{deployment.name}: {problem}" for problem in selection.problems))
 
 
-def _selected(context: Context) -> Selection:
+def _selected(deployment: Deployment) -> Selection:
     from mlstrata.components.upstream.lock import NAME, LockError, read
     from mlstrata.components.upstream.selection import mirror_of, select
     from mlstrata.environments.stages import ENTRIES
     from mlstrata.stacks.preconditions import asked
 
-    spec = context.spec
+    spec = deployment.spec
     used = asked(spec)
     wanted = frozenset(one for one in spec.capabilities if one in used or not ENTRIES[one].on_demand)
     try:
-        digests = read(context.workspace.environments / NAME)
+        digests = read(deployment.workspace.environments / NAME)
     except LockError as error:
         raise UsageError(str(error)) from None
     return _with_our_own(select(spec, wanted, digests), digests, mirror_of(spec))
@@ -111,11 +112,11 @@ def _piece(one: Taken) -> dict[str, Any]:
     }
 
 
-def _document(context: Context, selection: Selection) -> dict[str, Any]:
+def _document(deployment: Deployment, selection: Selection) -> dict[str, Any]:
     return {
-        "environment": context.name,
-        "target": context.spec.target.kind,
-        "mirror": context.spec.mirror.model_dump() if context.spec.mirror else None,
+        "environment": deployment.name,
+        "target": deployment.spec.target.kind,
+        "mirror": deployment.spec.mirror.model_dump() if deployment.spec.mirror else None,
         "pieces": [_piece(one) for one in selection.taken],
         "left_out": [
             {"name": one.piece.name, "licence": one.piece.licence, "without": one.without} for one in selection.left_out
@@ -124,9 +125,9 @@ def _document(context: Context, selection: Selection) -> dict[str, Any]:
     }
 
 
-def _show(context: Context, selection: Selection) -> None:
+def _show(deployment: Deployment, selection: Selection) -> None:
     if not selection.taken:
-        say(f" {context.name} takes no containers: target {context.spec.target.kind} runs what its locks install")
+        say(f" {deployment.name} takes no containers: target {deployment.spec.target.kind} runs what its locks install")
         return
     for one in selection.taken:
         piece = one.piece
@@ -149,17 +150,17 @@ def _show(context: Context, selection: Selection) -> None:
         say(what, style="yellow")
 
 
-def _print_script(context: Context, selection: Selection) -> None:
+def _print_script(deployment: Deployment, selection: Selection) -> None:
     import sys
 
     from mlstrata.components.upstream.selection import mirror_of
     from mlstrata.operations.images.mirror_script import script
 
-    mirror = mirror_of(context.spec)
-    sys.stdout.write(script(context.name, [one.upstream for one in selection.taken], mirror))
+    mirror = mirror_of(deployment.spec)
+    sys.stdout.write(script(deployment.name, [one.upstream for one in selection.taken], mirror))
 
 
-def _resolve(context: Context, selection: Selection) -> None:
+def _resolve(deployment: Deployment, selection: Selection) -> None:
     """Resolve every image where the environment takes it from; write the lock only when all were found."""
     from rich.progress import Progress
 
@@ -175,7 +176,7 @@ def _resolve(context: Context, selection: Selection) -> None:
     with Progress(console=err(), transient=True, disable=not err().is_terminal) as bar:
         task = bar.add_task("asking registries", total=len(wanted))
         found = resolve(wanted.values(), progress=lambda _: bar.advance(task))
-    path = context.workspace.environments / NAME
+    path = deployment.workspace.environments / NAME
     if found.failures:
         reasons = "\n".join(f"  {reason}: {', '.join(keys)}" for reason, keys in _grouped(found.failures).items())
         raise UsageError(

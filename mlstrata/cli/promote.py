@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from mlstrata.cli.console import Failed, UsageError, confirm, err, say, say_json, show_table
+from mlstrata.cli.console import confirm, err, say, say_json, show_table
 from mlstrata.cli.predict import find_system
 from mlstrata.cli.release import deciding_user
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.stack_state import address, released
 
 if TYPE_CHECKING:
@@ -49,12 +50,12 @@ def promote(
     from mlstrata.clients.mlflow_rest import RegistryError
     from mlstrata.operations.promotion import Order, PromotionError
 
-    source, target = Context.open(name), Context.open(to)
-    for context in (source, target):
-        if context.spec.target.kind != "local":
+    source, target = Deployment.open(name), Deployment.open(to)
+    for deployment in (source, target):
+        if deployment.spec.target.kind != "local":
             from mlstrata.operations.cluster_access import on_cluster
 
-            on_cluster(context, "promote")
+            on_cluster(deployment, "promote")
     if name == to:
         raise UsageError(f"--to: got {to}, which it comes from; name another environment")
     _same_system(source, target, system)
@@ -74,7 +75,7 @@ def promote(
         raise Failed(str(error)) from None
 
 
-def _carry_out(order: Order, here: Side, there: Side, target: Context, *, yes: bool, as_json: bool) -> None:
+def _carry_out(order: Order, here: Side, there: Side, target: Deployment, *, yes: bool, as_json: bool) -> None:
     """Show what is to go on, have it confirmed, copy it and record the decision.
 
     Raises:
@@ -108,7 +109,7 @@ def _carry_out(order: Order, here: Side, there: Side, target: Context, *, yes: b
 
 
 @contextmanager
-def _recording(context: Context) -> Iterator[AuditLog]:
+def _recording(deployment: Deployment) -> Iterator[AuditLog]:
     """Give an environment's audit log, seen to be writable before anything is done.
 
     Raises:
@@ -116,7 +117,7 @@ def _recording(context: Context) -> Iterator[AuditLog]:
     """
     from mlstrata.audit import AuditLog
 
-    log = AuditLog(_audit_file(context))
+    log = AuditLog(_audit_file(deployment))
     try:
         log.ready()
         yield log
@@ -145,7 +146,7 @@ def _entry(source: str, order: Order, done: Promoted, metrics: dict[str, float])
     )
 
 
-def _same_system(source: Context, target: Context, name: str) -> None:
+def _same_system(source: Deployment, target: Deployment, name: str) -> None:
     """Refuse a system that only has the same name there.
 
     Raises:
@@ -172,7 +173,7 @@ def _value(system: SystemSpec, path: str) -> object:
 
 
 @contextmanager
-def _side(context: Context) -> Iterator[Side]:
+def _side(deployment: Deployment) -> Iterator[Side]:
     """Give an environment's registry; each side of a promotion has its own address and password.
 
     Raises:
@@ -182,35 +183,35 @@ def _side(context: Context) -> Iterator[Side]:
     from mlstrata.clients.mlflow_access import header, of, variables
     from mlstrata.operations.promotion import Side
 
-    if context.spec.target.kind == "local":
-        yield Side(context.name, address(context, "mlflow"), header(variables(context.home)))
+    if deployment.spec.target.kind == "local":
+        yield Side(deployment.name, address(deployment, "mlflow"), header(variables(deployment.home)))
         return
     from mlstrata.operations.cluster_access import REGISTRY_URL, forwarded, kubectl, on_cluster, registry_password
 
-    asks, namespace = kubectl(context), on_cluster(context, "promote").namespace
+    asks, namespace = kubectl(deployment), on_cluster(deployment, "promote").namespace
     fix = f"somebody who may read the secret mlflow-access in {namespace} promotes"
     password = registry_password(asks, namespace, fix)
     # Two registries at once: one variable for both would be the wrong one for either.
-    own = f"{REGISTRY_URL}_{context.name.upper().replace('-', '_')}"
+    own = f"{REGISTRY_URL}_{deployment.name.upper().replace('-', '_')}"
     with forwarded(asks, namespace, "mlflow", 5000, own) as url:
-        yield Side(context.name, url, header(of(password)))
+        yield Side(deployment.name, url, header(of(password)))
 
 
-def _released(context: Context, system: str) -> Releases:
+def _released(deployment: Deployment, system: str) -> Releases:
     """Return what an environment released of a system.
 
     Raises:
         UsageError: its record cannot be read.
         RolloutError: nor can the cluster's.
     """
-    if context.spec.target.kind == "local":
-        return released(context, system)
+    if deployment.spec.target.kind == "local":
+        return released(deployment, system)
     from mlstrata.operations.cluster_access import bare
 
-    return bare(context).releases(system)
+    return bare(deployment).releases(system)
 
 
-def _approvals(context: Context, system: str, version: str) -> tuple[Approval, ...]:
+def _approvals(deployment: Deployment, system: str, version: str) -> tuple[Approval, ...]:
     """Return what was decided about a version: by the audit log, or the record that a cluster keeps of a system.
 
     Raises:
@@ -218,7 +219,7 @@ def _approvals(context: Context, system: str, version: str) -> tuple[Approval, .
     """
     from mlstrata.operations.promotion import Approval
 
-    if context.spec.target.kind != "local":
+    if deployment.spec.target.kind != "local":
         return tuple(
             Approval(
                 number=number,
@@ -228,12 +229,12 @@ def _approvals(context: Context, system: str, version: str) -> tuple[Approval, .
                 who=entry.who,
                 reason=entry.why,
             )
-            for number, entry in enumerate(_released(context, system).history, 1)
+            for number, entry in enumerate(_released(deployment, system).history, 1)
             if entry.to == version
         )
     from mlstrata.audit import read, verify
 
-    path = _audit_file(context)
+    path = _audit_file(deployment)
     if not (found := verify(path)).ok:
         raise Failed(f"{path}: the audit log is not whole ({found.problems[0]}); what it says approves nothing")
     return tuple(
@@ -250,10 +251,10 @@ def _approvals(context: Context, system: str, version: str) -> tuple[Approval, .
     )
 
 
-def _audit_file(context: Context) -> Path:
+def _audit_file(deployment: Deployment) -> Path:
     from mlstrata.operations.releases import AUDIT_FILE
 
-    return context.home / AUDIT_FILE
+    return deployment.home / AUDIT_FILE
 
 
 def _show_order(approvals: Sequence[Approval], metrics: dict[str, float]) -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata.cli.batch import declared_job
 from mlstrata.cli.comparison import as_document, show_comparison
-from mlstrata.cli.console import UsageError, confirm, err, say, say_json
+from mlstrata.cli.console import confirm, err, say, say_json
 from mlstrata.cli.predict import find_system
 from mlstrata.environments import Stage
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
 from mlstrata.operations.stack_state import address, loopback, recorded, registry_address
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ def release(
     """Show a version, the newest by default, beside the champion; release it once that is confirmed."""
     from mlstrata.operations.releases import compare
 
-    context = Context.open(name)
-    declared = find_system(context, system)
+    deployment = Deployment.open(name)
+    declared = find_system(deployment, system)
     steps = Steps()
-    with rollout_target(context, steps) as target:
+    with rollout_target(deployment, steps) as target:
         with err().status("comparing …"):
             comparison = compare(target, declared, version)
         if not as_json:
@@ -42,24 +43,24 @@ def release(
             confirm(yes, _question(comparison), as_json)
         # The version that was shown: a newer one may have been registered while a person thought about it.
         chosen = comparison.candidate
-        done = _release(context, target, steps, system, chosen, reason=reason.strip(), decider=decider)
+        done = _release(deployment, target, steps, system, chosen, reason=reason.strip(), decider=decider)
     _show("released", done, as_json=as_json, comparison=as_document(comparison))
 
 
 def rollback(name: str, system: str, *, reason: str, decider: str | None, as_json: bool) -> None:
     """Put the previous version back and say which."""
-    context = Context.open(name)
-    find_system(context, system)
+    deployment = Deployment.open(name)
+    find_system(deployment, system)
     _require_reason(reason, "say why the version that answers should not")
     steps = Steps()
-    with err().status("rolling back …") as status, rollout_target(context, steps, urgent=True) as target:
+    with err().status("rolling back …") as status, rollout_target(deployment, steps, urgent=True) as target:
         steps.tell = lambda step: status.update(f"rolling back · {step}")
         done = target.rollback(system, reason=reason.strip(), decider=decider)
     _show("rolled back to", done, as_json=as_json)
 
 
 def release_version(
-    context: Context, system: str, version: str | None, *, reason: str, decider: str | None = None
+    deployment: Deployment, system: str, version: str | None, *, reason: str, decider: str | None = None
 ) -> Release:
     """Release through the rollout service, with its steps shown on a terminal.
 
@@ -67,12 +68,12 @@ def release_version(
         RolloutError: the version does not answer; the one before goes on answering.
     """
     steps = Steps()
-    with rollout_target(context, steps) as target:
-        return _release(context, target, steps, system, version, reason=reason, decider=decider)
+    with rollout_target(deployment, steps) as target:
+        return _release(deployment, target, steps, system, version, reason=reason, decider=decider)
 
 
 def _release(
-    context: Context,
+    deployment: Deployment,
     target: Target,
     steps: Steps,
     system: str,
@@ -85,7 +86,7 @@ def _release(
 
     Below stage scale a person judges a version's figures; from there on what is declared is a limit for everyone.
     """
-    limits = find_system(context, system) if Stage.SCALE in context.spec.stage.reached else None
+    limits = find_system(deployment, system) if Stage.SCALE in deployment.spec.stage.reached else None
     with err().status("releasing …") as status:
         steps.tell = lambda step: status.update(f"releasing · {step}")
         return target.release(system, version, reason=reason, decider=decider, limits=limits)
@@ -103,11 +104,11 @@ class Steps:
 
 
 @contextmanager
-def rollout_target(context: Context, on_step: Callable[[str], None], *, urgent: bool = False) -> Iterator[Target]:
+def rollout_target(deployment: Deployment, on_step: Callable[[str], None], *, urgent: bool = False) -> Iterator[Target]:
     """Give what releases of the environment are carried out on.
 
     Args:
-        context: The environment.
+        deployment: The environment.
         on_step: Told the name of each step.
         urgent: Go on without a registry that cannot be reached.
 
@@ -116,16 +117,16 @@ def rollout_target(context: Context, on_step: Callable[[str], None], *, urgent: 
     """
     from mlstrata.operations.releases.target import ClusterTarget, LocalTarget
 
-    if context.spec.target.kind == "local":
-        yield LocalTarget(rollout_context(context, on_step))
+    if deployment.spec.target.kind == "local":
+        yield LocalTarget(rollout_context(deployment, on_step))
         return
     from mlstrata.operations.cluster_access import cluster_context
 
-    with cluster_context(context, deciding_user(), on_step, urgent=urgent) as cluster:
+    with cluster_context(deployment, deciding_user(), on_step, urgent=urgent) as cluster:
         yield ClusterTarget(cluster)
 
 
-def rollout_context(context: Context, on_step: Callable[[str], None] | None = None) -> RolloutContext:
+def rollout_context(deployment: Deployment, on_step: Callable[[str], None] | None = None) -> RolloutContext:
     """Return where the environment's parts are, from what its state records.
 
     Raises:
@@ -134,21 +135,21 @@ def rollout_context(context: Context, on_step: Callable[[str], None] | None = No
     from mlstrata.operations.releases import RolloutContext
 
     addresses = {
-        ports.outputs["owner"]: loopback(context, ports, "http")
-        for ports in recorded(context, "Ports")
+        ports.outputs["owner"]: loopback(deployment, ports, "http")
+        for ports in recorded(deployment, "Ports")
         if ports.outputs["owner"].startswith("serving-")
     }
     serving, copies = _by_system(addresses)
     return RolloutContext(
-        home=context.home,
-        tracking_uri=registry_address(context),
+        home=deployment.home,
+        tracking_uri=registry_address(deployment),
         serving_urls=serving,
         copies=copies,
-        gateway_url=address(context, "gateway"),
+        gateway_url=address(deployment, "gateway"),
         decider=deciding_user(),
         batch_jobs={
-            system.name: declared_job(context, system.name)
-            for system in context.spec.systems
+            system.name: declared_job(deployment, system.name)
+            for system in deployment.spec.systems
             if system.serving.mode == "batch"
         },
         on_step=on_step or (lambda _step: None),

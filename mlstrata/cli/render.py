@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mlstrata.cli.console import Failed, UsageError, say, say_json
-from mlstrata.operations.environment import Context
+from mlstrata.cli.console import say, say_json
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
 
 if TYPE_CHECKING:
     import pulumi_embedded
@@ -49,18 +50,18 @@ def render(name: str, folder: str, *, as_json: bool, charts: bool = False) -> No
             something else.
         Failed: an object holds a secret, or something that only the deployment knows.
     """
-    context = Context.open(name)
-    if context.spec.target.kind == "local":
+    deployment = Deployment.open(name)
+    if deployment.spec.target.kind == "local":
         raise UsageError(
-            f"{context.workspace.environment_file(name)}: target.kind: got 'local', which has no manifests; "
+            f"{deployment.workspace.environment_file(name)}: target.kind: got 'local', which has no manifests; "
             "allowed environments on a cluster"
         )
     from mlstrata.cli.check import planned
 
-    rendered = manifests(planned(context))
+    rendered = manifests(planned(deployment))
     secrets: tuple[str, ...] = ()
     if charts:
-        rendered, secrets = _with_charts(rendered, context)
+        rendered, secrets = _with_charts(rendered, deployment)
     into = Path(folder)
     write(into, rendered.files)
     if as_json:
@@ -73,12 +74,12 @@ def render(name: str, folder: str, *, as_json: bool, charts: bool = False) -> No
     say(f" secrets that must be in the cluster: {SECRETS}; the order of the folders: {COMPONENTS}")
 
 
-def _with_charts(rendered: Rendered, context: Context) -> tuple[Rendered, tuple[str, ...]]:
+def _with_charts(rendered: Rendered, deployment: Deployment) -> tuple[Rendered, tuple[str, ...]]:
     """Return a render with what its charts hold beside each, and the Secrets that were left out."""
     from mlstrata.components.upstream.selection import mirror_of
     from mlstrata.operations.render.charts import inside
 
-    found = inside(yaml.safe_load(rendered.files[CHARTS]), mirror_of(context.spec))
+    found = inside(yaml.safe_load(rendered.files[CHARTS]), mirror_of(deployment.spec))
     files = {
         f"{component}/{chart}/{_file(one)}": _text(one)
         for (component, chart), objects in found.objects.items()

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlstrata.cli.console import out, say, say_json
 from mlstrata.clients.mlflow_access import PASSWORD_FILE, USER
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.stack_state import exports, recorded, released, under_way
 
 
@@ -16,22 +16,22 @@ def status(name: str, *, as_json: bool) -> None:
     """Ask every service at once and say how each is; exit 1 if one is not well."""
     import typer
 
-    context = Context.open(name)
-    if context.spec.target.kind != "local":
+    deployment = Deployment.open(name)
+    if deployment.spec.target.kind != "local":
         from mlstrata.cli.clusterstatus import status as of_cluster
 
-        of_cluster(context, as_json=as_json)
+        of_cluster(deployment, as_json=as_json)
         return
-    exported = exports(context)
-    services = _services(context, Path(exported["socket"]))
-    systems = [_system(context, system.name) for system in context.spec.systems]
+    exported = exports(deployment)
+    services = _services(deployment, Path(exported["socket"]))
+    systems = [_system(deployment, system.name) for system in deployment.spec.systems]
     healthy = bool(services) and all(service["healthy"] for service in services)
     if as_json:
-        document = {"environment": name, "stage": context.spec.stage.value, "healthy": healthy}
-        access = {"mlflow": {"user": USER, "password_file": str(context.home / PASSWORD_FILE)}}
+        document = {"environment": name, "stage": deployment.spec.stage.value, "healthy": healthy}
+        access = {"mlflow": {"user": USER, "password_file": str(deployment.home / PASSWORD_FILE)}}
         say_json({**document, "services": services, "systems": systems, "urls": exported["urls"], "access": access})
     else:
-        out().print(f"[bold] {name}[/bold]  {context.spec.target.kind} · stage {context.spec.stage.value}")
+        out().print(f"[bold] {name}[/bold]  {deployment.spec.target.kind} · stage {deployment.spec.stage.value}")
         for service in services:
             sign = "[green]ok  [/green]" if service["healthy"] else "[red]ill [/red]"
             out().print(f" {sign}", end="")
@@ -41,23 +41,23 @@ def status(name: str, *, as_json: bool) -> None:
             say(f"      {system['name']:<28} {version}")
         for label, url in exported["urls"].items():
             say(f"      {label:<28} {url}")
-        if (moving := under_way(context)) is not None:
+        if (moving := under_way(deployment)) is not None:
             say(f"      {'storage':<28} moving ({moving.phase}): `mlstrata migrate {name}` goes on with it")
-        say(f"      {'password of mlflow':<28} user {USER}, in {context.home / PASSWORD_FILE}")
+        say(f"      {'password of mlflow':<28} user {USER}, in {deployment.home / PASSWORD_FILE}")
     if not healthy:
         raise typer.Exit(1)
 
 
-def ready_seconds(context: Context) -> dict[str, float]:
+def ready_seconds(deployment: Deployment) -> dict[str, float]:
     """Return the seconds that each service took from its start to healthy when it was last started."""
     return {
         service: float(seconds)
-        for ready in recorded(context, "Ready")
+        for ready in recorded(deployment, "Ready")
         for service, seconds in (ready.outputs.get("took") or {}).items()
     }
 
 
-def _services(context: Context, socket: Path) -> list[dict[str, Any]]:
+def _services(deployment: Deployment, socket: Path) -> list[dict[str, Any]]:
     from mlstrata.components.supervision.client import SupervisorClient
     from mlstrata.components.supervision.common import SupervisionError
     from mlstrata.components.supervision.health import Check
@@ -84,9 +84,9 @@ def _services(context: Context, socket: Path) -> list[dict[str, Any]]:
             "note": complaint or f"for {seconds} s",
         }
 
-    checks = [check for ready in recorded(context, "Ready") for check in Check.all_of(ready.outputs["checks"])]
+    checks = [check for ready in recorded(deployment, "Ready") for check in Check.all_of(ready.outputs["checks"])]
     watched = {check.service for check in checks}
-    begun = [str(one.outputs.get("name", one.name)) for one in recorded(context, "Service")]
+    begun = [str(one.outputs.get("name", one.name)) for one in recorded(deployment, "Service")]
     with ThreadPoolExecutor(max(1, len(checks))) as pool:
         return list(pool.map(look, checks)) + [_unfinished(name) for name in begun if name not in watched]
 
@@ -105,6 +105,6 @@ def _unfinished(service: str) -> dict[str, Any]:
     }
 
 
-def _system(context: Context, system: str) -> dict[str, Any]:
-    releases = released(context, system)
+def _system(deployment: Deployment, system: str) -> dict[str, Any]:
+    releases = released(deployment, system)
     return {"name": system, "champion": releases.champion, "loaded": list(releases.loaded)}

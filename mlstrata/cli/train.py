@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.cli.console import Failed, UsageError, err, out, say, say_json
+from mlstrata.cli.console import err, out, say, say_json
 from mlstrata.cli.predict import find_system
 from mlstrata.environments import Capability
 from mlstrata.environments.installation import interpreter
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.stack_state import exports, registry_address
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ class Training:
 
 def train(name: str, system: str, *, if_needed: bool, as_json: bool, trials: int | None = None) -> None:
     """Train a system and say what it registered; exit 1 when a step or a gate refused."""
-    context = Context.open(name)
-    find_system(context, system)
-    done = train_system(context, system, if_needed=if_needed, quiet=as_json, trials=trials)
+    deployment = Deployment.open(name)
+    find_system(deployment, system)
+    done = train_system(deployment, system, if_needed=if_needed, quiet=as_json, trials=trials)
     if as_json:
         say_json(vars(done))
         return
@@ -53,7 +54,9 @@ def train(name: str, system: str, *, if_needed: bool, as_json: bool, trials: int
         say(f"   `mlstrata release {name} {system}` decides on it")
 
 
-def train_system(context: Context, system: str, *, if_needed: bool, quiet: bool, trials: int | None = None) -> Training:
+def train_system(
+    deployment: Deployment, system: str, *, if_needed: bool, quiet: bool, trials: int | None = None
+) -> Training:
     """Run the pipeline, unless `if_needed` and a version has the same data, code and settings.
 
     `trials` sets how many sets of hyperparameters are tried, in place of what the environment's file says.
@@ -63,28 +66,28 @@ def train_system(context: Context, system: str, *, if_needed: bool, quiet: bool,
         UsageError: the environment is not up, or the system cannot be trained as declared.
     """
     began = time.monotonic()
-    if context.spec.target.kind != "local":
-        return _on_cluster(context, system, if_needed=if_needed, quiet=quiet, trials=trials)
-    request = _request(context, system)
+    if deployment.spec.target.kind != "local":
+        return _on_cluster(deployment, system, if_needed=if_needed, quiet=quiet, trials=trials)
+    request = _request(deployment, system)
     if trials is not None:
-        _require_tuning(context, trials)
+        _require_tuning(deployment, trials)
         request["settings"]["search"] = {**request["settings"]["search"], "trials": trials}
     if if_needed and (version := _existing(request)):
         return Training(system, version, ran=False)
-    at_foundation = Capability.PIPELINES in context.spec.capabilities
+    at_foundation = Capability.PIPELINES in deployment.spec.capabilities
     # Closed whatever happens: an interruption may come while a line is shown.
-    with closing(_through_runner(context, system, request) if at_foundation else _as_job(request)) as lines:
+    with closing(_through_runner(deployment, system, request) if at_foundation else _as_job(request)) as lines:
         result = _follow(system, lines, quiet=quiet)
     return Training(system, str(result["version"]), ran=True, seconds=time.monotonic() - began, result=result)
 
 
-def _on_cluster(context: Context, system: str, *, if_needed: bool, quiet: bool, trials: int | None) -> Training:
+def _on_cluster(deployment: Deployment, system: str, *, if_needed: bool, quiet: bool, trials: int | None) -> Training:
     from mlstrata.operations.training.kubernetes import cluster_run
 
     began = time.monotonic()
     if trials is not None:
-        _require_tuning(context, trials)
-    with cluster_run(context, find_system(context, system), trials=trials, if_needed=if_needed) as lines:
+        _require_tuning(deployment, trials)
+    with cluster_run(deployment, find_system(deployment, system), trials=trials, if_needed=if_needed) as lines:
         result = _follow(system, lines, quiet=quiet)
     ran = bool(result.get("created", True)) or not if_needed
     return Training(system, str(result["version"]), ran=ran, seconds=time.monotonic() - began, result=result)
@@ -109,27 +112,27 @@ def summary(evaluation: dict[str, Any]) -> str:
     return "".join(f"{part} · " for part in parts)
 
 
-def _require_tuning(context: Context, trials: int) -> None:
-    if trials and Capability.TUNING not in context.spec.capabilities:
+def _require_tuning(deployment: Deployment, trials: int) -> None:
+    if trials and Capability.TUNING not in deployment.spec.capabilities:
         raise UsageError(
-            f"--trials: environment {context.name} has no capability 'tuning' at stage '{context.spec.stage}'; "
+            f"--trials: environment {deployment.name} has no capability 'tuning' at stage '{deployment.spec.stage}'; "
             "it comes with stage 'foundation'"
         )
 
 
-def _request(context: Context, system: str) -> dict[str, Any]:
+def _request(deployment: Deployment, system: str) -> dict[str, Any]:
     from mlstrata.services.runner.requests import NotTrainable, training_request
 
     try:
         request = training_request(
-            context.name,
-            find_system(context, system),
-            root=context.workspace.root,
-            home=context.home,
-            tracking_uri=registry_address(context),
+            deployment.name,
+            find_system(deployment, system),
+            root=deployment.workspace.root,
+            home=deployment.home,
+            tracking_uri=registry_address(deployment),
         )
     except NotTrainable as error:
-        raise UsageError(f"{context.workspace.environment_file(context.name)}: {error}") from None
+        raise UsageError(f"{deployment.workspace.environment_file(deployment.name)}: {error}") from None
     document: dict[str, Any] = request.model_dump(mode="json")
     return document
 
@@ -167,12 +170,12 @@ def _as_job(request: dict[str, Any]) -> Generator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def _through_runner(context: Context, system: str, request: dict[str, Any]) -> Generator[dict[str, Any]]:
+def _through_runner(deployment: Deployment, system: str, request: dict[str, Any]) -> Generator[dict[str, Any]]:
     """Have the runner run the pipeline; yield its steps as they change, as a job would say them."""
     import httpx
 
-    url = exports(context)["urls"]["runner"]
-    token = (context.home / "config/runner/token").read_text(encoding="utf-8").strip()
+    url = exports(deployment)["urls"]["runner"]
+    token = (deployment.home / "config/runner/token").read_text(encoding="utf-8").strip()
     headers = {"authorization": f"Bearer {token}"}
     try:
         with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
@@ -188,7 +191,7 @@ def _through_runner(context: Context, system: str, request: dict[str, Any]) -> G
                     client.delete(f"/runs/{identity}")
                 raise
     except httpx.HTTPError as error:
-        raise Failed(f"the runner at {url} does not answer ({error}); `mlstrata status {context.name}`") from None
+        raise Failed(f"the runner at {url} does not answer ({error}); `mlstrata status {deployment.name}`") from None
 
 
 def _watched(client: httpx.Client, identity: str) -> Iterator[dict[str, Any]]:

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import Failed, UsageError, say, say_json
-from mlstrata.operations.environment import Context
+from mlstrata.cli.console import say, say_json
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
 
 if TYPE_CHECKING:
     from mlstrata.services.gateway.usage import Usage
@@ -26,10 +27,10 @@ def usage(name: str, *, since: str, as_json: bool) -> None:
     from mlstrata.services.gateway.names import ACCESS_LOG
     from mlstrata.services.gateway.usage import read_usage
 
-    context = Context.open(name)
-    context.require_local("usage")
+    deployment = Deployment.open(name)
+    deployment.require_local("usage")
     begin = datetime.now(UTC) - _period(since) if since else None
-    path = context.home / ACCESS_LOG
+    path = deployment.home / ACCESS_LOG
     try:
         found = read_usage(lines(path, begin), begin)
     except FileNotFoundError:

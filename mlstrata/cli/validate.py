@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mlstrata.cli.console import UsageError, complain, out, say, say_json
+from mlstrata.cli.console import complain, out, say, say_json
 from mlstrata.cli.errors import EXIT_USAGE
 from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, load
 from mlstrata.environments.not_yet_active import dormant
+from mlstrata.operations.errors import UsageError
 
 
 def validate(names: list[str], *, as_json: bool) -> None:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import UsageError
 from mlstrata.environments import Capability
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.target import KubernetesTarget
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     from mlstrata.operations.releases.kubernetes import ClusterContext, Kubectl
@@ -30,36 +30,36 @@ BUILT = {ServingMode.REALTIME: Capability.SERVING, ServingMode.BATCH: Capability
 _FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
-def on_cluster(context: Context, command: str) -> KubernetesTarget:
+def on_cluster(deployment: Deployment, command: str) -> KubernetesTarget:
     """Return the cluster that an environment is on.
 
     Raises:
         UsageError: it is on none that a kubeconfig's context names.
     """
-    target = context.spec.target
+    target = deployment.spec.target
     if isinstance(target, KubernetesTarget):
         return target
     raise UsageError(
-        f"{context.workspace.environment_file(context.name)}: target.kind: got '{target.kind}'; "
+        f"{deployment.workspace.environment_file(deployment.name)}: target.kind: got '{target.kind}'; "
         f"`mlstrata {command}` works on 'local' and 'kubernetes' so far"
     )
 
 
-def kubectl(context: Context) -> Kubectl:
+def kubectl(deployment: Deployment) -> Kubectl:
     """Return what asks the environment's cluster."""
     from mlstrata.operations.releases.kubernetes import Kubectl
 
-    return Kubectl(on_cluster(context, "status").context)
+    return Kubectl(on_cluster(deployment, "status").context)
 
 
 @contextmanager
 def cluster_context(
-    context: Context, decider: str, on_step: Callable[[str], None], *, urgent: bool = False
+    deployment: Deployment, decider: str, on_step: Callable[[str], None], *, urgent: bool = False
 ) -> Iterator[ClusterContext]:
     """Give the environment's cluster as a release sees it, with a way to the registry while it is open.
 
     Args:
-        context: The environment.
+        deployment: The environment.
         decider: Who decides, when a command does not say.
         on_step: Told the name of each step.
         urgent: Go on without the registry, where it cannot be reached.
@@ -70,9 +70,9 @@ def cluster_context(
     """
     from mlstrata.operations.releases.kubernetes import ClusterError
 
-    target = on_cluster(context, "release")
+    target = on_cluster(deployment, "release")
     inside = f"http://mlflow.{target.namespace}.svc:5000"
-    found = replace(bare(context), tracking_uri=inside, decider=decider, on_step=on_step)
+    found = replace(bare(deployment), tracking_uri=inside, decider=decider, on_step=on_step)
     asks = found.kubectl
 
     try:
@@ -91,7 +91,7 @@ def cluster_context(
         opened.__exit__(None, None, None)
 
 
-def bare(context: Context) -> ClusterContext:
+def bare(deployment: Deployment) -> ClusterContext:
     """Return the environment's cluster with its systems, those that answer and those that score; without a registry.
 
     Raises:
@@ -101,16 +101,16 @@ def bare(context: Context) -> ClusterContext:
     from mlstrata.components.namespaces.args import space_of
     from mlstrata.operations.releases.kubernetes import ClusterContext
 
-    namespace = on_cluster(context, "release").namespace
-    served = [one for one in context.spec.systems if BUILT[one.serving.mode] in context.spec.capabilities]
+    namespace = on_cluster(deployment, "release").namespace
+    served = [one for one in deployment.spec.systems if BUILT[one.serving.mode] in deployment.spec.capabilities]
     return ClusterContext(
-        context.home,
-        kubectl(context),
+        deployment.home,
+        kubectl(deployment),
         {one.name: space_of(namespace, one.team, one.name) for one in served},
         tracking_uri="",
         decider="",
         batch_jobs={
-            one.name: declared_job(context, one.name) for one in served if one.serving.mode is ServingMode.BATCH
+            one.name: declared_job(deployment, one.name) for one in served if one.serving.mode is ServingMode.BATCH
         },
     )
 

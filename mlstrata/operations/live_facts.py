@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlstrata.cli.console import err
 from mlstrata.cli.release import Steps, rollout_target
 from mlstrata.operations.cluster_access import BUILT, on_cluster
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
 
 if TYPE_CHECKING:
     from mlstrata.operations.releases.target import Target
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 GAP = "parity_gap_"
 
 
-def gather(context: Context) -> Live:
+def gather(deployment: Deployment) -> Live:
     """Ask registry and rollout about every system that answers or scores.
 
     Raises:
@@ -25,14 +25,14 @@ def gather(context: Context) -> Live:
     """
     from mlstrata.policies.core.live import Live
 
-    if context.spec.target.kind != "local":
-        on_cluster(context, "check --live")
-    with err().status("asking the registry …"), rollout_target(context, Steps()) as target:
+    if deployment.spec.target.kind != "local":
+        on_cluster(deployment, "check --live")
+    with err().status("asking the registry …"), rollout_target(deployment, Steps()) as target:
         return Live(
             {
                 system.name: _system(target, system.name)
-                for system in context.spec.systems
-                if BUILT[system.serving.mode] in context.spec.capabilities
+                for system in deployment.spec.systems
+                if BUILT[system.serving.mode] in deployment.spec.capabilities
             }
         )
 

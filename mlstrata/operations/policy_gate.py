@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.cli.console import Failed, UsageError
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
 
 if TYPE_CHECKING:
     import pulumi_embedded
@@ -22,15 +22,15 @@ class Refused(Failed):
         report: What they say.
     """
 
-    def __init__(self, context: Context, report: Report) -> None:
+    def __init__(self, deployment: Deployment, report: Report) -> None:
         from mlstrata.policies.reports.places import Places
         from mlstrata.policies.reports.text import refusal
 
-        places = Places(context.loaded.file, context.loaded.place)
+        places = Places(deployment.loaded.file, deployment.loaded.place)
         super().__init__(
-            f"{context.name} is not brought up, and nothing was changed: its policies refuse it\n"
+            f"{deployment.name} is not brought up, and nothing was changed: its policies refuse it\n"
             f"{refusal(report, places)}\n"
-            f"`mlstrata check {context.name}` says everything; policies/README.md says how to have one exempted"
+            f"`mlstrata check {deployment.name}` says everything; policies/README.md says how to have one exempted"
         )
         self.report = report
 
@@ -38,8 +38,8 @@ class Refused(Failed):
 class Gate:
     """Judges a plan once, and keeps what was said."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
         self.report: Report | None = None
 
     def approve(self, planned: pulumi_embedded.Result) -> None:
@@ -51,9 +51,9 @@ class Gate:
         """
         from mlstrata.cli.check import report_on
 
-        self.report = report_on(self._context, planned, datetime.now(tz=UTC).date())
+        self.report = report_on(self._deployment, planned, datetime.now(tz=UTC).date())
         if not self.report.passed:
-            raise Refused(self._context, self.report)
+            raise Refused(self._deployment, self.report)
 
     def document(self) -> dict[str, Any]:
         """Return the counts of what was said, for machines."""
@@ -73,15 +73,15 @@ class Gate:
 
 
 @contextmanager
-def leaving_nothing(context: Context) -> Iterator[None]:
+def leaving_nothing(deployment: Deployment) -> Iterator[None]:
     """Remove the passphrase that a refused first `up` made: without a state it opens nothing."""
-    made = not context.passphrase_file.exists()
+    made = not deployment.passphrase_file.exists()
     try:
         yield
     except (Refused, UsageError):
-        if made and not context.checkpoint.exists():
-            context.passphrase_file.unlink(missing_ok=True)
-            for folder in (context.home, context.home.parent):
+        if made and not deployment.checkpoint.exists():
+            deployment.passphrase_file.unlink(missing_ok=True)
+            for folder in (deployment.home, deployment.home.parent):
                 if folder.exists() and not any(folder.iterdir()):
                     folder.rmdir()
         raise

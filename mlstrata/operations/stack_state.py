@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.cli.console import UsageError
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     from mlstrata.services.serving.releases import Releases
@@ -36,42 +36,42 @@ class Recorded:
     outputs: dict[str, Any]
 
 
-def recorded(context: Context, *kinds: str) -> Iterator[Recorded]:
+def recorded(deployment: Deployment, *kinds: str) -> Iterator[Recorded]:
     """Yield the recorded resources whose type's own name is one of `kinds`."""
-    document = context.backend.read(context.workspace.project, context.name) or {}
+    document = deployment.backend.read(deployment.workspace.project, deployment.name) or {}
     for raw in (document.get("latest") or {}).get("resources") or []:
         kind = raw["type"].rsplit(":", 1)[-1]
         if kind in kinds:
             found = Recorded(kind, raw["urn"].rsplit("::", 1)[-1], raw.get("inputs") or {}, raw.get("outputs") or {})
-            _require(context, found.name, vars(found), _SHAPES.get(kind, {}))
+            _require(deployment, found.name, vars(found), _SHAPES.get(kind, {}))
             yield found
 
 
-def exports(context: Context) -> dict[str, Any]:
+def exports(deployment: Deployment) -> dict[str, Any]:
     """Return what the environment's stack exports: home, socket, urls, ports.
 
     Raises:
         UsageError: the environment is not up.
     """
-    for stack in recorded(context, "Stack"):
+    for stack in recorded(deployment, "Stack"):
         if "urls" in stack.outputs:
-            _require(context, "the stack's outputs", stack.outputs, _EXPORTED)
+            _require(deployment, "the stack's outputs", stack.outputs, _EXPORTED)
             return stack.outputs
-    raise UsageError(f"{context.name} is not up: `mlstrata up {context.name}` first")
+    raise UsageError(f"{deployment.name} is not up: `mlstrata up {deployment.name}` first")
 
 
-def address(context: Context, service: str) -> str:
+def address(deployment: Deployment, service: str) -> str:
     """Return the address of a service that the environment exports.
 
     Raises:
         UsageError: the environment is not up, or has no such service.
     """
-    urls = exports(context)["urls"]
-    _require(context, "the stack's outputs: urls", urls, {service: ""})
+    urls = exports(deployment)["urls"]
+    _require(deployment, "the stack's outputs: urls", urls, {service: ""})
     return str(urls[service])
 
 
-def registry_address(context: Context) -> str:
+def registry_address(deployment: Deployment) -> str:
     """Return the registry's address, and let this process, and what it starts, ask there as the environment's user.
 
     Raises:
@@ -79,30 +79,30 @@ def registry_address(context: Context) -> str:
     """
     from mlstrata.clients.mlflow_access import variables
 
-    found = address(context, "mlflow")
-    os.environ.update(variables(context.home))
+    found = address(deployment, "mlflow")
+    os.environ.update(variables(deployment.home))
     return found
 
 
-def loopback(context: Context, ports: Recorded, name: str) -> str:
+def loopback(deployment: Deployment, ports: Recorded, name: str) -> str:
     """Return the address on this machine of the port `name` of a recorded `Ports`.
 
     Raises:
         UsageError: the state has no such port.
     """
-    _require(context, f"{ports.name}: outputs: ports", ports.outputs["ports"], {name: 0})
+    _require(deployment, f"{ports.name}: outputs: ports", ports.outputs["ports"], {name: 0})
     return f"http://127.0.0.1:{int(ports.outputs['ports'][name])}"
 
 
-def own_store(context: Context) -> str:
+def own_store(deployment: Deployment) -> str:
     """Return the address of the environment's own store of objects; empty where it has none."""
-    for ports in recorded(context, "Ports"):
+    for ports in recorded(deployment, "Ports"):
         if ports.outputs["owner"] == "storage":
-            return loopback(context, ports, "s3")
+            return loopback(deployment, ports, "s3")
     return ""
 
 
-def released(context: Context, system: str) -> Releases:
+def released(deployment: Deployment, system: str) -> Releases:
     """Return what was released of a system.
 
     Raises:
@@ -111,12 +111,12 @@ def released(context: Context, system: str) -> Releases:
     from mlstrata.services.serving.releases import Releases
 
     try:
-        return Releases.read(context.home / "data/serving" / system)
+        return Releases.read(deployment.home / "data/serving" / system)
     except ValueError as error:
         raise UsageError(str(error)) from None
 
 
-def under_way(context: Context) -> Migration | None:
+def under_way(deployment: Deployment) -> Migration | None:
     """Return the move of the artifacts that is under way.
 
     Raises:
@@ -125,15 +125,15 @@ def under_way(context: Context) -> Migration | None:
     from mlstrata.services.storage.migration import JOURNAL, read
 
     try:
-        return read(context.home)
+        return read(deployment.home)
     except ValueError as error:
         reason = str(error).partition("\n")[0]
         raise UsageError(
-            f"{context.home / JOURNAL}: not what `mlstrata migrate` writes ({reason}); restore it from a backup"
+            f"{deployment.home / JOURNAL}: not what `mlstrata migrate` writes ({reason}); restore it from a backup"
         ) from None
 
 
-def _require(context: Context, where: str, found: Any, shape: Mapping[str, Any]) -> None:  # noqa: ANN401
+def _require(deployment: Deployment, where: str, found: Any, shape: Mapping[str, Any]) -> None:  # noqa: ANN401
     """Refuse a part of the state that is not as `shape` says.
 
     Raises:
@@ -144,13 +144,13 @@ def _require(context: Context, where: str, found: Any, shape: Mapping[str, Any])
             value, at = found.get(key), f"{where}: {key}"
             if isinstance(example, dict):
                 if isinstance(value, dict):
-                    _require(context, at, value, example)
+                    _require(deployment, at, value, example)
                     continue
             elif example is None or _alike(value, example):
                 continue
             raise UsageError(
-                f"{context.checkpoint}: {at}: got {value!r:.40}; this is not what `mlstrata up` records: restore it "
-                f"from {context.checkpoint.name}.bak beside it or a copy, or run `mlstrata up {context.name}`"
+                f"{deployment.checkpoint}: {at}: got {value!r:.40}; this is not what `mlstrata up` records: restore it "
+                f"from {deployment.checkpoint.name}.bak beside it or a copy, or run `mlstrata up {deployment.name}`"
             )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mlstrata.cli.main import main
 from mlstrata.operations import cluster_access as reached
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.live_facts import gather
 from mlstrata.operations.releases.kubernetes import served
 from mlstrata.operations.releases.kubernetes.context import ClusterContext
@@ -31,9 +31,9 @@ def released(*versions: str) -> ClusterContext:
         HistoryEntry(kind="release", when=datetime.now(UTC), who="ben", why="better", from_=before, to=version)
         for before, version in zip((None, *versions), versions, strict=False)
     )
-    context = reached.bare(Context.open("dev"))
-    served.write(context, APPROVAL, Releases(champion=versions[-1], history=history), None)
-    return context
+    deployment = reached.bare(Deployment.open("dev"))
+    served.write(deployment, APPROVAL, Releases(champion=versions[-1], history=history), None)
+    return deployment
 
 
 def run(capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[set[str], str]]:
@@ -50,7 +50,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[set[str], str]]:
 
 def test_everything_known_of_what_answers_is_passed_in(world):
     released("2", "1")
-    found = gather(Context.open("dev"))
+    found = gather(Deployment.open("dev"))
     assert set(found.systems) == {APPROVAL, FOREST, "ticket-routing"}
     known = found.of(APPROVAL)
     assert known == LiveSystem(
@@ -75,12 +75,12 @@ def test_the_check_judges_what_answers(world, capsys):
     assert "version 2 answers though it did not pass 'auc'" in found["life-promotion-gate"][1]
     assert found["data-bias-report-fresh"][0] == {"fail"}
     # Somebody went round the release: what the pods are told is what answers.
-    context = released("1")
+    deployment = released("1")
     patch = json.dumps({"spec": {"annotations": {served.VERSION: "2"}}})
     done = world.cluster.kubectl("patch", "seldondeployments", APPROVAL, "-n", TEAM, "--type=merge", "-p", patch)
     assert done.code == 0, done.err
     try:
-        assert context.releases(APPROVAL).champion == "1"
+        assert deployment.releases(APPROVAL).champion == "1"
         assert run(capsys)["life-promotion-gate"][0] == {"fail"}
     finally:
         patch = json.dumps({"spec": {"annotations": {served.VERSION: None}}})
@@ -95,9 +95,9 @@ def test_a_registry_or_a_cluster_that_does_not_answer_is_said(world, monkeypatch
         assert "the registry at http://127.0.0.1:1 does not" in " ".join(capsys.readouterr().err.split())
     made = reached.kubectl
     with monkeypatch.context() as patch:
-        patch.setattr(reached, "kubectl", lambda context: replace(made(context), patience_s=0.5))
+        patch.setattr(reached, "kubectl", lambda deployment: replace(made(deployment), patience_s=0.5))
         config = Path(world.cluster.home / "kubeconfig").read_text().replace(f":{world.cluster.port}", ":1")
-        folder = Context.open("dev").workspace.root
+        folder = Deployment.open("dev").workspace.root
         (folder / "gone").write_text(config.replace("name: test\n", "name: ml-dev\n"))
         patch.setenv("KUBECONFIG", str(folder / "gone"))
         assert main(["check", "dev", "--live"]) == 2

@@ -29,7 +29,7 @@ def token(
     as_json: AsJson = False,
 ) -> None:
     """Print a token with which CONSUMER may call the systems that declare it, or change the key that signs."""
-    from mlstrata.cli.console import UsageError
+    from mlstrata.operations.errors import UsageError
 
     if rotate + retire + keys + bool(consumer) != 1 or (at_once and not retire):
         raise UsageError("token: give one of CONSUMER, --rotate and --retire [--at-once], or --keys")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlstrata.cli.check import planned, records
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
 
 Graph = dict[str, dict[str, Any]]
 
@@ -25,10 +25,10 @@ def graph_of(name: str) -> Graph:
     """
     from mlstrata.policies.core.values import SECRET, UNKNOWN, leaves
 
-    context = Context.open(name)
+    deployment = Deployment.open(name)
     # The socket first: where a folder's path is too long for one it lies elsewhere, by a name made of that path.
-    folders = sorted({str(context.workspace.root), sys.prefix}, key=len, reverse=True)
-    own = {str(context.workspace.socket(name)): "./supervisor.sock", **dict.fromkeys(folders, ".")}
+    folders = sorted({str(deployment.workspace.root), sys.prefix}, key=len, reverse=True)
+    own = {str(deployment.workspace.socket(name)): "./supervisor.sock", **dict.fromkeys(folders, ".")}
 
     def shown(value: Any) -> Any:  # noqa: ANN401 - a property value
         if value is SECRET or value is UNKNOWN:
@@ -40,7 +40,7 @@ def graph_of(name: str) -> Graph:
 
     return {
         f"{one.type.rpartition(':')[2]} {one.name}": {path: shown(value) for path, value in leaves(one.inputs) if path}
-        for one in records(planned(context).graph)
+        for one in records(planned(deployment).graph)
     }
 
 

@@ -12,20 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata.environments.installation import lock
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
 
 if TYPE_CHECKING:
     from mlstrata.evidence import ModelVersion, Package
     from mlstrata.policies.core.live import GateOutcome
 
 
-def version_of(context: Context, system: str, unreadable: list[str]) -> tuple[ModelVersion, tuple[Package, ...]] | None:
+def version_of(
+    deployment: Deployment, system: str, unreadable: list[str]
+) -> tuple[ModelVersion, tuple[Package, ...]] | None:
     """Return the version that answers, else the newest, and what it is run with; None where none is registered."""
     from mlstrata.clients.mlflow_reports import reports_of
     from mlstrata.clients.mlflow_versions import versions_of, views
     from mlstrata.evidence import ModelVersion
 
-    with _registry(context, system) as (address, access, champion):
+    with _registry(deployment, system) as (address, access, champion):
         known = {str(one["version"]): one for one in versions_of(address, access, system)}
         if not known:
             return None
@@ -33,7 +35,7 @@ def version_of(context: Context, system: str, unreadable: list[str]) -> tuple[Mo
         view = views(address, access, [known[chosen]])[0]
         when = known[chosen].get("creation_timestamp")
         reports = tried("the run's reports", unreadable, lambda: reports_of(address, access, view.run)) or {}
-        read = tried("the model's files", unreadable, lambda: _files(context, address, system, chosen))
+        read = tried("the model's files", unreadable, lambda: _files(deployment, address, system, chosen))
     signature, packages = read or ("", packages_of(None))
     made = ModelVersion(
         version=view.version,
@@ -63,27 +65,27 @@ def tried(what: str, unreadable: list[str], read: Callable[[], Any]) -> Any:  # 
 
 
 @contextmanager
-def _registry(context: Context, system: str) -> Iterator[tuple[str, Mapping[str, str], str | None]]:
+def _registry(deployment: Deployment, system: str) -> Iterator[tuple[str, Mapping[str, str], str | None]]:
     """Give the registry's address, the header that says who asks, and the version of a system that answers."""
     from mlstrata.clients.mlflow_access import header, variables
 
-    if context.spec.target.kind == "local":
+    if deployment.spec.target.kind == "local":
         from mlstrata.operations.stack_state import registry_address, released
 
-        yield registry_address(context), header(variables(context.home)), released(context, system).champion
+        yield registry_address(deployment), header(variables(deployment.home)), released(deployment, system).champion
         return
     from mlstrata.cli.release import Steps, rollout_target
     from mlstrata.operations.cluster_access import on_cluster
 
-    on_cluster(context, "dossier")
-    with rollout_target(context, Steps()) as target:
+    on_cluster(deployment, "dossier")
+    with rollout_target(deployment, Steps()) as target:
         yield target.tracking_uri, header(os.environ), target.answers(system)
 
 
-def _files(context: Context, address: str, system: str, version: str) -> tuple[str, tuple[Package, ...]]:
+def _files(deployment: Deployment, address: str, system: str, version: str) -> tuple[str, tuple[Package, ...]]:
     """Return a version's signature and packages: of its files here, of the registry's where a cluster has them."""
-    if context.spec.target.kind == "local":
-        model = context.home / "data/serving" / system / "models" / version
+    if deployment.spec.target.kind == "local":
+        model = deployment.home / "data/serving" / system / "models" / version
         return _signature(model), packages_of(model)
     from mlstrata.clients.mlflow_registry import Registry
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mlstrata.cli.console import Failed, UsageError
+from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.policies.adapters.kubernetes_yaml import documents
 
 if TYPE_CHECKING:

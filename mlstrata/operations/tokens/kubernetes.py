@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import UsageError, err, say_json
+from mlstrata.cli.console import err, say_json
 from mlstrata.cli.token import naming
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.target import KubernetesTarget
-from mlstrata.operations.environment import Context, write_private
+from mlstrata.operations.deployment import Deployment, write_private
+from mlstrata.operations.errors import UsageError
 from mlstrata.services.gateway.names import TOKEN_HOURS
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ VARIABLE = "MLSTRATA_TOKEN_KEY"
 """Variable with the file of the first private key; by default it is in the environment's folder on this machine."""
 
 
-def key_file(context: Context, number: int = 1) -> Path:
+def key_file(deployment: Deployment, number: int = 1) -> Path:
     """Return where the private key with a number is; all lie in the folder of the first."""
     named = os.environ.get(VARIABLE)
-    first = Path(named) if named else context.home / "token-key.pem"
+    first = Path(named) if named else deployment.home / "token-key.pem"
     return first if number == 1 else first.with_name(f"{first.stem}-{number}{first.suffix}")
 
 
-def mint_with_key(context: Context, consumer: str, systems: list[str], ttl: timedelta) -> str:
+def mint_with_key(deployment: Deployment, consumer: str, systems: list[str], ttl: timedelta) -> str:
     """Sign a token with the key of whoever issues them.
 
     Raises:
@@ -38,7 +39,7 @@ def mint_with_key(context: Context, consumer: str, systems: list[str], ttl: time
     """
     from mlstrata.services.gateway.tokens import mint
 
-    return mint(_key(context, _rotation(context).signing), f"mlstrata/{context.name}", consumer, systems, ttl)
+    return mint(_key(deployment, _rotation(deployment).signing), f"mlstrata/{deployment.name}", consumer, systems, ttl)
 
 
 def print_keys(name: str, *, as_json: bool) -> None:
@@ -47,49 +48,49 @@ def print_keys(name: str, *, as_json: bool) -> None:
     Raises:
         UsageError: the environment is not on a cluster, or its key is none that signs tokens.
     """
-    context = Context.open(name)
-    if context.spec.target.kind == "local":
+    deployment = Deployment.open(name)
+    if deployment.spec.target.kind == "local":
         raise UsageError(f"--keys: {name} is on this machine, where `mlstrata up {name}` makes the keys of its gateway")
-    rotation = _rotation(context)
-    if rotation.newest == 1 and not key_file(context).exists():
-        _make(context, 1)
-    _print(context, rotation, as_json=as_json)
+    rotation = _rotation(deployment)
+    if rotation.newest == 1 and not key_file(deployment).exists():
+        _make(deployment, 1)
+    _print(deployment, rotation, as_json=as_json)
 
 
-def rotate(context: Context, *, as_json: bool) -> None:
+def rotate(deployment: Deployment, *, as_json: bool) -> None:
     """Make another key, which signs from now on, and print what has the gateway take tokens of both.
 
     Raises:
         UsageError: there is no key yet, or an older one waits to be retired.
     """
-    before = _rotation(context)
-    _key(context, before.signing)
+    before = _rotation(deployment)
+    _key(deployment, before.signing)
     # As long as any token may be good: none is noted, as whoever signs may not write where the keys are.
     until = datetime.now(UTC) + timedelta(hours=TOKEN_HOURS)
-    with naming(context):
+    with naming(deployment):
         after = before.signed(until).begun().switched()
     # The key first: what the other file names is there.
-    _make(context, after.newest)
-    _note(context, after)
-    _print(context, after, as_json=as_json)
+    _make(deployment, after.newest)
+    _note(deployment, after)
+    _print(deployment, after, as_json=as_json)
 
 
-def retire(context: Context, *, at_once: bool, as_json: bool) -> None:
+def retire(deployment: Deployment, *, at_once: bool, as_json: bool) -> None:
     """Forget the older key, and print what has the gateway take tokens of the other alone.
 
     Raises:
         UsageError: there is none, or tokens of it may be good still and it is not to be `at_once`.
     """
-    before = _rotation(context)
-    with naming(context):
+    before = _rotation(deployment)
+    with naming(deployment):
         after = before.retired(at_once=at_once)
-    _note(context, after)
+    _note(deployment, after)
     for number in range(before.oldest, after.oldest):
-        key_file(context, number).unlink(missing_ok=True)
-    _print(context, after, as_json=as_json)
+        key_file(deployment, number).unlink(missing_ok=True)
+    _print(deployment, after, as_json=as_json)
 
 
-def _print(context: Context, rotation: Rotation, *, as_json: bool) -> None:
+def _print(deployment: Deployment, rotation: Rotation, *, as_json: bool) -> None:
     import sys
 
     import yaml
@@ -97,11 +98,13 @@ def _print(context: Context, rotation: Rotation, *, as_json: bool) -> None:
     from mlstrata.components.gateway.system_route import KEYS
     from mlstrata.services.gateway.tokens import public_jwks
 
-    public = public_jwks(*(_key(context, number) for number in range(rotation.oldest, rotation.newest + 1)))
-    spaces = sorted({_space(context, one) for one in context.spec.systems if one.serving.mode is ServingMode.REALTIME})
+    public = public_jwks(*(_key(deployment, number) for number in range(rotation.oldest, rotation.newest + 1)))
+    spaces = sorted(
+        {_space(deployment, one) for one in deployment.spec.systems if one.serving.mode is ServingMode.REALTIME}
+    )
     if as_json:
-        signing = str(key_file(context, rotation.signing))
-        say_json({"environment": context.name, "key": signing, "jwks": public, "namespaces": spaces})
+        signing = str(key_file(deployment, rotation.signing))
+        say_json({"environment": deployment.name, "key": signing, "jwks": public, "namespaces": spaces})
         return
     made = [
         {
@@ -115,42 +118,42 @@ def _print(context: Context, rotation: Rotation, *, as_json: bool) -> None:
     sys.stdout.write(yaml.safe_dump_all(made, sort_keys=False))
 
 
-def _make(context: Context, number: int) -> None:
+def _make(deployment: Deployment, number: int) -> None:
     """Make a key, unless a run that was cut off has made it."""
     from mlstrata.services.gateway.tokens import generate_key
 
-    path = key_file(context, number)
+    path = key_file(deployment, number)
     if not path.exists():
         write_private(path, generate_key())
-        err().print(f" made {path}: whoever has it issues tokens of {context.name}; keep it where your secrets are")
+        err().print(f" made {path}: whoever has it issues tokens of {deployment.name}; keep it where your secrets are")
 
 
-def _rotation(context: Context) -> Rotation:
+def _rotation(deployment: Deployment) -> Rotation:
     from mlstrata.services.gateway.rotation import Rotation
 
-    path = _rotation_file(context)
+    path = _rotation_file(deployment)
     return Rotation.read(path.parent, path.name)
 
 
-def _note(context: Context, rotation: Rotation) -> None:
-    path = _rotation_file(context)
+def _note(deployment: Deployment, rotation: Rotation) -> None:
+    path = _rotation_file(deployment)
     rotation.write(path.parent, path.name)
 
 
-def _rotation_file(context: Context) -> Path:
-    first = key_file(context)
+def _rotation_file(deployment: Deployment) -> Path:
+    first = key_file(deployment)
     return first.with_name(f"{first.stem}-rotation.json")
 
 
-def _space(context: Context, system: SystemSpec) -> str:
+def _space(deployment: Deployment, system: SystemSpec) -> str:
     from mlstrata.components.namespaces.args import space_of
     from mlstrata.stacks.cluster_inputs import NAMESPACE
 
-    target = context.spec.target
+    target = deployment.spec.target
     return space_of(target.namespace if isinstance(target, KubernetesTarget) else NAMESPACE, system.team, system.name)
 
 
-def _key(context: Context, number: int) -> str:
+def _key(deployment: Deployment, number: int) -> str:
     """Read a private key.
 
     Raises:
@@ -158,9 +161,9 @@ def _key(context: Context, number: int) -> str:
     """
     from mlstrata.services.gateway.tokens import public_jwks
 
-    path, name = key_file(context, number), context.name
+    path, name = key_file(deployment, number), deployment.name
     if not path.exists():
-        fix = "put it back" if _rotation_file(context).exists() else f"`mlstrata token {name} --keys` makes one"
+        fix = "put it back" if _rotation_file(deployment).exists() else f"`mlstrata token {name} --keys` makes one"
         raise UsageError(f"{path}: no key signs tokens of {name} here; {fix}, or name yours in {VARIABLE}")
     try:
         key = path.read_text(encoding="utf-8")

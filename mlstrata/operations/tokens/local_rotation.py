@@ -6,11 +6,12 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import Failed, UsageError, say, say_json
+from mlstrata.cli.console import say, say_json
 from mlstrata.cli.predict import trust
 from mlstrata.cli.progress import progress
 from mlstrata.cli.token import mint_token, naming, signing_keys
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.stack_state import exports
 from mlstrata.operations.tokens import kubernetes as clustertoken
 
@@ -26,19 +27,19 @@ def rotate(name: str, *, as_json: bool) -> None:
     """Have the gateway accept a new key, then sign with it; the old one stays accepted until it is retired."""
     from mlstrata.services.gateway.rotation import Rotation
 
-    context = Context.open(name)
-    if context.spec.target.kind != "local":
-        clustertoken.rotate(context, as_json=as_json)
+    deployment = Deployment.open(name)
+    if deployment.spec.target.kind != "local":
+        clustertoken.rotate(deployment, as_json=as_json)
         return
-    signing_keys(context)
-    before = Rotation.read(context.home)
-    with naming(context):
+    signing_keys(deployment)
+    before = Rotation.read(deployment.home)
+    with naming(deployment):
         begun = before.begun()
-    _make(context, before, begun)
-    _await(context, begun.newest, accepted=True)
+    _make(deployment, before, begun)
+    _await(deployment, begun.newest, accepted=True)
     # Tokens may have been minted meanwhile: what they noted is kept.
-    now = Rotation.read(context.home).switched()
-    now.write(context.home)
+    now = Rotation.read(deployment.home).switched()
+    now.write(deployment.home)
     _tell(now, f"key {now.signing} signs; tokens of key {now.oldest} are accepted until `--retire`", as_json=as_json)
 
 
@@ -46,34 +47,34 @@ def retire(name: str, *, at_once: bool, as_json: bool) -> None:
     """Have the gateway accept the signing key alone: once no token of an older one is good, or `at_once`."""
     from mlstrata.services.gateway.rotation import Rotation
 
-    context = Context.open(name)
-    if context.spec.target.kind != "local":
-        clustertoken.retire(context, at_once=at_once, as_json=as_json)
+    deployment = Deployment.open(name)
+    if deployment.spec.target.kind != "local":
+        clustertoken.retire(deployment, at_once=at_once, as_json=as_json)
         return
-    signing_keys(context)
-    before = Rotation.read(context.home)
-    with naming(context):
+    signing_keys(deployment)
+    before = Rotation.read(deployment.home)
+    with naming(deployment):
         after = before.retired(at_once=at_once)
-    probe = _probe_token(context, before.oldest)
-    _make(context, before, after)
-    _await_status(context, probe, accepted=False)
+    probe = _probe_token(deployment, before.oldest)
+    _make(deployment, before, after)
+    _await_status(deployment, probe, accepted=False)
     _tell(after, f"key {after.signing} is the only one; {before.oldest} is gone", as_json=as_json)
 
 
-def _make(context: Context, before: Rotation, wanted: Rotation) -> None:
+def _make(deployment: Deployment, before: Rotation, wanted: Rotation) -> None:
     """Have the environment's keys be as `wanted`; on failure the file says again what is."""
     import pulumi_embedded
 
-    wanted.write(context.home)
+    wanted.write(deployment.home)
     try:
         with progress("changing keys") as listen:
             pulumi_embedded.up(
-                context.program, context.backend, context.options(on_event=listen, approve=_only_the_gateway)
+                deployment.program, deployment.backend, deployment.options(on_event=listen, approve=_only_the_gateway)
             )
     except BaseException:
         # A key that was made is found by the next run; the file only ever asks for what is accepted.
-        if wanted.newest not in signing_keys(context) or wanted.oldest > before.oldest:
-            before.write(context.home)
+        if wanted.newest not in signing_keys(deployment) or wanted.oldest > before.oldest:
+            before.write(deployment.home)
         raise
 
 
@@ -90,27 +91,27 @@ def _only_the_gateway(result: pulumi_embedded.Result) -> None:
         )
 
 
-def _await(context: Context, key: int, *, accepted: bool) -> None:
-    _await_status(context, _probe_token(context, key), accepted=accepted)
+def _await(deployment: Deployment, key: int, *, accepted: bool) -> None:
+    _await_status(deployment, _probe_token(deployment, key), accepted=accepted)
 
 
-def _probe_token(context: Context, key: int) -> str:
+def _probe_token(deployment: Deployment, key: int) -> str:
     """Return a token that opens nothing: the path it is shown at does not exist."""
-    consumers = [one.name for system in context.spec.systems for one in system.serving.consumers]
+    consumers = [one.name for system in deployment.spec.systems for one in system.serving.consumers]
     if not consumers:
-        raise UsageError(f"{context.name} has no consumers, so nobody's tokens are signed: declare one first")
-    return mint_token(context, consumers[0], timedelta(minutes=1), key=key)
+        raise UsageError(f"{deployment.name} has no consumers, so nobody's tokens are signed: declare one first")
+    return mint_token(deployment, consumers[0], timedelta(minutes=1), key=key)
 
 
-def _await_status(context: Context, token: str, *, accepted: bool) -> None:
+def _await_status(deployment: Deployment, token: str, *, accepted: bool) -> None:
     """Wait until the gateway takes `token`, or no longer does: 404, as nothing is there, or 401."""
     import httpx
 
-    url = f"{exports(context)['urls']['gateway']}/systems/-"
+    url = f"{exports(deployment)['urls']['gateway']}/systems/-"
     end = time.monotonic() + _SECONDS
     agreed, last = 0, "no answer"
     # Each on a connection of its own, so that each may be another thread of Envoy's.
-    with httpx.Client(verify=trust(context), trust_env=False, timeout=2, headers={"connection": "close"}) as client:
+    with httpx.Client(verify=trust(deployment), trust_env=False, timeout=2, headers={"connection": "close"}) as client:
         while agreed < 5:  # noqa: PLR2004 - more than its threads
             try:
                 status = client.get(url, headers={"authorization": f"Bearer {token}"}).status_code

@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.cli.console import UsageError
 from mlstrata.environments import Capability, SystemSpec
 from mlstrata.environments.installation import interpreter
 from mlstrata.operations.cluster_access import PIPELINES_URL, REGISTRY_URL, forwarded, kubectl, let_in, on_cluster
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     from mlstrata.operations.releases.kubernetes import Kubectl
@@ -25,7 +25,7 @@ _SERVICE, _PORT = "ml-pipeline", 8888
 
 @contextmanager
 def cluster_run(
-    context: Context, system: SystemSpec, *, trials: int | None, if_needed: bool
+    deployment: Deployment, system: SystemSpec, *, trials: int | None, if_needed: bool
 ) -> Iterator[Iterator[dict[str, Any]]]:
     """Train a system on its cluster; give what the run says, a document each.
 
@@ -36,15 +36,15 @@ def cluster_run(
     from mlstrata.components.namespaces.args import space_of
     from mlstrata.components.upstream.bill import piece
 
-    target = on_cluster(context, "train")
-    if Capability.PIPELINES not in context.spec.capabilities:
+    target = on_cluster(deployment, "train")
+    if Capability.PIPELINES not in deployment.spec.capabilities:
         job = f"kubectl create job --from=cronjob/training-{system.name} NAME --context {target.context}"
         raise UsageError(
-            f"environment {context.name} has no pipelines at stage '{context.spec.stage}': its systems are trained by "
-            f"jobs, `{job}`; pipelines come with stage 'foundation'"
+            f"environment {deployment.name} has no pipelines at stage '{deployment.spec.stage}': its systems are "
+            f"trained by jobs, `{job}`; pipelines come with stage 'foundation'"
         )
-    settings = _settings(context, system, trials) | {"if_needed": if_needed}
-    asks = kubectl(context)
+    settings = _settings(deployment, system, trials) | {"if_needed": if_needed}
+    asks = kubectl(deployment)
     let_in(asks, target.namespace)
     if system.model.schedule:
         _stop_clock(asks, space_of(target.namespace, system.team, system.name), system.name)
@@ -55,7 +55,7 @@ def cluster_run(
     ):
         file = Path(folder) / "training.json"
         # Compiled here, in a folder of this machine; the run itself knows none.
-        settings["request"]["workdir"] = str(context.home / "data/kubeflow" / system.name)
+        settings["request"]["workdir"] = str(deployment.home / "data/kubeflow" / system.name)
         file.write_text(json.dumps(settings | {"registry": registry, "url": pipelines}), encoding="utf-8")
         python = interpreter()
         command = [str(python), "-m", "mlstrata.services.kubeflow", "--settings", str(file)]
@@ -83,17 +83,17 @@ def _stop_clock(asks: Kubectl, namespace: str, system: str) -> None:
     asks.apply(stopped, take=True)
 
 
-def _settings(context: Context, system: SystemSpec, trials: int | None) -> dict[str, Any]:
+def _settings(deployment: Deployment, system: SystemSpec, trials: int | None) -> dict[str, Any]:
     from mlstrata.components.registry.job import FOLDER
     from mlstrata.components.registry.kubernetes import ACCESS, USES_REGISTRY
     from mlstrata.services.runner.requests import NotTrainable, training_request
 
-    target = on_cluster(context, "train")
-    file = context.workspace.environment_file(context.name)
+    target = on_cluster(deployment, "train")
+    file = deployment.workspace.environment_file(deployment.name)
     inside = f"http://mlflow.{target.namespace}.svc:5000"
     there = Path(FOLDER)
     try:
-        made = training_request(context.name, system, root=there, home=there, tracking_uri=inside)
+        made = training_request(deployment.name, system, root=there, home=there, tracking_uri=inside)
     except NotTrainable as error:
         raise UsageError(f"{file}: {error}") from None
     request: dict[str, Any] = made.model_dump(mode="json")
@@ -101,14 +101,14 @@ def _settings(context: Context, system: SystemSpec, trials: int | None) -> dict[
         request["settings"]["search"] = {**request["settings"]["search"], "trials": trials}
     return {
         "request": request,
-        "image": image_of_steps(context),
+        "image": image_of_steps(deployment),
         "secret": ACCESS,
-        "labels": {**USES_REGISTRY, "mlstrata.io/environment": context.name, "mlstrata.io/system": system.name},
+        "labels": {**USES_REGISTRY, "mlstrata.io/environment": deployment.name, "mlstrata.io/system": system.name},
         "schedule": system.model.schedule,
     }
 
 
-def image_of_steps(context: Context) -> str:
+def image_of_steps(deployment: Deployment) -> str:
     """Return the image of the steps, as the environment pins it."""
     from mlstrata.components.upstream.lock import NAME, LockError, read
     from mlstrata.components.upstream.mirror import reference
@@ -116,9 +116,9 @@ def image_of_steps(context: Context) -> str:
     from mlstrata.components.workload.images import RUNTIME
 
     try:
-        digests = read(context.workspace.environments / NAME)
+        digests = read(deployment.workspace.environments / NAME)
     except LockError as error:
         raise UsageError(str(error)) from None
     own = str(replace(RUNTIME, digest=digests.get(reference(RUNTIME))))
-    mirror = mirror_of(context.spec)
+    mirror = mirror_of(deployment.spec)
     return str(mirror.image(own)) if mirror else own

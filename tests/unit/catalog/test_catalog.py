@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from mlstrata.cli.catalog import TOKEN_FILE
 from mlstrata.cli.catalog import catalog as command
-from mlstrata.cli.console import UsageError
 from mlstrata.clients.mlflow_versions import versions_of
 from mlstrata.environments import load
+from mlstrata.operations.errors import UsageError
 from mlstrata.services.catalog.access import Access
 from mlstrata.services.catalog.build import FORGOTTEN, build
 from mlstrata.services.catalog.sources import DATABASE, Sources, read, read_runs

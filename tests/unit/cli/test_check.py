@@ -8,7 +8,8 @@ import pytest
 import typer
 
 from mlstrata.cli.check import check
-from mlstrata.cli.console import UsageError
+from mlstrata.operations.errors import UsageError
+from tests.support.command import copy_exemptions
 
 ROOT = Path(__file__).parents[3]
 
@@ -18,6 +19,7 @@ def workspace(tmp_path, monkeypatch):
     shutil.copytree(
         ROOT / "environments", tmp_path / "environments", ignore=shutil.ignore_patterns("*.py", "__pycache__")
     )
+    copy_exemptions(tmp_path)
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     return tmp_path
 

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pulumi_embedded
-from mlstrata.cli.console import UsageError
 from mlstrata.cli.migrate import _planned
 from mlstrata.cli.release import rollout_context
 from mlstrata.cli.status import status
 from mlstrata.environments import Workspace
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
 from mlstrata.operations.stack_state import exports, released
 from mlstrata.services.storage.migration import JOURNAL
 
@@ -48,14 +48,14 @@ def state(folder: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory):
+def deployment(tmp_path_factory):
     root = tmp_path_factory.mktemp("workspace")
     workspace = Workspace(root)
     workspace.environments.mkdir()
     workspace.environment_file("local").write_text(FILE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLSTRATA_WORKSPACE", str(root))
-        found = Context.open("local")
+        found = Deployment.open("local")
         found.checkpoint.parent.mkdir(parents=True)
         yield found
 
@@ -66,22 +66,22 @@ def paths(value: object, start: tuple = ()) -> list[tuple]:
     return [place for key, one in inner for place in ((*start, key), *paths(one, (*start, key)))]
 
 
-def damaged(context: Context, place: tuple, junk: object) -> None:
-    document = copy.deepcopy(state(str(context.home)))
+def damaged(deployment: Deployment, place: tuple, junk: object) -> None:
+    document = copy.deepcopy(state(str(deployment.home)))
     inside = document
     for key in place[:-1]:
         inside = inside[key]
     inside[place[-1]] = junk
-    context.checkpoint.write_text(json.dumps(document))
+    deployment.checkpoint.write_text(json.dumps(document))
 
 
 READERS = (rollout_context, _planned, lambda _: status("local", as_json=True))
 PLACES = paths(state("/nowhere"))
 
 
-def test_the_sound_state_is_read(context, capsys):
-    context.checkpoint.write_text(json.dumps(state(str(context.home))))
-    assert rollout_context(context).serving_urls == {"loans": "http://127.0.0.1:1"}
+def test_the_sound_state_is_read(deployment, capsys):
+    deployment.checkpoint.write_text(json.dumps(state(str(deployment.home))))
+    assert rollout_context(deployment).serving_urls == {"loans": "http://127.0.0.1:1"}
     with pytest.raises(typer.Exit):
         status("local", as_json=True)
     assert [one["name"] for one in json.loads(capsys.readouterr().out)["services"]] == ["gateway"]
@@ -89,11 +89,11 @@ def test_the_sound_state_is_read(context, capsys):
 
 @settings(max_examples=300, deadline=None)
 @given(place=st.sampled_from(PLACES), junk=st.sampled_from([3, -1.5, True, None, "x", "", [], [3], {}, {"x": 3}]))
-def test_a_state_damaged_anywhere_is_read_or_refused(context, place, junk):
-    damaged(context, place, junk)
+def test_a_state_damaged_anywhere_is_read_or_refused(deployment, place, junk):
+    damaged(deployment, place, junk)
     for read in READERS:
         try:
-            read(context)
+            read(deployment)
         except (UsageError, pulumi_embedded.CorruptCheckpoint, typer.Exit):
             continue
 
@@ -107,43 +107,43 @@ def test_a_state_damaged_anywhere_is_read_or_refused(context, place, junk):
         (("checkpoint", "latest", "resources", 2, "outputs", "ports"), [1], "ports: outputs: ports: got"),
     ],
 )
-def test_what_is_damaged_is_named(context, place, junk, said):
-    damaged(context, place, junk)
+def test_what_is_damaged_is_named(deployment, place, junk, said):
+    damaged(deployment, place, junk)
     with pytest.raises((UsageError, pulumi_embedded.CorruptCheckpoint), match=said) as caught:
-        [read(context) for read in READERS]
-    assert str(context.checkpoint) in str(caught.value)
+        [read(deployment) for read in READERS]
+    assert str(deployment.checkpoint) in str(caught.value)
     assert "restore it from" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"champion": 3}', '{"champion": "1", "more": 1}'])
-def test_damaged_releases_are_named(context, text):
-    file = context.home / "data/serving/loans/releases.json"
+def test_damaged_releases_are_named(deployment, text):
+    file = deployment.home / "data/serving/loans/releases.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     try:
         with pytest.raises(UsageError, match="not what a release writes") as caught:
-            released(context, "loans")
+            released(deployment, "loans")
         assert str(file) in str(caught.value)
     finally:
         file.unlink()
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"source": 3}'])
-def test_a_damaged_journal_of_a_migration_is_named(context, text):
-    context.checkpoint.write_text(json.dumps(state(str(context.home))))
-    file = context.home / JOURNAL
+def test_a_damaged_journal_of_a_migration_is_named(deployment, text):
+    deployment.checkpoint.write_text(json.dumps(state(str(deployment.home))))
+    file = deployment.home / JOURNAL
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     try:
         for read in (_planned, lambda _: status("local", as_json=False)):
             with pytest.raises(UsageError, match="not what `mlstrata migrate` writes") as caught:
-                read(context)
+                read(deployment)
             assert str(file) in str(caught.value)
     finally:
         file.unlink()
 
 
-def test_what_is_not_up_is_told_as_that(context):
-    context.checkpoint.unlink(missing_ok=True)
+def test_what_is_not_up_is_told_as_that(deployment):
+    deployment.checkpoint.unlink(missing_ok=True)
     with pytest.raises(UsageError, match="local is not up"):
-        exports(context)
+        exports(deployment)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mlstrata.cli.console import UsageError
 from mlstrata.cli.difference import changes, difference
 from mlstrata.cli.main import main
 from mlstrata.operations.comparison.restarts import restarts
+from mlstrata.operations.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
 
@@ -75,7 +75,7 @@ def test_changes_are_by_resource_and_path():
 
 def test_an_upgrade_of_what_is_taken_from_elsewhere_names_what_restarts(tmp_path, capsys, monkeypatch):
     base = tmp_path / "base"
-    for room in ("cli", "components", "engine", "environments", "policies", "services", "stacks"):
+    for room in ("mlstrata", "components", "environments", "locks", "packages", "pipelines", "policies", "stacks"):
         shutil.copytree(ROOT / room, base / room, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Pulumi.yaml", base)
     for file, old, new in (

@@ -9,6 +9,7 @@ import pytest
 
 from mlstrata.cli.main import main
 from mlstrata.operations.dossier.model import _fields
+from tests.support.command import copy_exemptions
 
 ROOT = Path(__file__).parents[3]
 SYSTEM = "mortgage-approval"
@@ -76,6 +77,7 @@ def test_the_same_facts_elsewhere_give_the_same_bytes(workspace, tmp_path, monke
         (root / "environments").mkdir(parents=True)
         shutil.copytree(ROOT / "environments/substrates", root / "environments/substrates")
         shutil.copy(ROOT / "environments/prod.yaml", root / "environments")
+        copy_exemptions(root)
         monkeypatch.setenv("MLSTRATA_WORKSPACE", str(root))
         monkeypatch.chdir(root if name == "a" else workspace)
         assert main(["dossier", "prod", SYSTEM, "-o", str(tmp_path / f"of-{name}"), "--as-of", "2026-11-21"]) == 0

@@ -4,9 +4,9 @@ import pytest
 import typer
 
 import pulumi_embedded
-from mlstrata.cli.console import Failed, UsageError
 from mlstrata.cli.errors import report
 from mlstrata.components.supervision.common import SupervisionError
+from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.releases import RolloutError
 from mlstrata.services.gateway.rotation import RotationError
 

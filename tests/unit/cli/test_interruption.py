@@ -33,7 +33,7 @@ run()
         ("typer", ["--version"], "interrupted; nothing was done"),
         ("mlstrata.cli.errors", ["--version"], "interrupted; nothing was done"),
         ("mlstrata.cli.validate", ["validate"], "interrupted; what was done is recorded"),
-        ("environments", ["validate"], "interrupted; what was done is recorded"),
+        ("mlstrata.environments", ["validate"], "interrupted; what was done is recorded"),
         # Asked for only once the command has ended in a mistake.
         ("rich.console", ["validate", "nowhere"], "interrupted"),
     ],
@@ -128,7 +128,7 @@ Thing("second", pulumi.ResourceOptions(depends_on=[first]))
 UP = """
 import sys
 from pathlib import Path
-import engine
+import pulumi_embedded as engine
 from mlstrata.operations.interruption import Interruption
 
 def tell(event):

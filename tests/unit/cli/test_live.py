@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from mlstrata.cli.check import check
-from mlstrata.cli.console import UsageError
 from mlstrata.cli.main import main
 from mlstrata.clients.mlflow_registry import Candidate, Check
 from mlstrata.operations import live_facts as live
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
 from mlstrata.operations.releases import RolloutContext
 from mlstrata.policies.core.live import GateOutcome, LiveSystem
 from mlstrata.services.serving.releases import HistoryEntry, Releases
-from tests.support.command import first_systems
+from tests.support.command import copy_exemptions, first_systems
 
 ROOT = Path(__file__).parents[3]
 SYSTEM = "mortgage-approval"
@@ -38,33 +38,34 @@ class Registry:
 
 
 @pytest.fixture
-def context(tmp_path, monkeypatch):
+def deployment(tmp_path, monkeypatch):
     (tmp_path / "environments").mkdir()
     text = first_systems((ROOT / "environments/local.yaml").read_text(), 1)
     (tmp_path / "environments/local.yaml").write_text(text)
+    copy_exemptions(tmp_path)
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
-    context = Context.open("local")
-    rollout = RolloutContext(context.home, "http://registry", {SYSTEM: "http://127.0.0.1:1"}, "http://gateway", "me")
+    deployment = Deployment.open("local")
+    rollout = RolloutContext(deployment.home, "http://registry", {SYSTEM: "http://127.0.0.1:1"}, "http://gateway", "me")
     monkeypatch.setattr("mlstrata.cli.release.rollout_context", lambda *_: rollout)
     monkeypatch.setattr("mlstrata.clients.mlflow_registry.Registry", Registry)
-    return context
+    return deployment
 
 
-def release(context, *versions):
+def release(deployment, *versions):
     entries = []
     for before, version in zip((None, *versions), versions, strict=False):
         entries.append(
             HistoryEntry(kind="release", when=datetime.now(UTC), who="me", why="it", from_=before, to=version)
         )
-    folder = context.home / "data/serving" / SYSTEM
+    folder = deployment.home / "data/serving" / SYSTEM
     folder.mkdir(parents=True, exist_ok=True)
     text = Releases(champion=versions[-1], history=tuple(entries)).to_json()
     (folder / "releases.json").write_text(text)
 
 
-def test_everything_known_of_the_champion_is_passed_in(context):
-    release(context, "1", "2")
-    assert live.gather(context).of(SYSTEM) == LiveSystem(
+def test_everything_known_of_the_champion_is_passed_in(deployment):
+    release(deployment, "1", "2")
+    assert live.gather(deployment).of(SYSTEM) == LiveSystem(
         version="2",
         way_back="1",
         released=2,
@@ -75,12 +76,12 @@ def test_everything_known_of_the_champion_is_passed_in(context):
     )
 
 
-def test_nothing_released_and_nothing_measured(context, monkeypatch):
-    assert live.gather(context).of(SYSTEM) == LiveSystem()
-    release(context, "1")
+def test_nothing_released_and_nothing_measured(deployment, monkeypatch):
+    assert live.gather(deployment).of(SYSTEM) == LiveSystem()
+    release(deployment, "1")
     monkeypatch.setattr(Registry, "found", None)
     monkeypatch.setattr(Registry, "metrics", {"auc": 0.8})
-    found = live.gather(context).of(SYSTEM)
+    found = live.gather(deployment).of(SYSTEM)
     assert (found.gates, found.bias_measured, found.way_back, found.released) == (None, None, "", 1)
 
 
@@ -89,8 +90,8 @@ def run(capsys):
     return {one["policy"]: one["outcome"] for one in json.loads(capsys.readouterr().out)[0]["results"]}
 
 
-def test_the_check_judges_them(context, capsys, monkeypatch):
-    release(context, "1", "2")
+def test_the_check_judges_them(deployment, capsys, monkeypatch):
+    release(deployment, "1", "2")
     found = run(capsys)
     assert found["life-promotion-gate"] == found["life-rollback-target"] == found["data-bias-report-fresh"] == "pass"
     monkeypatch.setattr(Registry, "metrics", {"auc": 0.5})
@@ -98,10 +99,11 @@ def test_the_check_judges_them(context, capsys, monkeypatch):
     assert found["life-promotion-gate"] == found["data-bias-report-fresh"] == "fail"
 
 
-def test_an_environment_that_is_not_up_and_a_folder_are_told(context, monkeypatch, tmp_path):
+def test_an_environment_that_is_not_up_and_a_folder_are_told(deployment, monkeypatch, tmp_path):
     with pytest.raises(UsageError, match="--live asks a running environment"):
         check([], as_of=None, output="json", manifests=str(tmp_path), live=True)
     monkeypatch.undo()
+    copy_exemptions(tmp_path)
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     with pytest.raises(UsageError, match="local is not up"):
         check(["local"], as_of=None, output="json", manifests=None, live=True)

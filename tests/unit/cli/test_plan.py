@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from mlstrata.cli.main import main
+from tests.support.command import copy_exemptions
 
 ENVIRONMENTS = Path(__file__).parents[3] / "environments"
 
@@ -12,6 +13,7 @@ ENVIRONMENTS = Path(__file__).parents[3] / "environments"
 def test_charts_and_bundles_are_named_in_one_line_and_by_the_check_alike(tmp_path, monkeypatch, capsys):
     (tmp_path / "environments").mkdir()
     shutil.copy(ENVIRONMENTS / "dev.yaml", tmp_path / "environments")
+    copy_exemptions(tmp_path)
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     assert main(["plan", "dev"]) == 0
     shown = capsys.readouterr()

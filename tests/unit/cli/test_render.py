@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from mlstrata.cli.check import planned
-from mlstrata.cli.console import Failed, UsageError
 from mlstrata.cli.main import main
 from mlstrata.cli.render import STAYS, Rendered, manifests, write
 from mlstrata.environments import Workspace
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
 
 ROOT = Path(__file__).parents[3]
 
@@ -21,10 +21,10 @@ def rendered() -> Rendered:
     return manifests(planned(_context()))
 
 
-def _context() -> Context:
+def _context() -> Deployment:
     from mlstrata.environments import load_with_places
 
-    return Context(Workspace(ROOT), load_with_places(ROOT / "environments/dev.yaml"))
+    return Deployment(Workspace(ROOT), load_with_places(ROOT / "environments/dev.yaml"))
 
 
 @pytest.fixture

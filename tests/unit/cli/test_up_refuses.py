@@ -10,6 +10,7 @@ import pulumi_embedded
 from mlstrata.cli import deploy
 from mlstrata.cli.main import main
 from mlstrata.operations.policy_gate import Refused
+from tests.support.command import copy_exemptions
 
 ROOT = Path(__file__).parents[3]
 LOCK = ".pulumi/engine/mlstrata.local.flock"
@@ -104,6 +105,7 @@ def test_an_article_5_system_is_refused_by_the_program_itself(workspace, capsys)
 
 
 def test_what_passes_goes_on_with_one_plan(workspace, applied, monkeypatch):
+    copy_exemptions(workspace)
     monkeypatch.setattr(deploy, "_show_up", lambda *_: None)
     assert main(["up", "local", "--yes"]) == 0
     assert applied == ["plan", "apply"]

@@ -187,13 +187,13 @@ def test_an_environment_has_the_outcome_of_mlstrata_check(pack, workspace, exemp
     from mlstrata.cli.check import planned as plan_of
     from mlstrata.cli.check import records as read_plan
     from mlstrata.cli.check import report_on
-    from mlstrata.operations.environment import Context
+    from mlstrata.operations.deployment import Deployment
 
     exemptions((ROOT / "policies/exemptions.yaml").read_text(encoding="utf-8"))
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(workspace))
-    context = Context.open(name)
-    planned = plan_of(context)
-    report = report_on(context, planned, datetime.now(tz=UTC).date())
+    deployment = Deployment.open(name)
+    planned = plan_of(deployment)
+    report = report_on(deployment, planned, datetime.now(tz=UTC).date())
     assert Outcome.EXEMPT in {one.outcome for one in report.results}
     assert told(pack.AnalyzeStack(request(read_plan(planned.graph)))) == said(report)
 

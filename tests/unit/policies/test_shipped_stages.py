@@ -10,7 +10,7 @@ import pytest
 from mlstrata.cli.check import planned, report_on
 from mlstrata.cli.render import manifests
 from mlstrata.environments import Stage, Workspace, load_with_places
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
 
 ROOT = Path(__file__).parents[3]
 ALL_DUTIES = date(2028, 8, 2)
@@ -26,10 +26,10 @@ def test_one_word_moves_it_to_any_stage_and_nothing_is_blocked(tmp_path, name):
         moved, changed = re.subn(r"(?m)^stage: \w+", f"stage: {stage.value}", text)
         assert changed == 1
         (folder / f"{name}.yaml").write_text(moved, encoding="utf-8")
-        context = Context(Workspace(tmp_path), load_with_places(folder / f"{name}.yaml"))
-        plan = planned(context)
+        deployment = Deployment(Workspace(tmp_path), load_with_places(folder / f"{name}.yaml"))
+        plan = planned(deployment)
         for day in (today, ALL_DUTIES):
-            report = report_on(context, plan, today, day)
+            report = report_on(deployment, plan, today, day)
             assert report.passed, [*report.errors, *(one for one in report.results if one.blocking)]
         files = manifests(plan).files
         objects = {path: text for path, text in files.items() if "/" in path}

@@ -18,7 +18,7 @@ from mlstrata.components.upstream.bill import piece
 from mlstrata.components.upstream.lock import LockError, read, write
 from mlstrata.components.upstream.mirror import reference
 from mlstrata.components.workload.images import RUNTIME
-from mlstrata.operations.environment import Context
+from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.images.digests import Wanted, resolve
 from mlstrata.operations.training.kubernetes import image_of_steps
 
@@ -313,7 +313,7 @@ def test_steps_on_a_cluster_run_from_the_listed_image_of_the_mirror_at_its_diges
             declare(workspace, KUBERNETES + mirror)
             kept = {one["name"]: one for one in listed(capsys)["pieces"]}
             (image,) = [one["image"] for one in kept["mlstrata"]["images"]]
-            assert image_of_steps(Context.open("site")) == image
+            assert image_of_steps(Deployment.open("site")) == image
             told.append(image)
     pinned = f"{RUNTIME}@sha256:" + "d" * 64
     assert told == [str(RUNTIME), pinned, f"copies.example/all/{RUNTIME}", f"copies.example/all/{pinned}"]

@@ -10,15 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import UsageError
 from mlstrata.environments import EnvironmentSpec, Loaded, Workspace, load_with_places
+from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     import pulumi_embedded
 
 
 @dataclass(frozen=True)
-class Context:
+class Deployment:
     """An environment as a command sees it.
 
     Attributes:
@@ -30,7 +30,7 @@ class Context:
     loaded: Loaded
 
     @classmethod
-    def open(cls, name: str) -> Context:
+    def open(cls, name: str) -> Deployment:
         """Load the environment `name`.
 
         Raises:
