@@ -18,5 +18,5 @@ setup(
     ],
     package_dir=FOLDERS,
     # All that the command, the program and the local services import, listed once: in the groups that are locked.
-    install_requires=[*groups["check"], *groups["services"], "mlstrata-steps", "pulumi-embedded"],
+    install_requires=sorted({*groups["check"], *groups["services"], "mlstrata-steps==0.2.*", "pulumi-embedded==0.1.*"}),
 )

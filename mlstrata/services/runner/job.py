@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from mlstrata.clients.mlflow_access import past_proxies
 from mlstrata.clients.mlflow_fingerprint import RegistryUnavailable, version_with
-from mlstrata.environments.installation import lock, room
+from mlstrata.environments.installation import room
 from mlstrata.services.runner.commit import current_commit
 from mlstrata.services.runner.contract import State, Step, TrainingRequest
 from mlstrata.services.runner.problems import plain
@@ -196,8 +196,10 @@ def served_as(request: TrainingRequest) -> dict[str, str]:
         "data": {FILE: json.loads(Releases(champion=CANDIDATE, loaded=(CANDIDATE,)).to_json())},
         "predict": f"/systems/{request.system}/v1/predict",
     }
-    requirements = str(lock())
-    return {"lock": requirements, "lock_hash": file_hash(requirements), "server": json.dumps(server, sort_keys=True)}
+    from mlstrata.services.runner.locked import requirements
+
+    kept = str(requirements(request.workdir))
+    return {"lock": kept, "lock_hash": file_hash(kept), "server": json.dumps(server, sort_keys=True)}
 
 
 def compiled(request: TrainingRequest) -> Path:
