@@ -6,6 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --jobs=3 --no-print-directory
 
 ENV ?= local
+PART ?= tests
 export UV_PYTHON_DOWNLOADS := never
 # Python 3.11 or 3.12, whichever the machine has; PYTHON=3.12 chooses.
 PYTHON ?= $(shell tools/find-python)
@@ -13,7 +14,7 @@ PYTHON ?= $(shell tools/find-python)
 UV := $(shell command -v uv 2>/dev/null || echo .venvs/uv/bin/uv)
 MLSTRATA := .venv/bin/mlstrata
 
-.PHONY: help install install-test install-engines up down test test-engines lint format lock bench clean
+.PHONY: help install install-test install-engines up down test test-engines lint style types docs format lock bench clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,15 +34,19 @@ install-test: install .venv/.test .venvs/seldon/.installed .venvs/.browser .venv
 install-engines: install-test
 	@tools/install-control-plane
 
-test: install-test ## Run every test that needs no compiler
-	@.venv/bin/python tools/run_tests.py tests
+test: install-test ## Run every test that needs no compiler, or one PART of them
+	@.venv/bin/python tools/run_tests.py $(PART)
 
 test-engines: install-engines ## Build the Go tools once into the cache, then run the tests that need them
 	@.venv/bin/python tools/run_tests.py engines
 
-lint: .venv/.test .venvs/lint/.installed ## Check style, types and the locks
+lint: style types ## Check style and types
+
+style: .venvs/lint/.installed
 	.venvs/lint/bin/ruff check .
 	.venvs/lint/bin/ruff format --check .
+
+types: .venv/.installed .venvs/lint/.installed
 	@tools/link-packages .links
 	MYPYPATH=.links:packages/pulumi-embedded .venvs/lint/bin/mypy --python-executable .venv/bin/python
 
@@ -49,8 +54,11 @@ format: .venvs/lint/.installed ## Rewrite the code in the project's style
 	.venvs/lint/bin/ruff check --fix .
 	.venvs/lint/bin/ruff format .
 
-lock: $(UV) ## Resolve the dependency groups anew into locks/
+lock: $(UV) ## Resolve the dependency groups into locks/
 	@tools/lock $(UV)
+
+docs: .venv/.test ## Build the site of docs/ into site/
+	.venv/bin/mkdocs build --strict --quiet
 
 bench: install ## Measure start-up and plan as ratios
 	@.venv/bin/python -m bench

@@ -1,8 +1,9 @@
-"""`python tools/run_tests.py tests|engines|PYTEST'S ARGUMENTS`: every test, each in the environment that it names.
+"""`python tools/run_tests.py tests|PART|PYTEST'S ARGUMENTS`: tests, each in the environment that it names.
 
-`tests` are all that need no compiler, `engines` those that need the programs built from Go modules. They run as several
-pytest processes, a few at a time: most of them wait for real services. Each prints when it ends, and any failure fails
-the whole. Other arguments go to one pytest an environment, in turn.
+The tests are divided into parts, which CI runs on a machine each; `tests` are all parts that need no compiler, and
+`engines` is the part that needs programs built from Go modules. A part is several pytest processes, a few at a time,
+since most tests wait for real services. Each prints when it ends; any failure fails the whole. Other arguments go to
+one pytest an environment, in turn.
 """
 
 from __future__ import annotations
@@ -24,20 +25,27 @@ AT_ONCE = (os.cpu_count() or 1) + 1
 """One more than there are processors, since there is always one that waits."""
 NOTHING_FOUND = 5
 
-# These share a registry and its model, which are made once a process.
-TOGETHER = ("test_gateway", "test_gateway_attacks", "test_gateway_copies", "test_gateway_edge", "test_serving")
-# What takes minutes begins first, so that none of it is alone at the end; the others follow in their order.
-LONG = (
-    "tests/local/test_storage_s3.py",
-    "tests/cluster",
-    "tests/local/test_gateway_platform.py",
-    "all others",
-    "tests/local/test_main_job.py",
-    "tests/unit/policies",
-    "tests/local/test_training.py",
-    "tests/local/test_second_system.py",
-    "tests/local/test_storage.py",
+PARTS = ("unit", "properties", "platform", "models", "storage", "engines")
+ENGINES = "engines"
+"""The part that needs programs built from Go modules."""
+NEEDS_ENGINES = ("tests/cluster",)
+
+# Folders of tests/unit that take long, or that import the same: a process each. The others share one.
+UNIT = (
+    ("policies", "audit"),
+    ("stacks", "components", "resources"),
+    ("project", "pipelines", "kubeflow", "steps"),
+    ("runner", "serving", "gateway", "registry", "rollout"),
 )
+# These files share a registry and its model, which are made once a process.
+TOGETHER = ("test_gateway", "test_gateway_attacks", "test_gateway_copies", "test_gateway_edge", "test_serving")
+# What tests/local has for these parts; its other files are the platform's.
+LOCAL = {
+    "models": ("test_batch", "test_promotion", "test_rollout", "test_second_system", "test_training"),
+    "storage": ("test_main_job", "test_storage", "test_storage_s3"),
+}
+# What takes minutes begins first, so that none of it is alone at the end; the others follow in their order.
+LONG = ("test_storage_s3", "test_gateway_platform", "test_main_job", "policies", "project", "stacks", "test_training")
 
 
 @dataclass(frozen=True)
@@ -45,16 +53,18 @@ class Group:
     """What one pytest process runs.
 
     Attributes:
+        part: The part that it belongs to.
         label: What it is called.
-        environment: The environment whose interpreter runs it.
         paths: Files and folders.
         without: Files and folders in them that others run.
+        environment: The environment whose interpreter runs it.
     """
 
+    part: str
     label: str
-    environment: str
     paths: tuple[str, ...]
     without: tuple[str, ...] = ()
+    environment: str = "mlstrata"
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command that runs it."""
@@ -65,27 +75,29 @@ class Group:
             *arguments,
         ]
 
+    @property
+    def rank(self) -> int:
+        """How early it begins."""
+        stems = [Path(path).stem for path in self.paths]
+        return min((LONG.index(one) for one in stems if one in LONG), default=len(LONG))
 
-ENGINES = ("tests/cluster",)
-"""Folders of tests that need programs built from Go modules."""
 
-
-def groups(part: str) -> list[Group]:
-    """Divide a part's tests, whatever files are added: none is named here that would be forgotten if it were not."""
-    if part == "engines":
-        return [Group(path, "mlstrata", (path,)) for path in ENGINES]
+def groups() -> list[Group]:
+    """Divide all tests, whatever files are added: what is not named above falls to `others` of its folder."""
+    named = [tuple(f"tests/unit/{folder}" for folder in bundle) for bundle in UNIT]
     files = {path.stem: f"tests/local/{path.name}" for path in sorted((ROOT / "tests/local").glob("test_*.py"))}
     shared = tuple(files.pop(name) for name in TOGETHER)
-    apart = ("tests/local", *ENGINES, "tests/unit/policies")
+    part = {name: part for part, names in LOCAL.items() for name in names}
     found = [
-        Group("gateway and serving", "mlstrata", shared),
-        *(Group(path, "mlstrata", (path,)) for path in files.values()),
-        Group("tests/unit/policies", "mlstrata", ("tests/unit/policies",)),
-        Group("all others", "mlstrata", ("tests",), apart),
-        Group("packages/pulumi-embedded", "mlstrata", ("packages/pulumi-embedded/tests",)),
-        Group("seldon", "seldon", ("tests",)),
+        *(Group("unit", f"unit: {', '.join(Path(one).name for one in bundle)}", bundle) for bundle in named),
+        Group("unit", "unit: others", ("tests/unit",), tuple(one for bundle in named for one in bundle)),
+        Group("properties", "others", ("tests",), ("tests/local", "tests/unit", *NEEDS_ENGINES)),
+        Group("properties", "seldon", ("tests",), environment="seldon"),
+        Group("models", "gateway and serving", shared),
+        *(Group(part.get(name, "platform"), path, (path,)) for name, path in files.items()),
+        *(Group(ENGINES, path, (path,)) for path in NEEDS_ENGINES),
     ]
-    return sorted(found, key=lambda one: LONG.index(one.label) if one.label in LONG else len(LONG))
+    return sorted(found, key=lambda group: group.rank)
 
 
 def run(group: Group) -> tuple[Group, int, float, str]:
@@ -105,18 +117,9 @@ def run(group: Group) -> tuple[Group, int, float, str]:
     return group, done.returncode, time.monotonic() - began, done.stdout
 
 
-def main(arguments: list[str]) -> int:
-    """Run what is asked for; 0 when nothing failed."""
-    if arguments not in (["tests"], ["engines"]):
-        codes = []
-        for environment in PYTHON:
-            sys.stdout.write(f"== {environment}\n")
-            sys.stdout.flush()
-            command = Group("", environment, ()).command(*arguments)
-            codes.append(subprocess.run(command, cwd=ROOT, check=False).returncode)
-        ran = [code for code in codes if code != NOTHING_FOUND]
-        return int(not ran or any(ran))
-    failed, planned = [], groups(arguments[0])
+def run_all(planned: list[Group]) -> int:
+    """Run the groups, a few at a time; 0 when nothing failed."""
+    failed: list[str] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for ended in as_completed([pool.submit(run, group) for group in planned]):
             group, code, seconds, printed = ended.result()
@@ -124,10 +127,26 @@ def main(arguments: list[str]) -> int:
             sys.stdout.flush()
             if code:
                 failed.append(group.label)
-    sys.stdout.write(
-        f"== {len(planned) - len(failed)} of {len(planned)} passed{''.join(f' · {one} failed' for one in failed)}\n"
-    )
+    said = "".join(f" · {one} failed" for one in failed)
+    sys.stdout.write(f"== {len(planned) - len(failed)} of {len(planned)} groups passed{said}\n")
     return int(bool(failed))
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is asked for; 0 when nothing failed."""
+    match arguments:
+        case ["tests"]:
+            return run_all([group for group in groups() if group.part != ENGINES])
+        case [part] if part in PARTS:
+            return run_all([group for group in groups() if group.part == part])
+    codes = []
+    for environment in PYTHON:
+        sys.stdout.write(f"== {environment}\n")
+        sys.stdout.flush()
+        command = Group("", "", (), environment=environment).command(*arguments)
+        codes.append(subprocess.run(command, cwd=ROOT, check=False).returncode)
+    ran = [code for code in codes if code != NOTHING_FOUND]
+    return int(not ran or any(ran))
 
 
 if __name__ == "__main__":

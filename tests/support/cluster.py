@@ -37,7 +37,7 @@ def programs() -> dict[str, Path]:
     done = subprocess.run([str(INSTALL), "--where"], capture_output=True, text=True, check=True)
     found = {name: Path(path) for name, path in (line.split(" ", 1) for line in done.stdout.splitlines())}
     if missing := sorted(name for name, path in found.items() if not path.exists()):
-        pytest.fail(f"no control plane ({', '.join(missing)}): run tools/install-control-plane", pytrace=False)
+        pytest.fail(f"no control plane ({', '.join(missing)}): run `make test-engines`, which builds it", pytrace=False)
     return found
 
 
