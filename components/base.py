@@ -23,10 +23,15 @@ class Component(pulumi.ComponentResource):
         Args:
             module: The room of the token.
             name: Its logical name; with the token, a contract.
-            inputs: Plain facts to record with it, for policies and evidence to read.
+            inputs: Plain facts to record with it, for policies and evidence to read; nothing of them is secret.
             opts: Given by the caller; children inherit provider and protection from here by themselves.
         """
-        super().__init__(f"mlstrata:{module}:{type(self).__name__}", name, dict(inputs or {}), opts)
+        self._facts = dict(inputs or {})
+        super().__init__(f"mlstrata:{module}:{type(self).__name__}", name, self._facts, opts)
+
+    def register_outputs(self, outputs: pulumi.Inputs) -> None:
+        """Register what it hands over, and its facts with it: the Pulumi CLI shows a stack's analysis outputs only."""
+        super().register_outputs({**self._facts, **outputs})
 
     def child(self, *, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Return the options of a child, which is made after the resources in `after`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,8 @@ import pulumi
 from mlstrata.components.base import Component
 from mlstrata.components.code_version import version
 from mlstrata.components.programs import Binaries
-from mlstrata.components.supervision.file import ConfigFile
 from mlstrata.components.supervision.ready import Ready
 from mlstrata.components.supervision.service import Service, ServiceArgs
-from mlstrata.services.alerts.prometheus import RULES_FOLDER, TARGETS_FOLDER, render_target
-from mlstrata.services.alerts.settings import PLATFORM, Target
-
-PROMETHEUS = "prometheus"
-PROMETHEUS_FOLDER = "config/prometheus"
 
 
 @dataclass(frozen=True)
@@ -32,6 +26,7 @@ class Host:
         supervisor: What every service waits for.
         binaries: The programs that its services run.
         owner: Who is told when a part of the platform is not well.
+        contributions: The files that its components give to the monitoring, filled as they are made.
     """
 
     home: Path
@@ -39,13 +34,13 @@ class Host:
     supervisor: pulumi.Resource
     binaries: Binaries
     owner: str
+    contributions: list[pulumi.Resource] = field(default_factory=list, compare=False)
 
 
 class LocalComponent(Component):
     """A component that runs services on this machine.
 
     Attributes:
-        contributions: The files that it gives to the monitoring.
         ready: That its services are healthy, in the order they were declared.
     """
 
@@ -54,7 +49,6 @@ class LocalComponent(Component):
     ) -> None:
         super().__init__(module, name, inputs, opts)
         self.host = host
-        self.contributions: list[ConfigFile] = []
         self.ready: list[Ready] = []
 
     def run(
@@ -88,35 +82,6 @@ class LocalComponent(Component):
         self.ready.append(ready)
         return service
 
-    def scraped(self, service: str, port: pulumi.Input[int], *, path: str = "/metrics", system: str = PLATFORM) -> None:
-        """Have Prometheus scrape a service; Prometheus watches the folder, so it needs no signal."""
-
-        def render(number: float) -> str:
-            return render_target(Target(service=service, port=int(number), path=path, system=system))
-
-        content = pulumi.Output.from_input(port).apply(render)
-        self._contribute(f"{service}-target", f"{TARGETS_FOLDER}/{service}.json", content, None)
-
-    def alerting(self, name: str, rules: str) -> None:
-        """Have Prometheus evaluate rules; it reads them when it starts and when it is told to."""
-        self._contribute(f"{name}-alerts", f"{RULES_FOLDER}/{name}.yml", rules, (PROMETHEUS, "HUP"))
-
-    def _contribute(
-        self, resource: str, path: str, content: pulumi.Input[str], signals: tuple[str, str] | None
-    ) -> None:
-        self.contributions.append(
-            ConfigFile(
-                resource,
-                home=self.host.home,
-                socket=self.host.socket,
-                path=f"{PROMETHEUS_FOLDER}/{path}",
-                content=content,
-                signals=signals,
-                # After the supervisor, and so after every port: where one is in use, nothing at all is written.
-                opts=self.child(after=[self.host.supervisor]),
-            )
-        )
-
 
 def loopback(port: pulumi.Input[int], path: str = "", *, scheme: str = "http") -> pulumi.Output[str]:
     """Return the address of a loopback port."""
@@ -126,7 +91,3 @@ def loopback(port: pulumi.Input[int], path: str = "", *, scheme: str = "http") -
 def text(port: pulumi.Input[int]) -> pulumi.Output[str]:
     """Return a port as an argument of a command."""
     return pulumi.Output.from_input(port).apply(lambda number: str(int(number)))
-
-
-Wanted = Mapping[str, Mapping[str, int]]
-"""Service -> name of a port -> the port wanted, 0 for any free one."""

@@ -15,7 +15,6 @@ from mlstrata.environments.loading.loader import Loaded
 from mlstrata.environments.loading.shape import Key, every_field
 from mlstrata.environments.redaction import path_of, shown
 from mlstrata.environments.spec.environment import EnvironmentSpec
-from mlstrata.environments.stages import Capability
 
 _ABSENT = object()
 
@@ -61,8 +60,8 @@ class Changes:
     """
 
     changes: tuple[Change, ...]
-    gained: frozenset[Capability] = frozenset()
-    lost: frozenset[Capability] = frozenset()
+    gained: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
     stage_down: tuple[str, str] | None = None
 
     @property

@@ -25,7 +25,7 @@ class Dormant:
     """
 
     path: tuple[Key, ...]
-    capability: Capability
+    capability: str
     until_then: str
 
     def __str__(self) -> str:

@@ -1,14 +1,15 @@
 """The one table of what each stage brings; nothing else in the project decides by stage.
 
 A stage is what the stage below it has, and more: `capabilities_of` is a union over the table up to the stage, so
-moving up can only add.
+moving up can only add. An extension adds rows by `register`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
 
 
 class Stage(StrEnum):
@@ -31,7 +32,10 @@ class Stage(StrEnum):
 
 
 class Capability(StrEnum):
-    """What a platform can do; code asks `Capability.RECORDING in spec.capabilities`, never for a stage."""
+    """What a platform can do by itself; code asks `Capability.RECORDING in spec.capabilities`, never for a stage.
+
+    A member equals its name, so a capability of an extension, which is a name alone, stands beside these everywhere.
+    """
 
     REGISTRY = "registry"
     TRAINING = "training"
@@ -90,24 +94,34 @@ class Entry:
         needs: capabilities without which it cannot work.
         on_demand: it takes resources only where the spec asks for it (a batch system, a bandit, a GPU pool), so a
             target that has not built it can still run an environment that does not ask.
+        ports: the ports on this machine that a file may choose (`target.ports`), each with its default; 0: a free one.
     """
 
-    capability: Capability
+    capability: str
     stage: Stage | None
     reason: str
-    needs: tuple[Capability, ...] = ()
+    needs: tuple[str, ...] = ()
     on_demand: bool = False
+    ports: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 _C = Capability
 _P, _F, _S, _M = Stage.PREREQUISITES, Stage.FOUNDATION, Stage.SCALE, Stage.MATURE
 
 TABLE: tuple[Entry, ...] = (
-    Entry(_C.REGISTRY, _P, "Without numbered versions of models nothing can be released, rolled back or explained."),
+    Entry(
+        _C.REGISTRY,
+        _P,
+        "Without numbered versions of models nothing can be released, rolled back or explained.",
+        ports={"mlflow": 5000},
+    ),
     Entry(_C.TRAINING, _P, "A model that is trained by a job, not on a laptop, can be trained again.", (_C.REGISTRY,)),
     Entry(_C.TESTS, _P, "Tests before training are cheaper than a model trained by broken code.", (_C.TRAINING,)),
     Entry(
-        _C.GATEWAY, _P, "Whoever calls is known and bounded from the first request: authentication, limits, versions."
+        _C.GATEWAY,
+        _P,
+        "Whoever calls is known and bounded from the first request: authentication, limits, versions.",
+        ports={"gateway": 8080},
     ),
     Entry(
         _C.SERVING,
@@ -118,7 +132,12 @@ TABLE: tuple[Entry, ...] = (
     ),
     Entry(_C.BATCH, _P, "Many decisions need no API: a scheduled job is the simplest service.", (_C.REGISTRY,), True),
     Entry(_C.PLAUSIBILITY, _P, "An impossible answer must be caught before anyone acts on it."),
-    Entry(_C.ALERTS, _P, "Whoever runs a service must hear that it fails, is slow or runs out of resources."),
+    Entry(
+        _C.ALERTS,
+        _P,
+        "Whoever runs a service must hear that it fails, is slow or runs out of resources.",
+        ports={"prometheus": 9090, "alertmanager": 9093},
+    ),
     Entry(_C.RELEASE, _P, "A person decides from metrics, and can take it back: release and rollback.", (_C.REGISTRY,)),
     Entry(
         _C.LINEAGE,
@@ -127,7 +146,11 @@ TABLE: tuple[Entry, ...] = (
         (_C.REGISTRY, _C.TRAINING),
     ),
     Entry(
-        _C.PIPELINES, _F, "Reusable steps with their own resources and caching replace one long script.", (_C.TRAINING,)
+        _C.PIPELINES,
+        _F,
+        "Reusable steps with their own resources and caching replace one long script.",
+        (_C.TRAINING,),
+        ports={"runner": 0},
     ),
     Entry(_C.TUNING, _F, "Once steps run in parallel, so can the search for settings.", (_C.PIPELINES,), True),
     Entry(
@@ -138,7 +161,13 @@ TABLE: tuple[Entry, ...] = (
         True,
     ),
     Entry(_C.TRACKING, _F, "Several people's experiments need one place to compare them.", (_C.REGISTRY,)),
-    Entry(_C.CATALOG, _F, "With several products, which data each of them uses must be known.", (_C.TRACKING,)),
+    Entry(
+        _C.CATALOG,
+        _F,
+        "With several products, which data each of them uses must be known.",
+        (_C.TRACKING,),
+        ports={"catalog": 0},
+    ),
     Entry(_C.DATA_VERSIONING, _F, "A result is repeatable only with the very same data.", (_C.PIPELINES,)),
     Entry(_C.REGULATORY_TESTS, _F, "Personal data must be found before it is trained on.", (_C.PIPELINES,)),
     Entry(_C.DATA_QUALITY, _F, "Bad data is stopped at the first step, not in the model's metrics.", (_C.PIPELINES,)),
@@ -201,30 +230,71 @@ TABLE: tuple[Entry, ...] = (
     Entry(_C.PORTAL, None, "One page for everyone, wanted by some at any stage.", (_C.REGISTRY,), True),
 )
 
-ENTRIES: dict[Capability, Entry] = {entry.capability: entry for entry in TABLE}
+ENTRIES: dict[str, Entry] = {entry.capability: entry for entry in TABLE}
+"""Every row by its capability: the table's, then those of extensions."""
+_NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
 
 
-@cache
-def capabilities_of(stage: Stage) -> frozenset[Capability]:
+def register(entry: Entry) -> None:
+    """Add an extension's row; the same row again changes nothing.
+
+    Raises:
+        ValueError: Its name is none or is taken, it needs a capability that is not known, or a port of its is taken.
+    """
+    name = str(entry.capability)
+    if ENTRIES.get(name) == entry:
+        return
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"capability {name!r}: allowed 2 to 40 of a-z, 0-9 and '_', a letter first")
+    if name in ENTRIES:
+        raise ValueError(f"capability {name!r}: is known already; give yours another name")
+    if unknown := [needed for needed in entry.needs if needed not in ENTRIES]:
+        raise ValueError(f"capability {name!r}: needs {unknown[0]!r}, which is not known; allowed {', '.join(ENTRIES)}")
+    if taken := sorted(set(entry.ports) & set(default_ports())):
+        raise ValueError(f"capability {name!r}: port {taken[0]!r} is another capability's; give yours another name")
+    ENTRIES[name] = entry
+
+
+def withdraw(name: str) -> None:
+    """Take an extension's row out again; one of the table stays."""
+    if not any(entry.capability == name for entry in TABLE):
+        ENTRIES.pop(name, None)
+
+
+def named(name: str) -> str:
+    """Return a known capability by its name: the product's own as a member of `Capability`.
+
+    Raises:
+        KeyError: There is none of this name.
+    """
+    return ENTRIES[name].capability
+
+
+def default_ports() -> dict[str, int]:
+    """Return the ports on this machine that a file may choose, each with its default."""
+    return {name: port for entry in ENTRIES.values() for name, port in entry.ports.items()}
+
+
+def capabilities_of(stage: Stage) -> frozenset[str]:
     """Return what `stage` has: what it adds, and all that the stages below it have."""
-    return frozenset(entry.capability for entry in TABLE if entry.stage in stage.reached)
+    return frozenset(entry.capability for entry in ENTRIES.values() if entry.stage in stage.reached)
 
 
-def added_by(stage: Stage) -> tuple[Capability, ...]:
+def added_by(stage: Stage) -> tuple[str, ...]:
     """Return what `stage` adds to the one below it, in the table's order."""
-    return tuple(entry.capability for entry in TABLE if entry.stage is stage)
+    return tuple(entry.capability for entry in ENTRIES.values() if entry.stage is stage)
 
 
-def stage_of(capability: Capability) -> Stage | None:
+def stage_of(capability: str) -> Stage | None:
     """Return the stage that brings `capability`; None where no stage does."""
     return ENTRIES[capability].stage
 
 
-def missing_needs(capabilities: frozenset[Capability]) -> list[tuple[Capability, Capability]]:
+def missing_needs(capabilities: frozenset[str]) -> list[tuple[str, str]]:
     """Return every (capability, needed capability) of which the second is not among `capabilities`."""
     return [
         (entry.capability, needed)
-        for entry in TABLE
+        for entry in ENTRIES.values()
         if entry.capability in capabilities
         for needed in entry.needs
         if needed not in capabilities

@@ -26,7 +26,7 @@ class LocalEnvironment:
 
     home: Path
     socket: Path
-    urls: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    urls: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     ports: Mapping[str, pulumi.Output[dict[str, int]]] = field(default_factory=dict)
 
     def exported(self) -> dict[str, object]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from mlstrata.components.built import unbuilt
-from mlstrata.environments import Capability, EnvironmentSpec
+from mlstrata.components.capability import unbuilt
+from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.risk import Tier
-from mlstrata.environments.spec.rollout import Strategy
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.storage import S3Storage
 from mlstrata.environments.spec.system import SystemSpec
-from mlstrata.environments.stages import capabilities_of
 from mlstrata.services.batch.jobs import NotScorable, scoring_job
 from mlstrata.services.runner.requests import NotTrainable, training_request
 
@@ -26,38 +23,9 @@ MOST_CONSUMERS = 16
 
 def problems(spec: EnvironmentSpec) -> list[str]:
     """Return every reason why an environment cannot be built as declared, each with its fix; empty when it can."""
-    found = [*_prohibited(spec), *unbuilt(spec.target.kind, spec.capabilities, asked(spec))]
+    found = [*_prohibited(spec), *unbuilt(spec)]
     own = _local if spec.target.kind == "local" else _kubernetes
     return found + own(spec)
-
-
-def asked(spec: EnvironmentSpec) -> frozenset[Capability]:
-    """Return the on-demand capabilities that the environment's file really uses."""
-    modes = {system.serving.mode for system in spec.systems}
-    uses = {Capability.SERVING: ServingMode.REALTIME in modes, Capability.BATCH: ServingMode.BATCH in modes}
-    by_stage = capabilities_of(spec.stage)
-    used = {capability for capability, using in uses.items() if using}
-    # What a system declares and the stage does not have yet waits for it: it is no use of it.
-    used |= {one for system in spec.systems for one in _declared(system)} & spec.capabilities
-    return frozenset(used | (spec.capabilities - by_stage))
-
-
-def _declared(system: SystemSpec) -> Iterator[Capability]:
-    """Yield the on-demand capabilities that a system's own declaration uses."""
-    settings = system.model.settings
-    if system.model.features is not None:
-        yield Capability.FEATURE_STORE
-    if settings.get("search"):
-        yield Capability.TUNING
-    if settings.get("workers", 1) != 1:
-        yield Capability.DISTRIBUTED_TRAINING
-    if system.rollout.strategy is Strategy.BANDIT:
-        yield Capability.BANDIT
-
-
-def probability_range(system: SystemSpec) -> tuple[float, float]:
-    """Return the lowest and highest plausible probability of a system."""
-    return system.monitor.range.get("probability", (0.0, 1.0))
 
 
 def _prohibited(spec: EnvironmentSpec) -> list[str]:
@@ -83,7 +51,7 @@ def _local(spec: EnvironmentSpec) -> list[str]:
             if storage.endpoint and not value
         ]
     for at, system in enumerate(spec.systems):
-        limits, (low, high) = system.serving.limits, probability_range(system)
+        limits, (low, high) = system.serving.limits, system.monitor.probability_range
         if limits.timeout > LARGEST_TIMEOUT:
             found.append(f"systems[{at}].serving.limits.timeout: got {limits.timeout}; the gateway waits at most 600s")
         if limits.body_bytes < SMALLEST_BODY:
@@ -110,7 +78,7 @@ def _kubernetes(spec: EnvironmentSpec) -> list[str]:
         if pool.nodes.min and spec.target.kind == "kubernetes"
     ]
     for at, system in enumerate(spec.systems):
-        low, high = probability_range(system)
+        low, high = system.monitor.probability_range
         if not 0 <= low < high <= 1:
             found.append(f"systems[{at}].monitor.range.probability: got [{low}, {high}]; allowed: within [0, 1]")
         found += [

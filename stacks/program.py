@@ -60,9 +60,9 @@ def plan(spec: EnvironmentSpec, workspace: Workspace) -> dict[str, object]:
     if found := problems(spec):
         raise PlanError(found)
     if spec.target.kind != "local":
-        from mlstrata.stacks import kubernetes  # the classes of its objects take a while to import
+        from mlstrata.stacks import cluster  # the classes of its objects take a while to import
 
-        exported = kubernetes.build(spec, workspace).exported()
+        exported = cluster.build(spec, workspace).exported()
     else:
         exported = local.build(spec, workspace).exported()
     declare(spec)  # last: what a builder refuses must be refused before anything is registered

@@ -21,8 +21,9 @@ from mlstrata.components.namespaces.kubernetes import Space
 from mlstrata.components.network_policies import Peer, pods
 from mlstrata.components.platform.upstream import Upstream
 from mlstrata.components.registry.job import FOLDER, Job, JobArgs
-from mlstrata.components.serving.args import serving_name
 from mlstrata.components.serving.kubernetes import Serving, ServingArgs
+from mlstrata.components.serving.outputs import serving_name
+from mlstrata.components.site import UNOWNED
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.upstream.bill import piece
 from mlstrata.components.workload.pods import Resources
@@ -34,9 +35,7 @@ from mlstrata.services.alerts.settings import Promise
 from mlstrata.services.batch.jobs import scoring_job
 from mlstrata.services.runner.requests import training_request
 from mlstrata.services.serving.cluster import job_of
-from mlstrata.stacks.preconditions import probability_range
 
-UNOWNED = "nobody is named"
 DISCLOSURE = "each answer names the model and version that gave it; consumers tell the people concerned"
 
 
@@ -191,7 +190,7 @@ class Systems:
                 operators=operators,
                 registry=self.base.urls["mlflow"],
                 store=self.base.store,
-                probability_range=probability_range(system),
+                probability_range=system.monitor.probability_range,
                 placement=placement(system.serving.resources.pool, system.serving.resources.gpu),
                 features=self._features(system),
                 disclosure=DISCLOSURE if system.risk.tier in {Tier.HIGH, Tier.LIMITED} else "",

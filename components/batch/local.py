@@ -6,9 +6,12 @@ import pulumi
 
 from mlstrata.components.batch.args import SERVICE, BatchArgs
 from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.local_site import LocalSite
+from mlstrata.components.monitoring.scraping import alerting, scraped
 from mlstrata.components.supervision.service import File
 from mlstrata.services.alerts.rules import SCORING_FAILED, schedule_rules, service_rules
 from mlstrata.services.alerts.settings import Watched
+from mlstrata.services.batch.jobs import scheduled
 from mlstrata.services.batch.settings import WORKDIR, BatchSettings
 
 _SETTINGS_FILE = f"config/{SERVICE}/batch.json"
@@ -37,8 +40,14 @@ class Batch(LocalComponent):
             # A job that is cut off goes on at the next start.
             stop_seconds=5,
         )
-        self.scraped(SERVICE, args.port)
-        self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        scraped(self, SERVICE, args.port)
+        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
         owners = {scored.job.system: args.host.owner for scored in args.systems}
-        self.alerting("scoring-schedules", schedule_rules(owners, SCORING_FAILED))
+        alerting(self, "scoring-schedules", schedule_rules(owners, SCORING_FAILED))
         self.register_outputs({})
+
+
+def build(site: LocalSite) -> None:
+    """Build the clock of the systems that are scored by schedule."""
+    systems = scheduled(site.spec, site.workspace.root, site.host.home)
+    Batch("batch", BatchArgs(site.host, site.ports[SERVICE].port(SERVICE), systems))

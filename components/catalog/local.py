@@ -9,7 +9,11 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.catalog.args import CatalogArgs
+from mlstrata.components.catalog.outputs import CatalogOutputs
 from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.local_site import LocalSite
+from mlstrata.components.monitoring.scraping import alerting, scraped
+from mlstrata.components.registry.outputs import RegistryOutputs
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
 from mlstrata.services.alerts.rules import service_rules
@@ -52,8 +56,8 @@ class Catalog(LocalComponent):
             folders=("data/catalog",),
             stop_seconds=10,
         )
-        self.scraped(SERVICE, args.port)
-        self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        scraped(self, SERVICE, args.port)
+        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
         self.register_outputs({"url": self.url})
 
 
@@ -74,3 +78,9 @@ def _settings(home: Path) -> Callable[[Sequence[Any]], str]:
         return settings.model_dump_json(indent=1, exclude={"hosts", "releases"}) + "\n"
 
     return render
+
+
+def build(site: LocalSite) -> CatalogOutputs:
+    """Build the catalog of the environment."""
+    port, registry = site.ports[SERVICE].port(SERVICE), site.require(RegistryOutputs).uri
+    return CatalogOutputs(Catalog("catalog", CatalogArgs(site.host, port, registry, site.spec)).url)

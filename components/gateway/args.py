@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mlstrata.components.local_host import Host
-from mlstrata.components.serving.args import Endpoint
+from mlstrata.components.serving.outputs import Endpoint
 from mlstrata.components.supervision.ports import Ports
 from mlstrata.services.gateway.rotation import Rotation
 from mlstrata.services.gateway.settings import Consumer, Deprecation
 
 
 @dataclass(frozen=True)
-class Entrance:
-    """One system's way in.
+class LocalRoute:
+    """The way to one system.
 
     Attributes:
         endpoint: Where the system answers.
@@ -41,12 +41,12 @@ class GatewayArgs:
         host: Where it runs.
         ports: Its ports `gateway` and `gateway_admin`.
         issuer: The issuer of the tokens that it takes.
-        entrances: The systems behind it.
+        routes: The systems behind it.
         rotation: Which keys sign and are accepted.
     """
 
     host: Host
     ports: Ports
     issuer: str
-    entrances: Sequence[Entrance]
+    routes: Sequence[LocalRoute]
     rotation: Rotation = field(default_factory=Rotation)

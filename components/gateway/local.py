@@ -7,17 +7,23 @@ from typing import Any
 
 import pulumi
 
-from mlstrata.components.gateway.args import GatewayArgs
+from mlstrata.components.gateway.args import GatewayArgs, LocalRoute
 from mlstrata.components.gateway.certificate import Certificate
 from mlstrata.components.gateway.keys import SigningKeys
+from mlstrata.components.gateway.outputs import GatewayOutputs
 from mlstrata.components.gateway.routes import Routes
 from mlstrata.components.local_host import LocalComponent, loopback
-from mlstrata.components.serving.local import releases_folder
+from mlstrata.components.local_site import LocalSite
+from mlstrata.components.monitoring.scraping import alerting, scraped
+from mlstrata.components.serving.outputs import Endpoint, ServingOutputs
 from mlstrata.components.supervision.service import File
+from mlstrata.environments.spec.serving import ConsumerSpec
+from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.alerts.rules import service_rules
 from mlstrata.services.alerts.settings import Watched
 from mlstrata.services.gateway.names import ACCESS_LOG
 from mlstrata.services.gateway.render import command, render_files
+from mlstrata.services.gateway.rotation import Rotation
 from mlstrata.services.gateway.settings import (
     BOOTSTRAP_FILE,
     CA_FILE,
@@ -29,9 +35,12 @@ from mlstrata.services.gateway.settings import (
     SETTINGS_FILE,
     TLS_FILE,
     TOKENS_FILE,
+    Consumer,
+    Deprecation,
     GatewaySettings,
     GatewaySystem,
 )
+from mlstrata.services.serving.folders import releases_folder
 
 SERVICE = "gateway"
 FOLDER = f"config/{SERVICE}"
@@ -76,11 +85,11 @@ class Gateway(LocalComponent):
             f"{name}-routes",
             directory=home / FOLDER,
             settings=settings,
-            releases={way.endpoint.system: releases_folder(home, way.endpoint.system) for way in args.entrances},
+            releases={way.endpoint.system: releases_folder(home, way.endpoint.system) for way in args.routes},
             opts=self.child(after=[service]),
         )
-        self.scraped(SERVICE, args.ports.port("gateway_admin"), path="/stats/prometheus")
-        self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        scraped(self, SERVICE, args.ports.port("gateway_admin"), path="/stats/prometheus")
+        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
         self.register_outputs({"url": self.url})
 
     def _settings(self, args: GatewayArgs) -> pulumi.Output[str]:
@@ -100,7 +109,7 @@ class Gateway(LocalComponent):
                     api_versions=way.api_versions,
                     deprecations=way.deprecations,
                 )
-                for way, upstream in zip(args.entrances, answering, strict=True)
+                for way, upstream in zip(args.routes, answering, strict=True)
             )
             return GatewaySettings(
                 port=int(ports["gateway"]),
@@ -113,9 +122,37 @@ class Gateway(LocalComponent):
                 tls=True,
             ).to_json()
 
-        upstreams = pulumi.Output.all(*(pulumi.Output.all(*way.endpoint.ports) for way in args.entrances))
+        upstreams = pulumi.Output.all(*(pulumi.Output.all(*way.endpoint.ports) for way in args.routes))
         return pulumi.Output.all(args.ports.ports, pulumi.Output.json_loads(self.keys.public), upstreams).apply(render)
 
 
 def _part(rendered: pulumi.Output[dict[str, str]], file: str) -> pulumi.Output[str]:
     return rendered.apply(lambda files: files[file])
+
+
+def build(site: LocalSite) -> GatewayOutputs:
+    """Build the way in to every system that answers."""
+    serving = site.find(ServingOutputs) or ServingOutputs()
+    routes = [
+        _route(system, serving.endpoints[system.name]) for system in site.realtime if system.name in serving.endpoints
+    ]
+    issuer, rotation = f"mlstrata/{site.spec.name}", Rotation.read(site.host.home)
+    return GatewayOutputs(Gateway("gateway", GatewayArgs(site.host, site.ports[SERVICE], issuer, routes, rotation)).url)
+
+
+def _route(system: SystemSpec, endpoint: Endpoint) -> LocalRoute:
+    serving = system.serving
+    return LocalRoute(
+        endpoint=endpoint,
+        consumers=tuple(map(_consumer, serving.consumers)),
+        timeout_s=serving.limits.timeout.total_seconds(),
+        body_limit=serving.limits.body_bytes,
+        api_versions=serving.api_versions,
+        deprecations=tuple(Deprecation(**one.model_dump()) for one in serving.deprecations),
+    )
+
+
+def _consumer(consumer: ConsumerSpec) -> Consumer:
+    rate, quota = consumer.rate, consumer.quota
+    bounded = {} if quota is None else {"quota": quota.count, "quota_seconds": quota.per_seconds}
+    return Consumer(name=consumer.name, count=rate.count, per_seconds=rate.per_seconds, **bounded)

@@ -10,8 +10,8 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.base import Component
-from mlstrata.environments import Capability, EnvironmentSpec
-from mlstrata.environments.stages import TABLE, added_by
+from mlstrata.environments import EnvironmentSpec
+from mlstrata.environments.stages import ENTRIES, added_by
 
 _DAY = timedelta(days=1)
 NAME = "environment"
@@ -36,7 +36,7 @@ class EnvironmentArgs:
     def of(cls, spec: EnvironmentSpec) -> EnvironmentArgs:
         """Return what an environment's file says."""
         kept, capabilities = spec.retention, spec.capabilities
-        unstaged = {entry.capability for entry in TABLE if entry.stage is None}
+        unstaged = {entry.capability for entry in ENTRIES.values() if entry.stage is None}
         facts = {
             "name": spec.name,
             "target": spec.target.kind,
@@ -93,5 +93,5 @@ def declare(spec: EnvironmentSpec) -> Environment:
     return Environment(NAME, EnvironmentArgs.of(spec))
 
 
-def _names(capabilities: frozenset[Capability]) -> tuple[str, ...]:
-    return tuple(sorted(capability.value for capability in capabilities))
+def _names(capabilities: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(map(str, capabilities)))

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.base import Component
+from mlstrata.environments.spec.system import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,8 @@ class AISystem(Component):
     def __init__(self, name: str, args: AISystemArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("governance", name, args.system, opts)
         self.register_outputs({})
+
+    @classmethod
+    def of(cls, system: SystemSpec, opts: pulumi.ResourceOptions | None = None) -> AISystem:
+        """Register a system as its file declares it."""
+        return cls(system.name, AISystemArgs(system.model_dump(mode="json", exclude_none=True)), opts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,11 +15,10 @@ class MonitoringArgs:
     """Arguments of `Monitoring`.
 
     Attributes:
-        host: Where it runs.
+        host: Where it runs; what it was given is there before Prometheus starts.
         alerts: Loopback ports of Prometheus and Alertmanager; None where the environment leaves alerts out.
         resources_port: Loopback port of what measures the services, logs alerts and archives the gateway's log.
         retention: How long metrics and the gateway's log are kept.
-        contributions: Targets and rules of other components, to be there before Prometheus starts.
         gateway_admin: Loopback port of the admin interface of the gateway whose log is archived; None: there is none.
     """
 
@@ -28,5 +26,4 @@ class MonitoringArgs:
     alerts: tuple[pulumi.Input[int], pulumi.Input[int]] | None
     resources_port: pulumi.Input[int]
     retention: timedelta
-    contributions: Sequence[pulumi.Resource]
     gateway_admin: pulumi.Input[int] | None = None

@@ -260,7 +260,7 @@ def _platform_rules(cluster: Cluster) -> list[dict[str, Any]]:
             "alert": alert,
             "expr": expression,
             "for": lasting,
-            "labels": {"severity": severity, "system": PLATFORM, "owner": cluster.who.owner or "nobody is named"},
+            "labels": {"severity": severity, "system": PLATFORM, "owner": cluster.who.owner or "unowned"},
             "annotations": {"summary": summary},
         }
 

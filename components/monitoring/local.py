@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pulumi
 
-from mlstrata.components.local_host import PROMETHEUS, PROMETHEUS_FOLDER, LocalComponent, loopback, text
+from mlstrata.components.local_host import LocalComponent, loopback, text
+from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.args import MonitoringArgs
+from mlstrata.components.monitoring.outputs import MonitoringOutputs
+from mlstrata.components.monitoring.scraping import PROMETHEUS, PROMETHEUS_FOLDER, alerting, scraped
 from mlstrata.components.supervision.service import File
 from mlstrata.environments.installation import interpreter
+from mlstrata.environments.stages import Capability
 from mlstrata.services.alerts import alertmanager, prometheus
 from mlstrata.services.alerts.rules import machine_rules, service_rules, upkeep_rules
 from mlstrata.services.alerts.settings import Receiver, Watched
@@ -29,9 +33,9 @@ class Monitoring(LocalComponent):
         if args.alerts is not None:
             ports |= dict(zip((PROMETHEUS, ALERTMANAGER), args.alerts, strict=True))
         for service, port in ports.items():
-            self.scraped(service, port)
-            self.alerting(service, service_rules(Watched(service=service, owner=args.host.owner)))
-        self.alerting("machine", machine_rules(args.host.owner))
+            scraped(self, service, port)
+            alerting(self, service, service_rules(Watched(service=service, owner=args.host.owner)))
+        alerting(self, "machine", machine_rules(args.host.owner))
         self._run_resources(args)
         self.urls: dict[str, pulumi.Output[str]] = {}
         if args.alerts is not None:
@@ -45,7 +49,7 @@ class Monitoring(LocalComponent):
         home = str(args.host.home)
         archiving: list[pulumi.Input[str]] = []
         if args.gateway_admin is not None:
-            self.alerting("gateway-upkeep", upkeep_rules(args.host.owner))
+            alerting(self, "gateway-upkeep", upkeep_rules(args.host.owner))
             kept = f"{args.retention.total_seconds():.0f}"
             archiving = ["--gateway-admin", text(args.gateway_admin), "--logs-seconds", kept]
         self.run(
@@ -111,5 +115,20 @@ class Monitoring(LocalComponent):
             files={path: File(config)},
             folders=("data/prometheus",),
             stop_seconds=20,
-            after=[*args.contributions, *self.contributions],
+            after=list(args.host.contributions),
         )
+
+
+def build(site: LocalSite) -> MonitoringOutputs:
+    """Build the monitoring of all that was built before."""
+    gateway, alerts = site.ports.get("gateway"), None
+    if Capability.ALERTS in site.spec.capabilities:
+        alerts = (site.ports[PROMETHEUS].port(PROMETHEUS), site.ports[ALERTMANAGER].port(ALERTMANAGER))
+    args = MonitoringArgs(
+        host=site.host,
+        alerts=alerts,
+        resources_port=site.ports[RESOURCES].port(RESOURCES),
+        retention=site.spec.retention.logs,
+        gateway_admin=gateway.port("gateway_admin") if gateway else None,
+    )
+    return MonitoringOutputs(Monitoring("monitoring", args).urls)

@@ -8,7 +8,11 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.local_site import LocalSite
+from mlstrata.components.monitoring.scraping import alerting, scraped
 from mlstrata.components.pipelines.args import PipelinesArgs
+from mlstrata.components.pipelines.outputs import PipelinesOutputs
+from mlstrata.components.registry.outputs import RegistryOutputs
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
 from mlstrata.services.alerts.rules import TRAINING_FAILED, schedule_rules, service_rules
@@ -51,10 +55,10 @@ class Pipelines(LocalComponent):
             # A run that is under way gets its own time to end.
             stop_seconds=30,
         )
-        self.scraped(SERVICE, args.port)
-        self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        scraped(self, SERVICE, args.port)
+        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
         if owners := {one.name: one.owner or args.host.owner for one in args.systems if one.model.schedule}:
-            self.alerting("training-schedules", schedule_rules(owners, TRAINING_FAILED))
+            alerting(self, "training-schedules", schedule_rules(owners, TRAINING_FAILED))
         self.register_outputs({"url": self.url})
 
 
@@ -82,3 +86,18 @@ def _settings(args: PipelinesArgs) -> Callable[[Sequence[Any]], str]:
         return settings.model_dump_json(indent=1) + "\n"
 
     return render
+
+
+def build(site: LocalSite) -> PipelinesOutputs:
+    """Build the runner of pipelines."""
+    registry = site.require(RegistryOutputs)
+    args = PipelinesArgs(
+        host=site.host,
+        environment=site.spec.name,
+        root=site.workspace.root,
+        port=site.ports[SERVICE].port(SERVICE),
+        tracking_uri=registry.uri,
+        registry_access=registry.access,
+        systems=[system for system in site.spec.systems if system.untrainable() is None],
+    )
+    return PipelinesOutputs(SERVICE, Pipelines("pipelines", args).url)

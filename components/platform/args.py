@@ -9,7 +9,6 @@ from typing import Any
 
 import pulumi
 
-from mlstrata.components.local_host import Wanted
 from mlstrata.components.programs import Binaries
 
 
@@ -23,7 +22,7 @@ class PlatformArgs:
         socket: The unix socket of its supervisor.
         owner: Who is told when a part of the platform is not well.
         binaries: The programs that services run.
-        wanted: The ports of the platform's own services.
+        wanted: The ports of the platform's own services, by service and name; 0 for any free one.
         after: Ports reserved elsewhere: nothing starts before every port is known to be free.
     """
 
@@ -32,5 +31,5 @@ class PlatformArgs:
     socket: Path
     owner: str
     binaries: Binaries
-    wanted: Wanted
+    wanted: Mapping[str, Mapping[str, int]]
     after: Sequence[pulumi.Resource] = field(default_factory=list)

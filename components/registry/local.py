@@ -9,7 +9,12 @@ import pulumi
 from mlstrata.clients.mlflow_access import PASSWORD_FILE
 from mlstrata.clients.mlflow_access import of as access_of
 from mlstrata.components.local_host import LocalComponent, loopback, text
+from mlstrata.components.local_site import LocalSite
+from mlstrata.components.monitoring.scraping import alerting, scraped
 from mlstrata.components.registry.args import RegistryArgs
+from mlstrata.components.registry.outputs import RegistryOutputs
+from mlstrata.components.storage.outputs import StorageOutputs
+from mlstrata.components.storage.stores import Stores
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
 from mlstrata.services.alerts.rules import service_rules
@@ -50,8 +55,8 @@ class Registry(LocalComponent):
             folders=("data/mlflow", "run/mlflow-metrics"),
             stop_seconds=15,
         )
-        self.scraped(SERVICE, args.port)
-        self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        scraped(self, SERVICE, args.port)
+        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
         self.register_outputs({"uri": self.uri})
 
 
@@ -62,3 +67,17 @@ def _environment(access: Mapping[str, str]) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
+
+
+def build(site: LocalSite) -> RegistryOutputs:
+    """Build the registry over the environment's stores."""
+    stores, own = Stores(site.spec, site.workspace), site.find(StorageOutputs)
+    args = RegistryArgs(
+        site.host,
+        site.ports[SERVICE].port(SERVICE),
+        stores.uri,
+        access=stores.access(own.endpoint if own else ""),
+        after=own.ready if own else (),
+    )
+    registry = Registry("registry", args)
+    return RegistryOutputs(registry.uri, registry.access)

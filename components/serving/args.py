@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pulumi
-
 from mlstrata.components.local_host import Host
 from mlstrata.components.supervision.ports import Ports
 from mlstrata.services.alerts.settings import Promise
@@ -29,24 +27,3 @@ class ServingArgs:
     ports: Sequence[Ports]
     promise: Promise
     probability_range: tuple[float, float]
-
-
-def serving_name(system: str, number: int = 1) -> str:
-    """Return the name of the service that serves a system, or of its process `number` where there are several.
-
-    A system's name begins with a letter, so no process has the name of another system's.
-    """
-    return f"serving-{system}" if number == 1 else f"serving-{number}-{system}"
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a system answers.
-
-    Attributes:
-        system: The AI system.
-        ports: Loopback ports of its prediction processes, the first one's first.
-    """
-
-    system: str
-    ports: tuple[pulumi.Output[int], ...]

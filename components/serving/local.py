@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pulumi
 
 from mlstrata.components.local_host import LocalComponent, loopback
-from mlstrata.components.serving.args import Endpoint, ServingArgs, serving_name
+from mlstrata.components.local_site import LocalSite
+from mlstrata.components.monitoring.scraping import alerting, scraped
+from mlstrata.components.serving.args import ServingArgs
+from mlstrata.components.serving.outputs import Endpoint, ServingOutputs, copies, serving_name
 from mlstrata.components.supervision.ports import Ports
 from mlstrata.components.supervision.service import File
+from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.alerts.rules import service_rules, system_rules
-from mlstrata.services.alerts.settings import Watched
+from mlstrata.services.alerts.settings import Promise, Watched
+from mlstrata.services.serving.folders import releases_folder
 from mlstrata.services.serving.settings import (
     MODEL_FILE,
     READY_PATH,
@@ -22,11 +26,6 @@ from mlstrata.services.serving.settings import (
     environment,
     render_files,
 )
-
-
-def releases_folder(home: Path, system: str) -> Path:
-    """Return the folder of a system's releases and model versions, which only the rollout writes."""
-    return home / "data/serving" / system
 
 
 class Serving(LocalComponent):
@@ -41,7 +40,7 @@ class Serving(LocalComponent):
         self.endpoint = Endpoint(args.system, tuple(ports.port("http") for ports in args.ports))
         for number, ports in enumerate(args.ports, 1):
             self._process(args, serving_name(args.system, number), ports)
-        self.alerting(f"promise-{args.system}", system_rules(args.promise))
+        alerting(self, f"promise-{args.system}", system_rules(args.promise))
         self.register_outputs({"port": self.endpoint.ports[0]})
 
     def _process(self, args: ServingArgs, service: str, ports: Ports) -> None:
@@ -73,6 +72,24 @@ class Serving(LocalComponent):
             folders=(f"data/serving/{args.system}",),
             stop_seconds=20,
         )
-        self.scraped(service, ports.port("metrics"), system=args.system)
+        scraped(self, service, ports.port("metrics"), system=args.system)
         watched = Watched(service=service, owner=args.promise.owner, system=args.system)
-        self.alerting(service, service_rules(watched))
+        alerting(self, service, service_rules(watched))
+
+
+def build(site: LocalSite) -> ServingOutputs:
+    """Build the prediction processes of every system that answers requests."""
+    return ServingOutputs({system.name: _endpoint(site, system) for system in site.realtime})
+
+
+def _endpoint(site: LocalSite, system: SystemSpec) -> Endpoint:
+    sla = system.serving.sla
+    promise = Promise(
+        system=system.name,
+        owner=site.owner_of(system),
+        p99_seconds=sla.p99.total_seconds(),
+        availability=sla.availability,
+    )
+    ports = [site.ports[serving_name(system.name, number)] for number in copies(system)]
+    args = ServingArgs(site.host, system.name, ports, promise, system.monitor.probability_range)
+    return Serving(serving_name(system.name), args, site.systems[system.name].child()).endpoint

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlstrata.components.local_host import Host
+from mlstrata.components.storage.capability import SERVICE
 from mlstrata.components.supervision.ports import Ports
 
-SERVICE = "storage"
-PORTS = ("s3", "s3_grpc", "master", "master_grpc", "volume", "volume_grpc", "filer", "filer_grpc", "metrics")
 CREDENTIALS_FILE = f"config/{SERVICE}/credentials"
 """The access keys' place in an environment's home, in AWS's format; readable by its owner alone."""
 

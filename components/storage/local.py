@@ -8,7 +8,11 @@ from collections.abc import Sequence
 import pulumi
 
 from mlstrata.components.local_host import LocalComponent, loopback
-from mlstrata.components.storage.args import CREDENTIALS_FILE, PORTS, SERVICE, ObjectsArgs
+from mlstrata.components.local_site import LocalSite
+from mlstrata.components.monitoring.scraping import alerting, scraped
+from mlstrata.components.storage.args import CREDENTIALS_FILE, ObjectsArgs
+from mlstrata.components.storage.capability import PORTS, SERVICE
+from mlstrata.components.storage.outputs import StorageOutputs
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
 from mlstrata.services.alerts.rules import service_rules
@@ -73,8 +77,8 @@ class Objects(LocalComponent):
             folders=("data/seaweedfs", "run"),
             stop_seconds=5,
         )
-        self.scraped(SERVICE, port("metrics"))
-        self.alerting(SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        scraped(self, SERVICE, port("metrics"))
+        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
         self.register_outputs({"endpoint": self.endpoint})
 
 
@@ -99,3 +103,9 @@ def _identities(keys: Sequence[str]) -> str:
 
 def _credentials(keys: Sequence[str]) -> str:
     return f"[default]\naws_access_key_id = {keys[0]}\naws_secret_access_key = {keys[1]}\n"
+
+
+def build(site: LocalSite) -> StorageOutputs:
+    """Build a store of the environment's own."""
+    objects = Objects("storage", ObjectsArgs(site.host, site.ports[SERVICE]))
+    return StorageOutputs(objects.endpoint, [objects.service])

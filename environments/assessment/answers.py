@@ -12,7 +12,7 @@ from mlstrata.environments.assessment.questions import BY_ID, QUESTIONS
 from mlstrata.environments.loading.document import Malformed, Node, parse, repetitions, to_data
 from mlstrata.environments.loading.errors import SpecError, SpecErrors
 from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.references import suggestion
+from mlstrata.environments.spec.base import suggestion
 
 LARGEST_FILE = 1 << 18
 

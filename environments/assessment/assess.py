@@ -43,7 +43,7 @@ class Assessment:
             "stage": self.stage.value if self.stage else None,
             "capabilities": [
                 {
-                    "capability": one.capability.value,
+                    "capability": str(one.capability),
                     "stage": one.stage.value if one.stage else None,
                     "question": one.because,
                     "answer": one.answer,

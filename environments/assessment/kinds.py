@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.references import suggestion
+from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.stages import Capability
 
 NONE = "none"

@@ -38,7 +38,7 @@ class Wanted:
         why: Why it asks for it.
     """
 
-    capability: Capability
+    capability: str
     stage: Stage | None
     because: str
     answer: str
@@ -47,7 +47,7 @@ class Wanted:
 
 def wanted(answers: Answers, tier: Tier) -> tuple[Wanted, ...]:
     """Return every capability that the answers and the tier ask for, each with its first reason."""
-    found: dict[Capability, Wanted] = {}
+    found: dict[str, Wanted] = {}
     for capability in FLOOR[tier]:
         why = f"The Act asks it of a system of {tier} risk."
         found[capability] = Wanted(capability, stage_of(capability), _ABOUT_TIER, str(tier), why)
@@ -60,9 +60,9 @@ def wanted(answers: Answers, tier: Tier) -> tuple[Wanted, ...]:
     return tuple(found.values())
 
 
-def closed(capabilities: Iterable[Capability]) -> frozenset[Capability]:
+def closed(capabilities: Iterable[str]) -> frozenset[str]:
     """Return capabilities with all that they need."""
-    found: set[Capability] = set()
+    found: set[str] = set()
     todo = list(capabilities)
     while todo:
         capability = todo.pop()
@@ -72,7 +72,7 @@ def closed(capabilities: Iterable[Capability]) -> frozenset[Capability]:
     return frozenset(found)
 
 
-def stage_for(capabilities: Iterable[Capability]) -> Stage:
+def stage_for(capabilities: Iterable[str]) -> Stage:
     """Return the lowest stage that has all of some capabilities that any stage has, and what they need."""
     stages = [stage for capability in closed(capabilities) if (stage := stage_of(capability)) is not None]
     return max(stages, key=lambda stage: stage.rank, default=Stage.PREREQUISITES)

@@ -10,8 +10,7 @@ from pydantic import BaseModel
 
 from mlstrata.environments.loading.shape import Key, every_field, fields_of, models_at, tag_of
 from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.base import CONTRADICTION, WRONG
-from mlstrata.environments.spec.references import suggestion
+from mlstrata.environments.spec.base import CONTRADICTION, WRONG, suggestion
 
 Path = tuple[Key, ...]
 _WORD = re.compile(r"[A-Za-z0-9_.@/-]{1,40}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -30,6 +31,12 @@ class Problem(NamedTuple):
     at: tuple[str | int, ...]
     what: str
     fix: str
+
+
+def suggestion(value: str, allowed: Iterable[str]) -> str:
+    """Return "did you mean …?" for the nearest allowed value, or nothing where none is near."""
+    near = difflib.get_close_matches(value.lower(), list(allowed), n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else ""
 
 
 def wrong(allowed: str, fix: str = "") -> PydanticCustomError:

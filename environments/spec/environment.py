@@ -57,13 +57,13 @@ class EnvironmentSpec(Spec):
     )
 
     @property
-    def capabilities(self) -> frozenset[Capability]:
+    def capabilities(self) -> frozenset[str]:
         """Return what the environment can do: the stage's own and what is declared or switched on, less what is off."""
         return self._capabilities
 
     @cached_property
-    def _capabilities(self) -> frozenset[Capability]:
-        declared = {
+    def _capabilities(self) -> frozenset[str]:
+        declared: set[str] = {
             capability
             for capability, present in ((Capability.TEAMS, self.teams), (Capability.GPU_POOLS, self.gpu_pools))
             if present

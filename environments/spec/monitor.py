@@ -84,3 +84,8 @@ class MonitorSpec(Spec):
     groups: Annotated[tuple[Column, ...], Unique] = Field(
         default=(), description="Columns by which quality is reported apart; none: the protected attributes."
     )
+
+    @property
+    def probability_range(self) -> tuple[float, float]:
+        """Return the lowest and highest plausible probability."""
+        return self.range.get("probability", (0.0, 1.0))

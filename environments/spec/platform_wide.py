@@ -5,13 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.base import Problem, Spec, refuse
+from mlstrata.environments.spec.base import Problem, Spec, refuse, suggestion, wrong
 from mlstrata.environments.spec.quantities import Duration, parse_duration
 from mlstrata.environments.spec.text import Licence, Unique
-from mlstrata.environments.stages import Capability
+from mlstrata.environments.stages import ENTRIES, TABLE, named
 
 
 class Enforce(StrEnum):
@@ -76,12 +76,33 @@ class LicencesSpec(Spec):
         return self
 
 
+def _known(value: object) -> str:
+    if isinstance(value, str) and value in ENTRIES:
+        return named(value)
+    raise wrong(", ".join(ENTRIES), suggestion(value, ENTRIES) if isinstance(value, str) else "")
+
+
+CapabilityName = Annotated[
+    str,
+    PlainValidator(_known),
+    # Those of extensions are known only where they are installed.
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": [str(entry.capability) for entry in TABLE]},
+                {"type": "string", "pattern": "^[a-z][a-z0-9_]{1,39}$"},
+            ]
+        }
+    ),
+]
+
+
 class Switches(Spec):
     """Capabilities switched on beyond the stage's own, or off."""
 
-    on: Annotated[tuple[Capability, ...], Unique] = Field(
+    on: Annotated[tuple[CapabilityName, ...], Unique] = Field(
         default=(), description="Capabilities added to the stage's own; none, as the stage is the plan."
     )
-    off: Annotated[tuple[Capability, ...], Unique] = Field(
+    off: Annotated[tuple[CapabilityName, ...], Unique] = Field(
         default=(), description="Capabilities of the stage that are left out; none, as the stage is the plan."
     )

@@ -6,14 +6,13 @@ loader can run it on a file that has other errors, and show everything that is w
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.base import Problem
-from mlstrata.environments.stages import Capability, Stage, capabilities_of, missing_needs
+from mlstrata.environments.spec.base import Problem, suggestion
+from mlstrata.environments.stages import ENTRIES, Capability, Stage, capabilities_of, missing_needs
 
 At = tuple[str | int, ...]
 _PROPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
@@ -31,12 +30,6 @@ def check_references(data: Mapping[str, Any]) -> list[Problem]:
         *_systems(data),
         *_switches(data),
     ]
-
-
-def suggestion(value: str, allowed: Iterable[str]) -> str:
-    """Return "did you mean …?" for the nearest allowed value, or nothing where none is near."""
-    near = difflib.get_close_matches(value.lower(), list(allowed), n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else ""
 
 
 def _mappings(data: object, key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -133,10 +126,9 @@ def _switches(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(("capabilities", "on", on[capability]), what, f"add {needed} to capabilities.on")
 
 
-def _capabilities(names: object) -> dict[Capability, int]:
-    known = set(Capability)
-    found: dict[Capability, int] = {}
+def _capabilities(names: object) -> dict[str, int]:
+    found: dict[str, int] = {}
     for index, name in enumerate(names if isinstance(names, list | tuple) else ()):
-        if isinstance(name, str) and name in known:
-            found.setdefault(Capability(name), index)
+        if isinstance(name, str) and name in ENTRIES:
+            found.setdefault(str(name), index)
     return found

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.base import Problem
+from mlstrata.environments.spec.base import Problem, suggestion
 from mlstrata.environments.spec.kpis import EvaluationMetric
 from mlstrata.environments.spec.monitor import FairnessMetric
-from mlstrata.environments.spec.references import suggestion
 
 WHOLE, NUMBER, FLAG, NAMES, MAPPING = "a whole number", "a number", "true or false", "a list of values", "a mapping"
 _KINDS = (WHOLE, NUMBER, FLAG, NAMES, MAPPING)

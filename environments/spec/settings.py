@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.base import Problem, wrong
-from mlstrata.environments.spec.references import suggestion
+from mlstrata.environments.spec.base import Problem, suggestion, wrong
 from mlstrata.environments.spec.rules import RULES, check_rules
 
 TRAINING = "training"

@@ -10,8 +10,8 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from mlstrata.environments.redaction import shown
 from mlstrata.environments.spec.base import Problem, Spec, immutable, refuse, wrong
 from mlstrata.environments.spec.text import AwsAccount, AwsRegion, Host, Name, Network, Region, Unique, Whole, Word
+from mlstrata.environments.stages import default_ports
 
-DEFAULT_PORTS = {"gateway": 8080, "mlflow": 5000, "prometheus": 9090, "alertmanager": 9093, "runner": 0, "catalog": 0}
 _MOVE = "make a new environment, `mlstrata promote` its systems there, then take this one down"
 _RESTORE = "back up, make a new environment with the other database, and restore there"
 _HIGHEST_PORT = 65535
@@ -21,13 +21,14 @@ def _port_names(value: object) -> dict[str, int]:
     if not isinstance(value, dict):
         raise wrong("a mapping of service to port, such as {gateway: 8080}")
     refuse(_bad_ports(value))
-    return {**DEFAULT_PORTS, **value}
+    return {**default_ports(), **value}
 
 
 def _bad_ports(ports: dict[object, object]) -> Iterator[Problem]:
+    allowed = default_ports()
     for name, port in ports.items():
-        if name not in DEFAULT_PORTS:
-            what = f"unknown port {shown(name)}; allowed {', '.join(DEFAULT_PORTS)}"
+        if name not in allowed:
+            what = f"unknown port {shown(name)}; allowed {', '.join(allowed)}"
             yield Problem((str(name),), what, "remove it; services behind the gateway take a free port")
         elif type(port) is not int or not 0 <= port <= _HIGHEST_PORT:
             what = f"got {shown(port)}; allowed a port from 0 to {_HIGHEST_PORT}"
@@ -43,7 +44,7 @@ Ports = Annotated[
             "additionalProperties": False,
             "properties": {
                 name: {"type": "integer", "minimum": 0, "maximum": _HIGHEST_PORT, "default": port}
-                for name, port in DEFAULT_PORTS.items()
+                for name, port in default_ports().items()
             },
         }
     ),
@@ -61,7 +62,7 @@ class LocalTarget(Spec):
         description="Region the machine stands in, for data that must stay in one; none: it is not known.",
     )
     ports: Ports = Field(
-        default_factory=lambda: dict(DEFAULT_PORTS),
+        default_factory=default_ports,
         description="Port of each service on 127.0.0.1; 0 takes a free one and remembers it. "
         "The defaults are the services' own well-known ports.",
     )

@@ -163,21 +163,15 @@ def _show(result: Assessment, target: Path | None) -> None:
 
 def _unbuilt(result: Assessment) -> list[str]:
     """Name what the file asks for, by itself or by its stage, and its target does not have yet."""
-    from mlstrata.components.built import BUILT
+    from mlstrata.components.capability import built
     from mlstrata.environments import loads
     from mlstrata.environments.stages import ENTRIES
-    from mlstrata.stacks.preconditions import asked
+    from mlstrata.environments.usage import used_capabilities
 
     assert result.yaml is not None  # noqa: S101 - shown only where there is a file
     spec = loads(result.yaml.encode(), "assessed").spec
-    built, used = BUILT[spec.target.kind], asked(spec) | {one.capability for one in result.wanted}
-    if not built:
-        return [f"nothing is built for target {spec.target.kind} yet"]
-    missing = [
-        entry.capability
-        for entry in ENTRIES.values()
-        if entry.capability in spec.capabilities - built and (entry.capability in used or not entry.on_demand)
-    ]
+    there, used = built(spec.target.kind), used_capabilities(spec) | {one.capability for one in result.wanted}
+    missing = [one for one in ENTRIES if one in spec.capabilities - there and one in used]
     return [f"not built for target {spec.target.kind} yet: {', '.join(missing)}"] if missing else []
 
 

@@ -101,7 +101,7 @@ def gather(deployment: Deployment, declared: SystemSpec, day: date | None) -> Ev
         documents=documents,
         packages=packages,
         as_of=day,
-        capabilities=frozenset(one.value for one in spec.capabilities),
+        capabilities=frozenset(str(one) for one in spec.capabilities),
     )
     plan = tried("the plan of the resources", unreadable, lambda: _planned(deployment))
     findings: tuple[Finding, ...] | None = None

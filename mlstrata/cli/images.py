@@ -41,12 +41,10 @@ def images(name: str, *, as_json: bool, script: bool, resolve: bool) -> None:
 def _selected(deployment: Deployment) -> Selection:
     from mlstrata.components.upstream.lock import NAME, LockError, read
     from mlstrata.components.upstream.selection import mirror_of, select
-    from mlstrata.environments.stages import ENTRIES
-    from mlstrata.stacks.preconditions import asked
+    from mlstrata.environments.usage import used_capabilities
 
     spec = deployment.spec
-    used = asked(spec)
-    wanted = frozenset(one for one in spec.capabilities if one in used or not ENTRIES[one].on_demand)
+    wanted = used_capabilities(spec)
     try:
         digests = read(deployment.workspace.environments / NAME)
     except LockError as error:

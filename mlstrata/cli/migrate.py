@@ -152,7 +152,7 @@ def _job(deployment: Deployment, moving: Migration, what: str) -> dict[str, Any]
     Raises:
         Failed: with the job's own reason.
     """
-    from mlstrata.stacks.storage import Stores
+    from mlstrata.components.storage.stores import Stores
 
     stores = Stores(deployment.spec, deployment.workspace)
     endpoint = own_store(deployment)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlstrata.environments import Capability, Stage
+from mlstrata.environments import Stage
 from mlstrata.policies.core.dates import Enforcement
 from mlstrata.policies.core.documents import read
 from mlstrata.policies.core.facts import Environment
@@ -38,7 +38,7 @@ class _Facts(BaseModel):
 
 
 class _Reached(BaseModel):
-    capabilities: frozenset[Capability]
+    capabilities: frozenset[str]
 
 
 def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environment:
@@ -63,7 +63,7 @@ def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environm
         stages = {
             Stage(one.name): _Reached.model_validate(dict(one.inputs)) for one in found if one.type.endswith(STAGE_TYPE)
         }
-        switched_on = {Capability(one.name) for one in found if one.type.endswith(SWITCHED_ON_TYPE)}
+        switched_on = {one.name for one in found if one.type.endswith(SWITCHED_ON_TYPE)}
     except (ValidationError, ValueError):
         return strict
     return Environment(

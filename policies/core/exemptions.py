@@ -15,8 +15,8 @@ from mlstrata.environments.loading.document import Malformed, Node, parse, place
 from mlstrata.environments.loading.errors import SpecError
 from mlstrata.environments.loading.translate import Finding, translate
 from mlstrata.environments.redaction import path_of, shown
+from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.spec.quantities import Day
-from mlstrata.environments.spec.references import suggestion
 from mlstrata.environments.spec.text import Text, Word
 
 FILE = "policies/exemptions.yaml"

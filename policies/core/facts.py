@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from mlstrata.environments import Capability, Stage
+from mlstrata.environments import Stage
 from mlstrata.policies.core.dates import Enforcement
 from mlstrata.policies.core.live import Live
 
@@ -55,7 +55,7 @@ class Environment:
     target: str = ""
     region: str = ""
     stage: Stage | None = None
-    capabilities: frozenset[Capability] = frozenset()
+    capabilities: frozenset[str] = frozenset()
     enforcement: Enforcement = Enforcement.NOW
     retention: Mapping[str, float] = field(default_factory=dict)
     owner: str = ""

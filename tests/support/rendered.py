@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mlstrata.cli.main import main
-from mlstrata.components.built import BUILT
+from mlstrata.components.capability import built
 from mlstrata.environments import Stage
 from mlstrata.environments.stages import capabilities_of, missing_needs
 from tests.support.cluster import Cluster, Json
@@ -26,10 +26,10 @@ Key = tuple[str, str, str, str]
 def unbuilt(stage: Stage, target: str) -> list[str]:
     """Return what the stage has and the target has not, with all that cannot do without it."""
     wanted = capabilities_of(stage)
-    there = wanted & BUILT[target]
+    there = wanted & built(target)
     while broken := {one for one, _ in missing_needs(there)}:
         there -= broken
-    return sorted(one.value for one in wanted - there)
+    return sorted(str(one) for one in wanted - there)
 
 
 def rendered(environment: str, stage: str, folder: Path, change: Callable[[str], str] = str) -> list[Json]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mlstrata.environments import EnvironmentSpec, SystemSpec
 from mlstrata.services.batch.settings import WORKDIR, BatchSystem, ScoringJob
+from mlstrata.services.serving.folders import releases_folder
 
 
 class NotScorable(Exception):  # noqa: N818 - says what is the case
@@ -39,7 +40,7 @@ def scoring_job(system: SystemSpec, *, root: Path, home: Path, given: str | None
     low, high = system.monitor.range.get("probability", (0.0, 1.0))
     return ScoringJob(
         system=system.name,
-        directory=home / "data/serving" / system.name,
+        directory=releases_folder(home, system.name),
         workdir=home / WORKDIR / system.name,
         input=source,
         probability_range=(low, high),

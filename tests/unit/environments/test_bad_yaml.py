@@ -161,7 +161,7 @@ CASES = {
     "unknown port": (
         "name: prod\ntarget: {kind: local, ports: {grafana: 3000}}\nstage: scale\n",
         [
-            "2: target.ports.grafana: unknown port 'grafana'; allowed gateway, mlflow, prometheus, alertmanager, "
+            "2: target.ports.grafana: unknown port 'grafana'; allowed mlflow, gateway, prometheus, alertmanager, "
             "runner, catalog; remove it; services behind the gateway take a free port"
         ],
     ),
@@ -172,7 +172,7 @@ CASES = {
     "port twice": (
         "name: prod\ntarget: {kind: local, ports: {gateway: 5000}}\nstage: scale\n",
         [
-            "2: target.ports.mlflow: got 5000, which 'gateway' has already; give each service a port of its own, "
+            "2: target.ports.gateway: got 5000, which 'mlflow' has already; give each service a port of its own, "
             "or 0 for a free one"
         ],
     ),

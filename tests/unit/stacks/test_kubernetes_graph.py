@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlstrata.components.built import BUILT
+from mlstrata.components.capability import built
 from mlstrata.components.cluster import TAKE_OVER
 from mlstrata.components.errors import PlanError
 from mlstrata.environments import Capability, EnvironmentSpec, Stage, Workspace, load
@@ -26,7 +26,7 @@ WORKLOADS = ("Deployment", "StatefulSet", "CronJob", "SeldonDeployment")
 def staged(stage: str = "foundation", **changes) -> EnvironmentSpec:
     """The shipped dev environment at another stage, without what no issue has built for clusters yet."""
     values = load(DEV).model_dump(mode="json", by_alias=True)
-    unbuilt = sorted(capabilities_of(Stage(stage)) - BUILT["kubernetes"])
+    unbuilt = sorted(capabilities_of(Stage(stage)) - built("kubernetes"))
     return EnvironmentSpec.model_validate({**values, "stage": stage, "capabilities": {"off": unbuilt}, **changes})
 
 
@@ -397,7 +397,7 @@ def test_what_a_cluster_cannot_do_is_said():
 def test_what_is_not_built_is_refused_by_name_before_anything_is_registered():
     values = load(DEV).model_dump(mode="json", by_alias=True)
     spec = EnvironmentSpec.model_validate({**values, "stage": "scale", "capabilities": {}})
-    missing = capabilities_of(Stage.SCALE) - BUILT["kubernetes"]
+    missing = capabilities_of(Stage.SCALE) - built("kubernetes")
 
     def program() -> None:
         with pytest.raises(PlanError) as caught:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pulumi import RunError
 
-from mlstrata.components.built import BUILT
+from mlstrata.components.capability import built
 from mlstrata.components.errors import PlanError
 from mlstrata.environments import Capability, EnvironmentSpec, Stage, Workspace, load
 from mlstrata.environments.stages import added_by
@@ -176,14 +176,14 @@ def test_only_the_bootstrap_of_the_gateway_needs_a_restart(workspace):
 @pytest.mark.parametrize("capability", [capability for stage in Stage for capability in added_by(stage)])
 def test_what_is_not_built_is_refused_by_name(capability):
     stage = next(stage for stage in Stage if capability in added_by(stage))
-    found = [text for text in problems(staged(stage.value, capabilities={})) if f"'{capability.value}'" in text]
+    found = [text for text in problems(staged(stage.value, capabilities={})) if f"'{capability}'" in text]
     on_demand = {Capability.BATCH, Capability.TUNING, Capability.DISTRIBUTED_TRAINING, Capability.FEATURE_STORE}
     on_demand |= {Capability.BANDIT, Capability.ONLINE_LEARNING}
-    if capability in BUILT["local"] | on_demand:
+    if capability in built("local") | on_demand:
         assert not found
     else:
         assert len(found) == 1
-        assert f"capabilities: {{off: [{capability.value}]}}" in found[0]
+        assert f"capabilities: {{off: [{capability}]}}" in found[0]
         assert f"below stage '{stage.value}'" in found[0]
 
 

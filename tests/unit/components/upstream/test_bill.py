@@ -117,9 +117,7 @@ def test_versions_are_compared_as_numbers():
 
 def test_the_client_of_the_registry_and_the_pipelines_is_of_the_servers_version():
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
-    pinned = dict(
-        line.split("==") for group in ("program", "runtime", "seldon") for line in groups[group] if "==" in line
-    )
-    assert pinned["mlflow"] == pinned["mlflow-skinny"] == piece("mlflow").version
+    pinned = dict(line.split("==") for group in ("services", "seldon") for line in groups[group] if "==" in line)
+    assert pinned["mlflow"] == piece("mlflow").version
     assert pinned["kfp"] == piece("kubeflow-pipelines").version
     assert pinned["seldon-core"] == piece("seldon-core").version

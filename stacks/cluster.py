@@ -32,6 +32,7 @@ from mlstrata.components.platform.upstream import Upstream, UpstreamArgs
 from mlstrata.components.ray.kubernetes import Ray, RayArgs
 from mlstrata.components.registry.kubernetes import NAME, Registry, RegistryArgs
 from mlstrata.components.secrets.kubernetes import Secrets, SecretsArgs
+from mlstrata.components.site import UNOWNED
 from mlstrata.components.storage.kubernetes import Store, StoreArgs
 from mlstrata.components.upstream.bill import piece
 from mlstrata.components.upstream.lock import NAME as LOCK
@@ -40,12 +41,11 @@ from mlstrata.components.upstream.mirror import all_sources
 from mlstrata.components.upstream.selection import Selection, mirror_of, select
 from mlstrata.environments import Capability, EnvironmentSpec, Workspace
 from mlstrata.environments.spec.storage import S3Storage
-from mlstrata.environments.stages import ENTRIES
+from mlstrata.environments.usage import used_capabilities
 from mlstrata.stacks import cluster_inputs as ground
 from mlstrata.stacks.chart_values import GRAFANA_ADMIN, MONITORING, bill_images, images, values_of
 from mlstrata.stacks.outputs import KubernetesEnvironment
-from mlstrata.stacks.preconditions import asked
-from mlstrata.stacks.systems import UNOWNED, Base, Systems
+from mlstrata.stacks.systems import Base, Systems
 
 BACKUP, FEAST = "backup", "feast"
 
@@ -57,8 +57,7 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
         PlanError: Its upstream software cannot be taken as declared, the lock of digests is none, or its cloud's
             substrate is not there.
     """
-    used = asked(spec)
-    wanted = frozenset(one for one in spec.capabilities if one in used or not ENTRIES[one].on_demand)
+    wanted = used_capabilities(spec)
     try:
         digests = read(workspace.environments / LOCK)
     except LockError as error:

@@ -1,0 +1,20 @@
+"""The gateway: the one way in, where callers are known and bounded."""
+
+from __future__ import annotations
+
+from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
+from mlstrata.environments.stages import Capability
+
+DECLARATIONS = (
+    Declaration(
+        Capability.GATEWAY,
+        local=LocalBuilder(
+            "mlstrata.components.gateway.local:build",
+            # Its routes name the ports of what answers behind it.
+            after=(Capability.SERVING,),
+            ports={"gateway": ("gateway", "gateway_admin")},
+            programs=("envoy",),
+        ),
+        kubernetes=ClusterBuilder("mlstrata.components.gateway.kubernetes:build", after=(Capability.ALERTS,)),
+    ),
+)

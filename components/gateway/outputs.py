@@ -1,0 +1,52 @@
+"""What the gateway hands over, and what answers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from mlstrata.components.site import Outputs
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What a predictor answers on.
+
+    Attributes:
+        service: Its service.
+        port: The service's port.
+        weight: Its share of the traffic, in parts of the sum.
+    """
+
+    service: str
+    port: int
+    weight: int = 100
+
+
+@dataclass(frozen=True)
+class GatewayOutputs(Outputs):
+    """The gateway on this machine.
+
+    Attributes:
+        url: The address that consumers call.
+    """
+
+    url: pulumi.Output[str]
+
+    @property
+    def urls(self) -> Mapping[str, pulumi.Input[str]]:
+        """The gateway's address."""
+        return {"gateway": self.url}
+
+
+@dataclass(frozen=True)
+class ClusterGatewayOutputs(Outputs):
+    """The gateway on a cluster.
+
+    Attributes:
+        ready: What attaches to it waits for.
+    """
+
+    ready: Sequence[pulumi.Resource]

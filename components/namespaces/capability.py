@@ -1,0 +1,15 @@
+"""A closed namespace for each team and for each system without one, on a cluster."""
+
+from __future__ import annotations
+
+from mlstrata.components.capability import ClusterBuilder, Declaration
+from mlstrata.environments.stages import Capability
+
+DECLARATIONS = (
+    Declaration(
+        Capability.TEAMS,
+        provides=(Capability.NETWORK_POLICY,),
+        # Systems have a namespace whether or not there are teams.
+        kubernetes=ClusterBuilder("mlstrata.components.namespaces.kubernetes:build", when=lambda *_: True),
+    ),
+)

@@ -1,0 +1,46 @@
+"""What a registry hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from mlstrata.components.site import Outputs
+
+
+@dataclass(frozen=True)
+class RegistryOutputs(Outputs):
+    """The registry on this machine.
+
+    Attributes:
+        uri: The address that MLflow's clients take.
+        access: The variables with which they say who they are; secret.
+    """
+
+    uri: pulumi.Output[str]
+    access: pulumi.Output[dict[str, str]]
+
+    @property
+    def urls(self) -> Mapping[str, pulumi.Input[str]]:
+        """The registry's address."""
+        return {"mlflow": self.uri}
+
+
+@dataclass(frozen=True)
+class ClusterRegistryOutputs(Outputs):
+    """The registry on a cluster.
+
+    Attributes:
+        uri: Its address inside the cluster.
+        ready: What its clients wait for.
+    """
+
+    uri: str
+    ready: Sequence[pulumi.Resource]
+
+    @property
+    def urls(self) -> Mapping[str, pulumi.Input[str]]:
+        """The registry's address."""
+        return {"mlflow": self.uri}

@@ -1,0 +1,10 @@
+"""Where the serving of a system keeps what it needs, in an environment's home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def releases_folder(home: Path, system: str) -> Path:
+    """Return the folder of a system's releases and model versions, which only a release writes."""
+    return home / "data/serving" / system
