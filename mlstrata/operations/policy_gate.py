@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -82,6 +83,6 @@ def leaving_nothing(deployment: Deployment) -> Iterator[None]:
         if made and not deployment.checkpoint.exists():
             deployment.passphrase_file.unlink(missing_ok=True)
             for folder in (deployment.home, deployment.home.parent):
-                if folder.exists() and not any(folder.iterdir()):
-                    folder.rmdir()
+                if folder.exists() and {path.name for path in folder.iterdir()} <= {".gitignore"}:
+                    shutil.rmtree(folder)
         raise

@@ -13,7 +13,7 @@ from mlstrata.operations.policy_gate import Refused
 from tests.support.command import copy_exemptions
 
 ROOT = Path(__file__).parents[3]
-LOCK = ".pulumi/engine/mlstrata.local.flock"
+ENGINE = {".pulumi/engine/mlstrata.local.flock", ".pulumi/.gitignore"}
 PORTS = "target: {kind: local, ports: {gateway: 0, mlflow: 0, prometheus: 0, alertmanager: 0, runner: 0}}"
 
 
@@ -52,8 +52,8 @@ def declare(workspace, old, new):
 
 
 def files(workspace):
-    """Every file but the engine's own lock, which is empty."""
-    return {str(path.relative_to(workspace)) for path in workspace.rglob("*") if path.is_file()} - {LOCK}
+    """Every file but the engine's own lock, which is empty, and what keeps it from git."""
+    return {str(path.relative_to(workspace)) for path in workspace.rglob("*") if path.is_file()} - ENGINE
 
 
 def test_what_is_blocked_is_refused_and_nothing_is_left(workspace, capsys):
