@@ -10,7 +10,8 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
-from mlstrata.components.supervision.files import locked, read, write
+from mlstrata.components.supervision.files import read, write
+from mlstrata.files import locked
 from mlstrata.services.gateway.render import GatewayError, render_routes, to_text
 from mlstrata.services.gateway.settings import ROLLOUT_LOCK, ROUTES_FILE, GatewaySettings
 from mlstrata.services.serving.releases import Releases

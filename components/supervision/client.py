@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-import time
 import xmlrpc.client
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from supervisor.xmlrpc import Faults, SupervisorTransport  # type: ignore[import-untyped]
 
+from mlstrata import waiting
 from mlstrata.components.supervision.common import SupervisionError
 
 UP = frozenset({"STARTING", "RUNNING"})
@@ -88,12 +88,15 @@ class SupervisorClient:
 
     def settled(self, name: str, seconds: float) -> ProcessInfo | None:
         """Return a service's process once it is neither starting nor backing off, or as it is after `seconds`."""
-        deadline = time.monotonic() + seconds
-        while True:
+        info: ProcessInfo | None = None
+
+        def is_settled() -> bool:
+            nonlocal info
             info = self.info(name)
-            if info is None or info.state not in SETTLING or time.monotonic() >= deadline:
-                return info
-            time.sleep(0.1)
+            return info is None or info.state not in SETTLING
+
+        waiting.until(is_settled, seconds)
+        return info
 
     def add(self, name: str) -> None:
         """Take up the service's program file and start it; returns without waiting for it."""
@@ -106,12 +109,16 @@ class SupervisorClient:
 
     def remove(self, name: str, seconds: float) -> None:
         """Stop a service, wait at most `seconds` for its end and forget it; one that is not known is fine."""
-        deadline = time.monotonic() + seconds
         self._tolerate("stopProcessGroup", name, False)
-        while (info := self.info(name)) is not None and info.state not in _STOPPED:
-            if time.monotonic() >= deadline:
-                raise SupervisionError(f"{name} (process {info.pid}) did not stop within {seconds:.0f} s")
-            time.sleep(0.05)
+        info: ProcessInfo | None = None
+
+        def is_stopped() -> bool:
+            nonlocal info
+            info = self.info(name)
+            return info is None or info.state in _STOPPED
+
+        if not waiting.until(is_stopped, seconds, 0.05) and info:
+            raise SupervisionError(f"{name} (process {info.pid}) did not stop within {seconds:.0f} s")
         self._tolerate("removeProcessGroup", name)
 
     def signal(self, name: str, signal_name: str) -> bool:

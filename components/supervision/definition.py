@@ -12,9 +12,10 @@ from typing import Any
 
 from mlstrata.components.supervision import launch
 from mlstrata.components.supervision.common import plain
-from mlstrata.components.supervision.files import digest, folder, inside, read, read_json, remove, write
+from mlstrata.components.supervision.files import digest, inside, read, read_json, remove, write
 from mlstrata.environments.installation import interpreter
 from mlstrata.environments.workspace import VARIABLE, Workspace
+from mlstrata.files import private_folder
 from mlstrata.services.exporter.processes import HOME_MARK, SERVICE_MARK
 
 _LOG_BYTES, _LOG_BACKUPS = 20_000_000, 3
@@ -160,7 +161,7 @@ stdout_logfile_backups={_LOG_BACKUPS}
     def write(self) -> None:
         """Write the owned files, and the seeds that are absent; the program file last, since it names the others."""
         for relative in self.folders:
-            folder(inside(self.home, relative))
+            private_folder(inside(self.home, relative))
         for name, seed in self.seeds.items():
             target = inside(self.home, name)
             if not target.exists():

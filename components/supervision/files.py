@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlstrata import files
 from mlstrata.components.supervision.common import SupervisionError
 
 
@@ -26,40 +25,13 @@ def inside(home: Path, relative: str) -> Path:
     return path
 
 
-def folder(path: Path) -> Path:
-    """Make a folder that only its owner enters, and those above it that are missing; return it."""
-    if not path.is_dir():
-        folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
-    return path
-
-
 def write(path: Path, content: str, mode: int = 0o600) -> bool:
     """Put `content` at `path` by a rename, so a reader sees the old text or the new; say whether anything changed."""
-    data = content.encode()
     try:
-        if path.read_bytes() == data and path.stat().st_mode & 0o777 == mode:
-            return False
-    except OSError:
-        pass
-    try:
-        folder(path.parent)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        # Opened with its final mode: a secret is never readable by others, not even for a moment.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        files.private_folder(path.parent)
+        return files.write(path, content, mode)
     except OSError as error:
         raise SupervisionError(f"could not write {path}: {error.strerror or error}") from error
-    return True
 
 
 def read(path: Path) -> str | None:
@@ -94,15 +66,6 @@ def remove(path: Path, home: Path) -> None:
             parent.rmdir()
         except OSError:
             return
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock: the providers of one run work at the same time, and two runs may."""
-    folder(path.parent)
-    with path.open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def tail(path: Path, lines: int = 12) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from mlstrata.components.supervision.common import SupervisionError
 from mlstrata.services.exporter.processes import MarkedProcess, marked_processes
+from mlstrata.waiting import until
 
 _FORCED_SECONDS = 5.0
 
@@ -35,15 +34,8 @@ def end_marked(home: Path, *, service: str | None = None, seconds: float = 10.0)
         for process in left():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, number)
-        if _wait(lambda: not left(), limit):
+        if until(lambda: not left(), limit, 0.03):
             return
     survivors = ", ".join(f"{process.service} ({process.pid})" for process in left())
     if survivors:
         raise SupervisionError(f"these processes of {home} do not end: {survivors}; end them by hand and run again")
-
-
-def _wait(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (held := condition()) and time.monotonic() < deadline:
-        time.sleep(0.03)
-    return held

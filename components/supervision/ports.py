@@ -11,8 +11,9 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
-from mlstrata.components.supervision.files import locked, read_json, remove, write
+from mlstrata.components.supervision.files import read_json, remove, write
 from mlstrata.components.supervision.sockets import foreign_holder, pick
+from mlstrata.files import locked
 
 _REGISTER, _LOCK = "run/ports.json", "run/ports.lock"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +13,11 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Updat
 from mlstrata.components.supervision.client import UP, SupervisorClient
 from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
 from mlstrata.components.supervision.definition import Definition
-from mlstrata.components.supervision.files import folder
 from mlstrata.components.supervision.leftovers import end_marked
 from mlstrata.components.supervision.sockets import foreign_holder, is_free
 from mlstrata.components.supervision.supervisor import identity
+from mlstrata.files import private_folder
+from mlstrata.waiting import until
 
 _INPUTS = ("command", "environment", "ports", "files", "seeds", "folders", "directory", "stop_seconds", "code")
 _SETTLE_SECONDS = 4.0
@@ -47,7 +47,7 @@ def apply(wanted: Definition) -> str:
     client.remove(wanted.name, wanted.stop_seconds + _SETTLE_SECONDS)
     end_marked(wanted.home, service=wanted.name, seconds=wanted.stop_seconds)
     _check_ports(wanted)
-    folder(wanted.log.parent)
+    private_folder(wanted.log.parent)
     wanted.write()
     client.add(wanted.name)
     return wanted.note_start()
@@ -55,16 +55,13 @@ def apply(wanted: Definition) -> str:
 
 def _check_ports(wanted: Definition) -> None:
     """Wait for ports that its own last process is about to let go; refuse those that someone else holds."""
-    deadline = time.monotonic() + _PORT_SECONDS
     for name, port in wanted.ports.items():
-        while not is_free(port):
-            user = foreign_holder(port, wanted.home)
-            if user is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-                continue
+        until(lambda port=port: is_free(port) or foreign_holder(port, wanted.home), _PORT_SECONDS, 0.05)
+        if not is_free(port):
+            user = foreign_holder(port, wanted.home) or "another service"
             raise SupervisionError(
-                f"port {port} for {name} of {wanted.name} is in use by {user or 'another service'}; stop it, or set "
-                f"target.ports.{name} to another port (0 for any free one)"
+                f"port {port} for {name} of {wanted.name} is in use by {user}; stop it, or set target.ports.{name} to "
+                "another port (0 for any free one)"
             )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,12 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Updat
 from mlstrata.components.supervision.client import SupervisorClient
 from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
 from mlstrata.components.supervision.definition import renew_starts
-from mlstrata.components.supervision.files import digest, folder, locked, read, remove, tail, write
+from mlstrata.components.supervision.files import digest, read, remove, tail, write
 from mlstrata.components.supervision.leftovers import end_marked
 from mlstrata.environments.installation import interpreter
+from mlstrata.files import locked, private_folder
 from mlstrata.services.exporter.processes import HOME_MARK, SERVICE_MARK, marked_processes
+from mlstrata.waiting import until
 
 NAME = "supervisor"
 _CONFIG, _STAMP, _PROGRAMS, _LOG = (
@@ -139,8 +140,8 @@ class SupervisorProvider(StatelessProvider):
 
 def _start(home: Path, socket: Path, config: str) -> None:
     for part in ("config", _PROGRAMS, "run", "logs", "data"):
-        folder(home / part)
-    folder(socket.parent)
+        private_folder(home / part)
+    private_folder(socket.parent)
     # Logs and data of services are nobody else's, whoever made the folder and with whatever mask.
     home.chmod(0o700)
     write(home / _CONFIG, config)
@@ -158,11 +159,8 @@ def _start(home: Path, socket: Path, config: str) -> None:
         start_new_session=True,
     )
     client = SupervisorClient(socket)
-    deadline = time.monotonic() + _START_SECONDS
-    while started.returncode == 0 and time.monotonic() < deadline:
-        if client.identity() == identity(home):
-            return
-        time.sleep(0.02)
+    if started.returncode == 0 and until(lambda: client.identity() == identity(home), _START_SECONDS, 0.02):
+        return
     reason = (started.stderr or started.stdout).strip() or tail(home / _LOG)
     raise SupervisionError(f"the supervisor of {home} did not start: {reason}")
 
@@ -175,9 +173,7 @@ def _stop(home: Path, socket: Path) -> None:
         with contextlib.suppress(SupervisionError):
             client.shutdown()
         # It ends when its services have, each within its own limit; only then is force in order.
-        deadline = time.monotonic() + _STOP_SECONDS
-        while time.monotonic() < deadline and any(process.pid == pid for process in marked_processes(home)):
-            time.sleep(0.05)
+        until(lambda: all(process.pid != pid for process in marked_processes(home)), _STOP_SECONDS, 0.05)
     end_marked(home)
     socket.unlink(missing_ok=True)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+
+from mlstrata import files
 
 NAME = "images.lock.json"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -38,8 +39,5 @@ def read(path: Path) -> dict[str, str]:
 
 def write(path: Path, digests: Mapping[str, str]) -> None:
     """Write the lock whole or not at all, in a stable order."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"images": dict(sorted(digests.items()))}, indent=2) + "\n"
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    files.write(path, text)

@@ -10,7 +10,6 @@ a head one entry behind, which the next append brings up to date.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlstrata import files
 from mlstrata.audit.entry import Entry
 
 HEAD = "audit.head"
@@ -125,24 +125,19 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
 
 def read(path: Path) -> list[Record]:
     """Return the records that can be read, oldest first; `verify` says whether they are all and as written."""
-    with locked(path, fcntl.LOCK_SH):
+    with locked(path, shared=True):
         lines, _ = split(_content(path))
     return [record for record in map(parse, lines) if record]
 
 
 @contextmanager
-def locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold the log's lock, waiting for it; a log whose folder does not exist has nobody to wait for."""
     if not path.parent.is_dir():
         yield
         return
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    handle = os.open(path.with_name(_LOCK), flags, 0o600)
-    try:
-        fcntl.flock(handle, how)
+    with files.locked(path.with_name(_LOCK), shared=shared):
         yield
-    finally:
-        os.close(handle)
 
 
 class AuditLog:
@@ -223,20 +218,13 @@ class AuditLog:
         is_new = not self.path.exists()
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         if is_new:
-            _sync_folder(self.path.parent)
-            _sync_folder(self.path.parent.parent)
+            files.sync_folder(self.path.parent)
+            files.sync_folder(self.path.parent.parent)
         return handle
 
     def _write_head(self, head: Head) -> None:
-        # The lock is held: nobody else has this name.
-        unfinished = self.path.with_name(f".{HEAD}.tmp")
-        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(canonical(vars(head)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self.path.with_name(HEAD))
-        _sync_folder(self.path.parent)
+        files.write(self.path.with_name(HEAD), canonical(vars(head)) + b"\n", files.PRIVATE)
+        files.sync_folder(self.path.parent)
 
 
 _SAID = {
@@ -262,11 +250,3 @@ def _write(handle: int, data: bytes) -> None:
         with suppress(OSError):
             os.ftruncate(handle, size)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

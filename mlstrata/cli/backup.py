@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
-import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -16,9 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mlstrata import waiting, worker
 from mlstrata.cli.console import confirm, err, say, say_json
 from mlstrata.clients.mlflow_access import past_proxies
-from mlstrata.environments.installation import interpreter
 from mlstrata.operations.backup.copy import DATA, CopyError, Manifest, gather, put_back, read_manifest
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
@@ -180,12 +177,14 @@ def _stopped(deployment: Deployment, service: str, health: str) -> Iterator[None
 
 def _await(health: str) -> None:
     past_proxies(health)
-    deadline = time.monotonic() + _STORE_SECONDS
-    while time.monotonic() < deadline:
+
+    def answers() -> bool:
         # Of our own state, and loopback.
         with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(health, timeout=2):  # noqa: S310
-            return
-        time.sleep(0.1)
+            return True
+        return False
+
+    waiting.until(answers, _STORE_SECONDS)
 
 
 def _job(*arguments: str) -> Mapping[str, Any]:
@@ -194,16 +193,7 @@ def _job(*arguments: str) -> Mapping[str, Any]:
     Raises:
         Failed: with its own reason.
     """
-    python = interpreter()
-    done = subprocess.run(
-        [str(python), "-m", "mlstrata.services.backup", *arguments, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        raise Failed(lines[-1] if lines else "the copy ended without a word")
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+    done = worker.run("mlstrata.services.backup", arguments=arguments)
+    if done.value is None:
+        raise Failed(str(done.error))
+    return done.value

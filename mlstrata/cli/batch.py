@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from mlstrata import worker
 from mlstrata.cli.console import err, say, say_json
 from mlstrata.cli.predict import find_system
-from mlstrata.environments.installation import interpreter
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.services.batch.jobs import NotScorable, scoring_job
@@ -70,25 +67,16 @@ def declared_job(deployment: Deployment, system: str, given: str | None = None) 
 
 
 def _run(job: ScoringJob) -> dict[str, Any]:
-    """Do the job in the environment that has the model's libraries, with its progress on a terminal."""
-    python = interpreter()
-    answer: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder, err().status(f"scoring by {job.system} …") as status:
-        settings = Path(folder) / "job.json"
-        settings.write_text(job.model_dump_json(), encoding="utf-8")
-        command = [str(python), "-m", "mlstrata.services.batch", "score", "--settings", str(settings), "--attached"]
-        job.workdir.mkdir(parents=True, exist_ok=True)
-        with (
-            # What the model's libraries say is for whoever looks into a failure.
-            (job.workdir / _LOG).open("ab") as log,
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True) as process,
-        ):
-            for line in process.stdout or ():
-                answer = json.loads(line)
-                if "done" in answer:
-                    status.update(f"scoring by {job.system} · {answer['done']} of {answer['all']} rows")
-    if "error" not in answer:
-        raise Failed(f"{job.system}: the job was cut off, run it again; its log is {job.workdir / _LOG}")
-    if answer["error"]:
-        raise Failed(f"{job.system}: {answer['error']}")
-    return answer
+    """Run the job, with its progress on a terminal."""
+    with err().status(f"scoring by {job.system} …") as status:
+        done = worker.run(
+            "mlstrata.services.batch",
+            job,
+            lambda line: status.update(f"scoring by {job.system} · {line['done']} of {line['all']} rows"),
+            arguments=["score"],
+            # What the model's libraries print helps to find why a job failed.
+            log=job.workdir / _LOG,
+        )
+    if done.value is None:
+        raise Failed(f"{job.system}: {done.error}")
+    return done.value

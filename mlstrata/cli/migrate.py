@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlstrata import worker
 from mlstrata.cli.console import confirm, err, say, say_json
 from mlstrata.environments.changes import compare
-from mlstrata.environments.installation import interpreter
 from mlstrata.environments.spec.storage import Storage
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
@@ -120,10 +117,10 @@ def _up(deployment: Deployment, *, asking: bool = False) -> None:
 
 
 def _remember(home: Path, moving: Migration) -> Migration:
-    from mlstrata.services.gateway.render import write_atomically
+    from mlstrata.files import write_private
 
     (home / JOURNAL).parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(home / JOURNAL, moving.model_dump_json(indent=1) + "\n")
+    write_private(home / JOURNAL, moving.model_dump_json(indent=1) + "\n")
     return moving
 
 
@@ -157,22 +154,16 @@ def _job(deployment: Deployment, moving: Migration, what: str) -> dict[str, Any]
     stores = Stores(deployment.spec, deployment.workspace)
     endpoint = own_store(deployment)
     settings = CopySettings(source=stores.store(moving.source, endpoint), target=stores.store(moving.target, endpoint))
-    python = interpreter()
-    answer: dict[str, Any] = {"result": None, "error": "it ended without a word"}
-    with tempfile.TemporaryDirectory() as folder, err().status(f"{what}: starting …") as status:
-        file = Path(folder) / "settings.json"
-        file.write_text(settings.model_dump_json(), encoding="utf-8")
-        command = [str(python), "-m", "mlstrata.services.storage", what, "--settings", str(file)]
-        command += ["--manifest", str(deployment.home / MANIFEST)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as job:
-            for line in job.stdout or ():
-                answer = json.loads(line)
-                if "done" in answer:
-                    status.update(f"{what}: {answer['done']} of {answer['all']}")
-    if answer.get("error") or not isinstance(answer.get("result"), dict):
-        raise Failed(f"{what} of {_shown(moving.source)} to {_shown(moving.target)}: {answer.get('error')}")
-    result: dict[str, Any] = answer["result"]
-    return result
+    with err().status(f"{what}: starting …") as status:
+        done = worker.run(
+            "mlstrata.services.storage",
+            settings,
+            lambda line: status.update(f"{what}: {line['done']} of {line['all']}"),
+            arguments=[what, "--manifest", str(deployment.home / MANIFEST)],
+        )
+    if done.value is None:
+        raise Failed(f"{what} of {_shown(moving.source)} to {_shown(moving.target)}: {done.error}")
+    return done.value
 
 
 def _shown(storage: Storage) -> str:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlstrata import worker
 from mlstrata.cli.console import err, out, say, say_json
 from mlstrata.cli.predict import find_system
 from mlstrata.environments import Capability
-from mlstrata.environments.installation import interpreter
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.stack_state import exports, registry_address
@@ -28,6 +24,7 @@ QUEUED_SECONDS = 2.0
 """How long a run may wait in silence: one that is the only one begins within a moment."""
 ENDED = ("succeeded", "failed", "cancelled")
 EXIT_USAGE = 2
+_JOB = "mlstrata.services.runner.job"
 
 
 @dataclass
@@ -76,7 +73,9 @@ def train_system(
         return Training(system, version, ran=False)
     at_foundation = Capability.PIPELINES in deployment.spec.capabilities
     # Closed whatever happens: an interruption may come while a line is shown.
-    with closing(_through_runner(deployment, system, request) if at_foundation else _as_job(request)) as lines:
+    with closing(
+        _through_runner(deployment, system, request) if at_foundation else worker.lines(_JOB, request)
+    ) as lines:
         result = _follow(system, lines, quiet=quiet)
     return Training(system, str(result["version"]), ran=True, seconds=time.monotonic() - began, result=result)
 
@@ -137,37 +136,13 @@ def _request(deployment: Deployment, system: str) -> dict[str, Any]:
     return document
 
 
-def _job(settings: Path, *options: str) -> list[str]:
-    python = interpreter()
-    return [str(python), "-m", "mlstrata.services.runner.job", "--settings", str(settings), *options]
-
-
 def _existing(request: dict[str, Any]) -> str | None:
     """Return the version that these data, code and settings made already, None when there is none."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Path(folder) / "request.json"
-        settings.write_text(json.dumps(request), encoding="utf-8")
-        done = subprocess.run(_job(settings, "--check"), capture_output=True, text=True, check=False)
-    try:
-        answer = json.loads(done.stdout.strip().splitlines()[-1])
-    except (IndexError, ValueError):
-        raise Failed(f"could not ask for the versions of {request['system']}: {done.stderr.strip()[-500:]}") from None
-    if done.returncode != 0:
-        raise Failed(answer.get("error") or "the check failed")
-    version: str | None = answer["version"]
+    done = worker.run(_JOB, request, arguments=["--check"])
+    if done.value is None:
+        raise Failed(f"could not read the versions of {request['system']}: {done.error}")
+    version: str | None = done.value["version"]
     return version
-
-
-def _as_job(request: dict[str, Any]) -> Generator[dict[str, Any]]:
-    """Run the pipeline in a process of its own; yield what it says, a document each."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Path(folder) / "request.json"
-        settings.write_text(json.dumps(request), encoding="utf-8")
-        with subprocess.Popen(
-            _job(settings, "--attached"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process:
-            for line in process.stdout or ():
-                yield json.loads(line)
 
 
 def _through_runner(deployment: Deployment, system: str, request: dict[str, Any]) -> Generator[dict[str, Any]]:
@@ -237,7 +212,7 @@ def _follow(system: str, lines: Iterator[dict[str, Any]], *, quiet: bool) -> dic
                     _show_tuning(result)
                     _show_gates(result)
                 return result
-            elif line.get("state") in ENDED:
+            elif worker.is_last(line):
                 raise _failure(system, line)
     raise Failed(f"training {system} ended without a result")
 
@@ -246,7 +221,7 @@ def _failure(system: str, line: dict[str, Any]) -> Exception:
     """Return what a run's last line says; a part that could not be asked is nothing that the run failed by."""
     if line.get("code") == EXIT_USAGE:
         return UsageError(f"training {system}: {line['error']}")
-    return Failed(f"training {system} {line['state']}: {line.get('error') or 'no reason was given'}")
+    return Failed(f"training {system} {line.get('state', 'failed')}: {line['error'] or 'no reason was given'}")
 
 
 def _show_step(step: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstrata.environments import EnvironmentSpec, Loaded, Workspace, load_with_places
+from mlstrata.files import write_private
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
@@ -179,16 +180,3 @@ def _read(path: Path, fix: str) -> str:
         return path.read_text(encoding="utf-8").rstrip("\n")
     except OSError as error:
         raise UsageError(f"{path}: cannot read the passphrase ({error.strerror}); {fix}") from None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.parent.chmod(0o700)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mlstrata.files import write
 from mlstrata.operations.releases import RolloutContext
 from mlstrata.services.gateway import tokens
 from mlstrata.services.gateway.render import command as gateway_command
 from mlstrata.services.gateway.render import render_files as gateway_files
-from mlstrata.services.gateway.render import write_atomically
 from mlstrata.services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
 from mlstrata.services.serving.settings import HOST, ServingSettings, command, environment, render_files
 
@@ -153,7 +153,7 @@ class Platform:
         """Start MLServer; return the seconds until it is ready."""
         folder = self.home / "config" / "serving"
         for name, text in render_files(self.serving).items():
-            write_atomically(folder / name, text)
+            write(folder / name, text)
         self._mlserver = Process(
             command(RUNTIME, folder), self.home / "logs" / "serving.log", environment(self.serving)
         )
@@ -166,7 +166,7 @@ class Platform:
     def start_gateway(self) -> float:
         """Start Envoy; return the seconds until it is ready."""
         for name, text in gateway_files(self.gateway, {}).items():
-            write_atomically(self.gateway.directory / name, text)
+            write(self.gateway.directory / name, text)
         self._envoy = Process(gateway_command(RUNTIME, self.gateway.directory), self.home / "logs" / "gateway.log")
         return wait_for(f"{self.url}/healthz")
 

@@ -10,9 +10,10 @@ import httpx
 import jwt
 import pytest
 
+from mlstrata.files import write
 from mlstrata.operations.releases import release
 from mlstrata.services.gateway import tokens
-from mlstrata.services.gateway.render import routes_digest, write_atomically
+from mlstrata.services.gateway.render import routes_digest
 from mlstrata.services.gateway.routes import render_routes
 from mlstrata.services.gateway.settings import ROUTES_FILE
 from mlstrata.services.serving.releases import Releases
@@ -252,10 +253,10 @@ def test_routes_flip_under_load_with_no_failed_request(gateway):
             )
             settings = gateway.gateway.model_copy(update={"systems": systems})
             routes = render_routes(settings, {SYSTEM: Releases(champion="1")})
-            write_atomically(gateway.gateway.directory / ROUTES_FILE, routes)
+            write(gateway.gateway.directory / ROUTES_FILE, routes)
             flips += _taken(gateway, routes_digest(routes))
             time.sleep(0.1)
-    write_atomically(gateway.gateway.directory / ROUTES_FILE, first)
+    write(gateway.gateway.directory / ROUTES_FILE, first)
     assert flips == 10
     assert set(load.statuses) == {200}
     assert load.statuses[200] > 20
@@ -264,10 +265,10 @@ def test_routes_flip_under_load_with_no_failed_request(gateway):
 def test_routes_that_are_no_routes_are_refused_and_the_old_ones_kept(gateway):
     path = gateway.gateway.directory / ROUTES_FILE
     good = path.read_text()
-    write_atomically(path, '{"resources": [{"@type": "nonsense"}]}')
+    write(path, '{"resources": [{"@type": "nonsense"}]}')
     time.sleep(0.5)
     assert gateway.predict().status_code == 200
-    write_atomically(path, good)
+    write(path, good)
 
 
 def _taken(gateway, digest):

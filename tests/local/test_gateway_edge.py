@@ -12,9 +12,10 @@ import httpx
 import jwt
 import pytest
 
+from mlstrata.files import write
 from mlstrata.services.alerts.rules import CERTIFICATE_ENDS
 from mlstrata.services.gateway import tokens
-from mlstrata.services.gateway.render import render_routes, to_text, write_atomically
+from mlstrata.services.gateway.render import render_routes, to_text
 from mlstrata.services.gateway.render import render_tokens as render_token_check
 from mlstrata.services.gateway.settings import ROUTES_FILE, TOKENS_FILE
 from mlstrata.services.serving.releases import Releases
@@ -117,7 +118,7 @@ def test_over_the_rate_is_429_whatever_the_path(edge):
         )
     assert described.status_code == 429
     routes = render_routes(edge.settings, {"loans": Releases(champion="6")})
-    write_atomically(edge.settings.directory / ROUTES_FILE, to_text(routes))
+    write(edge.settings.directory / ROUTES_FILE, to_text(routes))
     time.sleep(0.5)
     assert edge.ask(token).status_code == 429
 
@@ -126,7 +127,7 @@ def test_a_quota_is_429_and_outlives_a_release(edge):
     token = edge.token("counted")
     assert [edge.ask(token).status_code for _ in range(3)] == [200] * 3
     routes = render_routes(edge.settings, {"loans": Releases(champion="7")})
-    write_atomically(edge.settings.directory / ROUTES_FILE, to_text(routes))
+    write(edge.settings.directory / ROUTES_FILE, to_text(routes))
     time.sleep(0.5)
     after = [edge.ask(token) for _ in range(4)]
     assert [one.status_code for one in after] == [200, 200, 429, 429]
@@ -230,7 +231,7 @@ def test_keys_and_certificate_change_under_load_with_no_failed_request(edge):
 
     def accept(*keys):
         settings = edge.settings.model_copy(update={"jwks": tokens.public_jwks(*keys)})
-        write_atomically(edge.settings.directory / TOKENS_FILE, to_text(render_token_check(settings)))
+        write(edge.settings.directory / TOKENS_FILE, to_text(render_token_check(settings)))
 
     def until(token, status):
         end = time.monotonic() + 30

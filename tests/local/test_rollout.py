@@ -14,9 +14,9 @@ import pytest
 
 from mlstrata.audit import read, verify
 from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.files import write
 from mlstrata.operations.releases import RolloutError, release, rollback, status
 from mlstrata.operations.releases.context import STEPS
-from mlstrata.services.gateway.render import write_atomically
 from mlstrata.services.serving.releases import FILE, Releases
 from tests.support.command import eventually
 
@@ -322,7 +322,7 @@ def test_a_half_downloaded_version_is_downloaded_anew(crashing):
 def _forget(platform):
     """Have the platform as if version 1 alone had ever been released."""
     release(platform.context(), CRASHED, "1", reason="only one")
-    write_atomically(
+    write(
         platform.serving.directory / FILE,
         Releases(champion="1", loaded=("1",), history=history(platform)[:1]).to_json(),
     )

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from mlstrata.clients.mlflow_registry import Registry
-from mlstrata.services.gateway.render import write_atomically
+from mlstrata.files import write
 from mlstrata.services.serving.releases import FILE
 
 SYSTEM = "serving-test"
@@ -199,7 +199,7 @@ def test_killed_and_started_again_it_serves_the_champion_and_survives_a_bad_vers
 
 def _release(process, version, loaded=("1", "2")):
     content = {"champion": version, "loaded": list(loaded)}
-    write_atomically(process.serving.directory / FILE, json.dumps(content))
+    write(process.serving.directory / FILE, json.dumps(content))
 
 
 def _metric(process, sample):

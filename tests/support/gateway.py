@@ -12,8 +12,9 @@ from pathlib import Path
 
 import httpx
 
+from mlstrata.files import write
 from mlstrata.services.gateway import certificates, tokens
-from mlstrata.services.gateway.render import command, render_files, write_atomically
+from mlstrata.services.gateway.render import command, render_files
 from mlstrata.services.gateway.settings import TLS_FILE, Breaker, Consumer, Deprecation, GatewaySettings, GatewaySystem
 from mlstrata.services.serving.settings import LEAVING_HEADER, READY_PATH, UNTOUCHED_HEADER
 from tests.local.conftest import RUNTIME, Process, free_ports
@@ -173,14 +174,14 @@ class Edge:
         self.url = f"https://127.0.0.1:{port}"
         self.certify()
         for name, text in render_files(self.settings, {}).items():
-            write_atomically(self.settings.directory / name, text)
+            write(self.settings.directory / name, text)
         log = home / "logs/gateway.log"
         self.process = Process(command(RUNTIME, self.settings.directory, concurrency), log)
         self.wait(log)
 
     def certify(self, days: float = 90) -> None:
         pair = certificates.make_server(self.authority_key, self.authority, days)
-        write_atomically(self.settings.directory / TLS_FILE, certificates.render_tls(*pair))
+        write(self.settings.directory / TLS_FILE, certificates.render_tls(*pair))
 
     def wait(self, log: Path) -> None:
         end = time.monotonic() + 60

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
 from pathlib import Path
 
+from mlstrata import worker
 from mlstrata.clients.errors import RolloutError
-from mlstrata.environments.installation import interpreter
 from mlstrata.services.batch.settings import ScoringJob
 
 _SECONDS = 120
@@ -42,17 +39,6 @@ class BatchProcess:
             # A job that loads its libraries takes longer than going back may.
             return
         job = self._job.model_copy(update={"version": version, "directory": folder.parents[1]})
-        with tempfile.TemporaryDirectory() as scratch:
-            settings = Path(scratch) / "job.json"
-            settings.write_text(job.model_dump_json(), encoding="utf-8")
-            command = [str(interpreter()), "-m", "mlstrata.services.batch", "try", "--settings", str(settings)]
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
-            except subprocess.TimeoutExpired as error:
-                raise RolloutError(f"trying version {version} of {job.system} took over {_SECONDS} s") from error
-        try:
-            problem = json.loads(done.stdout.splitlines()[-1])["error"]
-        except (IndexError, ValueError, KeyError):
-            problem = done.stderr.strip()[-300:] or "it ended without a word"
-        if problem:
-            raise RolloutError(f"trying version {version} of {job.system}: {problem}")
+        tried = worker.run("mlstrata.services.batch", job, arguments=["try"], seconds=_SECONDS)
+        if tried.error:
+            raise RolloutError(f"trying version {version} of {job.system}: {tried.error}")

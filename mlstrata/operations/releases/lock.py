@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mlstrata.clients.errors import RolloutError
+from mlstrata.files import locked
 
 
 @contextmanager
@@ -18,21 +18,18 @@ def only_one(path: Path, what: str) -> Iterator[None]:
     Raises:
         RolloutError: another process holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    with ExitStack() as held:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            handle = held.enter_context(locked(path, wait=False))
         except BlockingIOError:
-            # `up` holds the lock too while it writes the routes, and leaves no name.
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "or `up` writes the routes"
-            raise RolloutError(f"another rollout is running ({holder}); wait for it to end") from None
+            raise RolloutError(f"another rollout is running ({_holder(path)}); wait for it to end") from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"pid {os.getpid()}: {what}\n".encode(), 0)
-        try:
-            yield
-        finally:
-            # Whoever finds the lock held by what leaves no name must not read ours.
-            os.ftruncate(handle, 0)
-    finally:
-        os.close(handle)
+        # A process that finds the lock held by one that notes no name must not read ours.
+        held.callback(os.ftruncate, handle, 0)
+        yield
+
+
+def _holder(path: Path) -> str:
+    # `up` holds the lock too while it writes the routes, and notes no name.
+    return path.read_text(encoding="utf-8", errors="replace")[:200].strip() or "or `up` writes the routes"

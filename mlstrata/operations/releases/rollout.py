@@ -16,6 +16,7 @@ from pathlib import Path
 from mlstrata.clients.errors import RolloutError
 from mlstrata.clients.mlflow_registry import Candidate, Registry
 from mlstrata.environments import SystemSpec
+from mlstrata.files import write_private
 from mlstrata.operations.releases.batch import BatchProcess
 from mlstrata.operations.releases.context import RolloutContext
 from mlstrata.operations.releases.copies import AnyCopies, Copies, Process
@@ -25,7 +26,6 @@ from mlstrata.operations.releases.journal import Journal, Kind
 from mlstrata.operations.releases.lock import only_one
 from mlstrata.operations.releases.process import ServingProcess
 from mlstrata.operations.releases.routing import await_routes, write_routes
-from mlstrata.services.gateway.render import write_atomically
 from mlstrata.services.serving.releases import FILE, Releases
 
 
@@ -182,7 +182,7 @@ class _Rollout:
                     shutil.rmtree(doomed)
 
     def _write(self, releases: Releases) -> None:
-        write_atomically(self._directory / FILE, releases.to_json())
+        write_private(self._directory / FILE, releases.to_json())
 
     def _step(self, name: str) -> None:
         self._context.on_step(name)

@@ -6,8 +6,9 @@ import time
 from typing import Any
 
 from mlstrata.clients.errors import RolloutError
+from mlstrata.files import write_private
 from mlstrata.operations.releases.context import RolloutContext
-from mlstrata.services.gateway.render import GatewayError, render_routes, routes_digest, write_atomically
+from mlstrata.services.gateway.render import GatewayError, render_routes, routes_digest
 from mlstrata.services.gateway.routes import HEALTH_PATH, ROUTES_HEADER
 from mlstrata.services.gateway.settings import ROUTES_FILE, GatewaySettings
 
@@ -35,7 +36,7 @@ def write_routes(context: RolloutContext) -> dict[str, Any]:
         routes = render_routes(settings, releases)
     except GatewayError as error:
         raise RolloutError(str(error)) from error
-    write_atomically(context.gateway_directory / ROUTES_FILE, routes)
+    write_private(context.gateway_directory / ROUTES_FILE, routes)
     return routes
 
 

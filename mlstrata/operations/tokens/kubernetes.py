@@ -12,7 +12,8 @@ from mlstrata.cli.console import err, say_json
 from mlstrata.cli.token import naming
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.target import KubernetesTarget
-from mlstrata.operations.deployment import Deployment, write_private
+from mlstrata.files import write_private
+from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 from mlstrata.services.gateway.names import TOKEN_HOURS
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlstrata import worker
 from mlstrata.environments import Capability, SystemSpec
-from mlstrata.environments.installation import interpreter
 from mlstrata.operations.cluster_access import PIPELINES_URL, REGISTRY_URL, forwarded, kubectl, let_in, on_cluster
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
@@ -51,20 +48,14 @@ def cluster_run(
     with (
         forwarded(asks, target.namespace, "mlflow", 5000, REGISTRY_URL) as registry,
         forwarded(asks, piece("kubeflow-pipelines").namespace, _SERVICE, _PORT, PIPELINES_URL) as pipelines,
-        tempfile.TemporaryDirectory() as folder,
     ):
-        file = Path(folder) / "training.json"
         # Compiled here, in a folder of this machine; the run itself knows none.
         settings["request"]["workdir"] = str(deployment.home / "data/kubeflow" / system.name)
-        file.write_text(json.dumps(settings | {"registry": registry, "url": pipelines}), encoding="utf-8")
-        python = interpreter()
-        command = [str(python), "-m", "mlstrata.services.kubeflow", "--settings", str(file)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                yield (json.loads(line) for line in process.stdout or ())
-            finally:
-                # What runs in the cluster goes on; only the watching ends.
-                process.terminate()
+        # Closing ends the watching alone; the run in the cluster goes on.
+        with closing(
+            worker.lines("mlstrata.services.kubeflow", settings | {"registry": registry, "url": pipelines})
+        ) as lines:
+            yield lines
 
 
 def _stop_clock(asks: Kubectl, namespace: str, system: str) -> None:

@@ -9,13 +9,14 @@ read back: each file's size is compared with what the store says it holds, and o
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from mlstrata import worker
 
 STAMP = "%Y%m%dT%H%M%SZ"
 NEWEST = "newest"
@@ -99,27 +100,33 @@ def main() -> int:
     parser.add_argument("--to", required=True, help="s3://bucket/prefix")
     parser.add_argument("--keep", type=int, default=14, help="copies that stay; 14, two weeks of nights")
     parser.add_argument("--restore", default="", help="a copy's name, or newest: into the folder instead")
-    parser.add_argument("--json", action="store_true", help="say it as one JSON document")
+    parser.add_argument(worker.ATTACHED, action="store_true", help="report as a job to a caller; end with it")
     given = parser.parse_args()
+    if given.attached:
+        worker.end_with_caller()
     if given.keep < 1:
         parser.error(f"--keep: got {given.keep}; allowed from 1, as this copy stays too")
     os.umask(0o077)  # what is copied is for its owner alone, in a folder of this machine too
     try:
         if given.restore:
             name = fetch(given.folder, given.to.rstrip("/"), given.restore)
-            _say(f"{name} lies in {given.folder}", {"copy": name}, as_json=given.json)
-            return 0
+            return _done(f"{name} is in {given.folder}", {"copy": name}, attached=given.attached)
         name, removed = back_up(given.folder, given.to.rstrip("/"), given.keep, datetime.now(UTC))
     except _failures() as error:
-        sys.stderr.write(f"{given.to}: {' '.join(str(error).split()).removeprefix(f'{given.to}: ')}\n")
+        said = f"{given.to}: {' '.join(str(error).split()).removeprefix(f'{given.to}: ')}"
+        if given.attached:
+            return worker.fail(said)
+        sys.stderr.write(f"{said}\n")
         return 1
     text = f"{name} is kept at {given.to}; {len(removed)} older ones removed"
-    _say(text, {"copy": name, "removed": removed}, as_json=given.json)
+    return _done(text, {"copy": name, "removed": removed}, attached=given.attached)
+
+
+def _done(text: str, result: dict[str, Any], *, attached: bool) -> int:
+    if attached:
+        return worker.finish(result)
+    sys.stdout.write(f"{text}\n")
     return 0
-
-
-def _say(text: str, document: dict[str, Any], *, as_json: bool) -> None:
-    sys.stdout.write((json.dumps(document) if as_json else text) + "\n")
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -8,12 +8,13 @@ is served by one worker; it is written to a file after each reward and read agai
 from __future__ import annotations
 
 import json
-import os
 import random
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from mlstrata.files import write
 
 
 class EpsilonGreedyRouter:
@@ -92,8 +93,5 @@ class EpsilonGreedyRouter:
             self.pulls, self.rewards = list(saved["pulls"]), list(saved["rewards"])
 
     def _save(self) -> None:
-        if self._state is None:
-            return
-        temporary = self._state.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"pulls": self.pulls, "rewards": self.rewards}), encoding="utf-8")
-        os.replace(temporary, self._state)  # noqa: PTH105 - atomic over an existing file
+        if self._state is not None:
+            write(self._state, json.dumps({"pulls": self.pulls, "rewards": self.rewards}))

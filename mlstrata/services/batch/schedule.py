@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from mlstrata import files, worker
 from mlstrata.services.alerts.rules import SCORING_FAILED
 from mlstrata.services.batch.settings import BatchSettings, BatchSystem, ScoringJob
 
@@ -73,14 +72,8 @@ def _done(system: BatchSystem, now: float, run: Run) -> bool:
 
 def run_job(job: ScoringJob, folder: Path) -> dict[str, Any]:
     """Do a job in a process of its own, which ends with this one; return its last words."""
-    settings = folder / "job.json"
-    settings.write_text(job.model_dump_json(), encoding="utf-8")
-    command = [sys.executable, "-m", "mlstrata.services.batch", "score", "--settings", str(settings), "--attached"]
-    last: dict[str, Any] = {"error": "the job ended without a word"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout or ():
-            last = json.loads(line)
-    return last if "error" in last else {"error": f"the job ended with code {process.returncode} before its time"}
+    done = worker.run("mlstrata.services.batch", job, arguments=["score"], log=folder / "job.log")
+    return {"error": done.error, **(done.value or {})}
 
 
 def serve(settings: BatchSettings, wait: float = TICK) -> None:
@@ -114,9 +107,7 @@ def _seen(system: BatchSystem) -> float | None:
 def _note(system: BatchSystem, now: float) -> None:
     system.job.workdir.mkdir(parents=True, exist_ok=True)
     path = system.job.workdir / _SEEN
-    beside = path.with_name(f"{_SEEN}.tmp")
-    beside.write_text(json.dumps({"cron": system.cron, "at": now}), encoding="utf-8")
-    beside.replace(path)
+    files.write(path, json.dumps({"cron": system.cron, "at": now}))
 
 
 def exposition(settings: BatchSettings, counts: dict[tuple[str, str], int]) -> str:

@@ -8,18 +8,17 @@ rename, and the manifest follows it: an output without a manifest that fits is n
 from __future__ import annotations
 
 import csv
-import fcntl
 import hashlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlstrata import files
 from mlstrata.services.batch.settings import FORMATS, Manifest, ScoringJob, manifest_of
 from mlstrata.services.batch.table import BatchError, Table, find_input, open_table
 from mlstrata.services.serving.model import LoadedModel
@@ -279,25 +278,20 @@ def _tree_hash(folder: Path) -> str:
 
 
 def _write(path: Path, content: Iterable[bytes]) -> None:
-    """Write beside, sync, then rename: what is there under its name is whole."""
-    beside = path.with_name(f".{path.name}.unfinished")
-    with beside.open("wb") as file:
+    with files.replacing(path) as file:
         file.writelines(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 @contextmanager
 def _only_one(work: Path) -> Iterator[None]:
-    """Hold a job's lock; it falls with the process that holds it, however that ends."""
-    work.mkdir(parents=True, exist_ok=True)
-    handle = os.open(work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    """Hold a job's lock.
+
+    Raises:
+        BatchError: another process runs the same job.
+    """
+    with ExitStack() as held:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(files.locked(work / "lock", wait=False))
         except BlockingIOError:
             raise BatchError(f"the same job is running already; its chunks are in {work}") from None
         yield
-    finally:
-        os.close(handle)

@@ -7,7 +7,6 @@ What is older than the environment keeps logs is removed, by its time and never 
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import http.client
 import json
@@ -16,13 +15,14 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
+from mlstrata import files, waiting
 from mlstrata.services.gateway.logfiles import Archive, archives, closing
 from mlstrata.services.gateway.names import ARCHIVED, REOPEN_PATH
 
@@ -108,7 +108,7 @@ class Archiver:
             NotReopenedError: Envoy could not be told; it goes on writing to the old file, and the next round goes on.
             OSError: such as of a full disk; what could not be compressed stays as it is.
         """
-        with _alone(self.log.parent):
+        with files.locked(self.log.parent):
             self._remove()
             try:
                 self._turn()
@@ -129,7 +129,7 @@ class Archiver:
             self.reopen()
         if self._is_let_go(old):
             old.rename(self._closed_now(old).plain)
-            _keep_names(self.log.parent)
+            files.sync_folder(self.log.parent)
 
     def _is_due(self) -> bool:
         try:
@@ -151,16 +151,13 @@ class Archiver:
         return max([begun, *(archive.closed for archive in archives(self.log)[-1:])])
 
     def _is_let_go(self, old: Path) -> bool:
-        deadline = time.monotonic() + self.patience
-        while True:
+        def is_let_go() -> bool:
             written = self.written(old)
             # Where nobody can be seen to hold a file, only that nothing was added to it for long says so.
             quiet = self.quiet if written is False else 60.0
-            if not written and time.time() - old.stat().st_mtime >= quiet:
-                return True
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(_POLL_SECONDS)
+            return not written and time.time() - old.stat().st_mtime >= quiet
+
+        return waiting.until(is_let_go, self.patience, _POLL_SECONDS)
 
     def _closed_now(self, old: Path) -> Archive:
         closed = max(self.now(), datetime.fromtimestamp(old.stat().st_mtime, UTC))
@@ -195,28 +192,8 @@ def _pack(archive: Archive) -> None:
             part.rename(archive.packed)
         finally:
             part.unlink(missing_ok=True)
-        _keep_names(archive.plain.parent)
+        files.sync_folder(archive.plain.parent)
     archive.plain.unlink(missing_ok=True)
-
-
-def _keep_names(folder: Path) -> None:
-    """Have the names in a folder outlast a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold a folder against others that archive in it, until this ends, however it ends."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 class Archiving:

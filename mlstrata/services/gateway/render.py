@@ -1,13 +1,11 @@
 """Envoy's files from the gateway's settings: what the Pulumi resources write at `up` and the rollout at a release.
 
-Every function is pure, but for `write_atomically`. Envoy reloads a file only when it is renamed into its folder.
+Every function is pure. Envoy reloads a file only when it is renamed into its folder, as `mlstrata.files.write` does.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,7 +40,6 @@ __all__ = [
     "render_tokens",
     "routes_digest",
     "to_text",
-    "write_atomically",
 ]
 
 
@@ -81,25 +78,3 @@ def command(binaries: Path, directory: Path, concurrency: int = 2) -> list[str]:
 def to_text(document: Mapping[str, Any]) -> str:
     """Return `document` as the text of a file; the same document always gives the same text."""
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
-
-
-def write_atomically(path: Path, content: Mapping[str, Any] | str) -> bool:
-    """Put `content` at `path` by a rename, unless it is there already; return whether anything changed.
-
-    A reader sees the old file or the new one, never a part, also after the machine loses power.
-    """
-    data = (content if isinstance(content, str) else to_text(content)).encode()
-    if path.is_file() and path.read_bytes() == data:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return True

@@ -9,8 +9,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mlstrata.corrupt_files import damaged
-from mlstrata.services.gateway.render import write_atomically
+from mlstrata.files import damaged, write_private
 
 ROTATION_FILE = "data/gateway/keys.json"
 """From the environment's home."""
@@ -59,7 +58,7 @@ class Rotation(BaseModel):
 
     def write(self, home: Path, file: str = ROTATION_FILE) -> None:
         """Write the file in `home`, whole or not at all."""
-        write_atomically(home / file, self.model_dump_json(indent=2) + "\n")
+        write_private(home / file, self.model_dump_json(indent=2) + "\n")
 
     def signed(self, until: datetime) -> Rotation:
         """Note a token of the signing key that is good `until` then."""

@@ -1,16 +1,13 @@
 """`python -m mlstrata.services.kubeflow --settings FILE`: one training on Kubeflow Pipelines, followed to its end.
 
-FILE holds a `KubeflowTraining`. Standard output is that of `mlstrata.services.runner.job`: one JSON object a line,
-first `{"run", "log", "steps"}`, then each step as it changes, last `{"state", "result", "error"}`.
-Exit code 0 when a version is registered, 1 when the run failed,
-2 when Kubeflow or the registry cannot be asked or the settings are wrong; `lost`
-in the last line then says that a run goes on without being watched.
+FILE holds a `KubeflowTraining`. Standard output is that of `mlstrata.services.runner.job`: first `{"run", "log",
+"steps"}`, then each step as it changes, last `{"state", "result", "error"}`. Exit code 0 when a version is registered,
+1 when the run failed, 2 when Kubeflow or the registry cannot be asked or the settings are wrong.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mlstrata import worker
 from mlstrata.clients.kubeflow import Kubeflow, KubeflowError
 from mlstrata.services.kubeflow.contract import KubeflowTraining
 from mlstrata.services.runner.problems import plain
@@ -32,7 +30,10 @@ def main() -> int:
         prog="python -m mlstrata.services.kubeflow", description="One training on Kubeflow."
     )
     parser.add_argument("--settings", type=Path, required=True, help="JSON file of a KubeflowTraining")
+    parser.add_argument(worker.ATTACHED, action="store_true", help="end when standard input ends")
     given = parser.parse_args()
+    if given.attached:
+        worker.end_with_caller()
     try:
         asked = KubeflowTraining.model_validate_json(given.settings.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
@@ -65,8 +66,7 @@ def train(asked: KubeflowTraining) -> int:
     from mlstrata.services.runner.job import compiled, pipeline_arguments
 
     if asked.if_needed and (known := existing(asked)):
-        _print({"state": "succeeded", "result": {"version": known, "created": False}, "error": None})
-        return 0
+        return worker.finish({"version": known, "created": False}, state="succeeded")
     ir = yaml.safe_load(compiled(asked.request).read_text(encoding="utf-8"))
     package = packaged(ir, asked.image, asked.secret, asked.labels)
     # Snapshots and trials lie in the run's own artifacts, and the image has no lock of this machine.
@@ -75,34 +75,26 @@ def train(asked: KubeflowTraining) -> int:
     kubeflow = Kubeflow(asked.url, os.environ.get(TOKEN, ""), asked.namespace, asked.patience_s)
     training = Training(kubeflow, asked, package, arguments)
     if changed := training.schedule():
-        _print({"note": changed})
+        worker.tell({"note": changed})
     run, name = training.start()
-    _print({"run": name, "log": f"{asked.url}/#/runs/details/{run}", "steps": list(package.steps)})
+    worker.tell({"run": name, "log": f"{asked.url}/#/runs/details/{run}", "steps": list(package.steps)})
     ended: dict[str, Any] = {}
     try:
         for line in training.follow(run):
             if "step" in line:
-                _print(line)
+                worker.tell(line)
             else:
                 ended = line
     except KubeflowError as error:
         reason = f"{error}; run {name} goes on there: train once more to follow it, or to start it where it ended"
         raise KubeflowError(reason, error.status) from error
     if ended["state"] != "succeeded":
-        _print({"state": ended["state"], "result": None, "error": ended["error"] or f"run {name} says why"})
-        return 1
-    _print({"state": "succeeded", "result": registered(asked, name), "error": None})
-    return 0
+        return worker.fail(ended["error"] or f"run {name} says why", state=ended["state"])
+    return worker.finish(registered(asked, name), state="succeeded")
 
 
 def _failed(error: str, code: int) -> int:
-    _print({"state": "failed", "result": None, "error": error, "code": code})
-    return code
-
-
-def _print(document: object) -> None:
-    sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
+    return worker.fail(error, code, state="failed")
 
 
 if __name__ == "__main__":

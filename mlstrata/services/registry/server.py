@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlstrata import files
 from mlstrata.clients.mlflow_access import USER
 from mlstrata.services.registry.guard import App, Guard
 from mlstrata.services.registry.health import Health
@@ -88,9 +89,7 @@ def claim(database: Path, artifacts: str) -> None:
             f"the artifacts of {database} are in {known}, not in {artifacts}: declare the storage they are in, bring "
             "the environment up, then declare the other one and run `mlstrata migrate`"
         )
-    beside = mark.with_name(f"{mark.name}.tmp")
-    beside.write_text(f"{artifacts}\n", encoding="utf-8")
-    beside.replace(mark)
+    files.write(mark, f"{artifacts}\n")
 
 
 def _bucket(artifacts: str) -> Bucket | None:

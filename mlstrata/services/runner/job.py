@@ -1,11 +1,11 @@
 """`python -m mlstrata.services.runner.job --settings FILE`: one training run, as a plain job.
 
-FILE holds a `TrainingRequest`. On standard output, one JSON object a line: first `{"run", "log", "steps"}`, then a
-`Step` whenever one starts or ends, last `{"state", "result", "error"}`. Exit code 0 when a version is registered, 1
-when a step failed or refused, 2 when the request is wrong.
+FILE holds a `TrainingRequest`. Standard output follows the protocol of `mlstrata.worker`: first `{"run", "log",
+"steps"}`, then a `Step` whenever one starts or ends, last `{"state", "result", "error"}`. Exit code 0 when a version is
+registered, 1 when a step failed or refused, 2 when the request is wrong.
 
-With `--check` nothing runs: the line is `{"fingerprint", "version"}`, and the version is null when these data, code and
-settings have not made one yet.
+With `--check` nothing runs: the result is `{"fingerprint", "version"}`, and the version is null when these data, code
+and settings have not made one yet.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ import contextlib
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +25,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mlstrata import worker
 from mlstrata.clients.mlflow_access import past_proxies
 from mlstrata.clients.mlflow_fingerprint import RegistryUnavailable, version_with
 from mlstrata.environments.installation import room
@@ -59,7 +58,7 @@ def main() -> int:
     parser.add_argument("--settings", type=Path, required=True, help="JSON file of a TrainingRequest")
     parser.add_argument("--run", default=None, help="the run's id; a new one by default")
     parser.add_argument("--log", type=Path, default=None, help="the log file; one in the workdir by default")
-    parser.add_argument("--attached", action="store_true", help="end when standard input ends")
+    parser.add_argument(worker.ATTACHED, action="store_true", help="end when standard input ends")
     parser.add_argument("--check", action="store_true", help="only say whether a version exists already")
     options = parser.parse_args()
     try:
@@ -67,9 +66,7 @@ def main() -> int:
     except (OSError, ValidationError) as error:
         return _failed(f"{options.settings}: {plain(error)}", 2)
     if options.attached:
-        if os.getpgrp() != os.getpid():
-            os.setpgid(0, 0)  # a group of its own: ending it must not end the caller's
-        threading.Thread(target=_end_with_caller, daemon=True).start()
+        worker.end_with_caller()
     from mlstrata_steps import StepError
 
     for name, value in DEFAULTS.items():
@@ -77,8 +74,7 @@ def main() -> int:
     past_proxies(request.tracking_uri)
     try:
         if options.check:
-            _print(check(request))
-            return 0
+            return worker.finish(check(request), state=State.SUCCEEDED)
         run_id = options.run or uuid.uuid4().hex[:12]
         return run(request, run_id, options.log or request.workdir / "logs" / f"{run_id}.log")
     except (StepError, RegistryUnavailable, CompileFailed) as error:
@@ -115,7 +111,7 @@ def run(request: TrainingRequest, run_id: str, log: Path) -> int:
 
     ir = compiled(request)
     log.parent.mkdir(parents=True, exist_ok=True)
-    _print({"run": run_id, "log": str(log), "steps": step_names(yaml.safe_load(ir.read_text(encoding="utf-8")))})
+    worker.tell({"run": run_id, "log": str(log), "steps": step_names(yaml.safe_load(ir.read_text(encoding="utf-8")))})
     with log.open("a", encoding="utf-8") as written, _own_temporary_folder():
         try:
             told = execute(
@@ -129,8 +125,7 @@ def run(request: TrainingRequest, run_id: str, log: Path) -> int:
         except RunFailed as error:
             return _failed(str(error), 1)
     # The pipeline's output is JSON text: Kubeflow's own structures turn every number into a float.
-    _print({"state": State.SUCCEEDED, "result": json.loads(told), "error": None})
-    return 0
+    return worker.finish(json.loads(told), state=State.SUCCEEDED)
 
 
 @contextlib.contextmanager
@@ -231,26 +226,11 @@ def pipelines_version(folder: Path) -> str:
 
 def _emit(step: Step) -> None:
     line = step.model_dump(mode="json", exclude_defaults=True)
-    _print({"step": line.pop("name"), **line})
+    worker.tell({"step": line.pop("name"), **line})
 
 
 def _failed(error: str, code: int) -> int:
-    _print({"state": State.FAILED, "result": None, "error": error})
-    return code
-
-
-def _end_with_caller() -> None:
-    """End this job and its steps once the process that holds the other end of standard input is gone."""
-    # Not sys.stdin: its lock would keep the interpreter from ending in peace.
-    with contextlib.suppress(OSError):
-        while os.read(0, 1):
-            pass
-    os.killpg(os.getpgrp(), signal.SIGKILL)
-
-
-def _print(document: object) -> None:
-    # The original standard output: while a pipeline runs, sys.stdout is its log.
-    print(json.dumps(document), file=sys.__stdout__, flush=True)
+    return worker.fail(error, code, state=State.FAILED)
 
 
 if __name__ == "__main__":

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
 import sqlite3
-import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mlstrata import worker
 from mlstrata.services.runner.contract import Run, State, Step, TrainingRequest
 from mlstrata.services.runner.store import INTERRUPTED, Store
 
@@ -24,7 +23,7 @@ GRACE = 5.0
 LINE = 4 * 1024 * 1024
 """Longest line of a job, in bytes; its result holds the whole evaluation."""
 
-JOB = (sys.executable, "-m", "mlstrata.services.runner.job")
+JOB = tuple(worker.command("mlstrata.services.runner.job"))
 
 
 class Runs:
@@ -61,8 +60,8 @@ class Runs:
         """End what runs, as interrupted; what waits stays queued for the next start."""
         self._stopping = True
         await asyncio.gather(*(self._end(run, State.FAILED, INTERRUPTED) for run in list(self._jobs)))
-        for worker in self._workers:
-            worker.cancel()
+        for task in self._workers:
+            task.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     def submit(self, request: TrainingRequest, trigger: str = "request") -> Run:
@@ -105,55 +104,47 @@ class Runs:
         with log.open("ab") as written:
             job = await asyncio.create_subprocess_exec(
                 *self._job,
-                *("--settings", str(settings), "--run", run, "--log", str(log), "--attached"),
+                *("--settings", str(settings), "--run", run, "--log", str(log), worker.ATTACHED),
                 # The job reads its input until this process is gone, and then ends with all it has started.
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=written,
+                env=worker.environment(),
                 start_new_session=True,
                 limit=LINE,
             )
         self._jobs[run] = job
         if (asked := self.store.get(run)) is None or asked.state.ended:
-            _signal(job, signal.SIGKILL)  # cancelled while the job was being started
+            worker.kill(job.pid)  # cancelled while the job was being started
         try:
             await self._listen(run, job)
             code = await job.wait()
-            error = f"the job ended with code {code} before its time; see {log}"
-            self.store.end(run, State.FAILED, self._clock(), error=error)
+            self.store.end(run, State.FAILED, self._clock(), error=worker.silent(code, log))
         finally:
-            _signal(job, signal.SIGKILL)
+            worker.kill(job.pid)
             del self._jobs[run]
             settings.unlink(missing_ok=True)
 
     async def _listen(self, run: str, job: asyncio.subprocess.Process) -> None:
         assert job.stdout is not None  # noqa: S101 - it is a pipe
         async for line in job.stdout:
-            try:
-                told = json.loads(line)
-            except ValueError:
-                continue
+            told = worker.parsed(line) or {}
             if "steps" in told:
                 self.store.plan(run, told["steps"])
             elif "step" in told:
                 self.store.step(run, Step(name=told.pop("step"), **told))
-            elif "state" in told:
-                state, result, error = State(told["state"]), told.get("result"), told.get("error")
-                self.store.end(run, state, self._clock(), result=result, error=error)
+            elif worker.is_last(told):
+                state = State(told["state"])
+                self.store.end(run, state, self._clock(), result=told["result"], error=told["error"])
 
     async def _end(self, run: str, state: State, error: str) -> bool:
         """End a running job and everything it has started."""
         job = self._jobs[run]
         if not self.store.end(run, state, self._clock(), error=error):
             return False
-        _signal(job, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(job.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(job.wait(), GRACE)
-        _signal(job, signal.SIGKILL)
+        worker.kill(job.pid)
         return True
-
-
-def _signal(job: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    # Its group carries its process id, and lives on with its children when the job itself is gone.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(job.pid, number)

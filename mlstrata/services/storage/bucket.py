@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from typing import Any
+
+from mlstrata import waiting
 
 PATIENCE = 120.0
 """Seconds to wait for a service that starts beside: a store on a new volume takes some."""
@@ -39,16 +40,16 @@ def make(bucket: str, *, versioning: bool, seconds: float = PATIENCE, client: An
     from botocore.exceptions import BotoCoreError, ClientError
 
     s3 = client or boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return _made(s3, bucket, versioning=versioning)
-        except (BotoCoreError, ClientError) as error:
-            # What is refused stays refused; what does not answer yet may later.
-            refused = isinstance(error, ClientError) and 400 <= _status(error) < 500  # noqa: PLR2004 - HTTP's own
-            if refused or time.monotonic() > deadline:
-                raise Unmade(f"bucket {bucket} cannot be made: {error}") from error
-        time.sleep(1)
+
+    def passes(error: Exception) -> bool:
+        # What is refused stays refused; a service that does not answer yet may later.
+        refused = isinstance(error, ClientError) and 400 <= _status(error) < 500  # noqa: PLR2004 - HTTP's own
+        return isinstance(error, BotoCoreError | ClientError) and not refused
+
+    try:
+        return waiting.retry(lambda: _made(s3, bucket, versioning=versioning), seconds, passes, pause=1)
+    except (BotoCoreError, ClientError) as error:
+        raise Unmade(f"bucket {bucket} cannot be made: {error}") from error
 
 
 def _made(s3: Any, bucket: str, *, versioning: bool) -> str:  # noqa: ANN401 - boto3 makes its classes at run time

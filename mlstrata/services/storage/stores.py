@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mlstrata import files, waiting
 from mlstrata.clients.mlflow_access import past_proxies
 from mlstrata.services.storage.settings import BucketStore, FolderStore, Store
 
 _CHUNK = 1 << 20
-_UNFINISHED = ".mlstrata-unfinished"
 _PATIENCE = 60.0
 # Whoever asks the registry whether it is well waits three seconds for the answer.
 _PROBE_SECONDS = 2
@@ -64,7 +63,7 @@ class Folder(Artifacts):
         return {
             path.relative_to(self._root).as_posix(): path.stat().st_size
             for path in self._root.rglob("*")
-            if path.is_file() and not path.name.endswith(_UNFINISHED)
+            if path.is_file() and not path.name.endswith(files.UNFINISHED)
         }
 
     @contextlib.contextmanager
@@ -74,16 +73,10 @@ class Folder(Artifacts):
             yield file
 
     def write(self, name: str, source: BinaryIO) -> None:
-        """Write beside, sync, then rename: a power cut leaves the old file or the new one."""
-        path = self._root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(path.name + _UNFINISHED)
-        with beside.open("wb") as file:
+        """Write a file; a power cut leaves the old one or the new one."""
+        with files.replacing(self._root / name) as file:
             while chunk := source.read(_CHUNK):
                 file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
 
     def remove(self, name: str) -> None:
         """Remove a file, and the folders that are empty then."""
@@ -133,23 +126,16 @@ class Bucket(Artifacts):
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self._ready()
-            except ClientError as error:
-                code = str(error.response.get("Error", {}).get("Code", ""))
-                final = code in {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"} or (
-                    code in {"404", "NoSuchBucket"} and not self._settings.own
-                )
-                if final or time.monotonic() > deadline:
-                    raise self._problem(error) from error
-            except BotoCoreError as error:
-                if time.monotonic() > deadline:
-                    raise self._problem(error) from error
-            else:
-                return
-            time.sleep(0.2)
+        def passes(error: Exception) -> bool:
+            code = str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+            final = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+            final |= set() if self._settings.own else {"404", "NoSuchBucket"}
+            return isinstance(error, ClientError | BotoCoreError) and code not in final
+
+        try:
+            waiting.retry(self._ready, seconds, passes)
+        except (ClientError, BotoCoreError) as error:
+            raise self._problem(error) from error
 
     def _ready(self) -> None:
         from botocore.exceptions import ClientError

@@ -112,7 +112,7 @@ def test_a_rotation_that_is_cut_off_is_ended_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("mlstrata.services.gateway.rotation.write_atomically", cut_off)
+        patched.setattr("mlstrata.services.gateway.rotation.write_private", cut_off)
         assert main(["token", "dev", "--rotate"]) == 130
     still = printed(capsys, "dev", "underwriter-desk").strip()
     assert jwt.get_unverified_header(still)["kid"] == jwt.get_unverified_header(before)["kid"]

@@ -216,22 +216,3 @@ def test_the_validation_would_notice(tmp_path):
         [ENVOY, "--mode", "validate", "-c", tmp_path / "broken.json"], capture_output=True, check=False
     )
     assert done.returncode != 0
-
-
-def test_writing_is_all_or_nothing_and_only_when_needed(tmp_path, monkeypatch):
-    path = tmp_path / "folder" / "file.json"
-    assert render.write_atomically(path, {"a": 1})
-    inode = path.stat().st_ino
-    assert not render.write_atomically(path, {"a": 1})
-    assert path.stat().st_ino == inode
-    assert render.write_atomically(path, {"a": 2})
-    assert path.stat().st_ino != inode
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        render.write_atomically(path, {"a": 3})
-    assert json.loads(path.read_text()) == {"a": 2}
-    assert [one.name for one in path.parent.iterdir()] == ["file.json"]

@@ -6,8 +6,8 @@ import pytest
 
 from mlstrata.clients.mlflow_registry import Candidate, Check
 from mlstrata.environments import load
+from mlstrata.files import write
 from mlstrata.operations.releases import Figure, RolloutContext, RolloutError, compare, comparison
-from mlstrata.services.gateway.render import write_atomically
 from mlstrata.services.serving.releases import FILE, HistoryEntry, Releases
 
 ROOT = Path(__file__).parents[3]
@@ -45,7 +45,7 @@ def champion(context, version, metrics=None):
     when = "2026-11-21T06:00:00Z"
     entry = HistoryEntry(kind="release", when=when, who="a", why="b", from_=None, to=version, metrics=metrics or {})
     releases = Releases(champion=version, loaded=(version,), history=(entry,))
-    write_atomically(context.serving_directory(SHIPPED.name) / FILE, releases.to_json())
+    write(context.serving_directory(SHIPPED.name) / FILE, releases.to_json())
 
 
 def figures(found):

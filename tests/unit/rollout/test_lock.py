@@ -8,7 +8,7 @@ import pytest
 
 from mlstrata.components.gateway.routes import RoutesProvider
 from mlstrata.components.supervision.credential import generate
-from mlstrata.components.supervision.files import locked
+from mlstrata.files import locked
 from mlstrata.operations.releases import RolloutError
 from mlstrata.operations.releases.lock import only_one
 from mlstrata.services.gateway.settings import ROLLOUT_LOCK, ROUTES_FILE, GatewaySettings

@@ -11,12 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mlstrata.audit import read, verify
 from mlstrata.clients.mlflow_registry import Candidate
+from mlstrata.files import write
 from mlstrata.operations.releases import RolloutContext, RolloutError, overview, release, rollback, status
 from mlstrata.operations.releases import rollout as module
 from mlstrata.operations.releases.context import AUDIT_FILE, STEPS
 from mlstrata.operations.releases.journal import Journal
 from mlstrata.services.gateway import tokens
-from mlstrata.services.gateway.render import render_files, write_atomically
+from mlstrata.services.gateway.render import render_files
 from mlstrata.services.gateway.settings import ROUTES_FILE, GatewaySettings, GatewaySystem
 from mlstrata.services.serving.releases import Releases
 
@@ -111,7 +112,7 @@ class Rollouts(RuleBasedStateMachine):
             systems=(GatewaySystem(name=SYSTEM, upstream_port=3),),
         )
         for name, text in render_files(config, {}).items():
-            write_atomically(config.directory / name, text)
+            write(config.directory / name, text)
 
     def teardown(self):
         self.patch.undo()

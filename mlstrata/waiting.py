@@ -1,0 +1,47 @@
+"""Waits for a condition or retries a call, with a deadline on the monotonic clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+PAUSE = 0.1
+"""Seconds between two attempts where nothing else is said."""
+
+
+def until(condition: Callable[[], T], seconds: float, pause: float = PAUSE) -> T:
+    """Call `condition` until what it returns is true, or the time is over; return its last answer.
+
+    Args:
+        condition: Called at least once, and never after it was true.
+        seconds: How long to go on; 0 calls it once.
+        pause: Seconds between two calls.
+    """
+    deadline = time.monotonic() + seconds
+    while not (held := condition()) and time.monotonic() < deadline:
+        time.sleep(pause)
+    return held
+
+
+def retry(call: Callable[[], T], seconds: float, when: Callable[[Exception], bool], pause: float = PAUSE) -> T:
+    """Call until nothing is raised; return what the call returns.
+
+    Args:
+        call: Called at least once.
+        seconds: How long to go on; 0 calls it once.
+        when: Says whether an error may pass, so that another attempt makes sense.
+        pause: Seconds between two calls.
+
+    Raises:
+        Exception: The last error, when it cannot pass or the time is over.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            if not when(error) or time.monotonic() >= deadline:
+                raise
+        time.sleep(pause)
