@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def verify(path: Path) -> Verification:
     problems: list[str] = []
     notes: list[str] = []
     head: Head | None = None
-    with locked(path, fcntl.LOCK_SH):
+    with locked(path, shared=True):
         data = path.read_bytes() if path.exists() else b""
         try:
             head = read_head(path)

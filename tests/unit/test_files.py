@@ -42,7 +42,7 @@ def test_a_block_that_raises_changes_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         cut_off()
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file"]
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
@@ -77,7 +77,7 @@ def test_threads_that_write_one_file_leave_one_of_their_contents(tmp_path):
     for thread in threads:
         thread.join()
     assert path.read_text() in texts
-    assert os.listdir(tmp_path) == ["file"]
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
 _HOLD = """
