@@ -86,12 +86,13 @@ def groups() -> list[Group]:
     """Divide all tests, whatever files are added: what is not named above falls to `others` of its folder."""
     named = [tuple(f"tests/unit/{folder}" for folder in bundle) for bundle in UNIT]
     files = {path.stem: f"tests/local/{path.name}" for path in sorted((ROOT / "tests/local").glob("test_*.py"))}
+    packages = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "packages").glob("*/tests")))
     shared = tuple(files.pop(name) for name in TOGETHER)
     part = {name: part for part, names in LOCAL.items() for name in names}
     found = [
         *(Group("unit", f"unit: {', '.join(Path(one).name for one in bundle)}", bundle) for bundle in named),
         Group("unit", "unit: others", ("tests/unit",), tuple(one for bundle in named for one in bundle)),
-        Group("properties", "others", ("tests",), ("tests/local", "tests/unit", *NEEDS_ENGINES)),
+        Group("properties", "others", ("tests", *packages), ("tests/local", "tests/unit", *NEEDS_ENGINES)),
         Group("properties", "seldon", ("tests",), environment="seldon"),
         Group("models", "gateway and serving", shared),
         *(Group(part.get(name, "platform"), path, (path,)) for name, path in files.items()),
