@@ -44,7 +44,7 @@ class Builder:
     when: Condition | None = None
     problems: Problems | None = None
 
-    def __call__(self, site: Any) -> object | None:  # noqa: ANN401 - a LocalSite or a ClusterSite
+    def __call__(self, site: Any) -> object | None:
         """Build it.
 
         Raises:

@@ -59,7 +59,7 @@ class LocalComponent(Component):
         after: Sequence[pulumi.Resource] = (),
         resource: str = "",
         authority: str | None = None,
-        **args: Any,  # noqa: ANN401 - the fields of ServiceArgs
+        **args: Any,
     ) -> Service:
         """Declare a service, and that it becomes healthy: `health` is the address that then answers 200.
 

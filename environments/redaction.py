@@ -63,4 +63,4 @@ def _random(run: str) -> bool:
     """Tell a random run of characters from a long word: it mixes cases and digits, and repeats little."""
     kinds = sum(bool(re.search(kind, run)) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
     hexadecimal = re.fullmatch(r"[0-9a-f]{32,}|[0-9A-F]{32,}", run) is not None
-    return hexadecimal or (kinds == 3 and len(set(run)) >= 12)  # noqa: PLR2004
+    return hexadecimal or (kinds == 3 and len(set(run)) >= 12)  # noqa: PLR2004 - of four

@@ -140,7 +140,7 @@ def _of_stack(stack: str) -> dict[str, Any] | None:
     return found if found else None
 
 
-def _of_file(path: Any) -> dict[str, Any] | None:  # noqa: ANN401 - a path
+def _of_file(path: Any) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:

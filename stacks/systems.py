@@ -152,7 +152,7 @@ class Systems:
         )
         Job(job_of(system.name), args, self.declared[system.name].child())
 
-    def _job(self, system: SystemSpec, after: Sequence[pulumi.Resource], **given: Any) -> JobArgs:  # noqa: ANN401
+    def _job(self, system: SystemSpec, after: Sequence[pulumi.Resource], **given: Any) -> JobArgs:
         return JobArgs(
             cluster=self.base.cluster,
             namespace=self.namespace(system),

@@ -137,7 +137,7 @@ class Entrance(ClusterComponent):
     def _path(self, version: str) -> str:
         return f"/systems/{self.system}/{version}/predict"
 
-    def _match(self, version: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    def _match(self, version: str, **more: Any) -> dict[str, Any]:
         return {"path": {"type": "Exact", "value": self._path(version)}, "method": "POST", **more}
 
     def _backend(self, backend: Backend) -> dict[str, Any]:

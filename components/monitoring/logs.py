@@ -63,7 +63,7 @@ class Logs(ClusterComponent):
         self.url = f"http://{self.store}.{self.space}.svc:{PORT}"
         self.register_outputs({})
 
-    def _object(self, version: str, kind: str, name: str, **rest: Any) -> dict[str, Any]:  # noqa: ANN401
+    def _object(self, version: str, kind: str, name: str, **rest: Any) -> dict[str, Any]:
         metadata = {"name": name, "namespace": self.space, "labels": self.app}
         return {"apiVersion": version, "kind": kind, "metadata": metadata, **rest}
 

@@ -40,7 +40,7 @@ class Space(ClusterComponent):
             self._people(within)
         self.register_outputs({})
 
-    def _object(self, version: str, kind: str, name: str, **rest: Any) -> dict[str, Any]:  # noqa: ANN401
+    def _object(self, version: str, kind: str, name: str, **rest: Any) -> dict[str, Any]:
         return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": self.space}, **rest}
 
     def _namespace(self) -> dict[str, Any]:

@@ -148,7 +148,7 @@ class Serving(ClusterComponent):
         self.variables = environment(settings)
         files = render_files(settings)
         # A pod is its own machine: what reaches it is for the network policies to say.
-        server = {**json.loads(files[SETTINGS_FILE]), "host": "0.0.0.0"}  # noqa: S104
+        server = {**json.loads(files[SETTINGS_FILE]), "host": "0.0.0.0"}  # noqa: S104 - in a pod
         return {SETTINGS_FILE: json.dumps(server, indent=2, sort_keys=True) + "\n", MODEL_FILE: files[MODEL_FILE]}
 
     def _openings(self) -> dict[str, dict[str, Any]]:

@@ -50,7 +50,7 @@ class SupervisorClient:
         self.path = Path(path)
         self.seconds = seconds
 
-    def _call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - XML-RPC returns what it likes
+    def _call(self, method: str, *arguments: object) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self.path}")
         transport._get_connection = lambda: _Connection(str(self.path), self.seconds)
         proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)

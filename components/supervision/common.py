@@ -20,7 +20,7 @@ class StatelessProvider(ResourceProvider):
     serialize_as_secret_always = False
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - properties are JSON of any shape
+def plain(value: Any) -> Any:
     """Return `value` with whole floats as integers: the wire knows only floats, ports and modes are integers."""
     if isinstance(value, float) and value.is_integer():
         return int(value)

@@ -29,7 +29,7 @@ class Answers:
     values: Mapping[str, Any]
     assumed: tuple[str, ...] = ()
 
-    def __getitem__(self, question: str) -> Any:  # noqa: ANN401 - an answer's own type
+    def __getitem__(self, question: str) -> Any:
         """Return the answer to a question."""
         return self.values[question]
 

@@ -15,7 +15,7 @@ NONE = "none"
 """The answer that says that a free text is not given."""
 
 
-class BadAnswer(Exception):  # noqa: N818 - says what is the case
+class BadAnswer(Exception):
     """An answer is not among the allowed ones; the message says which are."""
 
 
@@ -57,7 +57,7 @@ class Question:
     text: str
     default: Any
 
-    def check(self, value: object) -> Any:  # noqa: ANN401 - an answer's own type
+    def check(self, value: object) -> Any:
         """Return the answer as it is used.
 
         Raises:
@@ -79,7 +79,7 @@ class Question:
         """Return the answers that are worth telling apart: how each is written, and what it means and switches on."""
         return ()
 
-    def wanted(self, _value: Any) -> tuple[tuple[Capability, ...], str]:  # noqa: ANN401
+    def wanted(self, _value: Any) -> tuple[tuple[Capability, ...], str]:
         """Return the capabilities that an answer switches on, and why."""
         return (), ""
 
@@ -183,7 +183,7 @@ class HowMany(Question):
 
     def parse(self, text: str) -> object:
         """Return the number that was typed, or the text where it is none."""
-        return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else text  # noqa: PLR2004
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else text  # noqa: PLR2004 - int32
 
     def check(self, value: object) -> int:
         """Return the number."""

@@ -23,7 +23,7 @@ class Mark(NamedTuple):
     column: int
 
 
-class Malformed(Exception):  # noqa: N818  carries findings, is not one itself
+class Malformed(Exception):
     """The text is no document we read: what is wrong, where, and the fix."""
 
     def __init__(self, what: str, mark: Mark, fix: str) -> None:

@@ -37,7 +37,7 @@ class SpecError:
         return f"{place}: {where}" + "; ".join(part for part in (self.problem, allowed, self.fix) if part)
 
 
-class SpecErrors(ValueError):  # noqa: N818  the plural says that it carries all of them
+class SpecErrors(ValueError):
     """Everything that is wrong in an environment file.
 
     Attributes:

@@ -96,7 +96,7 @@ def loads(content: bytes, file: str, name: str | None = None) -> Loaded:
         errors.append(SpecError(file, *root.mark, "", f"got {got}", got, "a mapping (key: value)", fix))
         raise SpecErrors(errors)
     data = document.to_data(root)
-    assert isinstance(data, dict)  # noqa: S101  a mapping's data is one
+    assert isinstance(data, dict)  # noqa: S101 - a mapping's data is one
     spec, findings = _validate(data)
     if name is not None and isinstance(data.get("name"), str) and data["name"] != name:
         problem = f"got {shown(data['name'])}, but the file is called {shown(name)}"

@@ -59,7 +59,7 @@ class LicencesSpec(Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _accepted(cls, given: Any) -> Any:  # noqa: ANN401 - what a file says, not judged yet
+    def _accepted(cls, given: Any) -> Any:
         """Leave what is accepted out of the default: nobody has to say twice that somebody agreed."""
         if not isinstance(given, dict) or "deny" in given or not isinstance(accept := given.get("accept"), list):
             return given

@@ -19,7 +19,7 @@ _MOST_WORKERS = 64
 _LARGEST_SEED = 2**32 - 1
 
 
-def plain(value: object, depth: int = 0) -> Any:  # noqa: ANN401  a value of JSON
+def plain(value: object, depth: int = 0) -> Any:
     """Return `value` as JSON has it.
 
     Raises:

@@ -184,7 +184,7 @@ def _day(text: str | None) -> date | None:
         raise UsageError(f"--as-of: got '{text}'; allowed a day, YYYY-MM-DD, such as 2027-12-02") from None
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a property value
+def _plain(value: Any) -> Any:
     import pulumi_embedded
     from mlstrata.policies.core.values import SECRET, UNKNOWN
 

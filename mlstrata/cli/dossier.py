@@ -234,7 +234,7 @@ def _why(result: Result) -> str:
     return f"{result.reason}; exempt {result.exemption}" if result.exemption else result.reason
 
 
-def _days(kept: Any) -> float:  # noqa: ANN401 - a duration
+def _days(kept: Any) -> float:
     return float(kept.total_seconds() / 86400)
 
 

@@ -193,7 +193,7 @@ def _chart(one: pulumi_embedded.GraphResource) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any, where: str) -> Any:  # noqa: ANN401 - a property value
+def _plain(value: Any, where: str) -> Any:
     """Return a value as YAML has it; numbers that are whole are whole again.
 
     Raises:

@@ -83,7 +83,7 @@ class Kubectl:
         answer: Json = self._ask(what, metadata["namespace"], options, json.dumps(manifest))
         return answer
 
-    def _ask(self, what: str, namespace: str, arguments: list[str], stdin: str = "") -> Any:  # noqa: ANN401
+    def _ask(self, what: str, namespace: str, arguments: list[str], stdin: str = "") -> Any:
         end = time.monotonic() + self.patience_s
         while True:
             try:

@@ -17,13 +17,13 @@ class ClusterError(RolloutError):
         super().__init__(message)
 
 
-class Outdated(ClusterError):  # noqa: N818 - says what is the case
+class Outdated(ClusterError):
     """Somebody else changed the object since it was read."""
 
 
-class Missing(ClusterError):  # noqa: N818 - says what is the case
+class Missing(ClusterError):
     """There is no such object."""
 
 
-class Forbidden(ClusterError):  # noqa: N818 - says what is the case
+class Forbidden(ClusterError):
     """Whoever asked has not the right."""

@@ -176,7 +176,7 @@ class Kubeflow:
             if error.status != _NOT_FOUND:
                 raise
 
-    def _once(self, method: str, path: str, query: Json | None = None, **body: Any) -> Json:  # noqa: ANN401
+    def _once(self, method: str, path: str, query: Json | None = None, **body: Any) -> Json:
         where = f"Kubeflow Pipelines at {self._url}"
         address = f"{self._url}{BASE}{path}" + (f"?{urlencode(query)}" if query else "")
         try:

@@ -8,7 +8,7 @@ from mlstrata.clients.mlflow_access import header
 from mlstrata.clients.mlflow_rest import RegistryError, ask
 
 
-class RegistryUnavailable(Exception):  # noqa: N818 - says what is the case
+class RegistryUnavailable(Exception):
     """The registry did not answer, or refused."""
 
 

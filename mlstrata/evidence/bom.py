@@ -110,5 +110,5 @@ def _dataset(declared: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _mappings(value: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 - a declared value
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list | tuple) else []

@@ -44,7 +44,7 @@ def render(document: Document) -> bytes:
     return out.getvalue()
 
 
-def _contents(style: dict[str, Any]) -> Any:  # noqa: ANN401 - the library has no types
+def _contents(style: dict[str, Any]) -> Any:
     from reportlab.platypus.tableofcontents import TableOfContents
 
     return TableOfContents(levelStyles=[style["entry"]], dotsMinLevel=0)
@@ -96,7 +96,7 @@ def _table(block: Table, style: dict[str, Any], number: str) -> list[Any]:
     return [caption, grid]
 
 
-def _drawing(figure: Figure) -> Any:  # noqa: ANN401 - the library has no types
+def _drawing(figure: Figure) -> Any:
     from reportlab.graphics import shapes
     from reportlab.lib import colors
 
@@ -121,7 +121,7 @@ def _drawing(figure: Figure) -> Any:  # noqa: ANN401 - the library has no types
     return drawn
 
 
-def _words(shape: Words, height: float) -> Any:  # noqa: ANN401 - the library has no types
+def _words(shape: Words, height: float) -> Any:
     from reportlab.graphics.shapes import String
     from reportlab.lib import colors
 

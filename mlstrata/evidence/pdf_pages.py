@@ -34,7 +34,7 @@ def styles() -> dict[str, Any]:
     body = ParagraphStyle("body", fontName=FONT, fontSize=8.5, leading=12, spaceAfter=4)
     grey, mark = colors.HexColor("#5b6773"), colors.HexColor("#8a5a00")
 
-    def like(name: str, **changes: Any) -> Any:  # noqa: ANN401 - the library has no types
+    def like(name: str, **changes: Any) -> Any:
         return ParagraphStyle(name, parent=body, **changes)
 
     boxed = {"borderPadding": 6, "borderWidth": 1.2, "fontName": BOLD}
@@ -63,14 +63,14 @@ def build(out: BinaryIO, story: list[Any], *, title: str, subject: str) -> None:
     from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
 
     class Pages(BaseDocTemplate):  # type: ignore[misc]
-        def afterFlowable(self, flowable: Any) -> None:  # noqa: ANN401, N802 - the library's name
+        def afterFlowable(self, flowable: Any) -> None:  # noqa: N802 - the library's name
             if getattr(getattr(flowable, "style", None), "name", "") == "section":
                 text, key = flowable.getPlainText(), f"section-{self.page}-{self.seq_of(flowable)}"
                 self.canv.bookmarkPage(key)
                 self.canv.addOutlineEntry(text, key, 0, closed=False)
                 self.notify("TOCEntry", (0, _escaped(text), self.page, key))
 
-        def seq_of(self, flowable: Any) -> int:  # noqa: ANN401 - the library has no types
+        def seq_of(self, flowable: Any) -> int:
             return headed.index(id(flowable)) if id(flowable) in headed else -1
 
     headed = [id(one) for one in story if getattr(getattr(one, "style", None), "name", "") == "section"]
@@ -87,7 +87,7 @@ def _escaped(text: str) -> str:
     return escape(text)
 
 
-def _canvas(title: str) -> Any:  # noqa: ANN401 - the library has no types
+def _canvas(title: str) -> Any:
     from reportlab.lib import colors
     from reportlab.lib.pagesizes import A4
     from reportlab.pdfgen.canvas import Canvas
@@ -95,7 +95,7 @@ def _canvas(title: str) -> Any:  # noqa: ANN401 - the library has no types
     class Numbered(Canvas):  # type: ignore[misc]
         """Keeps the pages until it knows how many there are."""
 
-        def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - the library has no types
+        def __init__(self, *given: Any, **named: Any) -> None:
             super().__init__(*given, **named)
             self._kept: list[dict[str, Any]] = []
 

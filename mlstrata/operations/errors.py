@@ -5,5 +5,5 @@ class UsageError(Exception):
     """A mistake that the user can mend: one message, exit code 2, nothing changed."""
 
 
-class Failed(Exception):  # noqa: N818 - it is an outcome (exit code 1), not a programming error
+class Failed(Exception):
     """The operation ran and what it was to bring about, or to check, did not hold: exit code 1."""

@@ -133,7 +133,7 @@ def under_way(deployment: Deployment) -> Migration | None:
         ) from None
 
 
-def _require(deployment: Deployment, where: str, found: Any, shape: Mapping[str, Any]) -> None:  # noqa: ANN401
+def _require(deployment: Deployment, where: str, found: Any, shape: Mapping[str, Any]) -> None:
     """Refuse a part of the state that is not as `shape` says.
 
     Raises:

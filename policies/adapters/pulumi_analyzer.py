@@ -41,11 +41,11 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def __init__(self) -> None:
         self._policies = Configured(RULES)
 
-    def Handshake(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802 - the protocol's names
+    def Handshake(self, _request: Any, _context: Any) -> Any:
         """Acknowledge the engine."""
         return analyzer_pb2.AnalyzerHandshakeResponse()
 
-    def GetAnalyzerInfo(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def GetAnalyzerInfo(self, _request: Any, _context: Any) -> Any:
         """Return the policies of the pack."""
         policies = [
             analyzer_pb2.PolicyInfo(
@@ -64,11 +64,11 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             name=NAME, displayName=NAME, version=VERSION, policies=policies, supportsConfig=True
         )
 
-    def GetPluginInfo(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def GetPluginInfo(self, _request: Any, _context: Any) -> Any:
         """Return the version of the pack."""
         return plugin_pb2.PluginInfo(version=VERSION)
 
-    def Configure(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def Configure(self, request: Any, _context: Any) -> Any:
         """Take levels and options, where they are sound; dates, stage and exemptions go on deciding beside them."""
         names = {number: Asked(name.lower()) for name, number in analyzer_pb2.EnforcementLevel.items()}
         wishes = {
@@ -78,15 +78,15 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         self._policies = configured(RULES, wishes)
         return empty_pb2.Empty()
 
-    def ConfigureStack(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def ConfigureStack(self, _request: Any, _context: Any) -> Any:
         """Take no configuration."""
         return analyzer_pb2.AnalyzerStackConfigureResponse()
 
-    def Analyze(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def Analyze(self, _request: Any, _context: Any) -> Any:
         """Say nothing about a single resource: every policy is judged over the whole stack."""
         return analyzer_pb2.AnalyzeResponse()
 
-    def Remediate(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def Remediate(self, request: Any, _context: Any) -> Any:
         """Mend a resource by the policies that are set to remediate, one after the other."""
         response = analyzer_pb2.RemediateResponse()
         if not self._policies.remedying:
@@ -107,11 +107,11 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             )
         return response
 
-    def Cancel(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def Cancel(self, _request: Any, _context: Any) -> Any:
         """Have nothing to cancel: a pass takes milliseconds."""
         return empty_pb2.Empty()
 
-    def AnalyzeStack(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def AnalyzeStack(self, request: Any, _context: Any) -> Any:
         """Judge a stack."""
         response = analyzer_pb2.AnalyzeResponse()
         found = [record(one) for one in request.resources]
@@ -183,7 +183,7 @@ def serve() -> None:
         server.stop(0)
 
 
-def _schema(rule: Rule) -> Any:  # noqa: ANN401 - a message
+def _schema(rule: Rule) -> Any:
     """Return the options of a policy's remedies as a schema; Pulumi checks what it is given against it."""
     options = {name: what for remedy in rule.remedies for name, what in remedy.options.items()}
     schema = analyzer_pb2.PolicyConfigSchema()
@@ -191,7 +191,7 @@ def _schema(rule: Rule) -> Any:  # noqa: ANN401 - a message
     return schema
 
 
-def _said(result: Result) -> Any:  # noqa: ANN401 - a message
+def _said(result: Result) -> Any:
     """Return a result as a diagnostic; what is exempt or not known is told, and blocks nothing."""
     what = "" if result.outcome is Outcome.FAIL else f"{result.outcome.value}: "
     why = str(result.exemption) if result.exemption else result.reason
@@ -203,7 +203,7 @@ def _said(result: Result) -> Any:  # noqa: ANN401 - a message
     return said
 
 
-def _diagnostic(policy: str, message: str, *, mandatory: bool) -> Any:  # noqa: ANN401 - a message
+def _diagnostic(policy: str, message: str, *, mandatory: bool) -> Any:
     return analyzer_pb2.AnalyzeDiagnostic(
         policyName=policy,
         policyPackName=NAME,
@@ -214,9 +214,9 @@ def _diagnostic(policy: str, message: str, *, mandatory: bool) -> Any:  # noqa: 
     )
 
 
-def _level(*, mandatory: bool) -> Any:  # noqa: ANN401 - an enum of the protocol
+def _level(*, mandatory: bool) -> Any:
     return analyzer_pb2.EnforcementLevel.Value("MANDATORY" if mandatory else "ADVISORY")
 
 
-def _severity(rule: Rule) -> Any:  # noqa: ANN401 - an enum of the protocol
+def _severity(rule: Rule) -> Any:
     return analyzer_pb2.PolicySeverity.Value(f"POLICY_SEVERITY_{rule.severity.value.upper()}")

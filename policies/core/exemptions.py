@@ -24,7 +24,7 @@ LONGEST = timedelta(days=366)
 NEVER_EXEMPT = frozenset({"aia-prohibited-practice"})
 
 
-class ExemptionErrors(Exception):  # noqa: N818 - it carries several
+class ExemptionErrors(Exception):
     """The file of exemptions is not one; each message names file, line, entry, value, what is allowed and the fix."""
 
     def __init__(self, messages: list[str]) -> None:

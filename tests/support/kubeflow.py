@@ -41,7 +41,7 @@ QUERIES: dict[tuple[str, str], set[str]] = {
 """Method and path beneath /apis/v2beta1, to the query parameters that it takes."""
 
 
-class Refused(Exception):  # noqa: N818 - an answer
+class Refused(Exception):
     def __init__(self, status: int, message: str) -> None:
         self.status = status
         super().__init__(message)

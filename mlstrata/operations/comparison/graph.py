@@ -30,7 +30,7 @@ def graph_of(name: str) -> Graph:
     folders = sorted({str(deployment.workspace.root), sys.prefix}, key=len, reverse=True)
     own = {str(deployment.workspace.socket(name)): "./supervisor.sock", **dict.fromkeys(folders, ".")}
 
-    def shown(value: Any) -> Any:  # noqa: ANN401 - a property value
+    def shown(value: Any) -> Any:
         if value is SECRET or value is UNKNOWN:
             return repr(value)
         if isinstance(value, str):

@@ -54,7 +54,7 @@ def version_of(
     return made, packages
 
 
-def tried(what: str, unreadable: list[str], read: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it reads
+def tried(what: str, unreadable: list[str], read: Callable[[], Any]) -> Any:
     """Return what `read` gives; None, with the reason noted in one line, where it fails."""
     try:
         return read()

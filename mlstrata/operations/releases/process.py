@@ -69,7 +69,7 @@ class ServingProcess:
         if answer["model"]["version"] != version or len(answer["predictions"]) != len(example):
             raise RolloutError(f"trying version {version} on its input example: got {answer}, not its predictions")
 
-    def _ask(self, method: str, path: str, *, timeout: float = _TIMEOUT_S, **request: Any) -> httpx.Response:  # noqa: ANN401
+    def _ask(self, method: str, path: str, *, timeout: float = _TIMEOUT_S, **request: Any) -> httpx.Response:
         import httpx
 
         try:

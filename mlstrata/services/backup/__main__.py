@@ -87,7 +87,7 @@ def fetch(folder: Path, of: str, name: str) -> str:
     return wanted
 
 
-def _store(address: str) -> Any:  # noqa: ANN401 - MLflow's stores have no common type that is exported
+def _store(address: str) -> Any:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     return get_artifact_repository(address)

@@ -60,9 +60,9 @@ class EpsilonGreedyRouter:
     def send_feedback(
         self,
         features: object,  # noqa: ARG002 - Seldon's signature
-        feature_names: Sequence[str],  # noqa: ARG002
+        feature_names: Sequence[str],  # noqa: ARG002 - Seldon's signature
         reward: float,
-        truth: object,  # noqa: ARG002
+        truth: object,  # noqa: ARG002 - Seldon's signature
         routing: int | None = None,
     ) -> None:
         """Credit `reward` (in [0, 1]) to the branch that had served the request."""

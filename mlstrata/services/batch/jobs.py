@@ -9,7 +9,7 @@ from mlstrata.services.batch.settings import WORKDIR, BatchSystem, ScoringJob
 from mlstrata.services.serving.folders import releases_folder
 
 
-class NotScorable(Exception):  # noqa: N818 - says what is the case
+class NotScorable(Exception):
     """A system's rows cannot be found as declared; the message says what is missing."""
 
 

@@ -114,7 +114,7 @@ def _read(source: str, file: Path, columns: Sequence[Column]) -> pd.DataFrame:
     return read_source(source)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell holds anything
+def _plain(value: Any) -> Any:
     """Return a cell as JSON knows it; what is missing is None."""
     if hasattr(value, "isoformat"):
         return value.isoformat() if value == value else None  # noqa: PLR0124 - only what is no time differs from itself
@@ -124,7 +124,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell holds anything
     return None if absent or type(value).__name__ == "NAType" else value
 
 
-def _typed(value: Any, kind: str) -> Any:  # noqa: ANN401
+def _typed(value: Any, kind: str) -> Any:
     """Undo what a file format cannot tell apart; what does not fit stays as it is, for the schema to refuse."""
     if kind in _NUMBERS and isinstance(value, str):
         try:

@@ -16,7 +16,7 @@ from mlstrata.services.catalog.predictions import find, lineage_of
 from mlstrata.services.gateway.names import ACCESS_LOG
 
 
-def documents(catalog: Catalog, what: str, home: Path) -> Any:  # noqa: ANN401 - JSON
+def documents(catalog: Catalog, what: str, home: Path) -> Any:
     """Return the document at `/api/WHAT`; None when there is none.
 
     Args:
@@ -51,7 +51,7 @@ def _listed(catalog: Catalog, kind: str) -> dict[str, Any] | None:
     return None
 
 
-def _lineage(catalog: Catalog, name: str, home: Path) -> Any:  # noqa: ANN401
+def _lineage(catalog: Catalog, name: str, home: Path) -> Any:
     if not name:
         return _graph(catalog.nodes, catalog.edges)
     if name.startswith("prediction:"):

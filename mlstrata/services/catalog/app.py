@@ -173,7 +173,7 @@ class Service:
         self._requests.count("api", error.status_code)
         return JSONResponse(body, error.status_code, {**HEADERS, **(error.headers or {})})
 
-    async def _read(self, reading: Callable[[], Any]) -> Any:  # noqa: ANN401 - what is read
+    async def _read(self, reading: Callable[[], Any]) -> Any:
         try:
             return await run_in_threadpool(reading)
         except (OSError, ValueError) as error:

@@ -56,7 +56,7 @@ Facets = dict[str, Facet]
 class Run(_Open):
     """A run of a job."""
 
-    runId: UUID = Field(description="Its identity.")  # noqa: N815 - the standard's name
+    runId: UUID = Field(description="Its identity.")
     facets: Facets = Field(default_factory=dict, description="What is told of it.")
 
 
@@ -74,17 +74,17 @@ class Data(_Open):
     namespace: Text = Field(description="Where its name is unique.")
     name: Text = Field(description="Its name.")
     facets: Facets = Field(default_factory=dict, description="What is told of it.")
-    inputFacets: Facets = Field(default_factory=dict, description="What is told of reading it.")  # noqa: N815
-    outputFacets: Facets = Field(default_factory=dict, description="What is told of writing it.")  # noqa: N815
+    inputFacets: Facets = Field(default_factory=dict, description="What is told of reading it.")
+    outputFacets: Facets = Field(default_factory=dict, description="What is told of writing it.")
 
 
 class RunEvent(_Open):
     """A run started, ended or went on."""
 
-    eventTime: AwareDatetime = Field(description="When.")  # noqa: N815
+    eventTime: AwareDatetime = Field(description="When.")
     producer: Uri = Field(description="Who says so.")
-    schemaURL: Uri = Field(description="What the event is made of.")  # noqa: N815
-    eventType: Literal["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"] = Field(  # noqa: N815
+    schemaURL: Uri = Field(description="What the event is made of.")
+    eventType: Literal["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"] = Field(
         default="OTHER", description="What became of the run."
     )
     run: Run = Field(description="The run.")

@@ -123,6 +123,6 @@ class Pages:
         drawing = draw(*lineage_of(catalog, found)) if found else None
         return self._render("predictions.html", catalog=catalog, wanted=wanted, found=found, drawing=drawing)
 
-    def _render(self, template: str, **values: Any) -> str:  # noqa: ANN401 - what the template shows
+    def _render(self, template: str, **values: Any) -> str:
         text: str = self._templates.get_template(template).render(values)
         return text

@@ -151,7 +151,7 @@ def _like(one: Json, wanted: Json) -> bool:
     return all(_within(wanted[name], one.get(name)) for name in fields)
 
 
-def _within(wanted: Any, found: Any) -> bool:  # noqa: ANN401
+def _within(wanted: Any, found: Any) -> bool:
     """Say whether all that is wanted is found; what the other side adds does not matter."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(_within(value, found.get(key)) for key, value in wanted.items())

@@ -107,7 +107,7 @@ def main() -> int:
     # A pod is its own machine: who reaches it is for the network policies to say, who enters for the guard.
     uvicorn.run(
         Guard(app, USER, os.environ[PASSWORD]),
-        host="0.0.0.0",  # noqa: S104
+        host="0.0.0.0",  # noqa: S104 - in a pod
         port=given.port,
         access_log=False,
         log_level="warning",

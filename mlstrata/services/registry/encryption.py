@@ -45,7 +45,7 @@ def encrypt(context: Context) -> Callable[[], None]:
     """Have every connection to Postgres that SQLAlchemy opens in this process be so; return what ends that."""
     from sqlalchemy import Engine, event  # type: ignore[import-not-found,unused-ignore]
 
-    def connecting(dialect: Any, _record: object, _arguments: object, given: dict[str, Any]) -> None:  # noqa: ANN401
+    def connecting(dialect: Any, _record: object, _arguments: object, given: dict[str, Any]) -> None:
         if dialect.driver == "pg8000":
             given["ssl_context"] = context
 

@@ -18,7 +18,7 @@ LOOPBACK = "127.0.0.1"
 LEAST_TOKEN = 16
 
 
-class Unusable(Exception):  # noqa: N818 - says what is the case
+class Unusable(Exception):
     """The settings cannot be used."""
 
 

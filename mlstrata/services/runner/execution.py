@@ -23,7 +23,7 @@ PROGRESS = "mlstrata-step-progress "
 Emit = Callable[[Step], None]
 
 
-class RunFailed(Exception):  # noqa: N818 - an end of a run
+class RunFailed(Exception):
     """A step failed; the message says which one and why."""
 
 
@@ -73,7 +73,7 @@ def step_names(pipeline: Mapping[str, Any]) -> list[str]:
     return ordered
 
 
-def execute(ir: Path, arguments: Mapping[str, Any], *, root: Path, cache: Path, log: TextIO, emit: Emit) -> Any:  # noqa: ANN401
+def execute(ir: Path, arguments: Mapping[str, Any], *, root: Path, cache: Path, log: TextIO, emit: Emit) -> Any:
     """Run a compiled pipeline to its end.
 
     Args:
@@ -126,12 +126,12 @@ def _observed(log: Log, failed: list[Step], emit: Emit) -> Iterator[None]:
     execute_task, get = task_executor.execute_single_task, cache.LocalCache.get
     hits: list[str] = []
 
-    def observed_get(store: Any, key: str) -> Any:  # noqa: ANN401
+    def observed_get(store: Any, key: str) -> Any:
         if (found := get(store, key)) is not None:
             hits.append(key)
         return found
 
-    def observed_task(task_name: str, **task: Any) -> Any:  # noqa: ANN401
+    def observed_task(task_name: str, **task: Any) -> Any:
         start, log.reason = time.monotonic(), None
         hits.clear()
         emit(Step(name=task_name, state=State.RUNNING))
@@ -160,5 +160,5 @@ def _observed(log: Log, failed: list[Step], emit: Emit) -> Iterator[None]:
         task_executor.execute_single_task, cache.LocalCache.get = execute_task, get
 
 
-def _artifact(name: str, value: Any) -> Artifact:  # noqa: ANN401
+def _artifact(name: str, value: Any) -> Artifact:
     return Artifact(name=name, kind=value.schema_title, uri=value.uri, metadata=dict(value.metadata))

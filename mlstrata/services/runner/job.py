@@ -81,7 +81,7 @@ def main() -> int:
         return _failed(str(error), 1)
 
 
-class CompileFailed(Exception):  # noqa: N818 - an end of a run
+class CompileFailed(Exception):
     """The pipeline could not be compiled."""
 
 

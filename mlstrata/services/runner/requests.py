@@ -20,7 +20,7 @@ WORKDIR = "data/runner"
 has read, tried or cached is nothing that another's run could take."""
 
 
-class NotTrainable(Exception):  # noqa: N818 - says what is the case
+class NotTrainable(Exception):
     """The training pipeline cannot make this system's model; the message says what is missing."""
 
 

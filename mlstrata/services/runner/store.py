@@ -98,7 +98,7 @@ class Store:
                 (run, step.name, artifact.name, artifact.kind, artifact.uri, json.dumps(artifact.metadata)),
             )
 
-    def end(self, run: str, state: State, now: float, *, result: Any = None, error: str | None = None) -> bool:  # noqa: ANN401
+    def end(self, run: str, state: State, now: float, *, result: Any = None, error: str | None = None) -> bool:
         """Mark a run as ended, and the steps it was in; False when it had ended before."""
         text = None if result is None else json.dumps(result)
         query = "UPDATE runs SET state = ?, ended = ?, result = ?, error = ? WHERE id = ? AND state IN (?, ?)"

@@ -16,11 +16,11 @@ PATIENCE = 120.0
 _OURS = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
 
-class Unmade(Exception):  # noqa: N818 - a bucket that is not there is a state, not only an error
+class Unmade(Exception):
     """It is not there and could not be made; the message says why."""
 
 
-def make(bucket: str, *, versioning: bool, seconds: float = PATIENCE, client: Any = None) -> str:  # noqa: ANN401
+def make(bucket: str, *, versioning: bool, seconds: float = PATIENCE, client: Any = None) -> str:
     """Make a bucket, or find it there.
 
     Args:
@@ -52,7 +52,7 @@ def make(bucket: str, *, versioning: bool, seconds: float = PATIENCE, client: An
         raise Unmade(f"bucket {bucket} cannot be made: {error}") from error
 
 
-def _made(s3: Any, bucket: str, *, versioning: bool) -> str:  # noqa: ANN401 - boto3 makes its classes at run time
+def _made(s3: Any, bucket: str, *, versioning: bool) -> str:
     from botocore.exceptions import ClientError
 
     done = "made"
@@ -67,7 +67,7 @@ def _made(s3: Any, bucket: str, *, versioning: bool) -> str:  # noqa: ANN401 - b
     return done
 
 
-def _status(error: Any) -> int:  # noqa: ANN401
+def _status(error: Any) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 

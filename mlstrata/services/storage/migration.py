@@ -63,11 +63,11 @@ def read(home: Path) -> Migration | None:
     return Migration.model_validate_json(text)
 
 
-def same(first: Any, second: Any) -> bool:  # noqa: ANN401 - storages of any kind
+def same(first: Any, second: Any) -> bool:
     """Say whether two storages are one place: what else a storage says may change in place."""
     return _place(first) == _place(second)
 
 
-def _place(storage: Any) -> dict[str, Any]:  # noqa: ANN401
+def _place(storage: Any) -> dict[str, Any]:
     said = storage.model_dump(mode="json")
     return {name: said.get(name) for name in ("kind", "path", "bucket", "endpoint")}

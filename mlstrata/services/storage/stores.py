@@ -100,12 +100,12 @@ class Bucket(Artifacts):
         self._impatient: Any = None
 
     @property
-    def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+    def _client(self) -> Any:
         if self._made is None:
             self._made = self._connect(attempts=5)
         return self._made
 
-    def _connect(self, attempts: int, **timeouts: float) -> Any:  # noqa: ANN401
+    def _connect(self, attempts: int, **timeouts: float) -> Any:
         import boto3
         from botocore.config import Config
 
@@ -170,7 +170,7 @@ class Bucket(Artifacts):
     def _probe_key(self) -> str:
         return f"{self._settings.prefix}-probe"
 
-    def _read_probe(self, client: Any) -> None:  # noqa: ANN401
+    def _read_probe(self, client: Any) -> None:
         client.get_object(Bucket=self._settings.bucket, Key=self._probe_key)["Body"].read()
 
     def sizes(self) -> dict[str, int]:

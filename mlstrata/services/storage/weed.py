@@ -47,7 +47,7 @@ def _end_with_parent() -> None:
 def main(arguments: list[str]) -> int:
     """Run it until it ends or is told to; return its exit code."""
     # In the child between fork and exec, where nothing of this small process's is held by another thread.
-    child = subprocess.Popen(arguments, preexec_fn=_end_with_parent)  # noqa: PLW1509
+    child = subprocess.Popen(arguments, preexec_fn=_end_with_parent)  # noqa: PLW1509 - no thread runs yet
 
     def end(_number: int, _frame: FrameType | None) -> None:
         child.terminate()

@@ -62,7 +62,7 @@ class Dispatcher:
 
         try:
             # The pickle is the program's own, from the state file, which can say what to run anyway.
-            provider: ResourceProvider = _deserialize(lambda: dill.loads(base64.b64decode(pickled)))  # noqa: S301
+            provider: ResourceProvider = _deserialize(lambda: dill.loads(base64.b64decode(pickled)))  # noqa: S301 - of its own state
         except Exception as error:  # a pickle can raise anything
             message = f"its provider cannot be loaded ({error}); the class must stay where it was when this was made"
             raise ProviderError(message) from error

@@ -17,11 +17,11 @@ class EngineError(Exception):
     result: Result | None = None
 
 
-class WrongPassphrase(EngineError):  # noqa: N818
+class WrongPassphrase(EngineError):
     """The passphrase is missing or does not open the secrets of this stack."""
 
 
-class StackLocked(EngineError):  # noqa: N818
+class StackLocked(EngineError):
     """Another run holds the stack.
 
     Attributes:
@@ -40,11 +40,11 @@ class StackLocked(EngineError):  # noqa: N818
         super().__init__(f"stack {stack} is locked by {owner}{when}: {fix}")
 
 
-class CorruptCheckpoint(EngineError):  # noqa: N818
+class CorruptCheckpoint(EngineError):
     """The state file cannot be read, or breaks the rules that hold a snapshot together."""
 
 
-class Unsupported(EngineError):  # noqa: N818
+class Unsupported(EngineError):
     """A feature this engine does not implement, by name."""
 
     def __init__(self, feature: str, detail: str = "") -> None:
@@ -54,7 +54,7 @@ class Unsupported(EngineError):  # noqa: N818
         super().__init__(f"{feature} needs the Pulumi CLI{extra}: install it with `{INSTALL_PULUMI}`")
 
 
-class ProgramFailed(EngineError):  # noqa: N818
+class ProgramFailed(EngineError):
     """The program raised; ``error`` is its exception and ``location`` is "file:line" in the program, or ""."""
 
     def __init__(self, error: BaseException, location: str = "") -> None:
@@ -63,7 +63,7 @@ class ProgramFailed(EngineError):  # noqa: N818
         super().__init__(f"{where}{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-class StepsFailed(EngineError):  # noqa: N818
+class StepsFailed(EngineError):
     """One or more steps failed; everything that succeeded is recorded and the next run goes on from there."""
 
     def __init__(self, failures: tuple[StepFailed, ...]) -> None:
@@ -72,7 +72,7 @@ class StepsFailed(EngineError):  # noqa: N818
         super().__init__("\n".join(lines))
 
 
-class Protected(EngineError):  # noqa: N818
+class Protected(EngineError):
     """The change would delete or replace protected resources; nothing was changed."""
 
     def __init__(self, urns: tuple[str, ...], action: str) -> None:
@@ -81,7 +81,7 @@ class Protected(EngineError):  # noqa: N818
         super().__init__(f"{names}: protected, refusing to {action}; set protect=False, run up, then try again")
 
 
-class StateWriteFailed(EngineError):  # noqa: N818
+class StateWriteFailed(EngineError):
     """The state file could not be written; no further step was started."""
 
     def __init__(
@@ -98,7 +98,7 @@ class DiskFull(StateWriteFailed):
         super().__init__(path, error, "free some space")
 
 
-class Cancelled(EngineError):  # noqa: N818
+class Cancelled(EngineError):
     """The run was interrupted; running steps were finished and recorded."""
 
     def __init__(self, *, hard: bool = False) -> None:

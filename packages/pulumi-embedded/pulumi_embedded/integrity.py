@@ -34,7 +34,7 @@ def problems(resources: Sequence[ResourceState], operations: Sequence[Operation]
 def _shaped(state: ResourceState) -> bool:
     """Whether a state is in order by itself; most are, and need no closer look."""
     id_is_right = bool(state.id) if state.custom else not state.id
-    return id_is_right and state.urn.startswith("urn:pulumi:") and state.urn.count("::") > 2  # noqa: PLR2004
+    return id_is_right and state.urn.startswith("urn:pulumi:") and state.urn.count("::") > 2  # noqa: PLR2004 - stack, project
 
 
 def _of(state: ResourceState, earlier: set[str], providers: set[str]) -> list[str]:

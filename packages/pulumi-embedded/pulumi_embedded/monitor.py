@@ -49,7 +49,7 @@ class Monitor:
     def __init__(self, run: Run, registrar: Registrar, references: References) -> None:
         self._run, self._registrar, self._references = run, registrar, references
 
-    def GetDeploymentInfo(self, _request: Message) -> Message:  # noqa: N802 - the protocol's name
+    def GetDeploymentInfo(self, _request: Message) -> Message:
         """Say what this engine can do."""
         return resource_pb2.DeploymentInfo(
             project=self._run.project,
@@ -60,11 +60,11 @@ class Monitor:
             supportedFeatures=FEATURES,
         )
 
-    def SupportsFeature(self, _request: Message) -> Message:  # noqa: N802
+    def SupportsFeature(self, _request: Message) -> Message:
         """Asked by older SDKs only."""
         return resource_pb2.SupportsFeatureResponse(hasSupport=False)
 
-    def RegisterResource(self, request: Message) -> Message:  # noqa: N802
+    def RegisterResource(self, request: Message) -> Message:
         """Register a resource and return when its step is done."""
         with self._run.busy():
             try:
@@ -78,13 +78,13 @@ class Monitor:
                 urn=answer.urn, id=answer.id, object=to_struct(answer.properties)
             )
 
-    def RegisterResourceOutputs(self, request: Message) -> Message:  # noqa: N802
+    def RegisterResourceOutputs(self, request: Message) -> Message:
         """Take the outputs of a component or of the stack."""
         with self._run.busy():
             self._registrar.outputs(request.urn, from_struct(request.outputs))
         return empty_pb2.Empty()
 
-    def ReadResource(self, request: Message) -> Message:  # noqa: N802
+    def ReadResource(self, request: Message) -> Message:
         """Read an existing resource: a stack reference, or (planned) an echo of what is asked."""
         with self._run.busy():
             try:
@@ -92,11 +92,11 @@ class Monitor:
             except Closed as closed:
                 raise Refusal(str(closed)) from None
 
-    def ExistsResource(self, request: Message) -> Message:  # noqa: N802
+    def ExistsResource(self, request: Message) -> Message:
         """Only a plugin can tell."""
         raise Refusal(str(self._run.refuse(f"asking whether {request.type} {request.id!r} exists")))
 
-    def Invoke(self, request: Message) -> Message:  # noqa: N802
+    def Invoke(self, request: Message) -> Message:
         """A function of a plugin: unknown in a plan, refused in a real run."""
         if request.tok == "pulumi:pulumi:getResource":
             return self._references.resource(str(from_struct(request.args).get("urn", "")), self._registrar.states)
@@ -109,28 +109,28 @@ class Monitor:
         self._run.emit.say("warning", f"{request.tok} runs in a provider plugin; its result is not inspected")
         return resource_pb2.ResourceInvokeResponse(unknown=True)
 
-    def Call(self, request: Message) -> Message:  # noqa: N802
+    def Call(self, request: Message) -> Message:
         """A method of a remote component: only its plugin knows."""
         raise Refusal(str(self._run.refuse(f"method {request.tok}", "it runs in a provider plugin")))
 
-    def RegisterPackage(self, request: Message) -> Message:  # noqa: N802
+    def RegisterPackage(self, request: Message) -> Message:
         """Name a parameterised package; its resources are planned like any other."""
         name = request.parameterization.name or request.extension.name or request.name
         return resource_pb2.RegisterPackageResponse(ref=name)
 
-    def RegisterStackTransform(self, _request: Message) -> Message:  # noqa: N802
+    def RegisterStackTransform(self, _request: Message) -> Message:
         """Not advertised, so the SDK does not get here; named all the same."""
         raise Refusal(str(self._run.refuse("a stack transform")))
 
     RegisterStackInvokeTransform = RegisterStackTransform
 
-    def RegisterResourceHook(self, _request: Message) -> Message:  # noqa: N802
+    def RegisterResourceHook(self, _request: Message) -> Message:
         """Not advertised, so the SDK does not get here; named all the same."""
         raise Refusal(str(self._run.refuse("a resource hook")))
 
     RegisterErrorHook = RegisterResourceHook
 
-    def SignalAndWaitForShutdown(self, _request: Message) -> Message:  # noqa: N802
+    def SignalAndWaitForShutdown(self, _request: Message) -> Message:
         """The program is through; there are no hooks to keep it for."""
         return empty_pb2.Empty()
 
@@ -149,22 +149,22 @@ class Engine:
         self._run = run
         self._root = ""
 
-    def Log(self, request: Message) -> Message:  # noqa: N802 - the protocol's name
+    def Log(self, request: Message) -> Message:
         """Pass messages on, except the SDK's own debug lines, which come by the thousand."""
         severity = _SEVERITIES.get(request.severity)
         if severity is not None and not self._run.quiet:
             self._run.emit.say(severity, request.message.rstrip(), request.urn)
         return empty_pb2.Empty()
 
-    def GetRootResource(self, _request: Message) -> Message:  # noqa: N802
+    def GetRootResource(self, _request: Message) -> Message:
         """Return the stack's URN."""
         return engine_pb2.GetRootResourceResponse(urn=self._root)
 
-    def SetRootResource(self, request: Message) -> Message:  # noqa: N802
+    def SetRootResource(self, request: Message) -> Message:
         """Remember the stack's URN."""
         self._root = request.urn
         return engine_pb2.SetRootResourceResponse()
 
-    def RequirePulumiVersion(self, _request: Message) -> Message:  # noqa: N802
+    def RequirePulumiVersion(self, _request: Message) -> Message:
         """Any version the program asks for is fine: what matters are features, and those are told."""
         return engine_pb2.RequirePulumiVersionResponse()

@@ -26,7 +26,7 @@ from pulumi_embedded.types import (
 )
 
 
-class Closed(Exception):  # noqa: N818 - not an error of its own: the run stops, and says why elsewhere
+class Closed(Exception):
     """No further step may start: something failed or the run was interrupted."""
 
 

@@ -70,7 +70,7 @@ def _problems(checkpoint: object) -> Iterator[str]:
             yield from (_resource if part == "resources" else _operation)(f"{part}[{number}]", row)
 
 
-def _operation(where: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - anything that JSON holds
+def _operation(where: str, value: Any) -> Iterator[str]:
     if not isinstance(value, dict):
         yield _said(where, value, "an object")
         return
@@ -79,7 +79,7 @@ def _operation(where: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - anyth
     yield from _resource(f"{where}.resource", value.get("resource"))
 
 
-def _resource(where: str, value: Any) -> Iterator[str]:  # noqa: ANN401
+def _resource(where: str, value: Any) -> Iterator[str]:
     if not isinstance(value, dict):
         yield _said(where, value, "an object")
         return

@@ -52,7 +52,7 @@ class DaemonPool(ThreadPoolExecutor):
             with self._guard:
                 self._idle += 1
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002 - Executor's
         """Let idle threads end; running ones are not waited for."""
         with self._guard:
             crew = self._crew

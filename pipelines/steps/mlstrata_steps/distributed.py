@@ -50,7 +50,7 @@ def check(algorithm: str, parameters: Mapping[str, object]) -> None:
 
 def fit(
     pipeline: Pipeline,
-    features: Any,  # noqa: ANN401
+    features: Any,
     labels: NDArray[np.int64],
     *,
     workers: int,

@@ -41,20 +41,20 @@ def card(text: str) -> bool:
     """Check a payment card's length, leading digits and check digit."""
     number = "".join(str(digit) for digit in _digits(text))
     known = re.match(r"4|5[1-5]|2[2-7]|3[47]|36|38|30[0-5]|6011|65|35|62", number)
-    return 13 <= len(number) <= 19 and bool(known) and len(set(number)) > 1 and luhn(number)  # noqa: PLR2004
+    return 13 <= len(number) <= 19 and bool(known) and len(set(number)) > 1 and luhn(number)
 
 
 def iban(text: str) -> bool:
     """Check an account number modulo 97 (ISO 13616)."""
     compact = re.sub(r"\s", "", text).upper()
     moved = compact[4:] + compact[:4]
-    return 15 <= len(compact) <= 34 and int("".join(str(int(sign, 36)) for sign in moved)) % 97 == 1  # noqa: PLR2004
+    return 15 <= len(compact) <= 34 and int("".join(str(int(sign, 36)) for sign in moved)) % 97 == 1
 
 
 def german_tax_id(text: str) -> bool:
     """Check a German Steuer-ID: eleven digits, the last by ISO 7064 modulo 11, 10."""
     digits = _digits(text)
-    if len(digits) != 11 or digits[0] == 0 or not 7 < len(set(digits[:10])) < 10:  # noqa: PLR2004
+    if len(digits) != 11 or digits[0] == 0 or not 7 < len(set(digits[:10])) < 10:
         return False
     product = 10
     for digit in digits[:10]:
@@ -72,17 +72,17 @@ def dutch_bsn(text: str) -> bool:
 def polish_pesel(text: str) -> bool:
     """Check a Polish PESEL: its date and its weights modulo 10."""
     digits = _digits(text)
-    if len(digits) != 11:  # noqa: PLR2004
+    if len(digits) != 11:
         return False
     month, day = (digits[2] * 10 + digits[3]) % 20, digits[4] * 10 + digits[5]
     weights = (1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1)
-    return 1 <= month <= 12 and 1 <= day <= 31 and _weighted(digits, weights) % 10 == 0  # noqa: PLR2004
+    return 1 <= month <= 12 and 1 <= day <= 31 and _weighted(digits, weights) % 10 == 0
 
 
 def french_nir(text: str) -> bool:
     """Check a French numéro de sécurité sociale: fifteen digits, the last two modulo 97."""
     digits = "".join(str(digit) for digit in _digits(text))
-    return len(digits) == 15 and digits[0] in "12" and 97 - int(digits[:13]) % 97 == int(digits[13:])  # noqa: PLR2004
+    return len(digits) == 15 and digits[0] in "12" and 97 - int(digits[:13]) % 97 == int(digits[13:])
 
 
 def spanish_dni(text: str) -> bool:
@@ -118,7 +118,7 @@ def _always(_text: str) -> bool:
 
 
 def _phone(text: str) -> bool:
-    return 8 <= len(_digits(text)) <= 15  # noqa: PLR2004 - E.164 allows 15
+    return 8 <= len(_digits(text)) <= 15
 
 
 # Where a tenth of all numbers have a fitting check digit, only a column full of them is a column of identifiers.

@@ -25,7 +25,7 @@ class StepError(Exception):
     """The step could not run: a setting is wrong or something it needs is missing."""
 
 
-class StepRefused(Exception):  # noqa: N818 - a judgement, not a fault
+class StepRefused(Exception):
     """The step ran and judged that the run must stop.
 
     Attributes:

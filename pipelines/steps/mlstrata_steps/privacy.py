@@ -186,7 +186,7 @@ def _texts(counted: Mapping[str, int], known: int, rows: int, limits: PrivacyRul
     people = {text: number for text, number in named.items() if re.split(r"[ '-]", text)[0].lower() in GIVEN}
     share = sum(named.values()) / known
     # A list of given names is short: where texts look like names, a tenth that start with one is enough.
-    if len(named) >= MANY and share >= 0.5 and sum(people.values()) / known >= 0.1:  # noqa: PLR2004
+    if len(named) >= MANY and share >= 0.5 and sum(people.values()) / known >= 0.1:  # noqa: PLR2004 - half; a tenth
         return Finding("person's name", sum(named.values()), sum(named.values()) / rows, masked(min(people)))
     if len(counted) < max(MANY, limits.distinct * known):
         return None

@@ -136,7 +136,7 @@ def _shape(table: pd.DataFrame, roles: Columns, limits: QualityRules) -> list[Ch
     target = table[roles.target]
     values = sorted(str(value) for value in target.dropna().unique())
     known = len(values) == BINARY and roles.positive in values and not target.isna().any()
-    shown = ", ".join(values[:5]) + (", …" if len(values) > 5 else "")  # noqa: PLR2004
+    shown = ", ".join(values[:5]) + (", …" if len(values) > 5 else "")  # noqa: PLR2004 - as above
     checks.append(
         Check("target", known, f"{roles.target} holds {shown}; needed two values, {roles.positive!r} one of them")
     )

@@ -191,7 +191,7 @@ def _opener() -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-class _NotReady(Exception):  # noqa: N818 - what is the case
+class _NotReady(Exception):
     """The server ended, or was not ready in time."""
 
 
@@ -260,7 +260,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise (_PortTaken if taken else _NotReady)(f"the server {ended}: {telling[:400]}")
 
 
-def _with(document: Any, ours: Mapping[str, object]) -> Any:  # noqa: ANN401 - a value of JSON
+def _with(document: Any, ours: Mapping[str, object]) -> Any:
     if isinstance(document, Mapping):
         return {key: ours[key] if key in ours else _with(value, ours) for key, value in document.items()}
     return [_with(item, ours) for item in document] if isinstance(document, list) else document
