@@ -6,19 +6,16 @@ import gc
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.environments import Workspace
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     import pulumi_embedded
     from mlstrata.policies.core.evaluate import Report
-    from mlstrata.policies.core.exemptions import Exemption
     from mlstrata.policies.core.graph import Record
     from mlstrata.policies.core.live import Live
     from mlstrata.policies.reports.places import Places
@@ -81,23 +78,15 @@ def report_on(
     """Return what the policies say about an engine's plan, and of the running platform where its facts are given.
 
     Raises:
-        UsageError: the exemptions are malformed.
+        UsageError: exemptions, levels or a policy of the workspace are malformed.
     """
-    from mlstrata.policies.core.dates import Calendar
-    from mlstrata.policies.core.declared import declared
-    from mlstrata.policies.core.evaluate import evaluate
-    from mlstrata.policies.rules import RULES
+    from mlstrata.policies.core.files import PolicyErrors
+    from mlstrata.policies.judge import judge
 
-    found = records(result.graph)
-    environment = replace(declared(found, deployment.workspace.root, deployment.name), live=live)
-    return evaluate(
-        found,
-        environment,
-        Calendar.on(today, environment.enforcement, as_of),
-        rules=RULES,
-        # A dossier speaks of an earlier day, too; whether an exemption ends within a year is told by today's.
-        exemptions=_exemptions(deployment.workspace, max(today, datetime.now(tz=UTC).date())),
-    )
+    try:
+        return judge(records(result.graph), deployment.workspace, deployment.name, today, as_of=as_of, live=live)
+    except PolicyErrors as error:
+        raise UsageError(str(error)) from None
 
 
 def records(graph: tuple[pulumi_embedded.GraphResource, ...]) -> list[Record]:
@@ -163,16 +152,6 @@ def planned(deployment: Deployment) -> pulumi_embedded.Result:
         )
         options = pulumi_embedded.Options(passphrase=pulumi_embedded.Passphrase("no secret is kept"))
         return pulumi_embedded.preview(program, pulumi_embedded.Backend(Path(folder)), options)
-
-
-def _exemptions(workspace: Workspace, today: date) -> tuple[Exemption, ...]:
-    from mlstrata.policies.core.exemptions import ExemptionErrors, of_workspace
-    from mlstrata.policies.rules import IDS
-
-    try:
-        return of_workspace(workspace, IDS, today)
-    except ExemptionErrors as error:
-        raise UsageError(str(error)) from None
 
 
 def _day(text: str | None) -> date | None:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent import futures
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -21,15 +21,15 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
 from mlstrata.environments import Workspace
 from mlstrata.policies.adapters.pulumi_wire import mended, record
-from mlstrata.policies.core.dates import Calendar
-from mlstrata.policies.core.declared import declared
-from mlstrata.policies.core.evaluate import Report, Result, evaluate
-from mlstrata.policies.core.exemptions import Exemption, ExemptionErrors, of_workspace
+from mlstrata.policies.core.evaluate import Result
+from mlstrata.policies.core.exemptions import Exemption, of_workspace
+from mlstrata.policies.core.files import PolicyErrors
 from mlstrata.policies.core.graph import Graph, Record, Resource
 from mlstrata.policies.core.levels import Asked, Configured, Wish, configured
 from mlstrata.policies.core.rule import Level, Outcome, Rule
 from mlstrata.policies.core.values import Value
-from mlstrata.policies.rules import IDS, RULES
+from mlstrata.policies.judge import judge, rules_of
+from mlstrata.policies.rules import RULES
 
 NAME, VERSION = "mlstrata", "0.1.0"
 LARGEST_MESSAGE = 400 << 20
@@ -39,7 +39,13 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     """Answers the engine's questions about a stack."""
 
     def __init__(self) -> None:
-        self._policies = Configured(RULES)
+        self._workspace = Workspace.find()
+        self._broken: PolicyErrors | None = None
+        try:
+            self._rules = rules_of(self._workspace)
+        except PolicyErrors as error:  # it stops the stack when that is judged
+            self._rules, self._broken = RULES, error
+        self._policies = Configured(self._rules)
 
     def Handshake(self, _request: Any, _context: Any) -> Any:
         """Acknowledge the engine."""
@@ -58,7 +64,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                 policy_type=analyzer_pb2.PolicyType.POLICY_TYPE_STACK,
                 tags=[rule.domain.value],
             )
-            for rule in RULES
+            for rule in self._rules
         ]
         return analyzer_pb2.AnalyzerInfo(
             name=NAME, displayName=NAME, version=VERSION, policies=policies, supportsConfig=True
@@ -75,7 +81,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             policy: Wish(names[one.enforcementLevel], {key: str(value) for key, value in one.properties.items()})
             for policy, one in request.policyConfig.items()
         }
-        self._policies = configured(RULES, wishes)
+        self._policies = configured(self._rules, wishes)
         return empty_pb2.Empty()
 
     def ConfigureStack(self, _request: Any, _context: Any) -> Any:
@@ -92,8 +98,9 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         if not self._policies.remedying:
             return response
         try:
-            exemptions = of_workspace(Workspace.find(), IDS, datetime.now(tz=UTC).date())
-        except ExemptionErrors:
+            ids = frozenset(rule.id for rule in self._rules)
+            exemptions = of_workspace(self._workspace, ids, datetime.now(tz=UTC).date())
+        except PolicyErrors:
             return response  # they stop the stack when it is judged
         properties = request.properties
         for rule, before, after in mend(record(request), self._policies, exemptions):
@@ -118,9 +125,12 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         if not found:
             return response
         try:
-            report = judge(found, datetime.now(tz=UTC).date(), self._policies.rules)
-        except ExemptionErrors as error:
-            response.diagnostics.append(_diagnostic("exemptions", str(error), mandatory=True))
+            if self._broken:
+                raise self._broken
+            stack, today = found[0].urn.split(":")[2], datetime.now(tz=UTC).date()
+            report = judge(found, self._workspace, stack, today, rules=self._policies.rules)
+        except PolicyErrors as error:
+            response.diagnostics.append(_diagnostic("policies", str(error), mandatory=True))
             return response
         for result in report.results:
             if result.outcome is Outcome.NOT_APPLICABLE:
@@ -129,23 +139,11 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             elif result.outcome is not Outcome.PASS:
                 response.diagnostics.append(_said(result))
         response.diagnostics.extend(_diagnostic("exemptions", error, mandatory=True) for error in report.errors)
+        response.diagnostics.extend(_diagnostic("exemptions", what, mandatory=False) for what in report.warnings)
         if refused := self._policies.refused:
             kept = f"policies on the AI Act, data and security cannot be lowered here: {', '.join(refused)}"
             response.diagnostics.append(_diagnostic("configuration", kept, mandatory=False))
         return response
-
-
-def judge(found: list[Record], today: date, rules: Sequence[Rule] = RULES) -> Report:
-    """Return what the policies say about a stack.
-
-    Raises:
-        ExemptionErrors: the exemptions are malformed.
-    """
-    workspace = Workspace.find()
-    environment = declared(found, workspace.root, stack=found[0].urn.split(":")[2])
-    exemptions: tuple[Exemption, ...] = of_workspace(workspace, IDS, today)
-    calendar = Calendar.on(today, environment.enforcement)
-    return evaluate(found, environment, calendar, rules=rules, exemptions=exemptions)
 
 
 def mend(

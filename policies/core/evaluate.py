@@ -70,6 +70,7 @@ class Report:
         systems: Names of the declared systems with their tiers.
         not_inspected: Names of charts whose objects were not seen.
         errors: What is wrong with the exemptions themselves.
+        warnings: Exemptions that cover nothing here, each with the lines to delete.
     """
 
     environment: Environment
@@ -79,6 +80,7 @@ class Report:
     systems: tuple[tuple[str, str], ...] = ()
     not_inspected: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -136,7 +138,8 @@ def evaluate(
         resources=len(graph.resources),
         systems=tuple((system.name, _tier(system)) for system in graph.systems),
         not_inspected=tuple(chart.name for chart in graph.not_inspected),
-        errors=tuple(_unfit(state, frozenset(rule.id for rule in rules))),
+        errors=tuple(_expired(state)),
+        warnings=tuple(_unused(state, {rule.id for rule in rules})),
     )
 
 
@@ -224,16 +227,23 @@ def _settled(state: _Pass, result: Result) -> Result:
     return result
 
 
-def _unfit(state: _Pass, rules: frozenset[str]) -> Iterator[str]:
+def _expired(state: _Pass) -> Iterator[str]:
     environment, today = state.context.environment.name, state.context.calendar.today
-    for index, exemption in enumerate(state.exemptions):
-        what = f"exemption of {exemption.policy} for '{exemption.match}' ({exemption.ticket})"
-        if environment not in exemption.environments or exemption.policy not in rules:
-            continue
-        if exemption.expires < today:
-            yield f"{what} expired on {exemption.expires}: mend what it covers, or have it approved anew"
-        elif index not in state.used:
-            yield f"{what} covers nothing in {environment}: remove it"
+    for one in state.exemptions:
+        if environment in one.environments and one.expires < today:
+            yield f"{_named(one)} expired on {one.expires}: mend what it covers, or have it approved anew"
+
+
+def _unused(state: _Pass, rules: set[str]) -> Iterator[str]:
+    """Say what may go: it lets nothing pass, as where a system it was written for is gone, so it blocks nothing."""
+    environment, today = state.context.environment.name, state.context.calendar.today
+    for index, one in enumerate(state.exemptions):
+        if environment in one.environments and one.policy in rules and one.expires >= today and index not in state.used:
+            yield f"{_named(one)} covers nothing in {environment}: delete it"
+
+
+def _named(one: Exemption) -> str:
+    return f"{one.place}: exemption of {one.policy} for '{', '.join(one.match)}' ({one.ticket})"
 
 
 def _place(at: str, system: System | None) -> tuple[str | int, ...]:

@@ -8,28 +8,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from mlstrata.environments import Workspace
-from mlstrata.environments.loading.document import Malformed, Node, parse, place, repetitions, to_data
-from mlstrata.environments.loading.errors import SpecError
-from mlstrata.environments.loading.translate import Finding, translate
-from mlstrata.environments.redaction import path_of, shown
+from mlstrata.environments.loading.translate import Finding
+from mlstrata.environments.redaction import shown
 from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.spec.quantities import Day
 from mlstrata.environments.spec.text import Text, Word
+from mlstrata.policies.core.files import PolicyFile
 
 FILE = "policies/exemptions.yaml"
 LONGEST = timedelta(days=366)
 NEVER_EXEMPT = frozenset({"aia-prohibited-practice"})
-
-
-class ExemptionErrors(Exception):
-    """The file of exemptions is not one; each message names file, line, entry, value, what is allowed and the fix."""
-
-    def __init__(self, messages: list[str]) -> None:
-        super().__init__("\n".join(messages))
-        self.messages = messages
 
 
 class Exemption(BaseModel):
@@ -39,15 +30,25 @@ class Exemption(BaseModel):
 
     policy: Word = Field(description="Id of the policy.")
     environments: Annotated[tuple[Word, ...], Field(min_length=1)] = Field(description="Environments it holds in.")
-    match: Word = Field(description="Pattern (`*`, `?`) of the names of the systems or resources it holds for.")
+    match: Annotated[
+        tuple[Word, ...], Field(min_length=1), BeforeValidator(lambda one: [one] if isinstance(one, str) else one)
+    ] = Field(description="Names of the systems or resources it holds for, one or several; `*` and `?` are patterns.")
     reason: Text = Field(description="Why the violation may stand for a while.")
     approver: Word = Field(description="Who decided.")
     ticket: Word = Field(description="Where its end is tracked.")
     expires: Day = Field(description="The last day it holds, at most a year from the day it is checked.")
+    _place: str = PrivateAttr(default=FILE)
+
+    @property
+    def place(self) -> str:
+        """The file and line it is written in."""
+        return self._place
 
     def covers(self, policy: str, environment: str, subject: str) -> bool:
         """Return whether it is about this finding, whatever the day."""
-        return policy == self.policy and environment in self.environments and fnmatchcase(subject, self.match)
+        if policy != self.policy or environment not in self.environments:
+            return False
+        return any(fnmatchcase(subject, pattern) for pattern in self.match)
 
     def __str__(self) -> str:
         return f"until {self.expires} ({self.ticket}, approved by {self.approver}): {self.reason}"
@@ -71,51 +72,32 @@ def load(
         environments: Names of the environments there are; a name much like one of them is taken for a mistake.
 
     Raises:
-        ExemptionErrors: something in it is malformed; every mistake is named.
+        PolicyErrors: Something in it is malformed; every mistake is named.
     """
-    file = _shown(path)
-    try:
-        root = parse(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    read = PolicyFile.read(path, nothing="exemptions: []")
+    if read is None:
         return ()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExemptionErrors([f"{file}: cannot be read ({error}); make it a readable UTF-8 file"]) from None
-    except Malformed as error:
-        fix = "write `exemptions: []`" if error.what == "the file is empty" else error.fix
-        raise ExemptionErrors([str(SpecError(file, *error.mark, "", error.what, fix=fix))]) from None
-    data = to_data(root)
-    told = [str(SpecError(file, *one.mark, path_of(one.path), one.what, fix=one.fix)) for one in repetitions(root)]
-    sound = dict(_sound(data))
-    found = [one for detail in _malformed(data) for one in translate(detail, _File, data)]
+    sound = dict(_sound(read.data))
+    unfit = [
+        one for index, exemption in sound.items() for one in _unfit(index, exemption, policies, environments, today)
+    ]
+    read.require(read.unlike(_File) + unfit)
     for index, exemption in sound.items():
-        found += _unfit(index, exemption, policies, environments, today)
-    if told or found:
-        raise ExemptionErrors(told + [_told(file, root, one) for one in found])
+        exemption._place = f"{read.file}:{read.line('exemptions', index)}"
     return tuple(sound.values())
 
 
 def of_workspace(workspace: Workspace, policies: frozenset[str], today: date) -> tuple[Exemption, ...]:
-    """Load the exemptions of a workspace: from its own file; none where it has none.
+    """Load the exemptions of a workspace from its own file; none where it has none.
 
     Raises:
-        ExemptionErrors: something in it is malformed.
+        PolicyErrors: Something in it is malformed.
     """
-    own = workspace.root / FILE
-    if not own.exists():
-        return ()
-    return load(own, policies, today, frozenset(file.stem for file in workspace.environments.glob("*.yaml")))
+    environments = frozenset(file.stem for file in workspace.environments.glob("*.yaml"))
+    return load(workspace.root / FILE, policies, today, environments)
 
 
-def _malformed(data: object) -> list[Any]:
-    """Return what is wrong with the form of a whole file, as pydantic tells it."""
-    try:
-        _File.model_validate(data)
-    except ValidationError as error:
-        return error.errors(include_url=False)
-    return []
-
-
-def _sound(data: object) -> Iterator[tuple[int, Exemption]]:
+def _sound(data: Any) -> Iterator[tuple[int, Exemption]]:  # noqa: ANN401 - whatever a file holds
     """Yield the entries that are well formed, whatever the others are."""
     entries = data.get("exemptions") if isinstance(data, dict) else None
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -144,14 +126,3 @@ def _unfit(
         if environments and name not in environments and (meant := suggestion(name, environments)):
             problem = f"got {shown(name)}, and there is no such environment"
             yield Finding((*at, "environments", number), problem, shown(name), ", ".join(sorted(environments)), meant)
-
-
-def _told(file: str, root: Node, found: Finding) -> str:
-    """Return what is wrong, with the line it is in."""
-    at = place(root, found.path)
-    return str(SpecError(file, *at, path_of(found.path), found.problem, found.value, found.allowed, found.fix))
-
-
-def _shown(path: Path) -> str:
-    """Return a file as messages show it: from the working folder, where it is beneath that."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -1,4 +1,4 @@
-"""Levels and options that Pulumi's configuration of the pack asks for, honoured where that is sound.
+"""Levels that a workspace's file or Pulumi's configuration of the pack asks for, honoured where that is sound.
 
 A policy may be raised, or set to remediate where it has a remedy. Policies on the AI Act, data and security are never
 lowered or disabled here: what may let one of their violations pass is an exemption, which names who and until when.
@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlstrata.environments.loading.translate import Finding
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import suggestion
+from mlstrata.policies.core.files import PolicyFile
 from mlstrata.policies.core.rule import Domain, Level, Rule
 
+FILE = "policies/levels.yaml"
 NEVER_LOWERED = frozenset({Domain.AI_ACT, Domain.DATA, Domain.SECURITY})
 
 
@@ -70,3 +78,35 @@ def configured(rules: Sequence[Rule], wishes: Mapping[str, Wish]) -> Configured:
         elif wish.level is Asked.ADVISORY:
             found.append(replace(rule, level=Level.ADVISORY))
     return Configured(tuple(found), remedying, tuple(refused))
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    levels: dict[str, Level] = Field(description="Id of a policy to its level, from every stage on.")
+
+
+def levelled(rules: Sequence[Rule], path: Path) -> tuple[Rule, ...]:
+    """Return the policies at the levels of a workspace's file, from every stage on; as they are without a file.
+
+    Raises:
+        PolicyErrors: It is malformed, names no policy, or lowers one that nobody may lower.
+    """
+    read = PolicyFile.read(path, nothing="levels: {}")
+    if read is None:
+        return tuple(rules)
+    unlike = read.unlike(_File)
+    asked = {} if unlike else _File.model_validate(read.data).levels
+    by_id = {rule.id: rule for rule in rules}
+    for name, level in asked.items():
+        if name not in by_id:
+            fix = suggestion(name, by_id) or "`mlstrata check ENV --json` lists them"
+            unlike.append(Finding(("levels", name), f"{shown(name)} is no policy", shown(name), "", fix))
+        elif level is Level.ADVISORY and by_id[name].domain in NEVER_LOWERED:
+            problem = "policies on the AI Act, data and security are never lowered"
+            fix = "have a violation exempted in policies/exemptions.yaml, with who and until when"
+            unlike.append(Finding(("levels", name), problem, shown(level.value), Level.MANDATORY.value, fix))
+    read.require(unlike)
+    return tuple(
+        rule if rule.id not in asked else replace(rule, level=asked[rule.id], lowered_below=None) for rule in rules
+    )

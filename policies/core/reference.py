@@ -33,7 +33,7 @@ applies (with `enforce: now` today already; for products under Annex I alone 202
 
 def text() -> str:
     """Return the page."""
-    return "\n".join([HEAD, *(_section(domain) for domain in Domain)])
+    return "\n".join([HEAD, *map(_section, TITLES)])
 
 
 def _section(domain: Domain) -> str:

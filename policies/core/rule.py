@@ -45,7 +45,10 @@ class Severity(StrEnum):
 
 
 class Domain(StrEnum):
-    """Axis: what a policy is about; only lifecycle and cost rules may be lowered by a stage."""
+    """Axis: what a policy is about; only lifecycle and cost rules may be lowered by a stage.
+
+    `organisation` is for a company's own policies.
+    """
 
     AI_ACT = "ai_act"
     DATA = "data"
@@ -54,6 +57,7 @@ class Domain(StrEnum):
     GPU_COST = "gpu_cost"
     LIFECYCLE = "lifecycle"
     OBSERVABILITY = "observability"
+    ORGANISATION = "organisation"
 
 
 LOWERABLE = frozenset({Domain.GPU_COST, Domain.LIFECYCLE})

@@ -30,6 +30,7 @@ def document(report: Report, places: Places) -> dict[str, Any]:
         "summary": summary(report),
         "not_inspected": list(report.not_inspected),
         "errors": list(report.errors),
+        "warnings": list(report.warnings),
         "results": [_result(result, places) for result in report.results],
     }
 

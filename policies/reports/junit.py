@@ -32,6 +32,8 @@ def render(reports: list[tuple[Report, Places]]) -> str:
         for error in report.errors:
             case = ET.SubElement(suite, "testcase", classname="exemptions", name=_legal(error))
             ET.SubElement(case, "error", message=_legal(error))
+        if report.warnings:
+            ET.SubElement(suite, "system-out").text = _legal("\n".join(report.warnings))
     ET.indent(top)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(top, encoding="unicode") + "\n"
 

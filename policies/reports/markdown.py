@@ -21,7 +21,8 @@ def _one(report: Report, places: Places) -> str:
     blocking = [result for result in report.results if result.blocking]
     warning = [result for result in report.results if result.warning]
     lines += _table("Blocks", blocking, places) + _table("Warns", warning, places)
-    lines += [f"- ❌ `exemptions.yaml`: {_safe(error)}" for error in report.errors]
+    lines += [f"- ❌ {_safe(error)}" for error in report.errors]
+    lines += [f"- ⚠️ {_safe(warning)}" for warning in report.warnings]
     exempt = [result for result in report.results if result.outcome is Outcome.EXEMPT and result.exemption]
     if exempt:
         lines += ["<details><summary>Exempt</summary>", ""]

@@ -36,9 +36,10 @@ def render(reports: list[tuple[Report, Places]]) -> str:
     }
     failed = any(not report.passed for report, _ in reports)
     notices = [
-        {"level": "error", "message": {"text": f"{report.environment.name}: {error}"}}
+        {"level": level, "message": {"text": f"{report.environment.name}: {said}"}}
         for report, _ in reports
-        for error in report.errors
+        for level, all_said in (("error", report.errors), ("warning", report.warnings))
+        for said in all_said
     ]
     run = {
         "tool": {"driver": driver},

@@ -59,7 +59,7 @@ def heading(report: Report) -> str:
 def refusal(report: Report, places: Places) -> str:
     """Return only what stops a deployment: each violation with its place, reason and fix."""
     lines = [line for result in report.results if result.blocking for line in _lines(result, places)]
-    return "\n".join([*lines, *(f" FAIL exemptions.yaml: {error}" for error in report.errors)])
+    return "\n".join([*lines, *(f" FAIL {error}" for error in report.errors)])
 
 
 def _one(report: Report, places: Places) -> str:
@@ -73,7 +73,8 @@ def _one(report: Report, places: Places) -> str:
         lines.append(
             f" LIVE {', '.join(sorted({result.rule.id for result in quiet}))}: only the running platform knows"
         )
-    lines += [f" FAIL exemptions.yaml: {error}" for error in report.errors]
+    lines += [f" FAIL {error}" for error in report.errors]
+    lines += [f" WARN {warning}" for warning in report.warnings]
     lines.append(f" {summary(report)}")
     return "\n".join(lines) + "\n"
 

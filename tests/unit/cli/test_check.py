@@ -138,22 +138,90 @@ def test_no_names_and_no_folder_is_wrong_use(workspace, capsys):
 
 
 def test_malformed_exemptions_stop_the_check(workspace, capsys):
-    (workspace / "policies").mkdir()
     (workspace / "policies/exemptions.yaml").write_text("exemptions:\n  - {policy: aia-prohibited-practice}\n")
     with pytest.raises(UsageError, match="exemptions"):
         run(capsys, "local")
 
 
-def test_an_unused_exemption_fails_the_check(workspace, capsys):
-    (workspace / "policies").mkdir()
-    shipped = (ROOT / "policies/exemptions.yaml").read_text()
-    unused = shipped + shipped.split("exemptions:\n")[1].split("  - policy")[1].join(["  - policy", ""]).replace(
-        "match: mortgage-approval", "match: nobody"
-    )
-    (workspace / "policies/exemptions.yaml").write_text(unused)
-    code, out = run(capsys, "local", output="text")
+OWN = """name: local
+target: {kind: local}
+stage: foundation
+systems:
+  - name: desk-router
+    purpose: Suggest which desk a message belongs to.
+    risk: {tier: minimal, role: deployer, justification: Nobody is decided upon., profiling: false, annex_i: false}
+    owner: desk@example.com
+    model: {task: classification, modality: tabular, algorithm: logistic_regression, target: desk, data: messages}
+    kpis: [{metric: auc, at_least: 0.6, source: delayed_labels}]
+    data: [{name: messages, source: data/messages.csv, classification: internal}]
+"""
+
+
+def test_a_system_of_ones_own_is_not_refused_for_exemptions_of_the_demo(workspace, capsys):
+    """The shipped exemptions for local name systems that are gone: each is one warning, with the line to delete."""
+    (workspace / "environments/local.yaml").write_text(OWN)
+    (workspace / "data").mkdir()
+    (workspace / "data/messages.csv").write_text("desk,length\n1,2\n0,4\n")
+    code, out = run(capsys, "local")
+    (report,) = json.loads(out)
+    assert code == 0, [one for one in report["results"] if one["blocking"]]
+    assert report["errors"] == []
+    lines = (workspace / "policies/exemptions.yaml").read_text().splitlines()
+    assert len(report["warnings"]) == sum(line.strip() == "environments: [local]" for line in lines) > 3
+    for warning in report["warnings"]:
+        place, _, said = warning.partition(": ")
+        assert "covers nothing in local: delete it" in said
+        assert lines[int(place.rpartition(":")[2]) - 1].startswith("  - policy: ")
+
+
+COMPANY = """
+from mlstrata.policies import Context, Domain, Rule, System, Verdicts, fails
+from mlstrata.policies.fixtures import HIGH_RISK, LIMITED, cut, passes, violates
+
+
+def _cost_centre(system: System, _: Context) -> Verdicts:
+    if not system.get("cost_centre"):
+        yield fails("nobody pays for it", "set cost_centre", "cost_centre")
+
+
+RULE = Rule(
+    id="org-cost-centre",
+    title="Every system has a cost centre.",
+    holds="somebody pays",
+    references=("Finance handbook 4.2",),
+    domain=Domain.ORGANISATION,
+    system=_cost_centre,
+    cases=(passes("one each"), violates("none", cut(LIMITED, "cost_centre"))),
+)
+"""
+
+
+def test_a_policy_of_the_workspace_blocks_like_ours(workspace, capsys):
+    (workspace / "policies/cost.py").write_text(COMPANY)
+    code, out = run(capsys, "local")
+    (report,) = json.loads(out)
     assert code == 1
-    assert "covers nothing in local" in out
+    found = [one for one in report["results"] if one["policy"] == "org-cost-centre"]
+    assert [(one["subject"], one["blocking"]) for one in found] == [
+        ("mortgage-approval", True),
+        ("consumer-credit", True),
+    ]
+    assert found[0]["number"] is None
+    text = (workspace / "environments/local.yaml").read_text()
+    declared = text.replace("  - name: mortgage-approval\n", "  - name: mortgage-approval\n    cost_centre: '4711'\n")
+    (workspace / "environments/local.yaml").write_text(declared)
+    (report,) = json.loads(run(capsys, "local")[1])
+    assert [one["subject"] for one in report["results"] if one["blocking"]] == ["consumer-credit"]
+    raised = "levels:\n  org-cost-centre: advisory\n  life-retirement-date: mandatory\n"
+    (workspace / "policies/levels.yaml").write_text(raised)
+    (report,) = json.loads(run(capsys, "local")[1])
+    assert {one["policy"] for one in report["results"] if one["blocking"]} == {"life-retirement-date"}
+
+
+def test_a_broken_policy_of_the_workspace_is_told_with_its_line(workspace, capsys):
+    (workspace / "policies/cost.py").write_text("import datetime\n\ndatetime.nothing\n")
+    with pytest.raises(UsageError, match=r"policies/cost\.py:3: cannot be loaded: AttributeError"):
+        run(capsys, "local")
 
 
 def test_manifests_from_elsewhere(workspace, tmp_path, capsys):

@@ -105,13 +105,23 @@ def test_an_exemption_lets_a_violation_pass_until_its_last_day():
     assert "expired on 2026-11-20" in expired.errors[0]
 
 
-def test_an_exemption_that_covers_nothing_is_an_error_where_it_is_named():
-    assert "covers nothing in prod" in report(exemptions=[exemption()]).errors[0]
-    assert not report(exemptions=[exemption(environments=("staging",))]).errors
+def test_an_exemption_that_covers_nothing_is_a_warning_where_it_is_named_and_blocks_nothing():
+    found = report(exemptions=[exemption()])
+    assert "covers nothing in prod: delete it" in found.warnings[0]
+    assert found.passed
+    assert not report(exemptions=[exemption(environments=("staging",))]).warnings
+
+
+def test_an_expired_exemption_fails_also_where_it_covers_nothing():
+    found = report(exemptions=[exemption(expires=TODAY - DAY)])
+    assert "expired on 2026-11-20" in found.errors[0]
+    assert not found.passed
+    assert not found.warnings
 
 
 @pytest.mark.parametrize(
-    "fields", [{"match": "other-*"}, {"environments": ("staging",)}, {"policy": "aia-ifu-published"}]
+    "fields",
+    [{"match": "other-*"}, {"match": ["a", "b"]}, {"environments": ("staging",)}, {"policy": "aia-ifu-published"}],
 )
 def test_an_exemption_covers_only_what_it_names(fields):
     found = report(cut(HIGH_RISK, "documents.fria"), enforcement=Enforcement.NOW, exemptions=[exemption(**fields)])

@@ -4,7 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from mlstrata.policies.core.exemptions import ExemptionErrors, load
+from mlstrata.policies.core.exemptions import load
+from mlstrata.policies.core.files import PolicyErrors
 from mlstrata.policies.fixtures.compliant_world import TODAY
 from mlstrata.policies.rules import IDS
 
@@ -34,6 +35,13 @@ def test_a_good_file(tmp_path):
     (found,) = read(tmp_path, entry(TODAY + timedelta(days=366)))
     assert found.covers("sec-image-digest-pinned", "prod", "mlflow")
     assert "ML-212" in str(found)
+    assert found.place.endswith("exemptions.yaml:3")
+
+
+def test_several_names_are_matched_each(tmp_path):
+    (found,) = read(tmp_path, entry().replace('match: "*"', "match: [mlflow, serving-*]"))
+    subjects = ("mlflow", "serving-a", "catalog")
+    assert [found.covers("sec-image-digest-pinned", "prod", one) for one in subjects] == [True, True, False]
 
 
 def test_no_file_is_no_exemption(tmp_path):
@@ -75,7 +83,7 @@ def test_no_file_is_no_exemption(tmp_path):
     ],
 )
 def test_a_mistake_is_named(tmp_path, text, words):
-    with pytest.raises(ExemptionErrors) as caught:
+    with pytest.raises(PolicyErrors) as caught:
         read(tmp_path, text)
     assert words in str(caught.value)
     assert "exemptions.yaml" in str(caught.value)
@@ -83,7 +91,7 @@ def test_a_mistake_is_named(tmp_path, text, words):
 
 def test_every_mistake_is_named_at_once(tmp_path):
     two = entry().replace("cto", "''") + entry(TODAY + timedelta(days=900)).split("exemptions:\n")[1]
-    with pytest.raises(ExemptionErrors) as caught:
+    with pytest.raises(PolicyErrors) as caught:
         read(tmp_path, two)
     assert [message.split("]")[0][-1] for message in caught.value.messages] == ["0", "1"]
 

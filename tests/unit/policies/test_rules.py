@@ -2,12 +2,10 @@
 
 import pytest
 
-from mlstrata.policies.core.dates import Calendar
-from mlstrata.policies.core.evaluate import ODD_SHAPE, evaluate
 from mlstrata.policies.core.rule import Outcome, Rule
 from mlstrata.policies.fixtures.by_policy import cases_of
-from mlstrata.policies.fixtures.case import Case
-from mlstrata.policies.fixtures.compliant_world import TODAY, compliant
+from mlstrata.policies.fixtures.case import Case, passes
+from mlstrata.policies.fixtures.trial import disagreement, report_on
 from mlstrata.policies.rules import RULES
 
 CASES = [pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RULES for case in cases_of(rule)]
@@ -16,38 +14,21 @@ CASES = [pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RUL
 PRESENCE = {"rel-protect-stateful"}
 
 
-def checked(*edits):
-    world = compliant()
-    for edit in edits:
-        edit(world)
-    calendar = Calendar.on(TODAY, world.environment.enforcement)
-    return evaluate(world.resources.values(), world.environment, calendar, rules=RULES)
-
-
 def failing(report) -> set[str]:
     return {result.rule.id for result in report.results if result.outcome is Outcome.FAIL}
 
 
 def test_every_policy_passes_or_asks_nothing_in_the_compliant_world():
-    report = checked()
+    report = report_on(passes("nothing edited"), RULES)
     assert [(r.rule.id, r.subject, r.reason) for r in report.results if r.outcome is Outcome.FAIL] == []
     assert report.passed
 
 
 @pytest.mark.parametrize(("rule", "case"), CASES)
 def test_fixture(rule: Rule, case: Case):
-    report = checked(*case.edits)
-    own = [result for result in report.results if result.rule is rule]
-    reasons = [(r.outcome.value, r.subject, r.reason) for r in own]
-    assert not [reason for _, _, reason in reasons if ODD_SHAPE in reason]
-    if case.outcome is Outcome.UNKNOWN:
-        assert any(r.undetermined or r.outcome is Outcome.UNKNOWN for r in own), reasons
-        return
-    assert report.worst[rule.id] is case.outcome, reasons
-    assert not any(r.undetermined for r in own)
-    if case.outcome is Outcome.FAIL:
-        assert all(r.fix and r.reason for r in own if r.outcome is Outcome.FAIL)
-    if "*" not in case.companions:
+    report = report_on(case, RULES)
+    assert disagreement(rule, case, report) == ""
+    if case.outcome is not Outcome.UNKNOWN and "*" not in case.companions:
         expected = set(case.companions) | ({rule.id} if case.outcome is Outcome.FAIL else set())
         assert failing(report) == expected
 

@@ -1,0 +1,65 @@
+"""One judgement for `mlstrata check`, the gate of `up` and Pulumi's policy pack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from mlstrata.environments import Workspace
+from mlstrata.policies.core.dates import Calendar
+from mlstrata.policies.core.declared import declared
+from mlstrata.policies.core.evaluate import Report, evaluate
+from mlstrata.policies.core.exemptions import of_workspace
+from mlstrata.policies.core.graph import Record
+from mlstrata.policies.core.levels import FILE as LEVELS
+from mlstrata.policies.core.levels import levelled
+from mlstrata.policies.core.live import Live
+from mlstrata.policies.core.rule import Rule
+from mlstrata.policies.guests import guest_rules
+from mlstrata.policies.rules import RULES
+
+
+def rules_of(workspace: Workspace) -> tuple[Rule, ...]:
+    """Return the policies of a workspace: the catalogue and its guests, at the levels that its file asks for.
+
+    Raises:
+        PolicyErrors: A guest's file or the file of levels is malformed.
+    """
+    return levelled((*RULES, *guest_rules(workspace.root / "policies")), workspace.root / LEVELS)
+
+
+def judge(
+    records: Sequence[Record],
+    workspace: Workspace,
+    stack: str,
+    today: date,
+    *,
+    rules: Sequence[Rule] | None = None,
+    as_of: date | None = None,
+    live: Live | None = None,
+) -> Report:
+    """Return what the policies say about a program's resources.
+
+    Args:
+        records: The resources.
+        workspace: Where its exemptions, levels, guests and documents lie.
+        stack: The stack, which names an environment that the program does not declare.
+        today: The day of the check: expiry and freshness go by it.
+        rules: The policies; None for the workspace's.
+        as_of: The day that duties are asked about; None for today.
+        live: Facts of the running platform; None where nobody asked it.
+
+    Raises:
+        PolicyErrors: Exemptions, levels or a guest's policy are malformed.
+    """
+    judged = rules_of(workspace) if rules is None else rules
+    environment = replace(declared(records, workspace.root, stack), live=live)
+    # A dossier speaks of an earlier day, too; whether an exemption ends within a year is told by today's.
+    exemptions = of_workspace(workspace, frozenset(rule.id for rule in judged), max(today, _now()))
+    calendar = Calendar.on(today, environment.enforcement, as_of)
+    return evaluate(records, environment, calendar, rules=judged, exemptions=exemptions)
+
+
+def _now() -> date:
+    return datetime.now(tz=UTC).date()
