@@ -78,7 +78,7 @@ class _Kubernetes:
         self.cluster = Cluster(
             environment=spec.name,
             namespace=below.namespace,
-            who=Who(owner=spec.owner or UNOWNED, cost_centre="platform"),
+            who=Who(owner=spec.owner or UNOWNED, cost_centre=spec.cost_centre or "platform"),
             images=images(selection, digests, mirror_of(spec)),
             storage_class=below.storage_class,
             monitoring=piece(MONITORING).namespace,

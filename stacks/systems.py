@@ -87,7 +87,8 @@ class Systems:
     def _who(self, system: SystemSpec) -> Who:
         team = next((one for one in self.base.spec.teams if one.name == system.team), None)
         owner = self.base.spec.owner_of(system) or (team and team.owner) or UNOWNED
-        return Who(owner, (team and team.cost_centre) or self.base.cluster.who.cost_centre, system.name)
+        paid_by = system.cost_centre or (team and team.cost_centre) or self.base.cluster.who.cost_centre
+        return Who(owner, paid_by, system.name)
 
     def _space(self, system: SystemSpec) -> Space:
         """Return the namespace of a system: its team's, made for the first of its systems, or one of its own."""

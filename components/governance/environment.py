@@ -22,8 +22,8 @@ class EnvironmentArgs:
     """Arguments of `Environment`.
 
     Attributes:
-        facts: Name, target, region, owner, enforcement, days of retention, fewest nodes of each GPU pool, and the
-            registry of its mirror where it has one; plain.
+        facts: Name, target, region, owner, cost centre, labels, enforcement, days of retention, fewest nodes of each
+            GPU pool, and the registry of its mirror where it has one; plain.
         stages: Name of each stage that is reached to the capabilities that it brings and that are on.
         switched_on: Capabilities that the file declares or switches on by itself, whatever the stage.
     """
@@ -51,6 +51,8 @@ class EnvironmentArgs:
             "gpu_pools": {pool.name: pool.nodes.min for pool in spec.gpu_pools},
             # Only where there is one: an environment without is what it was before there were mirrors.
             **({"mirror": spec.mirror.registry} if spec.mirror else {}),
+            "cost_centre": spec.cost_centre or "",
+            "labels": dict(spec.labels),
         }
         stages = {stage.value: _names(capabilities.intersection(added_by(stage))) for stage in spec.stage.reached}
         return cls(facts, stages, _names(capabilities & (unstaged | set(spec.switches.on))))

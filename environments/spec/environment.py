@@ -13,7 +13,7 @@ from mlstrata.environments.spec.storage import Storage, default_storage
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.spec.target import Target
 from mlstrata.environments.spec.teams import GpuPoolSpec, TeamSpec
-from mlstrata.environments.spec.text import Email, Name
+from mlstrata.environments.spec.text import Email, Name, Text, Word
 from mlstrata.environments.spec.upstream import MirrorSpec, PinSpec
 from mlstrata.environments.stages import Capability, Stage, capabilities_of
 
@@ -37,6 +37,12 @@ class EnvironmentSpec(Spec):
         description="When duties of the AI Act block: by_date, on the day each applies; now, from today.",
     )
     owner: Email | None = Field(default=None, description="Who answers for the environment; none: nobody is named yet.")
+    cost_centre: Word | None = Field(
+        default=None, description="Account that what nobody else pays for is booked to, in quotes; none: platform."
+    )
+    labels: dict[Word, Text] = Field(
+        default_factory=dict, description="Labels of your own, for your own policies to read; none by default."
+    )
     teams: tuple[TeamSpec, ...] = Field(default=(), description="Teams that share it; none: the platform team alone.")
     gpu_pools: tuple[GpuPoolSpec, ...] = Field(
         default=(), description="Pools of GPU nodes; none, as most models need none."

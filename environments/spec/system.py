@@ -16,7 +16,7 @@ from mlstrata.environments.spec.risk import RiskSpec
 from mlstrata.environments.spec.rollout import RolloutSpec
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.environments.spec.settings import TRAINING
-from mlstrata.environments.spec.text import Email, Name, Text, Unique
+from mlstrata.environments.spec.text import Email, Name, Text, Unique, Word
 
 
 class SystemSpec(Spec):
@@ -33,6 +33,12 @@ class SystemSpec(Spec):
         default=None, description="Team of this environment that runs it; none: the platform team."
     )
     owner: Email | None = Field(default=None, description="Who answers for it; none: the environment's owner.")
+    cost_centre: Word | None = Field(
+        default=None, description="Account its costs are booked to, in quotes; none: its team's, or the environment's."
+    )
+    labels: dict[Word, Text] = Field(
+        default_factory=dict, description="Labels of your own, for your own policies to read; none by default."
+    )
     sponsor: SponsorSpec | None = Field(default=None, description="Who wants it and approved it; none: not approved.")
     kpis: tuple[KpiSpec, ...] = Field(default=(), description="What it must achieve; none: nothing holds a model back.")
     constraints: Annotated[tuple[Text, ...], Unique] = Field(

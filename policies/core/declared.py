@@ -35,6 +35,8 @@ class _Facts(BaseModel):
     retention: dict[str, float]
     gpu_pools: dict[str, int]
     mirror: str = ""
+    cost_centre: str = ""
+    labels: dict[str, str] = {}
 
 
 class _Reached(BaseModel):
@@ -78,6 +80,8 @@ def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environm
         documents=documents,
         gpu_pools=given.gpu_pools,
         mirror=given.mirror,
+        cost_centre=given.cost_centre,
+        labels=given.labels,
     )
 
 

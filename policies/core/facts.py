@@ -45,6 +45,8 @@ class Environment:
         enforcement: Whether duties block before their day.
         retention: Kept in days, by what: predictions, logs, documents; empty where nothing is declared.
         owner: Who answers for it.
+        cost_centre: Account that what nobody else pays for is booked to; empty where none is declared.
+        labels: Labels that the file gives it.
         documents: Path of a document to what is known of it.
         gpu_pools: Name of a declared pool to its fewest nodes.
         mirror: Registry, with its path, that the environment takes its images from; empty without one.
@@ -59,6 +61,8 @@ class Environment:
     enforcement: Enforcement = Enforcement.NOW
     retention: Mapping[str, float] = field(default_factory=dict)
     owner: str = ""
+    cost_centre: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, Document] = field(default_factory=dict)
     gpu_pools: Mapping[str, int] = field(default_factory=dict)
     mirror: str = ""

@@ -149,10 +149,10 @@ stage: foundation
 systems:
   - name: desk-router
     purpose: Suggest which desk a message belongs to.
-    risk: {tier: minimal, role: deployer, justification: Nobody is decided upon., profiling: false, annex_i: false}
+    risk: {tier: minimal, role: deployer, profiling: false, annex_i: false}
     owner: desk@example.com
     model: {task: classification, modality: tabular, algorithm: logistic_regression, target: desk, data: messages}
-    kpis: [{metric: auc, at_least: 0.6, source: delayed_labels}]
+    kpis: [{metric: auc, at_least: 0.6}]
     data: [{name: messages, source: data/messages.csv, classification: internal}]
 """
 

@@ -250,7 +250,7 @@ def test_malformed_exemptions_block(workspace, exemptions):
         patch.setenv("MLSTRATA_WORKSPACE", str(workspace))
         response = Analyzer().AnalyzeStack(request(compliant().resources.values()), None)
     (said,) = response.diagnostics
-    assert said.policyName == "exemptions"
+    assert said.policyName == "policies"
     assert "exemptions: got 'none'; allowed a list" in said.message
 
 

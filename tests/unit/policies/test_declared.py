@@ -52,6 +52,14 @@ def test_moving_up_a_stage_only_adds(name):
         assert len(upper) == len(lower) + 1
 
 
+def test_labels_and_a_cost_centre_are_there_for_policies_of_ones_own(tmp_path):
+    values = load(ROOT / "environments/local.yaml").model_dump(mode="json", by_alias=True)
+    assert (declared(registered(EnvironmentSpec.model_validate(values)), tmp_path).cost_centre) == ""
+    values |= {"cost_centre": "4711", "labels": {"example.com/site": "Linz"}}
+    found = declared(registered(EnvironmentSpec.model_validate(values)), tmp_path)
+    assert (found.cost_centre, found.labels) == ("4711", {"example.com/site": "Linz"})
+
+
 def test_a_capability_beside_the_stages_is_there(tmp_path):
     values = load(ROOT / "environments/local.yaml").model_dump(mode="json", by_alias=True)
     values["capabilities"] = {"on": ["encryption"], "off": ["catalog"]}

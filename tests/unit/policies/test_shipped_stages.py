@@ -11,6 +11,7 @@ from mlstrata.cli.check import planned, report_on
 from mlstrata.cli.render import manifests
 from mlstrata.environments import Stage, Workspace, load_with_places
 from mlstrata.operations.deployment import Deployment
+from tests.support.command import copy_exemptions
 
 ROOT = Path(__file__).parents[3]
 ALL_DUTIES = date(2028, 8, 2)
@@ -20,6 +21,7 @@ ALL_DUTIES = date(2028, 8, 2)
 def test_one_word_moves_it_to_any_stage_and_nothing_is_blocked(tmp_path, name):
     folder = tmp_path / "environments"
     shutil.copytree(ROOT / "environments/substrates", folder / "substrates")
+    copy_exemptions(tmp_path)
     text = (ROOT / f"environments/{name}.yaml").read_text(encoding="utf-8")
     today, before = datetime.now(tz=UTC).date(), {}
     for stage in Stage:
