@@ -178,7 +178,7 @@ def _placed(rule: Rule, place: str) -> Rule:
             return None
 
         @wraps(check)
-        def judged(*subject: Any) -> Verdicts:  # noqa: ANN401 - as its check takes them
+        def judged(*subject: Any) -> Verdicts:
             try:
                 yield from check(*subject)
             except _TOLD:

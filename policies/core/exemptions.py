@@ -97,7 +97,7 @@ def of_workspace(workspace: Workspace, policies: frozenset[str], today: date) ->
     return load(workspace.root / FILE, policies, today, environments)
 
 
-def _sound(data: Any) -> Iterator[tuple[int, Exemption]]:  # noqa: ANN401 - whatever a file holds
+def _sound(data: Any) -> Iterator[tuple[int, Exemption]]:
     """Yield the entries that are well formed, whatever the others are."""
     entries = data.get("exemptions") if isinstance(data, dict) else None
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):

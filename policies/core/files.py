@@ -15,7 +15,7 @@ from mlstrata.environments.loading.translate import Finding, translate
 from mlstrata.environments.redaction import path_of
 
 
-class PolicyErrors(Exception):  # noqa: N818 - it carries several
+class PolicyErrors(Exception):
     """What a workspace says about its policies is malformed; each message names file, line, value and fix."""
 
     def __init__(self, messages: list[str]) -> None:
