@@ -180,7 +180,7 @@ def _await(health: str) -> None:
 
     def answers() -> bool:
         # Of our own state, and loopback.
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(health, timeout=2):  # noqa: S310
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(health, timeout=2):  # noqa: S310 - http
             return True
         return False
 
