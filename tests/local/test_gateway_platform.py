@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ import httpx
 import jwt
 import pytest
 
+from mlstrata.environments.stages import default_ports
 from mlstrata.services.gateway import tokens
 from mlstrata.services.gateway.settings import GatewaySettings
 from tests.support.command import ROOT, Platform, eventually
@@ -138,6 +140,23 @@ def test_both_copies_answer(gate: Gate) -> None:
     assert {gate.ask().status_code for _ in range(20)} == {200}
     after = _counted(gate)
     assert min(one - other for one, other in zip(after, before, strict=True)) >= 5
+
+
+def test_the_example_is_what_a_consumer_types(gate: Gate) -> None:
+    (command,) = re.findall(
+        r"^```\n(curl .*?)^```", (ROOT / "examples/README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    root = gate.platform.workspace.root
+    for name in (".venv", "examples"):
+        (root / name).symlink_to(ROOT / name)
+    port = default_ports()["gateway"]
+    assert f"https://127.0.0.1:{port}/" in command
+    environ = os.environ | {"NO_PROXY": "*"}
+    typed = command.replace(f"127.0.0.1:{port}", f"127.0.0.1:{gate.settings.port}")
+    done = subprocess.run(["bash", "-c", typed], cwd=root, env=environ, capture_output=True, text=True, check=False)
+    answer = json.loads(done.stdout)
+    assert {*answer["predictions"][0]} == {"probability", "label"}
+    assert answer["model"]["system"] == SYSTEM
 
 
 def _counted(gate: Gate) -> list[float]:
