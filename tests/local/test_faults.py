@@ -193,9 +193,6 @@ def test_down_works_on_a_full_disk_or_says_what_to_do(tmp_path: Path) -> None:
     try:
         filling = Platform(root)
         filling.declare("prerequisites", systems=False)
-        (root / "policies").mkdir()
-        # The shipped exemptions are for the shipped systems.
-        (root / "policies/exemptions.yaml").write_text("exemptions: []\n")
         filling.up()
         ports = filling.ports()
         if mounted:

@@ -81,6 +81,8 @@ class Platform:
         text = first_systems(text, systems)
         self.workspace.environments.mkdir(parents=True, exist_ok=True)
         self.workspace.environment_file("local").write_text(text, encoding="utf-8")
+        if systems:
+            copy_exemptions(self.root)
         return text
 
     def environment(self, **variables: str) -> dict[str, str]:
