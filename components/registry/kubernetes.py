@@ -122,7 +122,7 @@ def names(namespace: str) -> list[str]:
 
 def client(uri: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
     """Return the variables of a container that asks the registry: the plain ones, and those from secrets."""
-    from mlstrata.clients.mlflow_access import USER
+    from mlstrata.clients.mlflow.access import USER
 
     plain = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_DISABLE_TELEMETRY": "true"}
     return plain, {"MLFLOW_TRACKING_PASSWORD": (ACCESS, "password")}

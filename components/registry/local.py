@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pulumi
 
-from mlstrata.clients.mlflow_access import PASSWORD_FILE
-from mlstrata.clients.mlflow_access import of as access_of
+from mlstrata.clients.mlflow.access import PASSWORD_FILE
+from mlstrata.clients.mlflow.access import of as access_of
 from mlstrata.components.local_host import LocalComponent, loopback, text
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.scraping import alerting, scraped

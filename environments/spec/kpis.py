@@ -40,6 +40,12 @@ class KpiSpec(Spec):
         """Return whether the training pipeline measures it, and so holds back a model that misses it."""
         return self.source is None
 
+    @property
+    def limit(self) -> str:
+        """Return the limit in words, such as `at least 0.75`."""
+        bounds = (("at least", self.at_least), ("at most", self.at_most))
+        return " and ".join(f"{words} {bound:g}" for words, bound in bounds if bound is not None)
+
     def met_by(self, value: float) -> bool:
         """Return whether `value` is within the limits; a limit itself is within."""
         return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)

@@ -15,7 +15,7 @@ from typing import Any
 
 from mlstrata import waiting, worker
 from mlstrata.cli.console import confirm, err, say, say_json
-from mlstrata.clients.mlflow_access import past_proxies
+from mlstrata.clients.mlflow.access import past_proxies
 from mlstrata.operations.backup.copy import DATA, CopyError, Manifest, gather, put_back, read_manifest
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
@@ -142,10 +142,10 @@ def _of_this(deployment: Deployment, folder: Path) -> Manifest:
 def _still(deployment: Deployment) -> Iterator[None]:
     """Have nothing decided and nothing stored while it is copied; what is released answers on."""
     from mlstrata.audit.log import locked
-    from mlstrata.cli.release import rollout_context
+    from mlstrata.cli.release import Steps, local_backend
     from mlstrata.operations.releases.lock import only_one
 
-    rollout = rollout_context(deployment)
+    rollout = local_backend(deployment, Steps())
     with ExitStack() as held:
         held.enter_context(only_one(rollout.lock_file, "backup"))
         held.enter_context(locked(rollout.audit_file))

@@ -20,7 +20,7 @@ def status(deployment: Deployment, *, as_json: bool) -> None:
 
     target = on_cluster(deployment, "status")
     cluster = bare(deployment)
-    found = [of_system(cluster, name) for name in cluster.namespaces]
+    found = [of_system(cluster, name) for name in cluster.systems()]
     healthy = all(not one.differences for one in found)
     if as_json:
         document = {"environment": deployment.name, "stage": deployment.spec.stage.value, "healthy": healthy}

@@ -12,7 +12,7 @@ from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.stack_state import registry_address, released
 
 if TYPE_CHECKING:
-    from mlstrata.clients.mlflow_versions import VersionView
+    from mlstrata.clients.mlflow import VersionView
 
 NEWEST = 4
 """Versions that are compared when none is named: as many as fit beside each other on a terminal."""
@@ -27,23 +27,22 @@ def compare(name: str, system: str, wanted: list[str], *, as_json: bool) -> None
         UsageError: the environment is not up, or has no such version.
         Failed: the registry does not answer.
     """
-    from mlstrata.clients.mlflow_access import header, variables
-    from mlstrata.clients.mlflow_rest import RegistryError
-    from mlstrata.clients.mlflow_versions import differing, versions_of, views
+    from mlstrata.clients.mlflow import Registry, RegistryError, differing
+    from mlstrata.clients.mlflow.access import header, variables
 
     deployment = Deployment.open(name)
     deployment.require_local("compare")
     find_system(deployment, system)
-    address, access = registry_address(deployment), header(variables(deployment.home))
+    registry = Registry(registry_address(deployment), header(variables(deployment.home)))
     try:
-        known = {str(one["version"]): one for one in versions_of(address, access, system)}
+        known = {str(one["version"]): one for one in registry.versions(system)}
         if missing := [version for version in wanted if version not in known]:
             raise UsageError(
                 f"version: got {', '.join(missing)}; registered of {system}: {', '.join(known) or 'none yet'}"
             )
         if not known:
             raise UsageError(f"{system} has no version yet: `mlstrata train {name} {system}`")
-        compared = views(address, access, [known[one] for one in dict.fromkeys(wanted or list(known)[:NEWEST])])
+        compared = [registry.view(known[one]) for one in dict.fromkeys(wanted or list(known)[:NEWEST])]
     except RegistryError as error:
         raise Failed(f"{error}; `mlstrata status {name}`") from None
     champion = released(deployment, system).champion

@@ -35,11 +35,13 @@ def show_comparison(comparison: Comparison) -> None:
         cells = (figure.metric, _value(figure.candidate), _value(figure.champion), figure.limit or "")
         table.add_row(*map(Text, cells), Text(_verdict(figure), style="red" if figure.within is False else "green"))
     show_table(table)
-    for check in comparison.checks:
+    for check in comparison.checks or ():
         sign, style = ("✓", None) if check.passed else ("!", "yellow") if check.warns else ("✗", "red")
         say(f" {sign} {check.name}: {check.detail}", style=style)
-    if not comparison.checks:
-        say(f" ? version {comparison.candidate}: its training run left no report of plausibility")
+    for change in comparison.fields:
+        say(f" ! its signature: {change}; consumers must follow", style="yellow")
+    if comparison.checks is None:
+        say(f" ✗ version {comparison.candidate}: no training run left a report of its gates", style="red")
 
 
 def as_document(comparison: Comparison) -> dict[str, Any]:

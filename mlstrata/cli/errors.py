@@ -59,12 +59,13 @@ def _known(error: BaseException) -> int | None:
         ("mlstrata.environments", "SpecErrors"),
         ("mlstrata.environments", "WorkspaceError"),
         # A cluster that cannot be asked, or refuses, says nothing about the version.
-        ("mlstrata.operations.releases.kubernetes", "ClusterError"),
+        ("mlstrata.clients.kubernetes", "ClusterError"),
         ("mlstrata.services.gateway.rotation", "RotationError"),
     )
     if any(_is(error, *mistake) for mistake in usage):
         return EXIT_USAGE
     failures = (
+        ("mlstrata.clients.mlflow", "RegistryError"),
         ("mlstrata.operations.releases", "RolloutError"),
         ("mlstrata.components.supervision.common", "SupervisionError"),
     )

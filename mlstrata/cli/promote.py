@@ -47,7 +47,7 @@ def promote(
         UsageError: an environment is not up or declares no such system, or another one of that name.
         Failed: the version may not be promoted, or did not arrive.
     """
-    from mlstrata.clients.mlflow_rest import RegistryError
+    from mlstrata.clients.mlflow import RegistryError
     from mlstrata.operations.promotion import Order, PromotionError
 
     source, target = Deployment.open(name), Deployment.open(to)
@@ -180,21 +180,22 @@ def _side(deployment: Deployment) -> Iterator[Side]:
         UsageError: the environment is not up, or its registry cannot be reached.
         ClusterError: the cluster cannot be asked.
     """
-    from mlstrata.clients.mlflow_access import header, of, variables
+    from mlstrata.clients.mlflow import Registry
+    from mlstrata.clients.mlflow.access import header, of, variables
     from mlstrata.operations.promotion import Side
 
     if deployment.spec.target.kind == "local":
-        yield Side(deployment.name, address(deployment, "mlflow"), header(variables(deployment.home)))
+        yield Side(deployment.name, Registry(address(deployment, "mlflow"), header(variables(deployment.home))))
         return
-    from mlstrata.operations.cluster_access import REGISTRY_URL, forwarded, kubectl, on_cluster, registry_password
+    from mlstrata.operations.cluster_access import REGISTRY_URL, cluster_of, forwarded, on_cluster, registry_password
 
-    asks, namespace = kubectl(deployment), on_cluster(deployment, "promote").namespace
+    asks, namespace = cluster_of(deployment), on_cluster(deployment, "promote").namespace
     fix = f"somebody who may read the secret mlflow-access in {namespace} promotes"
     password = registry_password(asks, namespace, fix)
     # Two registries at once: one variable for both would be the wrong one for either.
     own = f"{REGISTRY_URL}_{deployment.name.upper().replace('-', '_')}"
     with forwarded(asks, namespace, "mlflow", 5000, own) as url:
-        yield Side(deployment.name, url, header(of(password)))
+        yield Side(deployment.name, Registry(url, header(of(password))))
 
 
 def _released(deployment: Deployment, system: str) -> Releases:
@@ -202,7 +203,7 @@ def _released(deployment: Deployment, system: str) -> Releases:
 
     Raises:
         UsageError: its record cannot be read.
-        RolloutError: nor can the cluster's.
+        ClusterError: nor can the cluster's.
     """
     if deployment.spec.target.kind == "local":
         return released(deployment, system)

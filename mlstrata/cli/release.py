@@ -19,12 +19,19 @@ from mlstrata.operations.errors import UsageError
 from mlstrata.operations.stack_state import address, loopback, recorded, registry_address
 
 if TYPE_CHECKING:
-    from mlstrata.operations.releases import Comparison, Release, RolloutContext
-    from mlstrata.operations.releases.target import Target
+    from mlstrata.operations.releases import Backend, Comparison, LocalBackend, Release
 
 
 def release(
-    name: str, system: str, *, version: str | None, reason: str, decider: str | None, yes: bool, as_json: bool
+    name: str,
+    system: str,
+    *,
+    version: str | None,
+    reason: str,
+    decider: str | None,
+    without_gates: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Show a version, the newest by default, beside the champion; release it once that is confirmed."""
     from mlstrata.operations.releases import compare
@@ -32,30 +39,43 @@ def release(
     deployment = Deployment.open(name)
     declared = find_system(deployment, system)
     steps = Steps()
-    with rollout_target(deployment, steps) as target:
+    with release_backend(deployment, steps) as target:
         with err().status("comparing …"):
             comparison = compare(target, declared, version)
         if not as_json:
             show_comparison(comparison)
         if comparison.champion:
             _require_reason(reason, f"version {comparison.champion} answers already; say why it should be replaced")
+        if without_gates:
+            _require_reason(reason, "nothing says what the version passed; say why it should answer all the same")
         if comparison.candidate != comparison.champion:
             confirm(yes, _question(comparison), as_json)
         # The version that was shown: a newer one may have been registered while a person thought about it.
         chosen = comparison.candidate
-        done = _release(deployment, target, steps, system, chosen, reason=reason.strip(), decider=decider)
+        done = _release(
+            deployment,
+            target,
+            steps,
+            system,
+            chosen,
+            reason=reason.strip(),
+            decider=decider,
+            without_gates=without_gates,
+        )
     _show("released", done, as_json=as_json, comparison=as_document(comparison))
 
 
 def rollback(name: str, system: str, *, reason: str, decider: str | None, as_json: bool) -> None:
     """Put the previous version back and say which."""
+    from mlstrata.operations.releases import rollback as roll_back
+
     deployment = Deployment.open(name)
     find_system(deployment, system)
     _require_reason(reason, "say why the version that answers should not")
     steps = Steps()
-    with err().status("rolling back …") as status, rollout_target(deployment, steps, urgent=True) as target:
+    with err().status("rolling back …") as status, release_backend(deployment, steps, urgent=True) as target:
         steps.tell = lambda step: status.update(f"rolling back · {step}")
-        done = target.rollback(system, reason=reason.strip(), decider=decider)
+        done = roll_back(target, system, reason=reason.strip(), decider=decider)
     _show("rolled back to", done, as_json=as_json)
 
 
@@ -68,28 +88,33 @@ def release_version(
         RolloutError: the version does not answer; the one before goes on answering.
     """
     steps = Steps()
-    with rollout_target(deployment, steps) as target:
+    with release_backend(deployment, steps) as target:
         return _release(deployment, target, steps, system, version, reason=reason, decider=decider)
 
 
 def _release(
     deployment: Deployment,
-    target: Target,
+    target: Backend,
     steps: Steps,
     system: str,
     version: str | None,
     *,
     reason: str,
     decider: str | None,
+    without_gates: bool = False,
 ) -> Release:
     """Release a version.
 
     Below stage scale a person judges a version's figures; from there on what is declared is a limit for everyone.
     """
+    from mlstrata.operations.releases import release as carry_out
+
     limits = find_system(deployment, system) if Stage.SCALE in deployment.spec.stage.reached else None
     with err().status("releasing …") as status:
         steps.tell = lambda step: status.update(f"releasing · {step}")
-        return target.release(system, version, reason=reason, decider=decider, limits=limits)
+        return carry_out(
+            target, system, version, reason=reason, decider=decider, limits=limits, without_gates=without_gates
+        )
 
 
 class Steps:
@@ -104,7 +129,9 @@ class Steps:
 
 
 @contextmanager
-def rollout_target(deployment: Deployment, on_step: Callable[[str], None], *, urgent: bool = False) -> Iterator[Target]:
+def release_backend(
+    deployment: Deployment, on_step: Callable[[str], None], *, urgent: bool = False
+) -> Iterator[Backend]:
     """Give what releases of the environment are carried out on.
 
     Args:
@@ -115,24 +142,22 @@ def rollout_target(deployment: Deployment, on_step: Callable[[str], None], *, ur
     Raises:
         UsageError: the environment is not up, or cannot be reached.
     """
-    from mlstrata.operations.releases.target import ClusterTarget, LocalTarget
-
     if deployment.spec.target.kind == "local":
-        yield LocalTarget(rollout_context(deployment, on_step))
+        yield local_backend(deployment, on_step)
         return
     from mlstrata.operations.cluster_access import cluster_context
 
     with cluster_context(deployment, deciding_user(), on_step, urgent=urgent) as cluster:
-        yield ClusterTarget(cluster)
+        yield cluster
 
 
-def rollout_context(deployment: Deployment, on_step: Callable[[str], None] | None = None) -> RolloutContext:
+def local_backend(deployment: Deployment, on_step: Callable[[str], None]) -> LocalBackend:
     """Return where the environment's parts are, from what its state records.
 
     Raises:
         UsageError: the environment is not up.
     """
-    from mlstrata.operations.releases import RolloutContext
+    from mlstrata.operations.releases import LocalBackend
 
     addresses = {
         ports.outputs["owner"]: loopback(deployment, ports, "http")
@@ -140,7 +165,7 @@ def rollout_context(deployment: Deployment, on_step: Callable[[str], None] | Non
         if ports.outputs["owner"].startswith("serving-")
     }
     serving, copies = _by_system(addresses)
-    return RolloutContext(
+    return LocalBackend(
         home=deployment.home,
         tracking_uri=registry_address(deployment),
         serving_urls=serving,
@@ -152,7 +177,7 @@ def rollout_context(deployment: Deployment, on_step: Callable[[str], None] | Non
             for system in deployment.spec.systems
             if system.serving.mode == "batch"
         },
-        on_step=on_step or (lambda _step: None),
+        on_step=on_step,
     )
 
 
@@ -187,8 +212,10 @@ def _require_reason(reason: str, why: str) -> None:
 def _question(comparison: Comparison) -> str:
     question = f"Release version {comparison.candidate} of {comparison.system}"
     question += f" in place of {comparison.champion}" if comparison.champion else ""
-    objections = ", ".join(comparison.objections)
-    return question + (f" although outside of its limits: {objections}?" if objections else "?")
+    doubts = [f"outside of its limits: {', '.join(comparison.objections)}"] if comparison.objections else []
+    if comparison.fields:
+        doubts.append(f"consumers must send other fields: {', '.join(map(str, comparison.fields))}")
+    return question + (f" although {'; '.join(doubts)}?" if doubts else "?")
 
 
 def _show(verb: str, done: Release, *, as_json: bool, **more: dict[str, Any]) -> None:

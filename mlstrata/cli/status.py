@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlstrata.cli.console import out, say, say_json
-from mlstrata.clients.mlflow_access import PASSWORD_FILE, USER
+from mlstrata.clients.mlflow.access import PASSWORD_FILE, USER
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.stack_state import exports, recorded, released, under_way
 

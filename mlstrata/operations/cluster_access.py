@@ -1,4 +1,4 @@
-"""An environment on a cluster as the commands reach it: through kubectl, and by the addresses inside."""
+"""An environment on a cluster as the commands reach it: over its API, and by the addresses inside."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlstrata.operations.releases.kubernetes import ClusterContext, Kubectl
+    from mlstrata.clients.kubernetes import Cluster
+    from mlstrata.operations.releases.kubernetes import KubernetesBackend
 
 REGISTRY_URL, PIPELINES_URL = "MLSTRATA_REGISTRY_URL", "MLSTRATA_PIPELINES_URL"
 """Variables with addresses at which this machine reaches registry and pipelines; else kubectl forwards a port."""
@@ -45,17 +46,17 @@ def on_cluster(deployment: Deployment, command: str) -> KubernetesTarget:
     )
 
 
-def kubectl(deployment: Deployment) -> Kubectl:
+def cluster_of(deployment: Deployment) -> Cluster:
     """Return what asks the environment's cluster."""
-    from mlstrata.operations.releases.kubernetes import Kubectl
+    from mlstrata.clients.kubernetes import Cluster
 
-    return Kubectl(on_cluster(deployment, "status").context)
+    return Cluster(on_cluster(deployment, "status").context)
 
 
 @contextmanager
 def cluster_context(
     deployment: Deployment, decider: str, on_step: Callable[[str], None], *, urgent: bool = False
-) -> Iterator[ClusterContext]:
+) -> Iterator[KubernetesBackend]:
     """Give the environment's cluster as a release sees it, with a way to the registry while it is open.
 
     Args:
@@ -68,12 +69,12 @@ def cluster_context(
         UsageError: the registry cannot be reached.
         ClusterError: nor can the cluster.
     """
-    from mlstrata.operations.releases.kubernetes import ClusterError
+    from mlstrata.clients.kubernetes import ClusterError
 
     target = on_cluster(deployment, "release")
     inside = f"http://mlflow.{target.namespace}.svc:5000"
     found = replace(bare(deployment), tracking_uri=inside, decider=decider, on_step=on_step)
-    asks = found.kubectl
+    asks = found.cluster
 
     try:
         let_in(asks, target.namespace)
@@ -91,7 +92,7 @@ def cluster_context(
         opened.__exit__(None, None, None)
 
 
-def bare(deployment: Deployment) -> ClusterContext:
+def bare(deployment: Deployment) -> KubernetesBackend:
     """Return the environment's cluster with its systems, those that answer and those that score; without a registry.
 
     Raises:
@@ -99,14 +100,14 @@ def bare(deployment: Deployment) -> ClusterContext:
     """
     from mlstrata.cli.batch import declared_job
     from mlstrata.components.namespaces.args import space_of
-    from mlstrata.operations.releases.kubernetes import ClusterContext
+    from mlstrata.operations.releases.kubernetes import KubernetesBackend
 
     namespace = on_cluster(deployment, "release").namespace
     served = [one for one in deployment.spec.systems if BUILT[one.serving.mode] in deployment.spec.capabilities]
-    return ClusterContext(
-        deployment.home,
-        kubectl(deployment),
-        {one.name: space_of(namespace, one.team, one.name) for one in served},
+    return KubernetesBackend(
+        home=deployment.home,
+        cluster=cluster_of(deployment),
+        namespaces={one.name: space_of(namespace, one.team, one.name) for one in served},
         tracking_uri="",
         decider="",
         batch_jobs={
@@ -115,21 +116,21 @@ def bare(deployment: Deployment) -> ClusterContext:
     )
 
 
-def let_in(asks: Kubectl, namespace: str) -> None:
+def let_in(asks: Cluster, namespace: str) -> None:
     """Let this process ask the registry: by MLflow's own variables, else with the password in the cluster's secret.
 
     Raises:
         UsageError: there are no variables, and the secret is not there or may not be read.
         ClusterError: the cluster cannot be asked.
     """
-    from mlstrata.clients.mlflow_access import of
+    from mlstrata.clients.mlflow.access import of
 
     if not (os.environ.get(_PASSWORD) or os.environ.get("MLFLOW_TRACKING_TOKEN")):
         fix = f"set MLFLOW_TRACKING_USERNAME and {_PASSWORD}, the registry's"
         os.environ.update(of(registry_password(asks, namespace, fix)))
 
 
-def registry_password(asks: Kubectl, namespace: str, fix: str) -> str:
+def registry_password(asks: Cluster, namespace: str, fix: str) -> str:
     """Return the registry's password, from the cluster's secret.
 
     Raises:
@@ -138,17 +139,17 @@ def registry_password(asks: Kubectl, namespace: str, fix: str) -> str:
     """
     import base64
 
-    from mlstrata.operations.releases.kubernetes import Forbidden, Missing
+    from mlstrata.clients.kubernetes import Forbidden, Kind, Missing
 
     try:
-        secret = asks.get("secrets", "mlflow-access", namespace)
+        secret = asks.get(Kind("", "v1", "Secret", "secrets"), "mlflow-access", namespace)
         return base64.b64decode(secret["data"]["password"]).decode()
     except (Forbidden, Missing, KeyError, ValueError) as error:
         raise UsageError(f"no password for the registry ({error}); {fix}") from None
 
 
 @contextmanager
-def forwarded(asks: Kubectl, namespace: str, service: str, port: int, variable: str) -> Iterator[str]:
+def forwarded(asks: Cluster, namespace: str, service: str, port: int, variable: str) -> Iterator[str]:
     """Give an address at which this machine reaches a service: the one in `variable`, else a port kubectl forwards.
 
     Raises:
@@ -157,7 +158,7 @@ def forwarded(asks: Kubectl, namespace: str, service: str, port: int, variable: 
     if url := os.environ.get(variable):
         yield url.rstrip("/")
         return
-    command = [asks.program, f"--context={asks.context}", f"--namespace={namespace}", "port-forward"]
+    command = ["kubectl", f"--context={asks.context}", f"--namespace={namespace}", "port-forward"]
     try:
         process = subprocess.Popen(
             [*command, "--address=127.0.0.1", f"service/{service}", f":{port}"],
@@ -167,7 +168,10 @@ def forwarded(asks: Kubectl, namespace: str, service: str, port: int, variable: 
             text=True,
         )
     except FileNotFoundError:
-        raise UsageError(f"{asks.program}: no such program; install kubectl, or put it on PATH") from None
+        raise UsageError(
+            "kubectl: no such program; install it or put it on PATH, it forwards a port to what runs inside; or set "
+            f"{variable} to an address at which this machine reaches {service}"
+        ) from None
     try:
         said = _said(process)
         if (match := _FORWARDED.search(said)) is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlstrata.cli.console import err
-from mlstrata.cli.release import Steps, rollout_target
+from mlstrata.cli.release import Steps, release_backend
 from mlstrata.operations.cluster_access import BUILT, on_cluster
 from mlstrata.operations.deployment import Deployment
 
 if TYPE_CHECKING:
-    from mlstrata.operations.releases.target import Target
+    from mlstrata.operations.releases import Backend
     from mlstrata.policies.core.live import Live, LiveSystem
 
 GAP = "parity_gap_"
@@ -21,13 +21,14 @@ def gather(deployment: Deployment) -> Live:
 
     Raises:
         UsageError: the environment is not up, is neither here nor on a cluster, or its registry cannot be reached.
-        RolloutError: registry or releases cannot be read.
+        RegistryError: the registry does not answer.
+        RolloutError: releases cannot be read.
     """
     from mlstrata.policies.core.live import Live
 
     if deployment.spec.target.kind != "local":
         on_cluster(deployment, "check --live")
-    with err().status("asking the registry …"), rollout_target(deployment, Steps()) as target:
+    with err().status("asking the registry …"), release_backend(deployment, Steps()) as target:
         return Live(
             {
                 system.name: _system(target, system.name)
@@ -37,16 +38,15 @@ def gather(deployment: Deployment) -> Live:
         )
 
 
-def _system(target: Target, name: str) -> LiveSystem:
-    from mlstrata.clients.mlflow_registry import Registry
+def _system(target: Backend, name: str) -> LiveSystem:
     from mlstrata.policies.core.live import GateOutcome, LiveSystem
 
-    releases, registry = target.releases(name), Registry(target.tracking_uri)
+    releases, registry = target.releases(name), target.registry
     answers = target.answers(name)
     if answers is None:
         return LiveSystem()
     champion = registry.candidate(name, answers)
-    checks = registry.checks(champion)
+    checks = registry.checks(champion.run)
     gaps = {key.removeprefix(GAP): gap for key, gap in champion.metrics.items() if key.startswith(GAP)}
     return LiveSystem(
         version=champion.version,

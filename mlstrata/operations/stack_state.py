@@ -77,7 +77,7 @@ def registry_address(deployment: Deployment) -> str:
     Raises:
         UsageError: the environment is not up, or has no registry.
     """
-    from mlstrata.clients.mlflow_access import variables
+    from mlstrata.clients.mlflow.access import variables
 
     found = address(deployment, "mlflow")
     os.environ.update(variables(deployment.home))

@@ -12,9 +12,8 @@ import pytest
 
 from mlstrata.audit import read as read_log
 from mlstrata.cli.main import main
-from mlstrata.clients.errors import RolloutError
-from mlstrata.clients.mlflow_access import of
-from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.clients.mlflow import Registry, RegistryError
+from mlstrata.clients.mlflow.access import of
 from mlstrata.operations.releases.kubernetes import rollout as module
 from mlstrata.services.serving.cluster import RECORD, job_of
 from mlstrata.services.serving.releases import Releases
@@ -142,7 +141,7 @@ def test_going_back_is_not_said_to_be_done_while_the_registry_does_not_answer(wo
     assert main(["release", "dev", FOREST, "--version", "2", "--yes", *WHY]) == 0
     before = record(world)
     with monkeypatch.context() as patch:
-        patch.setattr(Registry, "set_champion", failing(RolloutError("the registry at x does not answer")))
+        patch.setattr(Registry, "set_champion", failing(RegistryError("the registry at x does not answer")))
         assert main(["rollback", "dev", FOREST, "--reason", "complaints"]) == 1
     assert "does not answer" in capsys.readouterr().err
     assert (champion(world), record(world)) == ("2", before)

@@ -11,8 +11,7 @@ from mlstrata.cli.main import main
 from mlstrata.operations import cluster_access as reached
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.live_facts import gather
-from mlstrata.operations.releases.kubernetes import served
-from mlstrata.operations.releases.kubernetes.context import ClusterContext
+from mlstrata.operations.releases.kubernetes import KubernetesBackend, served
 from mlstrata.policies.core.live import GateOutcome, LiveSystem
 from mlstrata.services.serving.releases import HistoryEntry, Releases
 from tests.support.registered import APPROVAL, FOREST, GOOD, TEAM, Beside
@@ -25,15 +24,17 @@ def world(with_registry: Beside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return with_registry
 
 
-def released(*versions: str) -> ClusterContext:
+def released(*versions: str) -> KubernetesBackend:
     """Have the cluster's record say that versions were released, one after the other."""
     history = tuple(
         HistoryEntry(kind="release", when=datetime.now(UTC), who="ben", why="better", from_=before, to=version)
         for before, version in zip((None, *versions), versions, strict=False)
     )
-    deployment = reached.bare(Deployment.open("dev"))
-    served.write(deployment, APPROVAL, Releases(champion=versions[-1], history=history), None)
-    return deployment
+    backend = reached.bare(Deployment.open("dev"))
+    place = backend.place(APPROVAL)
+    mark = served.read(backend.cluster, place).mark
+    served.write(backend.cluster, place, Releases(champion=versions[-1], history=history), mark)
+    return backend
 
 
 def run(capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[set[str], str]]:
@@ -93,9 +94,9 @@ def test_a_registry_or_a_cluster_that_does_not_answer_is_said(world, monkeypatch
         patch.setenv("MLSTRATA_REGISTRY_URL", "http://127.0.0.1:1")
         assert main(["check", "dev", "--live"]) == 1
         assert "the registry at http://127.0.0.1:1 does not" in " ".join(capsys.readouterr().err.split())
-    made = reached.kubectl
+    made = reached.cluster_of
     with monkeypatch.context() as patch:
-        patch.setattr(reached, "kubectl", lambda deployment: replace(made(deployment), patience_s=0.5))
+        patch.setattr(reached, "cluster_of", lambda deployment: replace(made(deployment), patience_s=0.5))
         config = Path(world.cluster.home / "kubeconfig").read_text().replace(f":{world.cluster.port}", ":1")
         folder = Deployment.open("dev").workspace.root
         (folder / "gone").write_text(config.replace("name: test\n", "name: ml-dev\n"))

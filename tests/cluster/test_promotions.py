@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from mlstrata.cli.main import main
-from mlstrata.clients.mlflow_access import header, of
-from mlstrata.clients.mlflow_side import Side
+from mlstrata.clients.mlflow import Registry
+from mlstrata.clients.mlflow.access import header, of
 from mlstrata.services.serving.cluster import RECORD
 from mlstrata.services.serving.releases import HistoryEntry, Releases
 from tests.support.cluster import Cluster
@@ -29,12 +29,11 @@ SPACES = {"dev": "promote-dev", "staging": "promote-staging"}
 
 
 @pytest.fixture(scope="module")
-def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Side]]:
+def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Registry]]:
     """Give a real MLflow for each environment."""
     with ExitStack() as held:
         yield {
-            name: Side(
-                name,
+            name: Registry(
                 held.enter_context(serving(tmp_path_factory.mktemp(name), "127.0.0.1:*", PYTHON)),
                 header(of(PASSWORD)),
             )
@@ -42,7 +41,7 @@ def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, S
         }
 
 
-def registered(side: Side, auc: float, *, passed: bool = True) -> str:
+def registered(side: Registry, auc: float, *, passed: bool = True) -> str:
     """Register a version as the training pipeline does: model and reports lie with its run."""
     run = side.post("runs/create", experiment_id=side.experiment(SYSTEM), start_time=int(time.time() * 1000))["run"][
         "info"
@@ -71,8 +70,8 @@ def spaces(cluster: Cluster) -> Iterator[None]:
 
 @pytest.fixture
 def promoted(
-    cluster: Cluster, spaces: None, registries: dict[str, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Side]:
+    cluster: Cluster, spaces: None, registries: dict[str, Registry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Registry]:
     """Give both environments, as their files declare them, on the API server; dev released its newest version."""
     (tmp_path / "environments").mkdir()
     for name, space in SPACES.items():

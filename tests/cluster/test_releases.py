@@ -11,9 +11,12 @@ import pytest
 
 from mlstrata.audit import read as read_log
 from mlstrata.cli.main import main
-from mlstrata.clients.errors import RolloutError
-from mlstrata.operations.releases.kubernetes import ClusterContext, ClusterError, Kubectl, release, rollback, status
-from mlstrata.operations.releases.kubernetes import rollout as module
+from mlstrata.clients.kubernetes import Cluster as Client
+from mlstrata.clients.kubernetes import ClusterError
+from mlstrata.operations.releases import release, rollback
+from mlstrata.operations.releases import rollout as module
+from mlstrata.operations.releases.errors import RolloutError
+from mlstrata.operations.releases.kubernetes import KubernetesBackend, status
 from mlstrata.services.serving.cluster import VERSION, deployment_of
 from tests.support.cluster import Cluster, Json
 from tests.support.releases import BROKEN, MemoryRegistry, Operator, Way, kubeconfig
@@ -51,7 +54,7 @@ def way(served: Cluster) -> Iterator[Way]:
 
 
 @pytest.fixture
-def context(served: Cluster, way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClusterContext:
+def context(served: Cluster, way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KubernetesBackend:
     """Give the cluster as whoever releases sees it, and a workspace with the environment; version 1 answers."""
     (tmp_path / "environments").mkdir()
     shutil.copy(ROOT / "environments/dev.yaml", tmp_path / "environments/dev.yaml")
@@ -60,14 +63,16 @@ def context(served: Cluster, way: Way, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "mlstrata")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "in-memory")
     monkeypatch.setenv("MLSTRATA_REGISTRY_URL", "http://127.0.0.1:1")
-    for name in (
-        "mlstrata.operations.releases.kubernetes.rollout.Registry",
-        "mlstrata.operations.releases.comparison.Registry",
-    ):
-        monkeypatch.setattr(name, MemoryRegistry)
-    asks = Kubectl("ml-dev", str(served.programs["kubectl"]), request_timeout_s=20, patience_s=1)
-    monkeypatch.setenv("PATH", f"{served.programs['kubectl'].parent}:/usr/bin:/bin")
-    made = ClusterContext(tmp_path / ".mlstrata/dev", asks, {SYSTEM: SPACE}, "", "ana", ready_timeout_s=120, poll_s=0.2)
+    monkeypatch.setattr("mlstrata.operations.releases.backend.Registry", MemoryRegistry)
+    made = KubernetesBackend(
+        home=tmp_path / ".mlstrata/dev",
+        cluster=Client("ml-dev", request_timeout_s=20, patience_s=1),
+        namespaces={SYSTEM: SPACE},
+        tracking_uri="",
+        decider="ana",
+        ready_timeout_s=120,
+        poll_s=0.2,
+    )
     release(made, SYSTEM, "1", reason="the start of a test")
     return made
 
@@ -118,7 +123,7 @@ def test_whoever_releases_can_do_this_and_no_more(
         assert cluster.can(RELEASER, verb, resource, elsewhere) is False
 
 
-def test_a_release_and_a_rollback_by_the_commands(served: Cluster, context: ClusterContext, capsys: Any):
+def test_a_release_and_a_rollback_by_the_commands(served: Cluster, context: KubernetesBackend, capsys: Any):
     before = served.get("seldondeployments", SYSTEM, SPACE)["metadata"]["generation"]
     why = ["--reason", "better", "--decider", "ben"]
     assert main(["release", "dev", SYSTEM, "--version", "2", "--yes", *why, "--json"]) == 0
@@ -142,7 +147,7 @@ def test_a_release_and_a_rollback_by_the_commands(served: Cluster, context: Clus
 
 
 def test_deploying_the_environment_again_leaves_what_was_released(
-    served: Cluster, context: ClusterContext, stages: dict[str, list[Json]]
+    served: Cluster, context: KubernetesBackend, stages: dict[str, list[Json]]
 ):
     release(context, SYSTEM, "2", reason="better")
     declared = next(
@@ -177,7 +182,7 @@ def test_deploying_the_environment_again_leaves_what_was_released(
 
 
 def test_a_version_that_does_not_answer_is_put_back_while_the_one_before_answers(
-    served: Cluster, context: ClusterContext
+    served: Cluster, context: KubernetesBackend
 ):
     seen: list[dict[str, int]] = []
     impatient = replace(context, ready_timeout_s=4, on_step=lambda _: seen.append(answering(served)))
@@ -205,10 +210,10 @@ def dying(step: str) -> Callable[[str], None]:
 
 @pytest.mark.parametrize("step", ["serve", "alias", "audit", "settle"])
 def test_a_release_that_was_killed_goes_on_when_it_is_run_again(
-    served: Cluster, context: ClusterContext, step: str, monkeypatch: pytest.MonkeyPatch
+    served: Cluster, context: KubernetesBackend, step: str, monkeypatch: pytest.MonkeyPatch
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(module._Rollout, "_undo", lambda *_: True)
+        patch.setattr(module, "_undo", lambda *_: True)
         patch.setattr(module.Journal, "failed", lambda *_: None)
         with pytest.raises(Died):
             release(replace(context, on_step=dying(step)), SYSTEM, "2", reason="better")
@@ -221,10 +226,10 @@ def test_a_release_that_was_killed_goes_on_when_it_is_run_again(
 
 
 def test_a_server_that_is_gone_in_mid_release_leaves_the_one_before_and_the_next_run_converges(
-    served: Cluster, way: Way, context: ClusterContext
+    served: Cluster, way: Way, context: KubernetesBackend
 ):
     # Each question to a server that is cut off takes this long.
-    quick = replace(context, kubectl=replace(context.kubectl, request_timeout_s=5))
+    quick = replace(context, cluster=replace(context.cluster, request_timeout_s=5))
     cut = replace(quick, on_step=lambda step: way.cut() if step == "serve" else None)
     with pytest.raises(ClusterError, match=r"does not answer.*could not be put back.*run this once more") as raised:
         release(cut, SYSTEM, "2", reason="better")
@@ -237,7 +242,7 @@ def test_a_server_that_is_gone_in_mid_release_leaves_the_one_before_and_the_next
     assert answering(served) == {"2": status(context, SYSTEM).wanted}
 
 
-def test_a_field_that_somebody_else_has_set_is_not_taken_over(served: Cluster, context: ClusterContext):
+def test_a_field_that_somebody_else_has_set_is_not_taken_over(served: Cluster, context: KubernetesBackend):
     patch = json.dumps({"spec": {"annotations": {VERSION: "7"}}})
     names = ("seldondeployments", SYSTEM, "-n", SPACE)
     done = served.kubectl("patch", *names, "--type=merge", "--field-manager=someone", "-p", patch)
@@ -251,7 +256,7 @@ def test_a_field_that_somebody_else_has_set_is_not_taken_over(served: Cluster, c
         assert served.kubectl("patch", *names, "--type=merge", "--field-manager=someone", "-p", patch).code == 0
 
 
-def test_two_machines_at_once_are_one_release(served: Cluster, context: ClusterContext, tmp_path: Path):
+def test_two_machines_at_once_are_one_release(served: Cluster, context: KubernetesBackend, tmp_path: Path):
     other = replace(context, home=tmp_path / "other")
 
     def meanwhile(step: str) -> None:
@@ -265,7 +270,7 @@ def test_two_machines_at_once_are_one_release(served: Cluster, context: ClusterC
 
 
 def test_who_may_not_release_is_told_what_to_ask_for(
-    served: Cluster, way: Way, context: ClusterContext, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    served: Cluster, way: Way, context: KubernetesBackend, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):
     folder = context.home.parents[1]
     team = kubeconfig(served, way, f"{SPACE}:team", folder / "team")

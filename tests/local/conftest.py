@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from mlstrata.files import write
-from mlstrata.operations.releases import RolloutContext
+from mlstrata.operations.releases import LocalBackend
 from mlstrata.services.gateway import tokens
 from mlstrata.services.gateway.render import command as gateway_command
 from mlstrata.services.gateway.render import render_files as gateway_files
@@ -174,7 +174,7 @@ class Platform:
         if self._envoy:
             self._envoy.kill()
 
-    def context(self, **changes: object) -> RolloutContext:
+    def context(self, **changes: object) -> LocalBackend:
         given = {
             "home": self.home,
             "tracking_uri": self.tracking_uri,
@@ -182,7 +182,7 @@ class Platform:
             "gateway_url": self.url,
             "decider": "tester",
         }
-        return RolloutContext(**(given | changes))
+        return LocalBackend(**(given | changes))
 
     def token(self, consumer: str = "desk", systems: tuple[str, ...] | None = None, **changes: object) -> str:
         given = {"key": self.key, "issuer": ISSUER, "ttl": timedelta(minutes=10)} | changes

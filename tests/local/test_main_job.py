@@ -22,7 +22,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import pulumi_embedded
-from mlstrata.clients.mlflow_access import header, variables
+from mlstrata.clients.mlflow.access import header, variables
 from tests.support import command
 from tests.support.command import ROOT, Done, Platform, assert_one_message, eventually
 

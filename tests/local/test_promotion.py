@@ -10,8 +10,8 @@ import httpx
 import pytest
 import yaml
 
-from mlstrata.clients.mlflow_access import header, variables
-from mlstrata.clients.mlflow_side import Side
+from mlstrata.clients.mlflow import Registry
+from mlstrata.clients.mlflow.access import header, variables
 from tests.support.command import ROOT, Done, Platform, assert_one_message
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
@@ -45,12 +45,12 @@ class Two:
     def promote(self, *options: str) -> Done:
         return self.platform.run("promote", "local", SYSTEM, "--to", OTHER, "--yes", *options)
 
-    def side(self, environment: str) -> Side:
+    def side(self, environment: str) -> Registry:
         home = self.platform.workspace.home(environment)
         state = json.loads((self.platform.root / f".pulumi/stacks/mlstrata/{environment}.json").read_text())
         found = state["checkpoint"]["latest"]["resources"]
         urls = next(one["outputs"]["urls"] for one in found if "urls" in one.get("outputs", {}))
-        return Side(environment, urls["mlflow"], header(variables(home)))
+        return Registry(urls["mlflow"], header(variables(home)))
 
     def audit(self, environment: str) -> list[dict[str, object]]:
         path = self.platform.workspace.home(environment) / "data/audit/audit.jsonl"
@@ -114,7 +114,8 @@ def test_model_evidence_and_approvals_are_there_as_they_were(two: Two) -> None:
     tags = [{tag["key"]: tag["value"] for tag in one["tags"]} for one in (before, after)]
     assert tags[0].items() <= tags[1].items()
     assert tags[1]["promoted_from"] == "local/1"
-    files = [dict.fromkeys(side.files(one["run_id"])) for side, one in ((here, before), (there, after))]
+    roots = [one["info"]["artifact_uri"] for one in runs]
+    files = [dict.fromkeys(side.files(root)) for side, root in zip((here, there), roots, strict=True)]
     assert set(files[1]) - set(files[0]) == {"promotion.json"}
     for path in files[0]:
         assert here.read(runs[0]["info"]["artifact_uri"], path) == there.read(runs[1]["info"]["artifact_uri"], path)

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from mlstrata.audit import read, verify
-from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.clients.mlflow import Registry
 from mlstrata.files import write
 from mlstrata.operations.releases import RolloutError, release, rollback, status
-from mlstrata.operations.releases.context import STEPS
+from mlstrata.operations.releases.local import STEPS
 from mlstrata.services.serving.releases import FILE, Releases
 from tests.support.command import eventually
 
@@ -68,13 +68,6 @@ def test_each_decision_has_one_entry_in_the_audit_log(platform):
     told = [record.entry for record in read(log) if record.entry["outcome"] == "done"]
     assert [(one["version_from"], one["version_to"]) for one in told] == [(e.from_, e.to) for e in history(platform)]
     assert verify(log).ok
-
-
-def test_a_run_without_a_report_of_its_gates_has_no_checks(registered):
-    registry = Registry(registered.uri)
-    candidate = registry.candidate(SYSTEM, "1")
-    assert candidate.run
-    assert registry.checks(candidate) is None
 
 
 def test_the_same_release_again_changes_nothing(released):
@@ -237,13 +230,13 @@ def test_release_and_rollback_under_load_fail_no_request_and_take_seconds(busy, 
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from mlstrata.operations.releases import RolloutContext, release, rollback
+from mlstrata.operations.releases import LocalBackend, release, rollback
 
 given = json.loads(sys.argv[1])
 def die(step):
     if step == given["step"]:
         os.kill(os.getpid(), signal.SIGKILL)
-context = RolloutContext(**given["context"] | {"home": Path(given["context"]["home"]), "on_step": die})
+context = LocalBackend(**given["context"] | {"home": Path(given["context"]["home"]), "on_step": die})
 action = release if given["kind"] == "release" else rollback
 action(context, given["system"], given["version"], reason="killed")
 """
@@ -285,7 +278,7 @@ def test_a_release_killed_at_any_step_leaves_a_version_serving_and_goes_on(crash
     before = len(history(crashing))
     run_killed(crashing, "release", "2", step)
     # The routes decide: until they are renamed it is the old version, and both may be right while they are.
-    late = {"serve": ("1", "2"), "audit": ("2",), "settle": ("2",), "prune": ("2",)}
+    late = {"serve": ("1", "2"), "alias": ("2",), "audit": ("2",), "settle": ("2",), "prune": ("2",)}
     assert serves(crashing) in late.get(step, ("1",))
     release(crashing.context(), CRASHED, "2", reason="killed")
     settled(crashing, "2")

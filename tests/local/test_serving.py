@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 
-from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.clients.mlflow import Registry
 from mlstrata.files import write
 from mlstrata.services.serving.releases import FILE
 

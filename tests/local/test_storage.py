@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlstrata.clients.mlflow_access import PASSWORD_FILE, header, variables
+from mlstrata.clients.mlflow.access import PASSWORD_FILE, header, variables
 from mlstrata.services.storage.migration import JOURNAL, MANIFEST, Phase, read
 from tests.support.command import ROOT, Platform, assert_one_message, eventually
 from tests.support.models import registered

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from mlstrata.clients.mlflow_access import variables
+from mlstrata.clients.mlflow.access import variables
 from tests.support.command import ROOT, Platform
 
 

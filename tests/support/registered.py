@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mlstrata.clients.mlflow_access import of
+from mlstrata.clients.mlflow.access import of
 from tests.support.cluster import Cluster, Json
 from tests.support.registry import PASSWORD, serving
 from tests.support.rendered import ROOT, rendered

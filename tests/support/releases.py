@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from mlstrata.clients.mlflow_registry import Candidate
+from mlstrata.clients.mlflow import Candidate, Check
 from mlstrata.services.serving.cluster import VERSION, deployment_of
 from tests.support.cluster import Cluster, Json
 
@@ -31,8 +31,11 @@ class MemoryRegistry:
     def candidate(self, system: str, version: str | None) -> Candidate:
         return Candidate(version or "2", "", {"auc": 0.8})
 
-    def checks(self, candidate: Candidate) -> None:
-        return None
+    def input_types(self, candidate: Candidate) -> dict[str, str]:
+        return {"pirat": "double"}
+
+    def checks(self, run: str | None) -> tuple[Check, ...]:
+        return (Check("auc", passed=True, detail="0.8"),)
 
     def champion(self, system: str) -> str | None:
         return self.alias.get(system)

@@ -52,18 +52,31 @@ def release(
     version: Annotated[str, typer.Option("--version", help="A registered version. Default: the newest.")] = "",
     reason: Reason = "",
     decider: Decider = "",
+    without_gates: Annotated[
+        bool,
+        typer.Option("--without-gates", help="Release a version that no training run reports the gates of; audited."),
+    ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a registered version of SYSTEM beside the one that answers, then make it the one that does."""
+    """Compare a version of SYSTEM with the champion, then release it."""
     from mlstrata.cli.release import release as run
 
-    run(env, system, version=version or None, reason=reason, decider=decider or None, yes=yes, as_json=as_json)
+    run(
+        env,
+        system,
+        version=version or None,
+        reason=reason,
+        decider=decider or None,
+        without_gates=without_gates,
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 @app.command(rich_help_panel=PANEL)
 def rollback(env: Env, system: System, reason: Reason = "", decider: Decider = "", as_json: AsJson = False) -> None:
-    """Put SYSTEM's previous version back, at once and unasked."""
+    """Roll back to the previous version without confirmation."""
     from mlstrata.cli.release import rollback as run
 
     run(env, system, reason=reason, decider=decider or None, as_json=as_json)

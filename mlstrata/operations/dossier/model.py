@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from mlstrata.environments.installation import lock
 from mlstrata.operations.deployment import Deployment
 
 if TYPE_CHECKING:
+    from mlstrata.clients.mlflow import Registry
     from mlstrata.evidence import ModelVersion, Package
     from mlstrata.policies.core.live import GateOutcome
 
@@ -23,19 +23,17 @@ def version_of(
     deployment: Deployment, system: str, unreadable: list[str]
 ) -> tuple[ModelVersion, tuple[Package, ...]] | None:
     """Return the version that answers, else the newest, and what it is run with; None where none is registered."""
-    from mlstrata.clients.mlflow_reports import reports_of
-    from mlstrata.clients.mlflow_versions import versions_of, views
     from mlstrata.evidence import ModelVersion
 
-    with _registry(deployment, system) as (address, access, champion):
-        known = {str(one["version"]): one for one in versions_of(address, access, system)}
+    with _registry(deployment, system) as (registry, champion):
+        known = {str(one["version"]): one for one in registry.versions(system)}
         if not known:
             return None
         chosen = champion if champion in known else next(iter(known))
-        view = views(address, access, [known[chosen]])[0]
+        view = registry.view(known[chosen])
         when = known[chosen].get("creation_timestamp")
-        reports = tried("the run's reports", unreadable, lambda: reports_of(address, access, view.run)) or {}
-        read = tried("the model's files", unreadable, lambda: _files(deployment, address, system, chosen))
+        reports = tried("the run's reports", unreadable, lambda: registry.reports(view.run)) or {}
+        read = tried("the model's files", unreadable, lambda: _files(deployment, registry, system, chosen))
     signature, packages = read or ("", packages_of(None))
     made = ModelVersion(
         version=view.version,
@@ -65,31 +63,32 @@ def tried(what: str, unreadable: list[str], read: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def _registry(deployment: Deployment, system: str) -> Iterator[tuple[str, Mapping[str, str], str | None]]:
-    """Give the registry's address, the header that says who asks, and the version of a system that answers."""
-    from mlstrata.clients.mlflow_access import header, variables
+def _registry(deployment: Deployment, system: str) -> Iterator[tuple[Registry, str | None]]:
+    """Give the registry, and the version of a system that answers."""
+    from mlstrata.clients.mlflow import Registry
+    from mlstrata.clients.mlflow.access import header, variables
 
     if deployment.spec.target.kind == "local":
         from mlstrata.operations.stack_state import registry_address, released
 
-        yield registry_address(deployment), header(variables(deployment.home)), released(deployment, system).champion
+        yield (
+            Registry(registry_address(deployment), header(variables(deployment.home))),
+            released(deployment, system).champion,
+        )
         return
-    from mlstrata.cli.release import Steps, rollout_target
+    from mlstrata.cli.release import Steps, release_backend
     from mlstrata.operations.cluster_access import on_cluster
 
     on_cluster(deployment, "dossier")
-    with rollout_target(deployment, Steps()) as target:
-        yield target.tracking_uri, header(os.environ), target.answers(system)
+    with release_backend(deployment, Steps()) as target:
+        yield target.registry, target.answers(system)
 
 
-def _files(deployment: Deployment, address: str, system: str, version: str) -> tuple[str, tuple[Package, ...]]:
+def _files(deployment: Deployment, registry: Registry, system: str, version: str) -> tuple[str, tuple[Package, ...]]:
     """Return a version's signature and packages: of its files here, of the registry's where a cluster has them."""
     if deployment.spec.target.kind == "local":
         model = deployment.home / "data/serving" / system / "models" / version
         return _signature(model), packages_of(model)
-    from mlstrata.clients.mlflow_registry import Registry
-
-    registry = Registry(address)
     with tempfile.TemporaryDirectory(prefix="mlstrata-dossier-") as scratch:
         model = Path(scratch) / "model"
         registry.download(registry.candidate(system, version), model)

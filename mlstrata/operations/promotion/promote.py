@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mlstrata.clients.mlflow_side import Side
+from mlstrata.clients.mlflow import Registry, figures
 from mlstrata.environments import SystemSpec
 from mlstrata.operations.promotion.record import EARLIER, FILE, Approval, Evidence
+from mlstrata.operations.releases.gate import failed, unmet, unreported
 
 _TAG, _RUN = "promoted_from", "promoted_run"
-_GATES = "gates.json"
 _BATCH = 100
 """MLflow takes this many parameters and tags, and ten times as many metrics, at once."""
 _KEPT = ("params", "metrics", "tags")
@@ -22,6 +21,14 @@ _KEPT = ("params", "metrics", "tags")
 
 class PromotionError(Exception):
     """The version may not or cannot be promoted; the message says why. Nothing is registered."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a promotion: an environment and its registry, each with its own access."""
+
+    environment: str
+    registry: Registry
 
 
 @dataclass(frozen=True)
@@ -61,9 +68,10 @@ def examine(source: Side, order: Order) -> dict[str, float]:
         PromotionError: it may not; every reason is named.
         RegistryError: the registry does not answer.
     """
-    run = source.run(_version(source, order)["run_id"])
-    metrics = {one["key"]: float(one["value"]) for one in run["data"].get("metrics", [])}
-    reasons = [*_unmet(order.system, metrics), *_failed(source, run)]
+    run = source.registry.run(_version(source, order)["run_id"])
+    metrics = figures(run)
+    checks = source.registry.checks(run["info"]["run_id"])
+    reasons = [*unmet(order.system, metrics), *(failed(checks) if checks else unreported(run["info"]["run_id"]))]
     if not order.approvals:
         reasons.append(f"{source.environment} never released it; release it there first")
     if reasons:
@@ -93,11 +101,11 @@ def promote(source: Side, target: Side, order: Order, on_step: Callable[[str], N
     mark = f"{source.environment}/{origin['version']}"
     if known := _known(target, name, mark, origin["run_id"]):
         return known
-    run = source.run(origin["run_id"])
-    experiment = target.experiment(name)
+    run = source.registry.run(origin["run_id"])
+    experiment = target.registry.experiment(name)
     _clear(target, experiment, origin["run_id"])
     on_step("copying")
-    made = target.post(
+    made = target.registry.post(
         "runs/create",
         experiment_id=experiment,
         run_name=run["info"].get("run_name", mark),
@@ -116,15 +124,17 @@ def promote(source: Side, target: Side, order: Order, on_step: Callable[[str], N
         approvals=tuple(order.approvals),
         files=hashes,
     )
-    target.write(made["artifact_uri"], FILE, (evidence.model_dump_json(indent=1) + "\n").encode())
+    target.registry.write(made["artifact_uri"], FILE, (evidence.model_dump_json(indent=1) + "\n").encode())
     _copy_facts(run["data"], target, made["run_id"])
-    target.post("runs/update", run_id=made["run_id"], status="FINISHED", end_time=run["info"].get("end_time", 0))
+    target.registry.post(
+        "runs/update", run_id=made["run_id"], status="FINISHED", end_time=run["info"].get("end_time", 0)
+    )
     on_step("registering")
     return Promoted(_register(source, target, origin, run["info"], made), created=True, evidence=evidence)
 
 
 def _version(source: Side, order: Order) -> dict[str, Any]:
-    versions = {str(one["version"]): one for one in source.versions(order.system.name)}
+    versions = {str(one["version"]): one for one in source.registry.versions(order.system.name)}
     if order.version not in versions:
         raise PromotionError(
             f"version: got {order.version!r}; {source.environment} has registered of {order.system.name}: "
@@ -135,40 +145,15 @@ def _version(source: Side, order: Order) -> dict[str, Any]:
     return versions[order.version]
 
 
-def _unmet(system: SystemSpec, metrics: dict[str, float]) -> list[str]:
-    """Return what the environment it goes to asks of the system and the version does not give."""
-    found = []
-    for kpi in system.kpis:
-        value = metrics.get(kpi.metric)
-        limit = f"at least {kpi.at_least:g}" if kpi.at_least is not None else f"at most {kpi.at_most:g}"
-        if value is None and not kpi.source:
-            found.append(f"its {kpi.metric} was never measured, and must be {limit}")
-        elif value is not None and not kpi.met_by(value):
-            found.append(f"its {kpi.metric} is {value:g}, and must be {limit}")
-    return found
-
-
-def _failed(source: Side, run: dict[str, Any]) -> list[str]:
-    if _GATES not in source.files(run["info"]["run_id"]):
-        return [f"its run has no {_GATES}: nothing says what it passed"]
-    try:
-        checks = json.loads(source.read(run["info"]["artifact_uri"], _GATES))["checks"]
-        return [
-            f"it did not pass '{one['name']}' ({one['detail']})"
-            for one in checks
-            if not (one["passed"] or one["warns"])
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise PromotionError(f"{_GATES} of run {run['info']['run_id']} cannot be read: {error!r}") from error
-
-
 def _known(target: Side, system: str, mark: str, run: str) -> Promoted | None:
-    for one in target.versions(system):
+    for one in target.registry.versions(system):
         tags = {tag["key"]: tag["value"] for tag in one.get("tags", [])}
         if (tags.get(_TAG), tags.get(_RUN)) == (mark, run):
-            root = target.run(one["run_id"])["info"]["artifact_uri"]
+            root = target.registry.run(one["run_id"])["info"]["artifact_uri"]
             return Promoted(
-                str(one["version"]), created=False, evidence=Evidence.model_validate_json(target.read(root, FILE))
+                str(one["version"]),
+                created=False,
+                evidence=Evidence.model_validate_json(target.registry.read(root, FILE)),
             )
     return None
 
@@ -176,24 +161,24 @@ def _known(target: Side, system: str, mark: str, run: str) -> Promoted | None:
 def _clear(target: Side, experiment: str, run: str) -> None:
     """Remove what an interrupted promotion of the same run left."""
     query = f"tags.{_RUN} = '{run}' and attributes.status != 'FINISHED'"
-    answer = target.post("runs/search", experiment_ids=[experiment], filter=query)
+    answer = target.registry.post("runs/search", experiment_ids=[experiment], filter=query)
     for one in answer.get("runs", []):
-        target.post("runs/delete", run_id=one["info"]["run_id"])
+        target.registry.post("runs/delete", run_id=one["info"]["run_id"])
 
 
 def _copy_files(
     source: Side, of: dict[str, Any], target: Side, made: dict[str, Any], on_step: Callable[[str], None]
 ) -> dict[str, str]:
     hashes: dict[str, str] = {}
-    for path in sorted(source.files(of["run_id"])):
-        content = source.read(of["artifact_uri"], path)
+    for path in sorted(source.registry.files(of["artifact_uri"])):
+        content = source.registry.read(of["artifact_uri"], path)
         # How it came to where it comes from: the next environment's evidence is the whole way.
         name = f"{EARLIER}/{source.environment}.json" if path == FILE else path
-        target.write(made["artifact_uri"], name, content)
+        target.registry.write(made["artifact_uri"], name, content)
         hashes[name] = hashlib.sha256(content).hexdigest()
         on_step(f"copying · {len(hashes)} files")
     for path, digest in hashes.items():
-        if hashlib.sha256(target.read(made["artifact_uri"], path)).hexdigest() != digest:
+        if hashlib.sha256(target.registry.read(made["artifact_uri"], path)).hexdigest() != digest:
             raise PromotionError(f"{path} did not arrive in {target.environment} as it was sent; run this again")
     return hashes
 
@@ -208,21 +193,21 @@ def _copy_facts(data: dict[str, Any], target: Side, run: str) -> None:
     ]
     for start in range(0, max(len(found["params"]), len(found["tags"]), len(metrics)), _BATCH):
         part = slice(start, start + _BATCH)
-        target.post(
+        target.registry.post(
             "runs/log-batch", run_id=run, params=found["params"][part], tags=found["tags"][part], metrics=metrics[part]
         )
 
 
 def _register(source: Side, target: Side, origin: dict[str, Any], of: dict[str, Any], made: dict[str, Any]) -> str:
     name, version = origin["name"], str(origin["version"])
-    place = str(source.get("model-versions/get-download-uri", name=name, version=version)["artifact_uri"])
+    place = str(source.registry.get("model-versions/get-download-uri", name=name, version=version)["artifact_uri"])
     if not place.startswith(of["artifact_uri"]):
         raise PromotionError(f"version {version} lies at {place}, not with its run; train it again")
     tags = [tag for tag in origin.get("tags", []) if tag["key"] not in (_TAG, _RUN)]
     tags += [{"key": _TAG, "value": f"{source.environment}/{version}"}, {"key": _RUN, "value": origin["run_id"]}]
-    target.model(name)
+    target.registry.model(name)
     below = place.removeprefix(of["artifact_uri"])
-    answer = target.post(
+    answer = target.registry.post(
         "model-versions/create", name=name, source=f"{made['artifact_uri']}{below}", run_id=made["run_id"], tags=tags
     )
     return str(answer["model_version"]["version"])

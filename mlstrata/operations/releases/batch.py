@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlstrata import worker
-from mlstrata.clients.errors import RolloutError
+from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.services.batch.settings import ScoringJob
 
 _SECONDS = 120

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.clients.mlflow_registry import Candidate, Check, Registry
+from mlstrata.clients.mlflow import Candidate, Check, Registry, RegistryError
 from mlstrata.environments import SystemSpec
 from mlstrata.environments.spec.monitor import FairnessMetric
-from mlstrata.services.serving.releases import Releases
+from mlstrata.operations.releases.backend import Backend
 
 _INTERVAL = ("_low", "_high")
 _GAP = "parity_gap_"
-
-
-class Known(Protocol):
-    """What a comparison asks, of any target."""
-
-    @property
-    def tracking_uri(self) -> str:
-        """Address of MLflow."""
-
-    def releases(self, system: str) -> Releases:
-        """Return what was released of `system`."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +36,28 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class FieldChange:
+    """A field that consumers send, where the candidate takes another one than the champion.
+
+    Attributes:
+        name: the field.
+        champion: its type to the champion, in MLflow's words; None: it does not take it.
+        candidate: the same of the candidate.
+    """
+
+    name: str
+    champion: str | None
+    candidate: str | None
+
+    def __str__(self) -> str:
+        if self.champion is None:
+            return f"added {self.name} ({self.candidate})"
+        if self.candidate is None:
+            return f"removed {self.name} ({self.champion})"
+        return f"changed {self.name} ({self.champion} to {self.candidate})"
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A candidate and the champion.
 
@@ -57,42 +66,57 @@ class Comparison:
         candidate: the version in question.
         champion: the version that answers; None when none does yet.
         figures: what was measured of either, those with a limit first.
-        checks: what the candidate's training run found plausible or not; empty when it left no such report.
+        checks: what the candidate's training run found plausible or not; None when it left no such report.
+        fields: what consumers must send otherwise, once the candidate answers in place of the champion.
     """
 
     system: str
     candidate: str
     champion: str | None
     figures: tuple[Figure, ...]
-    checks: tuple[Check, ...]
+    checks: tuple[Check, ...] | None
+    fields: tuple[FieldChange, ...] = ()
 
     @property
     def objections(self) -> tuple[str, ...]:
         """Return the metrics outside of their limits and the checks not passed, by name."""
         outside = [figure.metric for figure in self.figures if figure.within is False]
-        failed = [check.name for check in self.checks if not check.passed and not check.warns]
+        failed = [check.name for check in self.checks or () if check.failed]
         return tuple(dict.fromkeys(outside + failed))
 
 
-def compare(known: Known, system: SystemSpec, version: str | None) -> Comparison:
+def compare(backend: Backend, system: SystemSpec, version: str | None) -> Comparison:
     """Put `version` of `system`, or its latest, beside the champion.
 
     Raises:
-        RolloutError: there is no such version, or the registry does not answer.
+        RegistryError: there is no such version, or the registry does not answer.
+        RolloutError: what was released cannot be read.
     """
-    registry = Registry(known.tracking_uri)
+    registry = backend.registry
     candidate = registry.candidate(system.name, version)
-    releases = known.releases(system.name)
+    releases = backend.releases(system.name)
+    fields: tuple[FieldChange, ...] = ()
     champion = candidate if releases.champion == candidate.version else None
     if releases.champion and champion is None:
         seen = next((one.metrics for one in reversed(releases.history) if one.to == releases.champion), {})
         try:
             champion = registry.candidate(system.name, releases.champion)
-        except RolloutError:
+        except RegistryError:
             # It serves though the registry no longer has it: what was seen when it was released is what is known.
             champion = Candidate(releases.champion, "", seen)
+        else:
+            fields = tuple(_changes(registry, champion, candidate))
     figures = tuple(_figures(candidate, champion, system))
-    return Comparison(system.name, candidate.version, releases.champion, figures, registry.checks(candidate) or ())
+    checks = registry.checks(candidate.run) or None
+    return Comparison(system.name, candidate.version, releases.champion, figures, checks, fields)
+
+
+def _changes(registry: Registry, champion: Candidate, candidate: Candidate) -> Iterator[FieldChange]:
+    """Yield each field that is not the same to both."""
+    before, after = registry.input_types(champion), registry.input_types(candidate)
+    for name in dict.fromkeys((*before, *after)):
+        if before.get(name) != after.get(name):
+            yield FieldChange(name, before.get(name), after.get(name))
 
 
 def _figures(candidate: Candidate, champion: Candidate | None, system: SystemSpec) -> Iterator[Figure]:
@@ -101,7 +125,7 @@ def _figures(candidate: Candidate, champion: Candidate | None, system: SystemSpe
     figures = {name: Figure(name, _value(ours, name), _value(theirs, name)) for name in names}
     limited: dict[str, Figure] = {}
     for kpi in system.kpis:
-        words = f"at least {kpi.at_least:g}" if kpi.at_least is not None else f"at most {kpi.at_most:g}"
+        words = kpi.limit
         figure = Figure(kpi.metric, _value(ours, kpi.metric), _value(theirs, kpi.metric))
         figures.pop(kpi.metric, None)
         if kpi.source:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.clients.mlflow_registry import Candidate
+from mlstrata.clients.mlflow import Candidate
+from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.operations.releases.journal import Kind
 from mlstrata.services.serving.releases import HistoryEntry, Releases
 
@@ -38,7 +36,7 @@ class Release:
     audit: str | None = None
 
 
-def way_back(releases: Releases, system: str, to: str | None) -> str:
+def rollback_target(releases: Releases, system: str, to: str | None) -> str:
     """Return the version to go back to: `to`, or the one before the champion.
 
     Raises:
@@ -80,12 +78,3 @@ def decided(before: Releases, kind: Kind, candidate: Candidate, reason: str, dec
     # A version from further back may have been pruned meanwhile: what is not at hand must not be promised.
     loaded = sorted({one for one in wanted if one in {version, *before.loaded}}, key=int)
     return after.model_copy(update={"loaded": tuple(loaded)})
-
-
-@contextmanager
-def plain_errors(system: str) -> Iterator[None]:
-    """Turn what the machine's own files raise into an error for people."""
-    try:
-        yield
-    except OSError as error:
-        raise RolloutError(f"rollout of {system}: {error}; what served before goes on serving") from error

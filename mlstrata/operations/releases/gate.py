@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.clients.mlflow_registry import Candidate, Registry
+from mlstrata.clients.mlflow import Candidate, Check
 from mlstrata.environments import SystemSpec
+from mlstrata.operations.releases.errors import RolloutError
 
 
-def require_passed(registry: Registry, candidate: Candidate, limits: SystemSpec | None) -> None:
-    """Refuse a version whose gates failed or, where `limits` are given, whose figures are outside of them.
+def require_passed(
+    candidate: Candidate, checks: Sequence[Check] | None, limits: SystemSpec | None, *, without_gates: bool = False
+) -> None:
+    """Refuse a version whose gates failed or left no report and, with `limits`, whose figures are outside of them.
 
     Args:
-        registry: Where the version is.
         candidate: The version.
+        checks: What the run that made it checked; None or empty: it left no report.
         limits: The system as it is declared now; None where a person judges its figures.
+        without_gates: Let a version pass that has no report.
 
     Raises:
         RolloutError: it may not be released; every reason is named.
     """
-    reasons = [*_failed(registry, candidate), *(_outside(candidate, limits) if limits else ())]
+    unknown = unreported(candidate.run) if not checks and not without_gates else []
+    reasons = [*unknown, *failed(checks or ()), *(unmet(limits, candidate.metrics) if limits else ())]
     if reasons:
-        raise RolloutError(
-            f"version {candidate.version} may not be released: {'; '.join(reasons)}; train a version that passes"
-        )
+        fix = "train a version that passes"
+        if unknown:
+            fix += ', or answer for it yourself: --without-gates --reason "…"'
+        raise RolloutError(f"version {candidate.version} may not be released: {'; '.join(reasons)}; {fix}")
 
 
-def _failed(registry: Registry, candidate: Candidate) -> Iterator[str]:
-    for check in registry.checks(candidate) or ():
-        if not check.passed and not check.warns:
-            yield f"it did not pass '{check.name}' ({check.detail})"
+def unreported(run: str | None) -> list[str]:
+    """Return why nothing says what a version passed."""
+    if not run:
+        return ["no training run made it, so it passed no gates"]
+    return ["its run left no report of its gates (gates.json), so nothing says what it passed"]
 
 
-def _outside(candidate: Candidate, system: SystemSpec) -> Iterator[str]:
-    """Yield each declared figure that is missing or outside; what a source measures after the release is not asked."""
+def failed(checks: Sequence[Check]) -> list[str]:
+    """Return each check that forbids a release, a sentence each."""
+    return [f"it did not pass '{check.name}' ({check.detail})" for check in checks if check.failed]
+
+
+def unmet(system: SystemSpec, metrics: Mapping[str, float]) -> list[str]:
+    """Return each declared figure that is missing or outside; what a source measures after the release is not asked."""
+    found = []
     for kpi in system.kpis:
-        value = candidate.metrics.get(kpi.metric)
-        if value is None:
-            if not kpi.source:
-                yield f"its {kpi.metric} was never measured"
-        elif not kpi.met_by(value):
-            limit = f"at least {kpi.at_least:g}" if kpi.at_least is not None else f"at most {kpi.at_most:g}"
-            yield f"its {kpi.metric} is {value:g}; {limit}"
+        value = metrics.get(kpi.metric)
+        if value is None and kpi.gates:
+            found.append(f"its {kpi.metric} was never measured, and must be {kpi.limit}")
+        elif value is not None and not kpi.met_by(value):
+            found.append(f"its {kpi.metric} is {value:g}, and must be {kpi.limit}")
+    return found

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from mlstrata.audit import Appended, AuditLog, Entry, Metrics, Outcome, plain_text
-from mlstrata.clients.errors import RolloutError
-from mlstrata.clients.mlflow_registry import Candidate
+from mlstrata.clients.mlflow import Candidate
+from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.services.serving.releases import HistoryEntry, Releases
 
 Kind = Literal["release", "rollback"]

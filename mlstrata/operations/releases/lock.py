@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from mlstrata.clients.errors import RolloutError
 from mlstrata.files import locked
+from mlstrata.operations.releases.errors import RolloutError
 
 
 @contextmanager

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata import worker
 from mlstrata.environments import Capability, SystemSpec
-from mlstrata.operations.cluster_access import PIPELINES_URL, REGISTRY_URL, forwarded, kubectl, let_in, on_cluster
+from mlstrata.operations.cluster_access import PIPELINES_URL, REGISTRY_URL, cluster_of, forwarded, let_in, on_cluster
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlstrata.operations.releases.kubernetes import Kubectl
+    from mlstrata.clients.kubernetes import Cluster
 
 _SERVICE, _PORT = "ml-pipeline", 8888
 
@@ -41,7 +41,7 @@ def cluster_run(
             f"trained by jobs, `{job}`; pipelines come with stage 'foundation'"
         )
     settings = _settings(deployment, system, trials) | {"if_needed": if_needed}
-    asks = kubectl(deployment)
+    asks = cluster_of(deployment)
     let_in(asks, target.namespace)
     if system.model.schedule:
         _stop_clock(asks, space_of(target.namespace, system.team, system.name), system.name)
@@ -58,20 +58,22 @@ def cluster_run(
             yield lines
 
 
-def _stop_clock(asks: Kubectl, namespace: str, system: str) -> None:
+def _stop_clock(asks: Cluster, namespace: str, system: str) -> None:
     """Have the training job's own schedule stand still: a recurring run takes its place, and two would train twice.
 
     Raises:
         ClusterError: the cluster refuses or does not answer.
     """
+    from mlstrata.clients.kubernetes import Kind
+
     name = f"training-{system}"
-    found = asks.get("cronjobs.batch", name, namespace)
+    cron_job = Kind("batch", "v1", "CronJob", "cronjobs")
+    found = asks.get(cron_job, name, namespace)
     if found["spec"].get("suspend"):
         return
     metadata = {"name": name, "namespace": namespace, "resourceVersion": found["metadata"]["resourceVersion"]}
-    stopped = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": {"suspend": True}}
     # Pulumi sets the field once and leaves it alone from then on.
-    asks.apply(stopped, take=True)
+    asks.apply(cron_job, {"metadata": metadata, "spec": {"suspend": True}}, take=True)
 
 
 def _settings(deployment: Deployment, system: SystemSpec, trials: int | None) -> dict[str, Any]:

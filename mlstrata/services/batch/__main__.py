@@ -68,7 +68,7 @@ def attempt(job: ScoringJob) -> int:
     try:
         return len(Predictor(job.serving()).probabilities(model, model.schema.check(example)))
     except ProblemError as problem:
-        raise BatchError(f"version {version} on its input example: {problem.message}") from problem
+        raise BatchError(f"version {version} on its input example: {problem.sentence()}") from problem
 
 
 if __name__ == "__main__":

@@ -14,12 +14,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.clients.mlflow import CHAMPION, Registry, RegistryError
 from mlstrata.services.batch.scoring import score
 from mlstrata.services.batch.settings import Manifest, ScoringJob, manifest_of
 from mlstrata.services.batch.table import BatchError
-from mlstrata.services.serving.fetch import CHAMPION, fetch
+from mlstrata.services.serving.fetch import fetch
 
 
 def run(job: ScoringJob, uri: str) -> tuple[str, Manifest]:
@@ -34,7 +33,7 @@ def run(job: ScoringJob, uri: str) -> tuple[str, Manifest]:
 
     Raises:
         BatchError: nothing is released, or the rows cannot be scored; nothing is kept then.
-        RolloutError: the registry does not answer.
+        RegistryError: the registry does not answer.
     """
     if fetch(Registry(uri), job.system, job.version or CHAMPION, job.directory) is None:
         raise BatchError(f"no version of {job.system} is released yet; release one, then score again")
@@ -71,7 +70,7 @@ def main() -> int:
         return 2
     try:
         kept, manifest = run(job, os.environ["MLFLOW_TRACKING_URI"])
-    except (BatchError, RolloutError) as error:
+    except (BatchError, RegistryError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(json.dumps({"run": kept, **manifest.model_dump(mode="json")}) + "\n")

@@ -11,11 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mlstrata.clients.mlflow_access import header, variables
-from mlstrata.clients.mlflow_rest import MISSING, RegistryError, ask
-from mlstrata.clients.mlflow_versions import versions_of
+from mlstrata.clients.mlflow import MISSING, Registry, RegistryError, input_types
+from mlstrata.clients.mlflow.access import header, variables
 from mlstrata.services.runner.requests import WORKDIR
 from mlstrata.services.serving.releases import Releases
 
@@ -73,9 +70,9 @@ def read(home: Path, registry: str | None, systems: Iterable[str], *, aliases: b
         missing.append("registry: not up")
     else:
         try:
-            access = header(variables(home) or os.environ)
-            versions = [one for name in names for one in versions_of(registry, access, name)]
-            releases = {name: read_aliases(registry, name, access) for name in names} if aliases else {}
+            asked = Registry(registry, header(variables(home) or os.environ))
+            versions = [one for name in names for one in asked.versions(name)]
+            releases = {name: read_aliases(asked, name) for name in names} if aliases else {}
         except (RegistryError, ValueError, AttributeError, TypeError, KeyError):
             missing.append("registry: not reachable")
     for name in () if aliases else names:
@@ -108,12 +105,7 @@ def read_types(folder: Path, version: str | None) -> dict[str, str]:
     path = folder / "models" / (version or "") / "MLmodel"
     if version is None or not path.exists():
         return {}
-    try:
-        packed = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError("no YAML") from error
-    signature = packed.get("signature") or {}
-    return {str(one["name"]): str(one["type"]) for one in json.loads(signature.get("inputs") or "[]") if "name" in one}
+    return input_types(path.read_text(encoding="utf-8"))
 
 
 def read_runs(database: Path, systems: Iterable[str]) -> list[Document]:
@@ -147,15 +139,15 @@ def _seen(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def read_aliases(registry: str, system: str, access: Mapping[str, str]) -> Releases:
-    """Read what the registry's aliases call released; `access` is the header that says who asks.
+def read_aliases(registry: Registry, system: str) -> Releases:
+    """Read what the registry's aliases call released.
 
     Raises:
         RegistryError: The registry does not answer, or refuses.
         AttributeError, KeyError, TypeError, ValueError: It answers something else than MLflow does.
     """
     try:
-        document = ask(registry, access, "registered-models/get", {"name": system})
+        document = registry.get("registered-models/get", name=system)
     except RegistryError as error:
         if error.code == MISSING:
             return Releases()  # nothing was ever registered

@@ -38,7 +38,7 @@ def main() -> int:
         asked = KubeflowTraining.model_validate_json(given.settings.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
         return _failed(f"{given.settings}: {plain(error)}", 2)
-    from mlstrata.clients.mlflow_fingerprint import RegistryUnavailable
+    from mlstrata.clients.mlflow import RegistryError
     from mlstrata.services.runner.job import CompileFailed
     from mlstrata_steps import StepError
 
@@ -46,7 +46,7 @@ def main() -> int:
         return train(asked)
     except (StepError, CompileFailed) as error:
         return _failed(str(error), 1)
-    except (KubeflowError, RegistryUnavailable) as error:
+    except (KubeflowError, RegistryError) as error:
         return _failed(str(error), 2)
 
 
@@ -55,7 +55,7 @@ def train(asked: KubeflowTraining) -> int:
 
     Raises:
         KubeflowError: Kubeflow does not answer, or refuses.
-        RegistryUnavailable: nor does the registry.
+        RegistryError: nor does the registry.
         CompileFailed: the pipeline does not compile.
     """
     import yaml

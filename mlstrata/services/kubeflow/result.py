@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from mlstrata.clients.mlflow_access import header
-from mlstrata.clients.mlflow_fingerprint import RegistryUnavailable, version_with
-from mlstrata.clients.mlflow_rest import RegistryError, ask
+from mlstrata.clients.mlflow import Registry, RegistryError
 from mlstrata.services.kubeflow.contract import KubeflowTraining
 
 _SHOWN = ("auc", "accuracy")
@@ -18,37 +15,36 @@ def existing(asked: KubeflowTraining) -> str | None:
 
     Raises:
         StepError: the data cannot be read from here.
-        RegistryUnavailable: MLflow does not answer.
+        RegistryError: MLflow does not answer.
     """
     from mlstrata_steps.source import source_stamp
     from mlstrata_steps.versioning import fingerprint
 
     request = asked.request
-    return version_with(asked.registry, request.system, fingerprint(request.recipe(), source_stamp(request.source)))
+    mark = fingerprint(request.recipe(), source_stamp(request.source))
+    return Registry(asked.registry).version_with(request.system, mark)
 
 
 def registered(asked: KubeflowTraining, run: str) -> dict[str, Any]:
     """Return the version that a run registered, with what it measured; or the one that was there already.
 
     Raises:
-        RegistryUnavailable: MLflow does not answer, or has no such version.
+        RegistryError: MLflow does not answer, or has no such version.
     """
-    system, access = asked.request.system, header(os.environ)
-    query = {"filter": f"name = '{system}' AND tags.pipeline_run = '{run}'", "max_results": "100"}
+    system, registry = asked.request.system, Registry(asked.registry)
     try:
-        found = ask(asked.registry, access, "model-versions/search", query).get("model_versions", [])
-        if not found:
-            if (version := existing(asked)) is not None:
-                return {"version": version, "created": False}
-            raise RegistryUnavailable(f"run {run} ended well, but {asked.registry} has no version of {system} by it")
-        newest = max(found, key=lambda one: int(one["version"]))
-        measured = ask(asked.registry, access, "runs/get", {"run_id": newest["run_id"]})["run"]["data"]
+        found = registry.versions(system, pipeline_run=run)
+        metrics = registry.view(found[0]).metrics if found else {}
+        version = None if found else existing(asked)
     except RegistryError as error:
-        raise RegistryUnavailable(f"run {run} ended well, but what it made is not known: {error}") from error
-    metrics = {one["key"]: one["value"] for one in measured.get("metrics", ())}
+        raise RegistryError(f"run {run} ended well, but what it made is not known: {error}") from error
+    if not found:
+        if version is None:
+            raise RegistryError(f"run {run} ended well, but {asked.registry} has no version of {system} by it")
+        return {"version": version, "created": False}
     shown = {
         name: {"value": metrics[name], "low": metrics[f"{name}_low"], "high": metrics[f"{name}_high"]}
         for name in _SHOWN
         if {name, f"{name}_low", f"{name}_high"} <= set(metrics)
     }
-    return {"version": newest["version"], "created": True, "run": run, "evaluation": {"metrics": shown}}
+    return {"version": found[0]["version"], "created": True, "run": run, "evaluation": {"metrics": shown}}

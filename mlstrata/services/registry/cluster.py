@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlstrata.clients.mlflow_access import USER
+from mlstrata.clients.mlflow.access import USER
 from mlstrata.services.registry.encryption import encrypt, encryption
 from mlstrata.services.registry.guard import Guard
 

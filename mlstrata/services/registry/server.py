@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlstrata import files
-from mlstrata.clients.mlflow_access import USER
+from mlstrata.clients.mlflow.access import USER
 from mlstrata.services.registry.guard import App, Guard
 from mlstrata.services.registry.health import Health
 from mlstrata.services.storage.settings import BucketStore

@@ -26,8 +26,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from mlstrata import worker
-from mlstrata.clients.mlflow_access import past_proxies
-from mlstrata.clients.mlflow_fingerprint import RegistryUnavailable, version_with
+from mlstrata.clients.mlflow import Registry, RegistryError
+from mlstrata.clients.mlflow.access import past_proxies
 from mlstrata.environments.installation import room
 from mlstrata.services.runner.commit import current_commit
 from mlstrata.services.runner.contract import State, Step, TrainingRequest
@@ -77,7 +77,7 @@ def main() -> int:
             return worker.finish(check(request), state=State.SUCCEEDED)
         run_id = options.run or uuid.uuid4().hex[:12]
         return run(request, run_id, options.log or request.workdir / "logs" / f"{run_id}.log")
-    except (StepError, RegistryUnavailable, CompileFailed) as error:
+    except (StepError, RegistryError, CompileFailed) as error:
         return _failed(str(error), 1)
 
 
@@ -90,13 +90,13 @@ def check(request: TrainingRequest) -> dict[str, str | None]:
 
     Raises:
         StepError: The data source does not exist.
-        RegistryUnavailable: MLflow does not answer.
+        RegistryError: MLflow does not answer.
     """
     from mlstrata_steps.source import source_stamp
     from mlstrata_steps.versioning import fingerprint
 
     mark = fingerprint(request.recipe(), source_stamp(request.source))
-    return {"fingerprint": mark, "version": version_with(request.tracking_uri, request.system, mark)}
+    return {"fingerprint": mark, "version": Registry(request.tracking_uri).version_with(request.system, mark)}
 
 
 def run(request: TrainingRequest, run_id: str, log: Path) -> int:

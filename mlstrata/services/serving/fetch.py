@@ -12,13 +12,15 @@ import os
 import sys
 from pathlib import Path
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.clients.mlflow_registry import Registry
+from mlstrata.clients.mlflow import CHAMPION, Registry, RegistryError
 from mlstrata.services.serving.example import read_example
 from mlstrata.services.serving.releases import FILE, Releases
 
 VERSION = "MLSTRATA_MODEL_VERSION"
-CHAMPION = "champion"
+
+
+class UnusableError(Exception):
+    """A version cannot predict its own input example."""
 
 
 def fetch(registry: Registry, system: str, wanted: str, directory: Path) -> str | None:
@@ -34,7 +36,7 @@ def fetch(registry: Registry, system: str, wanted: str, directory: Path) -> str 
         The version; None where nothing is released yet: the process then starts and says so.
 
     Raises:
-        RolloutError: there is no such version, its files cannot be had, or the registry does not answer.
+        RegistryError: there is no such version, its files cannot be had, or the registry does not answer.
     """
     directory.mkdir(parents=True, exist_ok=True)
     version = registry.champion(system) if wanted == CHAMPION else wanted
@@ -61,7 +63,7 @@ def attempt(system: str, version: str, directory: Path, probability_range: tuple
         probability_range: What a prediction of this system can be.
 
     Raises:
-        RolloutError: it has no example, cannot be loaded, or its prediction is not plausible.
+        UnusableError: it has no example, cannot be loaded, or its prediction is not plausible.
     """
     from mlstrata.services.serving.model import LoadedModel
     from mlstrata.services.serving.predictor import Predictor
@@ -72,19 +74,19 @@ def attempt(system: str, version: str, directory: Path, probability_range: tuple
     try:
         example = read_example(folder)
     except ValueError as error:
-        raise RolloutError(f"{of}: {error}") from error
+        raise UnusableError(f"{of}: {error}") from error
     if not example:
-        raise RolloutError(f"{of} has no input example to try it on; log it with input_example")
+        raise UnusableError(f"{of} has no input example to try it on; log it with input_example")
     try:
         model = LoadedModel(version, folder)
     except Exception as error:  # a model's flavour may raise anything
-        raise RolloutError(f"{of} cannot be loaded: {error}") from error
+        raise UnusableError(f"{of} cannot be loaded: {type(error).__name__}: {error}") from error
     ports = {"http_port": 1, "grpc_port": 2, "metrics_port": 3}
     settings = ServingSettings(system=system, directory=directory, probability_range=probability_range, **ports)
     try:
         Predictor(settings).probabilities(model, model.schema.check(example))
     except ProblemError as problem:
-        raise RolloutError(f"{of} on its input example: {problem.message}") from problem
+        raise UnusableError(f"{of} on its input example: {problem.sentence()}") from problem
 
 
 def main() -> int:
@@ -102,7 +104,7 @@ def main() -> int:
         version = fetch(registry, given.system, os.environ.get(VERSION) or CHAMPION, given.directory)
         if version is not None:
             attempt(given.system, version, given.directory, (given.low, given.high))
-    except RolloutError as error:
+    except (RegistryError, UnusableError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     said = f"version {version} of {given.system}" if version else f"no version of {given.system} is released yet"

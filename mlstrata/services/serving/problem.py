@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -25,9 +25,18 @@ class ProblemError(Exception):
         self.details = list(details)
         self.version: str | None = None
 
+    def sentence(self) -> str:
+        """Return what is wrong and, for each thing wrong in the body, what to do: for who tries a version."""
+        return told(self.message, self.details)
+
     def body(self, request_id: str) -> dict[str, Any]:
         """Return the body of the answer."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.details:
             error["details"] = self.details
         return {"error": error, "request_id": request_id}
+
+
+def told(message: str, details: Sequence[Mapping[str, Any]]) -> str:
+    """Return the message of a problem with each field that it is about, in one line."""
+    return "; ".join([message, *(f"{one['path']}: got {one['got']}, {one['fix']}" for one in details)])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlstrata import files, waiting
-from mlstrata.clients.mlflow_access import past_proxies
+from mlstrata.clients.mlflow.access import past_proxies
 from mlstrata.services.storage.settings import BucketStore, FolderStore, Store
 
 _CHUNK = 1 << 20

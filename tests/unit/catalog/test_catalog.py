@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mlstrata.cli.catalog import TOKEN_FILE
 from mlstrata.cli.catalog import catalog as command
-from mlstrata.clients.mlflow_versions import versions_of
+from mlstrata.clients.mlflow import Registry as Client
 from mlstrata.environments import load
 from mlstrata.operations.errors import UsageError
 from mlstrata.services.catalog.access import Access
@@ -250,7 +250,7 @@ def address(server):
 
 
 def test_every_page_of_the_registry_is_read(registry):
-    assert [one["version"] for one in versions_of(address(registry), {}, SYSTEM)] == ["2", "1"]
+    assert [one["version"] for one in Client(address(registry), {}).versions(SYSTEM)] == ["2", "1"]
     assert registry.asked[0]["filter"] == [f"name = '{SYSTEM}'"]
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlstrata.clients.mlflow_access import header, of
-from mlstrata.clients.mlflow_rest import RegistryError
+from mlstrata.clients.mlflow import Registry as Client
+from mlstrata.clients.mlflow import RegistryError
+from mlstrata.clients.mlflow.access import header, of
 from mlstrata.services.catalog.settings import Declared
 from mlstrata.services.catalog.sources import read_aliases
 from tests.support.catalog import PYTHON, ROOT, SPEC, SYSTEM, TOKEN
@@ -109,10 +110,10 @@ def test_nobody_without_the_token_reads_it(catalog):
 
 
 def test_a_model_that_was_never_registered_is_not_released(registry):
-    assert read_aliases(registry, "unknown", header(of(PASSWORD))).champion is None
-    assert read_aliases(registry, SYSTEM, header(of(PASSWORD))).shadow == "1"
+    assert read_aliases(Client(registry, header(of(PASSWORD))), "unknown").champion is None
+    assert read_aliases(Client(registry, header(of(PASSWORD))), SYSTEM).shadow == "1"
     with pytest.raises(RegistryError, match="401"):
-        read_aliases(registry, SYSTEM, {})
+        read_aliases(Client(registry, {}), SYSTEM)
 
 
 def test_it_does_not_start_without_a_token(registry, tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import pulumi_embedded
 from mlstrata.cli.migrate import _planned
-from mlstrata.cli.release import rollout_context
+from mlstrata.cli.release import Steps, local_backend
 from mlstrata.cli.status import status
 from mlstrata.environments import Workspace
 from mlstrata.operations.deployment import Deployment
@@ -75,13 +75,17 @@ def damaged(deployment: Deployment, place: tuple, junk: object) -> None:
     deployment.checkpoint.write_text(json.dumps(document))
 
 
-READERS = (rollout_context, _planned, lambda _: status("local", as_json=True))
+def _backend(deployment: Deployment):
+    return local_backend(deployment, Steps())
+
+
+READERS = (_backend, _planned, lambda _: status("local", as_json=True))
 PLACES = paths(state("/nowhere"))
 
 
 def test_the_sound_state_is_read(deployment, capsys):
     deployment.checkpoint.write_text(json.dumps(state(str(deployment.home))))
-    assert rollout_context(deployment).serving_urls == {"loans": "http://127.0.0.1:1"}
+    assert _backend(deployment).serving_urls == {"loans": "http://127.0.0.1:1"}
     with pytest.raises(typer.Exit):
         status("local", as_json=True)
     assert [one["name"] for one in json.loads(capsys.readouterr().out)["services"]] == ["gateway"]

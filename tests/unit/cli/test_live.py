@@ -8,11 +8,11 @@ import pytest
 
 from mlstrata.cli.check import check
 from mlstrata.cli.main import main
-from mlstrata.clients.mlflow_registry import Candidate, Check
+from mlstrata.clients.mlflow import Candidate, Check
 from mlstrata.operations import live_facts as live
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
-from mlstrata.operations.releases import RolloutContext
+from mlstrata.operations.releases import LocalBackend
 from mlstrata.policies.core.live import GateOutcome, LiveSystem
 from mlstrata.services.serving.releases import HistoryEntry, Releases
 from tests.support.command import copy_exemptions, first_systems
@@ -33,7 +33,7 @@ class Registry:
         assert system == SYSTEM
         return Candidate(version, "", self.metrics, "run", MEASURED)
 
-    def checks(self, candidate):
+    def checks(self, run):
         return self.found
 
 
@@ -45,9 +45,15 @@ def deployment(tmp_path, monkeypatch):
     copy_exemptions(tmp_path)
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     deployment = Deployment.open("local")
-    rollout = RolloutContext(deployment.home, "http://registry", {SYSTEM: "http://127.0.0.1:1"}, "http://gateway", "me")
-    monkeypatch.setattr("mlstrata.cli.release.rollout_context", lambda *_: rollout)
-    monkeypatch.setattr("mlstrata.clients.mlflow_registry.Registry", Registry)
+    rollout = LocalBackend(
+        home=deployment.home,
+        tracking_uri="http://registry",
+        serving_urls={SYSTEM: "http://127.0.0.1:1"},
+        gateway_url="http://gateway",
+        decider="me",
+    )
+    monkeypatch.setattr("mlstrata.cli.release.local_backend", lambda *_: rollout)
+    monkeypatch.setattr("mlstrata.operations.releases.backend.Registry", Registry)
     return deployment
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from mlstrata.clients.mlflow_access import header, past_proxies
+from mlstrata.clients.mlflow.access import header, past_proxies
 
 NAMES = ("no_proxy", "NO_PROXY")
 

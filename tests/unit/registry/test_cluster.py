@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlstrata.clients.mlflow_access import header, of
+from mlstrata.clients.mlflow.access import header, of
 from tests.support.registry import NAMES, PASSWORD, get, serving
 
 ASKED = header(of(PASSWORD))

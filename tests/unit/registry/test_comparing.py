@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mlstrata.clients.mlflow_access import header, of
-from mlstrata.clients.mlflow_rest import RegistryError
-from mlstrata.clients.mlflow_versions import VersionView, differing, versions_of, views
+from mlstrata.clients.mlflow import Registry as Client
+from mlstrata.clients.mlflow import RegistryError, VersionView, differing
+from mlstrata.clients.mlflow.access import header, of
 
 ACCESS = header(of("p" * 43))
 
@@ -65,11 +65,12 @@ def url():
 
 
 def test_versions_come_from_every_page_the_newest_first(url):
-    assert [one["version"] for one in versions_of(url, ACCESS, "loans")] == ["10", "2", "1"]
+    assert [one["version"] for one in Client(url, ACCESS).versions("loans")] == ["10", "2", "1"]
 
 
 def test_a_view_has_what_made_the_version_and_finite_figures_alone(url):
-    newest, *_, oldest = views(url, ACCESS, versions_of(url, ACCESS, "loans"))
+    client = Client(url, ACCESS)
+    newest, *_, oldest = map(client.view, client.versions("loans"))
     assert newest == VersionView(
         version="10",
         run="r10",
@@ -86,9 +87,9 @@ def test_a_view_has_what_made_the_version_and_finite_figures_alone(url):
 
 def test_without_the_password_it_says_so(url):
     with pytest.raises(RegistryError, match="401"):
-        versions_of(url, {}, "loans")
+        Client(url, {}).versions("loans")
 
 
 def test_a_registry_that_is_gone_is_told():
     with pytest.raises(RegistryError, match=r"the registry at http://127\.0\.0\.1:1 does not answer"):
-        versions_of("http://127.0.0.1:1", ACCESS, "loans")
+        Client("http://127.0.0.1:1", ACCESS).versions("loans")

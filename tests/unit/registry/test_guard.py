@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlstrata.clients.mlflow_access import PASSWORD_FILE, USER, header, of, variables
+from mlstrata.clients.mlflow.access import PASSWORD_FILE, USER, header, of, variables
 from mlstrata.services.registry.guard import OPEN, Guard
 from mlstrata.services.registry.server import claim, read_password
 

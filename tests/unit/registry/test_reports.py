@@ -1,14 +1,15 @@
 """The reports of a run, as they are read from a registry over HTTP."""
 
 import json
+import urllib.parse
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
 
-from mlstrata.clients.mlflow_reports import reports_of
-from mlstrata.clients.mlflow_rest import RegistryError
+from mlstrata.clients.mlflow import Registry as Client
+from mlstrata.clients.mlflow import RegistryError
 
 FILES = {
     "/api/2.0/mlflow-artifacts/artifacts/1/run/artifacts/gates.json": {"checks": []},
@@ -25,6 +26,10 @@ class Registry(BaseHTTPRequestHandler):
             run = query.removeprefix("run_id=")
             root = "s3://bucket/1" if run == "elsewhere" else f"mlflow-artifacts:/1/{run}/artifacts"
             found = {"run": {"info": {"artifact_uri": root}}}
+        if path.endswith("mlflow-artifacts/artifacts"):
+            folder = f"{path}/{urllib.parse.unquote(query.removeprefix('path='))}/"
+            names = [one.removeprefix(folder) for one in FILES if one.startswith(folder)]
+            found = {"files": [{"path": name, "is_dir": False} for name in names]}
         status = 401 if self.headers.get("Authorization") != "Basic x" else 404 if found is None else 200
         body = json.dumps(found).encode()
         self.send_response(status)
@@ -49,9 +54,9 @@ ACCESS = {"Authorization": "Basic x"}
 
 
 def test_the_reports_that_a_run_wrote_are_there_and_no_others(registry):
-    assert reports_of(registry, ACCESS, "run") == {"gates": {"checks": []}, "evaluation": {"rows": 3}}
-    assert reports_of(registry, ACCESS, "another") == {}
-    assert reports_of(registry, ACCESS, "") == {}
+    assert Client(registry, ACCESS).reports("run") == {"gates": {"checks": []}, "evaluation": {"rows": 3}}
+    assert Client(registry, ACCESS).reports("another") == {}
+    assert Client(registry, ACCESS).reports("") == {}
 
 
 @pytest.mark.parametrize(
@@ -64,4 +69,4 @@ def test_the_reports_that_a_run_wrote_are_there_and_no_others(registry):
 )
 def test_what_cannot_be_read_is_said(registry, access, run, said):
     with pytest.raises(RegistryError, match=said):
-        reports_of(registry, access, run)
+        Client(registry, access).reports(run)

@@ -6,9 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.clients.mlflow_registry import Registry
-from mlstrata.clients.mlflow_rest import RegistryError, ask
+from mlstrata.clients.mlflow import Registry, RegistryError
 
 
 class Server(BaseHTTPRequestHandler):
@@ -73,7 +71,7 @@ def test_the_champion_is_given_moved_and_taken(url):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((500, b"<html>broken</html>"), "does not do what is asked: HTTP Error 500"),
+        ((500, b"<html>broken</html>"), "does not do what is asked: HTTP 500"),
         (
             (403, b'{"error_code": "PERMISSION_DENIED", "message": "not you\\nat all"}'),
             "does not do what is asked: not you",
@@ -85,7 +83,7 @@ def test_the_champion_is_given_moved_and_taken(url):
 )
 def test_what_is_no_answer_is_told_in_one_sentence(url, monkeypatch, answer, said):
     monkeypatch.setattr(Server, "answer", answer)
-    with pytest.raises(RolloutError, match=said) as caught:
+    with pytest.raises(RegistryError, match=said) as caught:
         Registry(url).champion("s")
     assert url in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -98,4 +96,4 @@ def test_a_missing_model_has_no_champion(url, monkeypatch):
 
 def test_nobody_there():
     with pytest.raises(RegistryError, match=r"the registry at http://127\.0\.0\.1:1 does not answer"):
-        ask("http://127.0.0.1:1", {}, "runs/get", {})
+        Registry("http://127.0.0.1:1").run("r")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mlstrata.operations.releases.kubernetes import ClusterContext, overview, status
-from mlstrata.operations.releases.kubernetes.served import read, write
+from mlstrata.operations.releases import backend as shared
+from mlstrata.operations.releases.kubernetes import KubernetesBackend, status
+from mlstrata.operations.releases.kubernetes.served import CRON_JOB, SELDON, read, write
 from mlstrata.services.batch.settings import ScoringJob
 from mlstrata.services.serving.cluster import RECORD, VERSION
 from mlstrata.services.serving.releases import Releases
@@ -15,45 +16,49 @@ DONE = Releases(champion="2", loaded=("2",))
 
 
 class Objects:
-    """Stands for kubectl: objects by resource and name."""
+    """Stands for a cluster: objects by kind and name."""
 
     def __init__(self):
         self.held, self.applied = {}, []
-        for resource, name in (("cronjobs.batch", "scoring-nightly"), (SELDON, "loans")):
+        for resource, name in ((CRON_JOB, "scoring-nightly"), (SELDON, "loans")):
             self.held[resource, name] = {"metadata": {"name": name, "namespace": "lending", "resourceVersion": "7"}}
 
     def get(self, kind, name, namespace):
         assert namespace == "lending"
         return self.held[kind, name]
 
-    def apply(self, manifest):
-        self.applied.append(manifest)
+    def apply(self, kind, manifest):
+        self.applied.append((kind, manifest))
         return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": "8"}}
-
-
-SELDON = "seldondeployments.machinelearning.seldon.io"
 
 
 @pytest.fixture
 def context(tmp_path):
     spaces = {"nightly": "lending", "loans": "lending"}
-    return ClusterContext(tmp_path, Objects(), spaces, "http://registry", "me", {"nightly": JOB})
+    return KubernetesBackend(
+        home=tmp_path,
+        cluster=Objects(),
+        namespaces=spaces,
+        tracking_uri="http://registry",
+        decider="me",
+        batch_jobs={"nightly": JOB},
+    )
 
 
 def test_its_record_is_all_that_is_set_and_stands_on_its_cronjob(context):
-    assert read(context, "nightly").releases == Releases()
-    seen = write(context, "nightly", DONE, None)
-    (manifest,) = context.kubectl.applied
-    assert (manifest["apiVersion"], manifest["kind"], "spec" in manifest) == ("batch/v1", "CronJob", False)
+    assert read(context.cluster, context.place("nightly")).releases == Releases()
+    seen = write(context.cluster, context.place("nightly"), DONE, "7")
+    ((kind, manifest),) = context.cluster.applied
+    assert (kind, "spec" in manifest) == (CRON_JOB, False)
     assert (manifest["metadata"]["name"], manifest["metadata"]["resourceVersion"]) == ("scoring-nightly", "7")
     assert set(manifest["metadata"]["annotations"]) == {RECORD}
     assert (seen.releases, seen.version, seen.mark) == (DONE, None, "8")
 
 
 def test_one_that_answers_is_told_its_version(context):
-    assert write(context, "loans", DONE, "7").version == "2"
-    (manifest,) = context.kubectl.applied
-    assert (manifest["kind"], manifest["spec"]) == ("SeldonDeployment", {"annotations": {VERSION: "2"}})
+    assert write(context.cluster, context.place("loans"), DONE, "7").version == "2"
+    ((kind, manifest),) = context.cluster.applied
+    assert (kind, manifest["spec"]) == (SELDON, {"annotations": {VERSION: "2"}})
 
 
 def test_what_answers_is_what_pods_are_told_else_what_the_registry_calls_champion(context, monkeypatch):
@@ -64,15 +69,15 @@ def test_what_answers_is_what_pods_are_told_else_what_the_registry_calls_champio
         def champion(self, system):
             return "1"
 
-    monkeypatch.setattr(overview, "Registry", Registry)
-    assert [overview.answers(context, one) for one in ("nightly", "loans")] == ["1", "1"]
-    context.kubectl.held[SELDON, "loans"]["spec"] = {"annotations": {VERSION: "3"}}
-    assert overview.answers(context, "loans") == "3"
+    monkeypatch.setattr(shared, "Registry", Registry)
+    assert [context.answers(one) for one in ("nightly", "loans")] == ["1", "1"]
+    context.cluster.held[SELDON, "loans"]["spec"] = {"annotations": {VERSION: "3"}}
+    assert context.answers("loans") == "3"
 
 
 def test_its_status_asks_for_no_pods(context):
     annotations = {RECORD: DONE.model_copy(update={"settled": False}).to_json()}
-    context.kubectl.held["cronjobs.batch", "scoring-nightly"]["metadata"]["annotations"] = annotations
+    context.cluster.held[CRON_JOB, "scoring-nightly"]["metadata"]["annotations"] = annotations
     found = status(context, "nightly")
     assert (found.batch, found.releases.champion, found.answering, found.wanted) == (True, "2", 0, 0)
     assert found.differences == ("the last release or rollback did not end; run it once more",)

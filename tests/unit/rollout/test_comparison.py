@@ -1,13 +1,16 @@
 """A candidate beside the champion: values, intervals, limits, and what the training run found."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from mlstrata.clients.mlflow_registry import Candidate, Check
+from mlstrata.clients.mlflow import Candidate, Check, RegistryError
 from mlstrata.environments import load
 from mlstrata.files import write
-from mlstrata.operations.releases import Figure, RolloutContext, RolloutError, compare, comparison
+from mlstrata.operations.releases import Figure, LocalBackend, compare
+from mlstrata.operations.releases import backend as shared
+from mlstrata.operations.releases.comparison import FieldChange
 from mlstrata.services.serving.releases import FILE, HistoryEntry, Releases
 
 ROOT = Path(__file__).parents[3]
@@ -20,6 +23,7 @@ SHIPPED = load(ROOT / "environments/local.yaml").systems[0]
 
 class MemoryRegistry:
     forgotten: tuple[str, ...] = ()
+    types: ClassVar = {"1": {"pirat": "double"}, "2": {"pirat": "double"}}
     checked = (Check("probabilities in range", True, "0.01 to 0.97"), Check("spread", False, "spread 0.001"))
 
     def __init__(self, uri):
@@ -27,18 +31,21 @@ class MemoryRegistry:
 
     def candidate(self, system, version):
         if version in self.forgotten:
-            raise RolloutError("no such version")
+            raise RegistryError("no such version")
         wanted = version or max(METRICS)
         return Candidate(wanted, "", METRICS[wanted], f"run-{wanted}")
 
-    def checks(self, candidate):
+    def input_types(self, candidate):
+        return self.types[candidate.version]
+
+    def checks(self, run):
         return (*self.checked, Check("complaints", False, "measured after release, from desk", warns=True))
 
 
 @pytest.fixture
 def context(tmp_path, monkeypatch):
-    monkeypatch.setattr(comparison, "Registry", MemoryRegistry)
-    return RolloutContext(tmp_path, "", {SHIPPED.name: ""}, "", "ana")
+    monkeypatch.setattr(shared, "Registry", MemoryRegistry)
+    return LocalBackend(home=tmp_path, tracking_uri="", serving_urls={SHIPPED.name: ""}, gateway_url="", decider="ana")
 
 
 def champion(context, version, metrics=None):
@@ -64,6 +71,29 @@ def test_both_are_shown_with_the_limits_first_and_what_is_outside_is_named(conte
     )
     assert [check.name for check in found.checks] == ["probabilities in range", "spread", "complaints"]
     assert found.objections == ("auc", "parity_gap_afam", "spread")
+
+
+def test_what_consumers_must_send_otherwise_is_named(context, monkeypatch):
+    taken = {
+        "1": {"pirat": "double", "balance": "double", "age": "long"},
+        "2": {"pirat": "double", "age": "double", "saldo_eur": "double"},
+    }
+    monkeypatch.setattr(MemoryRegistry, "types", taken)
+    champion(context, "1")
+    found = compare(context, SHIPPED, None)
+    assert found.fields == (
+        FieldChange("balance", "double", None),
+        FieldChange("age", "long", "double"),
+        FieldChange("saldo_eur", None, "double"),
+    )
+    assert [str(one) for one in found.fields] == [
+        "removed balance (double)",
+        "changed age (long to double)",
+        "added saldo_eur (double)",
+    ]
+    assert compare(context, SHIPPED, "1").fields == ()
+    champion(context, "2")
+    assert compare(context, SHIPPED, None).fields == ()
 
 
 def test_without_a_champion_only_the_candidate_is_judged(context):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.operations.releases.copies import AnyCopies, Copies
+from mlstrata.operations.releases.errors import RolloutError
+from mlstrata.operations.releases.local.copies import AnyCopies, Copies
 
 FOLDER = Path("models/2")
 

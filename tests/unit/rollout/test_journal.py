@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mlstrata.audit import AuditLog, read, verify
-from mlstrata.clients.mlflow_registry import Candidate
+from mlstrata.clients.mlflow import Candidate
 from mlstrata.operations.releases import RolloutError
 from mlstrata.operations.releases.journal import Journal
 from mlstrata.services.serving.releases import HistoryEntry, Releases

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mlstrata.audit import read, verify
-from mlstrata.clients.mlflow_registry import Candidate
+from mlstrata.clients.mlflow import Candidate, Check, RegistryError
 from mlstrata.files import write
-from mlstrata.operations.releases import RolloutContext, RolloutError, overview, release, rollback, status
+from mlstrata.operations.releases import AUDIT_FILE, LocalBackend, RolloutError, release, rollback, status
+from mlstrata.operations.releases import backend as shared
 from mlstrata.operations.releases import rollout as module
-from mlstrata.operations.releases.context import AUDIT_FILE, STEPS
 from mlstrata.operations.releases.journal import Journal
+from mlstrata.operations.releases.local import STEPS, backend, overview
 from mlstrata.services.gateway import tokens
 from mlstrata.services.gateway.render import render_files
 from mlstrata.services.gateway.settings import ROUTES_FILE, GatewaySettings, GatewaySystem
@@ -45,14 +46,15 @@ class MemoryRegistry:
 
     def _answer(self):
         if World.registry_down:
-            raise RolloutError("the registry does not answer")
+            raise RegistryError("the registry does not answer")
 
     def candidate(self, system, version):
         self._answer()
         return Candidate(version or VERSIONS[-1], "", {"auc": 0.8})
 
-    def checks(self, candidate):
+    def checks(self, run):
         self._answer()
+        return (Check("auc", True, "0.8"),)
 
     def download(self, candidate, folder):
         if not folder.is_dir():
@@ -98,10 +100,10 @@ class Rollouts(RuleBasedStateMachine):
         self.home = Path(mkdtemp())
         World.alias, World.memory, World.registry_down, World.refused = None, set(), False, None
         self.patch = pytest.MonkeyPatch()
-        for where in (module, overview):
-            self.patch.setattr(where, "Registry", MemoryRegistry)
+        self.patch.setattr(shared, "Registry", MemoryRegistry)
+        for where in (backend, overview):
             self.patch.setattr(where, "ServingProcess", MemoryProcess)
-        self.patch.setattr(module, "await_routes", lambda context, routes: None)
+        self.patch.setattr(backend, "await_routes", lambda context, routes: None)
         config = GatewaySettings(
             port=1,
             admin_port=2,
@@ -121,13 +123,13 @@ class Rollouts(RuleBasedStateMachine):
         def step(name):
             if name == dies_at:
                 # Dead: what the code would do on its way out does not happen.
-                self.patch.setattr(module._Rollout, "_undo", lambda _: None)
+                self.patch.setattr(module, "_undo", lambda *_: True)
                 self.patch.setattr(Journal, "failed", lambda *_: None)
                 raise Died
             if name == fails_at:
                 raise RolloutError(f"{name} fails")
 
-        return RolloutContext(
+        return LocalBackend(
             home=self.home,
             tracking_uri="",
             serving_urls={SYSTEM: ""},
@@ -255,7 +257,7 @@ class Rollouts(RuleBasedStateMachine):
         World.memory = set(self.releases().loaded)
 
     def alive(self):
-        self.patch.setattr(module._Rollout, "_undo", UNDO)
+        self.patch.setattr(module, "_undo", UNDO)
         self.patch.setattr(Journal, "failed", FAILED)
 
     @invariant()
@@ -273,7 +275,7 @@ class Rollouts(RuleBasedStateMachine):
         assert [(one["action"], one["version_from"], one["version_to"]) for one in told] == decided
 
 
-UNDO = module._Rollout._undo
+UNDO = module._undo
 FAILED = Journal.failed
 TestRollouts = Rollouts.TestCase
 TestRollouts.settings = settings(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlstrata.clients.mlflow_access import of
+from mlstrata.clients.mlflow.access import of
 from mlstrata.services.registry.cluster import address, migrate
 from tests.support.registry import PASSWORD, serving
 
@@ -65,7 +65,7 @@ def test_the_driver_is_the_one_in_the_image(given, taken):
 
 @pytest.mark.parametrize(("wanted", "version"), [("champion", "1"), ("2", "2")])
 def test_a_pod_takes_the_version_that_it_is_told(registry, tmp_path, wanted, version):
-    from mlstrata.clients.mlflow_registry import Registry
+    from mlstrata.clients.mlflow import Registry
     from mlstrata.services.serving.fetch import fetch
     from mlstrata.services.serving.releases import Releases
 
@@ -74,10 +74,21 @@ def test_a_pod_takes_the_version_that_it_is_told(registry, tmp_path, wanted, ver
     assert (tmp_path / "models" / version / "MLmodel").is_file()
 
 
+def test_what_a_registry_knows_of_a_version_made_by_hand(registry):
+    from mlstrata.clients.mlflow import Registry
+
+    asked = Registry(registry)
+    found = asked.candidate("nightly", None)
+    assert (found.version, found.metrics, asked.latest("nightly")) == ("2", {}, "2")
+    assert asked.input_types(found) == {"pirat": "double", "lvrat": "double"}
+    assert asked.checks(found.run) is None
+    assert asked.reports(found.run) == {}
+
+
 def test_with_nothing_released_a_pod_starts_all_the_same(registry, tmp_path):
     import mlflow
 
-    from mlstrata.clients.mlflow_registry import Registry
+    from mlstrata.clients.mlflow import Registry
     from mlstrata.services.serving.fetch import fetch
 
     mlflow.MlflowClient(registry).create_registered_model("unreleased")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.clients.mlflow_registry import Registry
-from mlstrata.operations.releases.kubernetes.context import ClusterContext
+from mlstrata.clients.kubernetes import ClusterError
+from mlstrata.operations.releases.errors import RolloutError
+from mlstrata.operations.releases.kubernetes.backend import KubernetesBackend
 from mlstrata.operations.releases.kubernetes.pods import copies, look
 from mlstrata.operations.releases.kubernetes.served import read
 from mlstrata.services.serving.releases import Releases
@@ -39,30 +39,22 @@ class ClusterStatus:
     batch: bool = False
 
 
-def answers(context: ClusterContext, system: str) -> str | None:
-    """Return the version that answers or scores, whoever saw to that: the one that pods are told, else the champion.
-
-    Raises:
-        RolloutError: neither cluster nor registry says.
-    """
-    return read(context, system).version or Registry(context.tracking_uri).champion(system)
-
-
-def status(context: ClusterContext, system: str) -> ClusterStatus:
+def status(backend: KubernetesBackend, system: str) -> ClusterStatus:
     """Ask the cluster what it has of `system`; what cannot be asked is a difference, not an error.
 
     Raises:
         RolloutError: there is no such system in this environment.
     """
-    namespace, batch = context.namespace(system), system in context.batch_jobs
+    place = backend.place(system)
+    namespace, batch = place.namespace, place.scores
     try:
-        seen = read(context, system)
+        seen = read(backend.cluster, place)
         if batch:
             differences = () if seen.releases.settled else (_UNSETTLED,)
             return ClusterStatus(system, namespace, seen.releases, seen.state, 0, 0, differences, batch)
-        answering, wanted = copies(context, system)
-        missing = look(context, system, seen.version)
-    except RolloutError as error:
+        answering, wanted = copies(backend.cluster, place)
+        missing = look(backend.cluster, place, seen.version)
+    except (ClusterError, RolloutError) as error:
         return ClusterStatus(system, namespace, Releases(), "unknown", 0, 0, (str(error),), batch)
     found = [missing] if missing else []
     if seen.version != seen.releases.champion:

@@ -5,58 +5,65 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.clients.kubectl_errors import Missing
-from mlstrata.operations.releases.kubernetes.context import ClusterContext
+from mlstrata.clients.kubernetes import Cluster, Kind, Missing
+from mlstrata.operations.releases.errors import RolloutError
+from mlstrata.operations.releases.kubernetes.served import Place
 from mlstrata.services.serving.cluster import VERSION, deployment_of
 
-_DEPLOYMENT = "deployments.apps"
+DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
 
 
-def await_pods(context: ClusterContext, system: str, version: str) -> None:
-    """Return once all pods of `system` are of `version` and answer.
+def await_pods(cluster: Cluster, place: Place, version: str, *, timeout_s: float, poll_s: float) -> None:
+    """Return once all pods of a system are of `version` and answer.
+
+    Args:
+        cluster: Asks the cluster.
+        place: The system.
+        version: The version.
+        timeout_s: Longest wait.
+        poll_s: Pause between two looks.
 
     Raises:
         ClusterError: the cluster does not answer, or may not be asked.
-        RolloutError: they do not come within the context's timeout, or Kubernetes gave up.
+        RolloutError: they do not come in time, or Kubernetes gave up.
     """
-    end = time.monotonic() + context.ready_timeout_s
+    end = time.monotonic() + timeout_s
     while True:
-        seen = look(context, system, version)
+        seen = look(cluster, place, version)
         if not seen:
             return
         given_up = seen.startswith(_GIVEN_UP)
         if given_up or time.monotonic() > end:
-            limit = "" if given_up else f" in {context.ready_timeout_s:g} s"
-            where = f"`kubectl logs -n {context.namespace(system)} -l mlstrata.io/serves={system} -c fetch` says why"
-            raise RolloutError(f"version {version} of {system} does not answer{limit}: {seen}; {where}")
-        time.sleep(context.poll_s)
+            limit = "" if given_up else f" in {timeout_s:g} s"
+            where = f"`kubectl logs -n {place.namespace} -l mlstrata.io/serves={place.system} -c fetch` says why"
+            raise RolloutError(f"version {version} of {place.system} does not answer{limit}: {seen}; {where}")
+        time.sleep(poll_s)
 
 
 _GIVEN_UP = "Kubernetes gave up"
 
 
-def look(context: ClusterContext, system: str, version: str | None) -> str:
-    """Say what is missing until all pods of `system` are of `version` and answer; nothing when they do.
+def look(cluster: Cluster, place: Place, version: str | None) -> str:
+    """Say what is missing until all pods of a system are of `version` and answer; nothing when they do.
 
     Raises:
         ClusterError: the cluster does not answer, or may not be asked.
     """
     try:
-        found = context.kubectl.get(_DEPLOYMENT, deployment_of(system), context.namespace(system))
+        found = cluster.get(DEPLOYMENT, deployment_of(place.system), place.namespace)
     except Missing:
         return "Seldon has made no Deployment for it; is its operator there?"
     return _missing(found, version)
 
 
-def copies(context: ClusterContext, system: str) -> tuple[int, int]:
-    """Return how many pods of `system` answer, and how many should.
+def copies(cluster: Cluster, place: Place) -> tuple[int, int]:
+    """Return how many pods of a system answer, and how many should.
 
     Raises:
         ClusterError: the cluster does not answer, or may not be asked.
     """
     try:
-        found = context.kubectl.get(_DEPLOYMENT, deployment_of(system), context.namespace(system))
+        found = cluster.get(DEPLOYMENT, deployment_of(place.system), place.namespace)
     except Missing:
         return 0, 0
     return int(found.get("status", {}).get("availableReplicas", 0)), int(found["spec"].get("replicas", 1))

@@ -12,15 +12,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.operations.releases.kubernetes.context import ClusterContext
+from mlstrata.clients.kubernetes import Cluster, Kind
+from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.services.serving.cluster import RECORD, VERSION, job_of
 from mlstrata.services.serving.releases import Releases
 
-_SELDON = ("machinelearning.seldon.io/v1", "SeldonDeployment", "seldondeployments.machinelearning.seldon.io")
-_CRON = ("batch/v1", "CronJob", "cronjobs.batch")
+SELDON = Kind("machinelearning.seldon.io", "v1", "SeldonDeployment", "seldondeployments")
+CRON_JOB = Kind("batch", "v1", "CronJob", "cronjobs")
 LONGEST_HISTORY = 100
 """Decisions that are kept on the cluster: its objects have room for some hundred kilobytes; the audit log has all."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the record of a system is.
+
+    Attributes:
+        system: The system.
+        namespace: Its namespace.
+        scores: Whether it scores by a CronJob, and has no pods that answer.
+    """
+
+    system: str
+    namespace: str
+    scores: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """What keeps the record."""
+        return CRON_JOB if self.scores else SELDON
+
+    @property
+    def name(self) -> str:
+        """The name of the object that keeps the record."""
+        return job_of(self.system) if self.scores else self.system
 
 
 @dataclass(frozen=True)
@@ -40,46 +65,39 @@ class Served:
     mark: str
 
 
-def read(context: ClusterContext, system: str) -> Served:
-    """Return what the cluster has of `system`.
+def read(cluster: Cluster, place: Place) -> Served:
+    """Return what the cluster has of a system.
 
     Raises:
-        RolloutError: it is not there, may not be read, or its record is not what a release writes.
+        ClusterError: it is not there, may not be read, or the cluster does not answer.
+        RolloutError: its record is not what a release writes.
     """
-    _, _, resource, name = _place(context, system)
-    return _served(context.kubectl.get(resource, name, context.namespace(system)))
+    return _served(cluster.get(place.kind, place.name, place.namespace))
 
 
-def write(context: ClusterContext, system: str, releases: Releases, mark: str | None) -> Served:
-    """Have the pods of `system` serve its champion, and record the decision, in one patch.
+def write(cluster: Cluster, place: Place, releases: Releases, mark: str) -> Served:
+    """Have the pods of a system serve its champion, and record the decision, in one patch.
 
     Args:
-        context: The cluster.
-        system: The system.
+        cluster: Asks the cluster.
+        place: The system.
         releases: The decisions; with no champion the pods serve what the registry calls so.
-        mark: The `resourceVersion` that was read; None: whatever it is now, which only putting back may ask.
+        mark: The `resourceVersion` that was read.
 
     Raises:
         Outdated: somebody else changed the object since.
         ClusterError: the cluster refuses or does not answer.
     """
-    namespace = context.namespace(system)
-    if mark is None:
-        mark = read(context, system).mark
     # Always with a mark: without one, an object that is gone would come into being with nothing in it.
-    version, kind, _, name = _place(context, system)
-    metadata: dict[str, Any] = {"name": name, "namespace": namespace, "resourceVersion": mark}
-    kept = releases.model_copy(update={"history": releases.history[-LONGEST_HISTORY:]})
+    metadata: dict[str, Any] = {"name": place.name, "namespace": place.namespace, "resourceVersion": mark}
+    # A pod has one version: the one to go back to is fetched again, which the registry keeps.
+    loaded = (releases.champion,) if releases.champion else ()
+    kept = releases.model_copy(update={"history": releases.history[-LONGEST_HISTORY:], "loaded": loaded})
     metadata["annotations"] = {RECORD: kept.model_dump_json(by_alias=True)}
-    manifest: dict[str, Any] = {"apiVersion": version, "kind": kind, "metadata": metadata}
-    if releases.champion is not None and system not in context.batch_jobs:
+    manifest: dict[str, Any] = {"metadata": metadata}
+    if releases.champion is not None and not place.scores:
         manifest["spec"] = {"annotations": {VERSION: releases.champion}}
-    return _served(context.kubectl.apply(manifest))
-
-
-def _place(context: ClusterContext, system: str) -> tuple[str, str, str, str]:
-    """Return version, kind, resource and name of the object that keeps the record of `system`."""
-    return (*_CRON, job_of(system)) if system in context.batch_jobs else (*_SELDON, system)
+    return _served(cluster.apply(place.kind, manifest))
 
 
 def _served(found: dict[str, Any]) -> Served:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from mlstrata.clients.errors import RolloutError
+from mlstrata.operations.releases.errors import RolloutError
 
 _POLL_S = 0.01
 # What the others get once one has done it: a process that is well does the same in about the same time.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlstrata.clients.errors import RolloutError
-from mlstrata.clients.mlflow_registry import Registry
-from mlstrata.operations.releases.context import RolloutContext
-from mlstrata.operations.releases.process import ServingProcess
+from mlstrata.clients.mlflow import RegistryError
+from mlstrata.operations.releases.errors import RolloutError
+from mlstrata.operations.releases.local.backend import LocalBackend
+from mlstrata.operations.releases.local.process import ServingProcess
 from mlstrata.services.serving.releases import Releases
 
 
@@ -32,15 +32,15 @@ class SystemStatus:
     differences: tuple[str, ...]
 
 
-def status(context: RolloutContext, system: str) -> SystemStatus:
+def status(backend: LocalBackend, system: str) -> SystemStatus:
     """Ask every part what it has of `system`; a part that does not answer is a difference, not an error.
 
     Raises:
         RolloutError: there is no such system, or its releases cannot be read.
     """
-    processes = [ServingProcess(system, url) for url in context.serving_addresses(system)]
-    registry = Registry(context.tracking_uri)
-    releases = context.releases(system)
+    processes = [ServingProcess(system, url) for url in backend.serving_addresses(system)]
+    registry = backend.registry
+    releases = backend.releases(system)
     differences: list[str] = []
     latest = alias = None
     in_memory: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ def status(context: RolloutContext, system: str) -> SystemStatus:
             differences.append(
                 f"the registry's champion is {alias or 'none'}, released is {releases.champion or 'none'}"
             )
-    except RolloutError as error:
+    except RegistryError as error:
         differences.append(str(error))
     for number, process in enumerate(processes, 1):
         try:

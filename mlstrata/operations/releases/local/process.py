@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.clients.errors import RolloutError
+from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.services.serving.example import read_example
+from mlstrata.services.serving.problem import told
 
 if TYPE_CHECKING:
     import httpx
@@ -84,7 +85,7 @@ class ServingProcess:
             if response.status_code == _OK:
                 return answer
             problem = answer["error"]
-            reasons = [problem["message"], *(f"{one['path']}: {one['fix']}" for one in problem.get("details", []))]
+            reason = told(problem["message"], problem.get("details", []))
         except (ValueError, KeyError, TypeError):
-            reasons = [f"status {response.status_code}: {response.text[:200]}"]
-        raise RolloutError(f"{doing} of {self._system}: {'; '.join(reasons)}")
+            reason = f"status {response.status_code}: {response.text[:200]}"
+        raise RolloutError(f"{doing} of {self._system}: {reason}")

@@ -48,11 +48,16 @@ def past_proxies(address: str) -> None:
     there. Other addresses are asked for as those variables say.
     """
     host = urlsplit(address).hostname or ""
-    try:
-        here = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        here = False
     # The lower-case one wins where both are set, so both say the same.
     known = [one for one in (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",") if one]
-    if here and host not in known:
+    if on_this_machine(address) and host not in known:
         os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*known, host])
+
+
+def on_this_machine(address: str) -> bool:
+    """Say whether an address is one of this machine's own, which no proxy reaches."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

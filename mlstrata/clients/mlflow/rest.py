@@ -1,0 +1,196 @@
+"""Requests to MLflow's REST interface, and the one error that they fail with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from mlstrata.clients.mlflow.access import header, on_this_machine
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_S = 10.0
+"""Longest wait for an answer."""
+_FILE_TIMEOUT_S = 60.0
+MISSING = "RESOURCE_DOES_NOT_EXIST"
+"""MLflow's code of what it does not know."""
+_API, _FILES = "/api/2.0/mlflow/", "/api/2.0/mlflow-artifacts/artifacts"
+_PROXIED = "mlflow-artifacts:/"
+_REASON = 300
+
+
+class RegistryError(Exception):
+    """The registry does not answer, refuses, or has not what was asked for.
+
+    Attributes:
+        code: MLflow's own code of what is wrong, such as `RESOURCE_DOES_NOT_EXIST`; empty where it gave none.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class Rest:
+    """Asks one MLflow server, over connections that it keeps.
+
+    Attributes:
+        address: Where it answers.
+    """
+
+    def __init__(self, address: str, access: Mapping[str, str] | None = None) -> None:
+        """Ask the server at `address`.
+
+        Args:
+            address: Where it answers.
+            access: The header that says who asks; None: what the variables of MLflow's own clients say at each request.
+        """
+        self.address = address.rstrip("/")
+        self._access = access
+        self._made: httpx.Client | None = None
+
+    def get(self, what: str, **values: object) -> dict[str, Any]:
+        """Ask for one thing, such as `runs/get`; empty values are left out.
+
+        Raises:
+            RegistryError: it does not answer as it should, or refuses.
+        """
+        query = {name: str(value) for name, value in values.items() if value}
+        return self._document(self._respond("GET", _API + what, params=query), what)
+
+    def post(self, what: str, *, method: str = "POST", **values: object) -> dict[str, Any]:
+        """Have one thing done.
+
+        Raises:
+            RegistryError: it does not answer as it should, or refuses.
+        """
+        return self._document(self._respond(method, _API + what, json=values), what)
+
+    def listed(self, root: str, folder: str = "") -> list[dict[str, Any]]:
+        """Return what lies directly in a folder below the root of a run's or a model's files: `path`, `is_dir`.
+
+        Raises:
+            RegistryError: it does not answer as it should, or keeps no files there.
+        """
+        within = self._within(root, folder)
+        answer = self._document(self._respond("GET", _FILES, params={"path": within}), f"files of {within}")
+        found: list[dict[str, Any]] = answer.get("files", [])
+        return [one | {"path": f"{folder}/{one['path']}".lstrip("/")} for one in found]
+
+    def files(self, root: str) -> Iterator[str]:
+        """Yield the path of every file below a root.
+
+        Raises:
+            RegistryError: it does not answer as it should, or keeps no files there.
+        """
+        folders = [""]
+        while folders:
+            for one in self.listed(root, folders.pop()):
+                if one.get("is_dir"):
+                    folders.append(one["path"])
+                else:
+                    yield one["path"]
+
+    def read(self, root: str, path: str) -> bytes:
+        """Return the bytes of a file below a root.
+
+        Raises:
+            RegistryError: it does not answer, or has no such file.
+        """
+        return self._respond("GET", self._file(root, path), timeout=_FILE_TIMEOUT_S).content
+
+    def write(self, root: str, path: str, content: bytes) -> None:
+        """Keep a file below a root.
+
+        Raises:
+            RegistryError: it does not answer, or refuses.
+        """
+        headers = {"Content-Type": "application/octet-stream"}
+        self._respond("PUT", self._file(root, path), content=content, headers=headers, timeout=_FILE_TIMEOUT_S)
+
+    def fetch(self, root: str, folder: Path) -> None:
+        """Put every file below a root into a folder of this machine; a model may be larger than this one's memory.
+
+        Raises:
+            RegistryError: it does not answer, or names a file outside.
+        """
+        import httpx
+
+        for path in self.files(root):
+            if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+                raise RegistryError(f"the registry at {self.address} names a file outside of the model: {path}")
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            address, headers = self._file(root, path), self._headers()
+            asked = self._client().stream("GET", address, headers=headers, timeout=_FILE_TIMEOUT_S)
+            try:
+                with asked as response, place.open("wb") as to:
+                    if not response.is_success:
+                        response.read()
+                        raise self._refusal(response)
+                    for part in response.iter_bytes():
+                        to.write(part)
+            except httpx.HTTPError as error:
+                raise self._silent(error) from error
+
+    def _file(self, root: str, path: str) -> str:
+        return f"{_FILES}/{quote(self._within(root, path))}"
+
+    def _within(self, root: str, path: str) -> str:
+        """Return a path as the server's own store of files has it."""
+        if not root.startswith(_PROXIED):
+            raise RegistryError(
+                f"the registry at {self.address} keeps files at {root}; only what it serves itself is read"
+            )
+        return f"{root.removeprefix(_PROXIED).strip('/')}/{path}".rstrip("/")
+
+    def _client(self) -> httpx.Client:
+        import httpx
+
+        if self._made is None:
+            # No proxy reaches this machine; other addresses are reached as the variables say.
+            proxied = not on_this_machine(self.address)
+            self._made = httpx.Client(base_url=self.address, timeout=TIMEOUT_S, trust_env=proxied)
+        return self._made
+
+    def _headers(self) -> Mapping[str, str]:
+        return header(os.environ) if self._access is None else self._access
+
+    def _respond(self, method: str, path: str, **request: Any) -> httpx.Response:
+        import httpx
+
+        headers = {**self._headers(), **request.pop("headers", {})}
+        try:
+            response = self._client().request(method, path, headers=headers, **request)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._silent(error) from error
+        if not response.is_success:
+            raise self._refusal(response)
+        return response
+
+    def _document(self, response: httpx.Response, what: str) -> dict[str, Any]:
+        try:
+            document = response.json()
+        except ValueError as error:
+            raise self._silent(error) from error
+        if not isinstance(document, dict):
+            raise RegistryError(
+                f"the registry at {self.address} answers {what} with {type(document).__name__}, not an object"
+            )
+        return document
+
+    def _silent(self, error: Exception) -> RegistryError:
+        return RegistryError(f"the registry at {self.address} does not answer: {error}")
+
+    def _refusal(self, response: httpx.Response) -> RegistryError:
+        """Return what MLflow says is wrong; what is not from MLflow is told by its status alone."""
+        try:
+            said = response.json()
+            code, reason = str(said["error_code"]), str(said.get("message", "")).partition("\n")[0][:_REASON]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            code, reason = "", f"HTTP {response.status_code} {response.reason_phrase}"
+        return RegistryError(f"the registry at {self.address} does not do what is asked: {reason or code}", code)

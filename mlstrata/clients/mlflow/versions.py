@@ -1,0 +1,92 @@
+"""What a registry knows of a version: its figures, what it was checked for, and what made it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered version: its number, files, the metrics of the run that made it, that run, and when it came."""
+
+    version: str
+    files: str
+    metrics: dict[str, float]
+    run: str | None = None
+    registered: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a training run found of its model: a gate, such as the probabilities being in range.
+
+    Attributes:
+        name: the check.
+        passed: whether the model passed it.
+        detail: what was found and what is allowed.
+        warns: whether not passing it is for a person to judge, such as a figure that is measured after the release.
+    """
+
+    name: str
+    passed: bool
+    detail: str
+    warns: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether it forbids a release."""
+        return not (self.passed or self.warns)
+
+
+@dataclass(frozen=True)
+class VersionView:
+    """A version as it is compared.
+
+    Attributes:
+        version: its number.
+        run: the registry's run that made it; empty when none is known.
+        pipeline_run: the pipeline's run.
+        environment: where that was.
+        commit: the code's commit.
+        data_version: hash of the data it was trained on.
+        metrics: figures of its evaluation.
+        settings: the run's parameters, as text.
+    """
+
+    version: str
+    run: str = ""
+    pipeline_run: str = ""
+    environment: str = ""
+    commit: str = ""
+    data_version: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+def differing(compared: Sequence[VersionView]) -> list[str]:
+    """Return the settings that are not the same in all of them, by name."""
+    names = sorted({name for view in compared for name in view.settings})
+    return [name for name in names if len({view.settings.get(name) for view in compared}) > 1]
+
+
+def input_types(packed: str) -> dict[str, str]:
+    """Return what a model takes: column to its type in MLflow's words (double, long, string …).
+
+    Args:
+        packed: The text of its `MLmodel` file; a model of tensors, or without a signature, names no columns.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: It is not as MLflow packs a model.
+    """
+    import yaml
+
+    try:
+        document = yaml.safe_load(packed)
+    except yaml.YAMLError as error:
+        raise ValueError("no YAML") from error
+    signature = document.get("signature") or {}
+    columns = json.loads(signature.get("inputs") or "[]")
+    return {str(one["name"]): str(one["type"]) for one in columns if "name" in one and "type" in one}

@@ -1,0 +1,186 @@
+"""Releases on this machine: a rename of releases.json decides, then the gateway's routes follow."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlstrata.clients.mlflow import Candidate
+from mlstrata.files import write_private
+from mlstrata.operations.releases.backend import Backend
+from mlstrata.operations.releases.batch import BatchProcess
+from mlstrata.operations.releases.errors import RolloutError
+from mlstrata.operations.releases.journal import Kind
+from mlstrata.operations.releases.local.copies import AnyCopies, Copies, Process
+from mlstrata.operations.releases.local.gateway import await_routes, write_routes
+from mlstrata.operations.releases.local.process import ServingProcess
+from mlstrata.services.gateway.settings import CA_FILE
+from mlstrata.services.serving.releases import FILE, Releases
+
+STEPS = (
+    *("registry", "download", "load", "smoke", "decide", "routes", "serve"),
+    *("alias", "audit", "settle", "prune"),
+)
+"""The steps, in order, as `LocalBackend.on_step` is told of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalBackend(Backend):
+    """One environment on this machine.
+
+    Attributes:
+        serving_urls: by system, the loopback address of its prediction process.
+        copies: by system, the addresses of more processes that answer the same.
+        gateway_url: address of the gateway.
+        gateway_timeout_s: longest wait for the gateway to take new routes; it takes them in well under one second.
+    """
+
+    serving_urls: Mapping[str, str]
+    gateway_url: str
+    copies: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    gateway_timeout_s: float = 10.0
+
+    def systems(self) -> tuple[str, ...]:
+        """Return the systems that answer or score here."""
+        return tuple(self.serving_urls)
+
+    def releases(self, system: str) -> Releases:
+        """Return what was released of `system`.
+
+        Raises:
+            RolloutError: the file is not what a rollout writes.
+        """
+        try:
+            return Releases.read(self.serving_directory(system))
+        except ValueError as error:
+            raise RolloutError(str(error)) from None
+
+    def answers(self, system: str) -> str | None:
+        """Return the version of `system` that answers or scores.
+
+        Raises:
+            RolloutError: its record cannot be read.
+        """
+        return self.releases(system).champion
+
+    def open(self, system: str, kind: Kind) -> LocalRollout:
+        """Begin a release or rollback of `system`.
+
+        Raises:
+            RolloutError: there is no such system, or its record cannot be read.
+        """
+        if job := self.batch_jobs.get(system):
+            return LocalRollout(self, system, BatchProcess(job, back=kind == "rollback"))
+        processes = [ServingProcess(system, url) for url in self.serving_addresses(system)]
+        several = Copies if kind == "release" else AnyCopies
+        return LocalRollout(self, system, processes[0] if len(processes) == 1 else several(processes))
+
+    @property
+    def gateway_directory(self) -> Path:
+        """The folder Envoy watches."""
+        return self.home / "config" / "gateway"
+
+    def gateway_trust(self) -> ssl.SSLContext | bool:
+        """Return what the gateway's certificate is checked against: the environment's own authority.
+
+        Raises:
+            RolloutError: its file is not there.
+        """
+        if not self.gateway_url.startswith("https:"):
+            return True
+        try:
+            return ssl.create_default_context(cafile=str(self.gateway_directory / CA_FILE))
+        except OSError as error:
+            raise RolloutError(f"{self.gateway_directory / CA_FILE}: {error}; bring the environment up") from error
+
+    def serving_directory(self, system: str) -> Path:
+        """The folder the prediction process of `system` reads."""
+        return self.home / "data" / "serving" / system
+
+    def serving_addresses(self, system: str) -> list[str]:
+        """The addresses of the prediction processes of `system`.
+
+        Raises:
+            RolloutError: there is no such system.
+        """
+        if (url := self.serving_urls.get(system)) is None:
+            raise self.unknown(system)
+        return [url, *self.copies.get(system, ())]
+
+
+class LocalRollout:
+    """The steps of one release or rollback of one system on this machine."""
+
+    alias_decides = False
+
+    def __init__(self, backend: LocalBackend, system: str, process: Process) -> None:
+        self.before = backend.releases(system)
+        self.process = process
+        self._backend, self._system = backend, system
+        self._directory = backend.serving_directory(system)
+
+    def prepare(self, candidate: Candidate) -> None:
+        """Have the version's files here, and the version loaded and tried.
+
+        Raises:
+            RegistryError: its files are not here and the registry does not give them.
+            RolloutError: it cannot be loaded, or does not predict its own input example.
+        """
+        folder = self._directory / "models" / candidate.version
+        self._backend.on_step("download")
+        if not folder.is_dir():
+            registry = self._backend.registry
+            known = candidate if candidate.files else registry.candidate(self._system, candidate.version)
+            registry.download(known, folder)
+        self._backend.on_step("load")
+        self.process.load(candidate.version)
+        self._backend.on_step("smoke")
+        self.process.smoke(candidate.version, folder)
+
+    def commit(self, releases: Releases) -> None:
+        """Record a decision by one rename."""
+        write_private(self._directory / FILE, releases.to_json())
+
+    def follow(self) -> None:
+        """Have the gateway follow.
+
+        Raises:
+            RolloutError: it does not.
+        """
+        self._backend.on_step("routes")
+        routes = write_routes(self._backend)
+        self._backend.on_step("serve")
+        await_routes(self._backend, routes)
+
+    def undo(self) -> bool:
+        """Have files and routes as they were; routes that cannot be written now are mended by the next rollout."""
+        self.commit(self.before)
+        with suppress(RolloutError):
+            write_routes(self._backend)
+        self._prune(self.before)
+        return True
+
+    def settle(self, releases: Releases) -> None:
+        """Record that the gateway and the alias followed, where they did, and forget what is not needed."""
+        if releases.settled:
+            self.commit(releases)
+        self._backend.on_step("prune")
+        self._prune(releases)
+
+    def _prune(self, releases: Releases) -> None:
+        """Forget the versions that nobody asks for and nobody goes back to; a failure leaves more than needed."""
+        with suppress(RolloutError):
+            for version in self.process.loaded():
+                if version not in releases.loaded:
+                    self.process.unload(version)
+        for folder in (self._directory / "models").glob("*"):
+            if folder.name not in releases.loaded:
+                # Renamed first: half a folder must never look like a whole one.
+                doomed = folder.with_name(f"{folder.name.removesuffix('.tmp')}.tmp")
+                with suppress(OSError):
+                    folder.replace(doomed)
+                    shutil.rmtree(doomed)
