@@ -13,6 +13,8 @@ from mlstrata.components.base import Component
 from mlstrata.components.kubernetes_objects import Manifest, register
 
 PREFIX = "mlstrata.io"
+RETAINED = f"{PREFIX}/retained"
+"""Says that it stays when the stack goes: of the options of a resource a policy pack learns only its protection."""
 TAKE_OVER = "pulumi.com/patchForce"
 """On what stays when its stack goes: the next stack sets the fields that the one before set, under another name."""
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
@@ -123,7 +125,10 @@ class ClusterComponent(Component):
         made = self.labelled(manifest, part)
         if keep:
             metadata = made["metadata"]
-            made["metadata"] = {**metadata, "annotations": {**metadata.get("annotations", {}), TAKE_OVER: "true"}}
+            made["metadata"] = {
+                **metadata,
+                "annotations": {**metadata.get("annotations", {}), TAKE_OVER: "true", RETAINED: "true"},
+            }
         return register(f"{self.name}-{role}" if role else self.name, made, opts)
 
     def labelled(self, manifest: Manifest, part: str = "") -> dict[str, Any]:

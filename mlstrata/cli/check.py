@@ -102,7 +102,7 @@ def records(graph: tuple[pulumi_embedded.GraphResource, ...]) -> list[Record]:
             inputs={key: _plain(value) for key, value in one.inputs.items() if key != "__provider"},
             dependencies=tuple(one.dependencies),
             property_dependencies=one.property_dependencies,
-            protect=bool(one.options.get("protect") or one.options.get("retain_on_delete")),
+            protect=bool(one.options.get("protect")),
         )
         for one in graph
     ]

@@ -13,22 +13,8 @@ from google.protobuf import struct_pb2
 
 from mlstrata.policies.core.graph import Record
 from mlstrata.policies.core.values import SECRET, UNKNOWN, Value
+from pulumi_embedded import wire
 
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker of the protocol
-OUTPUT_SIGNATURE = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-UNKNOWNS = frozenset(
-    {
-        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
-        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
-        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
-        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
-        "030794c1-ac77-496b-92df-f27374a8bd58",
-        "e48ece36-62e2-4504-bad9-02848725956a",
-        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
-    }
-)
-"""What the protocol writes in place of a boolean, number, text, list, asset, archive or object that is unknown."""
 Message = Any
 """A message of the protocol: protobuf makes its classes at run time."""
 
@@ -40,7 +26,8 @@ def record(resource: Message) -> Record:
         type=resource.type,
         name=resource.name,
         parent=getattr(resource, "parent", ""),
-        inputs={key: plain(value) for key, value in resource.properties.fields.items() if key != "__provider"},
+        # What providers keep for themselves, such as `__provider` and `__inputs`, is nobody's declaration.
+        inputs={key: plain(value) for key, value in resource.properties.fields.items() if not key.startswith("__")},
         dependencies=tuple(getattr(resource, "dependencies", ())),
         property_dependencies={
             key: tuple(of.urns) for key, of in getattr(resource, "propertyDependencies", {}).items()
@@ -57,7 +44,7 @@ def plain(value: Message) -> Value:
     if kind == "list_value":
         return [plain(inner) for inner in value.list_value.values]
     held = None if kind in (None, "null_value") else getattr(value, kind)
-    if isinstance(held, str) and held in UNKNOWNS:
+    if isinstance(held, str) and held in wire.UNKNOWNS:
         return UNKNOWN
     return int(held) if isinstance(held, float) and held.is_integer() else held
 
@@ -71,11 +58,11 @@ def mended(properties: Message, before: Mapping[str, Value], after: Mapping[str,
 
 
 def _of_fields(fields: Message) -> Value:
-    signature = fields[SIGNATURE].string_value if SIGNATURE in fields else ""
+    signature = fields[wire.SIGNATURE].string_value if wire.SIGNATURE in fields else ""
     hidden = "secret" in fields and fields["secret"].bool_value
-    if signature == SECRET_SIGNATURE or (signature == OUTPUT_SIGNATURE and hidden):
+    if signature == wire.SECRET or (signature == wire.OUTPUT and hidden):
         return SECRET
-    if signature == OUTPUT_SIGNATURE:
+    if signature == wire.OUTPUT:
         return plain(fields["value"]) if "value" in fields else UNKNOWN
     return {key: plain(inner) for key, inner in fields.items()}
 
@@ -92,7 +79,7 @@ def _put(message: Message, old: Value, new: Value) -> None:
     if isinstance(new, Mapping) and isinstance(old, Mapping) and message.WhichOneof("kind") == "struct_value":
         inner = message.struct_value.fields
         # An output that is known is written as a wrapper around its value.
-        wrapped = SIGNATURE in inner
+        wrapped = wire.SIGNATURE in inner
         _put(inner["value"], old, new) if wrapped else _write(inner, old, new)
     elif isinstance(new, list) and isinstance(old, list) and len(new) == len(old) and message.HasField("list_value"):
         for at, (was, now) in enumerate(zip(old, new, strict=True)):

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "audit": {"environments"},
     "clients": {"environments"},
     "pipelines": {"environments"},
-    "policies": {"environments"},
+    "policies": {"environments", "pulumi_embedded"},
     "services": {"environments", "pipelines", "clients", "audit"},
     "components": {"environments", "services", "clients", "audit"},
     "stacks": {"environments", "services", "components", "clients", "audit"},

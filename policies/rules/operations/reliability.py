@@ -29,6 +29,8 @@ STAYING = {
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
 }
 """Annotations by which what applies a manifest leaves it where it is."""
+RETAINED = "mlstrata.io/retained"
+"""Says that it is retained when its stack goes: no engine tells a policy pack of the option that makes it so."""
 FEWEST, WEEK = 2, 7
 SCALERS = ("kubernetes:autoscaling/", "kubernetes:keda.sh/v1alpha1:ScaledObject")
 BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
@@ -110,10 +112,10 @@ def _protected(store: Resource, _: Context) -> Verdicts:
     if store.record.file:
         if not any(words in store.label(name) for name, words in STAYING.items()):
             yield not_applicable("a manifest that says nothing of it may be kept or not by whatever applies it")
-    elif not store.protect:
+    elif not store.protect and store.label(RETAINED) != "true":
         yield fails(
             f"{store.kind} '{store.name}' goes with the stack, and its data with it",
-            "protect it, or retain it on delete",
+            f"protect it, or retain it on delete and label it {RETAINED}: true",
         )
 
 

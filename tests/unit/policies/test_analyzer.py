@@ -15,7 +15,7 @@ from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from mlstrata.environments import Workspace
-from mlstrata.policies.adapters.pulumi_wire import OUTPUT_SIGNATURE, SECRET_SIGNATURE, SIGNATURE, UNKNOWNS, record
+from mlstrata.policies.adapters.pulumi_wire import record
 from mlstrata.policies.core.dates import Calendar
 from mlstrata.policies.core.declared import declared
 from mlstrata.policies.core.evaluate import evaluate
@@ -27,12 +27,12 @@ from mlstrata.policies.fixtures.by_policy import cases_of
 from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, compliant
 from mlstrata.policies.fixtures.world import cut, put
 from mlstrata.policies.rules import IDS, RULES
+from pulumi_embedded import wire
 from tests.support.declaration import declaration
 
 ROOT = Path(__file__).parents[3]
 CASES = [pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RULES for case in cases_of(rule)]
 NO_EXEMPTIONS = "exemptions: []\n"
-TEXT_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +75,16 @@ def pack(workspace):
         process.stdout.close()
 
 
-def wire(value):
+def on_wire(value):
     """A value as the engine writes it."""
     if isinstance(value, Unknown):
-        return TEXT_UNKNOWN
+        return wire.UNKNOWN_TEXT
     if value is SECRET:
-        return {SIGNATURE: SECRET_SIGNATURE, "value": "plain text of a secret"}
+        return {wire.SIGNATURE: wire.SECRET, "value": "plain text of a secret"}
     if isinstance(value, dict):
-        return {key: wire(inner) for key, inner in value.items()}
+        return {key: on_wire(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [wire(inner) for inner in value]
+        return [on_wire(inner) for inner in value]
     return value
 
 
@@ -103,7 +103,7 @@ def request(records):
 
 def properties_of(given):
     properties = struct_pb2.Struct()
-    properties.update({key: wire(value) for key, value in given.inputs.items()})
+    properties.update({key: on_wire(value) for key, value in given.inputs.items()})
     return properties
 
 
@@ -143,11 +143,15 @@ def told(response):
 
 def said(report):
     """What the offline pass says, in the words of `told`."""
-    return {
-        (one.rule.id, one.urn, one.blocking)
-        for one in report.results
-        if one.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE)
-    } | {("exemptions", error, True) for error in report.errors}
+    return (
+        {
+            (one.rule.id, one.urn, one.blocking)
+            for one in report.results
+            if one.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE)
+        }
+        | {("exemptions", error, True) for error in report.errors}
+        | {("exemptions", one, False) for one in report.warnings}
+    )
 
 
 def offline(records, environment, workspace):
@@ -206,7 +210,7 @@ def test_a_secret_stays_one(pack):
     assert "plain text of a secret" not in str(response)
 
 
-@pytest.mark.parametrize("sentinel", sorted(UNKNOWNS))
+@pytest.mark.parametrize("sentinel", sorted(wire.UNKNOWNS))
 def test_an_unknown_value_is_an_outcome_and_no_advice(pack, sentinel):
     """The SDK would drop the policy; a duty of the Act fails instead."""
     world = compliant()
@@ -220,8 +224,8 @@ def test_an_unknown_value_is_an_outcome_and_no_advice(pack, sentinel):
 @pytest.mark.parametrize(
     ("written", "read"),
     [
-        ({SIGNATURE: OUTPUT_SIGNATURE, "value": 3}, 3),
-        ({SIGNATURE: OUTPUT_SIGNATURE, "value": 3, "secret": True}, SECRET),
+        ({wire.SIGNATURE: wire.OUTPUT, "value": 3}, 3),
+        ({wire.SIGNATURE: wire.OUTPUT, "value": 3, "secret": True}, SECRET),
         ({"a": [None, 1.5, True, "x"]}, {"a": [None, 1.5, True, "x"]}),
     ],
 )
@@ -233,7 +237,7 @@ def test_values_are_read_as_the_protocol_writes_them(written, read):
 
 def test_an_output_without_a_value_is_unknown():
     message = analyzer_pb2.AnalyzeStackRequest()
-    message.resources.add().properties.update({"one": {SIGNATURE: OUTPUT_SIGNATURE}})
+    message.resources.add().properties.update({"one": {wire.SIGNATURE: wire.OUTPUT}})
     assert isinstance(record(message.resources[0]).inputs["one"], Unknown)
 
 
@@ -287,7 +291,7 @@ def test_a_mended_resource_comes_back_with_its_secrets_and_unknown_values(pack, 
     expected["tags"]["mlstrata.io/cost-centre"] = "12"
     assert found[-1].properties == expected
     assert found[-1].properties["password"]["value"] == "plain text of a secret"
-    assert found[-1].properties["kmsKeyId"] == TEXT_UNKNOWN
+    assert found[-1].properties["kmsKeyId"] == wire.UNKNOWN_TEXT
     mended = record(analyzer_pb2.AnalyzeRequest(urn=given.urn, type=given.type, properties=found[-1].properties))
     assert remediate(pack, replace(mended, name=given.name)) == []
 
