@@ -1,4 +1,4 @@
-"""`python -m environments schema|docs`: write what is generated from the models; `--check` only compares."""
+"""`python -m mlstrata.environments schema|docs`: write what is generated from the models; `--check` only compares."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> int:
     names = [argument for argument in arguments if argument != "--check"]
     if names not in (["schema"], ["docs"]):
         sys.stderr.write(
-            f"got {' '.join(arguments) or 'nothing'}; allowed: python -m environments schema|docs [--check]\n"
+            f"got {' '.join(arguments) or 'nothing'}; allowed: python -m mlstrata.environments schema|docs [--check]\n"
         )
         return 2
     file = schema.FILE if names == ["schema"] else docs.FILE
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     if current == wanted:
         return 0
     if checks:
-        sys.stderr.write(f"{file} is not up to date; run: python -m environments {names[0]}\n")
+        sys.stderr.write(f"{file} is not up to date; run: python -m mlstrata.environments {names[0]}\n")
         return 1
     file.write_text(wanted, encoding="utf-8")
     return 0

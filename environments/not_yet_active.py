@@ -55,7 +55,7 @@ def _declared(system: SystemSpec) -> Iterator[tuple[bool, tuple[Key, ...], Capab
         Capability.FEATURE_STORE,
         "the dataset's own columns are used",
     )
-    yield model.schedule is not None, ("model", "schedule"), Capability.PIPELINES, "training starts when somebody asks"
+    yield model.schedule is not None, ("model", "schedule"), Capability.PIPELINES, "training starts on request"
     yield not batch, ("serving", "mode"), Capability.SERVING, "nothing answers for it"
     yield batch, ("serving", "mode"), Capability.BATCH, "nothing scores for it"
     yield serving.fallback is not None, ("serving", "fallback"), Capability.FALLBACK, "unsure answers stand"
@@ -68,7 +68,7 @@ def _declared(system: SystemSpec) -> Iterator[tuple[bool, tuple[Key, ...], Capab
         system.monitor.fairness is not None,
         ("monitor", "fairness"),
         Capability.FAIRNESS,
-        "nobody measures it live",
+        "it is not measured live",
     )
     yield (
         system.retire.date is not None,

@@ -120,7 +120,7 @@ TABLE: tuple[Entry, ...] = (
     Entry(
         _C.GATEWAY,
         _P,
-        "Whoever calls is known and bounded from the first request: authentication, limits, versions.",
+        "Every consumer is authenticated and limited from the first request.",
         ports={"gateway": 8080},
     ),
     Entry(
@@ -135,7 +135,7 @@ TABLE: tuple[Entry, ...] = (
     Entry(
         _C.ALERTS,
         _P,
-        "Whoever runs a service must hear that it fails, is slow or runs out of resources.",
+        "Operators must be alerted when a service fails, is slow or runs out of resources.",
         ports={"prometheus": 9090, "alertmanager": 9093},
     ),
     Entry(_C.RELEASE, _P, "A person decides from metrics, and can take it back: release and rollback.", (_C.REGISTRY,)),
@@ -226,7 +226,7 @@ TABLE: tuple[Entry, ...] = (
     Entry(_C.NETWORK_POLICY, None, "A shared cluster needs walls between its tenants.", on_demand=True),
     Entry(_C.ENCRYPTION, None, "Keys of one's own are asked for by data protection, not by a stage.", on_demand=True),
     Entry(_C.BACKUP, None, "What cannot be made again is worth a copy at any stage.", on_demand=True),
-    Entry(_C.COST, None, "Spending is watched where somebody pays for it.", on_demand=True),
+    Entry(_C.COST, None, "Spending is tracked once costs are charged to teams or systems.", on_demand=True),
     Entry(_C.PORTAL, None, "One page for everyone, wanted by some at any stage.", (_C.REGISTRY,), True),
 )
 

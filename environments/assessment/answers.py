@@ -53,7 +53,7 @@ def complete(given: Mapping[str, object], file: str = "answers", node: Node | No
         answer = given.get(question.id)
         if answer is None:
             if question.default is None:
-                what = "is not answered, and nobody else can"
+                what = "is not answered, and only a person can"
                 errors.append(_error(source, question.id, what, question.allowed, f"answer: {question.text}"))
                 continue
             assumed.append(question.id)

@@ -82,7 +82,7 @@ def _notes(answers: Answers, judged: Judged, stage: Stage) -> Iterator[str]:
     if later and answers["ci"] == "none":
         yield f"Stage {stage} moves versions by itself; nothing tests the code before it does: set up CI first."
     if later and answers["budget"] == "minimal":
-        yield f"Stage {stage} takes more than one machine that is there already, in people's time above all."
+        yield f"Stage {stage} takes more than one existing machine, above all people's time."
     if answers["target"] == "aws" and answers["budget"] == "minimal":
         yield "Target aws is paid for by the hour; a minimal budget fits target local."
     if answers["accelerators"] != "no" and answers["target"] == "local":
@@ -90,7 +90,7 @@ def _notes(answers: Answers, judged: Judged, stage: Stage) -> Iterator[str]:
     if answers["retraining"] == "hours" and answers["data_cadence"] in ("never", "monthly"):
         yield "A model within hours needs data that is as new; it comes monthly or never."
     if answers["traffic"] != "all_at_once" and answers["serving"] == "batch":
-        yield "Nobody's traffic is moved for a batch system: its versions change between two jobs."
+        yield "No traffic is moved for a batch system: its versions change between two jobs."
     if answers["framework"] != "scikit-learn" or answers["request_format"] != "rows":
         yield "The training pipeline that comes along makes scikit-learn classifiers of tables; bring your own here."
     if judged.tier is Tier.HIGH:

@@ -61,7 +61,7 @@ PRACTICES = (
 
 QUESTIONS: tuple[Question, ...] = (
     Words("environment", PLATFORM, "What is the environment called?", "assessed", Name, "prod"),
-    Words("owner", PLATFORM, "Who answers for it (e-mail)?", NONE, Email, "platform@example.com"),
+    Words("owner", PLATFORM, "Who is its owner (e-mail)?", NONE, Email, "platform@example.com"),
     OneOf("target", PLATFORM, "Where will it run?", "local", (
         Choice("local", "on one machine"),
         Choice("kubernetes", "on a cluster that exists"),
@@ -98,9 +98,9 @@ QUESTIONS: tuple[Question, ...] = (
         Choice("operations", "they run services around the clock"),
     )),
     OneOf("budget", PLATFORM, "What may it cost?", "modest", (
-        Choice("minimal", "one machine that is there already"),
+        Choice("minimal", "one existing machine"),
         Choice("modest", "some servers"),
-        Choice("watched", "more, and somebody accounts for it", (_C.COST,), "Spending is watched."),
+        Choice("watched", "more, and the costs are accounted for", (_C.COST,), "Spending is watched."),
     )),
     OneOf("accelerators", PLATFORM, "Does training need GPUs?", "no", (
         Choice("no", "no"),
@@ -140,7 +140,7 @@ QUESTIONS: tuple[Question, ...] = (
         Choice("mostly", "some of it is wrong", (_C.DATA_QUALITY,), "Bad data is stopped at the first step."),
         Choice("no", "much of it is wrong", (_C.DATA_QUALITY, _C.DATA_VERSIONING),
                "Bad data is stopped, and what was trained on is known."),
-        Choice("unknown", "nobody has looked", (_C.DATA_QUALITY,), "Tests tell what nobody has looked at."),
+        Choice("unknown", "not examined yet", (_C.DATA_QUALITY,), "Tests find what was not examined."),
     )),
     OneOf("personal_data", SYSTEM, "Does its data hold personal data?", "no", (
         Choice("no", "no"),
@@ -178,8 +178,8 @@ QUESTIONS: tuple[Question, ...] = (
         Choice("other", "another one"),
     )),
     OneOf("serving", SYSTEM, "Who waits for its answers?", "realtime", (
-        Choice("realtime", "somebody, at once", (_C.SERVING,), "Somebody calls it."),
-        Choice("batch", "nobody: a job at night", (_C.BATCH,), "A scheduled job is the simplest service."),
+        Choice("realtime", "a caller, at once", (_C.SERVING,), "Programs call it."),
+        Choice("batch", "no caller: a job at night", (_C.BATCH,), "A scheduled job is the simplest service."),
     )),
     OneOf("request_format", SYSTEM, "What does a request hold?", "rows", (
         Choice("rows", "rows of a table"), Choice("text", "text"), Choice("image", "images"),
@@ -192,11 +192,11 @@ QUESTIONS: tuple[Question, ...] = (
         Choice("bandit", "by what works better", (_C.BANDIT,), "Traffic finds the better model by itself."),
     )),
     OneOf("learning", SYSTEM, "Does it learn while it answers?", "offline", (
-        Choice("offline", "no: it is trained anew"),
+        Choice("offline", "no: it is retrained"),
         Choice("online", "yes, from each answer", (_C.ONLINE_LEARNING,), "Each step of learning can be taken back."),
     )),
     OneOf("retraining", SYSTEM, "How fast must a new model be there when the world changes?", "weeks", (
-        Choice("weeks", "within weeks: somebody sees to it"),
+        Choice("weeks", "within weeks: a person attends to it"),
         Choice("days", "within days", (_C.PIPELINES,), "A schedule trains without a person."),
         Choice("hours", "within hours", (_C.RETRAINING,), "An alert starts the next model."),
     )),

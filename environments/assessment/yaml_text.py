@@ -86,7 +86,7 @@ def _system(answers: Answers, judged: Judged) -> Iterator[str]:
     yield from _notes_on_the_model(answers)
     yield f"  serving: {{{', '.join(_serving(answers, judged))}}}"
     if answers["serving"] == "realtime":
-        yield "  # serving.consumers: [{name: front-desk, rate: 50/s}]   # nobody may call until they are named"
+        yield "  # serving.consumers: [{name: front-desk, rate: 50/s}]   # no program may call until it is named"
         yield f"  rollout: {{strategy: {answers['traffic']}}}"
     yield from _governed(answers, judged)
 

@@ -112,13 +112,13 @@ class DatasetSpec(Spec):
         description="Column to the special category it holds; empty where a category shows in no single column.",
     )
     region: Region | None = Field(default=None, description="Region it must stay in; none: it may be anywhere.")
-    owner: Email | None = Field(default=None, description="Who answers for it; none: the system's owner.")
+    owner: Email | None = Field(default=None, description="Owner of the dataset; none: the system's owner.")
     licence: Licence | None = Field(
         default=None, description="SPDX identifier of its terms; none: they are not recorded."
     )
     version: Word | None = Field(
         default=None,
-        description="Content hash (sha256:…) or release that must be used; none: what is there, recorded by its hash.",
+        description="Content hash (sha256:…) or release that must be used; none: the current content, by its hash.",
     )
 
     @property

@@ -36,9 +36,9 @@ class EnvironmentSpec(Spec):
         default=Enforce.BY_DATE,
         description="When duties of the AI Act block: by_date, on the day each applies; now, from today.",
     )
-    owner: Email | None = Field(default=None, description="Who answers for the environment; none: nobody is named yet.")
+    owner: Email | None = Field(default=None, description="Owner of the environment; none: not named yet.")
     cost_centre: Word | None = Field(
-        default=None, description="Account that what nobody else pays for is booked to, in quotes; none: platform."
+        default=None, description="Account for costs that no system or team pays, in quotes; none: platform."
     )
     labels: dict[Word, Text] = Field(
         default_factory=dict, description="Labels of your own, for your own policies to read; none by default."

@@ -12,7 +12,7 @@ from mlstrata.environments.spec.text import Document, Email, Flag, Name, Word
 class OversightSpec(Spec):
     """Human oversight (AI Act Art. 14)."""
 
-    owner: Email | None = Field(default=None, description="Who watches over the system; none: nobody is named yet.")
+    owner: Email | None = Field(default=None, description="The human overseer; none: not named yet.")
     kill_switch: Flag = Field(
         default=False,
         description="It can be stopped at once by that person; off until it is wanted, policies ask for it.",
@@ -51,9 +51,9 @@ class RetireSpec(Spec):
     """When the system is looked at again, and when it ends."""
 
     review: Day | None = Field(
-        default=None, description="Day by which somebody decides whether it goes on, YYYY-MM-DD; none is set."
+        default=None, description="Day by which its continuation is decided, YYYY-MM-DD; none is set."
     )
-    date: Day | None = Field(default=None, description="Day on which it is retired, YYYY-MM-DD; none: it goes on.")
+    date: Day | None = Field(default=None, description="Day on which it is retired, YYYY-MM-DD; none: not planned.")
     successor: Name | None = Field(default=None, description="System that takes over; none: it is not replaced.")
 
     @model_validator(mode="after")

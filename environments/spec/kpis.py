@@ -68,7 +68,7 @@ class KpiSpec(Spec):
 class SponsorSpec(Spec):
     """Who wants the system, and since when it is approved."""
 
-    name: Word = Field(description="Person or role that pays for the system and decides whether it goes on.")
+    name: Word = Field(description="Person or role that pays for the system and decides whether it continues.")
     approved: Day | None = Field(
         default=None, description="Day of the approval, YYYY-MM-DD; none: it has not been given."
     )

@@ -78,9 +78,7 @@ class ModelSpec(Spec):
     pipeline: Name = Field(
         default=TRAINING, description="Pipeline that makes the model; training, the one that comes with mlstrata."
     )
-    schedule: Cron | None = Field(
-        default=None, description="Cron in UTC at which it is trained anew; none: when somebody asks."
-    )
+    schedule: Cron | None = Field(default=None, description="Cron in UTC of retraining; none: on request.")
     source: Word | None = Field(
         default=None, description="Address of a model that was trained elsewhere; none: the pipeline trains it."
     )

@@ -70,7 +70,7 @@ class FairnessSpec(Spec):
 
 
 class MonitorSpec(Spec):
-    """What is watched; alerts on errors, latency and resources come with every system unasked."""
+    """What is monitored; every system has alerts on errors, latency and resources."""
 
     drift: DriftSpec = Field(default=DriftSpec(), description="When inputs count as drifted.")
     fairness: FairnessSpec | None = Field(

@@ -87,13 +87,13 @@ class Exemption(Spec):
 class RiskSpec(Spec):
     """The system's place in the Act, as its owner declares it; policies check it against what is deployed."""
 
-    tier: Tier = Field(description="Risk tier; required, since nobody else can declare it.")
+    tier: Tier = Field(description="Risk tier; required, since only its owner can declare it.")
     annex_iii: Annotated[AnnexIII, BeforeValidator(_point), _POINTS] | None = Field(
         default=None, description="Point of Annex III, 1a to 8b (point 2 has no letter); none: no point applies."
     )
     role: Role = Field(
         default=Role.DEPLOYER,
-        description="What the organisation is to the system; deployer, as whoever runs a system is at least that.",
+        description="What the organisation is to the system; deployer, as an organisation that runs a system is one.",
     )
     profiling: Flag = Field(
         default=False, description="It evaluates aspects of natural persons; off, and on voids any exemption."

@@ -55,7 +55,7 @@ class Replicas(Spec):
     )
     max: Annotated[Whole, Field(ge=1, le=1000)] = Field(
         default=1,
-        description="Copies under load, on a cluster; 1, so nothing grows unasked. One machine always runs `min`.",
+        description="Copies under load, on a cluster; 1, so nothing scales undeclared. One machine always runs `min`.",
     )
 
     @model_validator(mode="after")
@@ -77,12 +77,12 @@ class SlaSpec(Spec):
     )
     availability: Percent = Field(
         default=99.0,
-        description="Percentage of requests answered without an error of ours; 99, what one copy can hold.",
+        description="Percentage of requests answered without a server error; 99, what one copy can hold.",
     )
 
 
 class ConsumerSpec(Spec):
-    """Somebody who may call, with a token of their own."""
+    """A program that may call, with its own token."""
 
     name: Name = Field(description="Name in the consumer's token, 2 to 40 of a-z, 0-9 and '-'.")
     rate: RequestRate = Field(description="Requests it may send, such as 50/s; required, as only its owner knows.")
@@ -123,7 +123,7 @@ class FallbackSpec(Spec):
 
     below_confidence: Share = Field(description="Below this confidence, 0 to 1, the answer is not used; required.")
     to: FallbackTo = Field(
-        default=FallbackTo.HUMAN_REVIEW, description="Who decides then; human_review, so somebody does."
+        default=FallbackTo.HUMAN_REVIEW, description="Who decides then; human_review, so a person does."
     )
 
 
@@ -166,14 +166,14 @@ class ServingSpec(Spec):
         default=(), description="Versions of the API on their way out; none: all are current."
     )
     consumers: tuple[ConsumerSpec, ...] = Field(
-        default=(), description="Who may call; nobody by default, so an endpoint is never open by omission."
+        default=(), description="Programs that may call; none by default, so an endpoint is never open by omission."
     )
     limits: LimitsSpec = Field(default=LimitsSpec(), description="What one request may take.")
     fallback: FallbackSpec | None = Field(
         default=None, description="What happens when the model is unsure; none: its answer stands."
     )
     explain: ExplainSpec | None = Field(default=None, description="Explain each prediction; none: on request only.")
-    schedule: Cron | None = Field(default=None, description="batch only: cron in UTC; none: when somebody asks.")
+    schedule: Cron | None = Field(default=None, description="batch only: cron in UTC; none: on request.")
     input: Name | None = Field(default=None, description="batch only: dataset to score; none: the model's own.")
 
     @model_validator(mode="after")
@@ -182,7 +182,7 @@ class ServingSpec(Spec):
         if self.mode is ServingMode.BATCH:
             if self.consumers:
                 fix = "remove the consumers, or set mode: realtime"
-                problems.append(Problem(("consumers",), "are given, but nobody calls a batch system", fix))
+                problems.append(Problem(("consumers",), "are given, but a batch system has no API", fix))
         else:
             problems = [
                 Problem((field,), "is given, but a realtime system has none", f"remove {field}, or set mode: batch")

@@ -20,7 +20,7 @@ from mlstrata.environments.spec.text import Email, Name, Text, Unique, Word
 
 
 class SystemSpec(Spec):
-    """An AI system: what it is for, what it learns from, how it answers, and who answers for it."""
+    """An AI system: purpose, data, model, serving and owner."""
 
     name: Name = Field(
         description="Name of the system, 2 to 40 of a-z, 0-9 and '-'; part of its address, registry and records.",
@@ -32,7 +32,7 @@ class SystemSpec(Spec):
     team: Name | None = Field(
         default=None, description="Team of this environment that runs it; none: the platform team."
     )
-    owner: Email | None = Field(default=None, description="Who answers for it; none: the environment's owner.")
+    owner: Email | None = Field(default=None, description="Owner of the system; none: the environment's owner.")
     cost_centre: Word | None = Field(
         default=None, description="Account its costs are booked to, in quotes; none: its team's, or the environment's."
     )
@@ -48,7 +48,7 @@ class SystemSpec(Spec):
     serving: ServingSpec = Field(default=ServingSpec(), description="How it answers.")
     rollout: RolloutSpec = Field(default=RolloutSpec(), description="How a new version takes over.")
     monitor: MonitorSpec = Field(default=MonitorSpec(), description="What is watched while it runs.")
-    oversight: OversightSpec = Field(default=OversightSpec(), description="Who watches over it.")
+    oversight: OversightSpec = Field(default=OversightSpec(), description="Human oversight.")
     documents: DocumentsSpec = Field(default=DocumentsSpec(), description="Where its documents are.")
     retire: RetireSpec = Field(default=RetireSpec(), description="When it is looked at again, and when it ends.")
 

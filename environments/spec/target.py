@@ -83,7 +83,7 @@ class LocalTarget(Spec):
 
 
 class DatabaseSpec(Spec):
-    """A Postgres that is there already; its secret `database` is the organisation's to bring."""
+    """An existing Postgres; the organisation provides its secret `database`."""
 
     host: Host = Field(
         description="Its host; required, since nothing else finds it.", json_schema_extra=immutable(_RESTORE)
@@ -104,8 +104,7 @@ class KubernetesTarget(Spec):
         description="Where the environment runs: local, kubernetes or aws.", json_schema_extra=immutable(_MOVE)
     )
     context: Word = Field(
-        description="Context of the kubeconfig to deploy to; required, since the current one is whatever "
-        "somebody used last.",
+        description="Context of the kubeconfig to deploy to; required, since the current one is the one used last.",
         json_schema_extra=immutable(_MOVE),
     )
     region: Region | None = Field(

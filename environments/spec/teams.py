@@ -32,7 +32,7 @@ class TeamSpec(Spec):
         description="Name of the team, 2 to 40 of a-z, 0-9 and '-'; its namespace and its label on every cost.",
         json_schema_extra=immutable("add the team under its new name, move its systems, then remove the old one"),
     )
-    owner: Email | None = Field(default=None, description="Who answers for the team; none: the environment's owner.")
+    owner: Email | None = Field(default=None, description="Owner of the team; none: the environment's owner.")
     gpu_quota: Count = Field(
         default=0, description="GPUs the team may hold at once; 0, since accelerators are dear and asked for."
     )

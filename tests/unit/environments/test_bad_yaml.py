@@ -393,7 +393,7 @@ CASES = {
     "batch with consumers": (
         HEAD + SYSTEM + "    serving: {mode: batch, consumers: [{name: desk, rate: 1/s}]}\n",
         [
-            "9: systems[0].serving.consumers: are given, but nobody calls a batch system; "
+            "9: systems[0].serving.consumers: are given, but a batch system has no API; "
             "remove the consumers, or set mode: realtime"
         ],
     ),

@@ -22,7 +22,7 @@ def test_it_is_up_to_date(name: str, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_other_words_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["shcema"]) == 2
-    assert "got shcema; allowed: python -m environments schema|docs [--check]" in capsys.readouterr().err
+    assert "got shcema; allowed: python -m mlstrata.environments schema|docs [--check]" in capsys.readouterr().err
 
 
 def test_a_stale_file_is_told_and_mended(
@@ -31,7 +31,7 @@ def test_a_stale_file_is_told_and_mended(
     monkeypatch.setattr("mlstrata.environments.schema.FILE", tmp_path / "schema.json")
     (tmp_path / "schema.json").write_text("{}")
     assert main(["schema", "--check"]) == 1
-    assert "is not up to date; run: python -m environments schema" in capsys.readouterr().err
+    assert "is not up to date; run: python -m mlstrata.environments schema" in capsys.readouterr().err
     assert main(["schema"]) == 0
     assert main(["schema", "--check"]) == 0
 
