@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from mlstrata.files import write_private
 from mlstrata.operations.releases.errors import RolloutError
-from mlstrata.services.gateway.render import GatewayError, render_routes, routes_digest
+from mlstrata.services.gateway.render import GatewayError, render_routes, routes_digest, to_text
 from mlstrata.services.gateway.routes import HEALTH_PATH, ROUTES_HEADER
 from mlstrata.services.gateway.settings import ROUTES_FILE, GatewaySettings
 from mlstrata.services.serving.releases import Releases
@@ -60,7 +60,7 @@ def write_routes(backend: Routed) -> dict[str, Any]:
         routes = render_routes(settings, releases)
     except GatewayError as error:
         raise RolloutError(str(error)) from error
-    write_private(backend.gateway_directory / ROUTES_FILE, routes)
+    write_private(backend.gateway_directory / ROUTES_FILE, to_text(routes))
     return routes
 
 
