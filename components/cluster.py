@@ -21,7 +21,7 @@ _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
-class Who:
+class Ownership:
     """Who answers for an object, and who pays for it.
 
     Attributes:
@@ -59,7 +59,7 @@ class Cluster:
     Attributes:
         environment: Its name.
         namespace: The platform's namespace, and the prefix of the others.
-        who: Who answers for the platform.
+        ownership: Who answers for the platform.
         images: Container image by what runs in it.
         storage_class: Class of volumes; None: the cluster's default one.
         monitoring: The namespace of Prometheus.
@@ -68,7 +68,7 @@ class Cluster:
 
     environment: str
     namespace: str
-    who: Who
+    ownership: Ownership
     images: Mapping[str, str]
     storage_class: str | None = None
     monitoring: str = "monitoring"
@@ -93,11 +93,11 @@ class ClusterComponent(Component):
         cluster: Cluster,
         opts: pulumi.ResourceOptions | None,
         *,
-        who: Who | None = None,
+        ownership: Ownership | None = None,
         **inputs: object,
     ) -> None:
         super().__init__(module, name, inputs, opts)
-        self.name, self.cluster, self.who = name, cluster, who or cluster.who
+        self.name, self.cluster, self.ownership = name, cluster, ownership or cluster.ownership
 
     def add(
         self,
@@ -134,7 +134,7 @@ class ClusterComponent(Component):
     def labelled(self, manifest: Manifest, part: str = "") -> dict[str, Any]:
         """Return the manifest with the environment's labels beneath its own."""
         metadata = dict(manifest["metadata"])
-        labels, annotations = identity(self.cluster, self.who, part)
+        labels, annotations = identity(self.cluster, self.ownership, part)
         metadata["labels"] = {**labels, **metadata.get("labels", {})}
         if annotations := {**annotations, **metadata.get("annotations", {})}:
             metadata["annotations"] = annotations
@@ -146,16 +146,16 @@ class ClusterComponent(Component):
         return name
 
 
-def identity(cluster: Cluster, who: Who, part: str = "") -> tuple[dict[str, str], dict[str, str]]:
+def identity(cluster: Cluster, ownership: Ownership, part: str = "") -> tuple[dict[str, str], dict[str, str]]:
     """Return the labels and annotations that say whose an object is; what is no label value is an annotation."""
     labels = {
         "app.kubernetes.io/part-of": "mlstrata",
         f"{PREFIX}/environment": cluster.environment,
-        f"{PREFIX}/system": who.system,
+        f"{PREFIX}/system": ownership.system,
         f"{PREFIX}/part": part,
-        f"{PREFIX}/cost-centre": who.cost_centre,
+        f"{PREFIX}/cost-centre": ownership.cost_centre,
     }
-    annotations = {f"{PREFIX}/owner": who.owner}
+    annotations = {f"{PREFIX}/owner": ownership.owner}
     moved = {key: value for key, value in labels.items() if value and not _LABEL.fullmatch(value)}
     return (
         {key: value for key, value in labels.items() if value and key not in moved},

@@ -6,19 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from mlstrata.components.cluster_inputs import ClusterInputs
 from mlstrata.components.gpu.kubernetes import VALUES as GPU_VALUES
 from mlstrata.components.gpu.sharing import plugin_values
-from mlstrata.components.monitoring.kubernetes import VALUES
+from mlstrata.components.monitoring.kubernetes import GRAFANA_ADMIN, VALUES
+from mlstrata.components.monitoring.kubernetes import PACKAGE as MONITORING
 from mlstrata.components.monitoring.logs import PORT as LOGS_PORT
-from mlstrata.components.upstream.bill import BILL
 from mlstrata.components.upstream.mirror import Mirror, reference
 from mlstrata.components.upstream.selection import Selection
 from mlstrata.components.workload.images import RUNTIME
 from mlstrata.environments import EnvironmentSpec
-from mlstrata.stacks.substrate import SubstrateOutputs
 
-GRAFANA_ADMIN = "grafana-admin"
-MONITORING = "kube-prometheus-stack"
 VALUES_OF: dict[str, dict[str, Any]] = {
     "cert-manager": {"crds": {"enabled": False}, "global": {"leaderElection": {"namespace": "cert-manager"}}},
     # The definitions of the Gateway API and of Envoy Gateway come from a chart of their own.
@@ -52,32 +50,26 @@ VALUES_OF: dict[str, dict[str, Any]] = {
 """Values of the charts, by piece."""
 
 
-def values_of(piece: str, spec: EnvironmentSpec, namespace: str, substrate: SubstrateOutputs | None) -> dict[str, Any]:
-    """Return the values of a piece's chart.
+def values_of(package: str, spec: EnvironmentSpec, inputs: ClusterInputs) -> dict[str, Any]:
+    """Return the values of an upstream package's chart.
 
     Args:
-        piece: Its name in the bill of materials.
+        package: Its name in the bill of materials.
         spec: The environment: its Prometheus takes what carries its label, so the chart's own monitors need it.
-        namespace: The platform's.
-        substrate: Its cloud's; None: somebody's cluster.
+        inputs: What its platform stands on.
     """
-    values = VALUES_OF.get(piece, {})
-    if piece == "seldon-core" and any(pin.name == "keda" for pin in spec.upstream):
+    values = {**VALUES_OF.get(package, {}), **inputs.values.get(package, {})}
+    if package == "seldon-core" and any(pin.name == "keda" for pin in spec.upstream):
         values = {**values, "keda": {"enabled": True}}
-    match piece:
+    match package:
         case "kube-prometheus-stack":
             label = {"mlstrata.io/environment": spec.name}
             monitor = {"prometheus": {"monitor": {"additionalLabels": label}}}
             return {**values, "commonLabels": label, "kube-state-metrics": monitor, "prometheus-node-exporter": monitor}
         case "grafana":
-            return {**values, "datasources": {"datasources.yaml": _datasources(namespace)}}
+            return {**values, "datasources": {"datasources.yaml": _datasources(inputs.namespace)}}
         case "nvidia-device-plugin":
             return {**values, **plugin_values(spec.gpu_pools)}
-        case "karpenter" if substrate:
-            settings = {"clusterName": substrate.cluster.name, "interruptionQueue": substrate.karpenter.queue}
-            return {**values, "settings": settings, "serviceAccount": _account(substrate.karpenter.role)}
-        case "external-secrets" if substrate:
-            return {**values, "serviceAccount": _account(substrate.secrets_role)}
     return values
 
 
@@ -89,10 +81,6 @@ def _datasources(namespace: str) -> dict[str, Any]:
         "apiVersion": 1,
         "datasources": [{**prometheus, "url": "http://prometheus-operated:9090"}, logs],
     }
-
-
-def _account(role: str) -> dict[str, Any]:
-    return {"annotations": {"eks.amazonaws.com/role-arn": role}}
 
 
 def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | None) -> dict[str, str]:
@@ -109,14 +97,3 @@ def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | No
         "alertmanager": (MONITORING, "prometheus/alertmanager"),
     }
     return found | {what: str(selection[name].image(end)) for what, (name, end) in wanted.items() if name in selection}
-
-
-def bill_images(selection: Selection, mirror: Mirror | None) -> list[str]:
-    """Return every image of the bill: as the environment takes it, or as it would."""
-    found = []
-    for piece in BILL:
-        if piece.name in selection:
-            found += [str(image) for image in selection[piece.name].images]
-        else:
-            found += [mirror.image(str(image)) if mirror else str(image) for image in piece.images]
-    return found

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import pulumi
-
+from mlstrata.components.cluster_inputs import ClusterInputs
 from mlstrata.components.database.args import Server
 from mlstrata.components.errors import PlanError
 from mlstrata.components.gateway import balancer
+from mlstrata.components.gpu.args import AwsNodes
 from mlstrata.components.network_policies import Peer
 from mlstrata.components.storage.kubernetes import store_in
 from mlstrata.components.storage.objects import ObjectStore
@@ -25,34 +24,7 @@ DATABASE = "database"
 """Secret of a Postgres that is not made here: username, password, uri."""
 
 
-@dataclass(frozen=True)
-class Ground:
-    """What there is before the platform.
-
-    Attributes:
-        context: The kubeconfig's context, or the cluster's name in its cloud.
-        namespace: Of the platform, and prefix of the others.
-        storage_class: Class of volumes; None: the cluster's default one.
-        store: The bucket; with nothing named, one in a store of the cluster's own.
-        database: Postgres; None: one is made in the cluster.
-        provider: Makes the one provider of it all.
-        substrate: The cloud's; None: somebody's cluster.
-        features: The bucket as the feature store may read it; None: as everything else.
-        balancer: What of the gateway's service is the cloud's; empty: nothing.
-    """
-
-    context: str
-    namespace: str
-    storage_class: str | None
-    store: ObjectStore
-    database: Server | None
-    provider: Callable[[], pulumi.ProviderResource]
-    substrate: SubstrateOutputs | None = None
-    features: ObjectStore | None = None
-    balancer: Mapping[str, Any] = field(default_factory=dict)
-
-
-def of(spec: EnvironmentSpec, workspace: Workspace) -> Ground:
+def of(spec: EnvironmentSpec, workspace: Workspace) -> ClusterInputs:
     """Return what an environment's platform stands on.
 
     Raises:
@@ -64,7 +36,7 @@ def of(spec: EnvironmentSpec, workspace: Workspace) -> Ground:
         return _aws(spec, target, spec.storage, outputs(spec, workspace))
     assert isinstance(target, KubernetesTarget)  # noqa: S101 - the caller chose by the target's kind
     own, named = target.database, ObjectStore.of(spec.storage, spec.name, target.region)
-    return Ground(
+    return ClusterInputs(
         context=target.context,
         namespace=target.namespace,
         storage_class=target.storage_class,
@@ -74,7 +46,7 @@ def of(spec: EnvironmentSpec, workspace: Workspace) -> Ground:
     )
 
 
-def _aws(spec: EnvironmentSpec, target: AwsTarget, storage: S3Storage, found: SubstrateOutputs) -> Ground:
+def _aws(spec: EnvironmentSpec, target: AwsTarget, storage: S3Storage, found: SubstrateOutputs) -> ClusterInputs:
     problems = [
         f"gpu_pools[{at}].nodes.min: got {pool.nodes.min}, but the substrate has no node group for '{pool.name}'; "
         "bring it up anew, or set 0"
@@ -89,17 +61,31 @@ def _aws(spec: EnvironmentSpec, target: AwsTarget, storage: S3Storage, found: Su
         raise PlanError(problems)
     store = replace(ObjectStore.of(storage, spec.name, found.region), bucket=found.store.bucket, role=found.store.role)
     database = Server(found.database.host, DATABASE, (_network(found.network),), found.database.port)
-    return Ground(
+    made = found.nodes
+    return ClusterInputs(
         context=found.cluster.name,
         namespace=NAMESPACE,
         storage_class=found.storage_class,
         store=store,
         database=database,
         provider=lambda: providers.eks(found),
-        substrate=found,
         features=replace(store, role=found.store.features_role),
-        balancer=balancer.aws(found.nodes.subnets, internet=target.open_to == "internet"),
+        balancer=balancer.aws(made.subnets, internet=target.open_to == "internet"),
+        nodes=AwsNodes(found.cluster.name, made.role, made.image, made.subnets, made.security_groups),
+        kept=made.groups,
+        values={
+            "karpenter": {
+                "settings": {"clusterName": found.cluster.name, "interruptionQueue": found.karpenter.queue},
+                "serviceAccount": _account(found.karpenter.role),
+            },
+            "external-secrets": {"serviceAccount": _account(found.secrets_role)},
+        },
+        secrets_region=found.region,
     )
+
+
+def _account(role: str) -> dict[str, Any]:
+    return {"annotations": {"eks.amazonaws.com/role-arn": role}}
 
 
 def _network(cidr: str) -> Peer:

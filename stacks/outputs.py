@@ -52,7 +52,7 @@ class KubernetesEnvironment:
 
     context: str
     namespaces: Mapping[str, str]
-    urls: Mapping[str, str]
+    urls: Mapping[str, pulumi.Input[str]]
     secrets: tuple[SecretReference, ...] = ()
 
     def exported(self) -> dict[str, object]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from mlstrata.components.capability import ClusterBuilder, Declaration
 from mlstrata.environments.stages import Capability
 
+NAME = "backup"
+"""Of what makes the copies."""
+
 DECLARATIONS = (
     Declaration(
         Capability.BACKUP,

@@ -8,13 +8,17 @@ from typing import Any
 
 import pulumi
 
+from mlstrata.components.backup.capability import NAME
 from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import Server
 from mlstrata.components.database.kubernetes import OTHERS, OWNER
+from mlstrata.components.database.outputs import DatabaseOutputs
 from mlstrata.components.network_policies import outgoing
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry.job import NEVER
 from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.storage.outputs import ClusterStorageOutputs
 from mlstrata.components.workload.pods import Container, Resources, account, pod
 from mlstrata.services.backup.postgres import DUMP, RESTORE
 
@@ -140,3 +144,10 @@ class Backup(ClusterComponent):
             },
         )
         return {**made, "metadata": {**made["metadata"], "name": name}}
+
+
+def build(site: ClusterSite) -> None:
+    """Build the nightly copies of the platform's databases."""
+    database, storage = site.require(DatabaseOutputs), site.find(ClusterStorageOutputs)
+    after = [*site.ready, *database.ready, *(storage.ready if storage else ())]
+    Backup(NAME, BackupArgs(site.cluster, site.inputs.store, database.server, after), site.opts)

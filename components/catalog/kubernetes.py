@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import pulumi
 
+from mlstrata.components.catalog.outputs import CatalogOutputs
 from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.network_policies import pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry.kubernetes import NAME as REGISTRY
 from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
 from mlstrata.components.registry.kubernetes import USES_REGISTRY, client
+from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.workload.args import WorkloadArgs
 from mlstrata.components.workload.kubernetes import Workload
 from mlstrata.components.workload.pods import Container, Resources
@@ -114,3 +117,10 @@ class Catalog(ClusterComponent):
         labels = {"mlstrata.io/data-classification": "internal"}
         metadata = {"name": NAME, "namespace": self.cluster.namespace, "labels": labels}
         return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def build(site: ClusterSite) -> CatalogOutputs:
+    """Build the catalog of the environment."""
+    registry = site.require(ClusterRegistryOutputs)
+    after = [*site.ready, *site.watched, *registry.ready]
+    return CatalogOutputs(Catalog("catalog", CatalogArgs(site.cluster, site.spec, registry.uri, after), site.opts).url)

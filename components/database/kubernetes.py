@@ -6,9 +6,15 @@ from typing import Any
 
 import pulumi
 
+from mlstrata.components.backup.capability import NAME as BACKUP
 from mlstrata.components.cluster import ClusterComponent
-from mlstrata.components.database.args import METRICS, PORT, STATUS, DatabaseArgs, Server
+from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.database.args import METRICS, PORT, SECRET_KEYS, STATUS, DatabaseArgs, Server
+from mlstrata.components.database.outputs import DatabaseOutputs
+from mlstrata.components.features.kubernetes import APP as FEATURES
 from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
+from mlstrata.components.registry.kubernetes import NAME as REGISTRY
+from mlstrata.components.upstream.bill import piece
 
 KIND = "postgresql.cnpg.io/v1"
 OWNER = "mlflow"
@@ -108,3 +114,20 @@ class Database(ClusterComponent):
         made = self._object("Cluster", self.name, spec)
         labels = {"mlstrata.io/data-classification": "internal"}
         return {**made, "metadata": {**made["metadata"], "labels": labels}}
+
+
+def build(site: ClusterSite) -> DatabaseOutputs:
+    """Build Postgres, unless the organisation or the cloud has brought its own."""
+    if site.inputs.database is not None:
+        server = site.inputs.database
+        site.platform.needs(site.cluster.namespace, server.secret, SECRET_KEYS, "the databases mlflow and feast")
+        return DatabaseOutputs(server)
+    operator = piece("cloudnative-pg")
+    after = [*site.upstream(operator.name).ready, *site.ready, *site.watched]
+    # All that a later stage or switch may bring, so that it changes nothing here.
+    callers = [
+        *(pods(labels={"app.kubernetes.io/name": one}) for one in (REGISTRY, BACKUP)),
+        pods(namespace=piece("feast").namespace, labels=FEATURES),
+    ]
+    made = Database("database", DatabaseArgs(site.cluster, callers, operator.namespace, after=after), site.opts)
+    return DatabaseOutputs(made.server, made.ready)

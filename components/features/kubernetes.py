@@ -10,11 +10,17 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.cluster import PREFIX, Cluster, ClusterComponent
+from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import Server
-from mlstrata.components.network_policies import incoming, outgoing, pods
+from mlstrata.components.database.outputs import DatabaseOutputs
+from mlstrata.components.network_policies import Peer, incoming, outgoing, pods
 from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.storage.outputs import ClusterStorageOutputs
+from mlstrata.components.upstream.bill import piece
 from mlstrata.components.workload.pods import account
 from mlstrata.environments.spec.quantities import format_duration
+from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.environments.stages import Capability
 
 STORES = "feast-stores"
 """The secret with Feast's own settings of its stores: addresses with passwords."""
@@ -98,3 +104,20 @@ class Features(ClusterComponent):
         }
         self.add("", manifest, part="features", after=[*after, *before])
         self.register_outputs({})
+
+
+def build(site: ClusterSite) -> None:
+    """Build the feature store over the platform's database and bucket."""
+    database, storage = site.require(DatabaseOutputs), site.find(ClusterStorageOutputs)
+    feast = site.upstream("feast")
+    after = [*site.ready, *database.ready, *(storage.ready if storage else ()), *feast.ready]
+    store, holds = site.inputs.features or site.inputs.store, site.spec.retention.features
+    args = FeaturesArgs(site.cluster, feast.package.namespace, store, database.server, holds, after)
+    Features("features", args, site.opts)
+
+
+def servers_for(site: ClusterSite, system: SystemSpec) -> Sequence[Peer]:
+    """Return the feature store's pods, for a system whose model takes features from it."""
+    if system.model.features is None or Capability.FEATURE_STORE not in site.spec.capabilities:
+        return ()
+    return (pods(namespace=piece("feast").namespace, labels=APP),)

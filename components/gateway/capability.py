@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
 from mlstrata.environments.stages import Capability
+from mlstrata.environments.usage import used_capabilities
 
 DECLARATIONS = (
     Declaration(
@@ -16,5 +17,13 @@ DECLARATIONS = (
             programs=("envoy",),
         ),
         kubernetes=ClusterBuilder("mlstrata.components.gateway.kubernetes:build", after=(Capability.ALERTS,)),
+    ),
+    Declaration(
+        "routes",
+        kubernetes=ClusterBuilder(
+            "mlstrata.components.gateway.system_route:build",
+            after=(Capability.GATEWAY, Capability.SERVING, Capability.TEAMS),
+            when=lambda spec, _: Capability.SERVING in used_capabilities(spec),
+        ),
     ),
 )

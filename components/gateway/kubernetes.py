@@ -8,11 +8,13 @@ from typing import Any
 
 import pulumi
 
+from mlstrata.components.certificates.kubernetes import Certificates, CertificatesArgs
 from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.gateway.outputs import NAME, ClusterGatewayOutputs, owned_by
 from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
 
 API, ENVOY = "gateway.networking.k8s.io/v1", "gateway.envoyproxy.io/v1alpha1"
-NAME = "gateway"
 CERTIFICATE = "gateway-tls"
 HTTPS, INSIDE, ADMIN = 443, 10443, 19001
 """Its port, the port of Envoy's pods behind it, and the port of their statistics."""
@@ -160,9 +162,17 @@ class Gateway(ClusterComponent):
         }
 
 
-def owned_by(namespace: str) -> dict[str, str]:
-    """Return the labels of the Envoy pods of a namespace's gateway."""
-    return {
-        "gateway.envoyproxy.io/owning-gateway-namespace": namespace,
-        "gateway.envoyproxy.io/owning-gateway-name": NAME,
-    }
+def build(site: ClusterSite) -> ClusterGatewayOutputs:
+    """Build the gateway and the certificate at its door."""
+    service = f"{NAME}.{site.cluster.namespace}.svc"
+    doors = {CERTIFICATE: [service, f"{service}.cluster.local"]}
+    issued = Certificates(
+        "certificates",
+        CertificatesArgs(site.cluster, doors, [*site.upstream("cert-manager").ready, *site.ready]),
+        site.opts,
+    )
+    envoy = site.upstream("envoy-gateway")
+    after = [*envoy.ready, *issued.ready, *site.ready]
+    watched = [*site.watched, *envoy.ready]
+    args = GatewayArgs(site.cluster, envoy.package.namespace, site.inputs.balancer, watched, after)
+    return ClusterGatewayOutputs(Gateway("gateway", args, site.opts).ready)

@@ -9,6 +9,17 @@ import pulumi
 
 from mlstrata.components.site import Outputs
 
+NAME = "gateway"
+"""Of the gateway, and of what it is made from on a cluster."""
+
+
+def owned_by(namespace: str) -> dict[str, str]:
+    """Return the labels of the Envoy pods of a namespace's gateway."""
+    return {
+        "gateway.envoyproxy.io/owning-gateway-namespace": namespace,
+        "gateway.envoyproxy.io/owning-gateway-name": NAME,
+    }
+
 
 @dataclass(frozen=True)
 class Backend:

@@ -9,8 +9,12 @@ from typing import Any
 
 import pulumi
 
-from mlstrata.components.cluster import Cluster, ClusterComponent, Who
-from mlstrata.components.gateway.kubernetes import API, ENVOY, NAME
+from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
+from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.gateway.kubernetes import API, ENVOY
+from mlstrata.components.gateway.outputs import NAME, Backend, ClusterGatewayOutputs
+from mlstrata.components.namespaces.outputs import NamespacesOutputs
+from mlstrata.components.serving.outputs import ClusterServingOutputs
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.services.gateway.deprecation import deprecation_headers
 from mlstrata.services.gateway.settings import AUDIENCE, Deprecation, GatewaySystem
@@ -24,28 +28,13 @@ MOST_CONNECTIONS, MOST_WAITING = 1024, 256
 
 
 @dataclass(frozen=True)
-class Backend:
-    """What a predictor answers on.
-
-    Attributes:
-        service: Its service.
-        port: The service's port.
-        weight: Its share of the traffic, in parts of the sum.
-    """
-
-    service: str
-    port: int
-    weight: int = 100
-
-
-@dataclass(frozen=True)
-class EntranceArgs:
-    """Arguments of `Entrance`.
+class SystemRouteArgs:
+    """Arguments of `SystemRoute`.
 
     Attributes:
         cluster: Where.
         namespace: The system's namespace.
-        who: Whose it is.
+        ownership: Whose it is.
         system: The system.
         serving: What its file says of consumers, limits and versions.
         backends: What answers.
@@ -55,7 +44,7 @@ class EntranceArgs:
 
     cluster: Cluster
     namespace: str
-    who: Who
+    ownership: Ownership
     system: str
     serving: ServingSpec
     backends: Sequence[Backend]
@@ -63,11 +52,11 @@ class EntranceArgs:
     after: Sequence[pulumi.Resource] = ()
 
 
-class Entrance(ClusterComponent):
+class SystemRoute(ClusterComponent):
     """A system behind the gateway."""
 
-    def __init__(self, name: str, args: EntranceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("gateway", name, args.cluster, opts, who=args.who)
+    def __init__(self, name: str, args: SystemRouteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gateway", name, args.cluster, opts, ownership=args.ownership)
         self.args, self.space, self.system = args, args.namespace, args.system
         route = self.add("", self._route(self.system, [self._rule()]), part="route", after=args.after)
         after = [*args.after, route]
@@ -250,3 +239,22 @@ _STOPPED = '{"error": {"code": "stopped", "message": "this system was stopped by
 OFF = {"name": "x-mlstrata-stopped", "type": "Exact", "value": "nobody-sends-this"}
 ON = {"name": "x-request-id", "type": "RegularExpression", "value": ".*"}
 """Every request has an id, as the gateway gives it one."""
+
+
+def build(site: ClusterSite) -> None:
+    """Build the way to every system that answers."""
+    namespaces, gateway = site.require(NamespacesOutputs), site.require(ClusterGatewayOutputs)
+    serving = site.require(ClusterServingOutputs)
+    for system in site.realtime:
+        namespace = site.namespace_of(system)
+        args = SystemRouteArgs(
+            cluster=site.cluster,
+            namespace=namespace,
+            ownership=site.ownership_of(system),
+            system=system.name,
+            serving=system.serving,
+            backends=serving.backends[system.name],
+            stoppable=system.oversight.kill_switch,
+            after=[*namespaces.by_name[namespace].ready, *site.ready, *gateway.ready],
+        )
+        SystemRoute(f"route-{system.name}", args, site.systems[system.name].child())

@@ -85,6 +85,12 @@ def placement(pool: str | None, gpus: int) -> Placement | None:
     return Placement(selector={POOL: pool} if pool else {}, tolerations=TOLERATIONS)
 
 
+def accelerator_of(pools: Sequence[GpuPoolSpec], pool: str | None, gpus: int) -> str:
+    """Return the kind of a training's accelerators: its pool's, or the only one there is; empty where none is known."""
+    found = {one.accelerator.value for one in pools if pool in {None, one.name}}
+    return found.pop() if gpus and len(found) == 1 else ""
+
+
 TOLERATIONS = (
     {"key": GPU, "operator": "Exists", "effect": "NoSchedule"},
     {"key": POOL, "operator": "Exists", "effect": "NoSchedule"},

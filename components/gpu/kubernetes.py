@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.cluster import ClusterComponent
+from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gpu.args import ACCELERATOR, GPU, POOL, TOLERATIONS, GpuPoolsArgs
 from mlstrata.components.gpu.nodes import node_class
 from mlstrata.components.gpu.sharing import PLUGIN_CONFIG, config_of
@@ -111,3 +112,20 @@ class GpuPools(ClusterComponent):
                 },
             },
         }
+
+
+def build(site: ClusterSite) -> None:
+    """Build the pools of the environment's file."""
+    exporter, _ = site.upstream("dcgm-exporter"), site.upstream("nvidia-device-plugin")
+    after = [*site.ready, *exporter.ready, *site.watched]
+    if site.inputs.nodes is not None:
+        after += site.upstream("karpenter").ready
+    args = GpuPoolsArgs(
+        site.cluster,
+        site.spec.gpu_pools,
+        exporter.package.namespace,
+        nodes=site.inputs.nodes,
+        kept=site.inputs.kept,
+        after=after,
+    )
+    GpuPools("gpu", args, site.opts)

@@ -9,13 +9,22 @@ from typing import Any
 import pulumi
 import yaml
 
-from mlstrata.components.cluster import Cluster, ClusterComponent, Who
+from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
+from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.monitoring.dashboards import Dashboards, DashboardsArgs
+from mlstrata.components.monitoring.outputs import MonitoringOutputs
 from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
+from mlstrata.components.site import UNOWNED
+from mlstrata.environments.stages import Capability
 from mlstrata.services.alerts.rules import system_rules
 from mlstrata.services.alerts.settings import PLATFORM, Promise
 
 KIND = "monitoring.coreos.com/v1"
 RECEIVER = "alert-receiver"
+PACKAGE = "kube-prometheus-stack"
+"""The upstream package with the operator."""
+GRAFANA_ADMIN = "grafana-admin"
+"""Secret with Grafana's first user."""
 NAME = "platform"
 WEB, ALERTS, MESH = 9090, 9093, 9094
 VALUES: dict[str, Any] = {
@@ -222,14 +231,14 @@ class PromisesArgs:
     Attributes:
         cluster: Where.
         namespace: The system's namespace.
-        who: Whose it is.
+        ownership: Whose it is.
         promise: What its consumers were promised.
         after: What must be there before it.
     """
 
     cluster: Cluster
     namespace: str
-    who: Who
+    ownership: Ownership
     promise: Promise
     after: Sequence[pulumi.Resource] = ()
 
@@ -238,7 +247,7 @@ class Promises(ClusterComponent):
     """The alerts about what a system's consumers were promised."""
 
     def __init__(self, name: str, args: PromisesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("monitoring", name, args.cluster, opts, who=args.who)
+        super().__init__("monitoring", name, args.cluster, opts, ownership=args.ownership)
         groups = yaml.safe_load(system_rules(args.promise))["groups"]
         self.add("rules", rules_of(args.namespace, name, groups), after=args.after)
         self.register_outputs({})
@@ -260,7 +269,7 @@ def _platform_rules(cluster: Cluster) -> list[dict[str, Any]]:
             "alert": alert,
             "expr": expression,
             "for": lasting,
-            "labels": {"severity": severity, "system": PLATFORM, "owner": cluster.who.owner or "unowned"},
+            "labels": {"severity": severity, "system": PLATFORM, "owner": cluster.ownership.owner or UNOWNED},
             "annotations": {"summary": summary},
         }
 
@@ -290,3 +299,27 @@ def _platform_rules(cluster: Cluster) -> list[dict[str, Any]]:
         ),
     ]
     return [{"name": "platform", "rules": rules}]
+
+
+def build(site: ClusterSite) -> MonitoringOutputs:
+    """Build Prometheus and its alerts, and the dashboards where the environment takes Grafana."""
+    operator = site.upstream(PACKAGE).ready
+    days = max(1, site.spec.retention.logs.days)
+    args = MonitoringArgs(site.cluster, days, after=[*operator, *site.ready])
+    monitoring = Monitoring("monitoring", args, site.opts)
+    if "grafana" in site.selection:
+        _grafana(site)
+    within = f"{site.cluster.monitoring}.svc"
+    addresses = {
+        "prometheus": f"http://prometheus-operated.{within}:{WEB}",
+        "alertmanager": f"http://alertmanager-operated.{within}:{ALERTS}",
+    }
+    # What is scraped or alerted on is declared by the kinds that the operator brings, before Prometheus or after.
+    return MonitoringOutputs(addresses, [*operator, *monitoring.ready])
+
+
+def _grafana(site: ClusterSite) -> None:
+    grafana = site.upstream("grafana")
+    grafana.needs(grafana.package.namespace, GRAFANA_ADMIN, ("admin-user", "admin-password"), "Grafana's first user")
+    pools = Capability.GPU_POOLS in site.spec.capabilities and bool(site.spec.gpu_pools)
+    Dashboards("dashboards", DashboardsArgs(site.cluster, pools, site.ready), site.opts)

@@ -10,6 +10,9 @@ import pulumi
 import yaml
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.monitoring.outputs import LogsOutputs
+from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.workload.args import WorkloadArgs
@@ -235,3 +238,12 @@ def _pipeline(namespaces: Sequence[str], store: str, environment: str) -> str:
         f'loki.write "store" {{\n  endpoint {{\n    url = "{store}/loki/api/v1/push"\n  }}\n'
         f'  external_labels = {{\n    environment = "{environment}",\n  }}\n}}\n'
     )
+
+
+def build(site: ClusterSite) -> LogsOutputs:
+    """Build the store of the logs of the platform's and every system's namespace."""
+    namespaces = site.require(NamespacesOutputs)
+    names = sorted([site.cluster.namespace, *namespaces.by_name])
+    after = [*site.ready, *site.watched, *namespaces.ready]
+    args = LogsArgs(site.cluster, names, max(1, site.spec.retention.logs.days), after=after)
+    return LogsOutputs(Logs("logs", args, site.opts).url)

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 import pulumi
 
-from mlstrata.components.cluster import Cluster, Who
+from mlstrata.components.cluster import Cluster, Ownership
 
 OPERATORS = "mlstrata.io/operators"
 """Label of namespaces in which upstream operators run, and nothing of people's own."""
 
 
 @dataclass(frozen=True)
-class SpaceArgs:
-    """Arguments of `Space`.
+class NamespaceArgs:
+    """Arguments of `Namespace`.
 
     Attributes:
         cluster: Where.
         namespace: The namespace's name.
-        who: Who answers for what runs in it, and who pays.
+        ownership: Who answers for what runs in it, and who pays.
         team: The team whose it is; empty: the platform's.
         gpus: GPUs that may be held in it at once.
         security: Pod Security standard that is enforced.
@@ -31,7 +31,7 @@ class SpaceArgs:
 
     cluster: Cluster
     namespace: str
-    who: Who
+    ownership: Ownership
     team: str = ""
     gpus: int = 0
     security: str = "restricted"
@@ -40,6 +40,6 @@ class SpaceArgs:
     keep: bool = False
 
 
-def space_of(prefix: str, team: str | None, system: str) -> str:
+def namespace_of(prefix: str, team: str | None, system: str) -> str:
     """Return the namespace of a system: its team's, else one of its own."""
     return f"{prefix}-{team or system}"

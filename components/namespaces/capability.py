@@ -10,6 +10,6 @@ DECLARATIONS = (
         Capability.TEAMS,
         provides=(Capability.NETWORK_POLICY,),
         # Systems have a namespace whether or not there are teams.
-        kubernetes=ClusterBuilder("mlstrata.components.namespaces.kubernetes:build", when=lambda *_: True),
+        kubernetes=ClusterBuilder("mlstrata.components.namespaces.of_systems:build", when=lambda *_: True),
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.cluster import ClusterComponent
-from mlstrata.components.namespaces.args import OPERATORS, SpaceArgs
+from mlstrata.components.namespaces.args import OPERATORS, NamespaceArgs
 from mlstrata.components.network_policies import default_deny, names
 
 READ = ["get", "list", "watch"]
@@ -15,15 +15,15 @@ MOST_PODS, MOST_VOLUMES, MOST_JOBS = 200, 30, 500
 """Far above what a team needs, and far below what a loop that makes objects would."""
 
 
-class Space(ClusterComponent):
+class Namespace(ClusterComponent):
     """A namespace.
 
     Attributes:
         ready: What anything in the namespace waits for.
     """
 
-    def __init__(self, name: str, args: SpaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("teams", name, args.cluster, opts, who=args.who)
+    def __init__(self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("teams", name, args.cluster, opts, ownership=args.ownership)
         self.args, self.space = args, args.namespace
         namespace = self.add("namespace", self._namespace(), after=args.after, keep=args.keep)
         within = [namespace]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.network_policies import outgoing, pods
+from mlstrata.components.pipelines.outputs import PipelinesOutputs
 from mlstrata.components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY
 from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
 
@@ -38,3 +40,11 @@ class Kubeflow(ClusterComponent):
         way = outgoing("steps-registry", args.namespace, of=USES_REGISTRY, ports=[REGISTRY_PORT], peers=[registry])
         self.add("registry", way, after=args.after)
         self.register_outputs({})
+
+
+def build(site: ClusterSite) -> PipelinesOutputs:
+    """Build Kubeflow Pipelines, with what its steps need."""
+    kubeflow = site.upstream("kubeflow-pipelines")
+    namespace = kubeflow.package.namespace
+    Kubeflow("pipelines", KubeflowArgs(site.cluster, namespace, [*kubeflow.ready, *site.ready]), site.opts)
+    return PipelinesOutputs("kubeflow", f"http://ml-pipeline.{namespace}.svc:8888")

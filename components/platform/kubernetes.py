@@ -9,8 +9,8 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
-from mlstrata.components.namespaces.args import SpaceArgs
-from mlstrata.components.namespaces.kubernetes import Space
+from mlstrata.components.namespaces.args import NamespaceArgs
+from mlstrata.components.namespaces.kubernetes import Namespace
 
 PRIORITIES = {
     "platform": (100_000, "The platform's own services: without them nothing else works."),
@@ -44,8 +44,8 @@ class Platform(ClusterComponent):
         super().__init__("platform", name, args.cluster, opts, spec=dict(args.facts))
         cluster = args.cluster
         # Databases stay when the stack goes; in a namespace that went they would not.
-        space = SpaceArgs(cluster, cluster.namespace, cluster.who, keep=True)
-        self.space = Space(f"{name}-space", space, self.child())
+        space = NamespaceArgs(cluster, cluster.namespace, cluster.ownership, keep=True)
+        self.space = Namespace(f"{name}-namespace", space, self.child())
         classes = [
             self.add(
                 f"priority-{what}",

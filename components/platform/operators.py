@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
-from mlstrata.components.namespaces.args import SpaceArgs
-from mlstrata.components.namespaces.kubernetes import Space
+from mlstrata.components.namespaces.args import NamespaceArgs
+from mlstrata.components.namespaces.kubernetes import Namespace
 from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods, within
 
 API = (443, 6443)
@@ -18,8 +18,8 @@ METRICS = (8080, 9400, 19001)
 
 
 @dataclass(frozen=True)
-class OperatorSpaceArgs:
-    """Arguments of `OperatorSpace`.
+class OperatorNamespaceArgs:
+    """Arguments of `OperatorNamespace`.
 
     Attributes:
         cluster: Where.
@@ -32,20 +32,20 @@ class OperatorSpaceArgs:
     security: str = "restricted"
 
 
-class OperatorSpace(ClusterComponent):
+class OperatorNamespace(ClusterComponent):
     """A namespace of operators.
 
     Attributes:
         ready: What is installed in it waits for.
     """
 
-    def __init__(self, name: str, args: OperatorSpaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: OperatorNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform", name, args.cluster, opts)
         space, cluster = args.namespace, args.cluster
         # Metrics and their history stay when the stack goes.
         keep = space == cluster.monitoring
-        walls = SpaceArgs(cluster, space, cluster.who, security=args.security, bounded=False, keep=keep)
-        base = Space(f"{name}-space", walls, self.child()).ready
+        walls = NamespaceArgs(cluster, space, cluster.ownership, security=args.security, bounded=False, keep=keep)
+        base = Namespace(f"{name}-namespace", walls, self.child()).ready
         monitor = pods(namespace=cluster.monitoring)
         openings = {
             # The API server is no pod: its address is the cluster's secret.

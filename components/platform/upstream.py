@@ -11,7 +11,7 @@ import pulumi
 from mlstrata.components.charts import install
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.upstream.image_values import merged
-from mlstrata.components.upstream.package import Chart, Piece
+from mlstrata.components.upstream.package import Chart, UpstreamPackage
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class UpstreamArgs:
     """
 
     cluster: Cluster
-    piece: Piece
+    piece: UpstreamPackage
     values: Mapping[str, Any] = field(default_factory=dict)
     after: Sequence[pulumi.Resource] = ()
 
@@ -43,7 +43,7 @@ class Upstream(ClusterComponent):
         super().__init__(
             "platform", name, args.cluster, opts, piece=piece.name, version=piece.version, licence=piece.licence
         )
-        self.piece = piece
+        self.package = piece
         after = list(args.after)
         # With its definitions every object of their kinds would go: they stay when the stack does. Where a chart brings
         # them itself, all of it stays.

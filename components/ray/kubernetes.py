@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from mlstrata.components.cluster import Cluster, ClusterComponent, Who
+from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
+from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import incoming, outgoing, pods
 
 NODES = {"ray.io/is-ray-node": "yes"}
@@ -23,14 +25,14 @@ class RayArgs:
     Attributes:
         cluster: Where.
         namespace: The team's namespace.
-        who: Whose it is.
+        ownership: Whose it is.
         operators: KubeRay's namespace.
         after: What must be there before it: KubeRay, the namespace.
     """
 
     cluster: Cluster
     namespace: str
-    who: Who
+    ownership: Ownership
     operators: str
     after: Sequence[pulumi.Resource] = ()
 
@@ -42,7 +44,7 @@ class Ray(ClusterComponent):
     """
 
     def __init__(self, name: str, args: RayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("ray", name, args.cluster, opts, who=args.who)
+        super().__init__("ray", name, args.cluster, opts, ownership=args.ownership)
         space, after = args.namespace, list(args.after)
         operator, rbac = pods(namespace=args.operators), "rbac.authorization.k8s.io"
         low, high = ANY
@@ -95,3 +97,12 @@ class Ray(ClusterComponent):
         }
         self.add("binding", binding, after=[made])
         self.register_outputs({})
+
+
+def build(site: ClusterSite) -> None:
+    """Open every system's namespace for Ray clusters."""
+    operator = site.upstream("kuberay")
+    for name, namespace in site.require(NamespacesOutputs).by_name.items():
+        after = [*operator.ready, *namespace.ready]
+        args = RayArgs(site.cluster, name, namespace.ownership, operator.package.namespace, after)
+        Ray(f"ray-{name.removeprefix(f'{site.cluster.namespace}-')}", args, site.opts)

@@ -8,14 +8,19 @@ from typing import Any
 
 import pulumi
 
-from mlstrata.components.cluster import Cluster, ClusterComponent, Who
+from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
+from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.features.kubernetes import PORTS as FEATURE_PORTS
+from mlstrata.components.features.kubernetes import servers_for
+from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import Peer, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
 from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
+from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.workload.pods import Container, Placement, Resources, account, pod
+from mlstrata.environments.spec.system import SystemSpec
 
 FOLDER = "/work"
 LONGEST_HOURS = 12
@@ -32,7 +37,7 @@ class JobArgs:
     Attributes:
         cluster: Where.
         namespace: The system's namespace.
-        who: Whose it is.
+        ownership: Whose it is.
         part: The part that it plays: training, scoring.
         module: The module that runs, with `--settings FILE`.
         settings: The file, JSON; nothing of it is secret.
@@ -50,7 +55,7 @@ class JobArgs:
 
     cluster: Cluster
     namespace: str
-    who: Who
+    ownership: Ownership
     part: str
     module: str
     settings: str
@@ -70,7 +75,7 @@ class Job(ClusterComponent):
     """A job of a system: `kubectl create job --from=cronjob/NAME` starts one; a schedule does too."""
 
     def __init__(self, name: str, args: JobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("workload", name, args.cluster, opts, who=args.who)
+        super().__init__("workload", name, args.cluster, opts, ownership=args.ownership)
         self.args, self.space = args, args.namespace
         self.app = {"app.kubernetes.io/name": name}
         self.needs(self.space, ACCESS, ACCESS_KEYS, f"the registry, which the {args.part} of systems asks")
@@ -94,7 +99,7 @@ class Job(ClusterComponent):
         if args.trained:
             self._may("clock", "trainers", f"clock-{self.name}", after)
         if args.released:
-            self._may("releases", "releasers", f"release-{args.who.system}", after, by_account="releaser")
+            self._may("releases", "releasers", f"release-{args.ownership.system}", after, by_account="releaser")
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -108,7 +113,7 @@ class Job(ClusterComponent):
 
         Training stops its clock, a release records on it who decided; a pipeline that releases is an account.
         """
-        group, system = "rbac.authorization.k8s.io", self.args.who.system
+        group, system = "rbac.authorization.k8s.io", self.args.ownership.system
         rule = {
             "apiGroups": ["batch"],
             "resources": ["cronjobs"],
@@ -181,3 +186,19 @@ class Job(ClusterComponent):
                 "jobTemplate": {"spec": job},
             },
         )
+
+
+def job_of_system(site: ClusterSite, system: SystemSpec, name: str, **given: Any) -> Job:
+    """Register a job of a system beneath it; `given` are the arguments in which its jobs differ."""
+    registry, namespace = site.require(ClusterRegistryOutputs), site.namespace_of(system)
+    args = JobArgs(
+        cluster=site.cluster,
+        namespace=namespace,
+        ownership=site.ownership_of(system),
+        registry=registry.uri,
+        store=site.inputs.store,
+        features=servers_for(site, system),
+        after=[*site.require(NamespacesOutputs).by_name[namespace].ready, *site.ready, *registry.ready],
+        **given,
+    )
+    return Job(name, args, site.systems[system.name].child())

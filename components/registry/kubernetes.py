@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import Server
+from mlstrata.components.database.outputs import DatabaseOutputs
 from mlstrata.components.network_policies import pods
 from mlstrata.components.platform.kubernetes import priority
+from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.storage.outputs import ClusterStorageOutputs
 from mlstrata.components.workload.args import WorkloadArgs
 from mlstrata.components.workload.kubernetes import Workload
 from mlstrata.components.workload.pods import Container, Resources
@@ -126,3 +130,11 @@ def client(uri: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
 
     plain = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_DISABLE_TELEMETRY": "true"}
     return plain, {"MLFLOW_TRACKING_PASSWORD": (ACCESS, "password")}
+
+
+def build(site: ClusterSite) -> ClusterRegistryOutputs:
+    """Build the registry over the platform's database and bucket."""
+    database, storage = site.require(DatabaseOutputs), site.find(ClusterStorageOutputs)
+    after = [*site.ready, *site.watched, *database.ready, *(storage.ready if storage else ())]
+    registry = Registry("registry", RegistryArgs(site.cluster, site.inputs.store, database.server, after), site.opts)
+    return ClusterRegistryOutputs(registry.uri, registry.ready)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent, SecretReference
+from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.gateway.system_route import KEYS
+from mlstrata.components.namespaces.outputs import NamespacesOutputs
 
 STORE = "mlstrata"
 """The ClusterSecretStore that the organisation makes: only it knows where its secrets are, and how to get in."""
@@ -65,3 +68,12 @@ class Secrets(ClusterComponent):
             }
             self.add(f"{namespace}-{secret}", manifest, after=after)
         self.register_outputs({})
+
+
+def build(site: ClusterSite) -> None:
+    """Build a reference for every secret that something before it needs."""
+    operators = [one for namespace in site.operators.values() for one in namespace.ready]
+    after = [*site.upstream("external-secrets").ready, *site.ready, *site.require(NamespacesOutputs).ready, *operators]
+    # The public keys of tokens are no secret, and no Secret either.
+    references = [one for one in site.cluster.needed if one.name != KEYS]
+    Secrets("secrets", SecretsArgs(site.cluster, references, site.inputs.secrets_region, after), site.opts)

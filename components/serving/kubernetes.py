@@ -10,24 +10,35 @@ from typing import Any
 
 import pulumi
 
-from mlstrata.components.cluster import Cluster, ClusterComponent, Who
+from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
+from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.features.kubernetes import PORTS as FEATURE_PORTS
-from mlstrata.components.gateway.kubernetes import owned_by
-from mlstrata.components.gateway.system_route import Backend
+from mlstrata.components.features.kubernetes import servers_for
+from mlstrata.components.gateway.outputs import Backend, owned_by
+from mlstrata.components.gpu.args import placement
+from mlstrata.components.monitoring.kubernetes import Promises, PromisesArgs
+from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import Peer, incoming, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
 from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
+from mlstrata.components.registry.outputs import ClusterRegistryOutputs
+from mlstrata.components.serving.outputs import ClusterServingOutputs, serving_name
 from mlstrata.components.serving.seldon import Deployment, Hpa, Predictor, Unit, manifest
 from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.upstream.bill import piece
 from mlstrata.components.workload.pods import Container, Placement, Resources, account, pod
+from mlstrata.environments.spec.risk import Tier
 from mlstrata.environments.spec.serving import ServingSpec
+from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.services.alerts.settings import Promise
 from mlstrata.services.serving.cluster import PREDICTOR, UNIT, deployment_of
 from mlstrata.services.serving.cluster import VERSION as RELEASED
 from mlstrata.services.serving.settings import MODEL_FILE, SETTINGS_FILE, ServingSettings, environment, render_files
 
 HTTP, GRPC, METRICS = 9000, 9500, 6000
 MODELS, CONFIG = "/mnt/models", "/etc/mlstrata/serving"
+DISCLOSURE = "each answer names the model and version that gave it; consumers tell the people concerned"
 VERSION = "MLSTRATA_MODEL_VERSION"
 """Variable with the version that is served, from an annotation that a release sets; empty: the registry's champion."""
 
@@ -39,7 +50,7 @@ class ServingArgs:
     Attributes:
         cluster: Where.
         namespace: The system's namespace.
-        who: Whose it is.
+        ownership: Whose it is.
         system: The system.
         serving: What its file says of copies, resources and promises.
         operators: Namespace of Envoy Gateway, whose pods call it.
@@ -54,7 +65,7 @@ class ServingArgs:
 
     cluster: Cluster
     namespace: str
-    who: Who
+    ownership: Ownership
     system: str
     serving: ServingSpec
     operators: str
@@ -77,7 +88,7 @@ class Serving(ClusterComponent):
     def __init__(self, name: str, args: ServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         # Told on the component too: whoever looks for how people are told finds it on what serves.
         told = {"mlstrata.io/ai-disclosure": args.disclosure} if args.disclosure else {}
-        super().__init__("serving", name, args.cluster, opts, who=args.who, labels=told)
+        super().__init__("serving", name, args.cluster, opts, ownership=args.ownership, labels=told)
         self.args, self.space, self.system = args, args.namespace, args.system
         self.app = {"mlstrata.io/serves": args.system}
         self.needs(self.space, ACCESS, ACCESS_KEYS, "the registry that released models come from")
@@ -239,3 +250,40 @@ class Serving(ClusterComponent):
         endpoint = {"port": "metrics", "path": "/metrics", "interval": "15s"}
         spec = {"podMetricsEndpoints": [endpoint], "selector": {"matchLabels": self.app}}
         return self._object("monitoring.coreos.com/v1", "PodMonitor", spec)
+
+
+def build(site: ClusterSite) -> ClusterServingOutputs:
+    """Build what answers for every system that answers requests."""
+    return ClusterServingOutputs({system.name: _serving(site, system) for system in site.realtime})
+
+
+def _serving(site: ClusterSite, system: SystemSpec) -> Sequence[Backend]:
+    namespace, ownership = site.namespace_of(system), site.ownership_of(system)
+    beneath, serving = site.systems[system.name].child(), system.serving
+    after = [*site.require(NamespacesOutputs).by_name[namespace].ready, *site.ready]
+    args = ServingArgs(
+        cluster=site.cluster,
+        namespace=namespace,
+        ownership=ownership,
+        system=system.name,
+        serving=serving,
+        operators=piece("envoy-gateway").namespace,
+        registry=site.require(ClusterRegistryOutputs).uri,
+        store=site.inputs.store,
+        probability_range=system.monitor.probability_range,
+        placement=placement(serving.resources.pool, serving.resources.gpu),
+        features=servers_for(site, system),
+        disclosure=DISCLOSURE if system.risk.tier in {Tier.HIGH, Tier.LIMITED} else "",
+        after=[*after, *site.upstream("seldon-core").ready, *site.watched],
+    )
+    component = Serving(serving_name(system.name), args, beneath)
+    if site.watched:
+        promise = Promise(
+            system=system.name,
+            owner=ownership.owner,
+            p99_seconds=serving.sla.p99.total_seconds(),
+            availability=serving.sla.availability,
+        )
+        promised = PromisesArgs(site.cluster, namespace, ownership, promise, [*after, *site.watched])
+        Promises(f"promise-{system.name}", promised, beneath)
+    return component.backends

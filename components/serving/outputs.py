@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
 
+from mlstrata.components.gateway.outputs import Backend
 from mlstrata.components.site import Outputs
 from mlstrata.environments.spec.system import SystemSpec
 
@@ -46,3 +47,14 @@ class ServingOutputs(Outputs):
     """
 
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClusterServingOutputs(Outputs):
+    """The systems that answer requests on a cluster.
+
+    Attributes:
+        backends: What answers for each, by its name.
+    """
+
+    backends: Mapping[str, Sequence[Backend]]

@@ -11,10 +11,13 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.network_policies import incoming, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.storage.objects import ObjectStore
+from mlstrata.components.storage.outputs import ClusterStorageOutputs
 from mlstrata.components.workload.pods import Container, Resources, account, pod
+from mlstrata.environments.spec.storage import S3Storage
 
 NAME = "object-store"
 S3, METRICS = 8333, 9327
@@ -186,3 +189,12 @@ class Store(ClusterComponent):
         endpoint = {"port": "metrics", "path": "/metrics", "interval": "30s"}
         spec = {"endpoints": [endpoint], "selector": {"matchLabels": self.app}}
         return self._object("monitoring.coreos.com/v1", "ServiceMonitor", spec)
+
+
+def build(site: ClusterSite) -> ClusterStorageOutputs:
+    """Build a store of the cluster's own."""
+    storage = site.spec.storage
+    assert isinstance(storage, S3Storage)  # noqa: S101 - the file's own check refuses another
+    after = [*site.ready, *site.watched]
+    args = StoreArgs(site.cluster, site.inputs.store.bucket, storage.versioning, after=after)
+    return ClusterStorageOutputs(Store("storage", args, site.opts).ready)

@@ -15,8 +15,8 @@ from mlstrata.components.upstream.package import (
     Image,
     Kustomization,
     Manifest,
-    Piece,
     Scope,
+    UpstreamPackage,
     definitions,
     images,
     images_told,
@@ -29,8 +29,8 @@ _APACHE, _GPL2_WITH_FOSS, _POSTGRES = "Apache-2.0", "GPL-2.0-only", "PostgreSQL"
 _KUBEFLOW = "https://github.com/kubeflow/pipelines"
 
 
-BILL: tuple[Piece, ...] = (
-    Piece(
+BILL: tuple[UpstreamPackage, ...] = (
+    UpstreamPackage(
         name="cert-manager",
         version="v1.21.1",
         licence=_APACHE,
@@ -54,7 +54,7 @@ BILL: tuple[Piece, ...] = (
         namespace="cert-manager",
         capabilities=frozenset({_C.GATEWAY, _C.SERVING}),
     ),
-    Piece(
+    UpstreamPackage(
         name="gateway-api",
         version="v1.6.1",
         licence=_APACHE,
@@ -72,7 +72,7 @@ BILL: tuple[Piece, ...] = (
         namespace="envoy-gateway-system",
         capabilities=frozenset({_C.GATEWAY}),
     ),
-    Piece(
+    UpstreamPackage(
         name="envoy-gateway",
         version="v1.9.0",
         licence=_APACHE,
@@ -92,7 +92,7 @@ BILL: tuple[Piece, ...] = (
         capabilities=frozenset({_C.GATEWAY}),
         after=("cert-manager", "gateway-api"),
     ),
-    Piece(
+    UpstreamPackage(
         name="cloudnative-pg",
         version="1.30.0",
         licence=_APACHE,
@@ -111,7 +111,7 @@ BILL: tuple[Piece, ...] = (
         capabilities=frozenset({_C.REGISTRY}),
         after=("cert-manager",),
     ),
-    Piece(
+    UpstreamPackage(
         name="postgres",
         version="18.4",
         licence=_POSTGRES,
@@ -122,7 +122,7 @@ BILL: tuple[Piece, ...] = (
         capabilities=frozenset({_C.REGISTRY}),
         after=("cloudnative-pg",),
     ),
-    Piece(
+    UpstreamPackage(
         name="seaweedfs",
         version="4.34",
         licence=_APACHE,
@@ -133,7 +133,7 @@ BILL: tuple[Piece, ...] = (
         capabilities=frozenset({_C.REGISTRY}),
         targets=frozenset({"kubernetes"}),
     ),
-    Piece(
+    UpstreamPackage(
         name="mlflow",
         version="3.17.2",
         licence=_APACHE,
@@ -144,7 +144,7 @@ BILL: tuple[Piece, ...] = (
         capabilities=frozenset({_C.REGISTRY}),
         after=("postgres",),
     ),
-    Piece(
+    UpstreamPackage(
         name="kubeflow-pipelines",
         version="2.17.0",
         licence=_APACHE,
@@ -180,7 +180,7 @@ BILL: tuple[Piece, ...] = (
         capabilities=frozenset({_C.PIPELINES}),
         after=("cert-manager",),
     ),
-    Piece(
+    UpstreamPackage(
         name="mysql",
         version="8.4",
         licence=_GPL2_WITH_FOSS,
@@ -190,7 +190,7 @@ BILL: tuple[Piece, ...] = (
         scope=Scope.NAMESPACE,
         capabilities=frozenset({_C.PIPELINES}),
     ),
-    Piece(
+    UpstreamPackage(
         name="seldon-core",
         version="1.17.1",
         licence=_APACHE,
@@ -228,7 +228,7 @@ BILL: tuple[Piece, ...] = (
         ),
     ),
     *OBSERVING,
-    Piece(
+    UpstreamPackage(
         name="feast",
         version="0.66.0",
         licence=_APACHE,
@@ -246,7 +246,7 @@ BILL: tuple[Piece, ...] = (
         baseline="neither its manifest nor the pods that it makes for a store say what `restricted` asks them to",
         capabilities=frozenset({_C.FEATURE_STORE}),
     ),
-    Piece(
+    UpstreamPackage(
         name="kuberay",
         version="v1.7.0",
         licence=_APACHE,
@@ -257,7 +257,7 @@ BILL: tuple[Piece, ...] = (
         namespace="ray-system",
         capabilities=frozenset({_C.DISTRIBUTED_TRAINING}),
     ),
-    Piece(
+    UpstreamPackage(
         name="nvidia-device-plugin",
         version="v0.20.0",
         licence=_APACHE,
@@ -267,7 +267,7 @@ BILL: tuple[Piece, ...] = (
         privileged="it hands the node's devices to the kubelet",
         capabilities=frozenset({_C.GPU_POOLS}),
     ),
-    Piece(
+    UpstreamPackage(
         name="dcgm-exporter",
         version="4.8.2",
         licence=_APACHE,
@@ -278,7 +278,7 @@ BILL: tuple[Piece, ...] = (
         capabilities=frozenset({_C.GPU_POOLS}),
         after=("kube-prometheus-stack",),
     ),
-    Piece(
+    UpstreamPackage(
         name="karpenter",
         version="1.14.1",
         licence=_APACHE,
@@ -301,7 +301,7 @@ BILL: tuple[Piece, ...] = (
         capabilities=frozenset({_C.GPU_POOLS}),
         targets=frozenset({"aws"}),
     ),
-    Piece(
+    UpstreamPackage(
         name="external-secrets",
         version="v2.9.0",
         licence=_APACHE,
@@ -338,7 +338,7 @@ BILL: tuple[Piece, ...] = (
         namespace="external-secrets",
         capabilities=frozenset({_C.SECRETS}),
     ),
-    Piece(
+    UpstreamPackage(
         name="keda",
         version="2.20.2",
         licence=_APACHE,
@@ -363,10 +363,10 @@ BILL: tuple[Piece, ...] = (
     ),
 )
 
-PIECES: dict[str, Piece] = {one.name: one for one in BILL}
+PIECES: dict[str, UpstreamPackage] = {one.name: one for one in BILL}
 
 
-def piece(name: str) -> Piece:
+def piece(name: str) -> UpstreamPackage:
     """Return the piece called `name`, at the version that mlstrata was tested with.
 
     Raises:

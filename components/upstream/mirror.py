@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mlstrata.components.upstream.bill import BILL
 from mlstrata.components.upstream.image_values import image_values
-from mlstrata.components.upstream.package import Chart, Image, Kustomization, Manifest, Piece, Source
+from mlstrata.components.upstream.package import Chart, Image, Kustomization, Manifest, Source, UpstreamPackage
 
 # A first part is a registry when it looks like a host; docker.io is what everything else means.
 _HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
@@ -46,7 +46,7 @@ class Mirror:
         """Return the copy of a piece's source number `number`, built to plain YAML when it was copied."""
         return Manifest(f"{self.files.rstrip('/')}/{file_of(piece, version, number)}")
 
-    def piece(self, piece: Piece) -> Piece:
+    def piece(self, piece: UpstreamPackage) -> UpstreamPackage:
         """Return a piece that comes from the copies alone, and whose chart is told to run the copies alone."""
         numbered = dict(enumerate(all_sources(piece)))
         moved = [self._source(piece, source, number) for number, source in numbered.items()]
@@ -92,7 +92,7 @@ class Mirror:
             return self.objects(container)
         return {key: self.image(image) if key == "image" else self.objects(inner) for key, inner in container.items()}
 
-    def _source(self, piece: Piece, source: Source, number: int) -> Source:
+    def _source(self, piece: UpstreamPackage, source: Source, number: int) -> Source:
         if isinstance(source, Chart):
             return self.chart(source)
         return self.manifest(piece.name, piece.version, number)
@@ -115,7 +115,7 @@ _TOLD = re.compile(
 _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 
 
-def all_sources(piece: Piece) -> tuple[Source, ...]:
+def all_sources(piece: UpstreamPackage) -> tuple[Source, ...]:
     """Return what is copied for a piece, in a fixed order: its definitions' source first, then the others."""
     return (*([piece.crd_source] if piece.crd_source else []), *piece.sources)
 

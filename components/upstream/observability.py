@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from mlstrata.components.upstream.image_values import Part, Value, split
 from mlstrata.components.upstream.optional_images import THANOS
-from mlstrata.components.upstream.package import Chart, Image, Manifest, Piece, Scope, definitions, images_told
+from mlstrata.components.upstream.package import (
+    Chart,
+    Image,
+    Manifest,
+    Scope,
+    UpstreamPackage,
+    definitions,
+    images_told,
+)
 from mlstrata.environments.stages import Capability
 
 _C = Capability
@@ -16,8 +24,8 @@ def _hex(path: str) -> tuple[Value, ...]:
     return split(path, "sha", Part.HEX, registry=True)
 
 
-OBSERVING: tuple[Piece, ...] = (
-    Piece(
+OBSERVING: tuple[UpstreamPackage, ...] = (
+    UpstreamPackage(
         name="kube-prometheus-stack",
         version="v0.93.1",
         licence=_APACHE,
@@ -77,7 +85,7 @@ OBSERVING: tuple[Piece, ...] = (
         capabilities=frozenset({_C.ALERTS}),
         after=("cert-manager",),
     ),
-    Piece(
+    UpstreamPackage(
         name="grafana",
         version="13.2.0",
         licence=AGPL,
@@ -93,7 +101,7 @@ OBSERVING: tuple[Piece, ...] = (
         after=("kube-prometheus-stack",),
         optional="no dashboards; metrics and alerts stay, to be looked at with the organisation's own",
     ),
-    Piece(
+    UpstreamPackage(
         name="loki",
         version="3.7.6",
         licence=AGPL,
@@ -105,7 +113,7 @@ OBSERVING: tuple[Piece, ...] = (
         after=("kube-prometheus-stack",),
         optional="no log store; logs stay where the cluster keeps them",
     ),
-    Piece(
+    UpstreamPackage(
         name="alloy",
         version="v1.19.2",
         licence=_APACHE,

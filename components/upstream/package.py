@@ -113,7 +113,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Piece:
+class UpstreamPackage:
     """One upstream project as it is installed.
 
     Attributes:
@@ -189,7 +189,7 @@ class Piece:
             raise LookupError(f"{self.name} has {len(found)} images '{ending}', not one, among {names or 'none'}")
         return found[0]
 
-    def at(self, version: str, chart: str | None = None) -> Piece:
+    def at(self, version: str, chart: str | None = None) -> UpstreamPackage:
         """Return the piece at another version: its sources and images follow, its licence is that version's.
 
         Args:

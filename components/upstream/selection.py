@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from mlstrata.components.upstream import lock
 from mlstrata.components.upstream.bill import BILL, BUSL, PIECES
 from mlstrata.components.upstream.image_values import image_values
 from mlstrata.components.upstream.mirror import Mirror, reference
 from mlstrata.components.upstream.observability import AGPL
-from mlstrata.components.upstream.package import Change, Chart, Image, Piece
-from mlstrata.environments import Capability, EnvironmentSpec
+from mlstrata.components.upstream.package import Change, Chart, Image, UpstreamPackage
+from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.environments.spec.storage import S3Storage
+from mlstrata.environments.usage import used_capabilities
 
 # Terms that forbid some use of the unchanged software: a file must say that somebody agreed to them.
 NON_FREE: Mapping[str, str] = {
@@ -26,7 +28,7 @@ NETWORK_COPYLEFT: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Taken:
+class Selected:
     """A piece that an environment takes.
 
     Attributes:
@@ -35,8 +37,8 @@ class Taken:
         note: What its licence asks for, where that is more than naming it; empty otherwise.
     """
 
-    piece: Piece
-    upstream: Piece
+    piece: UpstreamPackage
+    upstream: UpstreamPackage
     note: str
 
 
@@ -44,7 +46,7 @@ class Taken:
 class LeftOut:
     """A piece that is left out because its licence is denied; what is missing without it."""
 
-    piece: Piece
+    piece: UpstreamPackage
     without: str
 
 
@@ -58,11 +60,11 @@ class Selection:
         problems: What the file must change first, a sentence each with the fix; nothing is installed then.
     """
 
-    taken: tuple[Taken, ...]
+    taken: tuple[Selected, ...]
     left_out: tuple[LeftOut, ...]
     problems: tuple[str, ...]
 
-    def __getitem__(self, name: str) -> Piece:
+    def __getitem__(self, name: str) -> UpstreamPackage:
         """Return the piece called `name`.
 
         Raises:
@@ -83,7 +85,7 @@ def mirror_of(spec: EnvironmentSpec) -> Mirror | None:
 
 
 def select(
-    spec: EnvironmentSpec, capabilities: frozenset[Capability] | None = None, digests: Mapping[str, str] | None = None
+    spec: EnvironmentSpec, capabilities: frozenset[str] | None = None, digests: Mapping[str, str] | None = None
 ) -> Selection:
     """Choose the pieces of an environment.
 
@@ -94,7 +96,7 @@ def select(
     """
     wanted = spec.capabilities if capabilities is None else capabilities
     problems: list[str] = []
-    taken: list[Taken] = []
+    taken: list[Selected] = []
     left_out: list[LeftOut] = []
     mirror = mirror_of(spec)
     for found in _chosen(spec, wanted, problems):
@@ -106,11 +108,40 @@ def select(
         if problem := _refused(spec, pinned):
             problems.append(problem)
         note = NON_FREE.get(licence) or NETWORK_COPYLEFT.get(licence, "")
-        taken.append(Taken(mirror.piece(pinned) if mirror else _told(pinned, digests or {}), pinned, note))
+        taken.append(Selected(mirror.piece(pinned) if mirror else _told(pinned, digests or {}), pinned, note))
     return Selection(tuple(taken), tuple(left_out), tuple(problems))
 
 
-def _chosen(spec: EnvironmentSpec, wanted: frozenset[Capability], problems: list[str]) -> list[Piece]:
+def selection_for(spec: EnvironmentSpec, workspace: Workspace) -> Selection:
+    """Return what an environment takes: the packages that it uses, their images as its workspace has locked them.
+
+    Raises:
+        LockError: The lock of images is none.
+    """
+    return select(spec, used_capabilities(spec), locked(workspace))
+
+
+def locked(workspace: Workspace) -> dict[str, str]:
+    """Return the locked digests of a workspace, by full name and tag of the image.
+
+    Raises:
+        LockError: The lock of images is none.
+    """
+    return lock.read(workspace.environments / lock.NAME)
+
+
+def bill_images(selection: Selection, mirror: Mirror | None) -> list[str]:
+    """Return every image of the bill: as the environment takes it, or as it would."""
+    found = []
+    for one in BILL:
+        if one.name in selection:
+            found += [str(image) for image in selection[one.name].images]
+        else:
+            found += [mirror.image(str(image)) if mirror else str(image) for image in one.images]
+    return found
+
+
+def _chosen(spec: EnvironmentSpec, wanted: frozenset[str], problems: list[str]) -> list[UpstreamPackage]:
     """Return the pieces of the target's capabilities and those that the file names, at the file's versions."""
     pins = {pin.name: (at, pin) for at, pin in enumerate(spec.upstream)}
     problems += [
@@ -147,7 +178,7 @@ def _brought(spec: EnvironmentSpec) -> frozenset[str]:
     return frozenset(found)
 
 
-def _refused(spec: EnvironmentSpec, piece: Piece) -> str | None:
+def _refused(spec: EnvironmentSpec, piece: UpstreamPackage) -> str | None:
     """Return why the environment may not take a piece, and what to do; None: it may."""
     licence = piece.licence
     change: Change | None = next((one for one in reversed(piece.changes) if one.licence == licence), None)
@@ -163,14 +194,14 @@ def _refused(spec: EnvironmentSpec, piece: Piece) -> str | None:
     return None
 
 
-def _told(piece: Piece, digests: Mapping[str, str]) -> Piece:
+def _told(piece: UpstreamPackage, digests: Mapping[str, str]) -> UpstreamPackage:
     """Return a piece whose chart is told the images that are locked: the API server lets no other run any more."""
     told = image_values(image for image in piece.images if reference(image) in digests)
     sources = tuple(replace(one, values=told) if isinstance(one, Chart) else one for one in piece.sources)
     return replace(piece, sources=sources) if told else piece
 
 
-def _with_digests(piece: Piece, digests: Mapping[str, str]) -> Piece:
+def _with_digests(piece: UpstreamPackage, digests: Mapping[str, str]) -> UpstreamPackage:
     def known(image: Image) -> Image:
         return replace(image, digest=digests.get(reference(image), image.digest))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from mlstrata.components.cluster import Cluster, Who
+from mlstrata.components.cluster import Cluster, Ownership
 from mlstrata.components.network_policies import Peer
 from mlstrata.components.workload.pods import Container, Placement
 
@@ -22,7 +22,7 @@ class WorkloadArgs:
         namespace: Its namespace.
         containers: Its containers; the first one's first port is the service's.
         part: The part that it plays, as policies know them.
-        who: Whose it is; None: the platform's.
+        ownership: Whose it is; None: the platform's.
         first: Containers that run before.
         replicas: Copies.
         volumes: Name to source.
@@ -43,7 +43,7 @@ class WorkloadArgs:
     namespace: str
     containers: Sequence[Container]
     part: str = ""
-    who: Who | None = None
+    ownership: Ownership | None = None
     first: Sequence[Container] = ()
     replicas: int = 1
     volumes: Mapping[str, dict[str, Any]] = field(default_factory=dict)

@@ -20,7 +20,7 @@ class Workload(ClusterComponent):
     """
 
     def __init__(self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("workload", name, args.cluster, opts, who=args.who)
+        super().__init__("workload", name, args.cluster, opts, ownership=args.ownership)
         self.args = args
         self.app = {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": args.cluster.environment}
         itself = self.add("account", self._account(), after=args.after)

@@ -11,8 +11,8 @@ from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     from mlstrata.components.upstream.mirror import Mirror
-    from mlstrata.components.upstream.package import Piece, Source
-    from mlstrata.components.upstream.selection import Selection, Taken
+    from mlstrata.components.upstream.package import Source, UpstreamPackage
+    from mlstrata.components.upstream.selection import Selected, Selection
 
 
 def images(name: str, *, as_json: bool, script: bool, resolve: bool) -> None:
@@ -57,13 +57,13 @@ def _with_our_own(selection: Selection, digests: dict[str, str], mirror: Mirror 
     from importlib.metadata import version
 
     from mlstrata.components.upstream.mirror import reference
-    from mlstrata.components.upstream.package import Piece, Scope
-    from mlstrata.components.upstream.selection import Taken
+    from mlstrata.components.upstream.package import Scope, UpstreamPackage
+    from mlstrata.components.upstream.selection import Selected
     from mlstrata.components.workload.images import RUNTIME
 
     if not selection.taken:
         return selection
-    ours = Piece(
+    ours = UpstreamPackage(
         name="mlstrata",
         version=version("mlstrata"),
         licence="Apache-2.0",
@@ -72,7 +72,7 @@ def _with_our_own(selection: Selection, digests: dict[str, str], mirror: Mirror 
         scope=Scope.NAMESPACE,
         images=(replace(RUNTIME, digest=digests.get(reference(RUNTIME))),),
     )
-    return replace(selection, taken=(*selection.taken, Taken(mirror.piece(ours) if mirror else ours, ours, "")))
+    return replace(selection, taken=(*selection.taken, Selected(mirror.piece(ours) if mirror else ours, ours, "")))
 
 
 def _source(source: Source) -> dict[str, str]:
@@ -83,8 +83,8 @@ def _source(source: Source) -> dict[str, str]:
     return {**found, "version": source.version} if isinstance(source, Chart) else found
 
 
-def _piece(one: Taken) -> dict[str, Any]:
-    piece: Piece = one.piece
+def _piece(one: Selected) -> dict[str, Any]:
+    piece: UpstreamPackage = one.piece
     return {
         "name": piece.name,
         "version": piece.version,

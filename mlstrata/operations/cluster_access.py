@@ -99,7 +99,7 @@ def bare(deployment: Deployment) -> KubernetesBackend:
         UsageError: a system that scores has nothing to score.
     """
     from mlstrata.cli.batch import declared_job
-    from mlstrata.components.namespaces.args import space_of
+    from mlstrata.components.namespaces.args import namespace_of
     from mlstrata.operations.releases.kubernetes import KubernetesBackend
 
     namespace = on_cluster(deployment, "release").namespace
@@ -107,7 +107,7 @@ def bare(deployment: Deployment) -> KubernetesBackend:
     return KubernetesBackend(
         home=deployment.home,
         cluster=cluster_of(deployment),
-        namespaces={one.name: space_of(namespace, one.team, one.name) for one in served},
+        namespaces={one.name: namespace_of(namespace, one.team, one.name) for one in served},
         tracking_uri="",
         decider="",
         batch_jobs={

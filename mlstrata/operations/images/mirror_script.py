@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from mlstrata.components.upstream.mirror import Mirror, all_sources, build_command, file_of, full_name, spelled
-from mlstrata.components.upstream.package import Chart, Piece
+from mlstrata.components.upstream.package import Chart, UpstreamPackage
 
 _HEAD = """#!/usr/bin/env bash
 # Copies what the environment {environment} takes from upstream to a mirror; written by `mlstrata images --script`.
@@ -79,7 +79,7 @@ _MOVED = r"""\,^[[:space:]]*(- )?image: *["']?[A-Za-z0-9][A-Za-z0-9._/:@-]*["']?
 """
 
 
-def script(environment: str, pieces: Sequence[Piece], mirror: Mirror | None) -> str:
+def script(environment: str, pieces: Sequence[UpstreamPackage], mirror: Mirror | None) -> str:
     """Return the script.
 
     Args:
@@ -100,7 +100,7 @@ def script(environment: str, pieces: Sequence[Piece], mirror: Mirror | None) -> 
     return head + "".join(f"{line}\n" for line in _lines(pieces))
 
 
-def _named(pieces: Sequence[Piece]) -> Iterator[str]:
+def _named(pieces: Sequence[UpstreamPackage]) -> Iterator[str]:
     """Return sed's commands that move the images of the bill wherever a line names one."""
     names = {image.repository for piece in pieces for image in (*piece.images, *piece.offered)}
     for found in sorted({name for repository in names for name in spelled(repository)}):
@@ -108,7 +108,7 @@ def _named(pieces: Sequence[Piece]) -> Iterator[str]:
         yield rf"s#(^|[^A-Za-z0-9_./-]){escaped}([:@]|[\"']?$)#\1@registry@/{full_name(found)}\2#g"
 
 
-def _lines(pieces: Sequence[Piece]) -> Iterator[str]:
+def _lines(pieces: Sequence[UpstreamPackage]) -> Iterator[str]:
     copied: set[str] = set()
     for piece in pieces:
         yield f"# {piece.name} {piece.version} ({piece.licence})"

@@ -147,11 +147,13 @@ def _rotation_file(deployment: Deployment) -> Path:
 
 
 def _space(deployment: Deployment, system: SystemSpec) -> str:
-    from mlstrata.components.namespaces.args import space_of
+    from mlstrata.components.namespaces.args import namespace_of
     from mlstrata.stacks.cluster_inputs import NAMESPACE
 
     target = deployment.spec.target
-    return space_of(target.namespace if isinstance(target, KubernetesTarget) else NAMESPACE, system.team, system.name)
+    return namespace_of(
+        target.namespace if isinstance(target, KubernetesTarget) else NAMESPACE, system.team, system.name
+    )
 
 
 def _key(deployment: Deployment, number: int) -> str:

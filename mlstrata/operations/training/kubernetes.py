@@ -30,7 +30,7 @@ def cluster_run(
         UsageError: the environment trains by jobs, the system cannot be trained, or the cluster cannot be reached.
         ClusterError: the cluster cannot be asked.
     """
-    from mlstrata.components.namespaces.args import space_of
+    from mlstrata.components.namespaces.args import namespace_of
     from mlstrata.components.upstream.bill import piece
 
     target = on_cluster(deployment, "train")
@@ -44,7 +44,7 @@ def cluster_run(
     asks = cluster_of(deployment)
     let_in(asks, target.namespace)
     if system.model.schedule:
-        _stop_clock(asks, space_of(target.namespace, system.team, system.name), system.name)
+        _stop_clock(asks, namespace_of(target.namespace, system.team, system.name), system.name)
     with (
         forwarded(asks, target.namespace, "mlflow", 5000, REGISTRY_URL) as registry,
         forwarded(asks, piece("kubeflow-pipelines").namespace, _SERVICE, _PORT, PIPELINES_URL) as pipelines,

@@ -92,7 +92,7 @@ def test_what_stays_when_a_stack_goes_is_taken_over_by_the_next_and_nothing_else
     forced = {one.kind for one in objects(shipped()) if TAKE_OVER in one.inputs["metadata"].get("annotations", {})}
     held = {"StatefulSet", "PersistentVolumeClaim", "Cluster", "Database", "Prometheus"}
     assert forced == held | {"Namespace", "NetworkPolicy"}
-    (walls,) = [one for one in shipped().all("NetworkPolicy") if one.name == "space-lending-deny"]
+    (walls,) = [one for one in shipped().all("NetworkPolicy") if one.name == "namespace-lending-deny"]
     assert TAKE_OVER not in walls.inputs["metadata"].get("annotations", {})
 
 
@@ -190,7 +190,7 @@ def test_consumers_are_let_in_by_name_and_rate():
     assert {rule["name"] for rule in rules} == {"underwriter-desk", "load-test"}
     claims = {claim["name"]: claim["values"] for claim in rules[0]["principal"]["jwt"]["claims"]}
     assert claims == {"sub": ["underwriter-desk"], "systems": ["mortgage-approval"]}
-    limits = graph.one("BackendTrafficPolicy", "entrance-mortgage-approval-limits").inputs["spec"]
+    limits = graph.one("BackendTrafficPolicy", "route-mortgage-approval-limits").inputs["spec"]
     assert [rule["limit"] for rule in limits["rateLimit"]["local"]["rules"]] == [
         {"requests": 5, "unit": "Second"},
         {"requests": 100, "unit": "Second"},
@@ -204,7 +204,7 @@ def test_nobody_enters_where_no_consumer_is_declared():
 
 def test_a_route_reaches_a_service_that_seldon_makes_for_a_predictor_of_the_deployment():
     graph = shipped()
-    route = graph.one("HTTPRoute", "entrance-mortgage-approval").inputs["spec"]["rules"][0]
+    route = graph.one("HTTPRoute", "route-mortgage-approval").inputs["spec"]["rules"][0]
     made = graph.one("SeldonDeployment", "serving-mortgage-approval").inputs
     name = made["metadata"]["name"]
     services = {
@@ -223,7 +223,7 @@ def test_a_version_on_its_way_out_says_so_and_the_current_one_does_not():
         "deprecations": [{"api": "v1", "since": "2026-12-01", "sunset": "2027-06-01"}],
     }
     systems = [{**load(DEV).systems[0].model_dump(mode="json"), "serving": serving}]
-    rules = graph_of(staged(systems=systems)).one("HTTPRoute", "entrance-mortgage-approval").inputs["spec"]["rules"]
+    rules = graph_of(staged(systems=systems)).one("HTTPRoute", "route-mortgage-approval").inputs["spec"]["rules"]
     assert len(rules) == 1, "Envoy counts by rule: a consumer has one rate, not one a version"
     (match,) = rules[0]["matches"]
     assert match["path"] == {"type": "RegularExpression", "value": "/systems/mortgage-approval/(v1|v2)/predict"}
@@ -276,8 +276,8 @@ def test_more_consumers_than_envoy_gateway_counts_for_are_refused():
 def test_a_system_with_a_kill_switch_has_a_route_that_stops_it():
     systems = [{**load(DEV).systems[0].model_dump(mode="json"), "oversight": {"kill_switch": True}}]
     graph = graph_of(staged(systems=systems))
-    stop = graph.one("HTTPRoute", "entrance-mortgage-approval-stop").inputs
-    route = graph.one("HTTPRoute", "entrance-mortgage-approval").inputs
+    stop = graph.one("HTTPRoute", "route-mortgage-approval-stop").inputs
+    route = graph.one("HTTPRoute", "route-mortgage-approval").inputs
     assert stop["metadata"]["labels"]["mlstrata.io/part"] == "kill-switch"
     paths = [[match["path"] for match in one["spec"]["rules"][0]["matches"]] for one in (stop, route)]
     assert paths[0] == paths[1], "one condition more on the very same path wins"

@@ -8,7 +8,7 @@ import pytest
 
 from mlstrata.components.upstream.bill import BILL, BUSL, PIECES, piece
 from mlstrata.components.upstream.mirror import all_sources
-from mlstrata.components.upstream.package import Chart, Kustomization, Manifest, Piece, Scope, ordered
+from mlstrata.components.upstream.package import Chart, Kustomization, Manifest, Scope, UpstreamPackage, ordered
 
 ROOT = Path(__file__).parents[4]
 SPDX = {"Apache-2.0", "AGPL-3.0-only", "GPL-2.0-only", "PostgreSQL"}
@@ -18,7 +18,7 @@ PLURAL = re.compile(r"[a-z0-9]+(\.[a-z0-9-]+)+")
 
 
 @pytest.mark.parametrize("one", BILL, ids=lambda one: one.name)
-def test_a_piece_says_all_that_is_needed(one: Piece):
+def test_a_piece_says_all_that_is_needed(one: UpstreamPackage):
     assert one.licence in SPDX
     assert bool(one.images) is (one.name not in WITHOUT_IMAGES), "an air-gapped site could not copy it"
     assert all(image.tag and image.tag != "latest" and "/" in image.repository for image in one.images)
@@ -31,7 +31,7 @@ def test_a_piece_says_all_that_is_needed(one: Piece):
 
 
 @pytest.mark.parametrize("one", [one for one in BILL if one.crds], ids=lambda one: one.name)
-def test_definitions_come_apart_from_their_operator(one: Piece):
+def test_definitions_come_apart_from_their_operator(one: UpstreamPackage):
     """A chart that brings them takes them along when it goes, and every object of their kinds with them."""
     if any(isinstance(source, Chart) for source in one.sources):
         assert one.crd_source is not None

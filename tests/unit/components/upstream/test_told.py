@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlstrata.components.upstream.bill import BILL
 from mlstrata.components.upstream.image_values import Part, Value, image_values, merged, split, whole
 from mlstrata.components.upstream.mirror import Mirror
-from mlstrata.components.upstream.package import Chart, Image, Piece
+from mlstrata.components.upstream.package import Chart, Image, UpstreamPackage
 
 DIGEST = "sha256:" + "b" * 64
 WITH_CHART = [one for one in BILL if any(isinstance(source, Chart) for source in one.sources)]
@@ -37,7 +37,7 @@ def put_together(values: Mapping[str, Any], told: tuple[Value, ...]) -> str:
 
 
 @pytest.mark.parametrize("one", WITH_CHART, ids=lambda one: one.name)
-def test_each_image_of_a_chart_is_told_or_says_why_not(one: Piece):
+def test_each_image_of_a_chart_is_told_or_says_why_not(one: UpstreamPackage):
     for image in one.images:
         assert bool(image.told) != bool(image.untold), image
     assert all(image.told for image in one.offered)
@@ -48,13 +48,13 @@ def test_each_image_of_a_chart_is_told_or_says_why_not(one: Piece):
 
 
 @pytest.mark.parametrize("one", [one for one in BILL if one not in WITH_CHART], ids=lambda one: one.name)
-def test_only_a_chart_is_told(one: Piece):
+def test_only_a_chart_is_told(one: UpstreamPackage):
     assert not any(image.told or image.untold for image in (*one.images, *one.offered))
 
 
 @pytest.mark.parametrize("digest", [None, DIGEST])
 @pytest.mark.parametrize("one", WITH_CHART, ids=lambda one: one.name)
-def test_a_mirrors_chart_puts_each_image_together_as_the_copy(one: Piece, digest: str | None):
+def test_a_mirrors_chart_puts_each_image_together_as_the_copy(one: UpstreamPackage, digest: str | None):
     pinned = replace(one, images=tuple(replace(image, digest=digest) for image in one.images))
     moved = MIRROR.piece(pinned)
     values = moved.chart.values
@@ -105,7 +105,7 @@ def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
 
 
 @given(OWN, st.sampled_from(WITH_CHART))
-def test_our_own_values_stay_unless_they_are_the_images(own: dict[str, Any], one: Piece):
+def test_our_own_values_stay_unless_they_are_the_images(own: dict[str, Any], one: UpstreamPackage):
     told = MIRROR.piece(one).chart.values
     both = merged(own, told)
     named = dict(leaves(told))

@@ -1,0 +1,37 @@
+"""The scoring of whole datasets on a cluster: a CronJob for each batch system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.gpu.args import placement
+from mlstrata.components.registry.job import FOLDER, job_of_system
+from mlstrata.components.workload.pods import Resources
+from mlstrata.environments.spec.serving import ServingMode
+from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.services.batch.jobs import scoring_job
+from mlstrata.services.serving.cluster import job_of
+
+
+def build(site: ClusterSite) -> None:
+    """Build the scoring of every batch system, at its times."""
+    for system in site.spec.systems:
+        if system.serving.mode is ServingMode.BATCH:
+            _scoring(site, system)
+
+
+def _scoring(site: ClusterSite, system: SystemSpec) -> None:
+    job, asked = scoring_job(system, root=Path(FOLDER), home=Path(FOLDER)), system.serving.resources
+    job_of_system(
+        site,
+        system,
+        job_of(system.name),
+        part="scoring",
+        module="mlstrata.services.batch.cluster_job",
+        settings=job.model_dump_json(indent=2, exclude_none=True) + "\n",
+        schedule=system.serving.schedule,
+        released=True,
+        resources=Resources(cpu=f"{round(asked.cpu * 1000)}m", memory=asked.memory, gpus=asked.gpu),
+        placement=placement(asked.pool, asked.gpu),
+    )

@@ -1,0 +1,40 @@
+"""The training of systems on a cluster: a CronJob each, which pipelines may stop the clock of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.gpu.args import ACCELERATOR, accelerator_of, placement
+from mlstrata.components.registry.job import FOLDER, job_of_system
+from mlstrata.components.registry.outputs import ClusterRegistryOutputs
+from mlstrata.components.workload.pods import Resources
+from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.services.runner.requests import training_request
+
+
+def build(site: ClusterSite) -> None:
+    """Build the training of every system that can be trained."""
+    for system in site.spec.systems:
+        if system.untrainable() is None:
+            _training(site, system)
+
+
+def _training(site: ClusterSite, system: SystemSpec) -> None:
+    uri, folder = site.require(ClusterRegistryOutputs).uri, Path(FOLDER)
+    request = training_request(site.spec.name, system, root=folder, home=folder, tracking_uri=uri, commit=None)
+    gpus, pool = request.settings.gpus, system.serving.resources.pool
+    accelerator = accelerator_of(site.spec.gpu_pools, pool, gpus)
+    job_of_system(
+        site,
+        system,
+        f"training-{system.name}",
+        part="training",
+        module="mlstrata.services.runner.job",
+        settings=request.model_dump_json(indent=2, exclude_none=True) + "\n",
+        schedule=system.model.schedule,
+        trained=system.model.schedule is not None,
+        resources=Resources(cpu="2", memory="4Gi", gpus=gpus),
+        placement=placement(pool, gpus),
+        labels={ACCELERATOR: accelerator} if accelerator else {},
+    )
