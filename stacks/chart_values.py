@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from mlstrata.components.cluster_inputs import ClusterInputs
@@ -12,9 +10,7 @@ from mlstrata.components.gpu.sharing import plugin_values
 from mlstrata.components.monitoring.kubernetes import GRAFANA_ADMIN, VALUES
 from mlstrata.components.monitoring.kubernetes import PACKAGE as MONITORING
 from mlstrata.components.monitoring.logs import PORT as LOGS_PORT
-from mlstrata.components.upstream.mirror import Mirror, reference
 from mlstrata.components.upstream.selection import Selection
-from mlstrata.components.workload.images import RUNTIME
 from mlstrata.environments import EnvironmentSpec
 
 VALUES_OF: dict[str, dict[str, Any]] = {
@@ -83,10 +79,8 @@ def _datasources(namespace: str) -> dict[str, Any]:
     }
 
 
-def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | None) -> dict[str, str]:
-    """Return the images of typed objects by what runs in them: pinned by the bill, from the mirror if there is one."""
-    own = replace(RUNTIME, digest=digests.get(reference(RUNTIME)))
-    found = {"runtime": str(mirror.image(str(own)) if mirror else own)}
+def images(selection: Selection, runtime: str) -> dict[str, str]:
+    """Return the images of typed objects by what runs in them; `runtime` is the one of our own services."""
     wanted = {
         "postgres": ("postgres", "postgresql"),
         "seaweedfs": ("seaweedfs", "seaweedfs"),
@@ -96,4 +90,6 @@ def images(selection: Selection, digests: Mapping[str, str], mirror: Mirror | No
         "prometheus": (MONITORING, "prometheus/prometheus"),
         "alertmanager": (MONITORING, "prometheus/alertmanager"),
     }
-    return found | {what: str(selection[name].image(end)) for what, (name, end) in wanted.items() if name in selection}
+    return {"runtime": runtime} | {
+        what: str(selection[name].image(end)) for what, (name, end) in wanted.items() if name in selection
+    }

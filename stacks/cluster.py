@@ -17,7 +17,7 @@ from mlstrata.components.platform.kubernetes import Platform, PlatformArgs
 from mlstrata.components.site import UNOWNED
 from mlstrata.components.upstream.bill import piece
 from mlstrata.components.upstream.lock import LockError
-from mlstrata.components.upstream.selection import locked, mirror_of, selection_for
+from mlstrata.components.upstream.selection import runtime_image, selection_for
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.stacks import cluster_inputs
 from mlstrata.stacks.chart_values import images, values_of
@@ -32,7 +32,7 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
             substrate is not there.
     """
     try:
-        selection, digests = selection_for(spec, workspace), locked(workspace)
+        selection, runtime = selection_for(spec, workspace), runtime_image(spec, workspace)
     except LockError as error:
         raise PlanError([str(error)]) from None
     if selection.problems:
@@ -42,7 +42,7 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
         environment=spec.name,
         namespace=inputs.namespace,
         ownership=Ownership(owner=spec.owner or UNOWNED, cost_centre="platform"),
-        images=images(selection, digests, mirror_of(spec)),
+        images=images(selection, runtime),
         storage_class=inputs.storage_class,
         monitoring=piece(MONITORING).namespace,
     )

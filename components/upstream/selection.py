@@ -11,6 +11,7 @@ from mlstrata.components.upstream.image_values import image_values
 from mlstrata.components.upstream.mirror import Mirror, reference
 from mlstrata.components.upstream.observability import AGPL
 from mlstrata.components.upstream.package import Change, Chart, Image, UpstreamPackage
+from mlstrata.components.workload.images import RUNTIME
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.environments.spec.storage import S3Storage
 from mlstrata.environments.usage import used_capabilities
@@ -128,6 +129,16 @@ def locked(workspace: Workspace) -> dict[str, str]:
         LockError: The lock of images is none.
     """
     return lock.read(workspace.environments / lock.NAME)
+
+
+def runtime_image(spec: EnvironmentSpec, workspace: Workspace) -> str:
+    """Return the image of our own services as an environment takes it: locked, from its mirror if it has one.
+
+    Raises:
+        LockError: The lock of images is none.
+    """
+    own, mirror = str(replace(RUNTIME, digest=locked(workspace).get(reference(RUNTIME)))), mirror_of(spec)
+    return mirror.image(own) if mirror else own
 
 
 def bill_images(selection: Selection, mirror: Mirror | None) -> list[str]:

@@ -39,17 +39,14 @@ def images(name: str, *, as_json: bool, script: bool, resolve: bool) -> None:
 
 
 def _selected(deployment: Deployment) -> Selection:
-    from mlstrata.components.upstream.lock import NAME, LockError, read
-    from mlstrata.components.upstream.selection import mirror_of, select
-    from mlstrata.environments.usage import used_capabilities
+    from mlstrata.components.upstream.lock import LockError
+    from mlstrata.components.upstream.selection import locked, mirror_of, selection_for
 
-    spec = deployment.spec
-    wanted = used_capabilities(spec)
+    spec, workspace = deployment.spec, deployment.workspace
     try:
-        digests = read(deployment.workspace.environments / NAME)
+        return _with_our_own(selection_for(spec, workspace), locked(workspace), mirror_of(spec))
     except LockError as error:
         raise UsageError(str(error)) from None
-    return _with_our_own(select(spec, wanted, digests), digests, mirror_of(spec))
 
 
 def _with_our_own(selection: Selection, digests: dict[str, str], mirror: Mirror | None) -> Selection:

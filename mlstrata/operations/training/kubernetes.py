@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,15 +102,9 @@ def _settings(deployment: Deployment, system: SystemSpec, trials: int | None) ->
 
 def image_of_steps(deployment: Deployment) -> str:
     """Return the image of the steps, as the environment pins it."""
-    from mlstrata.components.upstream.lock import NAME, LockError, read
-    from mlstrata.components.upstream.mirror import reference
-    from mlstrata.components.upstream.selection import mirror_of
-    from mlstrata.components.workload.images import RUNTIME
+    from mlstrata.components.upstream.lock import LockError
 
     try:
-        digests = read(deployment.workspace.environments / NAME)
+        return runtime_image(deployment.spec, deployment.workspace)
     except LockError as error:
         raise UsageError(str(error)) from None
-    own = str(replace(RUNTIME, digest=digests.get(reference(RUNTIME))))
-    mirror = mirror_of(deployment.spec)
-    return str(mirror.image(own)) if mirror else own
