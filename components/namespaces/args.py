@@ -15,7 +15,7 @@ OPERATORS = "mlstrata.io/operators"
 
 @dataclass(frozen=True)
 class NamespaceArgs:
-    """Arguments of `Namespace`.
+    """Arguments of `ClosedNamespace`.
 
     Attributes:
         cluster: Where.

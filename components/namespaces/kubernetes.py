@@ -15,7 +15,7 @@ MOST_PODS, MOST_VOLUMES, MOST_JOBS = 200, 30, 500
 """Far above what a team needs, and far below what a loop that makes objects would."""
 
 
-class Namespace(ClusterComponent):
+class ClosedNamespace(ClusterComponent):
     """A namespace.
 
     Attributes:

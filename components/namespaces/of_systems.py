@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlstrata.components.cluster import Ownership
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.namespaces.args import NamespaceArgs
-from mlstrata.components.namespaces.kubernetes import Namespace
+from mlstrata.components.namespaces.kubernetes import ClosedNamespace
 from mlstrata.components.namespaces.outputs import NamespaceOutputs, NamespacesOutputs
 from mlstrata.components.site import UNOWNED
 from mlstrata.environments.spec.system import SystemSpec
@@ -26,5 +26,5 @@ def _namespace(site: ClusterSite, system: SystemSpec, name: str) -> NamespaceOut
     owner = (team and team.owner) or site.spec.owner_of(system) or UNOWNED
     ownership = Ownership(owner, (team and team.cost_centre) or site.cluster.ownership.cost_centre)
     args = NamespaceArgs(site.cluster, name, ownership, team.name if team else "", team.gpu_quota if team else 0)
-    made = Namespace(f"namespace-{system.team or system.name}", args, site.opts)
+    made = ClosedNamespace(f"namespace-{system.team or system.name}", args, site.opts)
     return NamespaceOutputs(ownership, made.ready)

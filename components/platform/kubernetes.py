@@ -10,7 +10,7 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.namespaces.args import NamespaceArgs
-from mlstrata.components.namespaces.kubernetes import Namespace
+from mlstrata.components.namespaces.kubernetes import ClosedNamespace
 
 PRIORITIES = {
     "platform": (100_000, "The platform's own services: without them nothing else works."),
@@ -45,7 +45,7 @@ class Platform(ClusterComponent):
         cluster = args.cluster
         # Databases stay when the stack goes; in a namespace that went they would not.
         space = NamespaceArgs(cluster, cluster.namespace, cluster.ownership, keep=True)
-        self.space = Namespace(f"{name}-namespace", space, self.child())
+        self.space = ClosedNamespace(f"{name}-namespace", space, self.child())
         classes = [
             self.add(
                 f"priority-{what}",

@@ -8,7 +8,7 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.namespaces.args import NamespaceArgs
-from mlstrata.components.namespaces.kubernetes import Namespace
+from mlstrata.components.namespaces.kubernetes import ClosedNamespace
 from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods, within
 
 API = (443, 6443)
@@ -45,7 +45,7 @@ class OperatorNamespace(ClusterComponent):
         # Metrics and their history stay when the stack goes.
         keep = space == cluster.monitoring
         walls = NamespaceArgs(cluster, space, cluster.ownership, security=args.security, bounded=False, keep=keep)
-        base = Namespace(f"{name}-namespace", walls, self.child()).ready
+        base = ClosedNamespace(f"{name}-namespace", walls, self.child()).ready
         monitor = pods(namespace=cluster.monitoring)
         openings = {
             # The API server is no pod: its address is the cluster's secret.

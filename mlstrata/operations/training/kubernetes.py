@@ -103,6 +103,7 @@ def _settings(deployment: Deployment, system: SystemSpec, trials: int | None) ->
 def image_of_steps(deployment: Deployment) -> str:
     """Return the image of the steps, as the environment pins it."""
     from mlstrata.components.upstream.lock import LockError
+    from mlstrata.components.upstream.selection import runtime_image
 
     try:
         return runtime_image(deployment.spec, deployment.workspace)
