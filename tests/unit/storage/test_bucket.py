@@ -17,10 +17,10 @@ WEED = Path(sys.executable).with_name("weed")
 KEYS = {"AWS_ACCESS_KEY_ID": "clusterkey", "AWS_SECRET_ACCESS_KEY": "a-long-secret"}
 RENDER = """
 import json, pulumi
-from mlstrata.components.cluster import Cluster, Who
+from mlstrata.components.cluster import Cluster, Ownership
 from mlstrata.components.storage.kubernetes import Store, StoreArgs
 from tests.support.recorded import record
-cluster = Cluster("dev", "mlstrata", Who("a@example.com"), {"seaweedfs": "s", "runtime": "r"})
+cluster = Cluster("dev", "mlstrata", Ownership("a@example.com"), {"seaweedfs": "s", "runtime": "r"})
 graph = record(lambda: Store("storage", StoreArgs(cluster, "models")) and pulumi.export("x", 1))
 pod = lambda kind, name: graph.one(kind, name).inputs["spec"]["template"]["spec"]["containers"][0]
 print(json.dumps([pod("StatefulSet", "storage"), pod("Job", "storage-bucket")]))
