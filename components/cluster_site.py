@@ -86,4 +86,5 @@ class ClusterSite(Site):
         """Return who answers for a system, and who pays for it."""
         team = next((one for one in self.spec.teams if one.name == system.team), None)
         owner = self.spec.owner_of(system) or (team and team.owner) or UNOWNED
-        return Ownership(owner, (team and team.cost_centre) or self.cluster.ownership.cost_centre, system.name)
+        paid_by = system.cost_centre or (team and team.cost_centre) or self.cluster.ownership.cost_centre
+        return Ownership(owner, paid_by, system.name)

@@ -41,7 +41,7 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
     cluster = Cluster(
         environment=spec.name,
         namespace=inputs.namespace,
-        ownership=Ownership(owner=spec.owner or UNOWNED, cost_centre="platform"),
+        ownership=Ownership(owner=spec.owner or UNOWNED, cost_centre=spec.cost_centre or "platform"),
         images=images(selection, runtime),
         storage_class=inputs.storage_class,
         monitoring=piece(MONITORING).namespace,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlstrata.components.cluster import Cluster as Place
-from mlstrata.components.cluster import Who
+from mlstrata.components.cluster import Ownership
 from mlstrata.components.gpu.args import ACCELERATOR, GPU, POOL, GpuPoolsArgs, NodeClass
 from mlstrata.components.gpu.kubernetes import GpuPools
 from mlstrata.environments import Workspace, load
@@ -64,7 +64,7 @@ def training(cluster: Cluster, stages: dict[str, list[Json]], tmp_path_factory: 
     changed = rendered("dev", "foundation", folder, asking)
     job = next(one for one in changed if one["kind"] == "CronJob" and one["metadata"]["name"] == JOB)
     spec = load(Workspace(folder).environment_file("dev"))
-    place = Place("dev", "karpenter-test", Who(), {})
+    place = Place("dev", "karpenter-test", Ownership(), {})
     graph = record(lambda: GpuPools("gpu", GpuPoolsArgs(place, spec.gpu_pools, "gpu-system", CLASS)) and None)
     [pool] = [dict(one.inputs) for one in graph.resources if one.inputs.get("kind") == "NodePool"]
     nodes = {"apiVersion": f"{CLASS.group}/v1alpha1", "kind": CLASS.kind, "metadata": {"name": CLASS.name}}
