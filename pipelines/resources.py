@@ -35,6 +35,9 @@ class Resources:
         return max(1, int(cpu.removesuffix("m")) // 1000) if cpu.endswith("m") else int(cpu)
 
 
+OWN = Resources("1", "2Gi")
+"""What a step of somebody's own asks for."""
+
 TRAINING: Mapping[str, Resources] = MappingProxyType(
     {
         # Always runs: whether the source has changed is what it is there to say.

@@ -21,19 +21,24 @@ from mlstrata.pipelines.kfp_components.data import ingest, leakage, privacy, qua
 from mlstrata.pipelines.kfp_components.delivery import package, register, served
 from mlstrata.pipelines.kfp_components.fitting import evaluate, train, tune
 from mlstrata.pipelines.kfp_components.judging import compare, fairness, gates, plausibility, signal
-from mlstrata.pipelines.resources import ACCELERATOR, TRAINING
+from mlstrata.pipelines.resources import ACCELERATOR, OWN, TRAINING
 from mlstrata_steps.versioning import code_version
 
 
-def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
+def training_pipeline(
+    gpus: int = 0, *, name: str = "training", prepare: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """Build the pipeline.
 
     Args:
         gpus: Accelerators for training; none by default, since its models use none.
+        name: What it is called in the registry of pipelines.
+        prepare: A step of your own between reading and judging the data: a component whose input `data` and output
+            `prepared` are datasets, tables as parquet. It is cached by its inputs and its source.
     """
 
     def asking(task: dsl.PipelineTask) -> dsl.PipelineTask:
-        needs = TRAINING[task.name]
+        needs = TRAINING.get(task.name, OWN)
         task.set_cpu_request(needs.cpu).set_cpu_limit(needs.cpu)
         task.set_memory_request(needs.memory).set_memory_limit(needs.memory)
         task.set_accelerator_type(ACCELERATOR).set_accelerator_limit(gpus if needs.accelerated else 0)
@@ -44,7 +49,7 @@ def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
         task.set_retry(num_retries=needs.retries, backoff_duration="1s", backoff_factor=2.0)
         return task.set_caching_options(needs.cached)
 
-    @dsl.pipeline(name="training", description="Train, judge and register one model of an AI system.")
+    @dsl.pipeline(name=name, description="Train, judge and register one model of an AI system.")
     def training(
         system: str,
         source: str,
@@ -77,7 +82,9 @@ def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
         target: str = "target",
     ) -> str:
         ingested = asking(ingest(source=source, store=store))
-        data = ingested.outputs["data"]
+        snapshot = data = ingested.outputs["data"]
+        if prepare is not None:
+            data = asking(prepare(data=snapshot)).outputs["prepared"]
         scanned = asking(privacy(data=data, columns=columns, declared=declared, rules=privacy_rules))
         checked = asking(quality(data=data, columns=columns, rules=quality_rules).after(scanned))
         sides = asking(split(data=data, target=target, seed=seed, test_fraction=test_fraction).after(checked))
@@ -188,7 +195,7 @@ def training_pipeline(gpus: int = 0) -> Callable[..., Any]:
                 served=answered.outputs["Output"],
                 comparison=weighed.outputs["Output"],
                 training=training_rows,
-                data=data,
+                data=snapshot,
                 report=checked.outputs["report"],
                 evaluation=evaluation,
                 outcomes=judged.output,

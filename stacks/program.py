@@ -9,6 +9,7 @@ import pulumi
 from mlstrata.components.errors import PlanError
 from mlstrata.components.governance.environment import declare
 from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, WorkspaceError, load_with_places
+from mlstrata.environments.guests import missing
 from mlstrata.stacks import local
 from mlstrata.stacks.preconditions import problems
 
@@ -36,7 +37,7 @@ def build(stack: str) -> None:
     workspace = Workspace.find()
     file = workspace.environment_file(stack)
     loaded = load_with_places(file)
-    if found := problems(loaded.spec):
+    if found := [*problems(loaded.spec), *missing(loaded.spec, workspace)]:
         # Whoever runs this, runs it in a folder of its own: the workspace's is the one that people are in.
         shown = replace(loaded, file=str(file.relative_to(workspace.root)))
         raise pulumi.RunError("\n".join(map(shown.located, found)))

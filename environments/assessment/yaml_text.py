@@ -120,13 +120,13 @@ def _data(answers: Answers) -> Iterator[str]:
 def _model(answers: Answers) -> Iterator[str]:
     yield f"modality: {_MODALITY[answers['request_format']]}"
     yield "data: training"
-    if answers["framework"] != "scikit-learn":
-        yield "pipeline: own-training"
     if answers["training"] not in ("elsewhere", "notebook") and (cron := _SCHEDULES.get(answers["data_cadence"])):
         yield f"schedule: {quoted(cron)}"
 
 
 def _notes_on_the_model(answers: Answers) -> Iterator[str]:
+    if answers["framework"] != "scikit-learn":
+        yield "  # model.algorithm: MODULE:NAME, a learner of your own in learners/ of this repository"
     if answers["training"] == "elsewhere":
         yield "  # model.source: where the model that is trained elsewhere lies"
     else:

@@ -9,9 +9,10 @@ from pydantic import Field, model_validator
 
 from mlstrata.environments.redaction import shown
 from mlstrata.environments.spec.base import Problem, Spec, refuse
+from mlstrata.environments.spec.door import Door
 from mlstrata.environments.spec.quantities import Cron
 from mlstrata.environments.spec.settings import TRAINING, Settings, Value, check_training
-from mlstrata.environments.spec.text import Column, Identifier, Name, Unique, Word
+from mlstrata.environments.spec.text import Column, Identifier, Name, Reference, Unique, Word
 
 
 class Modality(StrEnum):
@@ -35,6 +36,11 @@ class Algorithm(StrEnum):
     LOGISTIC_REGRESSION = "logistic_regression"
     RANDOM_FOREST = "random_forest"
     HIST_GRADIENT_BOOSTING = "hist_gradient_boosting"
+
+
+PIPELINES = Door("pipeline", "pipelines", "mlstrata.pipelines", (TRAINING,))
+LEARNERS = Door("algorithm", "learners", "mlstrata.learners", tuple(one.value for one in Algorithm))
+DOORS = (PIPELINES, LEARNERS)
 
 
 class ModelSpec(Spec):
@@ -63,9 +69,12 @@ class ModelSpec(Spec):
         default=(),
         description="Protected attributes: never features, kept apart to measure fairness by group; none by default.",
     )
-    algorithm: Algorithm = Field(
-        default=Algorithm.LOGISTIC_REGRESSION,
-        description="How it learns; logistic_regression, the simplest, explained by its coefficients.",
+    algorithm: Reference = Field(
+        default=Algorithm.LOGISTIC_REGRESSION.value,
+        description="How it learns: logistic_regression, the simplest, explained by its coefficients, random_forest, "
+        "hist_gradient_boosting, a learner that an installed package brings, or MODULE:NAME of the workspace's folder "
+        "learners/.",
+        json_schema_extra={"examples": [one.value for one in Algorithm]},
     )
     settings: Settings = Field(
         default_factory=dict,
@@ -75,8 +84,10 @@ class ModelSpec(Spec):
         "differences between groups (such as {method: reweigh}), `comparison` with the champion (such as {enforce: "
         "true}), `seed` (0), `test_fraction` (0.25), `workers` (1), `gpus` (0).",
     )
-    pipeline: Name = Field(
-        default=TRAINING, description="Pipeline that makes the model; training, the one that comes with mlstrata."
+    pipeline: Reference = Field(
+        default=TRAINING,
+        description="Pipeline that makes the model: training, the one that comes with mlstrata, a name that an "
+        "installed package brings, or MODULE:NAME of the workspace's folder pipelines/.",
     )
     schedule: Cron | None = Field(default=None, description="Cron in UTC of retraining; none: on request.")
     source: Word | None = Field(
@@ -105,10 +116,11 @@ class ModelSpec(Spec):
             problems.append(
                 Problem(("positive",), "is given for a regression", "remove it, or set task: classification")
             )
-        if self.pipeline == TRAINING:
+        problems += [one for door in DOORS if (one := door.unknown_name(getattr(self, door.field)))]
+        if self.pipeline == TRAINING or ":" in self.pipeline:
             problems += check_training(self.settings)
             workers = self.settings.get("workers", 1)
-            if workers != 1 and self.algorithm is not Algorithm.LOGISTIC_REGRESSION:
+            if workers != 1 and self.algorithm != Algorithm.LOGISTIC_REGRESSION:
                 what = f"got {shown(workers)}, but {self.algorithm} is trained in one process"
                 fix = f"remove it, or set algorithm: {Algorithm.LOGISTIC_REGRESSION}"
                 problems.append(Problem(("settings", "workers"), what, fix))

@@ -66,6 +66,16 @@ Name = Annotated[
 ]
 """A name that becomes part of paths, URNs and Kubernetes labels; 40 leaves room for prefixes within their 63."""
 
+Reference = Annotated[
+    str,
+    *_matching(
+        r"[a-z][a-z0-9_-]*[a-z0-9]|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*",
+        "a name of a-z, 0-9, '-' and '_', or MODULE:NAME",
+        120,
+    ),
+]
+"""What is known by a name, or brought as `module:name`."""
+
 Identifier = Annotated[
     str, *_matching(r"[a-z][a-z0-9_]*", "1 to 64 of a-z, 0-9 and '_', starting with a letter", 64, "_")
 ]

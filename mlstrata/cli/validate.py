@@ -7,7 +7,8 @@ from typing import Any
 
 from mlstrata.cli.console import complain, out, say, say_json
 from mlstrata.cli.errors import EXIT_USAGE
-from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, load
+from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, load_with_places
+from mlstrata.environments.guests import missing
 from mlstrata.environments.not_yet_active import dormant
 from mlstrata.operations.errors import UsageError
 
@@ -39,11 +40,16 @@ def _chosen(names: list[str]) -> dict[str, Path]:
 
 def _examined(name: str, path: Path, *, quiet: bool) -> dict[str, Any]:
     try:
-        spec = load(path)
+        loaded = load_with_places(path)
     except SpecErrors as errors:
         if not quiet:
             complain(str(errors))
         return {"environment": name, "valid": False, "errors": [vars(error) for error in errors.errors]}
+    spec = loaded.spec
+    if absent := [loaded.located(one) for one in missing(spec, Workspace.find())]:
+        if not quiet:
+            complain("\n".join(absent))
+        return {"environment": name, "valid": False, "errors": absent}
     waiting = [str(one) for one in dormant(spec)]
     if not quiet:
         _show(name, spec, waiting)

@@ -63,7 +63,7 @@ def train(asked: KubeflowTraining) -> int:
     from mlstrata.services.kubeflow.package import packaged
     from mlstrata.services.kubeflow.result import existing, registered
     from mlstrata.services.kubeflow.training import Training
-    from mlstrata.services.runner.job import compiled, pipeline_arguments
+    from mlstrata.services.runner.job import compiled, pipeline_arguments, taken
 
     if asked.if_needed and (known := existing(asked)):
         return worker.finish({"version": known, "created": False}, state="succeeded")
@@ -71,7 +71,7 @@ def train(asked: KubeflowTraining) -> int:
     package = packaged(ir, asked.image, asked.secret, asked.labels)
     # Snapshots and trials lie in the run's own artifacts, and the image has no lock of this machine.
     there = {"store": "", "trials": "", "lock": "", "lock_hash": ""}
-    arguments = {**pipeline_arguments(asked.request, ""), **there}
+    arguments = taken(ir, {**pipeline_arguments(asked.request, ""), **there})
     kubeflow = Kubeflow(asked.url, os.environ.get(TOKEN, ""), asked.namespace, asked.patience_s)
     training = Training(kubeflow, asked, package, arguments)
     if changed := training.schedule():

@@ -135,6 +135,8 @@ class Training:
         }
 
     def _parameters(self, run: str) -> Json:
+        if "lineage" not in self._arguments:  # a pipeline of somebody's own need not take it
+            return self._arguments
         return {**self._arguments, "lineage": {**self._arguments["lineage"], "pipeline_run": run}}
 
 

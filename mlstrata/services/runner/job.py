@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,20 +103,22 @@ def run(request: TrainingRequest, run_id: str, log: Path) -> int:
     """Compile, if need be, and execute the pipeline; progress goes to standard output.
 
     Raises:
-        CompileFailed: The pipeline does not compile.
+        CompileFailed: The pipeline does not compile, or needs what no run has.
     """
     import yaml
 
     from mlstrata.services.runner.execution import RunFailed, execute, step_names
 
     ir = compiled(request)
+    compiled_pipeline = yaml.safe_load(ir.read_text(encoding="utf-8"))
+    arguments = taken(compiled_pipeline, pipeline_arguments(request, run_id))
     log.parent.mkdir(parents=True, exist_ok=True)
-    worker.tell({"run": run_id, "log": str(log), "steps": step_names(yaml.safe_load(ir.read_text(encoding="utf-8")))})
+    worker.tell({"run": run_id, "log": str(log), "steps": step_names(compiled_pipeline)})
     with log.open("a", encoding="utf-8") as written, _own_temporary_folder():
         try:
             told = execute(
                 ir,
-                pipeline_arguments(request, run_id),
+                arguments,
                 root=request.workdir / "artifacts",
                 cache=request.workdir / "cache",
                 log=written,
@@ -174,6 +176,20 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
     }
 
 
+def taken(ir: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Choose what a compiled pipeline takes of a run's inputs: one of somebody's own need not take them all.
+
+    Raises:
+        CompileFailed: It needs one that no run has.
+    """
+    from mlstrata.pipelines.compile import PipelineError, inputs
+
+    try:
+        return inputs(ir, given)
+    except PipelineError as error:
+        raise CompileFailed(str(error)) from None
+
+
 def served_as(request: TrainingRequest) -> dict[str, str]:
     """Give the lock of this environment, and how the prediction process of the system is set up.
 
@@ -204,7 +220,8 @@ def compiled(request: TrainingRequest) -> Path:
         CompileFailed: With the last line the compiler wrote.
     """
     gpus, version = request.settings.gpus, pipelines_version(room("pipelines"))
-    target = request.workdir / "compiled" / f"{request.pipeline}-{version}-{gpus}gpu.yaml"
+    own = f"-{request.own_code}" if request.own_code else ""
+    target = request.workdir / "compiled" / f"{request.pipeline.replace(':', '.')}-{version}{own}-{gpus}gpu.yaml"
     if not target.exists():
         command = [sys.executable, "-m", "mlstrata.pipelines", "compile", request.pipeline, "-o", str(target)]
         done = subprocess.run([*command, "--gpus", str(gpus)], capture_output=True, text=True, check=False)

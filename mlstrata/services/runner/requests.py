@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlstrata.environments import SystemSpec
+from mlstrata.environments import SystemSpec, Workspace
+from mlstrata.environments.guests import code_version
 from mlstrata.services.runner.contract import Kpi, TrainingRequest, TrainingSettings
 from mlstrata.services.runner.problems import plain
 
@@ -61,7 +62,9 @@ def training_request(
                 Kpi(metric=kpi.metric, at_least=kpi.at_least, at_most=kpi.at_most, source=kpi.source)
                 for kpi in system.kpis
             ),
-            algorithm=model.algorithm.value,
+            pipeline=model.pipeline,
+            own_code=code_version(model, Workspace(root)),
+            algorithm=model.algorithm,
             settings=_settings(system),
             tracking_uri=tracking_uri,
             workdir=home / WORKDIR / system.name,
