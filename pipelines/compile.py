@@ -40,13 +40,13 @@ def compile_pipeline(name: str, target: Path, *, gpus: int = 0, workspace: Works
     return target
 
 
-def _training(gpus: int) -> Any:  # noqa: ANN401 - Kubeflow's pipelines have no types
+def _training(gpus: int) -> Any:
     from mlstrata.pipelines.training import training_pipeline
 
     return training_pipeline(gpus)
 
 
-def _own(name: str, gpus: int, workspace: Workspace | None) -> Any:  # noqa: ANN401 - as above
+def _own(name: str, gpus: int, workspace: Workspace | None) -> Any:
     """Import a pipeline of somebody's own: one of Kubeflow's, or a function of the accelerators that makes one."""
     from kfp.dsl import base_component
 

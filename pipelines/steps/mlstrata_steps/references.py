@@ -12,7 +12,7 @@ from typing import Any
 from mlstrata_steps.outcome import StepError
 
 
-def imported(reference: str, folders: Iterable[Path] = ()) -> Any:  # noqa: ANN401 - whatever it is
+def imported(reference: str, folders: Iterable[Path] = ()) -> Any:
     """Import what `module:name` names.
 
     A module of a folder is found by its file: its name need not be free among what is installed. It can import its
@@ -35,7 +35,7 @@ def imported(reference: str, folders: Iterable[Path] = ()) -> Any:  # noqa: ANN4
     return getattr(found, name)
 
 
-def _of_folders(module: str, folders: Iterable[Path]) -> Any:  # noqa: ANN401 - a module, or None
+def _of_folders(module: str, folders: Iterable[Path]) -> Any:
     for folder in folders:
         file = folder / f"{module.replace('.', '/')}.py"
         if not file.is_file():
