@@ -1,0 +1,137 @@
+"""A version without a report of its gates: refused by a release, or released by somebody who answers for it."""
+
+import json
+
+import pytest
+
+from mlstrata.audit import read
+from mlstrata.cli.main import main
+from mlstrata.clients.mlflow import Candidate, Check
+from mlstrata.operations.releases import LocalBackend, RolloutError, release
+from mlstrata.operations.releases import backend as shared
+from mlstrata.operations.releases.local import backend as local
+from mlstrata.services.serving.releases import HistoryEntry, Releases
+from tests.support.command import first_systems
+from tests.support.rendered import ROOT
+
+SYSTEM = "mortgage-approval"
+TYPES = {"1": {"pirat": "double", "balance": "double"}, "2": {"pirat": "double", "saldo_eur": "double"}}
+
+
+class Registry:
+    """Knows version 1, trained, and version 2, made by hand."""
+
+    alias = "1"
+
+    def __init__(self, uri):
+        assert uri == "http://registry"
+
+    def candidate(self, system, version):
+        number = version or "2"
+        return Candidate(number, "", {"auc": 0.8}, "run" if number == "1" else None)
+
+    def checks(self, run):
+        return (Check("auc", True, "0.8"),) if run else None
+
+    def input_types(self, candidate):
+        return TYPES[candidate.version]
+
+    def download(self, candidate, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def champion(self, system):
+        return self.alias
+
+    def set_champion(self, system, version):
+        Registry.alias = version
+
+
+class Process:
+    """Answers whatever it is asked."""
+
+    def __init__(self, system, url):
+        pass
+
+    def load(self, version):
+        pass
+
+    def unload(self, version):
+        pass
+
+    def loaded(self):
+        return []
+
+    def smoke(self, version, folder):
+        pass
+
+
+@pytest.fixture
+def backend(tmp_path, monkeypatch):
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments/local.yaml").write_text(first_systems((ROOT / "environments/local.yaml").read_text(), 1))
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(Registry, "alias", "1")
+    monkeypatch.setattr(shared, "Registry", Registry)
+    monkeypatch.setattr(local, "ServingProcess", Process)
+    monkeypatch.setattr(local, "write_routes", lambda backend: {})
+    monkeypatch.setattr(local, "await_routes", lambda backend, routes: None)
+    made = LocalBackend(
+        home=tmp_path / ".mlstrata/local",
+        tracking_uri="http://registry",
+        serving_urls={SYSTEM: ""},
+        gateway_url="",
+        decider="ana",
+    )
+    monkeypatch.setattr("mlstrata.cli.release.local_backend", lambda *_: made)
+    first = HistoryEntry(kind="release", when="2026-11-21T06:00:00Z", who="a", why="b", from_=None, to="1")
+    made.serving_directory(SYSTEM).mkdir(parents=True)
+    (made.serving_directory(SYSTEM) / "releases.json").write_text(
+        Releases(champion="1", loaded=("1",), history=(first,), settled=True).to_json()
+    )
+    return made
+
+
+def test_it_is_refused_and_nothing_changes(backend):
+    with pytest.raises(RolloutError, match=r"version 2 may not be released: no training run made it.*--without-gates"):
+        release(backend, SYSTEM, "2", reason="better")
+    assert backend.releases(SYSTEM).champion == Registry.alias == "1"
+    assert not backend.audit_file.exists()
+
+
+def test_the_log_says_that_it_was_released_without(backend):
+    release(backend, SYSTEM, "2", reason="the vendor's", without_gates=True)
+    assert backend.releases(SYSTEM).history[-1].why == "without gates: the vendor's"
+    (entry,) = [record.entry for record in read(backend.audit_file)]
+    assert (entry["version_to"], entry["reason"]) == ("2", "without gates: the vendor's")
+    assert Registry.alias == "2"
+
+
+def test_one_that_passed_is_released_as_any_other(backend):
+    release(backend, SYSTEM, "2", reason="the vendor's", without_gates=True)
+    release(backend, SYSTEM, "1", reason="back", without_gates=True)
+    assert backend.releases(SYSTEM).history[-1].why == "back"
+
+
+def test_the_command_says_what_is_wrong_and_which_fields_change(backend, capsys):
+    assert main(["release", "local", SYSTEM, "--yes", "--reason", "better"]) == 1
+    told = capsys.readouterr()
+    shown, said = " ".join(told.out.split()), " ".join(told.err.split())
+    assert "no training run left a report of its gates" in shown
+    assert "removed balance (double)" in shown
+    assert "added saldo_eur (double)" in shown
+    assert "no training run made it, so it passed no gates" in said
+    assert "--without-gates --reason" in said
+    assert backend.releases(SYSTEM).champion == "1"
+
+
+def test_the_command_wants_a_reason_and_then_releases_it(backend, capsys):
+    assert main(["release", "local", SYSTEM, "--yes", "--without-gates"]) == 2
+    assert "--reason: got nothing" in capsys.readouterr().err
+    options = ["--yes", "--without-gates", "--reason", "the vendor's", "--json"]
+    assert main(["release", "local", SYSTEM, *options]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["version"], document["comparison"]["checks"]) == ("2", None)
+    assert document["comparison"]["fields"] == [
+        {"name": "balance", "champion": "double", "candidate": None},
+        {"name": "saldo_eur", "champion": None, "candidate": "double"},
+    ]
