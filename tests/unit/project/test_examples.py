@@ -1,0 +1,71 @@
+"""What the documentation shows is what the code takes: its examples are run."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from mlstrata.cli.application import app
+from mlstrata.environments import Workspace
+from mlstrata.environments.loading.loader import loads
+from mlstrata.policies.core.exemptions import of_workspace
+from mlstrata.policies.core.rule import Level
+from mlstrata.policies.judge import rules_of
+
+ROOT = Path(__file__).parents[3]
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return a page's blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def written(page: Path, folder: Path) -> list[str]:
+    """Write each block that begins with the name of its file into a folder; return the names."""
+    found = {}
+    for text in (*blocks(page, "python"), *blocks(page, "yaml")):
+        if name := re.match(r"# ([\w./-]+\.(?:py|ya?ml))\n", text):
+            found[name[1]] = text
+    for name, text in found.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return list(found)
+
+
+def test_the_policies_shown_are_loaded_with_their_levels_and_exemptions(tmp_path):
+    names = written(ROOT / "docs/your-policies.md", tmp_path)
+    assert set(names) == {"policies/cost.py", "policies/levels.yaml", "policies/exemptions.yaml"}
+    workspace = Workspace(tmp_path)
+    rules = {rule.id: rule for rule in rules_of(workspace)}
+    assert rules["org-cost-centre"].number is None
+    assert rules["life-retirement-date"].level is Level.MANDATORY
+    (exemption,) = of_workspace(workspace, frozenset(rules), date(2026, 12, 1))
+    assert exemption.policy == "org-cost-centre"
+
+
+FILES = [(page, text) for page in PAGES for text in blocks(page, "yaml") if re.search(r"^target:", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize(("page", "text"), FILES, ids=[page.name for page, _ in FILES])
+def test_every_environment_shown_is_valid(page, text):
+    name = re.search(r"^name: (\S+)", text, re.MULTILINE)[1]
+    assert loads(text.encode(), f"{name}.yaml", name).spec.name == name
+
+
+def test_every_command_shown_is_one_and_has_the_options_shown():
+    commands = get_command(app).commands
+    shown = [
+        (page.name, found[1], re.findall(r"(?<![\w-])--[a-z-]+", found[2]))
+        for page in PAGES
+        for text in [page.read_text(encoding="utf-8").replace("\\\n", " ")]
+        for found in re.finditer(r"(?:^|[`$(/ ])mlstrata ([a-z]+)([^`|#\n]*)", text, re.MULTILINE)
+        if found[1] in commands or found[0].startswith("`")
+    ]
+    assert len(shown) > len(commands)
+    for page, name, options in shown:
+        assert name in commands, (page, name)
+        known = {option for one in commands[name].params for option in (*one.opts, *one.secondary_opts)}
+        assert set(options) <= known | {"--help"}, (page, name)
