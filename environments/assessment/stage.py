@@ -7,22 +7,10 @@ from dataclasses import dataclass
 
 from mlstrata.environments.assessment.answers import Answers
 from mlstrata.environments.assessment.questions import QUESTIONS
+from mlstrata.environments.floor import FLOOR
 from mlstrata.environments.spec.risk import Tier
-from mlstrata.environments.stages import ENTRIES, Capability, Stage, stage_of
+from mlstrata.environments.stages import ENTRIES, Stage, stage_of
 
-FLOOR: dict[Tier, tuple[Capability, ...]] = {
-    Tier.HIGH: (Capability.RECORDING, Capability.MONITORING, Capability.FAIRNESS),
-    Tier.LIMITED: (
-        Capability.TRACKING,
-        Capability.PIPELINES,
-        Capability.DATA_QUALITY,
-        Capability.REGULATORY_TESTS,
-        Capability.CATALOG,
-    ),
-    Tier.MINIMAL: (),
-    Tier.UNACCEPTABLE: (),
-}
-"""What a tier asks of the platform, whatever else was answered; the policy `aia-stage-supports-tier` asks the same."""
 _ABOUT_TIER = "the tier"
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
@@ -16,7 +16,6 @@ from mlstrata.operations.errors import UsageError
 if TYPE_CHECKING:
     import pulumi_embedded
     from mlstrata.policies.core.evaluate import Report
-    from mlstrata.policies.core.graph import Record
     from mlstrata.policies.core.live import Live
     from mlstrata.policies.reports.places import Places
 
@@ -80,6 +79,7 @@ def report_on(
     Raises:
         UsageError: exemptions, levels or a policy of the workspace are malformed.
     """
+    from mlstrata.policies.adapters.embedded_graph import records
     from mlstrata.policies.core.files import PolicyErrors
     from mlstrata.policies.judge import judge
 
@@ -87,25 +87,6 @@ def report_on(
         return judge(records(result.graph), deployment.workspace, deployment.name, today, as_of=as_of, live=live)
     except PolicyErrors as error:
         raise UsageError(str(error)) from None
-
-
-def records(graph: tuple[pulumi_embedded.GraphResource, ...]) -> list[Record]:
-    """Return an engine's resources as the policies take them; secrets lose their value here."""
-    from mlstrata.policies.core.graph import Record
-
-    return [
-        Record(
-            urn=one.urn,
-            type=one.type,
-            name=one.name,
-            parent=one.parent,
-            inputs={key: _plain(value) for key, value in one.inputs.items() if key != "__provider"},
-            dependencies=tuple(one.dependencies),
-            property_dependencies=one.property_dependencies,
-            protect=bool(one.options.get("protect")),
-        )
-        for one in graph
-    ]
 
 
 def _environment(name: str, today: date, as_of: date | None, *, live: bool) -> tuple[Report, Places]:
@@ -161,18 +142,3 @@ def _day(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"--as-of: got '{text}'; allowed a day, YYYY-MM-DD, such as 2027-12-02") from None
-
-
-def _plain(value: Any) -> Any:
-    import pulumi_embedded
-    from mlstrata.policies.core.values import SECRET, UNKNOWN
-
-    if value is pulumi_embedded.UNKNOWN:
-        return UNKNOWN
-    if isinstance(value, pulumi_embedded.Secret):
-        return SECRET
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value

@@ -201,7 +201,7 @@ def _not_inspected(deployment: Deployment, result: pulumi_embedded.Result) -> li
     """Name the charts and bundles whose objects no plan of ours shows, as `check` does."""
     if deployment.spec.target.kind == "local":
         return []  # known to hold none, and a plan of this machine is to take a moment
-    from mlstrata.cli.check import records
+    from mlstrata.policies.adapters.embedded_graph import records
     from mlstrata.policies.core.graph import Graph
 
     return [one.name for one in Graph(records(result.graph)).not_inspected]

@@ -204,8 +204,8 @@ def _planned(deployment: Deployment) -> pulumi_embedded.Result:
 
 
 def _parts(result: pulumi_embedded.Result, system: str) -> tuple[Part, ...]:
-    from mlstrata.cli.check import records
     from mlstrata.evidence import Part
+    from mlstrata.policies.adapters.embedded_graph import records
     from mlstrata.policies.core.graph import Graph
 
     graph = Graph(records(result.graph))

@@ -44,6 +44,7 @@ COMPONENT_PARTS = {
     ":gateway:Gateway": "gateway",
     ":registry:Registry": "registry",
 }
+"""Module and class of a component, whoever's package it is in, to the part it plays."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,13 @@ class Resource:
             raise UnknownValueError(f"labels.{name}")
         return "" if value is None else str(value)
 
-    @property
+    @cached_property
     def part(self) -> str:
         """Return the part it plays in a platform, by its label or its component's type."""
         given = self.labels.get(PART_LABEL)
         if isinstance(given, str):
             return given
-        return next((part for ending, part in COMPONENT_PARTS.items() if self.type.endswith(ending)), "")
+        return COMPONENT_PARTS.get(self.type[self.type.find(":") :], "")
 
     def plays(self, part: str) -> bool:
         """Return whether it plays a part; words, and what is scaled to nothing, do no work whatever they say."""

@@ -100,11 +100,14 @@ def listed(value: Value, path: str) -> list[Value]:
 
 def leaves(value: Value, path: str = "") -> Iterator[tuple[str, Value]]:
     """Yield every scalar inside `value` with its path; UNKNOWN and SECRET are scalars."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from leaves(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list | tuple):
-        for index, inner in enumerate(value):
-            yield from leaves(inner, f"{path}.{index}" if path else str(index))
-    else:
-        yield path, value
+    todo = [(path, value)]
+    while todo:
+        at, found = todo.pop()
+        if isinstance(found, str):
+            yield at, found
+        elif isinstance(found, Mapping):
+            todo += [(f"{at}.{key}" if at else str(key), inner) for key, inner in reversed(found.items())]
+        elif isinstance(found, list | tuple):
+            todo += [(f"{at}.{index}" if at else str(index), found[index]) for index in reversed(range(len(found)))]
+        else:
+            yield at, found

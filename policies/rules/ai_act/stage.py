@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from mlstrata.environments.assessment.stage import FLOOR
+from mlstrata.environments.floor import FLOOR
 from mlstrata.environments.stages import stage_of
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import Resource, System

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 from mlstrata.policies.core.graph import Resource
@@ -112,6 +113,8 @@ def _parsed(text: str) -> Value:
 
 def _pairs(value: Value) -> Iterator[tuple[str, str]]:
     """Yield names and values that stand beside each other, as variables of containers do, wherever they are."""
+    if isinstance(value, str):
+        return
     if isinstance(value, Mapping):
         name, given = value.get("name"), value.get("value")
         if isinstance(name, str) and isinstance(given, str):
@@ -124,7 +127,12 @@ def _pairs(value: Value) -> Iterator[tuple[str, str]]:
 
 
 def _secret_name(path: str) -> bool:
-    last = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", path.rpartition(".")[2]).lower()
+    return _holds_a_secret(path.rpartition(".")[2])
+
+
+@lru_cache(maxsize=1 << 14)  # the same few names come again and again
+def _holds_a_secret(name: str) -> bool:
+    last = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     # Charts call the name of a Secret that is there `existingSecret`.
     return bool(NAMES.search(last)) and not last.startswith("existing_")
 
