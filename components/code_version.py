@@ -6,10 +6,12 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from mlstrata import files
 from mlstrata.environments.installation import programs_folder, room
+from mlstrata_steps.versioning import tree_digest
 
-PACKAGES = ("environments", "pipelines", "services")
-"""What services import, and pipelines for them."""
+PACKAGES = ("audit", "clients", "environments", "pipelines", "services")
+"""What services import, and pipelines for them; the modules beside the rooms come on top."""
 _SOURCES = frozenset({".py", ".html", ".css"})
 _COMPILED = frozenset({"envoy"})
 
@@ -27,15 +29,19 @@ def version(program: str) -> str:
     path = Path(program)
     if path.parent != programs_folder():
         return ""
-    return digest(room("locks"), tuple(room(name) for name in PACKAGES) if path.name not in _COMPILED else ())
+    packages = () if path.name in _COMPILED else PACKAGES
+    return digest(room("locks") / "services.txt", tuple(map(room, packages)))
 
 
 @cache
-def digest(locks: Path, folders: tuple[Path, ...]) -> str:
-    """Return one digest of the lock of the services and of the sources beneath some folders, by their names there."""
-    files = [(locks.parent, locks / "services.txt")]
-    files += [(folder.parent, path) for folder in folders for path in folder.rglob("*") if path.suffix in _SOURCES]
-    found = hashlib.sha256()
-    for base, path in sorted(files, key=lambda one: one[1].relative_to(one[0])):
-        found.update(path.relative_to(base).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()[:16]
+def digest(locked: Path, folders: tuple[Path, ...]) -> str:
+    """Return one digest of a lock and, where there are folders, of the sources in them and of our modules beside."""
+    parts = [_hash(locked)]
+    if folders:
+        parts += [f"{folder.name} {tree_digest(folder, _SOURCES)}" for folder in folders]
+        parts += map(_hash, sorted(Path(files.__file__).parent.glob("*.py")))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -25,6 +25,7 @@ from mlstrata.services.serving.model import LoadedModel
 from mlstrata.services.serving.predictor import Predictor
 from mlstrata.services.serving.problem import ProblemError
 from mlstrata.services.serving.releases import Releases
+from mlstrata_steps.versioning import tree_digest
 
 FIELDS = ("row", "key", "status", "probability", "label", "reason", "version")
 _CSV_START, _JSONL_START = f"{','.join(FIELDS)}\n".encode(), f'{{"{FIELDS[0]}": 1, "'.encode()
@@ -54,7 +55,7 @@ def score(job: ScoringJob, tell: Tell = lambda _done, _all: None) -> tuple[Manif
     _require_own(job.output, find_input(job.input))
     model = loaded(job, version, folder)
     table = open_table(job.input, model.schema.columns, job.key)
-    model_hash = _tree_hash(folder)
+    model_hash = tree_digest(folder)
     settings = job.model_dump(mode="json", include={"system", "key", "threshold", "probability_range", "chunk_rows"})
     decisive = {**settings, "version": version, "model": model_hash, "input": table.sha256}
     name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
@@ -264,17 +265,6 @@ def _formatted(lines: Iterator[dict[str, Any]], suffix: str) -> Iterator[str]:
         buffer.seek(0)
         buffer.truncate()
     yield buffer.getvalue()
-
-
-def _tree_hash(folder: Path) -> str:
-    """Return one hash of every file of a version, names included."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def _write(path: Path, content: Iterable[bytes]) -> None:

@@ -11,11 +11,12 @@ import hmac
 import secrets
 import threading
 
+from mlstrata.services.http import is_bearer
+
 LINK_SECONDS = 300
 """How long a login link is good for: long enough to be clicked, too short to be found in a history."""
 SESSION_SECONDS = 12 * 3600
 """A working day."""
-LEAST_TOKEN = 16
 
 
 def sign(token: str, purpose: str, ends: int, nonce: str) -> str:
@@ -39,8 +40,7 @@ class Access:
 
     def bearer(self, header: str) -> bool:
         """Say whether an Authorization header carries the token."""
-        scheme, _, given = header.partition(" ")
-        return scheme.lower() == "bearer" and self.token(given.strip())
+        return is_bearer(header, self._token)
 
     def token(self, given: str) -> bool:
         """Say whether a text is the token."""

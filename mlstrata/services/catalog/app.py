@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from mlstrata.services import http
 from mlstrata.services.catalog.access import SESSION_SECONDS, Access
 from mlstrata.services.catalog.api import documents
 from mlstrata.services.catalog.events import RunEvent, append
@@ -30,10 +31,8 @@ from mlstrata.services.catalog.metrics import Requests
 from mlstrata.services.catalog.pages import Pages, stylesheet
 from mlstrata.services.catalog.reader import Reader
 from mlstrata.services.catalog.settings import CatalogSettings
-from mlstrata.services.runner.problems import plain
+from mlstrata.services.problems import plain
 
-BODY = 1024 * 1024
-"""Largest request body, in bytes."""
 EVENTS_BYTES = 64 * 1024 * 1024
 """Size from which on events from elsewhere begin a new file: who may tell must not be able to fill the disk."""
 COOKIE = "mlstrata-catalog"
@@ -108,7 +107,7 @@ class Service:
 
     async def login(self, request: Request) -> Response:
         """Begin a session for who typed the token."""
-        form = parse_qs((await _body(request)).decode(errors="replace"))
+        form = parse_qs((await http.body(request)).decode(errors="replace"))
         if self._access.token(form.get("token", [""])[0].strip()):
             return self._begin()
         return self._html(self._pages.login("That is not the token of this catalog."), 401)
@@ -123,7 +122,7 @@ class Service:
         """Take an OpenLineage event of a job elsewhere: 201. Only with the token: a browser cannot be made to."""
         if not self._access.bearer(request.headers.get("authorization", "")):
             raise _unknown()
-        body = await _body(request)
+        body = await http.body(request)
         try:
             event = json.loads(body)
             RunEvent.model_validate(event)
@@ -139,11 +138,9 @@ class Service:
     async def events(self, request: Request) -> Response:
         """Give the newest lineage events, newest first."""
         self._authorise(request)
-        limit = request.query_params.get("limit", "100")
-        if not limit.isdecimal() or not 1 <= int(limit) <= 1000:  # noqa: PLR2004 - a page
-            raise HTTPException(422, f"limit: got {limit!r}; allowed 1 to 1000")
+        limit = http.page_size(request, 100, 1000)
         found = await run_in_threadpool(self._reader.events)
-        return self._json({"events": found[: int(limit)], "totalCount": len(found)})
+        return self._json({"events": found[:limit], "totalCount": len(found)})
 
     async def document(self, request: Request) -> Response:
         """Give one document of the API."""
@@ -166,12 +163,12 @@ class Service:
             return self._html(self._pages.missing(what), 404)
         return self._html(found)
 
-    async def refuse(self, _: Request, error: Exception) -> Response:
-        """Say in JSON why not."""
-        assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-        body = {"error": {"code": error.status_code, "message": error.detail}}
-        self._requests.count("api", error.status_code)
-        return JSONResponse(body, error.status_code, {**HEADERS, **(error.headers or {})})
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """Answer an error as JSON, and count it."""
+        answer = await http.refusal(request, error)
+        answer.headers.update(HEADERS)
+        self._requests.count("api", answer.status_code)
+        return answer
 
     async def _read(self, reading: Callable[[], Any]) -> Any:
         try:
@@ -212,12 +209,3 @@ def _unknown() -> HTTPException:
 
 
 _BEARER = {"WWW-Authenticate": "Bearer"}
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY:
-            raise HTTPException(413, f"the body is larger than {BODY} bytes")
-    return body

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import sys
 from pathlib import Path
 
-from mlstrata.services.catalog.access import LEAST_TOKEN
 from mlstrata.services.catalog.settings import CatalogSettings
+from mlstrata.services.http import Unusable, checked_secret
 
 TOKEN = "MLSTRATA_CATALOG_TOKEN"  # noqa: S105 - a variable's name
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - a pod is its own machine
@@ -29,9 +28,10 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder that stays")
     parser.add_argument("--registry", required=True, help="address of MLflow")
     given = parser.parse_args()
-    token = os.environ.get(TOKEN, "")
-    if len(token) < LEAST_TOKEN:
-        sys.stderr.write(f"{TOKEN}: got {len(token)} characters; allowed at least {LEAST_TOKEN}\n")
+    try:
+        token = checked_secret(os.environ.get(TOKEN, ""), TOKEN)
+    except Unusable as error:
+        sys.stderr.write(f"{error}\n")
         return 2
     from mlstrata.services.catalog.__main__ import serve
 
@@ -46,13 +46,7 @@ def main() -> int:
         hosts=("*",),
         releases="registry",
     )
-    try:
-        listening = socket.create_server((EVERYWHERE, given.port), backlog=128)
-    except OSError as error:
-        sys.stderr.write(f"port {given.port} cannot be used: {error.strerror}; choose another\n")
-        return 1
-    serve(settings, token, listening)
-    return 0
+    return serve(settings, token, EVERYWHERE)
 
 
 if __name__ == "__main__":

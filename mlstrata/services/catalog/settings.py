@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.services.http import ServiceSettings
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost")
 
@@ -64,15 +65,11 @@ class Declared(BaseModel):
         return self.model_dump_json(by_alias=True, exclude_none=True, indent=1) + "\n"
 
 
-class CatalogSettings(BaseModel):
+class CatalogSettings(ServiceSettings):
     """The service's settings file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    port: int = Field(ge=0, le=65535, description="Port on 127.0.0.1.")
     home: Path = Field(description="The environment's home folder.")
     declared: Path = Field(description="File of `Declared`; read again whenever it changes.")
-    token_file: Path = Field(description="File, mode 0600, that holds the bearer token.")
     registry: str = Field(pattern=r"^https?://", description="Address of MLflow.")
     events: Path = Field(description="File to which lineage events from elsewhere are appended.")
     hosts: tuple[str, ...] = Field(

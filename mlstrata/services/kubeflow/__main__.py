@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from mlstrata import worker
 from mlstrata.clients.kubeflow import Kubeflow, KubeflowError
 from mlstrata.services.kubeflow.contract import KubeflowTraining
-from mlstrata.services.runner.problems import plain
+from mlstrata.services.problems import plain
 
 TOKEN = "MLSTRATA_PIPELINES_TOKEN"  # noqa: S105 - the variable's name
 """Variable with a bearer token, where something before Kubeflow asks for one."""

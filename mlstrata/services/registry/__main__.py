@@ -23,7 +23,7 @@ def main() -> int:
     given = parser.parse_args()
     prepare(given.database)
     try:
-        serve(
+        return serve(
             ServerSettings(
                 database=given.database,
                 host=given.host,
@@ -36,7 +36,6 @@ def main() -> int:
     except (OSError, ValueError, StorageError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return 0
 
 
 if __name__ == "__main__":

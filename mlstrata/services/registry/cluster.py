@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlstrata.clients.mlflow.access import USER
+from mlstrata.services import http
 from mlstrata.services.registry.encryption import encrypt, encryption
 from mlstrata.services.registry.guard import Guard
+from mlstrata.services.registry.server import variables
 
 HOSTS = "MLFLOW_SERVER_ALLOWED_HOSTS"
 DATABASE, PASSWORD = "MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_PASSWORD"
@@ -66,19 +68,6 @@ def allowed(names: Sequence[str], port: int) -> list[str]:
     return [*(one for name in (*names, "localhost", "127.0.0.1") for one in (name, f"{name}:{port}")), *private]
 
 
-def variables(uri: str, artifacts: str, metrics: Path) -> dict[str, str]:
-    """Return what `mlflow server` would hand to its application."""
-    return {
-        "_MLFLOW_SERVER_FILE_STORE": uri,
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
-        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": artifacts,
-        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
-        "_MLFLOW_SGI_NAME": "uvicorn",
-        "_MLFLOW_IN_JOB_EXECUTOR": "false",
-        "prometheus_multiproc_dir": str(metrics),
-    }
-
-
 def main() -> int:
     """Migrate, then answer until told to stop; 2 when a variable is missing or wrong."""
     parser = argparse.ArgumentParser(
@@ -101,19 +90,14 @@ def main() -> int:
     os.environ.update(variables(uri, given.artifacts_destination, given.metrics))
     os.environ[HOSTS] = ",".join(allowed(given.hosts.split(","), given.port))
     migrate(uri)
-    import uvicorn
-    from mlflow.server.fastapi_app import app
 
-    # A pod is its own machine: who reaches it is for the network policies to say, who enters for the guard.
-    uvicorn.run(
-        Guard(app, USER, os.environ[PASSWORD]),
-        host="0.0.0.0",  # noqa: S104 - in a pod
-        port=given.port,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-    )
-    return 0
+    def app() -> Guard:
+        from mlflow.server.fastapi_app import app as mlflow
+
+        return Guard(mlflow, USER, os.environ[PASSWORD])
+
+    # A pod is its own machine: network policies say who reaches it, and the guard who enters.
+    return http.run("registry", given.port, app, host="0.0.0.0")  # noqa: S104
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from mlstrata.services.http import is_bearer
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,7 +38,7 @@ class Guard:
             raise ValueError("user and password: got nothing; both are needed")
         self._app = app
         self._basic = f"{user}:{password}".encode()
-        self._token = password.encode()
+        self._token = password
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is allowed."""
@@ -62,9 +64,9 @@ class Guard:
         return len(given) == 1 and self._known(given[0])
 
     def _known(self, value: bytes) -> bool:
+        if is_bearer(value.decode("latin-1"), self._token):
+            return True
         scheme, _, credentials = value.partition(b" ")
-        if scheme.lower() == b"bearer":
-            return hmac.compare_digest(credentials.strip(), self._token)
         if scheme.lower() != b"basic":
             return False
         try:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 from mlstrata import files
 from mlstrata.clients.mlflow.access import USER
+from mlstrata.services import http
 from mlstrata.services.registry.guard import App, Guard
 from mlstrata.services.registry.health import Health
 from mlstrata.services.storage.settings import BucketStore
 from mlstrata.services.storage.stores import Bucket
-
-_LEAST_PASSWORD = 16
 
 
 @dataclass(frozen=True)
@@ -41,35 +40,27 @@ class ServerSettings:
     password_file: Path
 
 
-def serve(settings: ServerSettings) -> None:
-    """Answer until told to stop.
+def serve(settings: ServerSettings) -> int:
+    """Answer until told to stop; return 1 when the port cannot be used.
 
     Raises:
         ValueError: the password file is open to others, or holds no password; the artifacts are elsewhere.
         OSError: there is no such file.
         StorageError: the bucket of its artifacts cannot be used.
     """
-    password = read_password(settings.password_file)
+    password = http.read_secret(settings.password_file)
     claim(settings.database, settings.artifacts)
     bucket = _bucket(settings.artifacts)
     if bucket is not None:
         bucket.prepare()
-    os.environ.update(variables(settings))
-    import uvicorn
-    from mlflow.server.fastapi_app import app
+    os.environ.update(variables(f"sqlite:///{settings.database}", settings.artifacts, settings.metrics))
 
-    served: App = app
-    if bucket is not None:
-        served = Health(app, bucket.probe)
-    # Its default log has a line a request and would grow with every scrape.
-    uvicorn.run(
-        Guard(served, USER, password),
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-    )
+    def app() -> App:
+        from mlflow.server.fastapi_app import app as mlflow
+
+        return Guard(mlflow if bucket is None else Health(mlflow, bucket.probe), USER, password)
+
+    return http.run("registry", settings.port, app, host=settings.host)
 
 
 def claim(database: Path, artifacts: str) -> None:
@@ -109,30 +100,20 @@ def _bucket(artifacts: str) -> Bucket | None:
     )
 
 
-def variables(settings: ServerSettings) -> dict[str, str]:
-    """Return what `mlflow server` would hand to its application."""
+def variables(store: str, artifacts: str, metrics: Path) -> dict[str, str]:
+    """Return what `mlflow server` would hand to its application.
+
+    Args:
+        store: Address of the database.
+        artifacts: Where models and other artifacts are kept: a folder, or `s3://bucket/prefix`.
+        metrics: Folder in which it counts its requests.
+    """
     return {
-        "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{settings.database}",
+        "_MLFLOW_SERVER_FILE_STORE": store,
         "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
-        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": settings.artifacts,
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": artifacts,
         "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
         "_MLFLOW_SGI_NAME": "uvicorn",
         "_MLFLOW_IN_JOB_EXECUTOR": "false",
-        "prometheus_multiproc_dir": str(settings.metrics),
+        "prometheus_multiproc_dir": str(metrics),
     }
-
-
-def read_password(path: Path) -> str:
-    """Read the password from a file that only its owner can read.
-
-    Raises:
-        ValueError: others can read the file, or the password is too short to be one.
-        OSError: there is no such file.
-    """
-    mode = path.stat().st_mode & 0o777
-    if mode & 0o077:
-        raise ValueError(f"{path} has mode {mode:04o}; only its owner may read it: chmod 600")
-    password = path.read_text(encoding="utf-8").strip()
-    if len(password) < _LEAST_PASSWORD:
-        raise ValueError(f"{path} holds {len(password)} characters; at least {_LEAST_PASSWORD} are needed")
-    return password

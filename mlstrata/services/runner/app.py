@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 from collections.abc import AsyncIterator, Callable
 
 from pydantic import BaseModel, ValidationError
@@ -14,14 +13,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from mlstrata.services import http
 from mlstrata.services.runner.contract import Run, RunnerSettings, RunRequest
 from mlstrata.services.runner.metrics import exposition
-from mlstrata.services.runner.problems import plain
 from mlstrata.services.runner.runs import Runs
 from mlstrata.services.runner.schedules import Scheduler
-
-BODY = 1024 * 1024
-"""Largest request body, in bytes; a request is a page of JSON."""
 
 MOST = 500
 """Most runs in one answer."""
@@ -58,14 +54,14 @@ def build(settings: RunnerSettings, runs: Runs, token: str, clock: Callable[[], 
         Route("/runs/{id}", api.cancel, methods=["DELETE"]),
         Route("/runs/{id}/log", api.log),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refuse})
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: http.refusal})
 
 
 class Api:
     """The handlers."""
 
     def __init__(self, settings: RunnerSettings, runs: Runs, token: str) -> None:
-        self._settings, self._runs, self._token = settings, runs, token.encode()
+        self._settings, self._runs, self._token = settings, runs, token
 
     async def health(self, _: Request) -> Response:
         """Say that the runner answers and its store does."""
@@ -80,9 +76,9 @@ class Api:
         """Queue a run: 202 with its id."""
         self._authorise(request)
         try:
-            wanted = RunRequest.model_validate_json(await _body(request))
+            wanted = RunRequest.model_validate_json(await http.body(request))
         except ValidationError as error:
-            raise _invalid(error) from error
+            raise http.invalid(error) from error
         training = wanted.settings or self._settings.request(wanted.system)
         if training is None:
             known = ", ".join(known.system for known in self._settings.requests) or "none"
@@ -95,10 +91,7 @@ class Api:
     async def find(self, request: Request) -> Response:
         """List the newest runs."""
         self._authorise(request)
-        limit = request.query_params.get("limit", "50")
-        if not limit.isdecimal() or not 1 <= int(limit) <= MOST:
-            raise HTTPException(422, f"limit: got {limit!r}; allowed 1 to {MOST}")
-        found = self._runs.store.find(request.query_params.get("system"), int(limit))
+        found = self._runs.store.find(request.query_params.get("system"), http.page_size(request, 50, MOST))
         return JSONResponse({"runs": [run.model_dump(mode="json") for run in found]})
 
     async def show(self, request: Request) -> Response:
@@ -127,30 +120,9 @@ class Api:
         return run
 
     def _authorise(self, request: Request) -> None:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token):
+        if not http.is_bearer(request.headers.get("authorization", ""), self._token):
             raise HTTPException(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY:
-            raise HTTPException(413, f"the body is larger than {BODY} bytes")
-    return body
-
-
-def _invalid(error: ValidationError) -> HTTPException:
-    malformed = any(item["type"] == "json_invalid" for item in error.errors())
-    return HTTPException(400 if malformed else 422, plain(error))
 
 
 def _json(document: BaseModel) -> Response:
     return JSONResponse(document.model_dump(mode="json"))
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-    body = {"error": {"code": error.status_code, "message": error.detail}}
-    return JSONResponse(body, error.status_code, error.headers)

@@ -11,6 +11,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mlstrata.services.http import ServiceSettings
+from mlstrata.services.scheduling import is_cron
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,61}[a-z0-9]$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -231,21 +234,23 @@ class Schedule(_Closed):
         return value
 
 
-class RunnerSettings(_Closed):
+class RunnerSettings(ServiceSettings):
     """The runner's settings file."""
 
-    port: int = Field(ge=0, le=65535, description="Port on 127.0.0.1.")
     database: Path = Field(description="The SQLite file of runs and schedules.")
     logs: Path = Field(description="Folder with one log file a run.")
-    token_file: Path = Field(description="File, mode 0600, that holds the bearer token.")
     concurrency: int = Field(1, ge=1, description="Runs at once; one, since training takes every core it gets.")
     requests: tuple[TrainingRequest, ...] = Field((), description="The declared systems' requests.")
     schedules: tuple[Schedule, ...] = Field((), description="When to train.")
 
     @model_validator(mode="after")
-    def _scheduled_systems_are_known(self) -> Self:
+    def _schedules_can_be_kept(self) -> Self:
         known = {request.system for request in self.requests}
         for schedule in self.schedules:
+            if not is_cron(schedule.cron):
+                raise ValueError(
+                    f"schedules: {schedule.system}: got cron {schedule.cron!r}; allowed five fields such as '0 3 * * 1'"
+                )
             if schedule.system not in known:
                 raise ValueError(f"schedules: {schedule.system!r} has no request; known {', '.join(sorted(known))}")
         return self

@@ -29,9 +29,9 @@ from mlstrata import worker
 from mlstrata.clients.mlflow import Registry, RegistryError
 from mlstrata.clients.mlflow.access import past_proxies
 from mlstrata.environments.installation import room
+from mlstrata.services.problems import plain
 from mlstrata.services.runner.commit import current_commit
 from mlstrata.services.runner.contract import State, Step, TrainingRequest
-from mlstrata.services.runner.problems import plain
 
 RULES = ("search", "mitigation", "comparison")
 """Settings that are rules of a step, and gate nothing by themselves."""
@@ -233,12 +233,9 @@ def compiled(request: TrainingRequest) -> Path:
 
 def pipelines_version(folder: Path) -> str:
     """Name the code in the folder of pipelines, its components among it: the compiler copies their source."""
-    from mlstrata_steps.versioning import code_version
+    from mlstrata_steps.versioning import SOURCES, code_version, tree_digest
 
-    digest = hashlib.sha256(code_version().encode())
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
+    return hashlib.sha256(f"{code_version()} {tree_digest(folder, SOURCES)}".encode()).hexdigest()[:12]
 
 
 def _emit(step: Step) -> None:

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from mlstrata.environments import SystemSpec, Workspace
 from mlstrata.environments.guests import code_version
+from mlstrata.services.problems import plain
 from mlstrata.services.runner.contract import Kpi, TrainingRequest, TrainingSettings
-from mlstrata.services.runner.problems import plain
 
 PROBABILITY = "probability"
 """The output's name in a system's plausible ranges; the others are columns."""

@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
-from mlstrata.services.runner.contract import RunnerSettings, Schedule
+from mlstrata.services import scheduling
+from mlstrata.services.runner.contract import RunnerSettings
 from mlstrata.services.runner.runs import Runs
 from mlstrata.services.runner.store import SCHEDULED, Store
 
-TICK = 5.0
-"""Seconds between two looks at the clock."""
 
+@dataclass(frozen=True)
+class StoreMemory:
+    """A schedule's memory in the store of the runs."""
 
-def due(schedule: Schedule, store: Store, now: float) -> bool:
-    """Say whether a schedule's time has come since it was last looked at, and remember this look.
+    store: Store
+    system: str
 
-    However many times have passed (the machine was off), one run makes up for them.
+    def seen(self, cron: str, now: float) -> float:
+        """Return up to when it was looked after."""
+        return self.store.checked(self.system, cron, now)
 
-    Args:
-        schedule: The schedule.
-        store: Remembers the looks.
-        now: Seconds since 1970.
-    """
-    from croniter import croniter
-
-    checked = store.checked(schedule.system, schedule.cron, now)
-    upcoming = float(croniter(schedule.cron, checked, ret_type=float).get_next())
-    if upcoming > now:
-        return False
-    store.check(schedule.system, schedule.cron, now)
-    return True
-
-
-def bad_schedules(schedules: Sequence[Schedule]) -> list[str]:
-    """List what is wrong with the schedules' times."""
-    from croniter import croniter
-
-    return [
-        f"schedules: {schedule.system}: got cron {schedule.cron!r}; allowed five fields such as '0 3 * * 1'"
-        for schedule in schedules
-        if not croniter.is_valid(schedule.cron)
-    ]
+    def note(self, cron: str, now: float) -> None:
+        """Keep that it was up to `now`."""
+        self.store.check(self.system, cron, now)
 
 
 class Scheduler:
@@ -57,19 +41,26 @@ class Scheduler:
         Returns:
             The ids of the runs.
         """
-        now, started = self._clock(), []
-        for schedule in self._settings.schedules:
-            request = self._settings.request(schedule.system)
-            if due(schedule, self._runs.store, now) and request and not self._runs.store.active(schedule.system):
-                started.append(self._runs.submit(request, SCHEDULED).id)
+        started: list[str] = []
+        members = [
+            scheduling.Member(
+                f"the training of {schedule.system}",
+                schedule.cron,
+                StoreMemory(self._runs.store, schedule.system),
+                partial(self._submit, schedule.system, started),
+            )
+            for schedule in self._settings.schedules
+        ]
+        scheduling.tick(members, self._clock())
         return started
 
-    async def run(self, tick: float = TICK) -> None:
+    def _submit(self, system: str, started: list[str]) -> None:
+        request = self._settings.request(system)
+        if request and not self._runs.store.active(system):
+            started.append(self._runs.submit(request, SCHEDULED).id)
+
+    async def run(self, tick: float = scheduling.TICK) -> None:
         """Tick until cancelled."""
         while True:
-            try:
-                self.tick()
-            except Exception:
-                # A full disk must not end the schedule for good.
-                logging.getLogger(__name__).exception("a look at the schedules failed; the next comes in %s s", tick)
+            self.tick()
             await asyncio.sleep(tick)

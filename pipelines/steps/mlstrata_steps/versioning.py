@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+
+SOURCES = (".py",)
 
 
 def code_version() -> str:
@@ -15,10 +17,23 @@ def code_version() -> str:
     """
     from mlstrata_steps import __version__
 
+    return f"{__version__}+{tree_digest(Path(__file__).parent, SOURCES)[:12]}"
+
+
+def tree_digest(folder: Path, suffixes: Collection[str] = ()) -> str:
+    """Hash all files beneath a folder (sha256, hexadecimal, 64 digits), by their names in it and their content.
+
+    Args:
+        folder: Where it lies plays no part, nor does what Python has compiled in it.
+        suffixes: Only files whose names end so; all by default.
+    """
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return f"{__version__}+{digest.hexdigest()[:12]}"
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts and (not suffixes or path.suffix in suffixes):
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + content)
+    return digest.hexdigest()
 
 
 def settings_hash(recipe: Mapping[str, object]) -> str:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
 from mlstrata.services.alerts.rules import SCORING_FAILED
-from mlstrata.services.batch.schedule import RUNS, due, exposition, run_job, tick
+from mlstrata.services.batch.schedule import RUNS, member, metrics, run_job, tick
 from mlstrata.services.batch.settings import BatchSettings, BatchSystem, ScoringJob
+from mlstrata.services.scheduling import is_due
 
 
 def at(text: str) -> float:
@@ -70,16 +72,18 @@ def test_what_keeps_one_system_from_being_scored_keeps_no_other(tmp_path, caplog
     for now in ("2026-11-21T03:00", "2026-11-22T03:00"):
         assert tick(settings, at(now), run) == ["nightly"]
     assert len((tmp_path / "second/batch" / RUNS).read_text().splitlines()) == 2
-    assert [record.message for record in caplog.records] == ["nightly is not scored; the next look is soon"] * 2
+    assert [record.message for record in caplog.records] == ["nightly was not started; the next round tries again"] * 2
     assert tick(settings, at("2026-11-22T03:05"), lambda *_: {"error": None}) == ["nightly"], "it is due still"
 
 
 def test_another_time_counts_from_when_it_is_first_seen(tmp_path):
-    assert not due(system(tmp_path), at("2026-11-21T02:00"))
-    changed = system(tmp_path, "0 5 * * *")
-    assert not due(changed, at("2026-11-21T09:00"))
-    assert not due(changed, at("2026-11-22T04:00"))
-    assert due(changed, at("2026-11-22T05:00"))
+    def due(cron: str, now: str) -> bool:
+        return is_due(member(system(tmp_path, cron), at(now)), at(now))
+
+    assert not due("0 3 * * *", "2026-11-21T02:00")
+    assert not due("0 5 * * *", "2026-11-21T09:00")
+    assert not due("0 5 * * *", "2026-11-22T04:00")
+    assert due("0 5 * * *", "2026-11-22T05:00")
 
 
 def test_a_job_that_fails_says_why(tmp_path):
@@ -90,15 +94,23 @@ def test_a_job_that_fails_says_why(tmp_path):
 
 def test_prometheus_is_told_whether_the_last_job_failed_also_after_a_restart(tmp_path):
     settings = BatchSettings(port=1, systems=(system(tmp_path),))
-    assert SCORING_FAILED + "{" not in exposition(settings, {})
+
+    def exposition() -> str:
+        """Of a service that has just started."""
+        return generate_latest(metrics(settings)[0]).decode()
+
+    assert SCORING_FAILED + "{" not in exposition()
     tick(settings, at("2026-11-21T02:00"), lambda *_: {"error": None})
     for day, (error, shown) in enumerate([("no released version", 1), (None, 0), ("the input is gone", 1)], start=21):
         tick(settings, at(f"2026-11-{day}T03:00"), lambda *_, error=error: {"error": error})
-        assert f'{SCORING_FAILED}{{system="nightly"}} {shown}\n' in exposition(settings, {})
+        assert f'{SCORING_FAILED}{{system="nightly"}} {shown}.0\n' in exposition()
     with (tmp_path / "batch" / RUNS).open("a") as file:
         file.write('{"due_bef')
-    assert SCORING_FAILED + "{" not in exposition(settings, {})
-    assert 'outcome="failed"} 2' in exposition(settings, {("nightly", "failed"): 2})
+    assert SCORING_FAILED + "{" not in exposition()
+    registry, jobs = metrics(settings)
+    jobs.labels("nightly", "failed").inc(2)
+    counted = 'mlstrata_batch_jobs_total{outcome="failed",system="nightly"} 2.0'
+    assert counted in generate_latest(registry).decode()
 
 
 def test_what_a_model_prints_is_none_of_the_jobs_words(tmp_path, monkeypatch, capfd):
@@ -114,5 +126,5 @@ def test_what_a_model_prints_is_none_of_the_jobs_words(tmp_path, monkeypatch, ca
     monkeypatch.setattr("sys.argv", ["mlstrata.services.batch", "try", "--settings", str(settings)])
     assert program.main() == 0
     said = capfd.readouterr()
-    assert json.loads(said.out) == {"predictions": 3, "error": None}
+    assert json.loads(said.out) == {"result": {"predictions": 3}, "error": None}
     assert "loading 3 of 7 shards" in said.err

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlstrata.clients.mlflow.access import PASSWORD_FILE, USER, header, of, variables
+from mlstrata.services.http import read_secret
 from mlstrata.services.registry.guard import OPEN, Guard
-from mlstrata.services.registry.server import claim, read_password
+from mlstrata.services.registry.server import claim
 
 PASSWORD = "p" * 43
 
@@ -92,13 +93,13 @@ def test_the_password_is_read_from_a_private_file_only(tmp_path):
     file.write_text(PASSWORD + "\n")
     file.chmod(0o640)
     with pytest.raises(ValueError, match="0640"):
-        read_password(file)
+        read_secret(file)
     file.chmod(0o600)
-    assert read_password(file) == PASSWORD
+    assert read_secret(file) == PASSWORD
     assert variables(tmp_path) == of(PASSWORD)
     file.write_text("short")
     with pytest.raises(ValueError, match="5 characters"):
-        read_password(file)
+        read_secret(file)
 
 
 def test_a_database_goes_with_its_artifacts(tmp_path):

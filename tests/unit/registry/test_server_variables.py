@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from mlstrata.services.registry.server import ServerSettings, variables
+from mlstrata.services.registry.server import variables
 
 
 def test_mlflow_still_reads_them_under_these_names():
     from mlflow import environment_variables
     from mlflow.server import constants
 
-    given = variables(ServerSettings(Path("/d/x.db"), "127.0.0.1", 1, "s3://b/p", Path("/d/m"), Path("/d/pw")))
+    given = variables("sqlite:////d/x.db", "s3://b/p", Path("/d/m"))
     assert given == {
         constants.BACKEND_STORE_URI_ENV_VAR: "sqlite:////d/x.db",
         constants.ARTIFACT_ROOT_ENV_VAR: "mlflow-artifacts:/",

@@ -17,42 +17,66 @@ def store(tmp_path):
     store.close()
 
 
-def schedule(cron="0 3 * * 1", system="system-fine"):
-    from mlstrata.services.runner.contract import Schedule
+def due(store, now, cron="0 3 * * 1"):
+    from mlstrata.services.runner.schedules import StoreMemory
+    from mlstrata.services.scheduling import Member, tick
 
-    return Schedule(system=system, cron=cron)
+    return tick([Member("training", cron, StoreMemory(store, "system-fine"), lambda: None)], now) == ["training"]
 
 
 def test_due_once_when_its_time_comes(store):
-    from mlstrata.services.runner.schedules import due
-
-    looks = [
-        due(schedule(), store, MONDAY + seconds) for seconds in (0, 30, 60, 61, 3600, 7 * 86400 + 59, 7 * 86400 + 60)
-    ]
+    looks = [due(store, MONDAY + seconds) for seconds in (0, 30, 60, 61, 3600, 7 * 86400 + 59, 7 * 86400 + 60)]
     assert looks == [False, False, True, False, False, False, True]
 
 
 def test_a_time_missed_while_off_is_made_up_for_once(store):
-    from mlstrata.services.runner.schedules import due
-
-    assert not due(schedule("*/5 * * * *"), store, MONDAY)
-    assert due(schedule("*/5 * * * *"), store, MONDAY + 86400)
-    assert not due(schedule("*/5 * * * *"), store, MONDAY + 86401)
+    assert not due(store, MONDAY, "*/5 * * * *")
+    assert due(store, MONDAY + 86400, "*/5 * * * *")
+    assert not due(store, MONDAY + 86401, "*/5 * * * *")
 
 
 def test_a_new_time_starts_from_now(store):
-    from mlstrata.services.runner.schedules import due
-
-    assert not due(schedule("0 3 * * 1"), store, MONDAY)
-    assert not due(schedule("0 2 * * 1"), store, MONDAY)
+    assert not due(store, MONDAY)
+    assert not due(store, MONDAY, "0 2 * * 1")
 
 
-def test_bad_times_are_named():
-    from mlstrata.services.runner.schedules import bad_schedules
+def test_bad_times_are_named(tmp_path, make_request):
+    from mlstrata.services.runner.contract import RunnerSettings
 
-    assert bad_schedules([schedule(), schedule("61 3 * * 1", "loans")]) == [
-        "schedules: loans: got cron '61 3 * * 1'; allowed five fields such as '0 3 * * 1'"
-    ]
+    with pytest.raises(ValueError, match=r"system-fine: got cron '61 3 \* \* 1'; allowed five fields"):
+        RunnerSettings.model_validate(
+            {
+                "port": 0, "database": tmp_path / "r.db", "logs": tmp_path, "token_file": tmp_path / "t",
+                "requests": [make_request()], "schedules": [{"system": "system-fine", "cron": "61 3 * * 1"}],
+            }
+        )  # fmt: skip
+
+
+def test_a_schedule_that_fails_stops_no_other(store, make_request, tmp_path, caplog):
+    from mlstrata.services.runner.contract import RunnerSettings
+    from mlstrata.services.runner.runs import Runs
+    from mlstrata.services.runner.schedules import Scheduler
+
+    names, now = ("system-fine", "system-other"), [MONDAY]
+    settings = RunnerSettings.model_validate(
+        {
+            "port": 0, "database": tmp_path / "r.db", "logs": tmp_path, "token_file": tmp_path / "t",
+            "requests": [make_request() | {"system": name} for name in names],
+            "schedules": [{"system": name, "cron": "0 3 * * 1"} for name in names],
+        }
+    )  # fmt: skip
+    runs = Runs(store, tmp_path, clock=lambda: now[0])
+    scheduler = Scheduler(settings, runs, lambda: now[0])
+    assert scheduler.tick() == []
+    now[0] += 60
+    active = store.active
+    store.active = lambda system: 1 / 0 if system == names[0] else active(system)
+    (run,) = scheduler.tick()
+    assert store.get(run).system == names[1]
+    assert [record.message.split(" was ")[0] for record in caplog.records] == [f"the training of {names[0]}"]
+    store.active = active
+    (run,) = scheduler.tick()
+    assert store.get(run).system == names[0], "it is due still"
 
 
 def test_ticks_submit_and_do_not_pile_up(store, make_request, tmp_path):
