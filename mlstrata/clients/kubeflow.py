@@ -1,24 +1,20 @@
-"""The REST interface of Kubeflow Pipelines, v2beta1: as much of it as training needs.
-
-Paths and fields: `backend/api/v2beta1/swagger` of kubeflow/pipelines.
-"""
+"""Kubeflow Pipelines by its own generated client: one error, retries of what may be asked twice, and get-or-create."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
-import urllib3
+from mlstrata import waiting
 
-Json = dict[str, Any]
-BASE = "/apis/v2beta1"
+Call = Callable[..., Any]
 _PAGE = 100
-_TIMEOUT = 30.0
+_TIMEOUT_S = 30
 _REASON = 400
-_OK, _UNWELL = 200, 500
-_CONFLICT, _NOT_FOUND = 409, 404
 
 
 class KubeflowError(Exception):
@@ -34,25 +30,36 @@ class KubeflowError(Exception):
 
     @property
     def lost(self) -> bool:
-        """Whether asking once more may help: no answer came, or one that it is unwell."""
-        return self.status == 0 or self.status >= _UNWELL
+        """Whether a retry may help: no answer came, or one of a server that fails."""
+        return self.status == 0 or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class Kubeflow:
     """Asks one installation.
 
+    Attributes:
+        runs: The generated client of runs.
+        recurring: The generated client of recurring runs.
+
     Args:
         url: Its address.
-        token: Bearer token, where something before it asks for one; empty for none.
+        token: Bearer token, where a proxy before it asks for one; empty for none.
         namespace: Of a profile, where it serves several; empty where it does not.
-        patience_s: How long one that does not answer is asked again; only what may be asked twice is.
+        patience_s: For how long a request is retried while it does not answer; only what may be asked twice is.
     """
 
     def __init__(self, url: str, token: str = "", namespace: str = "", patience_s: float = 60.0) -> None:
-        self._url, self._namespace, self._patience = url.rstrip("/"), namespace, patience_s
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        # What may be sent twice is for the callers to say.
-        self._pool = urllib3.PoolManager(headers=headers, timeout=_TIMEOUT, retries=False)
+        import kfp_server_api as kfp
+
+        configuration = kfp.Configuration(host=url.rstrip("/"))
+        configuration.retries = False  # whether a request may be sent twice is for its caller to say
+        header = ("authorization", f"Bearer {token}") if token else (None, None)
+        client = kfp.ApiClient(configuration, *header)
+        self.runs, self.recurring = kfp.RunServiceApi(client), kfp.RecurringRunServiceApi(client)
+        self._pipelines, self._uploads = kfp.PipelineServiceApi(client), kfp.PipelineUploadServiceApi(client)
+        self._experiments = kfp.ExperimentServiceApi(client)
+        self._where, self._patience = f"Kubeflow Pipelines at {url.rstrip('/')}", patience_s
+        self._namespace = {"namespace": namespace} if namespace else {}
 
     def pipeline(self, name: str, description: str) -> str:
         """Return the id of the pipeline `name`, made if there is none.
@@ -60,20 +67,21 @@ class Kubeflow:
         Raises:
             KubeflowError: it does not answer, or refuses.
         """
-        query = {"namespace": self._namespace} if self._namespace else {}
-        try:
-            return str(self.get(f"/pipelines/names/{name}", query)["pipeline_id"])
-        except KubeflowError as error:
-            if error.status != _NOT_FOUND:
-                raise
-        body = {"name": name, "display_name": name, "description": description, **query}
-        try:
-            return str(self.post("/pipelines", body)["pipeline_id"])
-        except KubeflowError as error:
-            if error.status != _CONFLICT:
-                raise
-            # Somebody else was faster.
-            return str(self.get(f"/pipelines/names/{name}", query)["pipeline_id"])
+
+        def found() -> str:
+            try:
+                call = self._pipelines.pipeline_service_get_pipeline_by_name
+                return self._known(self.ask(call, name, **self._namespace).pipeline_id)
+            except KubeflowError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                return ""
+
+        def make() -> str:
+            body = {"name": name, "display_name": name, "description": description, **self._namespace}
+            return self._known(self.send(self._pipelines.pipeline_service_create_pipeline, body).pipeline_id)
+
+        return _get_or_make(found, make)
 
     def version(self, pipeline: str, name: str, package: bytes) -> str:
         """Return the id of the version `name` of a pipeline, uploaded if there is none.
@@ -81,30 +89,22 @@ class Kubeflow:
         Raises:
             KubeflowError: it does not answer, or refuses.
         """
-        if found := self._version(pipeline, name):
-            return found
-        query = {"name": name, "display_name": name, "pipelineid": pipeline}
-        try:
-            made = self._once(
-                "POST",
-                "/pipelines/upload_version",
-                query,
-                fields={"uploadfile": (f"{name}.yaml", package, "application/yaml")},
-            )
-            return str(made["pipeline_version_id"])
-        except KubeflowError as error:
-            if not (error.lost or error.status == _CONFLICT):
-                raise
-            # It may have arrived, or somebody else's did.
-            if found := self._version(pipeline, name):
-                return found
-            raise
 
-    def _version(self, pipeline: str, name: str) -> str:
-        for one in self.pages(f"/pipelines/{pipeline}/versions", "pipeline_versions"):
-            if name in {one.get("name"), one.get("display_name")}:
-                return str(one["pipeline_version_id"])
-        return ""
+        def found() -> str:
+            versions = self.pages(
+                self._pipelines.pipeline_service_list_pipeline_versions, "pipeline_versions", pipeline
+            )
+            return next((one.pipeline_version_id for one in versions if name in {one.name, one.display_name}), "")
+
+        def make() -> str:
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / f"{name}.yaml"
+                file.write_bytes(package)
+                query = {"name": name, "display_name": name, "pipelineid": pipeline}
+                made = self.send(self._uploads.upload_pipeline_version, str(file), **query)
+            return self._known(made.pipeline_version_id)
+
+        return _get_or_make(found, make)
 
     def experiment(self, name: str) -> str:
         """Return the id of the experiment `name`, made if there is none.
@@ -112,37 +112,42 @@ class Kubeflow:
         Raises:
             KubeflowError: it does not answer, or refuses.
         """
-        query = {"namespace": self._namespace} if self._namespace else {}
 
         def found() -> str:
-            pages = self.pages("/experiments", "experiments", **query)
-            return next((str(one["experiment_id"]) for one in pages if one.get("display_name") == name), "")
+            call = self._experiments.experiment_service_list_experiments
+            known = self.pages(call, "experiments", **self._namespace)
+            return next((one.experiment_id for one in known if one.display_name == name), "")
 
-        if known := found():
-            return known
-        try:
-            return str(self.post("/experiments", {"display_name": name, **query})["experiment_id"])
-        except KubeflowError as error:
-            if not (error.lost or error.status == _CONFLICT) or not (known := found()):
-                raise
-            return known
+        def make() -> str:
+            body = {"display_name": name, **self._namespace}
+            return self._known(self.send(self._experiments.experiment_service_create_experiment, body).experiment_id)
 
-    def get(self, path: str, query: Json | None = None) -> Json:
-        """Return what stands at `path`; one that does not answer is asked again for a while.
+        return _get_or_make(found, make)
+
+    def run(self, run: str) -> Any:  # noqa: ANN401 - a V2beta1Run; the generated client has no types
+        """Return a run.
 
         Raises:
             KubeflowError: it does not answer, or refuses.
         """
-        end = time.monotonic() + self._patience
-        while True:
-            try:
-                return self._once("GET", path, query)
-            except KubeflowError as error:
-                if not error.lost or time.monotonic() > end:
-                    raise
-            time.sleep(min(1.0, self._patience / 10))
+        found = self.ask(self.runs.run_service_get_run, run)
+        self._known(found.run_id)
+        return found
 
-    def pages(self, path: str, field: str, **query: str) -> Iterator[Json]:
+    def ask(self, call: Call, *arguments: object, **query: object) -> Any:  # noqa: ANN401 - what the call returns
+        """Make a call of the generated client that changes nothing; one without an answer is retried for a while.
+
+        Raises:
+            KubeflowError: it does not answer, or refuses.
+        """
+        return waiting.retry(
+            lambda: self.send(call, *arguments, **query),
+            self._patience,
+            lambda error: isinstance(error, KubeflowError) and error.lost,
+            min(1.0, self._patience / 10),
+        )
+
+    def pages(self, call: Call, field: str, *arguments: object, **query: object) -> Iterator[Any]:
         """Yield every entry of a list.
 
         Raises:
@@ -150,55 +155,53 @@ class Kubeflow:
         """
         token = ""
         while True:
-            asked: Json = {"page_size": _PAGE, **query, **({"page_token": token} if token else {})}
-            answer = self.get(path, asked)
-            yield from answer.get(field) or ()
-            if not (token := answer.get("next_page_token") or ""):
+            more = {"page_token": token} if token else {}
+            answer = self.ask(call, *arguments, **query, page_size=_PAGE, **more)
+            yield from getattr(answer, field) or ()
+            if not (token := answer.next_page_token or ""):
                 return
 
-    def post(self, path: str, body: Json) -> Json:
-        """Send `body` once.
+    def send(self, call: Call, *arguments: object, **query: object) -> Any:  # noqa: ANN401 - what the call returns
+        """Make a call of the generated client once.
 
         Raises:
             KubeflowError: no answer came, whatever became of it, or it refuses.
         """
-        return self._once("POST", path, json=body)
+        import kfp_server_api as kfp
+        import urllib3
 
-    def delete(self, path: str) -> None:
-        """Delete what stands at `path`; that it is gone already is fine.
-
-        Raises:
-            KubeflowError: it does not answer, or refuses.
-        """
         try:
-            self._once("DELETE", path)
-        except KubeflowError as error:
-            if error.status != _NOT_FOUND:
-                raise
-
-    def _once(self, method: str, path: str, query: Json | None = None, **body: Any) -> Json:
-        where = f"Kubeflow Pipelines at {self._url}"
-        address = f"{self._url}{BASE}{path}" + (f"?{urlencode(query)}" if query else "")
-        try:
-            answer = self._pool.request(method, address, **body)
+            return call(*arguments, **query, _request_timeout=_TIMEOUT_S)
         except urllib3.exceptions.HTTPError as error:
-            raise KubeflowError(f"{where} does not answer: {error}") from error
-        if answer.status != _OK:
-            raise KubeflowError(f"{where}: {method} {path} gave {answer.status}: {_reason(answer)}", answer.status)
-        try:
-            found = answer.json() if answer.data else {}
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise KubeflowError(f"{where}: {method} {path} gave no JSON object; is this address its API?", _OK)
-        return found
+            raise KubeflowError(f"{self._where} does not answer: {error}") from error
+        except kfp.ApiException as error:
+            what = f"{call.__name__} gave {error.status}: {_reason(error)}"
+            raise KubeflowError(f"{self._where}: {what}", error.status or 0) from error
+
+    def _known(self, identity: object) -> str:
+        # The client makes an empty object of what is no JSON, such as a page for people.
+        if not identity:
+            raise KubeflowError(f"{self._where} gave no id; is this address its API?", HTTPStatus.OK)
+        return str(identity)
 
 
-def _reason(answer: urllib3.BaseHTTPResponse) -> str:
-    text = answer.data.decode(errors="replace")
+def _get_or_make(found: Callable[[], str], make: Callable[[], str]) -> str:
+    """Return the id of what is there, made if it is not; one that arrived without an answer, or another's, counts."""
+    if known := found():
+        return known
     try:
-        said = answer.json()
-        reason = said.get("message") or said.get("error_message") or text
+        return make()
+    except KubeflowError as error:
+        if (error.lost or error.status == HTTPStatus.CONFLICT) and (known := found()):
+            return known
+        raise
+
+
+def _reason(error: Any) -> str:  # noqa: ANN401 - an ApiException
+    text = str(error.body or error.reason or "")
+    try:
+        said = json.loads(text)
+        text = said.get("message") or said.get("error_message") or text
     except (ValueError, AttributeError):
-        reason = text
-    return str(reason).strip()[:_REASON] or "it gave no reason"
+        pass
+    return text.strip()[:_REASON] or "it gave no reason"

@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from mlstrata.clients.kubeflow import Kubeflow, KubeflowError
@@ -66,7 +67,7 @@ class Training:
             "runtime_config": {"parameters": self._parameters(name)},
         }
         try:
-            return str(self._kubeflow.post("/runs", body)["run_id"]), name
+            return str(self._kubeflow.send(self._kubeflow.runs.run_service_create_run, body).run_id), name
         except KubeflowError as error:
             # Sent again it would be a second run: what counts is whether the first arrived.
             if error.lost and (found := self._under_way()):
@@ -74,11 +75,10 @@ class Training:
             raise
 
     def _under_way(self) -> tuple[str, str] | None:
-        runs = self._kubeflow.pages("/runs", "runs", experiment_id=self._experiment, sort_by="created_at desc")
-        for run in runs:
-            name = str(run.get("display_name", ""))
-            if name.startswith(self._mark) and run.get("state") in _UNDER_WAY:
-                return str(run["run_id"]), name
+        call, query = self._kubeflow.runs.run_service_list_runs, {"experiment_id": self._experiment}
+        for run in self._kubeflow.pages(call, "runs", sort_by="created_at desc", **query):
+            if (run.display_name or "").startswith(self._mark) and run.state in _UNDER_WAY:
+                return str(run.run_id), str(run.display_name)
         return None
 
     def follow(self, run: str) -> Iterator[Json]:
@@ -89,12 +89,12 @@ class Training:
         """
         said: dict[str, str] = {}
         while True:
-            found = self._kubeflow.get(f"/runs/{run}")
+            found = self._kubeflow.run(run)
             for step in _steps(found, self._package.steps):
                 if said.get(step["step"]) != step["state"]:
                     said[step["step"]] = step["state"]
                     yield step
-            state = _STATES.get(str(found.get("state")), "running")
+            state = _STATES.get(str(found.state), "running")
             if state in _ENDED:
                 yield {"state": state, "error": _error(found)}
                 return
@@ -107,16 +107,21 @@ class Training:
             KubeflowError: it does not answer, or refuses.
         """
         name = f"scheduled-{self._asked.request.system}"
-        pages = self._kubeflow.pages("/recurringruns", "recurringRuns", experiment_id=self._experiment)
-        known = [one for one in pages if one.get("display_name") == name]
+        api = self._kubeflow.recurring
+        call, query = api.recurring_run_service_list_recurring_runs, {"experiment_id": self._experiment}
+        known = [one for one in self._kubeflow.pages(call, "recurring_runs", **query) if one.display_name == name]
         wanted = self._recurring(name) if self._asked.schedule else None
         kept = next((one for one in known if wanted and _like(one, wanted)), None)
         stale = [one for one in known if one is not kept]
         if wanted and kept is None:
             # The new one first: a schedule that is there twice for a moment is better than none.
-            self._kubeflow.post("/recurringruns", wanted)
+            self._kubeflow.send(api.recurring_run_service_create_recurring_run, wanted)
         for one in stale:
-            self._kubeflow.delete(f"/recurringruns/{one['recurring_run_id']}")
+            try:
+                self._kubeflow.send(api.recurring_run_service_delete_recurring_run, one.recurring_run_id)
+            except KubeflowError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
         if wanted and kept is None:
             return f"trained by the clock from now on: {self._asked.schedule} (UTC)"
         return "not trained by the clock any more" if stale else ""
@@ -146,11 +151,11 @@ def cron(five: str) -> str:
     return f"0 {minute} {hour} {day} {month} {weekday.replace(_NO_SUNDAY, '0')}"
 
 
-def _like(one: Json, wanted: Json) -> bool:
-    fields = ("pipeline_version_reference", "runtime_config", "trigger")
-    if one.get("mode", "ENABLE") != "ENABLE" or one.get("status", "ENABLED") != "ENABLED":
+def _like(one: Any, wanted: Json) -> bool:  # noqa: ANN401 - a V2beta1RecurringRun
+    if one.mode not in {None, "ENABLE"} or one.status not in {None, "ENABLED"}:
         return False
-    return all(_within(wanted[name], one.get(name)) for name in fields)
+    known, fields = one.to_dict(), ("pipeline_version_reference", "runtime_config", "trigger")
+    return all(_within(wanted[name], known[name]) for name in fields)
 
 
 def _within(wanted: Any, found: Any) -> bool:
@@ -160,34 +165,31 @@ def _within(wanted: Any, found: Any) -> bool:
     return bool(wanted == found)
 
 
-def _steps(run: Json, known: tuple[str, ...]) -> Iterator[Json]:
+def _steps(run: Any, known: tuple[str, ...]) -> Iterator[Json]:  # noqa: ANN401 - a V2beta1Run
     """Yield the steps of the pipeline; Kubeflow lists its own drivers and executors among them."""
-    for task in (run.get("run_details") or {}).get("task_details") or ():
-        name, state = task.get("display_name"), _STATES.get(str(task.get("state")), "")
+    for task in _tasks(run):
+        name, state = task.display_name, _STATES.get(str(task.state), "")
         if name not in known or not state:
             continue
-        step: Json = {"step": name, "state": state, "cached": task.get("state") == "SKIPPED"}
+        step: Json = {"step": name, "state": state, "cached": task.state == "SKIPPED"}
         if state in _ENDED:
-            step["seconds"] = _seconds(task.get("start_time"), task.get("end_time"))
+            times = task.start_time, task.end_time
+            step["seconds"] = max(0.0, (times[1] - times[0]).total_seconds()) if all(times) else 0.0
         if state == "failed":
-            step["error"] = (task.get("error") or {}).get("message") or "its pod's log says why"
+            step["error"] = _message(task) or "its pod's log says why"
         yield step
 
 
-def _seconds(start: str | None, end: str | None) -> float:
-    from datetime import datetime
-
-    if not start or not end:
-        return 0.0
-    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+def _tasks(run: Any) -> list[Any]:  # noqa: ANN401 - a V2beta1Run
+    return (run.run_details.task_details if run.run_details else None) or []
 
 
-def _error(run: Json) -> str | None:
-    details = (run.get("run_details") or {}).get("task_details") or ()
-    failed = [
-        one for one in details if one.get("state") == "FAILED" and not str(one.get("display_name")).startswith("root")
-    ]
-    reasons = [(one.get("error") or {}).get("message") for one in failed]
-    told = f"step {failed[0]['display_name']}: " if failed else ""
-    reason = next((one for one in reasons if one), None) or (run.get("error") or {}).get("message")
+def _message(of: Any) -> str | None:  # noqa: ANN401 - a run or a task
+    return of.error.message if of.error else None
+
+
+def _error(run: Any) -> str | None:  # noqa: ANN401 - a V2beta1Run
+    failed = [one for one in _tasks(run) if one.state == "FAILED" and not str(one.display_name).startswith("root")]
+    told = f"step {failed[0].display_name}: " if failed else ""
+    reason = next(filter(None, map(_message, failed)), None) or _message(run)
     return f"{told}{reason}" if reason else (f"{told}its pod's log says why" if told else None)
