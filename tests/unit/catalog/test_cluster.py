@@ -122,4 +122,4 @@ def test_it_does_not_start_without_a_token(registry, tmp_path):
         command(registry, tmp_path, 0), cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "MLSTRATA_CATALOG_TOKEN: got 0 characters; allowed at least 16" in done.stderr
+    assert "MLSTRATA_CATALOG_TOKEN holds 0 characters; at least 16 are needed" in done.stderr

@@ -84,7 +84,7 @@ def test_failures_say_why(serve, make_request):
     assert found["steps"][1]["error"] == "too few rows"
     found = client.wait(dies)
     assert found["state"] == "failed"
-    assert "ended with code 9" in found["error"]
+    assert "exited with code 9" in found["error"]
     assert found["steps"][1]["state"] == "failed"
     assert len(client.wait(chatty)["result"]["text"]) == 200_000
 
