@@ -124,7 +124,7 @@ class Kubeflow:
 
         return _get_or_make(found, make)
 
-    def run(self, run: str) -> Any:  # noqa: ANN401 - a V2beta1Run; the generated client has no types
+    def run(self, run: str) -> Any:
         """Return a run.
 
         Raises:
@@ -134,7 +134,7 @@ class Kubeflow:
         self._known(found.run_id)
         return found
 
-    def ask(self, call: Call, *arguments: object, **query: object) -> Any:  # noqa: ANN401 - what the call returns
+    def ask(self, call: Call, *arguments: object, **query: object) -> Any:
         """Make a call of the generated client that changes nothing; one without an answer is retried for a while.
 
         Raises:
@@ -161,7 +161,7 @@ class Kubeflow:
             if not (token := answer.next_page_token or ""):
                 return
 
-    def send(self, call: Call, *arguments: object, **query: object) -> Any:  # noqa: ANN401 - what the call returns
+    def send(self, call: Call, *arguments: object, **query: object) -> Any:
         """Make a call of the generated client once.
 
         Raises:
@@ -197,7 +197,7 @@ def _get_or_make(found: Callable[[], str], make: Callable[[], str]) -> str:
         raise
 
 
-def _reason(error: Any) -> str:  # noqa: ANN401 - an ApiException
+def _reason(error: Any) -> str:
     text = str(error.body or error.reason or "")
     try:
         said = json.loads(text)

@@ -38,7 +38,7 @@ class ServiceSettings(BaseModel):
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
-class Unusable(ValueError):  # noqa: N818 - states what is the case
+class Unusable(ValueError):
     """A setting or a secret cannot be used; the message says which and why."""
 
 

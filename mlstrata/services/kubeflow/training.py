@@ -151,7 +151,7 @@ def cron(five: str) -> str:
     return f"0 {minute} {hour} {day} {month} {weekday.replace(_NO_SUNDAY, '0')}"
 
 
-def _like(one: Any, wanted: Json) -> bool:  # noqa: ANN401 - a V2beta1RecurringRun
+def _like(one: Any, wanted: Json) -> bool:
     if one.mode not in {None, "ENABLE"} or one.status not in {None, "ENABLED"}:
         return False
     known, fields = one.to_dict(), ("pipeline_version_reference", "runtime_config", "trigger")
@@ -165,7 +165,7 @@ def _within(wanted: Any, found: Any) -> bool:
     return bool(wanted == found)
 
 
-def _steps(run: Any, known: tuple[str, ...]) -> Iterator[Json]:  # noqa: ANN401 - a V2beta1Run
+def _steps(run: Any, known: tuple[str, ...]) -> Iterator[Json]:
     """Yield the steps of the pipeline; Kubeflow lists its own drivers and executors among them."""
     for task in _tasks(run):
         name, state = task.display_name, _STATES.get(str(task.state), "")
@@ -180,15 +180,15 @@ def _steps(run: Any, known: tuple[str, ...]) -> Iterator[Json]:  # noqa: ANN401 
         yield step
 
 
-def _tasks(run: Any) -> list[Any]:  # noqa: ANN401 - a V2beta1Run
+def _tasks(run: Any) -> list[Any]:
     return (run.run_details.task_details if run.run_details else None) or []
 
 
-def _message(of: Any) -> str | None:  # noqa: ANN401 - a run or a task
+def _message(of: Any) -> str | None:
     return of.error.message if of.error else None
 
 
-def _error(run: Any) -> str | None:  # noqa: ANN401 - a V2beta1Run
+def _error(run: Any) -> str | None:
     failed = [one for one in _tasks(run) if one.state == "FAILED" and not str(one.display_name).startswith("root")]
     told = f"step {failed[0].display_name}: " if failed else ""
     reason = next(filter(None, map(_message, failed)), None) or _message(run)
