@@ -5,11 +5,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from mlstrata.cli.application import app
 from mlstrata.environments import Workspace
 from mlstrata.environments.loading.loader import loads
+from mlstrata.pipelines.compile import compile_pipeline
 from mlstrata.policies.core.exemptions import of_workspace
 from mlstrata.policies.core.rule import Level
 from mlstrata.policies.judge import rules_of
@@ -44,6 +46,14 @@ def test_the_policies_shown_are_loaded_with_their_levels_and_exemptions(tmp_path
     assert rules["life-retirement-date"].level is Level.MANDATORY
     (exemption,) = of_workspace(workspace, frozenset(rules), date(2026, 12, 1))
     assert exemption.policy == "org-cost-centre"
+
+
+def test_the_pipeline_shown_compiles_with_its_step(tmp_path):
+    assert set(written(ROOT / "docs/your-model.md", tmp_path)) == {"pipelines/rounding.py", "pipelines/churn.py"}
+    (declared,) = re.findall(r'pipeline: "(\S+)"', (ROOT / "docs/your-model.md").read_text(encoding="utf-8"))
+    made = compile_pipeline(declared, tmp_path / "pipeline.yaml", workspace=Workspace(tmp_path))
+    tasks = yaml.safe_load(made.read_text(encoding="utf-8"))["root"]["dag"]["tasks"]
+    assert tasks["quality"]["inputs"]["artifacts"]["data"]["taskOutputArtifact"]["producerTask"] == "rounded"
 
 
 FILES = [(page, text) for page in PAGES for text in blocks(page, "yaml") if re.search(r"^target:", text, re.MULTILINE)]
