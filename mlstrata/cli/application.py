@@ -6,19 +6,18 @@ from typing import Annotated
 
 import typer
 
-from mlstrata.cli.commands import environment, governance, kubernetes, models, serving
+from mlstrata.cli.commands import environment, governance, kubernetes, models, repository, serving
 
 app = typer.Typer(
     name="mlstrata",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="One file describes an ML platform environment; this command makes it real, keeps it so and checks it.",
     epilog="Start with `mlstrata validate local`, then `mlstrata plan local` and `mlstrata up local`. "
     "Exit codes: 0 fine, 1 a check failed or drift was found, 2 a bad file or usage.",
 )
-for group in (environment, models, serving, governance, kubernetes):
+for group in (environment, models, serving, governance, kubernetes, repository):
     app.add_typer(group.app)
 
 
