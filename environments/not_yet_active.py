@@ -45,6 +45,15 @@ def dormant(spec: EnvironmentSpec) -> tuple[Dormant, ...]:
     )
 
 
+def untrained(spec: EnvironmentSpec) -> tuple[str, ...]:
+    """Return why each system that nothing trains is not trained, in the order of the file."""
+    return tuple(
+        f"{path_of(('systems', index, 'model'))}: nothing trains it: {reason}"
+        for index, system in enumerate(spec.systems)
+        if (reason := system.untrainable())
+    )
+
+
 def _declared(system: SystemSpec) -> Iterator[tuple[bool, tuple[Key, ...], Capability, str]]:
     """Yield (is it declared, where, what acts on it, what happens without)."""
     model, serving, rollout = system.model, system.serving, system.rollout

@@ -9,9 +9,8 @@ import pulumi
 from mlstrata.components.errors import PlanError
 from mlstrata.components.governance.environment import declare
 from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, WorkspaceError, load_with_places
-from mlstrata.environments.guests import missing
 from mlstrata.stacks import local
-from mlstrata.stacks.preconditions import problems
+from mlstrata.stacks.preconditions import problems, refused
 
 
 def main() -> None:
@@ -37,10 +36,9 @@ def build(stack: str) -> None:
     workspace = Workspace.find()
     file = workspace.environment_file(stack)
     loaded = load_with_places(file)
-    if found := [*problems(loaded.spec), *missing(loaded.spec, workspace)]:
-        # Whoever runs this, runs it in a folder of its own: the workspace's is the one that people are in.
-        shown = replace(loaded, file=str(file.relative_to(workspace.root)))
-        raise pulumi.RunError("\n".join(map(shown.located, found)))
+    # Whoever runs this, runs it in a folder of its own: the workspace's is the one that people are in.
+    if found := refused(replace(loaded, file=str(file.relative_to(workspace.root))), workspace):
+        raise pulumi.RunError("\n".join(map(str, found)))
     workspace.hand_on()  # the providers of a typed `pulumi up` are processes of their own
     if not pulumi.runtime.is_dry_run() and loaded.spec.target.kind == "local":
         workspace.keep_from_git()

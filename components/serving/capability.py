@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.stages import Capability
+
+MOST_COPIES = 8
+"""Prediction processes of one system on one machine."""
 
 
 def _ports(spec: EnvironmentSpec) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
@@ -20,6 +23,23 @@ def _ports(spec: EnvironmentSpec) -> Mapping[str, Mapping[str, tuple[str, ...]]]
     }
 
 
+def _implausible(spec: EnvironmentSpec) -> Iterator[str]:
+    for at, system in enumerate(spec.systems):
+        low, high = system.monitor.probability_range
+        if not 0 <= low < high <= 1:
+            yield f"systems[{at}].monitor.range.probability: got [{low}, {high}]; allowed: within [0, 1]"
+
+
+def _local_problems(spec: EnvironmentSpec) -> Iterator[str]:
+    yield from _implausible(spec)
+    for at, system in enumerate(spec.systems):
+        if (copies := system.serving.replicas.min) > MOST_COPIES:
+            yield (
+                f"systems[{at}].serving.replicas.min: got {copies}; on one machine, where each copy holds the model "
+                f"again, allowed: at most {MOST_COPIES}"
+            )
+
+
 DECLARATIONS = (
     Declaration(
         Capability.SERVING,
@@ -27,12 +47,14 @@ DECLARATIONS = (
         local=LocalBuilder(
             "mlstrata.components.serving.local:build",
             after=(Capability.REGISTRY,),
+            problems=_local_problems,
             programs=("mlserver",),
             system_ports=_ports,
         ),
         kubernetes=ClusterBuilder(
             "mlstrata.components.serving.kubernetes:build",
             after=(Capability.ALERTS, Capability.REGISTRY, Capability.GATEWAY, Capability.TEAMS),
+            problems=_implausible,
         ),
     ),
 )

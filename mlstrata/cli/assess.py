@@ -21,6 +21,7 @@ def assess(*, answers: str | None, template: bool, output: str | None, as_json: 
         SpecErrors: the file of answers cannot be used.
         Failed: the system is one that nobody may deploy.
     """
+    from mlstrata.components.capability import built
     from mlstrata.environments import assessment
 
     if template:
@@ -28,7 +29,7 @@ def assess(*, answers: str | None, template: bool, output: str | None, as_json: 
         return
     target = None if output is None else _fresh(output)
     given = _given(answers, target)
-    result = assessment.assess(given)
+    result = assessment.assess(given, built(given["target"]))
     if target is not None and result.yaml is not None:
         _write(target, _fitting(target, given, result.yaml))
     if as_json:
@@ -148,7 +149,7 @@ def _show(result: Assessment, target: Path | None) -> None:
     say(f" {result.answers['environment']}  stage {result.stage}", style="bold")
     for one in sorted(result.wanted, key=lambda one: one.stage.rank if one.stage else -1, reverse=True):
         say(f"   {one.capability:<22} {one.stage or 'switched on':<14} {one.because}: {one.answer}. {one.why}")
-    for note in (*result.notes, *_unbuilt(result), *_open(result)):
+    for note in (*result.notes, *_left_out(result), *_open(result)):
         say(f" note: {note}", style="yellow")
     if result.answers.assumed:
         say(f" assumed, as not answered: {', '.join(result.answers.assumed)}")
@@ -161,18 +162,10 @@ def _show(result: Assessment, target: Path | None) -> None:
     say(" This orders what was answered; whether it is lawful, a lawyer says.")
 
 
-def _unbuilt(result: Assessment) -> list[str]:
-    """Name what the file asks for, by itself or by its stage, and its target does not have yet."""
-    from mlstrata.components.capability import built
-    from mlstrata.environments import loads
-    from mlstrata.environments.stages import ENTRIES
-    from mlstrata.environments.usage import used_capabilities
-
-    assert result.yaml is not None  # noqa: S101 - shown only where there is a file
-    spec = loads(result.yaml.encode(), "assessed").spec
-    there, used = built(spec.target.kind), used_capabilities(spec) | {one.capability for one in result.wanted}
-    missing = [one for one in ENTRIES if one in spec.capabilities - there and one in used]
-    return [f"not built for target {spec.target.kind} yet: {', '.join(missing)}"] if missing else []
+def _left_out(result: Assessment) -> list[str]:
+    """Name what the file switches off, as its target does not have it."""
+    target, names = result.answers["target"], ", ".join(result.left_out)
+    return [f"switched off, as target {target} does not have it yet: {names}"] if names else []
 
 
 def _refused(result: Assessment) -> list[str]:
@@ -184,5 +177,5 @@ def _refused(result: Assessment) -> list[str]:
 
 
 def _open(result: Assessment) -> list[str]:
-    """Return what the file leaves open so that it cannot be planned yet, other than what its target does not have."""
-    return [f"to be filled in before it is planned: {one}" for one in _refused(result) if "is not built for" not in one]
+    """Return what the file leaves open so that it cannot be planned yet."""
+    return [f"to be filled in before it is planned: {one}" for one in _refused(result)]

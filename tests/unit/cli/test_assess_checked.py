@@ -62,8 +62,10 @@ def test_the_template_filled_in_takes_the_name_of_the_file_that_is_asked_for(tmp
     assert yaml.safe_load(written.read_text())["name"] == "prod"
 
 
-def test_what_is_left_open_is_said_before_it_is_planned(tmp_path, capsys):
+def test_scoring_is_off_in_the_file_until_there_are_rows_to_score(tmp_path, capsys):
     file = tmp_path / "answers.yaml"
     file.write_text(yaml.safe_dump(LEAST | {"serving": "batch", "data_source": "none"}))
     assert main(["assess", "--answers", str(file)]) == 0
-    assert "to be filled in before it is planned: systems[0]" in " ".join(capsys.readouterr().out.split())
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Scoring is off until its dataset has a source that scoring reads" in told
+    assert "off: [batch]" in told

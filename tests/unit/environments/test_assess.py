@@ -223,7 +223,25 @@ def test_what_a_target_lacks_is_said_of_the_whole_stage(tmp_path, capsys, monkey
     lacking = {Capability.ROLLOUT, Capability.RECORDING, Capability.FEATURE_STORE}
     monkeypatch.setattr("mlstrata.components.capability.built", lambda _: frozenset(Capability) - lacking)
     assert main(["assess", "--answers", answered(tmp_path, explanation="each", target="local")]) == 0
-    assert "not built for target local yet: rollout, recording\n" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    # What cannot do without them goes with them.
+    assert "as target local does not have it yet: rollout, recording, monitoring, fairness\n" in told
+    assert "  off: [rollout, recording, monitoring, fairness]\n" in told
+
+
+def test_a_plan_takes_what_was_written_and_says_what_is_off(tmp_path, capsys, monkeypatch):
+    (tmp_path / "environments").mkdir()
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    answers = {"target": "local", "teams": 2, "compliance": ["finance"], "framework": "other", "accelerators": "one"}
+    out = tmp_path / "environments/acme.yaml"
+    assert main(["assess", "--answers", answered(tmp_path, environment="acme", **answers), "-o", str(out)]) == 0
+    assert "`mlstrata backup` makes one" in capsys.readouterr().out
+    assert main(["validate", "acme"]) == 0
+    assert main(["plan", "acme"]) == 0
+    text = out.read_text(encoding="utf-8")
+    assert "own-training" not in text
+    assert "# teams:" in text
+    assert "# gpu_pools:" in text
 
 
 def test_where_nobody_can_be_asked_the_file_is_named(capsys, monkeypatch):
@@ -233,7 +251,7 @@ def test_where_nobody_can_be_asked_the_file_is_named(capsys, monkeypatch):
 
 
 def test_questions_are_asked_until_the_answer_is_allowed(tmp_path, capsys, monkeypatch):
-    typed = {"practice": ["nothing", "none"], "teams": ["0", "two", "2"], "shared": ["features, portal"]}
+    typed = {"practice": ["nothing", "none"], "teams": ["0", "two", "2"], "target": ["kubernetes"], "shared": ["features, portal"]}
     replies = {**{name: [answer] for name, answer in LEAST.items()}, **typed}
 
     def reply(question, default=None, **_):

@@ -192,6 +192,6 @@ def test_a_long_value_is_cut() -> None:
     ],
 )
 def test_a_problem_that_is_found_later_gets_the_line_of_its_path(problem, place):
-    told = loads(GOOD, "prod.yaml").located(problem)
+    told = str(loads(GOOD, "prod.yaml").error(problem))
     assert told.startswith(place)
     assert told.endswith(problem)
