@@ -53,7 +53,8 @@ class Builder:
         if not self.build:
             return None
         module, _, function = self.build.partition(":")
-        return getattr(import_module(module), function)(site)
+        built: object | None = getattr(import_module(module), function)(site)
+        return built
 
 
 @dataclass(frozen=True)

