@@ -13,7 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="One file describes an ML platform environment; this command makes it real, keeps it so and checks it.",
+    help="Deploy, operate and check an ML platform environment that one file describes.",
     epilog="Start with `mlstrata validate local`, then `mlstrata plan local` and `mlstrata up local`. "
     "Exit codes: 0 fine, 1 a check failed or drift was found, 2 a bad file or usage.",
 )

@@ -1,4 +1,4 @@
-"""Commands that make an environment, keep it and end it."""
+"""Commands that deploy, maintain and remove an environment."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def validate(
 def plan(
     env: Env,
     against: Annotated[
-        str, typer.Option("--against", metavar="DIR", help="Compare with what another checkout would make, offline.")
+        str, typer.Option("--against", metavar="DIR", help="Compare with the plan of another checkout, offline.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show what `up` would change, and what drifted from the file. Exits 1 on drift, changes nothing."""
+    """Show what `up` would change, and drift from the recorded state. Exits 1 on drift, changes nothing."""
     if against:
         from mlstrata.cli.difference import difference
 
@@ -50,11 +50,11 @@ def up(
     yes: Yes = False,
     train: Annotated[
         bool,
-        typer.Option("--train", help="Then train and release the first system, if it has no version for its data."),
+        typer.Option("--train", help="Train and release the first system, if it has no version for its data."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the environment what its file says: create, change, repair. A second run changes nothing."""
+    """Deploy the environment. Fails before any change if a mandatory policy is violated."""
     from mlstrata.cli.deploy import up as run
 
     run(env, yes=yes, train=train, as_json=as_json)
@@ -77,7 +77,7 @@ def down(
 
 @app.command(rich_help_panel=PANEL)
 def status(env: Env, as_json: AsJson = False) -> None:
-    """Say how the environment is right now: services, addresses, released versions. Exits 1 if any is ill."""
+    """Show services, addresses and released versions. Exits 1 if a service is unhealthy."""
     from mlstrata.cli.status import status as run
 
     run(env, as_json=as_json)
@@ -87,10 +87,10 @@ def status(env: Env, as_json: AsJson = False) -> None:
 def migrate(
     env: Env,
     yes: Yes = False,
-    keep_old: Annotated[bool, typer.Option("--keep-old", help="Leave the old store as it is.")] = False,
+    keep_old: Annotated[bool, typer.Option("--keep-old", help="Keep the old store.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move models and artifacts to the storage that the file asks for now; run again after any interruption."""
+    """Move models and artifacts to the storage that the file declares. Resumes after an interruption."""
     from mlstrata.cli.migrate import migrate as run
 
     run(env, yes=yes, keep_old=keep_old, as_json=as_json)
@@ -100,10 +100,10 @@ def migrate(
 def backup(
     env: Env,
     to: Annotated[str, typer.Option("--to", metavar="PLACE", help="A folder, or s3://BUCKET/PREFIX.")],
-    keep: Annotated[int, typer.Option("--keep", help="How many copies stay there, with this one.", min=1)] = 14,
+    keep: Annotated[int, typer.Option("--keep", help="How many backups to keep, with this one.", min=1)] = 14,
     as_json: AsJson = False,
 ) -> None:
-    """Copy registry, models, runs and audit log while it answers; a copy counts when it was read back."""
+    """Back up registry, models, runs and audit log without downtime; a backup is kept only after verification."""
     from mlstrata.cli.backup import backup as run
 
     run(env, to=to, keep=keep, as_json=as_json)
@@ -112,12 +112,12 @@ def backup(
 @app.command(rich_help_panel=PANEL)
 def restore(
     env: Env,
-    of: Annotated[str, typer.Option("--from", metavar="PLACE", help="Where `backup` put its copies.")],
-    copy: Annotated[str, typer.Option("--copy", help="A copy's name.")] = "newest",
+    of: Annotated[str, typer.Option("--from", metavar="PLACE", help="Where `backup` wrote.")],
+    copy: Annotated[str, typer.Option("--copy", help="A backup's name.")] = "newest",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put a copy's data, all proved by their hashes, where the next `up` finds them."""
+    """Restore a backup, verified by hashes, for the next `up`."""
     from mlstrata.cli.backup import restore as run
 
     run(env, of=of, copy=copy, yes=yes, as_json=as_json)

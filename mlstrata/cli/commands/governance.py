@@ -1,4 +1,4 @@
-"""Commands about rules, evidence and who decided what."""
+"""Commands for rules, evidence and decisions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PANEL = "Governance and evidence"
 @app.command(rich_help_panel=PANEL)
 def check(
     environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV]...", help="Environments.")] = None,
-    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Ask what blocks on another day.")] = "",
+    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Check what blocks on another day.")] = "",
     output: Annotated[
         str, typer.Option("--format", help="text, json, sarif, junit, markdown or codequality.")
     ] = "text",
@@ -23,11 +23,11 @@ def check(
         str, typer.Option("--manifests", metavar="DIR", help="Check plain Kubernetes YAML instead of an environment.")
     ] = "",
     live: Annotated[
-        bool, typer.Option("--live", help="Ask the running environment too: gates, bias, the way back.")
+        bool, typer.Option("--live", help="Query the running environment too: gates, bias, rollback.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check governance and the EU AI Act on the resources that the file would make. Changes nothing."""
+    """Check the planned resources against governance and the EU AI Act. Changes nothing."""
     from mlstrata.cli.check import check as run
 
     output = "json" if as_json else output
@@ -37,7 +37,7 @@ def check(
 @app.command(rich_help_panel=PANEL)
 def assess(
     answers: Annotated[
-        str, typer.Option("--answers", metavar="FILE", help="Read the answers; else they are asked.")
+        str, typer.Option("--answers", metavar="FILE", help="Read the answers from a file instead of asking.")
     ] = "",
     template: Annotated[bool, typer.Option("--template", help="Write a file of answers to fill in.")] = False,
     output: Annotated[
@@ -45,7 +45,7 @@ def assess(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Ask about system and platform; say risk tier and stage, write a file that fits. Exits 1 on Article 5."""
+    """Determine risk tier and stage by questions, and write an environment file. Exits 1 on Article 5."""
     from mlstrata.cli.assess import assess as run
 
     run(answers=answers or None, template=template, output=output or None, as_json=as_json)
@@ -59,10 +59,10 @@ def dossier(
         str, typer.Option("--output", "-o", metavar="DIR", help="An empty folder, or an earlier dossier.")
     ],
     as_of: Annotated[
-        str, typer.Option("--as-of", metavar="DATE", help="The day it speaks of. Default: that of the newest fact.")
+        str, typer.Option("--as-of", metavar="DATE", help="Reference day. Default: the day of the newest fact.")
     ] = "",
     require_complete: Annotated[
-        bool, typer.Option("--require-complete", help="Exit 1 where anything is missing.")
+        bool, typer.Option("--require-complete", help="Exit 1 if anything is missing.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -80,7 +80,7 @@ def audit(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show who released or rolled back what, when and why. With --verify, exits 1 if the log is not whole."""
+    """Show releases and rollbacks with person, time and reason. With --verify, exits 1 if the log was altered."""
     from mlstrata.cli.audit import audit as run
 
     run(env, check=verify, as_json=as_json)
@@ -95,7 +95,7 @@ def catalog(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show data, models and systems with their owners, and how one came from the other. Changes nothing."""
+    """Show data, models and systems with their owners and lineage. Changes nothing."""
     from mlstrata.cli.catalog import catalog as run
 
     run(env, system or None, link=link, as_json=as_json)

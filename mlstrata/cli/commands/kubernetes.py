@@ -1,4 +1,4 @@
-"""Commands about an environment on Kubernetes without touching its cluster."""
+"""Commands for Kubernetes environments that do not contact the cluster."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def images(
         bool, typer.Option("--script", help="Print the script that copies all of it to an air-gapped site's mirror.")
     ] = False,
     resolve: Annotated[
-        bool, typer.Option("--resolve", help="Ask the registries for each image's digest and write the lock.")
+        bool, typer.Option("--resolve", help="Resolve each image's digest at its registry and write the lock.")
     ] = False,
 ) -> None:
     """List ENV's upstream software: versions, licences, images, for an air-gapped site. Changes nothing."""

@@ -1,4 +1,4 @@
-"""Commands that make versions of a system and choose which one answers."""
+"""Commands that train versions of a system and release them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run SYSTEM's training pipeline and register the version it makes, unless a gate stops it."""
+    """Run SYSTEM's training pipeline and register the new version if it passes the gates."""
     from mlstrata.cli.train import train as run
 
     run(env, system, if_needed=if_needed, as_json=as_json, trials=trials)
@@ -86,14 +86,14 @@ def rollback(env: Env, system: System, reason: Reason = "", decider: Decider = "
 def promote(
     env: Env,
     system: System,
-    to: Annotated[str, typer.Option("--to", metavar="ENV", help="The environment it goes to.")],
-    version: Annotated[str, typer.Option("--version", help="A released version. Default: the one that answers.")] = "",
+    to: Annotated[str, typer.Option("--to", metavar="ENV", help="The target environment.")],
+    version: Annotated[str, typer.Option("--version", help="A released version. Default: the champion.")] = "",
     reason: Reason = "",
     decider: Decider = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a released version of SYSTEM to another environment's registry, with its evidence and approvals."""
+    """Copy a released version of SYSTEM to another environment's registry, with its evidence and approvals."""
     from mlstrata.cli.promote import promote as run
 
     run(env, system, to=to, version=version, reason=reason, decider=decider, yes=yes, as_json=as_json)

@@ -8,7 +8,7 @@ import typer
 
 Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: environments/ENV.yaml.", show_default=False)]
 System = Annotated[str, typer.Argument(metavar="SYSTEM", help="A system that the environment declares.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing anything.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the release and in the audit log.")]
-Decider = Annotated[str, typer.Option("--decider", help="Who decides; kept likewise. Default: you.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip confirmation.")]
+Reason = Annotated[str, typer.Option("--reason", help="Reason; recorded with the release and in the audit log.")]
+Decider = Annotated[str, typer.Option("--decider", help="Person who decides; recorded likewise. Default: you.")]

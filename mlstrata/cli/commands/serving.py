@@ -1,4 +1,4 @@
-"""Commands about asking a system: tokens, requests, tables, use."""
+"""Commands for requests to a system: tokens, predictions, tables, usage."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ PANEL = "Serving"
 def token(
     env: Env,
     consumer: Annotated[str, typer.Argument(metavar="[CONSUMER]", help="A consumer that a system declares.")] = "",
-    hours: Annotated[float, typer.Option("--hours", help="How long it is good for.", min=0.01, max=TOKEN_HOURS)] = 12,
+    hours: Annotated[float, typer.Option("--hours", help="Lifetime in hours.", min=0.01, max=TOKEN_HOURS)] = 12,
     rotate: Annotated[
         bool, typer.Option("--rotate", help="Sign with a new key from now on; the old one stays accepted.")
     ] = False,
-    retire: Annotated[bool, typer.Option("--retire", help="Accept the old key no longer.")] = False,
-    at_once: Annotated[bool, typer.Option("--at-once", help="Though tokens of the old key are good still.")] = False,
+    retire: Annotated[bool, typer.Option("--retire", help="Stop accepting the old key.")] = False,
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="Retire the old key even if unexpired tokens were signed with it.")
+    ] = False,
     keys: Annotated[
         bool, typer.Option("--keys", help="On a cluster: print its gateway's ConfigMaps; make the key once.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a token with which CONSUMER may call the systems that declare it, or change the key that signs."""
+    """Print a token for CONSUMER, or rotate the signing key."""
     from mlstrata.operations.errors import UsageError
 
     if rotate + retire + keys + bool(consumer) != 1 or (at_once and not retire):
@@ -55,11 +57,11 @@ def token(
 def usage(
     env: Env,
     since: Annotated[
-        str, typer.Option("--since", metavar="PERIOD", help="Only the last 15m, 24h, 7d. Default: all that is logged.")
+        str, typer.Option("--since", metavar="PERIOD", help="Only the last 15m, 24h, 7d. Default: everything logged.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say who asked what of which version: requests, refusals, errors and latency."""
+    """Show requests by consumer and version, with refusals, errors and latency."""
     from mlstrata.cli.usage import usage as run
 
     run(env, since=since, as_json=as_json)
@@ -70,10 +72,12 @@ def predict(
     env: Env,
     system: System,
     file: Annotated[str, typer.Argument(metavar="FILE", help="A JSON request; - reads standard input.")],
-    consumer: Annotated[str, typer.Option("--consumer", help="On whose behalf. Default: the first declared.")] = "",
+    consumer: Annotated[
+        str, typer.Option("--consumer", help="The consumer that calls. Default: the first declared.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Ask SYSTEM through the gateway, as one of its consumers would."""
+    """Send a prediction request to SYSTEM through the gateway."""
     from mlstrata.cli.predict import predict as run
 
     run(env, system, file, consumer=consumer or None, as_json=as_json)
@@ -86,12 +90,14 @@ def score(
     given: Annotated[
         str, typer.Option("--input", help="A csv, jsonl or parquet file, or a declared dataset. Default: as declared.")
     ] = "",
-    output: Annotated[str, typer.Option("--output", "-o", help="A csv or jsonl file. Default: in the data.")] = "",
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="A csv or jsonl file. Default: in the environment's data folder.")
+    ] = "",
     version: Annotated[str, typer.Option("--version", help="A released version. Default: the champion.")] = "",
     key: Annotated[str, typer.Option("--key", help="Column of the input to carry into the output.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Score every row of a table once, with SYSTEM's released model and the checks of its API."""
+    """Score each row of a table once with SYSTEM's released model, with the checks of its API."""
     from mlstrata.cli.batch import score as run
 
     given_or_none, output_or_none = given or None, output or None
