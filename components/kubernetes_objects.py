@@ -1,10 +1,10 @@
-"""Plain Kubernetes manifests as Pulumi resources: each kind by its own typed class, others as custom resources."""
+"""Plain Kubernetes manifests as Pulumi resources."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from importlib import import_module
+from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import pulumi
@@ -12,45 +12,29 @@ import pulumi
 Manifest = Mapping[str, Any]
 """A Kubernetes object as its YAML has it: apiVersion, kind, metadata, and the rest."""
 
-_TYPED = {
-    "v1": "core.v1",
-    "apps/v1": "apps.v1",
-    "batch/v1": "batch.v1",
-    "autoscaling/v2": "autoscaling.v2",
-    "policy/v1": "policy.v1",
-    "networking.k8s.io/v1": "networking.v1",
-    "rbac.authorization.k8s.io/v1": "rbac.v1",
-    "scheduling.k8s.io/v1": "scheduling.v1",
-    "storage.k8s.io/v1": "storage.v1",
-    "admissionregistration.k8s.io/v1": "admissionregistration.v1",
-}
-"""API group and version to the module of `pulumi_kubernetes` with its classes."""
+_SECRET = ("data", "stringData")
+
+
+@cache
+def _provider_version() -> str:
+    return version("pulumi-kubernetes")
 
 
 def register(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """Register a manifest under a logical name.
 
+    The resource is what the class of `pulumi_kubernetes` for its kind would register. Those classes are not used: each
+    API group's module takes as long to import as a plan takes to run, and holds no rule that the manifest needs.
+
     Raises:
         ValueError: It has no name: one that the provider made up would differ from render to render.
     """
-    version, kind = str(manifest["apiVersion"]), str(manifest["kind"])
+    group, kind = str(manifest["apiVersion"]), str(manifest["kind"])
     if not manifest.get("metadata", {}).get("name"):
         raise ValueError(f"{kind} '{name}': metadata.name is missing; give it one")
-    rest = {key: value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}
-    if module := _TYPED.get(version):
-        made = getattr(import_module(f"pulumi_kubernetes.{module}"), kind)
-        return _resource(made(name, **{_snake(key): value for key, value in rest.items()}, opts=opts))
-    from pulumi_kubernetes.apiextensions import CustomResource
-
-    if unknown := set(rest) - {"metadata", "spec"}:
-        raise ValueError(f"{kind} '{name}': a custom resource has metadata and spec only, not {sorted(unknown)}")
-    return _resource(CustomResource(name, api_version=version, kind=kind, opts=opts, **rest))
-
-
-def _resource(made: object) -> pulumi.CustomResource:
-    assert isinstance(made, pulumi.CustomResource)  # noqa: S101 - the classes of pulumi_kubernetes have no types here
-    return made
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    more = pulumi.ResourceOptions(
+        version=_provider_version(),
+        additional_secret_outputs=list(_SECRET) if (group, kind) == ("v1", "Secret") else None,
+    )
+    token = f"kubernetes:{'core/v1' if group == 'v1' else group}:{kind}"
+    return pulumi.CustomResource(token, name, dict(manifest), pulumi.ResourceOptions.merge(opts, more))
