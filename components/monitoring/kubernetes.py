@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import yaml
 
 from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
@@ -16,7 +15,7 @@ from mlstrata.components.monitoring.outputs import MonitoringOutputs
 from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
 from mlstrata.components.site import UNOWNED
 from mlstrata.environments.stages import Capability
-from mlstrata.services.alerts.rules import system_rules
+from mlstrata.services.alerts.rules import system_groups
 from mlstrata.services.alerts.settings import PLATFORM, Promise
 
 KIND = "monitoring.coreos.com/v1"
@@ -248,8 +247,7 @@ class Promises(ClusterComponent):
 
     def __init__(self, name: str, args: PromisesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring", name, args.cluster, opts, ownership=args.ownership)
-        groups = yaml.safe_load(system_rules(args.promise))["groups"]
-        self.add("rules", rules_of(args.namespace, name, groups), after=args.after)
+        self.add("rules", rules_of(args.namespace, name, system_groups(args.promise)), after=args.after)
         self.register_outputs({})
 
 

@@ -118,6 +118,11 @@ def schedule_rules(owners: Mapping[str, str], metric: str) -> str:
 
 
 def system_rules(promise: Promise) -> str:
+    """Return the file of the rules about what a system's consumers see."""
+    return _dumped(system_groups(promise))
+
+
+def system_groups(promise: Promise) -> list[dict[str, Any]]:
     """Return the rules about what a system's consumers see: errors against its budget, latency against its promise."""
     name, rule = promise.system, _Subject(promise.system, promise.owner).rule
     # A promise of 100 % leaves no budget to burn: then one error in ten thousand counts.
@@ -132,7 +137,7 @@ def system_rules(promise: Promise) -> str:
     late = f"{quantile} > {promise.p99_seconds:g} and {enough}"
     promised = f"{promise.p99_seconds * 1000:g} ms"
     rules.append(rule("SystemSlow", late, "2m", "warning", summary=f"{name}: 1 answer in 100 takes over {promised}"))
-    return _text(f"{name}-promise", rules)
+    return [{"name": f"{name}-promise", "rules": rules}]
 
 
 def _requests(system: str, window: str, only: str = "") -> str:
@@ -145,4 +150,8 @@ def _ratio(system: str, window: str) -> str:
 
 
 def _text(group: str, rules: list[dict[str, Any]]) -> str:
-    return str(yaml.safe_dump({"groups": [{"name": group, "rules": rules}]}, sort_keys=False, width=1000))
+    return _dumped([{"name": group, "rules": rules}])
+
+
+def _dumped(groups: list[dict[str, Any]]) -> str:
+    return str(yaml.safe_dump({"groups": groups}, sort_keys=False, width=1000))

@@ -13,7 +13,7 @@ from pulumi_embedded.values import flatten, from_struct, from_wire
 
 @dataclass
 class Goal:
-    """One RegisterResource request."""
+    """One RegisterResource request; ``wire`` has the inputs as they came, unless references in them were resolved."""
 
     urn: str
     type: str
@@ -38,6 +38,7 @@ class Goal:
     replace_with: list[str]
     replacement_trigger: Value
     aliases: list[str]
+    wire: Message | None
 
     @property
     def is_dynamic(self) -> bool:
@@ -106,7 +107,8 @@ class Goal:
 
 def read(request: Message, project: str, stack: str) -> Goal:
     """Read a RegisterResourceRequest; aliases are those of the request alone."""
-    inputs = from_struct(request.object)
+    given = from_struct(request.object)
+    inputs = flatten(given) if request.custom else given
     goal = Goal(
         urn=make_urn(stack, project, request.parent, request.type, request.name),
         type=request.type,
@@ -114,7 +116,7 @@ def read(request: Message, project: str, stack: str) -> Goal:
         custom=request.custom,
         remote=request.remote,
         parent=request.parent,
-        inputs=flatten(inputs) if request.custom else inputs,
+        inputs=inputs,
         provider=request.provider,
         version=request.version,
         protect=request.protect if request.HasField("protect") else None,
@@ -133,6 +135,7 @@ def read(request: Message, project: str, stack: str) -> Goal:
         replace_with=list(request.replace_with),
         replacement_trigger=from_wire(request.replacement_trigger) if request.HasField("replacement_trigger") else None,
         aliases=[],
+        wire=request.object if inputs == given else None,
     )
     own = [_alias(alias, goal, project, stack) for alias in request.aliases] + list(request.aliasURNs)
     goal.aliases = _distinct(own, goal.urn)

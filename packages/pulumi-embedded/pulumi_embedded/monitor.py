@@ -74,9 +74,8 @@ class Monitor:
             except Exception as error:  # the SDK would swallow it in a thread: keep it as the run's own
                 self._run.stop_unexpected(error)
                 raise Refusal(str(error)) from error
-            return resource_pb2.RegisterResourceResponse(
-                urn=answer.urn, id=answer.id, object=to_struct(answer.properties)
-            )
+            properties = to_struct(answer.properties) if answer.wire is None else answer.wire
+            return resource_pb2.RegisterResourceResponse(urn=answer.urn, id=answer.id, object=properties)
 
     def RegisterResourceOutputs(self, request: Message) -> Message:
         """Take the outputs of a component or of the stack."""

@@ -20,11 +20,15 @@ from pulumi_embedded.values import has_asset, hide
 
 @dataclass(frozen=True)
 class Answer:
-    """What the program gets back: its resource's URN, id ("" while unknown) and properties."""
+    """What the program gets back: its resource's URN, id ("" while unknown) and properties.
+
+    ``wire`` has the properties in the protocol's form when they are what the program sent.
+    """
 
     urn: str
     id: str
     properties: dict[str, Any]
+    wire: Message | None = None
 
 
 class Registrar:
@@ -114,7 +118,7 @@ class Registrar:
         run.record(add=state, drop=old, wait=False)
         self._keep(state)
         run.finish(state, decision.op, decision.diff)
-        return Answer(goal.urn, "", goal.inputs)
+        return Answer(goal.urn, "", goal.inputs, goal.wire)
 
     # -- what this engine has no provider for -----------------------------------------------------------------
 
@@ -140,8 +144,11 @@ class Registrar:
         self._keep(state)
         run.record(add=state, drop=old, wait=False)
         run.finish(state, decision.op, decision.diff, estimated=old is not None)
-        properties = {**old.outputs, **goal.inputs} if old and decision.op == "same" else goal.inputs
-        return Answer(goal.urn, state.id, {} if goal.remote else properties)
+        if goal.remote:
+            return Answer(goal.urn, state.id, {})
+        if old and decision.op == "same":
+            return Answer(goal.urn, state.id, {**old.outputs, **goal.inputs})
+        return Answer(goal.urn, state.id, goal.inputs, goal.wire)
 
     # -- dynamic resources ------------------------------------------------------------------------------------
 

@@ -151,7 +151,7 @@ def contains(value: Value, marker: type | _Unknown) -> bool:
         return True
     if isinstance(value, Secret):
         return contains(value.value, marker)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return any(contains(item, marker) for item in value.values())
     if isinstance(value, list | tuple):
         return any(contains(item, marker) for item in value)
@@ -162,7 +162,7 @@ def has_asset(value: Value) -> bool:
     """Whether an asset or archive is anywhere inside."""
     if isinstance(value, Secret):
         return has_asset(value.value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value.get(SIGNATURE) in ASSETS or any(has_asset(item) for item in value.values())
     if isinstance(value, list | tuple):
         return any(has_asset(item) for item in value)
@@ -187,7 +187,7 @@ def flatten(value: Value) -> Value:
     """Put ids (or, of components, URNs) for resource references, as for any provider that takes none."""
     if isinstance(value, Secret):
         return Secret(flatten(value.value))
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if value.get(SIGNATURE) == REFERENCE:
             return (value["id"] or UNKNOWN) if "id" in value else value.get("urn")
         return {key: flatten(item) for key, item in value.items()}
@@ -209,7 +209,7 @@ def reveal(value: Value) -> Value:
     """Take the secret markers off."""
     if isinstance(value, Secret):
         return reveal(value.value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: reveal(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [reveal(item) for item in value]
@@ -222,7 +222,7 @@ def same(old: Value, new: Value) -> bool:
         return False
     if isinstance(old, Secret) or isinstance(new, Secret):
         return isinstance(old, Secret) and isinstance(new, Secret) and same(old.value, new.value)
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
+    if isinstance(old, dict) and isinstance(new, dict):
         return old.keys() == new.keys() and all(same(old[key], new[key]) for key in old)
     if isinstance(old, list) and isinstance(new, list):
         return len(old) == len(new) and all(same(*pair) for pair in zip(old, new, strict=True))

@@ -83,7 +83,7 @@ def _found(resource: Resource) -> Iterator[str]:
 
 
 def _in_text(path: str, value: str) -> Iterator[str]:
-    if TOKENS.search(value) or (_secret_name(path) and _plain(value)):
+    if _token(value) or (_secret_name(path) and _plain(value)):
         yield path
     elif value[0] in "{[" and (inside := _parsed(value)) is not None:
         named = [name for name, one in _pairs(inside) if _secret_name(name) and _plain(one)]
@@ -124,6 +124,11 @@ def _pairs(value: Value) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _pairs(inner)
+
+
+@lru_cache(maxsize=4096)
+def _token(value: str) -> bool:
+    return TOKENS.search(value) is not None
 
 
 def _secret_name(path: str) -> bool:
