@@ -101,6 +101,15 @@ class Workspace:
         folder = self.root / str(main)
         return folder if main and (folder / "__main__.py").is_file() else room("stacks")
 
+    @property
+    def names_backend(self) -> bool:
+        """Say whether the workspace's Pulumi.yaml says where the state is.
+
+        Raises:
+            WorkspaceError: It is not in shape.
+        """
+        return "backend" in self._project_file()
+
     def _project_file(self) -> dict[str, object]:
         import yaml
 

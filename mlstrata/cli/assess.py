@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstrata.cli.console import err, say, say_json
+from mlstrata.operations.assessment import judge, left_open, refused
 from mlstrata.operations.errors import Failed, UsageError
 
 if TYPE_CHECKING:
@@ -21,20 +22,17 @@ def assess(*, answers: str | None, template: bool, output: str | None, as_json: 
         SpecErrors: the file of answers cannot be used.
         Failed: the system is one that nobody may deploy.
     """
-    from mlstrata.components.capability import built
-    from mlstrata.environments import assessment
-
     if template:
         _template(output, as_json=as_json)
         return
     target = None if output is None else _fresh(output)
     given = _given(answers, target)
-    result = assessment.assess(given, built(given["target"]))
+    result = judge(given)
     if target is not None and result.yaml is not None:
         _write(target, _fitting(target, given, result.yaml))
     if as_json:
         written = None if target is None or result.yaml is None else str(target)
-        say_json(result.document() | {"file": written, "refused": _refused(result)})
+        say_json(result.document() | {"file": written, "refused": refused(result)})
     else:
         _show(result, target)
     if result.yaml is None:
@@ -149,7 +147,7 @@ def _show(result: Assessment, target: Path | None) -> None:
     say(f" {result.answers['environment']}  stage {result.stage}", style="bold")
     for one in sorted(result.wanted, key=lambda one: one.stage.rank if one.stage else -1, reverse=True):
         say(f"   {one.capability:<22} {one.stage or 'switched on':<14} {one.because}: {one.answer}. {one.why}")
-    for note in (*result.notes, *_left_out(result), *_open(result)):
+    for note in (*result.notes, *_left_out(result), *left_open(result)):
         say(f" note: {note}", style="yellow")
     if result.answers.assumed:
         say(f" assumed, as not answered: {', '.join(result.answers.assumed)}")
@@ -166,16 +164,3 @@ def _left_out(result: Assessment) -> list[str]:
     """Name what the file switches off, as its target does not have it."""
     target, names = result.answers["target"], ", ".join(result.left_out)
     return [f"switched off, as target {target} does not have it yet: {names}"] if names else []
-
-
-def _refused(result: Assessment) -> list[str]:
-    """Return what `mlstrata plan` would refuse of the file, each with its fix."""
-    from mlstrata.environments import loads
-    from mlstrata.stacks.preconditions import problems
-
-    return [] if result.yaml is None else problems(loads(result.yaml.encode(), "assessed").spec)
-
-
-def _open(result: Assessment) -> list[str]:
-    """Return what the file leaves open so that it cannot be planned yet."""
-    return [f"to be filled in before it is planned: {one}" for one in _refused(result)]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstrata.cli.console import say, say_json, show_table
+from mlstrata.operations import audit as operation
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     from mlstrata.audit import Record, Verification
@@ -19,15 +19,8 @@ def audit(name: str, *, check: bool, as_json: bool) -> None:
     """Show the audit log of an environment, or with `check` verify it; exit 1 when it is not whole."""
     import typer
 
-    from mlstrata.audit import read, verify
-    from mlstrata.operations.releases import AUDIT_FILE
-
-    deployment = Deployment.open(name)
-    path = deployment.home / AUDIT_FILE
-    try:
-        found, records = verify(path), read(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or error}); make it readable for you") from None
+    log = operation.audit(Deployment.open(name))
+    path, found, records = log.file, log.verification, list(log.records)
     if as_json:
         document = {"environment": name, "file": str(path), **asdict(found), "ok": found.ok}
         say_json(document if check else {**document, "log": [vars(record) for record in records]})

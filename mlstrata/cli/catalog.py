@@ -2,81 +2,32 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from mlstrata.cli.console import say, say_json
+from mlstrata.operations import catalog as operation
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlstrata.services.catalog.model import Catalog, Dataset, System, Version
-
-
-TOKEN_FILE = "config/catalog/token"  # noqa: S105 - where it lies, not what it is
-"""Where the service's token lies in an environment's home; readable by its owner alone."""
+    from mlstrata.operations.catalog import Catalog, Dataset, System, Version
 
 
 def catalog(name: str, system: str | None, *, link: bool = False, as_json: bool) -> None:
-    """Show the catalog of an environment, or of one of its systems; it need not be up, except for a link.
-
-    Raises:
-        UsageError: the environment declares no such system, or has no catalog that a link could open.
-    """
-    from mlstrata.services.catalog.build import build
-    from mlstrata.services.catalog.sources import read
-
+    """Show the catalog of an environment, or of one of its systems; or print an address that opens its pages."""
     deployment = Deployment.open(name)
-    deployment.require_local("catalog")
-    known = [one.name for one in deployment.spec.systems]
-    if system is not None and system not in known:
-        raise UsageError(
-            f"{deployment.workspace.environment_file(name)}: systems: got '{system}', which is not declared; "
-            f"allowed {', '.join(known) or 'none yet'}; name one of these or declare it"
-        )
     if link:
-        _show_link(deployment, system, as_json=as_json)
+        # Nothing else, so that it can be handed to a browser.
+        found = operation.link(deployment, system)
+        if as_json:
+            say_json({"url": found.url, "expires_in": found.seconds})
+        else:
+            say(found.url)
         return
-    wanted = known if system is None else [system]
-    found = build(deployment.spec, read(deployment.home, _registry(deployment), wanted), only=system)
+    shown = operation.catalog(deployment, system)
     if as_json:
-        say_json(found.document())
+        say_json(shown.document())
     else:
-        _show(found)
-
-
-def _show_link(deployment: Deployment, system: str | None, *, as_json: bool) -> None:
-    """Print an address that logs a browser in, nothing else, so that it can be handed to one."""
-    from mlstrata.operations.stack_state import exports
-    from mlstrata.services.catalog.access import LINK_SECONDS, link_ticket
-
-    address = exports(deployment)["urls"].get("catalog")
-    try:
-        token = (deployment.home / TOKEN_FILE).read_text(encoding="utf-8").strip()
-    except OSError:
-        token = ""
-    if not address or not token:
-        raise UsageError(
-            f"{deployment.workspace.environment_file(deployment.name)}: {deployment.name} has no catalog that answers; "
-            f"its capability 'catalog' comes with stage foundation: then `mlstrata up {deployment.name}`"
-        )
-    page = f"&to=systems/{system}" if system else ""
-    url = f"{address}/login?ticket={link_ticket(token, time.time())}{page}"
-    if as_json:
-        say_json({"url": url, "expires_in": LINK_SECONDS})
-    else:
-        say(url)
-
-
-def _registry(deployment: Deployment) -> str | None:
-    """Return the registry's address; None while the environment is not up."""
-    from mlstrata.operations.stack_state import exports
-
-    try:
-        address = exports(deployment)["urls"].get("mlflow")
-    except UsageError:
-        return None
-    return str(address) if address else None
+        _show(shown)
 
 
 def _show(catalog: Catalog) -> None:
@@ -133,13 +84,11 @@ def _show_version(version: Version) -> None:
 
 def _show_lineage(catalog: Catalog, system: System, versions: list[Version]) -> None:
     """Show in one line each what a version that answers came from and who is answered."""
-    from mlstrata.services.catalog.lineage import short
-
     trained = [dataset for dataset in catalog.datasets if dataset.system == system.name and dataset.trains]
     for version in versions:
         if version.role is None:
             continue
-        data = short(version.data_version) if version.data_version else "data not recorded"
+        data = operation.short(version.data_version) if version.data_version else "data not recorded"
         path = [
             *(dataset.source or dataset.name for dataset in trained),
             data,

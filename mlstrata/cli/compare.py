@@ -6,67 +6,41 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from mlstrata.cli.console import say_json, show_table
-from mlstrata.cli.predict import find_system
+from mlstrata.operations.comparison.versions import Versions, versions
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.errors import Failed, UsageError
-from mlstrata.operations.stack_state import registry_address, released
 
 if TYPE_CHECKING:
-    from mlstrata.clients.mlflow import VersionView
+    from mlstrata.operations.comparison.versions import VersionView
 
-NEWEST = 4
-"""Versions that are compared when none is named: as many as fit beside each other on a terminal."""
 _INTERVAL = ("_low", "_high")
 _SHORT = 12
 
 
 def compare(name: str, system: str, wanted: list[str], *, as_json: bool) -> None:
-    """Compare versions, by default the newest.
-
-    Raises:
-        UsageError: the environment is not up, or has no such version.
-        Failed: the registry does not answer.
-    """
-    from mlstrata.clients.mlflow import Registry, RegistryError, differing
-    from mlstrata.clients.mlflow.access import header, variables
-
-    deployment = Deployment.open(name)
-    deployment.require_local("compare")
-    find_system(deployment, system)
-    registry = Registry(registry_address(deployment), header(variables(deployment.home)))
-    try:
-        known = {str(one["version"]): one for one in registry.versions(system)}
-        if missing := [version for version in wanted if version not in known]:
-            raise UsageError(
-                f"version: got {', '.join(missing)}; registered of {system}: {', '.join(known) or 'none yet'}"
-            )
-        if not known:
-            raise UsageError(f"{system} has no version yet: `mlstrata train {name} {system}`")
-        compared = [registry.view(known[one]) for one in dict.fromkeys(wanted or list(known)[:NEWEST])]
-    except RegistryError as error:
-        raise Failed(f"{error}; `mlstrata status {name}`") from None
-    champion = released(deployment, system).champion
-    changed = differing(compared)
+    """Compare versions, by default the newest and the champion."""
+    found = versions(Deployment.open(name), system, wanted)
     if as_json:
-        versions = [{**asdict(view), "champion": view.version == champion} for view in compared]
-        say_json({"system": system, "champion": champion, "versions": versions, "differing_settings": changed})
+        compared = [{**asdict(view), "champion": view.version == found.champion} for view in found.compared]
+        document = {"system": system, "champion": found.champion, "versions": compared}
+        say_json({**document, "differing_settings": list(found.differing)})
         return
-    _show(compared, champion, changed)
+    _show(found)
 
 
-def _show(compared: list[VersionView], champion: str | None, changed: list[str]) -> None:
+def _show(found: Versions) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    compared = found.compared
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 1))
     table.add_column("")
     for view in compared:
-        table.add_column(Text(f"version {view.version}" + (" (champion)" if view.version == champion else "")))
+        table.add_column(Text(f"version {view.version}" + (" (champion)" if view.version == found.champion else "")))
     for label in ("data_version", "commit", "environment", "pipeline_run", "run"):
         table.add_row(label.replace("_", " "), *(Text(_shortened(getattr(view, label))) for view in compared))
     for metric in sorted({name for view in compared for name in view.metrics if not name.endswith(_INTERVAL)}):
         table.add_row(Text(metric), *(Text(_figure(view, metric)) for view in compared))
-    for setting in changed:
+    for setting in found.differing:
         table.add_row(Text(setting), *(Text(view.settings.get(setting, "none")) for view in compared))
     show_table(table)
 

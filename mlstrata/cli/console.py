@@ -47,6 +47,18 @@ def say(text: str = "", *, style: str | None = None) -> None:
     out().print(Text(text, style=style or ""))
 
 
+def duration(seconds: float) -> str:
+    """Say a duration as people do, by its two largest units: `45 s`, `1 h 35 min`, `3 d 2 h`."""
+    left, said = int(seconds), []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count:
+            said.append(f"{count} {unit}")
+        if len(said) == 2 or (said and not count):  # noqa: PLR2004 - finer than two units nobody asks
+            break
+    return " ".join(said) or "0 s"
+
+
 def show_table(table: Table) -> None:
     """Print a table: folded into a terminal's width, wide where a machine or a log takes it."""
     out().print(table)

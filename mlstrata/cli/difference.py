@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from mlstrata.cli.console import say, say_json
-from mlstrata.operations.comparison.graph import Graph, as_json, graph_of
-from mlstrata.operations.comparison.restarts import restarts
-from mlstrata.operations.errors import UsageError
+from mlstrata.operations.comparison import compare
 
 LONGEST = 80
 _MARKS = {"create": "+", "change": "~", "delete": "-"}
 
 
-@dataclass(frozen=True)
-class Change:
-    """One resource that the two do not agree on.
-
-    Attributes:
-        resource: Its type's own name and its name.
-        op: create, change or delete.
-        paths: Property path to what it was and what it is, of a change.
-        restarts: What runs and is started anew for it, and how; empty: nothing is.
-    """
-
-    resource: str
-    op: str
-    paths: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    restarts: str = ""
-
-
 def difference(name: str, against: str, *, as_json: bool) -> None:
-    """Show what differs between two checkouts; neither state nor a running platform is asked.
-
-    Raises:
-        UsageError: `against` is no folder with environments, or its environment cannot be planned.
-    """
-    found = list(changes(_of_other(name, Path(against)), _plain(graph_of(name))))
+    """Show what differs between two checkouts; neither state nor a running platform is asked."""
+    found = compare.difference(name, Path(against))
     if as_json:
         say_json({"environment": name, "changes": [asdict(change) for change in found]})
         return
@@ -60,65 +30,6 @@ def difference(name: str, against: str, *, as_json: bool) -> None:
     if restarting := sum(bool(change.restarts) for change in found):
         said += f", of which {restarting} restart something"
     say(f" {name}: {said or 'no resource changes'}")
-
-
-def changes(before: Graph, after: Graph) -> Iterator[Change]:
-    """Yield what differs between two graphs, by resource."""
-    for resource in sorted(before.keys() | after.keys()):
-        old, new = before.get(resource), after.get(resource)
-        if old is None or new is None:
-            yield Change(resource, "create" if old is None else "delete")
-            continue
-        paths = {
-            path: (old.get(path), new.get(path))
-            for path in sorted(old.keys() | new.keys())
-            if old.get(path) != new.get(path)
-        }
-        if paths:
-            yield Change(resource, "change", paths, restarts(resource, list(paths), new))
-
-
-def _of_other(name: str, root: Path) -> Graph:
-    """Plan the environment of another checkout: by its own code where it has some that can, else by this one's."""
-    if not (root / "environments").is_dir():
-        raise UsageError(f"--against: {root} is no folder with environments; name another checkout of the project")
-    if not (root / "environments" / f"{name}.yaml").is_file():
-        return {}  # the environment is new
-    root = root.resolve()
-    with _code_of(root) as paths:
-        done = subprocess.run(
-            [sys.executable, "-m", "mlstrata.operations.comparison.graph", name],
-            env={**os.environ, **paths, "PYTHONSAFEPATH": "1", "MLSTRATA_WORKSPACE": str(root)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise UsageError(f"--against: {name} of {root} cannot be planned: {last[0]}")
-    graph: Graph = json.loads(done.stdout)
-    return graph
-
-
-@contextmanager
-def _code_of(root: Path) -> Iterator[dict[str, str]]:
-    """Yield the variables under which Python runs the code of a checkout; none where the folder has no code of ours."""
-    if not (root / "mlstrata/operations/comparison/graph.py").is_file():
-        yield {}
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder) / "mlstrata"
-        package.mkdir()
-        rooms = ("components", "environments", "locks", "pipelines", "policies", "stacks")
-        for path in [*(root / "mlstrata").iterdir(), *(root / name for name in rooms)]:
-            (package / path.name).symlink_to(path)
-        yield {"PYTHONPATH": os.pathsep.join((folder, str(root / "packages/pulumi-embedded")))}
-
-
-def _plain(graph: Graph) -> Graph:
-    """Return a graph as it is after it was written and read."""
-    read: Graph = json.loads(as_json(graph))
-    return read
 
 
 def _short(value: object) -> str:

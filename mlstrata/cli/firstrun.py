@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlstrata.cli.console import out, say
-from mlstrata.cli.predict import ask, authority_file
-from mlstrata.cli.release import release_version
-from mlstrata.cli.train import show_training, train_system
+from mlstrata.cli.train import show_training
 from mlstrata.environments import SystemSpec
 from mlstrata.environments.installation import programs_folder
-from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.stack_state import exports, released
+from mlstrata.operations.training.first_version import FirstVersion, trainable
+from mlstrata.operations.training.first_version import first_version as bring_to_life
 
-REASON = "first version of a new environment"
+if TYPE_CHECKING:
+    from mlstrata.cli.reporter import Terminal
+    from mlstrata.operations.deployment import Deployment
 
 
-def first_version(deployment: Deployment, *, quiet: bool) -> list[dict[str, Any]]:
-    """Train the first system that can be trained, where it lacks a version; release it where none answers yet.
+def first_version(deployment: Deployment, reporter: Terminal) -> list[dict[str, Any]]:
+    """Give the first system that can be trained a version that answers, and say where to look then.
 
     The first only: `up` is to end in a working example within a minute, whatever a file declares; the others are
-    named with the commands that bring them to life. A version that answers already is never replaced here: that is a
-    decision, made with `mlstrata release`.
+    named with the commands that bring them to life.
 
     Returns:
         What was done, one document for a system trained.
@@ -31,68 +30,52 @@ def first_version(deployment: Deployment, *, quiet: bool) -> list[dict[str, Any]
     Raises:
         Failed: the pipeline, the release or the prediction shown did not succeed.
     """
-    systems = [system for system in deployment.spec.systems if not system.untrainable()]
-    done = [_trained_and_released(deployment, system, quiet=quiet) for system in systems[:1]]
-    if not quiet:
-        for system in systems[1:]:
-            _show_next(deployment, system)
-        _where_to_look(deployment)
+    done = []
+    for number, system in enumerate(trainable(deployment)):
+        if number == 0:
+            done.append(_bring_to_life(deployment, system, reporter))
+        elif not reporter.quiet and deployment.target.champion(system.name) is None:
+            commands = f"`mlstrata train {deployment.name} {system.name}`, then "
+            commands += f"`mlstrata release {deployment.name} {system.name}`"
+            say(f" {system.name} has no version yet: {commands}")
+    if not reporter.quiet:
+        _where_to_look(deployment, done[0] if done else None)
+    return [
+        {**asdict(one.training), "champion": one.champion, "prediction": one.answer, "example": str(one.example or "")}
+        for one in done
+    ]
+
+
+def _bring_to_life(deployment: Deployment, system: SystemSpec, reporter: Terminal) -> FirstVersion:
+    if not reporter.quiet:
+        say(f" {system.name} on {system.training_data.name if system.training_data else 'no data'}")
+    done = bring_to_life(deployment, system, reporter)
+    if reporter.quiet:
+        return done
+    show_training(done.training)
+    if done.released:
+        say(f"   version {done.champion} is released")
+    elif done.champion != done.training.version:
+        say(f"   version {done.champion} answers; `mlstrata release {deployment.name} {system.name}` adopts the newest")
+    if done.answer is not None:
+        prediction, version = done.answer["predictions"][0], done.answer["model"]["version"]
+        say(f"   a prediction: {prediction} by version {version}, request {done.answer['request_id']}")
     return done
 
 
-def _trained_and_released(deployment: Deployment, system: SystemSpec, *, quiet: bool) -> dict[str, Any]:
-    if not quiet:
-        say(f" {system.name} on {system.model.data}")
-    training = train_system(deployment, system.name, if_needed=True, quiet=quiet)
-    if not quiet:
-        show_training(training)
-    champion = released(deployment, system.name).champion
-    if champion is None:
-        release_version(deployment, system.name, training.version, reason=REASON)
-        champion = training.version
-        if not quiet:
-            say(f"   version {champion} is released")
-    elif not quiet and champion != training.version:
-        say(f"   version {champion} answers; `mlstrata release {deployment.name} {system.name}` releases the newest")
-    answer = _shown_prediction(deployment, system, quiet=quiet)
-    return {**vars(training), "champion": champion, "prediction": answer}
+def _where_to_look(deployment: Deployment, done: FirstVersion | None) -> None:
+    from mlstrata.operations.predict import authority_file
 
-
-def _show_next(deployment: Deployment, system: SystemSpec) -> None:
-    if released(deployment, system.name).champion is None:
-        commands = (
-            f"`mlstrata train {deployment.name} {system.name}`, then `mlstrata release {deployment.name} {system.name}`"
-        )
-        say(f" {system.name} has no version yet: {commands}")
-
-
-def _shown_prediction(deployment: Deployment, system: SystemSpec, *, quiet: bool) -> dict[str, Any] | None:
-    """Ask the system with its model's own example, through the gateway."""
-    from mlstrata.services.serving.example import read_example
-
-    folder = deployment.home / "data/serving" / system.name / "models" / str(released(deployment, system.name).champion)
-    example = read_example(folder)
-    if not system.serving.consumers or not example:
-        return None
-    answer = ask(deployment, system, json.dumps({"instances": example[:1]}).encode())
-    if not quiet:
-        prediction = answer["predictions"][0]
-        version = answer["model"]["version"]
-        say(f"   a prediction: {prediction} by version {version}, request {answer['request_id']}")
-    return answer
-
-
-def _where_to_look(deployment: Deployment) -> None:
-    urls = exports(deployment)["urls"]
-    command = programs_folder() / "mlstrata"
-    if command.is_relative_to(Path.cwd()):
-        command = command.relative_to(Path.cwd())
-    system = next((one for one in deployment.spec.systems if one.serving.consumers), None)
-    if system is not None:
+    urls = deployment.target.urls
+    system = deployment.system(done.training.system) if done else None
+    if done is not None and done.example is not None and system is not None and system.serving.consumers:
         consumer = system.serving.consumers[0].name
         out().print(" [bold]Try it:[/bold]")
+        command = programs_folder() / "mlstrata"
+        if command.is_relative_to(Path.cwd()):
+            command = command.relative_to(Path.cwd())
         say(f'   curl -H "Authorization: Bearer $({command} token {deployment.name} {consumer})" \\')
         say(f"     --cacert '{authority_file(deployment)}' \\")
-        say("     -H 'Content-Type: application/json' -d @examples/application.json \\")
+        say(f"     -H 'Content-Type: application/json' -d '@{done.example}' \\")
         say(f"     {urls['gateway']}/systems/{system.name}/v1/predict")
     say("   " + " · ".join(f"{name} {url}" for name, url in urls.items()))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "read": "?", "same": " "}
 COLOURS = {"create": "green", "update": "yellow", "replace": "magenta", "delete": "red", "read": "cyan", "same": "dim"}
 SECRET = "[secret]"  # noqa: S105 - what is shown in place of one
+UNKNOWN = "[unknown]"  # what is shown of a value that only the deployment knows
 NAMED = frozenset({"Service", "AISystem", "Supervisor"})  # what a person thinks of by name
 WAITING = frozenset({"Ready"})  # follows what it waits for
 SHOWN_CHANGES = 6
@@ -126,6 +127,33 @@ def as_json(step: pulumi_embedded.Step) -> dict[str, Any]:
             for change in step.diff
         ],
     }
+
+
+def resource_as_json(one: pulumi_embedded.GraphResource) -> dict[str, Any]:
+    """Return a resource for machines, as the program registered it; what is secret or not known yet is a marker."""
+    return {
+        "urn": one.urn,
+        "type": one.type,
+        "name": one.name,
+        "parent": one.parent,
+        "inputs": {key: _marked(value) for key, value in one.inputs.items() if key != "__provider"},
+        "dependencies": list(one.dependencies),
+        "options": _marked(one.options),
+    }
+
+
+def _marked(value: object) -> Any:
+    import pulumi_embedded
+
+    if isinstance(value, pulumi_embedded.Secret):
+        return SECRET
+    if value is pulumi_embedded.UNKNOWN:
+        return UNKNOWN
+    if isinstance(value, Mapping):
+        return {str(key): _marked(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_marked(inner) for inner in value]
+    return value
 
 
 def _plain(value: object, change: pulumi_embedded.PropertyChange) -> object:

@@ -2,108 +2,65 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from mlstrata.cli.console import say, say_json
+from mlstrata.cli.reporter import Terminal
+from mlstrata.operations import tokens
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.errors import UsageError
 
-KEYS = "gateway-keys"
+if TYPE_CHECKING:
+    from mlstrata.operations.tokens.rotated import Keys, Rotated
 
 
 def token(name: str, consumer: str, *, hours: float, as_json: bool) -> None:
     """Mint and print a token, nothing else, so that it can be used in `$(…)`."""
-    deployment = Deployment.open(name)
-    systems, ttl = callable_systems(deployment, consumer), timedelta(hours=hours)
-    if deployment.spec.target.kind == "local":
-        minted = mint_token(deployment, consumer, ttl)
-    else:
-        from mlstrata.operations.tokens.kubernetes import mint_with_key
-
-        minted = mint_with_key(deployment, consumer, systems, ttl)
+    minted = tokens.mint(Deployment.open(name), consumer, timedelta(hours=hours))
     if as_json:
-        say_json({"token": minted, "consumer": consumer, "systems": systems, "expires_in": int(hours * 3600)})
+        systems, seconds = list(minted.systems), int(minted.lifetime.total_seconds())
+        say_json({"token": minted.token, "consumer": consumer, "systems": systems, "expires_in": seconds})
     else:
-        say(minted)
+        say(minted.token)
 
 
-def mint_token(deployment: Deployment, consumer: str, ttl: timedelta, *, key: int | None = None) -> str:
-    """Sign a token with the environment's own key, which only the state holds, and note when it ends.
+def print_keys(name: str, *, as_json: bool) -> None:
+    """Print the ConfigMaps by which a cluster's gateway knows tokens."""
+    from mlstrata.operations.tokens.kubernetes import keys
 
-    Args:
-        deployment: The environment.
-        consumer: On whose behalf.
-        ttl: How long it is good for.
-        key: Number of the key; None for the one that signs now.
-
-    Raises:
-        UsageError: no system declares the consumer, or the environment is not up.
-    """
-    from mlstrata.services.gateway.rotation import Rotation
-    from mlstrata.services.gateway.tokens import mint
-
-    systems = callable_systems(deployment, consumer)
-    keys = signing_keys(deployment)
-    rotation = Rotation.read(deployment.home)
-    number = rotation.signing if key is None else key
-    if number not in keys:
-        raise UsageError(f"{deployment.name} has no signing key {number} yet: `mlstrata up {deployment.name}` makes it")
-    minted = mint(keys[number], f"mlstrata/{deployment.name}", consumer, systems, ttl)
-    if number == rotation.signing:
-        rotation.signed(datetime.now(UTC) + ttl).write(deployment.home)
-    return minted
+    deployment = Deployment.open(name)
+    _show_keys(name, keys(deployment, Terminal(quiet=as_json)), as_json=as_json)
 
 
-def signing_keys(deployment: Deployment) -> dict[int, str]:
-    """Return the private keys by number, from the state, where they are encrypted.
-
-    Raises:
-        UsageError: the environment is not up.
-    """
-    import pulumi_embedded
-
-    passphrase = pulumi_embedded.Passphrase(deployment.passphrase())
-    for resource in pulumi_embedded.resources(
-        deployment.workspace.project, deployment.name, deployment.backend, passphrase
-    ).resources:
-        if resource.urn.endswith(f":SigningKeys::{KEYS}") and not resource.delete:
-            found = resource.outputs["secret"]
-            text = found.value if isinstance(found, pulumi_embedded.Secret) else found
-            return {int(number): key for number, key in json.loads(text).items()}
-    raise UsageError(f"{deployment.name} is not up: `mlstrata up {deployment.name}` first")
+def rotate(name: str, *, as_json: bool) -> None:
+    """Sign with a new key from now on, and say which."""
+    done = Deployment.open(name).target.rotate(Terminal(quiet=as_json))
+    number = done.rotation
+    said = f"key {number.signing} signs; tokens of key {number.oldest} are accepted until `--retire`"
+    _show(name, done, said, as_json=as_json)
 
 
-@contextmanager
-def naming(deployment: Deployment) -> Iterator[None]:
-    """Have what a rotation refuses name the environment in the commands that it tells.
-
-    Raises:
-        UsageError: in place of the rotation's own error.
-    """
-    from mlstrata.services.gateway.rotation import RotationError
-
-    try:
-        yield
-    except RotationError as error:
-        raise UsageError(str(error).replace("ENV", deployment.name)) from None
+def retire(name: str, *, at_once: bool, as_json: bool) -> None:
+    """Accept the old key no longer, and say which is left."""
+    done = Deployment.open(name).target.retire(Terminal(quiet=as_json), at_once=at_once)
+    signing = done.rotation.signing
+    _show(name, done, f"key {signing} is the only one; {signing - 1} is gone", as_json=as_json)
 
 
-def callable_systems(deployment: Deployment, consumer: str) -> list[str]:
-    """Return the systems that declare `consumer`.
+def _show(name: str, done: Rotated, said: str, *, as_json: bool) -> None:
+    if done.keys is not None:
+        _show_keys(name, done.keys, as_json=as_json)
+    elif as_json:
+        say_json(done.rotation.model_dump(mode="json"))
+    else:
+        say(f" {said}")
 
-    Raises:
-        UsageError: none does; the message lists the consumers there are.
-    """
-    declared = {system.name: [one.name for one in system.serving.consumers] for system in deployment.spec.systems}
-    systems = [system for system, consumers in declared.items() if consumer in consumers]
-    if not systems:
-        known = sorted({one for consumers in declared.values() for one in consumers})
-        where = deployment.workspace.environment_file(deployment.name)
-        raise UsageError(
-            f"{where}: no system has a consumer '{consumer}'; allowed {', '.join(known) or 'none yet'}; "
-            "declare it under systems[…].serving.consumers"
-        )
-    return systems
+
+def _show_keys(name: str, keys: Keys, *, as_json: bool) -> None:
+    import yaml
+
+    if as_json:
+        say_json({"environment": name, "key": str(keys.file), "jwks": keys.jwks, "namespaces": keys.namespaces})
+        return
+    sys.stdout.write(yaml.safe_dump_all(keys.objects, sort_keys=False))

@@ -2,101 +2,56 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from typing import Any
 
-from mlstrata import worker
-from mlstrata.cli.console import err, out, say, say_json
-from mlstrata.cli.predict import find_system
-from mlstrata.environments import Capability
+from mlstrata.cli.console import say, say_json
+from mlstrata.cli.reporter import Terminal
+from mlstrata.operations import training
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.errors import Failed, UsageError
-from mlstrata.operations.stack_state import exports, registry_address
-
-if TYPE_CHECKING:
-    import httpx
-
-POLL_SECONDS = 0.3
-QUEUED_SECONDS = 2.0
-"""How long a run may wait in silence: one that is the only one begins within a moment."""
-ENDED = ("succeeded", "failed", "cancelled")
-EXIT_USAGE = 2
-_JOB = "mlstrata.services.runner.job"
-
-
-@dataclass
-class Training:
-    """How a run ended: the version it registered with its evaluation, or the one that existed before."""
-
-    system: str
-    version: str
-    ran: bool
-    seconds: float = 0.0
-    result: dict[str, Any] = field(default_factory=dict)
+from mlstrata.operations.training import Training
 
 
 def train(name: str, system: str, *, if_needed: bool, as_json: bool, trials: int | None = None) -> None:
     """Train a system and say what it registered; exit 1 when a step or a gate refused."""
-    deployment = Deployment.open(name)
-    find_system(deployment, system)
-    done = train_system(deployment, system, if_needed=if_needed, quiet=as_json, trials=trials)
+    reporter = Terminal(quiet=as_json)
+    with _termination_as_interruption():
+        done = training.train(Deployment.open(name), system, reporter, if_needed=if_needed, trials=trials)
     if as_json:
-        say_json(vars(done))
+        say_json(asdict(done))
         return
     show_training(done)
     if done.ran:
         say(f"   `mlstrata release {name} {system}` decides on it")
 
 
-def train_system(
-    deployment: Deployment, system: str, *, if_needed: bool, quiet: bool, trials: int | None = None
-) -> Training:
-    """Run the pipeline, unless `if_needed` and a version has the same data, code and settings.
+@contextmanager
+def _termination_as_interruption() -> Iterator[None]:
+    """Have SIGTERM end the run as Ctrl-C does: it is not left going with nobody who watches it."""
 
-    `trials` sets how many sets of hyperparameters are tried, in place of what the environment's file says.
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
 
-    Raises:
-        Failed: a step failed or a gate refused; the message is the step's own.
-        UsageError: the environment is not up, or the system cannot be trained as declared.
-    """
-    began = time.monotonic()
-    if deployment.spec.target.kind != "local":
-        return _on_cluster(deployment, system, if_needed=if_needed, quiet=quiet, trials=trials)
-    request = _request(deployment, system)
-    if trials is not None:
-        _require_tuning(deployment, trials)
-        request["settings"]["search"] = {**request["settings"]["search"], "trials": trials}
-    if if_needed and (version := _existing(request)):
-        return Training(system, version, ran=False)
-    at_foundation = Capability.PIPELINES in deployment.spec.capabilities
-    # Closed whatever happens: an interruption may come while a line is shown.
-    with closing(
-        _through_runner(deployment, system, request) if at_foundation else worker.lines(_JOB, request)
-    ) as lines:
-        result = _follow(system, lines, quiet=quiet)
-    return Training(system, str(result["version"]), ran=True, seconds=time.monotonic() - began, result=result)
-
-
-def _on_cluster(deployment: Deployment, system: str, *, if_needed: bool, quiet: bool, trials: int | None) -> Training:
-    from mlstrata.operations.training.kubernetes import cluster_run
-
-    began = time.monotonic()
-    if trials is not None:
-        _require_tuning(deployment, trials)
-    with cluster_run(deployment, find_system(deployment, system), trials=trials, if_needed=if_needed) as lines:
-        result = _follow(system, lines, quiet=quiet)
-    ran = bool(result.get("created", True)) or not if_needed
-    return Training(system, str(result["version"]), ran=ran, seconds=time.monotonic() - began, result=result)
+    before = None
+    with suppress(ValueError):  # not the main thread: whoever runs that one decides
+        before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def show_training(done: Training) -> None:
-    """Say in one line what the model measured and which version it is."""
+    """Say what was tried and measured, and which version it is."""
     if not done.ran or not done.result.get("created", True):
         say(f"   version {done.version} has these data, code and settings already")
         return
+    _show_tuning(done.result)
+    _show_gates(done.result)
     evaluation = done.result.get("evaluation") or {}
     say(f"   {summary(evaluation)}registered version {done.version} · {done.seconds:.1f} s")
 
@@ -109,126 +64,6 @@ def summary(evaluation: dict[str, Any]) -> str:
         if isinstance(metric, dict):
             parts.append(f"{name} {metric['value']:.2f} ({metric['low']:.2f} to {metric['high']:.2f})")
     return "".join(f"{part} · " for part in parts)
-
-
-def _require_tuning(deployment: Deployment, trials: int) -> None:
-    if trials and Capability.TUNING not in deployment.spec.capabilities:
-        raise UsageError(
-            f"--trials: environment {deployment.name} has no capability 'tuning' at stage '{deployment.spec.stage}'; "
-            "it comes with stage 'foundation'"
-        )
-
-
-def _request(deployment: Deployment, system: str) -> dict[str, Any]:
-    from mlstrata.services.runner.requests import NotTrainable, training_request
-
-    try:
-        request = training_request(
-            deployment.name,
-            find_system(deployment, system),
-            root=deployment.workspace.root,
-            home=deployment.home,
-            tracking_uri=registry_address(deployment),
-        )
-    except NotTrainable as error:
-        raise UsageError(f"{deployment.workspace.environment_file(deployment.name)}: {error}") from None
-    document: dict[str, Any] = request.model_dump(mode="json")
-    return document
-
-
-def _existing(request: dict[str, Any]) -> str | None:
-    """Return the version that these data, code and settings made already, None when there is none."""
-    done = worker.run(_JOB, request, arguments=["--check"])
-    if done.value is None:
-        raise Failed(f"could not read the versions of {request['system']}: {done.error}")
-    version: str | None = done.value["version"]
-    return version
-
-
-def _through_runner(deployment: Deployment, system: str, request: dict[str, Any]) -> Generator[dict[str, Any]]:
-    """Have the runner run the pipeline; yield its steps as they change, as a job would say them."""
-    import httpx
-
-    url = exports(deployment)["urls"]["runner"]
-    token = (deployment.home / "config/runner/token").read_text(encoding="utf-8").strip()
-    headers = {"authorization": f"Bearer {token}"}
-    try:
-        with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
-            answer = client.post("/runs", json={"system": system, "settings": request})
-            if answer.status_code != httpx.codes.ACCEPTED:
-                raise Failed(f"the runner refused the run ({answer.status_code}): {answer.text.strip()}")
-            identity = answer.json()["id"]
-            try:
-                yield from _watched(client, identity)
-            except (KeyboardInterrupt, GeneratorExit):
-                # Whoever stops a training while watching it means the training, as where it is this process's child.
-                with suppress(httpx.HTTPError):
-                    client.delete(f"/runs/{identity}")
-                raise
-    except httpx.HTTPError as error:
-        raise Failed(f"the runner at {url} does not answer ({error}); `mlstrata status {deployment.name}`") from None
-
-
-def _watched(client: httpx.Client, identity: str) -> Iterator[dict[str, Any]]:
-    """Yield a run's steps as they change, last how it ended; and once that it waits, should it."""
-    said: dict[str, tuple[str, str | None]] = {}
-    patient_until: float | None = time.monotonic() + QUEUED_SECONDS
-    while True:
-        run = client.get(f"/runs/{identity}").raise_for_status().json()
-        if run["state"] == "queued" and patient_until is not None and time.monotonic() > patient_until:
-            patient_until = None
-            yield {"note": f"run {identity} waits until another one has ended; Ctrl-C takes it back"}
-        for step in run["steps"]:
-            where = (step["state"], step["progress"])
-            if said.get(step["name"]) != where:
-                said[step["name"]] = where
-                yield {"step": step["name"], **step}
-        if run["state"] in ENDED:
-            yield {"state": run["state"], "result": run["result"], "error": run["error"]}
-            return
-        time.sleep(POLL_SECONDS)
-
-
-def _follow(system: str, lines: Iterator[dict[str, Any]], *, quiet: bool) -> dict[str, Any]:
-    """Show each step as it ends; return the run's result.
-
-    Raises:
-        Failed: the run did not succeed.
-    """
-    with err().status(f"training {system} …") as status:
-        for line in lines:
-            if "note" in line:
-                if not quiet:
-                    say(f"   {line['note']}")
-            elif "step" in line:
-                if line["state"] == "running":
-                    progress = f" · {line['progress']}" if line.get("progress") else ""
-                    status.update(f"training {system} · {line['step']}{progress}")
-                elif not quiet and line["state"] in ENDED:
-                    _show_step(line)
-            elif line.get("state") == "succeeded":
-                result: dict[str, Any] = line["result"]
-                if not quiet:
-                    _show_tuning(result)
-                    _show_gates(result)
-                return result
-            elif worker.is_last(line):
-                raise _failure(system, line)
-    raise Failed(f"training {system} ended without a result")
-
-
-def _failure(system: str, line: dict[str, Any]) -> Exception:
-    """Return what a run's last line says; a part that could not be asked is nothing that the run failed by."""
-    if line.get("code") == EXIT_USAGE:
-        return UsageError(f"training {system}: {line['error']}")
-    return Failed(f"training {system} {line.get('state', 'failed')}: {line['error'] or 'no reason was given'}")
-
-
-def _show_step(step: dict[str, Any]) -> None:
-    sign = "[green]✓[/green]" if step["state"] == "succeeded" else "[red]✗[/red]"
-    out().print(f"   {sign} ", end="")
-    seconds = "cached" if step.get("cached") else f"{step.get('seconds') or 0:.1f} s"
-    say(f"{step['step']:<12} {seconds}")
 
 
 def _show_tuning(result: dict[str, Any]) -> None:

@@ -8,35 +8,24 @@ from typing import TYPE_CHECKING
 
 from mlstrata.cli.console import say, say_json
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.errors import Failed, UsageError
+from mlstrata.operations.errors import UsageError
+from mlstrata.operations.usage import usage as count
 
 if TYPE_CHECKING:
-    from mlstrata.services.gateway.usage import Usage
+    from mlstrata.operations.usage import Usage
 
 _HEADS = ("system", "consumer", "api", "version", "requests", "refused", "errors", "p50", "p99")
 
 
 def usage(name: str, *, since: str, as_json: bool) -> None:
-    """Count the gateway's access log and its archives.
+    """Show what the gateway's access log and its archives hold.
 
     Raises:
         UsageError: the period is none, or the gateway has no log yet.
         Failed: an archive is damaged.
     """
-    from mlstrata.services.gateway.logfiles import LogDamagedError, lines
-    from mlstrata.services.gateway.names import ACCESS_LOG
-    from mlstrata.services.gateway.usage import read_usage
-
-    deployment = Deployment.open(name)
-    deployment.require_local("usage")
     begin = datetime.now(UTC) - _period(since) if since else None
-    path = deployment.home / ACCESS_LOG
-    try:
-        found = read_usage(lines(path, begin), begin)
-    except FileNotFoundError:
-        raise UsageError(f"{name} has no gateway yet ({path} is not there): `mlstrata up {name}` first") from None
-    except LogDamagedError as error:
-        raise Failed(f"{error}; put it back from a copy, or move it elsewhere to count without it") from None
+    found = count(Deployment.open(name), begin)
     if as_json:
         say_json({"environment": name, "since": begin.isoformat() if begin else None, "usage": [*map(asdict, found)]})
         return

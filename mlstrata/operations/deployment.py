@@ -1,4 +1,4 @@
-"""What every command starts from: one environment's file, its folders and its engine options."""
+"""What every operation starts from: one environment's file, its folders, its state and its engine options."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlstrata.environments import EnvironmentSpec, Loaded, Workspace, load_with_places
+from mlstrata.environments import EnvironmentSpec, Loaded, SystemSpec, Workspace, load_with_places
 from mlstrata.files import write_private
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     import pulumi_embedded
+    from mlstrata.operations.state import State
+    from mlstrata.operations.targets import Target
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """An environment as a command sees it.
+    """One environment; what its state records is read once, by whoever asks first.
 
     Attributes:
         workspace: where environments and state live.
@@ -53,6 +55,50 @@ class Deployment:
     def spec(self) -> EnvironmentSpec:
         """Return the environment as its file describes it."""
         return self.loaded.spec
+
+    def reopened(self) -> Deployment:
+        """Return the same environment with its state unread: for what goes on after a change of it."""
+        return Deployment(self.workspace, self.loaded)
+
+    @property
+    def file(self) -> Path:
+        """Return the environment's file."""
+        return self.workspace.environment_file(self.name)
+
+    @property
+    def is_local(self) -> bool:
+        """Say whether the environment is on this machine."""
+        return self.spec.target.kind == "local"
+
+    @cached_property
+    def target(self) -> Target:
+        """Return what carries operations out where the environment is."""
+        from mlstrata.operations.targets import target_of
+
+        return target_of(self)
+
+    @cached_property
+    def state(self) -> State:
+        """Return what the state records of the environment.
+
+        Raises:
+            CorruptCheckpoint: it is not a checkpoint.
+        """
+        from mlstrata.operations.state import State
+
+        return State.read(self.backend, self.workspace.project, self.name)
+
+    def system(self, name: str) -> SystemSpec:
+        """Return the declared system `name`.
+
+        Raises:
+            UsageError: there is none; the message lists those there are.
+        """
+        for system in self.spec.systems:
+            if system.name == name:
+                return system
+        known = ", ".join(system.name for system in self.spec.systems) or "none yet"
+        raise UsageError(f"{self.file}: no system '{name}'; allowed {known}")
 
     @property
     def name(self) -> str:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import err
-from mlstrata.cli.release import Steps, release_backend
-from mlstrata.operations.cluster_access import BUILT, on_cluster
+from mlstrata.environments import Capability
+from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.operations.deployment import Deployment
 
 if TYPE_CHECKING:
     from mlstrata.operations.releases import Backend
+    from mlstrata.operations.reporting import Reporter
     from mlstrata.policies.core.live import Live, LiveSystem
 
 GAP = "parity_gap_"
+BUILT = {ServingMode.REALTIME: Capability.SERVING, ServingMode.BATCH: Capability.BATCH}
+"""What an environment needs for a system of that kind to be there."""
 
 
-def gather(deployment: Deployment) -> Live:
+def gather(deployment: Deployment, reporter: Reporter) -> Live:
     """Ask registry and rollout about every system that answers or scores.
 
     Raises:
@@ -26,9 +28,7 @@ def gather(deployment: Deployment) -> Live:
     """
     from mlstrata.policies.core.live import Live
 
-    if deployment.spec.target.kind != "local":
-        on_cluster(deployment, "check --live")
-    with err().status("asking the registry …"), release_backend(deployment, Steps()) as target:
+    with reporter.working("asking the registry …"), deployment.target.releasing(lambda _step: None) as target:
         return Live(
             {
                 system.name: _system(target, system.name)

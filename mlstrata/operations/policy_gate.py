@@ -50,27 +50,28 @@ class Gate:
             Refused: with every reason.
             UsageError: the exemptions are malformed.
         """
-        from mlstrata.cli.check import report_on
+        from mlstrata.operations.policy_check import report_on
 
         self.report = report_on(self._deployment, planned, datetime.now(tz=UTC).date())
         if not self.report.passed:
             raise Refused(self._deployment, self.report)
 
-    def document(self) -> dict[str, Any]:
-        """Return the counts of what was said, for machines."""
-        if self.report is None:
-            return {}
-        blocking = [
-            {"policy": one.rule.id, "subject": one.subject, "reason": one.reason, "fix": one.fix}
-            for one in self.report.results
-            if one.blocking
-        ]
-        return {
-            "counts": self.report.counts,
-            "warnings": sum(one.warning for one in self.report.results),
-            "blocking": blocking,
-            "errors": list(self.report.errors),
-        }
+
+def document(report: Report | None) -> dict[str, Any]:
+    """Return what the policies said, counted, and what blocks, for machines."""
+    if report is None:
+        return {}
+    blocking = [
+        {"policy": one.rule.id, "subject": one.subject, "reason": one.reason, "fix": one.fix}
+        for one in report.results
+        if one.blocking
+    ]
+    return {
+        "counts": report.counts,
+        "warnings": sum(one.warning for one in report.results),
+        "blocking": blocking,
+        "errors": list(report.errors),
+    }
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from mlstrata.cli.main import main
-from mlstrata.operations import cluster_access as reached
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.live_facts import gather
 from mlstrata.operations.releases.kubernetes import KubernetesBackend, served
+from mlstrata.operations.reporting import SILENT
+from mlstrata.operations.targets.kubernetes import Kubernetes
 from mlstrata.policies.core.live import GateOutcome, LiveSystem
 from mlstrata.services.serving.releases import HistoryEntry, Releases
 from tests.support.registered import APPROVAL, FOREST, GOOD, TEAM, Beside
@@ -30,7 +31,7 @@ def released(*versions: str) -> KubernetesBackend:
         HistoryEntry(kind="release", when=datetime.now(UTC), who="ben", why="better", from_=before, to=version)
         for before, version in zip((None, *versions), versions, strict=False)
     )
-    backend = reached.bare(Deployment.open("dev"))
+    backend = Deployment.open("dev").target.backend()
     place = backend.place(APPROVAL)
     mark = served.read(backend.cluster, place).mark
     served.write(backend.cluster, place, Releases(champion=versions[-1], history=history), mark)
@@ -51,7 +52,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[set[str], str]]:
 
 def test_everything_known_of_what_answers_is_passed_in(world):
     released("2", "1")
-    found = gather(Deployment.open("dev"))
+    found = gather(Deployment.open("dev"), SILENT)
     assert set(found.systems) == {APPROVAL, FOREST, "ticket-routing"}
     known = found.of(APPROVAL)
     assert known == LiveSystem(
@@ -94,9 +95,9 @@ def test_a_registry_or_a_cluster_that_does_not_answer_is_said(world, monkeypatch
         patch.setenv("MLSTRATA_REGISTRY_URL", "http://127.0.0.1:1")
         assert main(["check", "dev", "--live"]) == 1
         assert "the registry at http://127.0.0.1:1 does not" in " ".join(capsys.readouterr().err.split())
-    made = reached.cluster_of
+    made = Kubernetes.__dict__["cluster"].fget
     with monkeypatch.context() as patch:
-        patch.setattr(reached, "cluster_of", lambda deployment: replace(made(deployment), patience_s=0.5))
+        patch.setattr(Kubernetes, "cluster", property(lambda target: replace(made(target), patience_s=0.5)))
         config = Path(world.cluster.home / "kubeconfig").read_text().replace(f":{world.cluster.port}", ":1")
         folder = Deployment.open("dev").workspace.root
         (folder / "gone").write_text(config.replace("name: test\n", "name: ml-dev\n"))

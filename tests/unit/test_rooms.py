@@ -24,17 +24,12 @@ MAY_IMPORT = {
     "evidence": {"environments", "policies"},
     "operations": {
         *("environments", "audit", "clients", "pipelines", "policies", "services", "components", "stacks", "evidence"),
-        *("pulumi_embedded", "cli"),
+        *("pulumi_embedded"),
     },
     "cli": {
         "environments",
         "audit",
-        "clients",
         "policies",
-        "services",
-        "components",
-        "stacks",
-        "evidence",
         "operations",
         "pulumi_embedded",
     },

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlstrata.cli.commands.options import AsJson, Env, System
-from mlstrata.services.gateway.names import TOKEN_HOURS
+from mlstrata.operations.tokens import TOKEN_HOURS
 
 app = typer.Typer()
 PANEL = "Serving"
@@ -36,12 +36,12 @@ def token(
     if rotate + retire + keys + bool(consumer) != 1 or (at_once and not retire):
         raise UsageError("token: give one of CONSUMER, --rotate and --retire [--at-once], or --keys")
     if keys:
-        from mlstrata.operations.tokens.kubernetes import print_keys
+        from mlstrata.cli.token import print_keys
 
         print_keys(env, as_json=as_json)
         return
     if rotate or retire:
-        from mlstrata.operations.tokens import local_rotation as rotation
+        from mlstrata.cli import token as rotation
 
         if rotate:
             rotation.rotate(env, as_json=as_json)

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from mlstrata.cli.check import planned
 from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.policy_check import planned
 from mlstrata.policies.adapters.embedded_graph import records
 
 Graph = dict[str, dict[str, Any]]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +23,8 @@ def version_of(
     """Return the version that answers, else the newest, and what it is run with; None where none is registered."""
     from mlstrata.evidence import ModelVersion
 
-    with _registry(deployment, system) as (registry, champion):
+    with deployment.target.registry() as registry:
+        champion = deployment.target.champion(system)
         known = {str(one["version"]): one for one in registry.versions(system)}
         if not known:
             return None
@@ -62,36 +61,9 @@ def tried(what: str, unreadable: list[str], read: Callable[[], Any]) -> Any:
         return None
 
 
-@contextmanager
-def _registry(deployment: Deployment, system: str) -> Iterator[tuple[Registry, str | None]]:
-    """Give the registry, and the version of a system that answers."""
-    from mlstrata.clients.mlflow import Registry
-    from mlstrata.clients.mlflow.access import header, variables
-
-    if deployment.spec.target.kind == "local":
-        from mlstrata.operations.stack_state import registry_address, released
-
-        yield (
-            Registry(registry_address(deployment), header(variables(deployment.home))),
-            released(deployment, system).champion,
-        )
-        return
-    from mlstrata.cli.release import Steps, release_backend
-    from mlstrata.operations.cluster_access import on_cluster
-
-    on_cluster(deployment, "dossier")
-    with release_backend(deployment, Steps()) as target:
-        yield target.registry, target.answers(system)
-
-
 def _files(deployment: Deployment, registry: Registry, system: str, version: str) -> tuple[str, tuple[Package, ...]]:
     """Return a version's signature and packages: of its files here, of the registry's where a cluster has them."""
-    if deployment.spec.target.kind == "local":
-        model = deployment.home / "data/serving" / system / "models" / version
-        return _signature(model), packages_of(model)
-    with tempfile.TemporaryDirectory(prefix="mlstrata-dossier-") as scratch:
-        model = Path(scratch) / "model"
-        registry.download(registry.candidate(system, version), model)
+    with deployment.target.model(registry, system, version) as model:
         return _signature(model), packages_of(model)
 
 

@@ -1,4 +1,4 @@
-"""`mlstrata token` for a cluster: the key of whoever issues tokens, and its public half for the gateway."""
+"""Tokens of an environment on a cluster: the key of whoever issues tokens, and its public half for the gateway."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import err, say_json
-from mlstrata.cli.token import naming
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.target import KubernetesTarget
 from mlstrata.files import write_private
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
+from mlstrata.operations.tokens import naming
+from mlstrata.operations.tokens.rotated import Keys, Rotated
 from mlstrata.services.gateway.names import TOKEN_HOURS
 
 if TYPE_CHECKING:
     from mlstrata.environments import SystemSpec
+    from mlstrata.operations.reporting import Reporter
     from mlstrata.services.gateway.rotation import Rotation
 
 VARIABLE = "MLSTRATA_TOKEN_KEY"
@@ -32,34 +33,35 @@ def key_file(deployment: Deployment, number: int = 1) -> Path:
     return first if number == 1 else first.with_name(f"{first.stem}-{number}{first.suffix}")
 
 
-def mint_with_key(deployment: Deployment, consumer: str, systems: list[str], ttl: timedelta) -> str:
+def mint(deployment: Deployment, consumer: str, systems: list[str], lifetime: timedelta) -> str:
     """Sign a token with the key of whoever issues them.
 
     Raises:
         UsageError: there is no key, or it is none that signs tokens.
     """
-    from mlstrata.services.gateway.tokens import mint
+    from mlstrata.services.gateway import tokens
 
-    return mint(_key(deployment, _rotation(deployment).signing), f"mlstrata/{deployment.name}", consumer, systems, ttl)
+    key = _key(deployment, _rotation(deployment).signing)
+    return tokens.mint(key, f"mlstrata/{deployment.name}", consumer, systems, lifetime)
 
 
-def print_keys(name: str, *, as_json: bool) -> None:
-    """Print the ConfigMaps by which the gateway knows tokens; make the key that signs them where there is none.
+def keys(deployment: Deployment, reporter: Reporter) -> Keys:
+    """Return the ConfigMaps by which the gateway knows tokens; make the key that signs them where there is none.
 
     Raises:
         UsageError: the environment is not on a cluster, or its key is none that signs tokens.
     """
-    deployment = Deployment.open(name)
-    if deployment.spec.target.kind == "local":
+    name = deployment.name
+    if deployment.is_local:
         raise UsageError(f"--keys: {name} is on this machine, where `mlstrata up {name}` makes the keys of its gateway")
     rotation = _rotation(deployment)
     if rotation.newest == 1 and not key_file(deployment).exists():
-        _make(deployment, 1)
-    _print(deployment, rotation, as_json=as_json)
+        _make(deployment, 1, reporter)
+    return _keys(deployment, rotation)
 
 
-def rotate(deployment: Deployment, *, as_json: bool) -> None:
-    """Make another key, which signs from now on, and print what has the gateway take tokens of both.
+def rotate(deployment: Deployment, reporter: Reporter) -> Rotated:
+    """Make another key, which signs from now on; what is returned has the gateway take tokens of both.
 
     Raises:
         UsageError: there is no key yet, or an older one waits to be retired.
@@ -71,13 +73,13 @@ def rotate(deployment: Deployment, *, as_json: bool) -> None:
     with naming(deployment):
         after = before.signed(until).begun().switched()
     # The key first: what the other file names is there.
-    _make(deployment, after.newest)
+    _make(deployment, after.newest, reporter)
     _note(deployment, after)
-    _print(deployment, after, as_json=as_json)
+    return Rotated(after, _keys(deployment, after))
 
 
-def retire(deployment: Deployment, *, at_once: bool, as_json: bool) -> None:
-    """Forget the older key, and print what has the gateway take tokens of the other alone.
+def retire(deployment: Deployment, *, at_once: bool) -> Rotated:
+    """Forget the older key; what is returned has the gateway take tokens of the other alone.
 
     Raises:
         UsageError: there is none, or tokens of it may be good still and it is not to be `at_once`.
@@ -88,45 +90,31 @@ def retire(deployment: Deployment, *, at_once: bool, as_json: bool) -> None:
     _note(deployment, after)
     for number in range(before.oldest, after.oldest):
         key_file(deployment, number).unlink(missing_ok=True)
-    _print(deployment, after, as_json=as_json)
+    return Rotated(after, _keys(deployment, after))
 
 
-def _print(deployment: Deployment, rotation: Rotation, *, as_json: bool) -> None:
-    import sys
-
-    import yaml
-
+def _keys(deployment: Deployment, rotation: Rotation) -> Keys:
     from mlstrata.components.gateway.system_route import KEYS
     from mlstrata.services.gateway.tokens import public_jwks
 
     public = public_jwks(*(_key(deployment, number) for number in range(rotation.oldest, rotation.newest + 1)))
-    spaces = sorted(
-        {_space(deployment, one) for one in deployment.spec.systems if one.serving.mode is ServingMode.REALTIME}
+    answering = (one for one in deployment.spec.systems if one.serving.mode is ServingMode.REALTIME)
+    data = {"jwks": json.dumps(public, sort_keys=True)}
+    objects = tuple(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": KEYS, "namespace": space}, "data": data}
+        for space in sorted({_space(deployment, one) for one in answering})
     )
-    if as_json:
-        signing = str(key_file(deployment, rotation.signing))
-        say_json({"environment": deployment.name, "key": signing, "jwks": public, "namespaces": spaces})
-        return
-    made = [
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": KEYS, "namespace": space},
-            "data": {"jwks": json.dumps(public, sort_keys=True)},
-        }
-        for space in spaces
-    ]
-    sys.stdout.write(yaml.safe_dump_all(made, sort_keys=False))
+    return Keys(key_file(deployment, rotation.signing), public, objects)
 
 
-def _make(deployment: Deployment, number: int) -> None:
+def _make(deployment: Deployment, number: int, reporter: Reporter) -> None:
     """Make a key, unless a run that was cut off has made it."""
     from mlstrata.services.gateway.tokens import generate_key
 
     path = key_file(deployment, number)
     if not path.exists():
         write_private(path, generate_key())
-        err().print(f" made {path}: whoever has it issues tokens of {deployment.name}; keep it where your secrets are")
+        reporter.note(f"made {path}: whoever has it issues tokens of {deployment.name}; keep it where your secrets are")
 
 
 def _rotation(deployment: Deployment) -> Rotation:

@@ -1,4 +1,4 @@
-"""`mlstrata token ENV --rotate` and `--retire`: another signing key, with no request refused on the way."""
+"""Another signing key on this machine, with no request refused on the way."""
 
 from __future__ import annotations
 
@@ -6,68 +6,72 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mlstrata.cli.console import say, say_json
-from mlstrata.cli.predict import trust
-from mlstrata.cli.progress import progress
-from mlstrata.cli.token import mint_token, naming, signing_keys
-from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
-from mlstrata.operations.stack_state import exports
-from mlstrata.operations.tokens import kubernetes as clustertoken
+from mlstrata.operations.predict import trust
+from mlstrata.operations.tokens import callable_systems, naming
+from mlstrata.operations.tokens.local import mint, signing_keys
+from mlstrata.operations.tokens.rotated import Rotated
 
 if TYPE_CHECKING:
     import pulumi_embedded
+    from mlstrata.operations.reporting import Reporter
+    from mlstrata.operations.targets.local import Local
     from mlstrata.services.gateway.rotation import Rotation
 
 _SECONDS = 20.0
 _GATEWAY = "gateway"
 
 
-def rotate(name: str, *, as_json: bool) -> None:
-    """Have the gateway accept a new key, then sign with it; the old one stays accepted until it is retired."""
+def rotate(local: Local, reporter: Reporter) -> Rotated:
+    """Have the gateway accept a new key, then sign with it; the old one stays accepted until it is retired.
+
+    Raises:
+        UsageError: an older key waits to be retired, or the environment's file asks for other changes too.
+        Failed: the gateway did not take the change.
+    """
     from mlstrata.services.gateway.rotation import Rotation
 
-    deployment = Deployment.open(name)
-    if deployment.spec.target.kind != "local":
-        clustertoken.rotate(deployment, as_json=as_json)
-        return
+    deployment = local.deployment
     signing_keys(deployment)
     before = Rotation.read(deployment.home)
     with naming(deployment):
         begun = before.begun()
-    _make(deployment, before, begun)
-    _await(deployment, begun.newest, accepted=True)
+    _make(local, reporter, before, begun)
+    _await_status(local, _probe_token(local, begun.newest), accepted=True)
     # Tokens may have been minted meanwhile: what they noted is kept.
     now = Rotation.read(deployment.home).switched()
     now.write(deployment.home)
-    _tell(now, f"key {now.signing} signs; tokens of key {now.oldest} are accepted until `--retire`", as_json=as_json)
+    return Rotated(now)
 
 
-def retire(name: str, *, at_once: bool, as_json: bool) -> None:
-    """Have the gateway accept the signing key alone: once no token of an older one is good, or `at_once`."""
+def retire(local: Local, reporter: Reporter, *, at_once: bool) -> Rotated:
+    """Have the gateway accept the signing key alone: once no token of an older one is good, or `at_once`.
+
+    Raises:
+        UsageError: there is no older key, or tokens of it may be good still and it is not to be `at_once`.
+        Failed: the gateway did not take the change.
+    """
     from mlstrata.services.gateway.rotation import Rotation
 
-    deployment = Deployment.open(name)
-    if deployment.spec.target.kind != "local":
-        clustertoken.retire(deployment, at_once=at_once, as_json=as_json)
-        return
+    deployment = local.deployment
     signing_keys(deployment)
     before = Rotation.read(deployment.home)
     with naming(deployment):
         after = before.retired(at_once=at_once)
-    probe = _probe_token(deployment, before.oldest)
-    _make(deployment, before, after)
-    _await_status(deployment, probe, accepted=False)
-    _tell(after, f"key {after.signing} is the only one; {before.oldest} is gone", as_json=as_json)
+    probe = _probe_token(local, before.oldest)
+    _make(local, reporter, before, after)
+    _await_status(local, probe, accepted=False)
+    return Rotated(after)
 
 
-def _make(deployment: Deployment, before: Rotation, wanted: Rotation) -> None:
+def _make(local: Local, reporter: Reporter, before: Rotation, wanted: Rotation) -> None:
     """Have the environment's keys be as `wanted`; on failure the file says again what is."""
     import pulumi_embedded
 
+    deployment = local.deployment
     wanted.write(deployment.home)
     try:
-        with progress("changing keys") as listen:
+        with reporter.changing("changing keys") as listen:
             pulumi_embedded.up(
                 deployment.program, deployment.backend, deployment.options(on_event=listen, approve=_only_the_gateway)
             )
@@ -91,27 +95,27 @@ def _only_the_gateway(result: pulumi_embedded.Result) -> None:
         )
 
 
-def _await(deployment: Deployment, key: int, *, accepted: bool) -> None:
-    _await_status(deployment, _probe_token(deployment, key), accepted=accepted)
-
-
-def _probe_token(deployment: Deployment, key: int) -> str:
+def _probe_token(local: Local, key: int) -> str:
     """Return a token that opens nothing: the path it is shown at does not exist."""
+    deployment = local.deployment
     consumers = [one.name for system in deployment.spec.systems for one in system.serving.consumers]
     if not consumers:
         raise UsageError(f"{deployment.name} has no consumers, so nobody's tokens are signed: declare one first")
-    return mint_token(deployment, consumers[0], timedelta(minutes=1), key=key)
+    systems = callable_systems(deployment, consumers[0])
+    return mint(deployment, consumers[0], systems, timedelta(minutes=1), key=key)
 
 
-def _await_status(deployment: Deployment, token: str, *, accepted: bool) -> None:
+def _await_status(local: Local, token: str, *, accepted: bool) -> None:
     """Wait until the gateway takes `token`, or no longer does: 404, as nothing is there, or 401."""
     import httpx
 
-    url = f"{exports(deployment)['urls']['gateway']}/systems/-"
+    url = f"{local.address('gateway')}/systems/-"
     end = time.monotonic() + _SECONDS
     agreed, last = 0, "no answer"
     # Each on a connection of its own, so that each may be another thread of Envoy's.
-    with httpx.Client(verify=trust(deployment), trust_env=False, timeout=2, headers={"connection": "close"}) as client:
+    with httpx.Client(
+        verify=trust(local.deployment), trust_env=False, timeout=2, headers={"connection": "close"}
+    ) as client:
         while agreed < 5:  # noqa: PLR2004 - more than its threads
             try:
                 status = client.get(url, headers={"authorization": f"Bearer {token}"}).status_code
@@ -123,10 +127,3 @@ def _await_status(deployment: Deployment, token: str, *, accepted: bool) -> None
                 raise Failed(f"{url} did not take the change of keys in {_SECONDS:.0f} s (last: {last}); run it again")
             if not agreed:
                 time.sleep(0.05)
-
-
-def _tell(rotation: Rotation, text: str, *, as_json: bool) -> None:
-    if as_json:
-        say_json(rotation.model_dump(mode="json"))
-    else:
-        say(f" {text}")

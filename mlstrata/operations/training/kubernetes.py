@@ -1,7 +1,8 @@
-"""`mlstrata train` on a cluster: a run of Kubeflow Pipelines, watched from here."""
+"""A training on a cluster: a run of Kubeflow Pipelines, watched from here."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -9,44 +10,70 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata import worker
 from mlstrata.environments import Capability, SystemSpec
-from mlstrata.operations.cluster_access import PIPELINES_URL, REGISTRY_URL, cluster_of, forwarded, let_in, on_cluster
+from mlstrata.operations.cluster_access import PIPELINES_URL, REGISTRY_URL, authenticate_registry, port_forward
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
+from mlstrata.operations.training import Training, follow
 
 if TYPE_CHECKING:
     from mlstrata.clients.kubernetes import Cluster
+    from mlstrata.operations.reporting import Reporter
+    from mlstrata.operations.targets.kubernetes import Kubernetes
 
 _SERVICE, _PORT = "ml-pipeline", 8888
 
 
-@contextmanager
-def cluster_run(
-    deployment: Deployment, system: SystemSpec, *, trials: int | None, if_needed: bool
-) -> Iterator[Iterator[dict[str, Any]]]:
-    """Train a system on its cluster; give what the run says, a document each.
+def train(
+    cluster: Kubernetes, system: SystemSpec, *, if_needed: bool, trials: int | None, reporter: Reporter
+) -> Training:
+    """Train a system on its cluster.
 
     Raises:
+        Failed: the run failed, or a gate refused.
         UsageError: the environment trains by jobs, the system cannot be trained, or the cluster cannot be reached.
         ClusterError: the cluster cannot be asked.
     """
+    began = time.monotonic()
+    with _run(cluster, system, trials=trials, if_needed=if_needed) as lines:
+        result = follow(system.name, _naming(lines, reporter), reporter)
+    ran = bool(result.get("created", True)) or not if_needed
+    return Training(system.name, str(result["version"]), ran=ran, seconds=time.monotonic() - began, result=result)
+
+
+def _naming(lines: Iterator[dict[str, Any]], reporter: Reporter) -> Iterator[dict[str, Any]]:
+    """Pass on what a run says; name it where the watching ends before it does, as it goes on without."""
+    run = ""
+    try:
+        for line in lines:
+            run = line.get("run", run)
+            yield line
+    except (KeyboardInterrupt, GeneratorExit):
+        if run:
+            reporter.note(f"run {run} goes on in the cluster: train once more to follow it")
+        raise
+
+
+@contextmanager
+def _run(
+    cluster: Kubernetes, system: SystemSpec, *, trials: int | None, if_needed: bool
+) -> Iterator[Iterator[dict[str, Any]]]:
     from mlstrata.components.namespaces.args import namespace_of
     from mlstrata.components.upstream.bill import piece
 
-    target = on_cluster(deployment, "train")
+    deployment, target, asks = cluster.deployment, cluster.target, cluster.cluster
     if Capability.PIPELINES not in deployment.spec.capabilities:
         job = f"kubectl create job --from=cronjob/training-{system.name} NAME --context {target.context}"
         raise UsageError(
             f"environment {deployment.name} has no pipelines at stage '{deployment.spec.stage}': its systems are "
             f"trained by jobs, `{job}`; pipelines come with stage 'foundation'"
         )
-    settings = _settings(deployment, system, trials) | {"if_needed": if_needed}
-    asks = cluster_of(deployment)
-    let_in(asks, target.namespace)
+    settings = _settings(deployment, target.namespace, system, trials) | {"if_needed": if_needed}
+    authenticate_registry(asks, target.namespace)
     if system.model.schedule:
         _stop_clock(asks, namespace_of(target.namespace, system.team, system.name), system.name)
     with (
-        forwarded(asks, target.namespace, "mlflow", 5000, REGISTRY_URL) as registry,
-        forwarded(asks, piece("kubeflow-pipelines").namespace, _SERVICE, _PORT, PIPELINES_URL) as pipelines,
+        port_forward(asks, target.namespace, "mlflow", 5000, REGISTRY_URL) as registry,
+        port_forward(asks, piece("kubeflow-pipelines").namespace, _SERVICE, _PORT, PIPELINES_URL) as pipelines,
     ):
         # Compiled here, in a folder of this machine; the run itself knows none.
         settings["request"]["workdir"] = str(deployment.home / "data/kubeflow" / system.name)
@@ -75,19 +102,17 @@ def _stop_clock(asks: Cluster, namespace: str, system: str) -> None:
     asks.apply(cron_job, {"metadata": metadata, "spec": {"suspend": True}}, take=True)
 
 
-def _settings(deployment: Deployment, system: SystemSpec, trials: int | None) -> dict[str, Any]:
+def _settings(deployment: Deployment, namespace: str, system: SystemSpec, trials: int | None) -> dict[str, Any]:
     from mlstrata.components.registry.job import FOLDER
     from mlstrata.components.registry.kubernetes import ACCESS, USES_REGISTRY
     from mlstrata.services.runner.requests import NotTrainable, training_request
 
-    target = on_cluster(deployment, "train")
-    file = deployment.workspace.environment_file(deployment.name)
-    inside = f"http://mlflow.{target.namespace}.svc:5000"
+    inside = f"http://mlflow.{namespace}.svc:5000"
     there = Path(FOLDER)
     try:
         made = training_request(deployment.name, system, root=there, home=there, tracking_uri=inside)
     except NotTrainable as error:
-        raise UsageError(f"{file}: {error}") from None
+        raise UsageError(f"{deployment.file}: {error}") from None
     request: dict[str, Any] = made.model_dump(mode="json")
     if trials is not None:
         request["settings"]["search"] = {**request["settings"]["search"], "trials": trials}

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlstrata.cli.catalog import TOKEN_FILE
 from mlstrata.cli.catalog import catalog as command
 from mlstrata.clients.mlflow import Registry as Client
 from mlstrata.environments import load
+from mlstrata.operations.catalog import TOKEN_FILE
 from mlstrata.operations.errors import UsageError
 from mlstrata.services.catalog.access import Access
 from mlstrata.services.catalog.build import FORGOTTEN, build
@@ -298,7 +298,7 @@ def test_a_link_needs_an_environment_that_is_up(home):
 
 def test_a_link_needs_a_catalog_that_answers(home, monkeypatch, capsys):
     urls = {"mlflow": "http://127.0.0.1:1"}
-    monkeypatch.setattr("mlstrata.operations.stack_state.exports", lambda _: {"urls": urls})
+    monkeypatch.setattr("mlstrata.operations.targets.local.Local.urls", urls)
     with pytest.raises(UsageError, match="comes with stage foundation"):
         command("local", None, link=True, as_json=False)
     urls["catalog"] = "http://127.0.0.1:2"

@@ -9,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pulumi_embedded
-from mlstrata.cli.migrate import _planned
-from mlstrata.cli.release import Steps, local_backend
 from mlstrata.cli.status import status
 from mlstrata.environments import Workspace
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
-from mlstrata.operations.stack_state import exports, released
-from mlstrata.services.storage.migration import JOURNAL
+from mlstrata.operations.migration import planned
+from mlstrata.operations.targets.local import Local
+from mlstrata.services.storage.migration import JOURNAL, Migration
 
 FILE = """\
 name: local
@@ -37,10 +36,10 @@ def state(folder: str) -> dict:
     dynamic = "pulumi-python:dynamic/mlstrata"
     checks = {"gateway": {"url": "https://127.0.0.1:1/healthz", "expect": 200}}
     platform = {"name": "local", "target": {"kind": "local"}, "storage": {"kind": "folder"}}
+    outputs = {"urls": URLS, "socket": f"{folder}/socket", "ports": {"serving-loans": {"http": 1.0}}}
     resources = [
-        resource("pulumi:pulumi:Stack", "mlstrata-local", outputs={"urls": URLS, "socket": f"{folder}/socket"}),
+        resource("pulumi:pulumi:Stack", "mlstrata-local", outputs=outputs),
         resource("mlstrata:platform:Platform", "platform", inputs={"spec": platform}),
-        resource(f"{dynamic}:Ports", "ports", outputs={"owner": "serving-loans", "ports": {"http": 1.0}}),
         resource(f"{dynamic}:Ready", "gateway-ready", outputs={"checks": checks, "took": {"gateway": 1.0}}),
         resource(f"{dynamic}:Service", "gateway", outputs={"name": "gateway"}),
     ]
@@ -75,17 +74,21 @@ def damaged(deployment: Deployment, place: tuple, junk: object) -> None:
     deployment.checkpoint.write_text(json.dumps(document))
 
 
-def _backend(deployment: Deployment):
-    return local_backend(deployment, Steps())
+def rollout(deployment: Deployment):
+    return Local(deployment.reopened()).rollout()
 
 
-READERS = (_backend, _planned, lambda _: status("local", as_json=True))
+def migration(deployment: Deployment) -> Migration | None:
+    return planned(deployment.reopened())
+
+
+READERS = (rollout, migration, lambda _: status("local", as_json=True))
 PLACES = paths(state("/nowhere"))
 
 
 def test_the_sound_state_is_read(deployment, capsys):
     deployment.checkpoint.write_text(json.dumps(state(str(deployment.home))))
-    assert _backend(deployment).serving_urls == {"loans": "http://127.0.0.1:1"}
+    assert rollout(deployment).serving_urls == {"loans": "http://127.0.0.1:1"}
     with pytest.raises(typer.Exit):
         status("local", as_json=True)
     assert [one["name"] for one in json.loads(capsys.readouterr().out)["services"]] == ["gateway"]
@@ -106,9 +109,9 @@ def test_a_state_damaged_anywhere_is_read_or_refused(deployment, place, junk):
     ("place", "junk", "said"),
     [
         (("checkpoint", "latest", "resources", 1, "inputs"), 3, r"resources\[1\]\.inputs: got 3; allowed an object"),
-        (("checkpoint", "latest", "resources", 3, "outputs", "checks"), 3, "gateway-ready: outputs: checks: got 3"),
+        (("checkpoint", "latest", "resources", 2, "outputs", "checks"), 3, "gateway-ready: outputs: checks: got 3"),
         (("checkpoint", "latest", "resources", 0, "outputs", "urls", "mlflow"), 3, "the stack's outputs: urls: mlflow"),
-        (("checkpoint", "latest", "resources", 2, "outputs", "ports"), [1], "ports: outputs: ports: got"),
+        (("checkpoint", "latest", "resources", 0, "outputs", "ports"), [1], "the stack's outputs: ports: got"),
     ],
 )
 def test_what_is_damaged_is_named(deployment, place, junk, said):
@@ -126,7 +129,7 @@ def test_damaged_releases_are_named(deployment, text):
     file.write_text(text)
     try:
         with pytest.raises(UsageError, match="not what a release writes") as caught:
-            released(deployment, "loans")
+            Local(deployment).released("loans")
         assert str(file) in str(caught.value)
     finally:
         file.unlink()
@@ -139,7 +142,7 @@ def test_a_damaged_journal_of_a_migration_is_named(deployment, text):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     try:
-        for read in (_planned, lambda _: status("local", as_json=False)):
+        for read in (migration, lambda _: status("local", as_json=False)):
             with pytest.raises(UsageError, match="not what `mlstrata migrate` writes") as caught:
                 read(deployment)
             assert str(file) in str(caught.value)
@@ -150,4 +153,4 @@ def test_a_damaged_journal_of_a_migration_is_named(deployment, text):
 def test_what_is_not_up_is_told_as_that(deployment):
     deployment.checkpoint.unlink(missing_ok=True)
     with pytest.raises(UsageError, match="local is not up"):
-        exports(deployment)
+        _ = Local(deployment.reopened()).outputs

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlstrata.cli.difference import changes, difference
+from mlstrata.cli.difference import difference
 from mlstrata.cli.main import main
+from mlstrata.operations.comparison.compare import changes
 from mlstrata.operations.comparison.restarts import restarts
 from mlstrata.operations.errors import UsageError
 

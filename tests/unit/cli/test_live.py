@@ -13,6 +13,7 @@ from mlstrata.operations import live_facts as live
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.releases import LocalBackend
+from mlstrata.operations.reporting import SILENT
 from mlstrata.policies.core.live import GateOutcome, LiveSystem
 from mlstrata.services.serving.releases import HistoryEntry, Releases
 from tests.support.command import copy_exemptions, first_systems
@@ -52,7 +53,7 @@ def deployment(tmp_path, monkeypatch):
         gateway_url="http://gateway",
         decider="me",
     )
-    monkeypatch.setattr("mlstrata.cli.release.local_backend", lambda *_: rollout)
+    monkeypatch.setattr("mlstrata.operations.targets.local.Local.rollout", lambda *_: rollout)
     monkeypatch.setattr("mlstrata.operations.releases.backend.Registry", Registry)
     return deployment
 
@@ -71,7 +72,7 @@ def release(deployment, *versions):
 
 def test_everything_known_of_the_champion_is_passed_in(deployment):
     release(deployment, "1", "2")
-    assert live.gather(deployment).of(SYSTEM) == LiveSystem(
+    assert live.gather(deployment, SILENT).of(SYSTEM) == LiveSystem(
         version="2",
         way_back="1",
         released=2,
@@ -83,11 +84,11 @@ def test_everything_known_of_the_champion_is_passed_in(deployment):
 
 
 def test_nothing_released_and_nothing_measured(deployment, monkeypatch):
-    assert live.gather(deployment).of(SYSTEM) == LiveSystem()
+    assert live.gather(deployment, SILENT).of(SYSTEM) == LiveSystem()
     release(deployment, "1")
     monkeypatch.setattr(Registry, "found", None)
     monkeypatch.setattr(Registry, "metrics", {"auc": 0.8})
-    found = live.gather(deployment).of(SYSTEM)
+    found = live.gather(deployment, SILENT).of(SYSTEM)
     assert (found.gates, found.bias_measured, found.way_back, found.released) == (None, None, "", 1)
 
 
@@ -119,4 +120,4 @@ def test_a_target_that_cannot_be_asked_is_told(monkeypatch, capsys):
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(ROOT))
     assert main(["check", "prod", "--live"]) == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "got 'aws'; `mlstrata check --live` works on 'local' and 'kubernetes' so far" in said
+    assert "got 'aws'; what runs there is reached on 'local' and 'kubernetes' so far" in said

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlstrata.cli.check import planned
 from mlstrata.cli.main import main
-from mlstrata.cli.render import STAYS, Rendered, manifests, write
 from mlstrata.environments import Workspace
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
+from mlstrata.operations.policy_check import planned
+from mlstrata.operations.render.manifests import STAYS, Rendered, manifests, write
 
 ROOT = Path(__file__).parents[3]
 
@@ -124,7 +124,7 @@ def test_an_environment_without_manifests_says_so(workspace, tmp_path, capsys):
 
 def test_what_only_a_deployment_knows_is_refused():
     import pulumi_embedded
-    from mlstrata.cli.render import _plain
+    from mlstrata.operations.render.manifests import _plain
 
     for value, said in ((pulumi_embedded.UNKNOWN, "known only after"), (pulumi_embedded.Secret("x"), "holds a secret")):
         with pytest.raises(Failed, match=rf"thing\.spec\.key: .*{said}"):

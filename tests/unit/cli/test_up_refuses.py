@@ -9,7 +9,10 @@ import pytest
 import pulumi_embedded
 from mlstrata.cli import deploy
 from mlstrata.cli.main import main
+from mlstrata.operations import deploy as operation
+from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.policy_gate import Refused
+from mlstrata.operations.reporting import SILENT
 from tests.support.command import copy_exemptions
 
 ROOT = Path(__file__).parents[3]
@@ -114,6 +117,6 @@ def test_what_passes_goes_on_with_one_plan(workspace, applied, monkeypatch):
 def test_a_refusal_ends_between_plan_and_apply(workspace, applied):
     declare(workspace, "stage: foundation", "enforce: now\nstage: foundation")
     with pytest.raises(Refused) as refused:
-        deploy.up("local", yes=True, train=False, as_json=False)
+        operation.up(Deployment.open("local"), SILENT)
     assert applied == ["plan"]
     assert not refused.value.report.passed

@@ -188,9 +188,9 @@ def test_a_program_that_declares_nothing_is_called_after_its_stack(pack, workspa
 @pytest.mark.parametrize("name", ["local", "dev", "staging", "prod"])
 def test_an_environment_has_the_outcome_of_mlstrata_check(pack, workspace, exemptions, monkeypatch, name):
     """With the exemptions that we ship, which both must honour."""
-    from mlstrata.cli.check import planned as plan_of
-    from mlstrata.cli.check import report_on
     from mlstrata.operations.deployment import Deployment
+    from mlstrata.operations.policy_check import planned as plan_of
+    from mlstrata.operations.policy_check import report_on
     from mlstrata.policies.adapters.embedded_graph import records as read_plan
 
     exemptions((ROOT / "policies/exemptions.yaml").read_text(encoding="utf-8"))

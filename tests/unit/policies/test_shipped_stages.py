@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mlstrata.cli.check import planned, report_on
-from mlstrata.cli.render import manifests
 from mlstrata.environments import Stage, Workspace, load_with_places
 from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.policy_check import planned, report_on
+from mlstrata.operations.render.manifests import manifests
 from tests.support.command import copy_exemptions
 
 ROOT = Path(__file__).parents[3]

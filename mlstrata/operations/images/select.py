@@ -1,0 +1,162 @@
+"""What upstream software an environment takes, and the lock of its images' digests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlstrata.components.upstream.selection import Selected, Selection
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlstrata.components.upstream.mirror import Mirror
+    from mlstrata.components.upstream.package import Source, UpstreamPackage
+    from mlstrata.operations.reporting import Reporter
+
+__all__ = ["Selection", "document", "resolve", "script", "selected", "source_of"]
+
+
+def script(deployment: Deployment, selection: Selection) -> str:
+    """Return the script that copies all of a selection to an air-gapped site's mirror."""
+    from mlstrata.components.upstream.selection import mirror_of
+    from mlstrata.operations.images.mirror_script import script as written
+
+    return written(deployment.name, [one.upstream for one in selection.taken], mirror_of(deployment.spec))
+
+
+def resolve(deployment: Deployment, selection: Selection, reporter: Reporter) -> tuple[Path, int]:
+    """Resolve every image where the environment takes it from; write the lock only when all were found.
+
+    Returns:
+        The lock and the number of images in it.
+
+    Raises:
+        UsageError: an image could not be resolved; nothing is written then.
+    """
+    from mlstrata.components.upstream.lock import NAME, read, write
+    from mlstrata.components.upstream.mirror import reference
+    from mlstrata.operations.images.digests import Wanted
+    from mlstrata.operations.images.digests import resolve as resolve_digests
+
+    wanted = {
+        reference(original): Wanted(reference(original), reference(image))
+        for one in selection.taken
+        for image, original in zip(one.piece.images, one.upstream.images, strict=True)
+    }
+    asked = 0
+
+    def count(_key: str) -> None:
+        nonlocal asked
+        asked += 1
+        working(f"asking registries · {asked} of {len(wanted)}")
+
+    with reporter.working("asking registries …") as working:
+        found = resolve_digests(wanted.values(), progress=count)
+    path = deployment.workspace.environments / NAME
+    if found.failures:
+        reasons = "\n".join(f"  {reason}: {', '.join(keys)}" for reason, keys in _grouped(found.failures).items())
+        raise UsageError(
+            f"{len(found.failures)} of {len(wanted)} images could not be resolved, {path} is left as it is:\n{reasons}"
+            "\nrun this where the registries are reachable, or name a mirror in the environment (mirror: …)"
+        )
+    write(path, {**read(path), **found.digests})
+    return path, len(found.digests)
+
+
+def selected(deployment: Deployment) -> Selection:
+    """Return the upstream software that an environment takes.
+
+    Raises:
+        UsageError: the lock of digests is none.
+    """
+    from mlstrata.components.upstream.lock import LockError
+    from mlstrata.components.upstream.selection import locked, mirror_of, selection_for
+
+    spec, workspace = deployment.spec, deployment.workspace
+    try:
+        return _with_our_own(selection_for(spec, workspace), locked(workspace), mirror_of(spec))
+    except LockError as error:
+        raise UsageError(str(error)) from None
+
+
+def _with_our_own(selection: Selection, digests: dict[str, str], mirror: Mirror | None) -> Selection:
+    """Return a selection with the image of our own services, which a site copies like any other."""
+    from importlib.metadata import version
+
+    from mlstrata.components.upstream.mirror import reference
+    from mlstrata.components.upstream.package import Scope, UpstreamPackage
+    from mlstrata.components.upstream.selection import Selected
+    from mlstrata.components.workload.images import RUNTIME
+
+    if not selection.taken:
+        return selection
+    ours = UpstreamPackage(
+        name="mlstrata",
+        version=version("mlstrata"),
+        licence="Apache-2.0",
+        sources=(),
+        namespace="mlstrata",
+        scope=Scope.NAMESPACE,
+        images=(replace(RUNTIME, digest=digests.get(reference(RUNTIME))),),
+    )
+    return replace(selection, taken=(*selection.taken, Selected(mirror.piece(ours) if mirror else ours, ours, "")))
+
+
+def source_of(source: Source) -> dict[str, str]:
+    """Return where something comes from: its kind, address and, of a chart, version."""
+    from mlstrata.components.upstream.package import Chart
+
+    kind = type(source).__name__.lower()
+    found = {"kind": kind, "address": source.address}
+    return {**found, "version": source.version} if isinstance(source, Chart) else found
+
+
+def _piece(one: Selected) -> dict[str, Any]:
+    piece: UpstreamPackage = one.piece
+    return {
+        "name": piece.name,
+        "version": piece.version,
+        "licence": piece.licence,
+        "licence_note": one.note,
+        "namespace": piece.namespace,
+        "scope": piece.scope.value,
+        "pod_security": piece.security,
+        "privileged": piece.privileged,
+        "baseline": piece.baseline,
+        "definitions": source_of(piece.crd_source) if piece.crd_source else None,
+        "sources": [source_of(source) for source in piece.sources],
+        "crds": list(piece.crds),
+        "images": [
+            {"image": str(image), "upstream": str(original), "digest": image.digest}
+            for image, original in zip(piece.images, one.upstream.images, strict=True)
+        ],
+        "offered": [
+            {"image": str(image), "upstream": str(original)}
+            for image, original in zip(piece.offered, one.upstream.offered, strict=True)
+        ],
+        "more_images_in_its_render": piece.rendered_images,
+    }
+
+
+def document(deployment: Deployment, selection: Selection) -> dict[str, Any]:
+    """Return a selection for machines."""
+    return {
+        "environment": deployment.name,
+        "target": deployment.spec.target.kind,
+        "mirror": deployment.spec.mirror.model_dump() if deployment.spec.mirror else None,
+        "pieces": [_piece(one) for one in selection.taken],
+        "left_out": [
+            {"name": one.piece.name, "licence": one.piece.licence, "without": one.without} for one in selection.left_out
+        ],
+        "problems": list(selection.problems),
+    }
+
+
+def _grouped(failures: dict[str, str]) -> dict[str, list[str]]:
+    """Return the images of each reason."""
+    found: dict[str, list[str]] = {}
+    for key, reason in sorted(failures.items(), key=lambda item: (item[1], item[0])):
+        found.setdefault(reason, []).append(key)
+    return found

@@ -1,0 +1,135 @@
+"""What the policies say about an environment's resources, before anything is deployed."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
+
+if TYPE_CHECKING:
+    import pulumi_embedded
+    from mlstrata.operations.reporting import Reporter
+    from mlstrata.policies.core.evaluate import Report
+    from mlstrata.policies.core.live import Live
+    from mlstrata.policies.reports.places import Places
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the policies say of one environment, or of a folder of manifests.
+
+    Attributes:
+        report: Every verdict.
+        places: Where in a file what they speak of stands.
+    """
+
+    report: Report
+    places: Places
+
+
+def check(
+    names: Sequence[str], reporter: Reporter, *, as_of: date | None = None, live: bool = False
+) -> tuple[Checked, ...]:
+    """Check environments, each planned as new, beside its state.
+
+    Args:
+        names: The environments.
+        reporter: Told what takes a while.
+        as_of: Day that duties are asked about; None: today.
+        live: Ask the running platform too.
+
+    Raises:
+        UsageError: there is no such environment, it cannot be planned, or the exemptions are malformed.
+    """
+    from mlstrata.policies.reports.places import Places
+
+    today = datetime.now(tz=UTC).date()
+    found = []
+    with collecting_seldom():
+        for name in dict.fromkeys(names):
+            deployment, known = Deployment.open(name), None
+            if live:
+                from mlstrata.operations.live_facts import gather
+
+                known = gather(deployment, reporter)
+            report = report_on(deployment, planned(deployment), today, as_of, known)
+            found.append(Checked(report, Places(deployment.loaded.file, deployment.loaded.place)))
+    return tuple(found)
+
+
+def check_manifests(folder: Path, *, as_of: date | None = None) -> Checked:
+    """Check a folder of Kubernetes YAML.
+
+    Raises:
+        UsageError: it is no folder of manifests.
+    """
+    from mlstrata.policies.adapters.kubernetes_yaml import ManifestError, read
+    from mlstrata.policies.core.dates import Calendar
+    from mlstrata.policies.core.evaluate import evaluate
+    from mlstrata.policies.core.facts import Environment
+    from mlstrata.policies.reports.places import Places
+    from mlstrata.policies.rules import RULES
+
+    today = datetime.now(tz=UTC).date()
+    try:
+        found = read(folder)
+    except ManifestError as error:
+        raise UsageError(str(error)) from None
+    environment = Environment(name=folder.resolve().name, target="kubernetes")
+    return Checked(evaluate(found, environment, Calendar.on(today, as_of=as_of), rules=RULES), Places())
+
+
+@contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """Look for garbage seldom: a plan keeps nearly all it makes, and searching that again and again is quadratic."""
+    before = gc.get_threshold()
+    gc.set_threshold(500_000, 20, 1000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def report_on(
+    deployment: Deployment,
+    result: pulumi_embedded.Result,
+    today: date,
+    as_of: date | None = None,
+    live: Live | None = None,
+) -> Report:
+    """Return what the policies say about an engine's plan, and of the running platform where its facts are given.
+
+    Raises:
+        UsageError: exemptions, levels or a policy of the workspace are malformed.
+    """
+    from mlstrata.policies.adapters.embedded_graph import records
+    from mlstrata.policies.core.files import PolicyErrors
+    from mlstrata.policies.judge import judge
+
+    try:
+        return judge(records(result.graph), deployment.workspace, deployment.name, today, as_of=as_of, live=live)
+    except PolicyErrors as error:
+        raise UsageError(str(error)) from None
+
+
+def planned(deployment: Deployment) -> pulumi_embedded.Result:
+    """Plan the environment as new, beside its state: neither secrets nor a running platform are needed."""
+    import pulumi_embedded
+
+    with tempfile.TemporaryDirectory(prefix="mlstrata-check-") as folder:
+        program = pulumi_embedded.Program(
+            project=deployment.program.project,
+            stack=deployment.name,
+            main=deployment.program.main,
+            settings=Path(folder) / f"Pulumi.{deployment.name}.yaml",
+        )
+        options = pulumi_embedded.Options(passphrase=pulumi_embedded.Passphrase("no secret is kept"))
+        return pulumi_embedded.preview(program, pulumi_embedded.Backend(Path(folder)), options)

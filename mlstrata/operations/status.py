@@ -1,0 +1,149 @@
+"""How an environment is at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlstrata.operations.migration_journal import under_way
+
+if TYPE_CHECKING:
+    from mlstrata.operations.releases.kubernetes import ClusterStatus
+    from mlstrata.operations.targets.kubernetes import Kubernetes
+    from mlstrata.operations.targets.local import Local
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One supervised service.
+
+    Attributes:
+        name: Its name.
+        healthy: Whether it runs and answers as it should.
+        state: What its supervisor says: running, starting, stopped, fatal, missing, unknown.
+        pid: Its process; 0: none.
+        up_seconds: How long that has run, s.
+        url: Where its health is asked; empty: nowhere.
+        complaint: What is wrong; empty: nothing.
+    """
+
+    name: str
+    healthy: bool
+    state: str
+    pid: int = 0
+    up_seconds: int = 0
+    url: str = ""
+    complaint: str = ""
+
+
+@dataclass(frozen=True)
+class SystemStatus:
+    """One system on this machine: the version that answers, and those in memory."""
+
+    name: str
+    champion: str | None
+    loaded: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """An environment.
+
+    Attributes:
+        healthy: Whether everything in it is.
+        services: On this machine, what its supervisor runs.
+        systems: On this machine, its systems.
+        cluster: On a cluster, its systems.
+        urls: Address by what answers there.
+        user: Whom the registry asks for.
+        password_file: Where that user's password lies; None: on a cluster.
+        migrating: The phase of a move of the artifacts that is under way; empty: none is.
+    """
+
+    healthy: bool
+    services: tuple[ServiceStatus, ...] = ()
+    systems: tuple[SystemStatus, ...] = ()
+    cluster: tuple[ClusterStatus, ...] = ()
+    urls: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    password_file: Path | None = None
+    migrating: str = ""
+
+
+def of_machine(local: Local) -> Status:
+    """Ask every service at once.
+
+    Raises:
+        UsageError: the environment is not up, or a file of its state is damaged.
+    """
+    from mlstrata.clients.mlflow.access import PASSWORD_FILE, USER
+
+    deployment = local.deployment
+    services = _services(local)
+    moving = under_way(deployment)
+    return Status(
+        healthy=bool(services) and all(service.healthy for service in services),
+        services=services,
+        systems=tuple(
+            SystemStatus(system.name, releases.champion, tuple(releases.loaded))
+            for system in deployment.spec.systems
+            for releases in [local.released(system.name)]
+        ),
+        urls=local.outputs.urls,
+        user=USER,
+        password_file=deployment.home / PASSWORD_FILE,
+        migrating=moving.phase if moving else "",
+    )
+
+
+def of_cluster(cluster: Kubernetes) -> Status:
+    """Ask the cluster for every system that answers requests or scores.
+
+    Raises:
+        ClusterError: it cannot be asked.
+    """
+    from mlstrata.operations.releases.kubernetes import status
+
+    asked = cluster.backend()
+    found = tuple(status(asked, name) for name in asked.systems())
+    return Status(healthy=all(not one.differences for one in found), cluster=found)
+
+
+def _services(local: Local) -> tuple[ServiceStatus, ...]:
+    from mlstrata.components.supervision.client import SupervisorClient
+    from mlstrata.components.supervision.common import SupervisionError
+    from mlstrata.components.supervision.health import Check
+
+    state, client = local.deployment.state, SupervisorClient(local.outputs.socket)
+
+    def look(check: Check) -> ServiceStatus:
+        try:
+            info = client.info(check.service)
+        except SupervisionError:
+            return ServiceStatus(
+                check.service, healthy=False, state="stopped", url=check.url, complaint="its supervisor does not answer"
+            )
+        known = info.state.lower() if info else "missing"
+        complaint = check.complaint() or ""
+        return ServiceStatus(
+            check.service,
+            # What answers as it should is well, though its supervisor still counts its first seconds.
+            healthy=known in ("running", "starting") and not complaint,
+            state=known,
+            pid=info.pid if info else 0,
+            up_seconds=info.seconds if info else 0,
+            url=check.url,
+            complaint=complaint,
+        )
+
+    checks = Check.all_of(state.waited[0])
+    watched = {check.service for check in checks}
+    begun = [str(one.outputs.get("name", one.name)) for one in state.of("Service")]
+    left = "the last `up` did not get so far; run it again"
+    with ThreadPoolExecutor(max(1, len(checks))) as pool:
+        asked = list(pool.map(look, checks))
+    unfinished = [ServiceStatus(name, healthy=False, state="unknown", complaint=left) for name in begun]
+    return (*asked, *(one for one in unfinished if one.name not in watched))

@@ -1,0 +1,84 @@
+"""Where an environment runs, as operations ask it: one adapter a kind of target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from mlstrata.clients.mlflow import Registry
+    from mlstrata.evidence import Decision
+    from mlstrata.operations.deployment import Deployment
+    from mlstrata.operations.releases import Backend
+    from mlstrata.operations.reporting import Reporter
+    from mlstrata.operations.status import Status
+    from mlstrata.operations.tokens.rotated import Rotated
+    from mlstrata.operations.training import Training
+    from mlstrata.services.serving.releases import Releases
+
+
+class Target(Protocol):
+    """Carries operations out on one environment.
+
+    Raises:
+        UsageError: by everything in here, where the environment is not up or cannot be reached.
+        ClusterError: likewise, where a cluster refuses.
+    """
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Return the address by what answers there."""
+
+    def registry(self, *, beside_another: bool = False) -> AbstractContextManager[Registry]:
+        """Give the environment's registry; `beside_another` of another environment, each with its own access."""
+
+    def releasing(self, on_step: Callable[[str], None], *, urgent: bool = False) -> AbstractContextManager[Backend]:
+        """Give what releases are carried out on; `urgent` goes on without a registry that cannot be reached."""
+
+    def released(self, system: str) -> Releases:
+        """Return what was released of a system."""
+
+    def champion(self, system: str) -> str | None:
+        """Return the version of a system that answers or scores."""
+
+    def decisions(self, system: str) -> tuple[tuple[Decision, ...], bool | None]:
+        """Return what was decided about a system, and whether the log of it is whole; None: it is no chain."""
+
+    def model(self, registry: Registry, system: str, version: str) -> AbstractContextManager[Path]:
+        """Give a folder with the files of a version."""
+
+    def train(self, system: str, *, if_needed: bool, trials: int | None, reporter: Reporter) -> Training:
+        """Run a system's training pipeline."""
+
+    def status(self) -> Status:
+        """Ask everything how it is."""
+
+    def mint(self, consumer: str, systems: list[str], ttl: timedelta) -> str:
+        """Sign a token."""
+
+    def rotate(self, reporter: Reporter) -> Rotated:
+        """Sign with a new key from now on; the old one stays accepted."""
+
+    def retire(self, reporter: Reporter, *, at_once: bool) -> Rotated:
+        """Accept the old key no longer."""
+
+
+def target_of(deployment: Deployment) -> Target:
+    """Return the adapter for where an environment runs."""
+    from mlstrata.environments.spec.target import KubernetesTarget
+
+    if deployment.is_local:
+        from mlstrata.operations.targets.local import Local
+
+        return Local(deployment)
+    target = deployment.spec.target
+    if isinstance(target, KubernetesTarget):
+        from mlstrata.operations.targets.kubernetes import Kubernetes
+
+        return Kubernetes(deployment, target)
+    from mlstrata.operations.targets.issuer import Unreached
+
+    return cast("Target", Unreached(deployment))

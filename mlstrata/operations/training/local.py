@@ -1,0 +1,126 @@
+"""A training on this machine: by the environment's runner, or as a job of this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
+
+from mlstrata import worker
+from mlstrata.environments import Capability, SystemSpec
+from mlstrata.operations.errors import Failed, UsageError
+from mlstrata.operations.training import ENDED, Training, follow
+
+if TYPE_CHECKING:
+    import httpx
+
+    from mlstrata.operations.deployment import Deployment
+    from mlstrata.operations.reporting import Reporter
+    from mlstrata.operations.targets.local import Local
+
+_JOB = "mlstrata.services.runner.job"
+POLL_SECONDS = 0.3
+QUEUED_SECONDS = 2.0
+"""How long a run may wait in silence: one that is the only one begins within a moment."""
+
+
+def train(local: Local, system: SystemSpec, *, if_needed: bool, trials: int | None, reporter: Reporter) -> Training:
+    """Run the pipeline, unless `if_needed` and a version has the same data, code and settings.
+
+    Raises:
+        Failed: a step failed or a gate refused; the message is the step's own.
+        UsageError: the environment is not up, or the system cannot be trained as declared.
+    """
+    began = time.monotonic()
+    local.access()
+    request = _request(local.deployment, system, local.address("mlflow"))
+    if trials is not None:
+        request["settings"]["search"] = {**request["settings"]["search"], "trials": trials}
+    if if_needed and (version := _existing(request)):
+        return Training(system.name, version, ran=False)
+    at_foundation = Capability.PIPELINES in local.deployment.spec.capabilities
+    run = (
+        through_runner(local.deployment, local.address("runner"), request)
+        if at_foundation
+        else worker.lines(_JOB, request)
+    )
+    # Closed whatever happens: an interruption may come while a line is shown.
+    with closing(run) as lines:
+        result = follow(system.name, lines, reporter)
+    return Training(system.name, str(result["version"]), ran=True, seconds=time.monotonic() - began, result=result)
+
+
+def _request(deployment: Deployment, system: SystemSpec, tracking_uri: str) -> dict[str, Any]:
+    from mlstrata.services.runner.requests import NotTrainable, training_request
+
+    root = deployment.workspace.root
+    try:
+        request = training_request(deployment.name, system, root=root, home=deployment.home, tracking_uri=tracking_uri)
+    except NotTrainable as error:
+        raise UsageError(f"{deployment.file}: {error}") from None
+    document: dict[str, Any] = request.model_dump(mode="json")
+    return document
+
+
+def _existing(request: dict[str, Any]) -> str | None:
+    """Return the version that these data, code and settings made already, None when there is none."""
+    done = worker.run(_JOB, request, arguments=["--check"])
+    if done.value is None:
+        raise Failed(f"could not read the versions of {request['system']}: {done.error}")
+    version: str | None = done.value["version"]
+    return version
+
+
+def through_runner(deployment: Deployment, url: str, request: dict[str, Any]) -> Generator[dict[str, Any]]:
+    """Have the runner run the pipeline; yield its steps as they change, as a job would say them.
+
+    Raises:
+        Failed: the runner does not answer, or refuses the run.
+    """
+    import httpx
+
+    token = (deployment.home / "config/runner/token").read_text(encoding="utf-8").strip()
+    headers = {"authorization": f"Bearer {token}"}
+    try:
+        with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
+            answer = client.post("/runs", json={"system": request["system"], "settings": request})
+            if answer.status_code != httpx.codes.ACCEPTED:
+                raise Failed(f"the runner refused the run ({answer.status_code}): {answer.text.strip()}")
+            identity = answer.json()["id"]
+            try:
+                yield from _watched(client, identity)
+            except (KeyboardInterrupt, GeneratorExit):
+                # Whoever stops a training while watching it means the training, as where it is this process's child.
+                with suppress(httpx.HTTPError):
+                    client.delete(f"/runs/{identity}")
+                raise
+    except httpx.HTTPError as error:
+        raise Failed(f"the runner at {url} does not answer ({error}); `mlstrata status {deployment.name}`") from None
+
+
+def _watched(client: httpx.Client, identity: str) -> Iterator[dict[str, Any]]:
+    """Yield a run's steps as they change, last how it ended; and once that it waits, should it."""
+    said: dict[str, tuple[str, str | None]] = {}
+    patient_until: float | None = time.monotonic() + QUEUED_SECONDS
+    while True:
+        run = client.get(f"/runs/{identity}").raise_for_status().json()
+        if run["state"] == "queued" and patient_until is not None and time.monotonic() > patient_until:
+            patient_until = None
+            yield {"note": f"run {identity} waits until {_before(client, identity)} has ended; Ctrl-C takes it back"}
+        for step in run["steps"]:
+            where = (step["state"], step["progress"])
+            if said.get(step["name"]) != where:
+                said[step["name"]] = where
+                yield {"step": step["name"], **step}
+        if run["state"] in ENDED:
+            yield {"state": run["state"], "result": run["result"], "error": run["error"]}
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _before(client: httpx.Client, identity: str) -> str:
+    """Name the run that another one waits for."""
+    found = client.get("/runs").raise_for_status().json().get("runs", ())
+    running = next((one for one in found if one["state"] == "running" and one["id"] != identity), None)
+    return f"run {running['id']} of {running['system']}" if running else "another one"
