@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "evidence": {"environments", "policies"},
     "operations": {
         *("environments", "audit", "clients", "pipelines", "policies", "services", "components", "stacks", "evidence"),
-        *("pulumi_embedded"),
+        "pulumi_embedded",
     },
     "cli": {
         "environments",

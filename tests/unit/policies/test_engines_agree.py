@@ -9,9 +9,9 @@ from google.protobuf import struct_pb2
 from pulumi.runtime.proto import analyzer_pb2
 
 import pulumi_embedded
-from mlstrata.cli.check import planned
 from mlstrata.environments import Workspace, load_with_places
 from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.policy_check import planned
 from mlstrata.policies.adapters.embedded_graph import records
 from mlstrata.policies.adapters.pulumi_wire import record
 from mlstrata.policies.core.graph import Record

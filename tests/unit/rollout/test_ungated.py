@@ -82,7 +82,7 @@ def backend(tmp_path, monkeypatch):
         gateway_url="",
         decider="ana",
     )
-    monkeypatch.setattr("mlstrata.cli.release.local_backend", lambda *_: made)
+    monkeypatch.setattr("mlstrata.operations.targets.local.Local.rollout", lambda *_: made)
     first = HistoryEntry(kind="release", when="2026-11-21T06:00:00Z", who="a", why="b", from_=None, to="1")
     made.serving_directory(SYSTEM).mkdir(parents=True)
     (made.serving_directory(SYSTEM) / "releases.json").write_text(
