@@ -7,10 +7,10 @@ from typing import Any
 
 from mlstrata.cli.console import complain, out, say, say_json
 from mlstrata.cli.errors import EXIT_USAGE
-from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, load_with_places
+from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace
 from mlstrata.environments.not_yet_active import dormant, untrained
 from mlstrata.operations.errors import UsageError
-from mlstrata.stacks.preconditions import refused
+from mlstrata.operations.validation import validated
 
 
 def validate(names: list[str], *, as_json: bool) -> None:
@@ -40,7 +40,7 @@ def _chosen(names: list[str]) -> dict[str, Path]:
 
 def _examined(name: str, path: Path, *, quiet: bool) -> dict[str, Any]:
     try:
-        spec = _judged(path)
+        spec = validated(path)
     except SpecErrors as errors:
         if not quiet:
             complain(str(errors))
@@ -49,18 +49,6 @@ def _examined(name: str, path: Path, *, quiet: bool) -> dict[str, Any]:
     if not quiet:
         _show(name, spec, waiting)
     return {"environment": name, "valid": True, "errors": [], "waiting": waiting}
-
-
-def _judged(path: Path) -> EnvironmentSpec:
-    """Return an environment that a plan would take.
-
-    Raises:
-        SpecErrors: it is none.
-    """
-    loaded = load_with_places(path)
-    if found := refused(loaded, Workspace.find()):
-        raise SpecErrors(found)
-    return loaded.spec
 
 
 def _show(name: str, spec: EnvironmentSpec, waiting: list[str]) -> None:

@@ -1,0 +1,21 @@
+"""Is an environment's file one that a plan takes?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, load_with_places
+
+
+def validated(path: Path) -> EnvironmentSpec:
+    """Return an environment that a plan would take.
+
+    Raises:
+        SpecErrors: it is none; every error at once.
+    """
+    from mlstrata.stacks.preconditions import refused
+
+    loaded = load_with_places(path)
+    if found := refused(loaded, Workspace.find()):
+        raise SpecErrors(found)
+    return loaded.spec
