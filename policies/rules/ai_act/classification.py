@@ -38,7 +38,7 @@ PROHIBITED = {
 def _declared(context: Context) -> Verdicts:
     serving = [resource for resource in context.graph.resources if is_serving(resource)]
     if not serving and not context.graph.systems:
-        yield not_applicable("nothing answers with predictions and no AI system is declared")
+        yield not_applicable("nothing serves predictions and no AI system is declared")
     for resource in serving:
         # Where a manifest's system is declared, the manifest does not hold: its label says which one it is.
         elsewhere = resource.record.file and resource.label(SYSTEM_LABEL)
@@ -70,10 +70,10 @@ def _prohibited(system: System, _: Context) -> Verdicts:
 
 def _safeguards(system: System, _: Context) -> Verdicts:
     if not makes_content(system):
-        yield not_applicable("it makes no images, sounds or films")
+        yield not_applicable("it generates no images, audio or video")
     elif not system.part("content-filter"):
         yield undeployed(
-            "it makes content",
+            "it generates content",
             "keeps it from making intimate or abusive material",
             "model",
             part="content-filter",
@@ -90,7 +90,7 @@ def _role(system: System, _: Context) -> Verdicts:
 def _literacy(system: System, _: Context) -> Verdicts:
     if not system.get("documents.literacy"):
         yield fails(
-            "no record says that those who work with it were made literate in AI",
+            "no record of AI literacy training is named",
             "name documents.literacy",
             "documents",
         )
@@ -101,15 +101,15 @@ _rule = partial(Rule, domain=Domain.AI_ACT)
 RULES = (
     _rule(
         id="aia-system-declared",
-        title="Whatever answers with predictions belongs to a declared AI system.",
-        holds="whatever answers with predictions belongs to a declared system",
+        title="Every workload that serves predictions belongs to a declared AI system.",
+        holds="every workload that serves predictions belongs to a declared system",
         references=("AI Act Art. 3(1)", "AI Act Art. 6", "ISO/IEC 42001 A.4.2", "NIST AI RMF GOVERN 1.6"),
         duty=Duty.BANS,
         environment=_declared,
     ),
     _rule(
         id="aia-prohibited-practice",
-        title="No practice that Art. 5 prohibits is deployed; nobody can exempt one.",
+        title="No practice prohibited by Art. 5 is deployed; there are no exemptions.",
         holds="neither tier nor purpose names a practice that Art. 5 prohibits",
         references=("AI Act Art. 5", "NIST AI RMF MAP 1.1"),
         duty=Duty.BANS,
@@ -118,7 +118,7 @@ RULES = (
     ),
     _rule(
         id="aia-intimate-csam-safeguards",
-        title="A system that makes content has a filter against intimate and abusive material.",
+        title="A system that generates content has a filter against intimate and abusive material.",
         holds="a filter stands between the model and its users",
         references=("AI Act Art. 5(1)(ba)", "AI Act Art. 5(1)(bb)"),
         duty=Duty.INTIMATE_CONTENT,

@@ -78,7 +78,7 @@ def _annex_iv(system: System, context: Context) -> Verdicts:
         return
     at = "documents.technical_file"
     if document.exists is None:
-        yield unknown("nobody looked into the technical documentation, which is not in the repository", "", at)
+        yield unknown("the technical documentation is not in the repository and was not read", "", at)
     elif missing := sorted(ANNEX_IV - document.sections):
         numbers = ", ".join(map(str, missing))
         yield fails(f"sections {numbers} of Annex IV are missing or empty", "fill them in", at)
@@ -126,8 +126,8 @@ def _fria(system: System, context: Context) -> Verdicts:
         yield from wrong
         if document is not None and document.exists and document.notified is None:
             yield fails(
-                "the impact assessment does not say when the authority was told of it (Art. 27(3))",
-                "tell it, and write a line `Notified: YYYY-MM-DD`",
+                "the impact assessment does not say when the authority was notified (Art. 27(3))",
+                "notify it, and write a line `Notified: YYYY-MM-DD`",
                 "documents.fria",
             )
 
@@ -146,7 +146,7 @@ def _conformity(system: System, context: Context) -> Verdicts:
 
 def _declaration(system: System, context: Context) -> Verdicts:
     if not context.environment.production:
-        yield not_applicable("it is asked for before production")
+        yield not_applicable("required before production")
     elif system.get("risk.role") != "provider":
         yield not_applicable("Art. 47 asks it of providers")
     else:
@@ -160,7 +160,7 @@ def _registered(system: System, context: Context) -> Verdicts:
     high, national = system.get("risk.tier") == "high" and point, point == INFRASTRUCTURE
     deployed = role == "deployer" and _of_a_public_body(system, point) and not national
     if not context.environment.production:
-        yield not_applicable("it is asked for before production")
+        yield not_applicable("required before production")
     elif not claimed and not (high and (role == "provider" or deployed)):
         yield not_applicable("Art. 49 asks it of providers, public bodies and those that claim Art. 6(3)")
     else:
@@ -174,7 +174,7 @@ RULES = (
     _high_risk(
         id="aia-risk-register-fresh",
         title="The risk register of a high-risk system was reviewed within 180 days.",
-        holds="the risk register is there and was reviewed within 180 days",
+        holds="the risk register exists and was reviewed within 180 days",
         references=("AI Act Art. 9", "Annex IV 5", "ISO/IEC 42001 6.1", "NIST AI RMF MANAGE 1.3"),
         system=_risk_register,
     ),
@@ -202,7 +202,7 @@ RULES = (
     _high_risk(
         id="aia-fria-present",
         title="A deployer under points 5(b) and 5(c), or for a public body or service, assessed the impact on rights.",
-        holds="the assessment is named, and the authority was told where anybody could look",
+        holds="the assessment is named, and the authority was notified where the file can be read",
         references=("AI Act Art. 27", "ISO/IEC 42001 A.5.2"),
         system=_fria,
     ),
@@ -215,7 +215,7 @@ RULES = (
     ),
     _high_risk(
         id="aia-declaration-before-prod",
-        title="A provider's EU declaration of conformity is there before production.",
+        title="A provider's EU declaration of conformity is named before production.",
         holds="the declaration is named",
         references=("AI Act Art. 47", "AI Act Art. 48", "Annex IV 8"),
         system=_declaration,

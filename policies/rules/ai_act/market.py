@@ -40,10 +40,10 @@ def _disclosed(system: System, _: Context) -> Verdicts:
 
 def _marked(system: System, _: Context) -> Verdicts:
     if not makes_content(system):
-        yield not_applicable("it makes no content")
+        yield not_applicable("it generates no content")
     elif not system.part("content-marker"):
         yield undeployed(
-            "it makes content",
+            "it generates content",
             "marks it as artificial (Art. 50(2))",
             "model",
             part="content-marker",
@@ -77,7 +77,7 @@ def _incidents(system: System, context: Context) -> Verdicts:
         )
     if not context.graph.part("alert-route") and not context.graph.part("monitoring"):
         yield undeployed(
-            "somebody must hear of a serious incident (Art. 73)",
+            "serious incidents must be reported to a person (Art. 73)",
             "carries an alert to a person",
             "oversight",
             part="alert-route",
@@ -89,8 +89,8 @@ _rule = partial(Rule, domain=Domain.AI_ACT)
 RULES = (
     _rule(
         id="aia-interaction-disclosure",
-        title="People who deal with an AI system of limited risk are told so.",
-        holds="its answers say that they come from AI",
+        title="An AI system of limited risk discloses itself to its users.",
+        holds="its answers disclose that they come from AI",
         references=("AI Act Art. 50(1)",),
         tiers=("limited",),
         duty=Duty.GENERAL,
@@ -100,8 +100,8 @@ RULES = (
     ),
     _rule(
         id="aia-content-marking",
-        title="Content that a system makes is marked as artificial.",
-        holds="what it makes is marked",
+        title="Generated content is marked as artificial.",
+        holds="generated content is marked",
         references=("AI Act Art. 50(2)",),
         tiers=(),
         duty=Duty.GENERAL,
@@ -110,7 +110,7 @@ RULES = (
     _rule(
         id="aia-pmm-plan-alerts",
         title="A high-risk system has a post-market monitoring plan, carried out by alerts on drift and performance.",
-        holds="plan and alerts are there",
+        holds="plan and alerts exist",
         references=("AI Act Art. 72", "Annex IV 9", "NIST AI RMF MANAGE 4.1"),
         tiers=HIGH,
         duty=Duty.GENERAL,
@@ -118,8 +118,8 @@ RULES = (
     ),
     _rule(
         id="aia-incident-route",
-        title="A serious incident has a runbook and a deployed route to a person.",
-        holds="runbook and route are there",
+        title="Serious incidents have a runbook and a deployed alert route to a person.",
+        holds="runbook and alert route exist",
         references=("AI Act Art. 73", "ISO/IEC 42001 A.8.4", "NIST AI RMF MANAGE 4.3"),
         tiers=HIGH,
         duty=Duty.GENERAL,

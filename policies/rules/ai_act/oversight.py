@@ -24,13 +24,13 @@ from mlstrata.policies.views.serving import serving
 
 def _overseer(system: System, _: Context) -> Verdicts:
     if not system.get("oversight.owner"):
-        yield fails("nobody is named who watches over it (Art. 14)", "name a person in oversight.owner", "oversight")
+        yield fails("no human overseer is named (Art. 14)", "name a person in oversight.owner", "oversight")
 
 
 def _kill_switch(system: System, _: Context) -> Verdicts:
     if not system.get("oversight.kill_switch"):
         yield fails(
-            "no way to stop it is declared (Art. 14(4)(e))", "oversight.kill_switch: true", "oversight.kill_switch"
+            "no kill switch is declared (Art. 14(4)(e))", "oversight.kill_switch: true", "oversight.kill_switch"
         )
     elif serving(system) and not system.part("kill-switch"):
         yield undeployed(
@@ -54,7 +54,7 @@ def _two_people(system: System, _: Context) -> Verdicts:
 def _metrics(system: System, _: Context) -> Verdicts:
     kpis = system.all("kpis")
     if not any(dig(kpi, "at_least") is not None or dig(kpi, "at_most") is not None for kpi in kpis):
-        yield fails("no figure with a limit is declared (Art. 15)", "declare kpis, each with a limit", "kpis")
+        yield fails("no metric with a limit is declared (Art. 15)", "declare kpis, each with a limit", "kpis")
 
 
 def _explained(system: System, _: Context) -> Verdicts:
@@ -89,14 +89,14 @@ _high_risk = partial(Rule, domain=Domain.AI_ACT, tiers=HIGH, duty=Duty.HIGH_RISK
 RULES = (
     _high_risk(
         id="aia-oversight-owner",
-        title="Somebody is named who watches over a high-risk system.",
-        holds="somebody is named",
+        title="A high-risk system has a named human overseer.",
+        holds="a human overseer is named",
         references=("AI Act Art. 14", "AI Act Art. 26(2)", "ISO/IEC 42001 A.3.2"),
         system=_overseer,
     ),
     _high_risk(
         id="aia-kill-switch",
-        title="A high-risk system can be stopped at once, by something that is deployed.",
+        title="A high-risk system has a deployed kill switch.",
         holds="a kill switch is declared and deployed",
         references=("AI Act Art. 14(4)(e)", "Annex IV 3"),
         severity=Severity.CRITICAL,
@@ -111,8 +111,8 @@ RULES = (
     ),
     _high_risk(
         id="aia-metrics-declared",
-        title="A high-risk system declares what it must achieve, with limits.",
-        holds="figures with limits are declared",
+        title="A high-risk system declares metrics with limits.",
+        holds="metrics with limits are declared",
         references=("AI Act Art. 15", "AI Act Art. 13(3)(b)", "Annex IV 4", "NIST AI RMF MEASURE 2.3"),
         system=_metrics,
     ),

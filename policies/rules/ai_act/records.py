@@ -130,7 +130,7 @@ def _document_retention(context: Context) -> Verdicts:
     if not locks:
         yield undeployed(
             "documents are to be kept for ten years (Art. 18)",
-            "keeps them where nobody can delete them",
+            "keeps them locked against deletion",
             "/retention.documents",
             part="documents",
             fix=f"deploy a store whose objects are locked for {TEN_YEARS} days",
@@ -142,7 +142,7 @@ _rule = partial(Rule, domain=Domain.AI_ACT)
 RULES = (
     Rule(
         id="aia-request-logging",
-        title="Every request to a high-risk system is recorded, and something takes the records in.",
+        title="Every request to a high-risk system is recorded, by a recorder that is deployed.",
         holds="every request is recorded",
         references=("AI Act Art. 12", "AI Act Art. 19", "ISO/IEC 42001 A.6.2.8"),
         domain=Domain.AI_ACT,
@@ -164,7 +164,7 @@ RULES = (
     ),
     _rule(
         id="aia-docs-retention-10y",
-        title="Documents of a high-risk system are kept ten years, where nobody can delete them.",
+        title="Documents of a high-risk system are kept for ten years in a store that is locked against deletion.",
         holds="documents are locked for ten years",
         references=("AI Act Art. 18",),
         tiers=(),

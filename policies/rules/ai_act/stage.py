@@ -119,8 +119,8 @@ RULES = (
     ),
     _rule(
         id="aia-stage-supports-tier",
-        title="The environment has what a system's tier needs: recording, monitoring and fairness for high risk.",
-        holds="the environment has what the tier needs",
+        title="The environment has what a tier needs: recording, monitoring and fairness for high risk.",
+        holds="the environment has the capabilities that the tier needs",
         references=("AI Act Art. 9", "AI Act Art. 12", "AI Act Art. 72", "NIST AI RMF GOVERN 1.3"),
         tiers=(*HIGH, "limited"),
         severity=Severity.HIGH,

@@ -88,8 +88,8 @@ _rule = partial(Rule, domain=Domain.AI_ACT)
 RULES = (
     _rule(
         id="aia-tier-consistent",
-        title="The declared tier fits Annex III, Annex I, profiling and the purpose.",
-        holds="the declared tier fits what else is declared",
+        title="The declared tier matches Annex III, Annex I, profiling and the purpose.",
+        holds="the declared tier matches the rest of the declaration",
         references=("AI Act Art. 6", "AI Act Annex III", "Annex IV 1", "NIST AI RMF MAP 1.1"),
         duty=Duty.HIGH_RISK,
         severity=Severity.CRITICAL,

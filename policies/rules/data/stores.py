@@ -86,7 +86,7 @@ def _expires(store: Resource, context: Context) -> Verdicts:
         yield not_applicable("it keeps no records about people")
     elif expiry(store, context.graph, whole=True) is None and not store.get("ttl.enabled"):
         yield fails(
-            f"'{store.name}' keeps records about people for good",
+            f"'{store.name}' keeps records about people without expiry",
             "give it a lifecycle rule that expires them",
             "/retention.predictions",
         )
@@ -97,7 +97,7 @@ _rule = partial(Rule, domain=Domain.DATA)
 RULES = (
     _rule(
         id="data-classification-tag",
-        title="Every store says how its data is classified.",
+        title="Every store has a data classification.",
         holds="its data is classified",
         references=("GDPR Art. 5(1)(f)", "ISO/IEC 42001 A.7.2", "AI Act Art. 10"),
         types=STORES,

@@ -88,7 +88,7 @@ def _isolated(context: Context) -> Verdicts:
 def _lineage(system: System, context: Context) -> Verdicts:
     data = system.all("data")
     if not data:
-        yield fails("no dataset is declared, so nobody can say what it learnt from", "declare data", "data")
+        yield fails("no dataset is declared, so its training data are unknown", "declare data", "data")
     for index, one in enumerate(data):
         if not dig(one, "version") and Capability.LINEAGE not in context.environment.capabilities:
             yield fails(
@@ -165,7 +165,7 @@ RULES = (
     ),
     _rule(
         id="data-lineage-declared",
-        title="Every system says which data, in which version, it learnt from.",
+        title="Every system declares its training data and their versions.",
         holds="its data and their versions are recorded",
         references=("AI Act Art. 10(2)", "Annex IV 2", "ISO/IEC 42001 A.7.5", "NIST AI RMF MAP 2.1"),
         level=Level.ADVISORY,
@@ -174,8 +174,8 @@ RULES = (
     ),
     _rule(
         id="data-feature-owner-ttl",
-        title="Every feature view has an owner and a time its values hold.",
-        holds="owner and time to live are there",
+        title="Every feature view has an owner and a time to live.",
+        holds="owner and time to live are set",
         references=("AI Act Art. 10", "ISO/IEC 42001 A.7.3"),
         types=FEATURE_STORES,
         level=Level.ADVISORY,
@@ -185,7 +185,7 @@ RULES = (
     Rule(
         id="data-bias-report-fresh",
         title="A high-risk system with protected attributes has a limit on bias and a report of the last 180 days.",
-        holds="limit and report are there",
+        holds="limit and report exist",
         references=("AI Act Art. 10(2)(f)", "AI Act Art. 4a", "NIST AI RMF MEASURE 2.11"),
         domain=Domain.DATA,
         tiers=HIGH,

@@ -97,7 +97,7 @@ def _idle(pool: Resource, context: Context) -> Verdicts:
         fewest = max(fewest, int(pool.get("scalingConfig.minSize", 1)))
     elif not _given_back(pool):
         yield fails(
-            f"idle nodes of '{pool.name}' are not given back within the hour", "spec.disruption.consolidateAfter: 10m"
+            f"idle nodes of '{pool.name}' are not removed within an hour", "spec.disruption.consolidateAfter: 10m"
         )
     if fewest:
         yield fails(
@@ -132,7 +132,7 @@ def _booked(resource: Resource, _: Context) -> Verdicts:
     missing = [label for label in LABELS if not resource.label(label)]
     if missing:
         yield fails(
-            f"nobody can tell whose costs {resource.kind} '{resource.name}' are: no {', '.join(missing)}",
+            f"the costs of {resource.kind} '{resource.name}' cannot be allocated: no {', '.join(missing)}",
             "tag it with its owner and cost centre",
             "/teams",
         )
@@ -143,7 +143,7 @@ _rule = partial(Rule, domain=Domain.GPU_COST)
 RULES = (
     _rule(
         id="gpu-limits-set",
-        title="Whatever takes a GPU has limits on GPU, processor and memory.",
+        title="GPU workloads have limits on GPU, CPU and memory.",
         holds="its limits are set",
         references=("NIST AI RMF MEASURE 2.12",),
         types=WORKLOADS,
@@ -154,8 +154,8 @@ RULES = (
     ),
     _rule(
         id="gpu-quota-per-namespace",
-        title="Every namespace that takes GPUs has a quota of them.",
-        holds="quotas bound what each namespace takes",
+        title="Every namespace with GPU workloads has a GPU quota.",
+        holds="quotas bound the GPUs of each namespace",
         references=("NIST AI RMF MEASURE 2.12",),
         lowered_below=Stage.FOUNDATION,
         severity=Severity.MEDIUM,
@@ -163,8 +163,8 @@ RULES = (
     ),
     _rule(
         id="gpu-idle-scale-to-zero",
-        title="GPU nodes that nothing uses are given back, down to none.",
-        holds="idle nodes are given back",
+        title="Idle GPU nodes are scaled down to zero.",
+        holds="idle nodes are removed",
         references=("NIST AI RMF MEASURE 2.12",),
         types=(NODE_POOL, NODE_GROUP),
         level=Level.ADVISORY,
@@ -174,8 +174,8 @@ RULES = (
     ),
     _rule(
         id="cost-owner-tags",
-        title="Whatever costs money says whose it is.",
-        holds="owner and cost centre are there",
+        title="Billable resources are labelled with owner and cost centre.",
+        holds="owner and cost centre are set",
         references=("ISO/IEC 42001 A.4.2",),
         types=BOOKED,
         lowered_below=Stage.SCALE,

@@ -26,7 +26,7 @@ from mlstrata.policies.views.serving import serving
 def _gated(system: System, context: Context) -> Verdicts:
     limits = [kpi for kpi in system.all("kpis") if dig(kpi, "at_least") is not None or dig(kpi, "at_most") is not None]
     if not limits:
-        yield fails("no figure holds a bad model back from release", "declare kpis, each with a limit", "kpis")
+        yield fails("no metric with a limit gates a release", "declare kpis, each with a limit", "kpis")
         return
     if context.environment.live is None:
         yield live("the registry knows whether each released version passed its gates")
@@ -62,7 +62,7 @@ def _way_back(system: System, context: Context) -> Verdicts:
     if not serving(system):
         yield not_applicable("nothing answers for it")
     elif context.environment.stage is not None and Capability.RELEASE not in context.environment.capabilities:
-        yield fails("nothing can take a release back", "switch on the capability release", "/capabilities")
+        yield fails("no release can be rolled back", "switch on the capability release", "/capabilities")
     elif context.environment.live is None:
         yield live("the registry knows whether there is an earlier version to go back to")
     elif (known := context.environment.live.of(system.name)).released <= 1:
@@ -77,7 +77,7 @@ def _way_back(system: System, context: Context) -> Verdicts:
 def _ends(system: System, context: Context) -> Verdicts:
     days = {key: system.get(f"retire.{key}") for key in ("review", "date")}
     if not any(days.values()):
-        yield fails("no day is set on which somebody decides whether it goes on", "set retire.review", "retire")
+        yield fails("no date is set for the decision whether to keep it", "set retire.review", "retire")
     for key, day in days.items():
         if day and date.fromisoformat(str(day)) < context.calendar.today:
             yield fails(f"retire.{key} was {day}, and it is still declared", "decide, and set the next day", "retire")
@@ -88,7 +88,7 @@ def _reviewed(system: System, context: Context) -> Verdicts:
     moves = system.get("rollout.strategy", "all_at_once") != "all_at_once"
     if by_itself and moves and not system.get("rollout.approve"):
         yield fails(
-            "new versions of a high-risk system replace the old one with nobody's approval",
+            "new versions of a high-risk system are released without approval",
             "name the role that approves in rollout.approve",
             "rollout",
         )
@@ -99,7 +99,7 @@ _rule = partial(Rule, domain=Domain.LIFECYCLE)
 RULES = (
     _rule(
         id="life-promotion-gate",
-        title="No model is released that has not passed its gates.",
+        title="Only model versions that passed their gates are released.",
         holds="its versions passed their gates",
         references=("AI Act Art. 15", "AI Act Art. 17(1)(d)", "NIST AI RMF MANAGE 1.1"),
         lowered_below=Stage.SCALE,
@@ -108,8 +108,8 @@ RULES = (
     ),
     _rule(
         id="life-rollback-target",
-        title="Every release can be taken back.",
-        holds="there is a version to go back to",
+        title="Every release can be rolled back.",
+        holds="there is a version to roll back to",
         references=("AI Act Art. 20", "AI Act Art. 15(4)"),
         lowered_below=Stage.SCALE,
         severity=Severity.MEDIUM,
@@ -117,8 +117,8 @@ RULES = (
     ),
     _rule(
         id="life-retirement-date",
-        title="Every system has a day on which somebody decides whether it goes on.",
-        holds="a day is set, and it is ahead",
+        title="Every system has a date for the decision whether to keep it.",
+        holds="a date is set, and it is in the future",
         references=("ISO/IEC 42001 A.6.2", "NIST AI RMF GOVERN 1.7"),
         level=Level.ADVISORY,
         severity=Severity.LOW,

@@ -47,7 +47,7 @@ _rule = partial(Rule, domain=Domain.OBSERVABILITY)
 RULES = (
     _rule(
         id="obs-metrics-scraped",
-        title="The metrics of whatever serves are collected.",
+        title="The metrics of serving workloads are collected.",
         holds="its metrics are collected",
         references=("AI Act Art. 72", "NIST AI RMF MEASURE 2.4"),
         level=Level.ADVISORY,

@@ -41,7 +41,7 @@ def _copies(system: System, context: Context) -> Verdicts:
     declared = int(system.get("serving.replicas.min", 0))
     fewest = max(declared, FEWEST if context.environment.production else 0)
     if not fewest or not answering:
-        yield not_applicable("it is asked of what serves in a cluster in production, or declares its copies")
+        yield not_applicable("required of workloads that serve in a cluster in production, or declare replicas")
         return
     for resource in answering:
         counts = [int(resource.get("spec.replicas", 1))]
@@ -75,9 +75,9 @@ def _least(resource: Resource, context: Context) -> int | None:
 def _budget(system: System, context: Context) -> Verdicts:
     answering = [one for one in serving(system) if one.type.startswith((SELDON, *LONG_RUNNING))]
     if not context.environment.production or not answering:
-        yield not_applicable("it is asked of what serves in a cluster in production")
+        yield not_applicable("required of workloads that serve in a cluster in production")
     elif not any(_keeps_some(budget) for budget in system.of(BUDGET)):
-        yield fails("nothing keeps a drained node from taking all its copies", "add a PodDisruptionBudget", "serving")
+        yield fails("draining a node may stop all its replicas at once", "add a PodDisruptionBudget", "serving")
 
 
 def _keeps_some(budget: Resource) -> bool:
@@ -93,7 +93,7 @@ def _probes(workload: Resource, _: Context) -> Verdicts:
                 if not dig(container, probe):
                     yield fails(
                         f"container {dig(container, 'name', '?')} of '{workload.name}' has no {probe}",
-                        f"add a {probe}, so that a stuck copy gets no traffic and is started anew",
+                        f"add a {probe}, so that a stuck replica gets no traffic and is restarted",
                     )
 
 
@@ -124,16 +124,16 @@ _rule = partial(Rule, domain=Domain.RELIABILITY)
 RULES = (
     _rule(
         id="rel-prod-replicas",
-        title="What serves has the copies that are declared, and in production at least two.",
-        holds="it has the copies that are asked for",
+        title="Serving workloads have the declared replicas, and at least two in production.",
+        holds="it has the replicas that are required",
         references=("AI Act Art. 15(4)",),
         system=_copies,
         remedies=(COPIES,),
     ),
     _rule(
         id="rel-pdb-present",
-        title="What serves in production has a budget for disruption.",
-        holds="a budget keeps copies running",
+        title="Serving workloads in production have a PodDisruptionBudget.",
+        holds="a PodDisruptionBudget keeps replicas running",
         references=("AI Act Art. 15(4)",),
         level=Level.ADVISORY,
         severity=Severity.LOW,
@@ -141,7 +141,7 @@ RULES = (
     ),
     _rule(
         id="rel-probes",
-        title="Every long-running container says when it is ready and alive.",
+        title="Every long-running container has readiness and liveness probes.",
         holds="its containers have probes",
         references=("AI Act Art. 15(4)",),
         types=LONG_RUNNING,
@@ -150,7 +150,7 @@ RULES = (
     ),
     _rule(
         id="rel-backup-metadata-db",
-        title="Databases are backed up, and backups kept a week.",
+        title="Databases are backed up, and backups are kept for a week.",
         holds="backups are kept a week or more",
         references=("AI Act Art. 15(4)", "AI Act Art. 18"),
         types=DATABASES,

@@ -143,8 +143,8 @@ RULES = (
     ),
     _rule(
         id="sec-default-deny-network",
-        title="Every namespace with workloads denies traffic that nothing allows.",
-        holds="traffic is denied unless something allows it",
+        title="Every namespace with workloads denies traffic by default.",
+        holds="traffic is denied by default",
         references=("AI Act Art. 15(5)",),
         environment=_denied,
     ),

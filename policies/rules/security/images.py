@@ -89,7 +89,7 @@ def _pinned(workload: Resource, _: Context) -> Verdicts:
         if not PINNED.search(image):
             yield fails(
                 f"the image {image} of '{workload.name}' is not pinned, so it can change under the same name",
-                "pin it by digest: NAME@sha256:…",
+                "pin it by digest (NAME@sha256:…); `mlstrata images --resolve` writes the lock of digests",
             )
 
 
@@ -109,12 +109,12 @@ def _known_registry(workload: Resource, context: Context) -> Verdicts:
 def _signed(context: Context) -> Verdicts:
     workloads = context.graph.of(*WORKLOADS)
     if not context.environment.production or not workloads:
-        yield not_applicable("it is asked of clusters in production")
+        yield not_applicable("required of clusters in production")
         return
     patterns = [pattern for policy in context.graph.of(*ADMISSION) for pattern in _verified(policy)]
     if not patterns:
         yield fails(
-            "nothing in the cluster refuses images that nobody signed",
+            "nothing in the cluster rejects unsigned images",
             "deploy a policy that verifies signatures and enforces it (Kyverno, sigstore)",
         )
         return
@@ -166,8 +166,8 @@ RULES = (
     ),
     _rule(
         id="sec-image-signed-admission",
-        title="A cluster in production refuses images that nobody signed.",
-        holds="images without a signature are refused",
+        title="A cluster in production rejects unsigned images.",
+        holds="unsigned images are rejected",
         references=("AI Act Art. 15(5)", "NIST AI RMF MEASURE 2.7"),
         environment=_signed,
     ),

@@ -58,7 +58,7 @@ def _encrypted_door(door: Resource, _: Context) -> Verdicts:
 
 def _gateway(door: Resource) -> Iterator[Verdict]:
     if door.kind != "Gateway":
-        yield not_applicable("it is no door of its own")
+        yield not_applicable("it is not an entry point of its own")
         return
     for listener in door.all("spec.listeners"):
         if dig(listener, "protocol") not in SECURE:
@@ -89,9 +89,11 @@ def _ingress(door: Resource) -> Iterator[Verdict]:
 
 def _service_door(door: Resource) -> Iterator[Verdict]:
     if not outside(door):
-        yield not_applicable("it is no door: nobody outside the cluster reaches it")
+        yield not_applicable("it is not an entry point: it cannot be reached from outside the cluster")
     elif not door.label(CERTIFICATES) and any(not _speaks_tls(port) for port in door.all("spec.ports")):
-        yield fails(f"Service '{door.name}' is a door of its own without TLS", "let a Gateway with TLS stand before it")
+        yield fails(
+            f"Service '{door.name}' is reachable from outside without TLS", "let a Gateway with TLS stand before it"
+        )
 
 
 def _speaks_tls(port: Value) -> bool:
@@ -109,7 +111,7 @@ def _locked(service: Resource, _: Context) -> Verdicts:
         return
     if service.label("mlstrata.io/auth").lower() in UNGUARDED:
         yield fails(
-            f"the registry '{service.name}' lets anybody in who can reach it",
+            f"the registry '{service.name}' requires no authentication",
             "start it with --app-name basic-auth, or put it behind a proxy and say so in the label mlstrata.io/auth",
         )
 
@@ -147,8 +149,8 @@ _rule = partial(Rule, domain=Domain.SECURITY)
 RULES = (
     _rule(
         id="sec-tls-ingress",
-        title="Every door into the platform has TLS.",
-        holds="it has TLS",
+        title="Every entry point of the platform uses TLS.",
+        holds="it uses TLS",
         references=("AI Act Art. 15(5)", "GDPR Art. 32"),
         types=(*INGRESS, *GATEWAY, *LISTENERS, SERVICE, CLASSIC),
         resource=_encrypted_door,
@@ -156,8 +158,8 @@ RULES = (
     ),
     _rule(
         id="sec-mlflow-auth",
-        title="The model registry lets in only whom it knows.",
-        holds="it lets in only whom it knows, or only this machine",
+        title="The model registry requires authentication.",
+        holds="it requires authentication, or listens on this machine only",
         references=("AI Act Art. 15(5)", "ISO/IEC 42001 A.4.5"),
         types=(*LONG_RUNNING, LOCAL_SERVICE),
         resource=_locked,

@@ -26,7 +26,7 @@ PICKLING_SERVERS = ("SKLEARN_SERVER", "sklearn")
 
 def _safe(system: System, context: Context) -> Verdicts:
     if not context.environment.production:
-        yield not_applicable("it is asked of production")
+        yield not_applicable("required in production")
         return
     places = [str(system.get("model.source", ""))]
     for resource in serving(system):

@@ -66,16 +66,21 @@ def _role_of_aws(role: Resource) -> Iterator[Verdict]:
     for policy in role.all("managedPolicyArns"):
         yield from _full(role, policy)
     if open_to_everyone(role.get("assumeRolePolicy")):
-        yield fails(f"anybody may take the role '{role.name}'", "name who may, or the subject of the token")
+        yield fails(
+            f"the role '{role.name}' can be assumed by any principal",
+            "name the principals, or the subject of the token",
+        )
 
 
 def _bound(binding: Resource) -> Iterator[Verdict]:
     role = binding.get("roleRef.name")
     if role in ALL_RIGHTS and binding.get("roleRef.kind") == "ClusterRole":
-        yield fails(f"'{binding.name}' gives all rights, those of {role}", "bind a role that names its rights")
+        yield fails(
+            f"'{binding.name}' grants all permissions, those of {role}", "bind a role that names its permissions"
+        )
     for subject in binding.all("subjects"):
         if (name := dig(subject, "name")) in EVERYBODY:
-            yield fails(f"'{binding.name}' gives its rights to everybody in {name}", "name who has them")
+            yield fails(f"'{binding.name}' grants its permissions to everybody in {name}", "name who has them")
 
 
 def _role_of_a_cluster(role: Resource) -> Iterator[Verdict]:
@@ -84,17 +89,22 @@ def _role_of_a_cluster(role: Resource) -> Iterator[Verdict]:
             if any(str(one).startswith("*") for one in listed(rule, what)):
                 yield fails(f"'{role.name}' allows all {what} ('*')", f"name the {what} that are needed")
         if taking := sorted(TAKING_OVER & set(listed(rule, "verbs"))):
-            yield fails(f"'{role.name}' may {', '.join(taking)}, and so take any right", "give it the rights it needs")
+            yield fails(
+                f"'{role.name}' may {', '.join(taking)}, and so gain any permission",
+                "grant only the permissions that it needs",
+            )
     for selector in role.all("aggregationRule.clusterRoleSelectors"):
         if not dig(selector, "matchLabels"):
-            yield fails(f"'{role.name}' gathers the rights of roles that nobody named", "select them by a label")
+            yield fails(
+                f"'{role.name}' aggregates the permissions of roles that are not named", "select them by a label"
+            )
 
 
 RULES = (
     Rule(
         id="sec-no-wildcard-rbac",
-        title="No role allows everything, and nobody is bound to one that does.",
-        holds="its rights are named",
+        title="No role allows everything, and no subject is bound to one that does.",
+        holds="its permissions are named",
         references=("AI Act Art. 15(5)", "AI Act Art. 20"),
         domain=Domain.SECURITY,
         types=(*ROLES, *BINDINGS, *IAM, *ATTACHMENTS, ROLE),

@@ -1,4 +1,4 @@
-"""No secret is written in the open."""
+"""No secret is stored in plain text."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _open_secrets(context: Context) -> Verdicts:
             continue
         for path in dict.fromkeys(_found(resource)):
             yield fails(
-                f"'{path}' of {resource.kind} '{resource.name}' holds a secret in the open",
+                f"'{path}' of {resource.kind} '{resource.name}' holds a secret in plain text",
                 "make it a secret (pulumi.Output.secret, a secret store) and refer to it",
                 subject=resource,
             )
@@ -149,8 +149,8 @@ def _plain(value: str) -> bool:
 RULES = (
     Rule(
         id="sec-no-plaintext-secret",
-        title="No secret is written in the open.",
-        holds="no secret is in the open",
+        title="No secret is stored in plain text.",
+        holds="no secret is in plain text",
         references=("AI Act Art. 15(5)", "GDPR Art. 32"),
         domain=Domain.SECURITY,
         severity=Severity.CRITICAL,
