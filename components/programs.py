@@ -55,7 +55,9 @@ def find(names: Iterable[str]) -> Binaries:
         elif name in RUNTIME:
             problems.append(f"{name}: not in {programs_folder()}; install mlstrata whole: `pip install mlstrata`")
         else:
-            problems.append(f"{name}: neither on PATH nor in {tools_folder()}; run `make install`, or install it there")
+            problems.append(
+                f"{name}: neither on PATH nor in {tools_folder()}; install it; `mlstrata doctor local` says how"
+            )
     if problems:
         raise PlanError([f"missing tool {problem}" for problem in problems])
     return Binaries(found)

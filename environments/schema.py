@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mlstrata.environments.spec.environment import EnvironmentSpec
 
+_ADDRESS = "https://raw.githubusercontent.com/mlstrata/mlstrata/v{}/environments/environment.schema.json"
 FILE = Path(__file__).with_name("environment.schema.json")
 
 
@@ -20,7 +22,11 @@ def schema() -> dict[str, Any]:
     # The loader chooses the storage by the target, which no schema's default can say.
     generated["required"] = [key for key in generated["required"] if key != "storage"]
     _without_titles(generated)
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mlstrata environment"}
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": _ADDRESS.format(version("mlstrata")),
+        "title": "mlstrata environment",
+    }
     return {**head, **generated}
 
 

@@ -59,6 +59,19 @@ RULES: Mapping[str, Mapping[str, str]] = {
 """Step to its rules, each with what it takes: one of the five above, or the texts that are allowed."""
 
 
+def rules_schema(step: str) -> dict[str, Any]:
+    """Return the JSON schema of a step's rules."""
+    kinds: dict[str, dict[str, Any]] = {
+        WHOLE: {"type": "integer"},
+        NUMBER: {"type": "number"},
+        FLAG: {"type": "boolean"},
+        NAMES: {"type": "array", "items": {"type": ["string", "number", "boolean", "null"]}},
+        MAPPING: {"type": "object"},
+    }
+    known = {rule: kinds.get(takes) or {"enum": takes.split(", ")} for rule, takes in RULES[step].items()}
+    return {"type": "object", "properties": known, "additionalProperties": False}
+
+
 def check_rules(step: str, rules: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what a step would refuse of its rules."""
     known = RULES[step]

@@ -10,7 +10,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from mlstrata.environments.redaction import shown
 from mlstrata.environments.spec.base import Problem, suggestion, wrong
-from mlstrata.environments.spec.rules import RULES, check_rules
+from mlstrata.environments.spec.rules import RULES, check_rules, rules_schema
 
 TRAINING = "training"
 _TRAINING_KEYS = ("parameters", *RULES, "seed", "test_fraction", "workers", "gpus")
@@ -48,11 +48,24 @@ def _scalar(value: object) -> str | bool | int | float:
     raise wrong("a text, a number, true or false")
 
 
+def _schema() -> dict[str, Any]:
+    """Return the JSON schema of settings: what `check_training` takes."""
+    keys: dict[str, dict[str, Any]] = {
+        "parameters": {"type": "object"},
+        **{step: rules_schema(step) for step in RULES},
+        "seed": {"type": "integer", "minimum": 0, "maximum": _LARGEST_SEED},
+        "test_fraction": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "workers": {"type": "integer", "minimum": 1, "maximum": _MOST_WORKERS},
+        "gpus": {"type": "integer", "minimum": 0},
+    }
+    return {"type": "object", "properties": keys, "additionalProperties": False}
+
+
 Settings = Annotated[
     dict[str, Any],
     PlainValidator(_settings),
     PlainSerializer(dict, return_type=dict[str, Any]),
-    WithJsonSchema({"type": "object"}),
+    WithJsonSchema(_schema()),
 ]
 Value = Annotated[
     str | bool | int | float,

@@ -96,11 +96,11 @@ dataset = st.fixed_dictionaries(
 model = st.fixed_dictionaries(
     {"modality": st.sampled_from(["tabular", "text", "image"])},
     optional={
-        "pipeline": st.just("our-own"),
-        "settings": st.dictionaries(st.text(max_size=5), plain, max_size=3),
+        "pipeline": st.just("churn:pipeline"),
+        "settings": st.fixed_dictionaries({"parameters": st.dictionaries(st.text(max_size=5), plain, max_size=3)}),
         "algorithm": st.sampled_from(["logistic_regression", "random_forest"]),
     },
-).map(lambda part: part if "pipeline" in part else {key: item for key, item in part.items() if key != "settings"})
+)
 
 
 @st.composite

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mlstrata.cli.commands.options import AsJson
+
 app = typer.Typer()
 PANEL = "A repository"
 
@@ -19,3 +21,35 @@ def init(
     from mlstrata.cli.repository import init as run
 
     run(folder)
+
+
+@app.command(rich_help_panel=PANEL)
+def doctor(
+    target: Annotated[
+        str, typer.Argument(metavar="[TARGET]", help="An environment, or local, kubernetes, aws; all by default.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what this machine lacks for a target, and how to get it. Exits 1 where the named target cannot work."""
+    from mlstrata.cli.repository import doctor as run
+
+    run(target, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def schema() -> None:
+    """Print the JSON schema of an environment's file, for editors and other tools."""
+    from mlstrata.cli.repository import schema as run
+
+    run()
+
+
+@app.command(rich_help_panel=PANEL)
+def upgrade(
+    check: Annotated[bool, typer.Option("--check", help="Only say it: record nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what the installed version changes for this repository, and record it. Exits 1 where something waits."""
+    from mlstrata.cli.repository import upgrade as run
+
+    run(check=check, as_json=as_json)
