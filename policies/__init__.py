@@ -1,4 +1,4 @@
-"""Policies on the resources of a program, and what a policy of one's own is written with (docs/own-policies.md)."""
+"""Policies on the resources of a program, and what a policy of one's own is written with (docs/your-policies.md)."""
 
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import Graph, Resource, System

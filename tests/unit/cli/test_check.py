@@ -10,6 +10,7 @@ import typer
 from mlstrata.cli.check import check
 from mlstrata.operations.errors import UsageError
 from tests.support.command import copy_exemptions
+from tests.support.company_policy import COST_CENTRE
 
 ROOT = Path(__file__).parents[3]
 
@@ -174,30 +175,8 @@ def test_a_system_of_ones_own_is_not_refused_for_exemptions_of_the_demo(workspac
         assert lines[int(place.rpartition(":")[2]) - 1].startswith("  - policy: ")
 
 
-COMPANY = """
-from mlstrata.policies import Context, Domain, Rule, System, Verdicts, fails
-from mlstrata.policies.fixtures import HIGH_RISK, LIMITED, cut, passes, violates
-
-
-def _cost_centre(system: System, _: Context) -> Verdicts:
-    if not system.get("cost_centre"):
-        yield fails("nobody pays for it", "set cost_centre", "cost_centre")
-
-
-RULE = Rule(
-    id="org-cost-centre",
-    title="Every system has a cost centre.",
-    holds="somebody pays",
-    references=("Finance handbook 4.2",),
-    domain=Domain.ORGANISATION,
-    system=_cost_centre,
-    cases=(passes("one each"), violates("none", cut(LIMITED, "cost_centre"))),
-)
-"""
-
-
 def test_a_policy_of_the_workspace_blocks_like_ours(workspace, capsys):
-    (workspace / "policies/cost.py").write_text(COMPANY)
+    (workspace / "policies/cost.py").write_text(COST_CENTRE)
     code, out = run(capsys, "local")
     (report,) = json.loads(out)
     assert code == 1

@@ -14,6 +14,7 @@ from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.policy_gate import Refused
 from mlstrata.operations.reporting import SILENT
 from tests.support.command import copy_exemptions
+from tests.support.company_policy import COST_CENTRE
 
 ROOT = Path(__file__).parents[3]
 ENGINE = {".pulumi/engine/mlstrata.local.flock", ".pulumi/.gitignore"}
@@ -98,6 +99,19 @@ def test_malformed_exemptions_are_the_users_mistake(workspace, capsys):
     assert main(["up", "local", "--yes"]) == 2
     assert "aia-nothing" in capsys.readouterr().err
     assert files(workspace) == before
+
+
+def test_a_policy_of_the_workspace_refuses_like_ours(workspace, applied, capsys):
+    copy_exemptions(workspace)
+    (workspace / "policies/cost.py").write_text(COST_CENTRE)
+    assert main(["up", "local", "--yes"]) == 1
+    said = capsys.readouterr().err
+    assert "FAIL org-cost-centre" in said
+    assert "fix: set cost_centre" in said
+    assert applied == ["plan"]
+    (workspace / "policies/cost.py").write_text(COST_CENTRE.replace("def check(", "def check"))
+    assert main(["up", "local", "--yes"]) == 2
+    assert "policies/cost.py:6: cannot be loaded: SyntaxError" in capsys.readouterr().err
 
 
 def test_an_article_5_system_is_refused_by_the_program_itself(workspace, capsys):

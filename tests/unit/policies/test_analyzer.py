@@ -28,6 +28,7 @@ from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, compliant
 from mlstrata.policies.fixtures.world import cut, put
 from mlstrata.policies.rules import IDS, RULES
 from pulumi_embedded import wire
+from tests.support.company_policy import COST_CENTRE
 from tests.support.declaration import declaration
 
 ROOT = Path(__file__).parents[3]
@@ -256,6 +257,28 @@ def test_malformed_exemptions_block(workspace, exemptions):
     (said,) = response.diagnostics
     assert said.policyName == "policies"
     assert "exemptions: got 'none'; allowed a list" in said.message
+
+
+def test_the_pack_judges_policies_and_levels_of_the_workspace(tmp_path, monkeypatch):
+    from mlstrata.policies.adapters.pulumi_analyzer import Analyzer
+
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies/cost.py").write_text(COST_CENTRE)
+    (tmp_path / "policies/levels.yaml").write_text("levels: {aia-literacy-record: mandatory}\n")
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    world = compliant()
+    cut(HIGH_RISK, "cost_centre")(world)
+    cut(HIGH_RISK, "documents.literacy")(world)
+    pack = Analyzer()
+    assert {one.name for one in pack.GetAnalyzerInfo(None, None).policies} == IDS | {"org-cost-centre"}
+    found = told(pack.AnalyzeStack(request(world.resources.values()), None))
+    urn = world.resources[HIGH_RISK].urn
+    assert {("org-cost-centre", urn, True), ("aia-literacy-record", urn, True)} <= found
+    (tmp_path / "policies/cost.py").write_text("RULE = 1 / 0\n")
+    (said,) = Analyzer().AnalyzeStack(request(world.resources.values()), None).diagnostics
+    assert "policies/cost.py:1: cannot be loaded: ZeroDivisionError" in said.message
+    assert said.enforcementLevel == analyzer_pb2.EnforcementLevel.Value("MANDATORY")
 
 
 def test_nothing_is_mended_unless_it_is_asked_for(pack, configured):

@@ -14,30 +14,7 @@ from mlstrata.policies.fixtures.trial import report_on
 from mlstrata.policies.guests import guest_rules
 from mlstrata.policies.judge import rules_of
 from mlstrata.policies.rules import RULES
-
-GOOD = """
-from mlstrata.policies import Domain, Rule, fails
-from mlstrata.policies.fixtures import LIMITED, cut, passes, violates
-
-
-def check(system, context):
-    if not system.get("cost_centre"):
-        yield fails("nobody pays for it", "set cost_centre", "cost_centre")
-
-
-RULE = Rule(
-    id="org-cost-centre",
-    title="Every system has a cost centre.",
-    holds="somebody pays",
-    references=("Finance handbook 4.2",),
-    domain=Domain.ORGANISATION,
-    system=check,
-    cases=(
-        passes("one each"),
-        violates("none", cut(LIMITED, "cost_centre")),
-    ),
-)
-"""
+from tests.support.company_policy import COST_CENTRE
 
 
 def refused(folder) -> str:
@@ -48,7 +25,7 @@ def refused(folder) -> str:
 
 def test_a_file_is_loaded_beside_the_catalogue_and_writes_nothing(tmp_path):
     (tmp_path / "policies").mkdir()
-    (tmp_path / "policies/cost.py").write_text(GOOD)
+    (tmp_path / "policies/cost.py").write_text(COST_CENTRE)
     (tmp_path / "policies/_helpers.py").write_text("nonsense")
     (tmp_path / "policies/test_cost.py").write_text("nonsense")
     *ours, own = rules_of(Workspace(tmp_path))
@@ -81,14 +58,14 @@ def test_our_own_folder_holds_no_guests():
     ],
 )  # fmt: skip
 def test_a_mistake_is_refused_by_name_and_line(tmp_path, monkeypatch, old, new, words):
-    assert old in GOOD
-    (tmp_path / "cost.py").write_text(GOOD.replace(old, new))
+    assert old in COST_CENTRE
+    (tmp_path / "cost.py").write_text(COST_CENTRE.replace(old, new))
     monkeypatch.chdir(tmp_path)
     assert words in refused(tmp_path)
 
 
 def test_a_file_without_a_rule_and_an_id_given_twice_are_refused_at_once(tmp_path):
-    for name, text in (("a", "X = 1\n"), ("b", GOOD), ("c", GOOD)):
+    for name, text in (("a", "X = 1\n"), ("b", COST_CENTRE), ("c", COST_CENTRE)):
         (tmp_path / f"{name}.py").write_text(text)
     first, second = refused(tmp_path).splitlines()
     assert "a.py: holds no Rule; define one, or start the file's name with `_`" in first
@@ -96,7 +73,7 @@ def test_a_file_without_a_rule_and_an_id_given_twice_are_refused_at_once(tmp_pat
 
 
 def test_a_package_may_bring_policies(tmp_path, monkeypatch):
-    (tmp_path / "company_policies.py").write_text(GOOD)
+    (tmp_path / "company_policies.py").write_text(COST_CENTRE)
     monkeypatch.syspath_prepend(str(tmp_path))
     point = EntryPoint("company", "company_policies", guests.GROUP)
     monkeypatch.setattr(guests, "entry_points", lambda group: [point] if group == "mlstrata.policies" else [])
