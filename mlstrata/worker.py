@@ -106,8 +106,13 @@ def lines(
         )
         held.callback(kill, process.pid)
         expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            kill(process.pid)
+
         if seconds is not None:
-            timer = threading.Timer(seconds, lambda: (expired.set(), kill(process.pid)))
+            timer = threading.Timer(seconds, expire)
             timer.daemon = True
             timer.start()
             held.callback(timer.cancel)

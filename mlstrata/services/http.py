@@ -164,9 +164,13 @@ def run(name: str, port: int, app: Callable[[], Any], *, host: str = LOOPBACK, g
         return 1
     import uvicorn
 
-    # No log of requests: it would grow with every scrape.
-    options = {"access_log": False, "log_level": "warning", "server_header": False}
-    config = uvicorn.Config(app(), timeout_graceful_shutdown=grace, **options)
+    config = uvicorn.Config(
+        app(),
+        access_log=False,  # it would grow with every scrape
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=grace,
+    )
     sys.stdout.write(f"{name} listens on http://{host}:{listening.getsockname()[1]}\n")
     sys.stdout.flush()
     uvicorn.Server(config).run(sockets=[listening])

@@ -16,7 +16,6 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
 PRODUCER = "https://pypi.org/project/mlstrata/"
 """Who made an event, as a URI."""
 EVENTS = "data/runner/lineage.jsonl"

@@ -1,7 +1,7 @@
-"""What the runner tells of its runs, as OpenLineage events: START, then one of COMPLETE, FAIL and ABORT.
+"""The runner's runs as OpenLineage events: START, then one of COMPLETE, FAIL and ABORT.
 
-An event is made from what the store holds, with times and an identity of its own from there: told twice, it is the
-same, and what a crash kept from being told is told at the next start.
+An event is made from what the store holds, with times and an identity of its own from there: emitted twice, it is the
+same, and one that a crash kept back is emitted at the next start.
 """
 
 from __future__ import annotations
@@ -9,21 +9,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from mlstrata.services.catalog.events import PRODUCER, SPEC, append, identity, iso, read_events
+from mlstrata.services.catalog.events import PRODUCER, append, identity, iso, read_events
 from mlstrata.services.runner.contract import Run, State, TrainingRequest
 from mlstrata.services.runner.store import Store
 
-_FACETS = "https://openlineage.io/spec/facets"
+if TYPE_CHECKING:
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.facet_v2 import RunFacet
+
 _ENDS = {State.SUCCEEDED: "COMPLETE", State.FAILED: "FAIL", State.CANCELLED: "ABORT"}
 _LOOKED_AT = 200
-"""Runs that are looked at for untold events: the newest."""
+"""Runs that are looked at for events not emitted yet: the newest."""
 
 
 def events_of(run: Run, request: TrainingRequest) -> Iterator[dict[str, Any]]:
-    """Yield what is to be told of a run so far: nothing before it starts, which a cancelled one may never do."""
+    """Yield a run's events so far: none before it starts, which a cancelled one may never do."""
     if run.started is None:
         return
     yield _event(run, request, "START", run.started)
@@ -32,74 +35,70 @@ def events_of(run: Run, request: TrainingRequest) -> Iterator[dict[str, Any]]:
 
 
 def _event(run: Run, request: TrainingRequest, kind: str, when: float) -> dict[str, Any]:
+    from openlineage.client import event_v2 as lineage
+    from openlineage.client.facet_v2 import job_type_job
+    from openlineage.client.serde import Serde
+
     metadata: dict[str, Any] = {}
     if kind != "START":
         for artifact in (artifact for step in run.steps for artifact in step.artifacts):
             metadata = {**artifact.metadata, **metadata}
-    return {
-        "eventType": kind,
-        "eventTime": iso(when),
-        "producer": PRODUCER,
-        "schemaURL": f"{SPEC}#/$defs/RunEvent",
-        "run": {
-            "runId": str(uuid5(NAMESPACE_URL, f"{PRODUCER}{request.environment}/runs/{run.id}")),
-            "facets": _run_facets(run, kind),
-        },
-        "job": {
-            "namespace": f"mlstrata/{request.environment}",
-            "name": f"{run.system}.{run.pipeline}",
-            "facets": {
-                "jobType": _facet(
-                    "2-0-4/JobTypeJobFacet", processingType="BATCH", integration="MLSTRATA", jobType="PIPELINE"
-                )
-            },
-        },
-        "inputs": [_input(request, metadata)],
-        "outputs": list(_outputs(run, request, kind)),
-    }
+    job_type = job_type_job.JobTypeJobFacet("BATCH", "MLSTRATA", "PIPELINE", producer=PRODUCER)
+    event = lineage.RunEvent(
+        eventType=lineage.RunState[kind],
+        eventTime=iso(when),
+        producer=PRODUCER,
+        run=lineage.Run(
+            str(uuid5(NAMESPACE_URL, f"{PRODUCER}{request.environment}/runs/{run.id}")), _run_facets(run, kind)
+        ),
+        job=lineage.Job(
+            f"mlstrata/{request.environment}", f"{run.system}.{run.pipeline}", facets={"jobType": job_type}
+        ),
+        inputs=[_input(request, metadata)],
+        outputs=list(_outputs(run, request, kind)),
+    )
+    return Serde.to_dict(event)
 
 
-def _run_facets(run: Run, kind: str) -> dict[str, Any]:
+def _run_facets(run: Run, kind: str) -> dict[str, RunFacet]:
+    from openlineage.client.facet_v2 import error_message_run, tags_run
+
     tags = {"run": run.id, "trigger": run.trigger}
-    facets = {
-        "tags": _facet(
-            "1-0-0/TagsRunFacet",
-            tags=[{"key": f"mlstrata.{key}", "value": value, "source": "MLSTRATA"} for key, value in tags.items()],
-        )
-    }
+    fields = [tags_run.TagsRunFacetFields(f"mlstrata.{key}", value, "MLSTRATA") for key, value in tags.items()]
+    facets: dict[str, RunFacet] = {"tags": tags_run.TagsRunFacet(fields, producer=PRODUCER)}
     if kind == "FAIL":
         # Not the step's own message: it may quote a row of somebody's data.
         failed = next((step.name for step in run.steps if step.state is State.FAILED), None)
         message = f"step {failed} failed" if failed else "the run ended outside its steps"
-        facets["errorMessage"] = _facet("1-0-1/ErrorMessageRunFacet", message=message, programmingLanguage="Python")
+        facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(message, "Python", producer=PRODUCER)
     return facets
 
 
-def _input(request: TrainingRequest, metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _input(request: TrainingRequest, metadata: Mapping[str, Any]) -> InputDataset:
+    from openlineage.client.event_v2 import InputDataset
+    from openlineage.client.facet_v2 import DatasetFacet, dataset_version_dataset, datasource_dataset, schema_dataset
+
     namespace, name = identity(request.source)
     uri = request.source if ":" in request.source else Path(request.source).as_uri()
-    columns = [*metadata.get("features", request.features), *request.protected, request.target]
-    facets = {
-        "dataSource": _facet("1-0-1/DatasourceDatasetFacet", name=namespace, uri=uri),
-        "schema": _facet(
-            "1-2-0/SchemaDatasetFacet", fields=[{"name": str(column)} for column in dict.fromkeys(columns)]
-        ),
+    columns = dict.fromkeys([*metadata.get("features", request.features), *request.protected, request.target])
+    fields = [schema_dataset.SchemaDatasetFacetFields(str(one)) for one in columns]
+    facets: dict[str, DatasetFacet] = {
+        "dataSource": datasource_dataset.DatasourceDatasetFacet(namespace, uri, producer=PRODUCER),
+        "schema": schema_dataset.SchemaDatasetFacet(fields, producer=PRODUCER),
     }
     if version := metadata.get("data_version"):
-        facets["version"] = _facet("1-0-1/DatasetVersionDatasetFacet", datasetVersion=str(version))
-    return {"namespace": namespace, "name": name, "facets": facets}
+        facets["version"] = dataset_version_dataset.DatasetVersionDatasetFacet(str(version), producer=PRODUCER)
+    return InputDataset(namespace, name, facets=facets)
 
 
-def _outputs(run: Run, request: TrainingRequest, kind: str) -> Iterator[dict[str, Any]]:
+def _outputs(run: Run, request: TrainingRequest, kind: str) -> Iterator[OutputDataset]:
+    from openlineage.client.event_v2 import OutputDataset
+    from openlineage.client.facet_v2 import dataset_version_dataset
+
     version = (run.result or {}).get("version")
     if kind == "COMPLETE" and version:
-        told = {"version": _facet("1-0-1/DatasetVersionDatasetFacet", datasetVersion=str(version))}
-        yield {"namespace": request.tracking_uri, "name": f"models/{run.system}", "facets": told}
-
-
-def _facet(schema: str, **values: object) -> dict[str, object]:
-    name = schema.rpartition("/")[2]
-    return {"_producer": PRODUCER, "_schemaURL": f"{_FACETS}/{schema}.json#/$defs/{name}", **values}
+        facet = dataset_version_dataset.DatasetVersionDatasetFacet(str(version), producer=PRODUCER)
+        yield OutputDataset(request.tracking_uri, f"models/{run.system}", facets={"version": facet})
 
 
 class Teller:
