@@ -1,8 +1,8 @@
-"""`mlstrata images`: what upstream software an environment takes, its licences, and how to copy it to a mirror."""
+"""`mlstrata images`: what upstream software an environment takes, its licences, and its copy in a mirror."""
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstrata.cli.console import say, say_json
@@ -15,27 +15,28 @@ if TYPE_CHECKING:
     from mlstrata.operations.images.select import Selection
 
 
-def images(name: str, *, as_json: bool, script: bool, resolve: bool) -> None:
-    """List an environment's upstream software, print its mirror script, or lock the digests of its images.
+def images(name: str, *, as_json: bool, copy_to: Path | None, registry: str | None, resolve: bool) -> None:
+    """List an environment's upstream software, copy it to a mirror, or lock the digests of its images.
 
     Raises:
         UsageError: options that do not go together, a licence that the file does not allow, an image that could not
             be resolved (nothing is written then).
     """
-    if sum((as_json, script, resolve)) > 1:
-        raise UsageError("--json, --script and --resolve are three answers: give one of them")
+    if sum((as_json, copy_to is not None, resolve)) > 1:
+        raise UsageError("--json, --copy-to and --resolve do three things: give one of them")
     deployment = Deployment.open(name)
     selection = select.selected(deployment)
     if resolve:
         path, count = select.resolve(deployment, selection, Terminal())
         say(f"{path}: {count} images locked to their digests")
-    elif script:
-        sys.stdout.write(select.script(deployment, selection))
+    elif copy_to is not None:
+        where, copied = select.copy(deployment, selection, copy_to, registry, Terminal())
+        say(f" {len(copied)} images are in {where}; {copy_to} holds the manifests for the site's file server")
     elif as_json:
         say_json(select.document(deployment, selection))
     else:
         _show(deployment, selection)
-    if selection.problems and not (as_json or script):
+    if selection.problems and not (as_json or copy_to):
         raise UsageError("\n".join(f"{deployment.name}: {problem}" for problem in selection.problems))
 
 
@@ -54,7 +55,7 @@ def _show(deployment: Deployment, selection: Selection) -> None:
         if piece.offered:
             say(f"   offered       {len(piece.offered)} images that nothing here starts (named by --json): not copied")
         if piece.rendered_images:
-            say("   image         and what its render names; the mirror script copies those too")
+            say("   image         and what its render names; --copy-to copies those too")
         if why := piece.privileged or piece.baseline:
             say(f"   pods          Pod Security `{piece.security}`: {why}")
         if one.note:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,9 +32,13 @@ def render(
 def images(
     env: Env,
     as_json: AsJson = False,
-    script: Annotated[
-        bool, typer.Option("--script", help="Print the script that copies all of it to an air-gapped site's mirror.")
-    ] = False,
+    copy_to: Annotated[
+        Path | None,
+        typer.Option("--copy-to", help="Copy it to a mirror: manifests to this folder, images to the registry."),
+    ] = None,
+    registry: Annotated[
+        str | None, typer.Option("--registry", help="The registry to copy to; the one of `mirror:` by default.")
+    ] = None,
     resolve: Annotated[
         bool, typer.Option("--resolve", help="Resolve each image's digest at its registry and write the lock.")
     ] = False,
@@ -41,4 +46,4 @@ def images(
     """List ENV's upstream software: versions, licences, images, for an air-gapped site. Changes nothing."""
     from mlstrata.cli.images import images as run
 
-    run(env, as_json=as_json, script=script, resolve=resolve)
+    run(env, as_json=as_json, copy_to=copy_to, registry=registry, resolve=resolve)

@@ -15,15 +15,40 @@ if TYPE_CHECKING:
     from mlstrata.components.upstream.package import Source, UpstreamPackage
     from mlstrata.operations.reporting import Reporter
 
-__all__ = ["Selection", "document", "resolve", "script", "selected", "source_of"]
+__all__ = ["Selection", "copy", "document", "resolve", "selected", "source_of"]
 
 
-def script(deployment: Deployment, selection: Selection) -> str:
-    """Return the script that copies all of a selection to an air-gapped site's mirror."""
+def copy(
+    deployment: Deployment, selection: Selection, folder: Path, registry: str | None, reporter: Reporter
+) -> tuple[str, list[str]]:
+    """Copy all of a selection to an air-gapped site's mirror.
+
+    Args:
+        deployment: The environment.
+        selection: What it takes.
+        folder: Where the manifests go.
+        registry: Where images and charts go; None: the registry of the environment's mirror.
+        reporter: Is told what is copied.
+
+    Returns:
+        The registry, and the images that were copied.
+
+    Raises:
+        UsageError: no registry is named, or a tool is missing.
+        Failed: a source cannot be read, or the registry refuses.
+    """
     from mlstrata.components.upstream.selection import mirror_of
-    from mlstrata.operations.images.mirror_script import script as written
+    from mlstrata.operations.images import mirroring
 
-    return written(deployment.name, [one.upstream for one in selection.taken], mirror_of(deployment.spec))
+    mirror = mirror_of(deployment.spec)
+    registry = registry or (mirror.registry if mirror else None)
+    if registry is None:
+        raise UsageError(
+            f"{deployment.loaded.file}: no mirror is declared (mirror: {{registry: …, files: …}}); "
+            "--registry names one, such as registry.example.com/mirror"
+        )
+    with reporter.working("copying …") as working:
+        return registry, mirroring.copy([one.upstream for one in selection.taken], registry, folder, working)
 
 
 def resolve(deployment: Deployment, selection: Selection, reporter: Reporter) -> tuple[Path, int]:

@@ -1,13 +1,10 @@
-"""`mlstrata images`: the list, the mirror script run with stand-in tools, digests from a registry."""
+"""`mlstrata images`: the list, copies in a mirror, digests from a registry; private ones by the user's login."""
 
-import hashlib
 import json
 import os
+import shutil
 import stat
-import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,70 +16,30 @@ from mlstrata.components.upstream.lock import LockError, read, write
 from mlstrata.components.upstream.mirror import reference
 from mlstrata.components.workload.images import RUNTIME
 from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.images.digests import Wanted, resolve
+from mlstrata.operations.images.mirroring import TOOLS, copy_image
 from mlstrata.operations.training.kubernetes import image_of_steps
+from tests.support.images import Registry, digest_of, log_in, serving
 
 KUBERNETES = "target: {kind: kubernetes, context: c}\nstage: foundation\n"
-Answer = tuple[int, dict[str, Any], str, str]
+SKOPEO = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo, which reads and copies images")
 
 
-class Registry(ThreadingHTTPServer):
-    """The part of the OCI distribution API that reads a manifest, with the token that a public registry asks for."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.manifests: dict[str, bytes] = {}
-        self.says: dict[str, str] = {}
-        self.guarded = False
-        self.asked: list[str] = []
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.server_port}"
-
-    def hold(self, name: str, tag: str) -> str:
-        """Keep a manifest; return its digest."""
-        text = json.dumps({"schemaVersion": 2, "name": name, "tag": tag}).encode()
-        self.manifests[f"/v2/{name}/manifests/{tag}"] = text
-        return f"sha256:{hashlib.sha256(text).hexdigest()}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Registry
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        if self.path.startswith("/token?"):
-            return self.answer(200, json.dumps({"token": "t"}).encode())
-        if self.server.guarded and self.headers.get("Authorization") != "Bearer t":
-            realm = f'Bearer realm="http://{self.server.host}/token",service="s",scope="repository:x:pull"'
-            return self.answer(401, b"{}", {"WWW-Authenticate": realm})
-        if self.path not in self.server.manifests:
-            return self.answer(404, b"{}")
-        assert "image.index" in self.headers["Accept"]
-        said = self.server.says.get(self.path)
-        return self.answer(200, self.server.manifests[self.path], {"Docker-Content-Digest": said} if said else {})
-
-    def answer(self, code: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(code)
-        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a home folder without any login."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    return home
 
 
 @pytest.fixture
 def registry() -> Iterator[Registry]:
-    server = Registry()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -100,33 +57,63 @@ def asked(registry: Registry, name: str, tag: str) -> Wanted:
     return Wanted(f"k/{name}:{tag}", f"{registry.host}/{name}:{tag}")
 
 
-@pytest.mark.parametrize("guarded", [False, True])
-def test_a_tag_becomes_the_digest_of_its_manifest(registry: Registry, guarded: bool):
-    registry.guarded = guarded
+@SKOPEO
+def test_a_tag_becomes_the_digest_of_its_index(registry: Registry):
     digest = registry.hold("a/b", "1")
     seen: list[str] = []
     found = resolve([asked(registry, "a/b", "1")], seen.append)
     assert (found.digests, found.failures) == ({"k/a/b:1": digest}, {})
     assert seen == ["k/a/b:1"]
-    assert any(path.startswith("/token?") for path in registry.asked) is guarded
 
 
-def test_a_registry_that_says_another_digest_is_not_believed(registry: Registry):
-    registry.hold("a", "1")
-    registry.says["/v2/a/manifests/1"] = "sha256:" + "0" * 64
-    found = resolve([asked(registry, "a", "1")])
-    assert found.digests == {}
-    assert "of a manifest whose digest is sha256:" in found.failures["k/a:1"]
+@SKOPEO
+def test_a_private_registry_is_asked_with_the_login_of_docker(home: Path):
+    with serving(("reader", "p4ss:word")) as private:
+        digest, wanted = private.hold("a/b", "1"), [asked(private, "a/b", "1")]
+        refused = resolve(wanted)
+        assert refused.digests == {}
+        assert private.host in refused.failures["k/a/b:1"]
+        log_in(home, private)
+        assert resolve(wanted).digests == {"k/a/b:1": digest}
+        private.login = ("reader", "another")
+        assert resolve(wanted).digests == {}
 
 
+@SKOPEO
 def test_what_is_missing_or_out_of_reach_says_so(registry: Registry):
     gone = Registry()
     gone.server_close()
     found = resolve([asked(registry, "a", "1"), asked(gone, "a", "2")])
-    assert found.failures == {
-        "k/a:1": f"http://{registry.host} has no a:1",
-        "k/a:2": f"{gone.host} cannot be reached (ConnectError)",
-    }
+    assert "manifest unknown" in found.failures["k/a:1"]
+    assert "connection refused" in found.failures["k/a:2"]
+    assert found.failures["k/a:2"].startswith(f"{gone.host}: ")
+
+
+def test_without_skopeo_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UsageError, match="skopeo is not on PATH; install it"):
+        resolve([Wanted("a:1", "r.example/a:1")])
+
+
+@SKOPEO
+def test_an_image_is_copied_whole_to_a_private_mirror_at_its_digest(registry: Registry, home: Path):
+    digest = registry.hold("team/model", "2")
+    # A name without a port, as upstream's are; it is this machine's registry.
+    where = f'[[registry]]\nprefix = "up.example"\nlocation = "{registry.host}"\ninsecure = true\n'
+    (home / ".config/containers").mkdir(parents=True)
+    (home / ".config/containers/registries.conf").write_text(where, encoding="utf-8")
+    with serving(("writer", "secret-of-the-mirror")) as mirror:
+        with pytest.raises(Failed, match="skopeo copy"):
+            copy_image("up.example/team/model:2", f"{mirror.host}/m")
+        assert mirror.manifests == {}
+        log_in(home, mirror)
+        for image in ("up.example/team/model:2", f"up.example/team/model:2@{digest}"):
+            copy_image(image, f"{mirror.host}/m")
+            copied = mirror.manifests["m/up.example/team/model", "2"][1]
+            assert digest_of(copied) == digest
+        architectures = [one["digest"] for one in json.loads(copied)["manifests"]]
+        assert all(("m/up.example/team/model", one) in mirror.manifests for one in architectures)
+        assert len(architectures) == 2
 
 
 def held(registry: Registry, workspace: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -147,6 +134,7 @@ def listed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return document
 
 
+@SKOPEO
 def test_resolving_writes_the_lock_that_the_next_list_reads(
     registry: Registry, workspace: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -164,18 +152,21 @@ def test_resolving_writes_the_lock_that_the_next_list_reads(
     assert lock.read_bytes() == first
 
 
+@SKOPEO
 def test_one_missing_image_leaves_the_lock_alone(
     registry: Registry, workspace: Path, capsys: pytest.CaptureFixture[str]
 ):
     held(registry, workspace, capsys)
-    registry.manifests.pop(next(iter(registry.manifests)))
+    tagged = next(key for key in registry.manifests if not key[1].startswith("sha256:"))
+    registry.manifests.pop(tagged)
     assert main(["images", "site", "--resolve"]) == 2
     told = capsys.readouterr()
     assert "could not be resolved" in told.err
-    assert "has no" in told.err
+    assert "manifest unknown" in told.err
     assert not (workspace / "environments/images.lock.json").exists()
 
 
+@SKOPEO
 def test_offline_is_one_message(workspace: Path, capsys: pytest.CaptureFixture[str]):
     gone = Registry()
     gone.server_close()
@@ -184,7 +175,7 @@ def test_offline_is_one_message(workspace: Path, capsys: pytest.CaptureFixture[s
     assert main(["images", "site", "--resolve"]) == 2
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err.count("cannot be reached (ConnectError)") == 1
+    assert told.err.count("connection refused") == 1
     assert "run this where the registries are reachable" in told.err
 
 
@@ -237,7 +228,7 @@ def test_a_licence_that_the_file_does_not_allow_ends_with_2(workspace: Path, cap
 
 def test_three_answers_are_not_one(workspace: Path, capsys: pytest.CaptureFixture[str]):
     declare(workspace)
-    assert main(["images", "site", "--json", "--script"]) == 2
+    assert main(["images", "site", "--json", "--resolve"]) == 2
     assert "give one of them" in capsys.readouterr().err
 
 
@@ -259,25 +250,28 @@ esac
 """
 
 
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put stand-ins of the tools on PATH; return the file of their calls."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in TOOLS:
+        (tools / tool).write_text(STAND_IN, encoding="utf-8")
+        (tools / tool).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    return tmp_path / "calls"
+
+
 @pytest.mark.parametrize("mirror", [True, False])
-def test_the_script_copies_everything(
-    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mirror: bool
+def test_everything_is_copied(
+    workspace: Path, tmp_path: Path, calls: Path, capsys: pytest.CaptureFixture[str], mirror: bool
 ):
     place = "mirror: {registry: r.example/m, files: 'https://files.example'}\n" if mirror else ""
     declare(workspace, KUBERNETES + place)
     document = listed(capsys)
-    assert main(["images", "site", "--script"]) == 0
-    script = tmp_path / "mirror.sh"
-    script.write_text(capsys.readouterr().out, encoding="utf-8")
-    tools, calls = tmp_path / "bin", tmp_path / "calls"
-    tools.mkdir()
-    for tool in ("curl", "helm", "kubectl", "skopeo"):
-        (tools / tool).write_text(STAND_IN, encoding="utf-8")
-        (tools / tool).chmod(stat.S_IRWXU)
-    arguments = [str(tmp_path / "files")] if mirror else ["r.example/m", str(tmp_path / "files")]
-    variables = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "CALLS": str(calls)}
-    done = subprocess.run(["bash", str(script), *arguments], env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    registry = [] if mirror else ["--registry", "r.example/m"]
+    assert main(["images", "site", "--copy-to", str(tmp_path / "files"), *registry]) == 0
     made = calls.read_text(encoding="utf-8")
     for one in document["pieces"]:
         for image in one["images"]:
@@ -295,12 +289,25 @@ def test_the_script_copies_everything(
     assert "docker://docker.io/found/in-kustomization:2 docker://r.example/m/docker.io/found/in" in made
 
 
-def test_of_a_digest_the_script_copies_the_very_image(workspace: Path, capsys: pytest.CaptureFixture[str]):
+def test_without_a_mirror_the_registry_is_asked_for(
+    workspace: Path, tmp_path: Path, calls: Path, capsys: pytest.CaptureFixture[str]
+):
+    declare(workspace)
+    assert main(["images", "site", "--copy-to", str(tmp_path / "files")]) == 2
+    assert "no mirror is declared" in capsys.readouterr().err
+    assert not calls.exists()
+
+
+def test_of_a_digest_the_very_image_is_copied(
+    workspace: Path, tmp_path: Path, calls: Path, capsys: pytest.CaptureFixture[str]
+):
     declare(workspace)
     digest = "sha256:" + "c" * 64
-    write(workspace / "environments/images.lock.json", {"quay.io/jetstack/cert-manager-webhook:v1.21.1": digest})
-    assert main(["images", "site", "--script"]) == 0
-    assert f"\nimage quay.io/jetstack/cert-manager-webhook:v1.21.1@{digest}\n" in capsys.readouterr().out
+    name = "quay.io/jetstack/cert-manager-webhook"
+    write(workspace / "environments/images.lock.json", {f"{name}:v1.21.1": digest})
+    assert main(["images", "site", "--copy-to", str(tmp_path / "files"), "--registry", "r.example/m"]) == 0
+    copied = f"docker://{name}@{digest} docker://r.example/m/{name}:v1.21.1\n"
+    assert copied in calls.read_text(encoding="utf-8")
 
 
 def test_steps_on_a_cluster_run_from_the_listed_image_of_the_mirror_at_its_digest(
