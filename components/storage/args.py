@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlstrata.components.local_host import Host
-from mlstrata.components.storage.capability import SERVICE
 from mlstrata.components.supervision.ports import Ports
-
-CREDENTIALS_FILE = f"config/{SERVICE}/credentials"
-"""The access keys' place in an environment's home, in AWS's format; readable by its owner alone."""
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
+from mlstrata.components.storage.names import PORTS, SERVICE
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.environments.spec.storage import S3Storage
 from mlstrata.environments.stages import Capability
-
-SERVICE = "storage"
-PORTS = ("s3", "s3_grpc", "master", "master_grpc", "volume", "volume_grpc", "filer", "filer_grpc", "metrics")
 
 
 def _own(spec: EnvironmentSpec, workspace: Workspace) -> bool:

@@ -10,8 +10,8 @@ import pulumi
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.scraping import alerting, scraped
-from mlstrata.components.storage.args import CREDENTIALS_FILE, ObjectsArgs
-from mlstrata.components.storage.capability import PORTS, SERVICE
+from mlstrata.components.storage.args import ObjectsArgs
+from mlstrata.components.storage.names import CREDENTIALS_FILE, PORTS, SERVICE
 from mlstrata.components.storage.outputs import StorageOutputs
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File

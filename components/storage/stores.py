@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pulumi
 
-from mlstrata.components.storage.args import CREDENTIALS_FILE
+from mlstrata.components.storage.names import CREDENTIALS_FILE
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.environments.spec.storage import FolderStorage, S3Storage, Storage
 from mlstrata.services.storage import migration

@@ -6,20 +6,19 @@ Names, versions, CRDs and images were read in each project's own charts and mani
 
 from __future__ import annotations
 
-from mlstrata.components.upstream.image_values import split, whole
+from mlstrata.components.upstream.image_values import Image, split, whole
 from mlstrata.components.upstream.observability import OBSERVING
 from mlstrata.components.upstream.optional_images import SERVERS
 from mlstrata.components.upstream.package import (
     Change,
     Chart,
-    Image,
     Kustomization,
     Manifest,
     Scope,
     UpstreamPackage,
     definitions,
     images,
-    images_told,
+    images_with_values,
 )
 from mlstrata.environments.stages import Capability
 
@@ -42,7 +41,7 @@ BILL: tuple[UpstreamPackage, ...] = (
             *definitions("acme.cert-manager.io", "challenges", "orders"),
             *definitions("cert-manager.io", "certificaterequests", "certificates", "clusterissuers", "issuers"),
         ),
-        images=images_told(
+        images=images_with_values(
             "quay.io/jetstack/cert-manager-",
             "v1.21.1",
             {"controller": split("image", "digest")}
@@ -84,9 +83,11 @@ BILL: tuple[UpstreamPackage, ...] = (
             *definitions("gateway.envoyproxy.io", "httproutefilters", "securitypolicies"),
         ),
         images=(
-            Image("docker.io/envoyproxy/gateway", "v1.9.0", told=whole("global.images.envoyGateway.image")),
-            Image("docker.io/envoyproxy/envoy", "distroless-v1.39.0", told=whole("global.images.envoyProxy.image")),
-            Image("docker.io/envoyproxy/ratelimit", "17b1956c", told=whole("global.images.ratelimit.image")),
+            Image("docker.io/envoyproxy/gateway", "v1.9.0", helm_values=whole("global.images.envoyGateway.image")),
+            Image(
+                "docker.io/envoyproxy/envoy", "distroless-v1.39.0", helm_values=whole("global.images.envoyProxy.image")
+            ),
+            Image("docker.io/envoyproxy/ratelimit", "17b1956c", helm_values=whole("global.images.ratelimit.image")),
         ),
         namespace="envoy-gateway-system",
         capabilities=frozenset({_C.GATEWAY}),
@@ -106,7 +107,7 @@ BILL: tuple[UpstreamPackage, ...] = (
             *definitions("postgresql.cnpg.io", "failoverquorums", "imagecatalogs", "poolers", "publications"),
             *definitions("postgresql.cnpg.io", "scheduledbackups", "subscriptions"),
         ),
-        images=(Image("ghcr.io/cloudnative-pg/cloudnative-pg", "1.30.0", told=split("image")),),
+        images=(Image("ghcr.io/cloudnative-pg/cloudnative-pg", "1.30.0", helm_values=split("image")),),
         namespace="cnpg-system",
         capabilities=frozenset({_C.REGISTRY}),
         after=("cert-manager",),
@@ -203,7 +204,7 @@ BILL: tuple[UpstreamPackage, ...] = (
         values={"crd": {"create": False}},
         crds=definitions("machinelearning.seldon.io", "seldondeployments"),
         images=(
-            *images_told(
+            *images_with_values(
                 "docker.io/seldonio/",
                 "1.17.1",
                 {
@@ -213,7 +214,11 @@ BILL: tuple[UpstreamPackage, ...] = (
                     "alibiexplainer": whole("explainer.image"),
                 },
             ),
-            Image("docker.io/seldonio/mab_epsilon_greedy", "1.17.1", untold="a SeldonDeployment that has it names it"),
+            Image(
+                "docker.io/seldonio/mab_epsilon_greedy",
+                "1.17.1",
+                no_value_reason="a SeldonDeployment that has it names it",
+            ),
         ),
         offered=SERVERS,
         namespace="seldon-system",
@@ -253,7 +258,7 @@ BILL: tuple[UpstreamPackage, ...] = (
         sources=(Chart("https://ray-project.github.io/kuberay-helm", "kuberay-operator", "1.7.0"),),
         crd_source=Kustomization("https://github.com/ray-project/kuberay", "ray-operator/config/crd", "v1.7.0"),
         crds=definitions("ray.io", "rayclusters", "raycronjobs", "rayjobs", "rayservices"),
-        images=(Image("quay.io/kuberay/operator", "v1.7.0", told=split("image")),),
+        images=(Image("quay.io/kuberay/operator", "v1.7.0", helm_values=split("image")),),
         namespace="ray-system",
         capabilities=frozenset({_C.DISTRIBUTED_TRAINING}),
     ),
@@ -262,7 +267,7 @@ BILL: tuple[UpstreamPackage, ...] = (
         version="v0.20.0",
         licence=_APACHE,
         sources=(Chart("https://nvidia.github.io/k8s-device-plugin", "nvidia-device-plugin", "0.20.0"),),
-        images=(Image("nvcr.io/nvidia/k8s-device-plugin", "v0.20.0", told=split("image")),),
+        images=(Image("nvcr.io/nvidia/k8s-device-plugin", "v0.20.0", helm_values=split("image")),),
         namespace="gpu-system",
         privileged="it hands the node's devices to the kubelet",
         capabilities=frozenset({_C.GPU_POOLS}),
@@ -272,7 +277,7 @@ BILL: tuple[UpstreamPackage, ...] = (
         version="4.8.2",
         licence=_APACHE,
         sources=(Chart("https://nvidia.github.io/dcgm-exporter/helm-charts", "dcgm-exporter", "4.8.2"),),
-        images=(Image("nvcr.io/nvidia/k8s/dcgm-exporter", "4.5.3-4.8.2-distroless", told=split("image")),),
+        images=(Image("nvcr.io/nvidia/k8s/dcgm-exporter", "4.5.3-4.8.2-distroless", helm_values=split("image")),),
         namespace="gpu-system",
         privileged="it reads the node's GPUs through their driver",
         capabilities=frozenset({_C.GPU_POOLS}),
@@ -294,7 +299,7 @@ BILL: tuple[UpstreamPackage, ...] = (
                 "public.ecr.aws/karpenter/controller",
                 "1.14.1",
                 "sha256:723130949e4cab989461ff07d1be4cd781d63515432494641b33c235f300ae23",
-                told=split("controller.image", "digest"),
+                helm_values=split("controller.image", "digest"),
             ),
         ),
         namespace="karpenter",
@@ -332,7 +337,7 @@ BILL: tuple[UpstreamPackage, ...] = (
             Image(
                 "ghcr.io/external-secrets/external-secrets",
                 "v2.9.0",
-                told=(*split("image"), *split("webhook.image"), *split("certController.image")),
+                helm_values=(*split("image"), *split("webhook.image"), *split("certController.image")),
             ),
         ),
         namespace="external-secrets",
@@ -350,7 +355,7 @@ BILL: tuple[UpstreamPackage, ...] = (
             *definitions("keda.sh", "clustertriggerauthentications", "scaledjobs", "scaledobjects"),
             *definitions("keda.sh", "triggerauthentications"),
         ),
-        images=images_told(
+        images=images_with_values(
             "ghcr.io/kedacore/",
             "2.20.2",
             {

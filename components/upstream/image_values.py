@@ -1,14 +1,11 @@
-"""Where a chart is told its images: the paths of its values, and what each of them holds."""
+"""Images, and where a chart names them: the paths of its values, and what each of them holds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from mlstrata.components.upstream.package import Image
+from typing import Any
 
 
 class Part(StrEnum):
@@ -44,6 +41,29 @@ class Value:
     part: Part
 
 
+@dataclass(frozen=True)
+class Image:
+    """A container image.
+
+    Attributes:
+        repository: Registry and path, such as docker.io/seldonio/seldon-core-operator.
+        tag: Its tag.
+        digest: sha256:… of what the tag stood for when it was resolved; None: not resolved.
+        helm_values: The values of its package's chart that name it.
+        no_value_reason: Why no value of the chart names it.
+    """
+
+    repository: str
+    tag: str
+    digest: str | None = None
+    helm_values: tuple[Value, ...] = ()
+    no_value_reason: str = ""
+
+    def __str__(self) -> str:
+        """Return what a container names: tag and, where known, digest, which then decides."""
+        return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
+
+
 def whole(path: str) -> tuple[Value, ...]:
     """Return how a chart is told an image in one text."""
     return (Value(path, Part.NAME),)
@@ -72,7 +92,7 @@ def image_values(images: Iterable[Image]) -> dict[str, Any]:
     """Return the values by which a chart runs just these images."""
     values: dict[str, Any] = {}
     for image in images:
-        for value in image.told:
+        for value in image.helm_values:
             if text := _text(image, value.part):
                 values = merged(values, _nested(value.path, text))
     return values

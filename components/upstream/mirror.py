@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, replace
 
 from mlstrata.components.upstream.bill import BILL
-from mlstrata.components.upstream.image_values import image_values
-from mlstrata.components.upstream.package import Chart, Image, Kustomization, Manifest, Source, UpstreamPackage
+from mlstrata.components.upstream.image_values import Image, image_values
+from mlstrata.components.upstream.package import Chart, Kustomization, Manifest, Source, UpstreamPackage
 
 # A first part is a registry when it looks like a host; docker.io is what everything else means.
 _HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
@@ -55,12 +55,12 @@ class Mirror:
             tuple(replace(one, repository=self.image(one.repository)) for one in some)
             for some in (piece.images, piece.offered)
         )
-        told = image_values((*images, *offered))
+        helm_values = image_values((*images, *offered))
         sources = moved[1:] if with_definitions else moved
         return replace(
             piece,
             crd_source=moved[0] if with_definitions else None,
-            sources=tuple(replace(one, values=told) if isinstance(one, Chart) else one for one in sources),
+            sources=tuple(replace(one, values=helm_values) if isinstance(one, Chart) else one for one in sources),
             images=images,
             offered=offered,
         )

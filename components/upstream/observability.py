@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from mlstrata.components.upstream.image_values import Part, Value, split
+from mlstrata.components.upstream.image_values import Image, Part, Value, split
 from mlstrata.components.upstream.optional_images import THANOS
 from mlstrata.components.upstream.package import (
     Chart,
-    Image,
     Manifest,
     Scope,
     UpstreamPackage,
     definitions,
-    images_told,
+    images_with_values,
 )
 from mlstrata.environments.stages import Capability
 
@@ -40,7 +39,7 @@ OBSERVING: tuple[UpstreamPackage, ...] = (
             *definitions("monitoring.coreos.com", "scrapeconfigs", "servicemonitors", "thanosrulers"),
         ),
         images=(
-            *images_told(
+            *images_with_values(
                 "quay.io/prometheus-operator/",
                 "v0.93.1",
                 {
@@ -54,7 +53,7 @@ OBSERVING: tuple[UpstreamPackage, ...] = (
                 Image(
                     f"quay.io/prometheus/{name}",
                     tag,
-                    told=(
+                    helm_values=(
                         Value(f"prometheusOperator.{name}DefaultBaseImageRegistry", Part.REGISTRY),
                         Value(f"prometheusOperator.{name}DefaultBaseImage", Part.PATH),
                     ),
@@ -64,17 +63,17 @@ OBSERVING: tuple[UpstreamPackage, ...] = (
             Image(
                 "quay.io/prometheus/node-exporter",
                 "v1.12.1",
-                told=split("prometheus-node-exporter.image", "digest", registry=True),
+                helm_values=split("prometheus-node-exporter.image", "digest", registry=True),
             ),
             Image(
                 "registry.k8s.io/kube-state-metrics/kube-state-metrics",
                 "v2.20.0",
-                told=split("kube-state-metrics.image", "sha", registry=True),
+                helm_values=split("kube-state-metrics.image", "sha", registry=True),
             ),
             Image(
                 "ghcr.io/jkroepke/kube-webhook-certgen",
                 "1.8.7",
-                told=_hex("prometheusOperator.admissionWebhooks.patch.image"),
+                helm_values=_hex("prometheusOperator.admissionWebhooks.patch.image"),
             ),
         ),
         offered=THANOS,
@@ -92,8 +91,8 @@ OBSERVING: tuple[UpstreamPackage, ...] = (
         sources=(Chart("https://grafana-community.github.io/helm-charts", "grafana", "12.11.1"),),
         values={"testFramework": {"enabled": False}},  # its test has an image of its own
         images=(
-            Image("docker.io/grafana/grafana", "13.2.0", told=_hex("image")),
-            Image("quay.io/kiwigrid/k8s-sidecar", "2.10.1", told=_hex("sidecar.image")),
+            Image("docker.io/grafana/grafana", "13.2.0", helm_values=_hex("image")),
+            Image("quay.io/kiwigrid/k8s-sidecar", "2.10.1", helm_values=_hex("sidecar.image")),
         ),
         namespace="monitoring",
         scope=Scope.NAMESPACE,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mlstrata.components.upstream.image_values import Part, Value, split, whole
-from mlstrata.components.upstream.package import Image
+from mlstrata.components.upstream.image_values import Image, Part, Value, split, whole
 
 _OF_SELDON = {
     "MLFLOW_SERVER.seldon": ("mlflowserver", "1.17.1"),
@@ -25,14 +24,14 @@ _OF_OTHERS = {
 def _server(which: str, repository: str, tag: str) -> Image:
     server, protocol = which.split(".")
     at = f"predictor_servers.{server}.protocols.{protocol}"
-    told = (Value(f"{at}.image", Part.REPOSITORY), Value(f"{at}.defaultImageVersion", Part.PINNED))
-    return Image(repository, tag, told=told)
+    helm_values = (Value(f"{at}.image", Part.REPOSITORY), Value(f"{at}.defaultImageVersion", Part.PINNED))
+    return Image(repository, tag, helm_values=helm_values)
 
 
 SERVERS: tuple[Image, ...] = (
     *(_server(which, f"docker.io/seldonio/{name}", tag) for which, (name, tag) in _OF_SELDON.items()),
     *(_server(which, name, tag) for which, (name, tag) in _OF_OTHERS.items()),
-    Image("docker.io/seldonio/mlserver", "1.3.5-alibi-explain", told=whole("explainer.image_v2")),
+    Image("docker.io/seldonio/mlserver", "1.3.5-alibi-explain", helm_values=whole("explainer.image_v2")),
 )
 """Seldon's prepackaged servers: a system's own server is the image of our services."""
 
@@ -40,7 +39,7 @@ THANOS: tuple[Image, ...] = (
     Image(
         "quay.io/thanos/thanos",
         "v0.42.4",
-        told=split("prometheusOperator.thanosImage", "sha", Part.HEX, registry=True),
+        helm_values=split("prometheusOperator.thanosImage", "sha", Part.HEX, registry=True),
     ),
 )
 """What the Prometheus operator starts for a store that outlives Prometheus, of which there is none here."""

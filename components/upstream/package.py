@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from mlstrata.components.upstream.image_values import Value
+from mlstrata.components.upstream.image_values import Image, Value
 from mlstrata.environments.stages import Capability
 
 
@@ -72,29 +72,6 @@ class Manifest:
 
 
 Source = Chart | Kustomization | Manifest
-
-
-@dataclass(frozen=True)
-class Image:
-    """A container image.
-
-    Attributes:
-        repository: Registry and path, such as docker.io/seldonio/seldon-core-operator.
-        tag: Its tag.
-        digest: sha256:… of what the tag stood for when it was resolved; None: not resolved.
-        told: The values by which its piece's chart is told of it.
-        untold: Why the chart is told of it by no value.
-    """
-
-    repository: str
-    tag: str
-    digest: str | None = None
-    told: tuple[Value, ...] = ()
-    untold: str = ""
-
-    def __str__(self) -> str:
-        """Return what a container names: tag and, where known, digest, which then decides."""
-        return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
 
 
 @dataclass(frozen=True)
@@ -229,9 +206,9 @@ def images(prefix: str, tag: str, *names: str) -> tuple[Image, ...]:
     return tuple(Image(f"{prefix}{name}", tag) for name in names)
 
 
-def images_told(prefix: str, tag: str, paths: Mapping[str, tuple[Value, ...]]) -> tuple[Image, ...]:
+def images_with_values(prefix: str, tag: str, paths: Mapping[str, tuple[Value, ...]]) -> tuple[Image, ...]:
     """Return images of one tag by the ends of their names, each with what its chart is told of it."""
-    return tuple(Image(f"{prefix}{name}", tag, told=told) for name, told in paths.items())
+    return tuple(Image(f"{prefix}{name}", tag, helm_values=helm_values) for name, helm_values in paths.items())
 
 
 def ordered(version: str) -> tuple[int, ...]:

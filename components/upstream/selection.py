@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from mlstrata.components.upstream import lock
 from mlstrata.components.upstream.bill import BILL, BUSL, PIECES
-from mlstrata.components.upstream.image_values import image_values
+from mlstrata.components.upstream.image_values import Image, image_values
 from mlstrata.components.upstream.mirror import Mirror, reference
 from mlstrata.components.upstream.observability import AGPL
-from mlstrata.components.upstream.package import Change, Chart, Image, UpstreamPackage
-from mlstrata.components.workload.images import RUNTIME
+from mlstrata.components.upstream.package import Change, Chart, UpstreamPackage
+from mlstrata.components.upstream.runtime import RUNTIME
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.environments.spec.storage import S3Storage
 from mlstrata.environments.usage import used_capabilities
@@ -109,7 +109,7 @@ def select(
         if problem := _refused(spec, pinned):
             problems.append(problem)
         note = NON_FREE.get(licence) or NETWORK_COPYLEFT.get(licence, "")
-        taken.append(Selected(mirror.piece(pinned) if mirror else _told(pinned, digests or {}), pinned, note))
+        taken.append(Selected(mirror.piece(pinned) if mirror else _with_values(pinned, digests or {}), pinned, note))
     return Selection(tuple(taken), tuple(left_out), tuple(problems))
 
 
@@ -205,11 +205,11 @@ def _refused(spec: EnvironmentSpec, piece: UpstreamPackage) -> str | None:
     return None
 
 
-def _told(piece: UpstreamPackage, digests: Mapping[str, str]) -> UpstreamPackage:
+def _with_values(piece: UpstreamPackage, digests: Mapping[str, str]) -> UpstreamPackage:
     """Return a piece whose chart is told the images that are locked: the API server lets no other run any more."""
-    told = image_values(image for image in piece.images if reference(image) in digests)
-    sources = tuple(replace(one, values=told) if isinstance(one, Chart) else one for one in piece.sources)
-    return replace(piece, sources=sources) if told else piece
+    helm_values = image_values(image for image in piece.images if reference(image) in digests)
+    sources = tuple(replace(one, values=helm_values) if isinstance(one, Chart) else one for one in piece.sources)
+    return replace(piece, sources=sources) if helm_values else piece
 
 
 def _with_digests(piece: UpstreamPackage, digests: Mapping[str, str]) -> UpstreamPackage:

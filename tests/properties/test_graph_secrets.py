@@ -34,7 +34,7 @@ SERVING = st.fixed_dictionaries(
 )
 MODEL = st.one_of(
     st.just({"modality": "tabular"}),
-    st.just({"modality": "text"}),
+    st.just({"modality": "text", "source": "models:/it"}),
     st.fixed_dictionaries(
         {
             "modality": st.just("tabular"),

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,31 @@ def test_components_take_only_contracts_and_renderers_from_services():
     }
     assert shared
     assert not wrong
+
+
+@pytest.mark.parametrize("room", ["environments", "components", "stacks"])
+def test_no_file_leads_back_to_itself(room: str):
+    """Imports of any kind, those inside functions too: a circle of files has no first one to read."""
+    inside = {name for path in files(room) if (name := _module(path))}
+    sorter = TopologicalSorter(
+        {
+            name: {one for one in _imported(_file(name)) if one in inside and one != name}
+            for name in inside
+            if _file(name) is not None
+        }
+    )
+    sorter.prepare()  # raises CycleError, which names the files
+
+
+def _module(path: Path) -> str:
+    names = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("mlstrata", *(names[:-1] if names[-1] == "__init__" else names)))
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            # `from package import module` leads to the module; `from module import name`, to what holds the name.
+            inner = {f"{node.module}.{one.name}" for one in node.names}
+            modules = {one for one in inner if _file(one) is not None}
+            yield from modules or {node.module}

@@ -112,8 +112,8 @@ def _with_our_own(selection: Selection, digests: dict[str, str], mirror: Mirror 
 
     from mlstrata.components.upstream.mirror import reference
     from mlstrata.components.upstream.package import Scope, UpstreamPackage
+    from mlstrata.components.upstream.runtime import RUNTIME
     from mlstrata.components.upstream.selection import Selected
-    from mlstrata.components.workload.images import RUNTIME
 
     if not selection.taken:
         return selection

@@ -100,7 +100,7 @@ def test_only_training_gets_the_accelerators(tmp_path):
 
 
 def test_each_step_names_package_and_code(document):
-    from mlstrata.components.workload.images import RUNTIME
+    from mlstrata.components.upstream.runtime import RUNTIME
     from mlstrata_steps.versioning import code_version
 
     for spec in document["deploymentSpec"]["executors"].values():

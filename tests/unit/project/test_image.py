@@ -14,7 +14,7 @@ import pulumi
 import pytest
 import yaml
 
-from mlstrata.components.workload.images import RUNTIME
+from mlstrata.components.upstream.runtime import RUNTIME
 from mlstrata.components.workload.pods import USER
 from mlstrata.environments import Workspace, load
 from mlstrata.stacks.program import plan

@@ -117,7 +117,7 @@ def test_each_chart_is_told_the_mirrors_images_and_keeps_its_values():
     for name, inputs in after.items():
         images = Mirror(registry, mirror["files"]).piece(installs[name]).images if name in installs else ()
         for image in images:
-            told += bool(image.told)
+            told += bool(image.helm_values)
             expected = image_values([image])
             assert merged(inputs["values"], expected) == inputs["values"], image
         # Nothing else is different.

@@ -14,7 +14,7 @@ from mlstrata.cli.main import main
 from mlstrata.components.upstream.bill import piece
 from mlstrata.components.upstream.lock import LockError, read, write
 from mlstrata.components.upstream.mirror import reference
-from mlstrata.components.workload.images import RUNTIME
+from mlstrata.components.upstream.runtime import RUNTIME
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.images.digests import Wanted, resolve

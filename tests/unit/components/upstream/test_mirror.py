@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlstrata.components.upstream.bill import BILL, piece
+from mlstrata.components.upstream.image_values import Image
 from mlstrata.components.upstream.mirror import Mirror, all_sources, build_command, full_name, reference
-from mlstrata.components.upstream.package import Chart, Image, Kustomization, Manifest
+from mlstrata.components.upstream.package import Chart, Kustomization, Manifest
 
 PART = st.sampled_from(["a", "b0", "seldonio", "x_y", "mlflow-server", "k8s.tools", "0"])
 HOST = st.sampled_from(["r.example", "docker.io.example", "r.example:5000", "10.0.0.1:5000", "localhost"])

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlstrata.components.upstream.bill import BILL
-from mlstrata.components.upstream.image_values import Part, Value, image_values, merged, split, whole
+from mlstrata.components.upstream.image_values import Image, Part, Value, image_values, merged, split, whole
 from mlstrata.components.upstream.mirror import Mirror
-from mlstrata.components.upstream.package import Chart, Image, UpstreamPackage
+from mlstrata.components.upstream.package import Chart, UpstreamPackage
 
 DIGEST = "sha256:" + "b" * 64
 WITH_CHART = [one for one in BILL if any(isinstance(source, Chart) for source in one.sources)]
@@ -25,9 +25,9 @@ def at(values: Mapping[str, Any], path: str) -> str | None:
     return found
 
 
-def put_together(values: Mapping[str, Any], told: tuple[Value, ...]) -> str:
+def put_together(values: Mapping[str, Any], helm_values: tuple[Value, ...]) -> str:
     """Return the image that a chart makes of what it is told."""
-    texts = {one.part: at(values, one.path) for one in told if at(values, one.path)}
+    texts = {one.part: at(values, one.path) for one in helm_values if at(values, one.path)}
     if name := texts.get(Part.NAME):
         return name
     repository = texts.get(Part.REPOSITORY) or f"{texts[Part.REGISTRY]}/{texts[Part.PATH]}"
@@ -39,9 +39,9 @@ def put_together(values: Mapping[str, Any], told: tuple[Value, ...]) -> str:
 @pytest.mark.parametrize("one", WITH_CHART, ids=lambda one: one.name)
 def test_each_image_of_a_chart_is_told_or_says_why_not(one: UpstreamPackage):
     for image in one.images:
-        assert bool(image.told) != bool(image.untold), image
-    assert all(image.told for image in one.offered)
-    paths = [value.path for image in (*one.images, *one.offered) for value in image.told]
+        assert bool(image.helm_values) != bool(image.no_value_reason), image
+    assert all(image.helm_values for image in one.offered)
+    paths = [value.path for image in (*one.images, *one.offered) for value in image.helm_values]
     assert len(set(paths)) == len(paths)
     # A value is either a text or holds others.
     assert not [path for path in paths if any(other.startswith(f"{path}.") for other in paths)]
@@ -49,7 +49,7 @@ def test_each_image_of_a_chart_is_told_or_says_why_not(one: UpstreamPackage):
 
 @pytest.mark.parametrize("one", [one for one in BILL if one not in WITH_CHART], ids=lambda one: one.name)
 def test_only_a_chart_is_told(one: UpstreamPackage):
-    assert not any(image.told or image.untold for image in (*one.images, *one.offered))
+    assert not any(image.helm_values or image.no_value_reason for image in (*one.images, *one.offered))
 
 
 @pytest.mark.parametrize("digest", [None, DIGEST])
@@ -60,24 +60,24 @@ def test_a_mirrors_chart_puts_each_image_together_as_the_copy(one: UpstreamPacka
     values = moved.chart.values
     assert not one.chart.values, "upstream's own needs no telling"
     for before, image in zip(pinned.images, moved.images, strict=True):
-        for start in sorted({value.path.rpartition(".")[0] for value in image.told}):
-            told = tuple(value for value in image.told if value.path.rpartition(".")[0] == start)
+        for start in sorted({value.path.rpartition(".")[0] for value in image.helm_values}):
+            helm_values = tuple(value for value in image.helm_values if value.path.rpartition(".")[0] == start)
             expected = MIRROR.image(str(before))
-            made = put_together(values, told)
-            has_tag = any(value.part in {Part.NAME, Part.TAG, Part.PINNED} for value in told)
+            made = put_together(values, helm_values)
+            has_tag = any(value.part in {Part.NAME, Part.TAG, Part.PINNED} for value in helm_values)
             assert made == expected if has_tag else made == MIRROR.image(before.repository), image
 
 
 def test_where_a_digest_is_told():
     image = Image("r.example/a/b", "1", DIGEST)
-    assert image_values([replace(image, told=whole("a.b"))]) == {"a": {"b": f"r.example/a/b:1@{DIGEST}"}}
-    assert image_values([replace(image, told=split("i"))]) == {
+    assert image_values([replace(image, helm_values=whole("a.b"))]) == {"a": {"b": f"r.example/a/b:1@{DIGEST}"}}
+    assert image_values([replace(image, helm_values=split("i"))]) == {
         "i": {"repository": "r.example/a/b", "tag": f"1@{DIGEST}"}
     }
-    assert image_values([replace(image, told=split("i", "sha", Part.HEX, registry=True))]) == {
+    assert image_values([replace(image, helm_values=split("i", "sha", Part.HEX, registry=True))]) == {
         "i": {"registry": "r.example", "repository": "a/b", "tag": "1", "sha": "b" * 64}
     }
-    unknown = replace(image, digest=None, told=split("i", "digest"))
+    unknown = replace(image, digest=None, helm_values=split("i", "digest"))
     assert image_values([unknown]) == {"i": {"repository": "r.example/a/b", "tag": "1"}}
 
 
@@ -106,9 +106,9 @@ def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
 
 @given(OWN, st.sampled_from(WITH_CHART))
 def test_our_own_values_stay_unless_they_are_the_images(own: dict[str, Any], one: UpstreamPackage):
-    told = MIRROR.piece(one).chart.values
-    both = merged(own, told)
-    named = dict(leaves(told))
+    helm_values = MIRROR.piece(one).chart.values
+    both = merged(own, helm_values)
+    named = dict(leaves(helm_values))
     assert {path: at(both, path) for path in named} == named
     for path, value in leaves(own):
         below = [other for other in named if other.startswith(f"{path}.")]
@@ -117,7 +117,7 @@ def test_our_own_values_stay_unless_they_are_the_images(own: dict[str, Any], one
             assert at(both, path) == value
     known = {*named, *(path for path, _ in leaves(own))}
     assert {path for path, _ in leaves(both)} <= known
-    assert merged(both, told) == both
+    assert merged(both, helm_values) == both
 
 
 @given(OWN, OWN)
