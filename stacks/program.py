@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pulumi
 
+from mlstrata.components import guests
 from mlstrata.components.errors import PlanError
 from mlstrata.components.governance.environment import declare
 from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, WorkspaceError, load_with_places
@@ -34,6 +35,7 @@ def build(stack: str) -> None:
         pulumi.RunError: It cannot be built as declared, or a tool is missing; one line a problem, nothing registered.
     """
     workspace = Workspace.find()
+    guests.load(workspace)
     file = workspace.environment_file(stack)
     loaded = load_with_places(file)
     # Whoever runs this, runs it in a folder of its own: the workspace's is the one that people are in.

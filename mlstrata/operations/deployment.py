@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlstrata.components import guests
 from mlstrata.environments import EnvironmentSpec, Loaded, SystemSpec, Workspace, load_with_places
 from mlstrata.files import write_private
 from mlstrata.operations.errors import UsageError
@@ -42,6 +43,7 @@ class Deployment:
         """
         workspace = Workspace.find()
         workspace.hand_on()
+        guests.load(workspace)
         path = workspace.environment_file(name)
         if not path.exists():
             known = sorted(file.stem for file in workspace.environments.glob("*.yaml"))

@@ -13,9 +13,12 @@ def validated(path: Path) -> EnvironmentSpec:
     Raises:
         SpecErrors: it is none; every error at once.
     """
+    from mlstrata.components import guests
     from mlstrata.stacks.preconditions import refused
 
+    workspace = Workspace.find()
+    guests.load(workspace)
     loaded = load_with_places(path)
-    if found := refused(loaded, Workspace.find()):
+    if found := refused(loaded, workspace):
         raise SpecErrors(found)
     return loaded.spec

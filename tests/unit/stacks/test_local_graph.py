@@ -221,7 +221,7 @@ def test_missing_tools_are_named_at_once_before_anything_is_registered(workspace
         with pytest.raises(PlanError) as caught:
             plan(load(LOCAL), workspace)
         assert len(caught.value.problems) == 2
-        assert all("make install" in problem for problem in caught.value.problems)
+        assert all("mlstrata doctor local" in problem for problem in caught.value.problems)
         assert "prometheus" in str(caught.value)
         assert "alertmanager" in str(caught.value)
 
