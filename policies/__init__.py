@@ -2,17 +2,7 @@
 
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import Graph, Resource, System
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Level,
-    Rule,
-    Severity,
-    Verdicts,
-    fails,
-    not_applicable,
-    unknown,
-)
+from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable, unknown
 
 __all__ = [
     "Context",

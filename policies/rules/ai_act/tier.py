@@ -7,15 +7,7 @@ from functools import partial
 
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import System
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Rule,
-    Severity,
-    Verdicts,
-    fails,
-    not_applicable,
-)
+from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdicts, fails, not_applicable
 
 TIERS = ("minimal", "limited", "high", "unacceptable")
 ANNEX_III_WORDS = {

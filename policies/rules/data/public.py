@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from mlstrata.policies.core.graph import Resource
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Rule,
-    Severity,
-    Verdicts,
-    fails,
-)
+from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdicts, fails
 from mlstrata.policies.core.values import Value, dig
 from mlstrata.policies.remedies.stores import BLOCKED, BLOCKS, PRIVATE_ACL, PUBLIC_ACLS
 from mlstrata.policies.views.iam import open_to_everyone

@@ -5,16 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from mlstrata.policies.core.graph import Resource
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Rule,
-    Severity,
-    Verdicts,
-    fails,
-    not_applicable,
-    undeployed,
-)
+from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdicts, fails, not_applicable, undeployed
 from mlstrata.policies.core.values import Value, dig
 from mlstrata.policies.remedies.stores import classified
 from mlstrata.policies.views.retention import BUCKETS, expiry

@@ -9,16 +9,7 @@ from functools import partial
 from mlstrata.environments import Stage
 from mlstrata.environments.spec.quantities import parse_duration
 from mlstrata.policies.core.graph import Resource
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Level,
-    Rule,
-    Severity,
-    Verdicts,
-    fails,
-    not_applicable,
-)
+from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import dig, listed
 from mlstrata.policies.remedies.cluster import IDLE_NODES, LIMITS
 from mlstrata.policies.remedies.stores import booked

@@ -8,17 +8,7 @@ from functools import partial
 from mlstrata.environments import Capability, Stage
 from mlstrata.policies.core.graph import System
 from mlstrata.policies.core.live import LiveSystem
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Level,
-    Rule,
-    Severity,
-    Verdicts,
-    fails,
-    live,
-    not_applicable,
-)
+from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, live, not_applicable
 from mlstrata.policies.core.values import Value, dig
 from mlstrata.policies.views.serving import serving
 

@@ -5,16 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from mlstrata.policies.core.graph import System
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Level,
-    Rule,
-    Severity,
-    Verdicts,
-    not_applicable,
-    undeployed,
-)
+from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, not_applicable, undeployed
 from mlstrata.policies.views.serving import LOCAL_FILE, alerting_on, serving
 
 MONITORS = (

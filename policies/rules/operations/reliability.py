@@ -6,16 +6,7 @@ from functools import partial
 
 from mlstrata.environments import Capability
 from mlstrata.policies.core.graph import Resource, System
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Level,
-    Rule,
-    Severity,
-    Verdicts,
-    fails,
-    not_applicable,
-)
+from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import dig
 from mlstrata.policies.remedies.cluster import COPIES
 from mlstrata.policies.remedies.stores import BACKED_UP

@@ -6,14 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from mlstrata.policies.core.graph import Resource
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Rule,
-    Verdicts,
-    fails,
-    not_applicable,
-)
+from mlstrata.policies.core.rule import Context, Domain, Rule, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import Value, dig, listed
 from mlstrata.policies.remedies.cluster import RESTRICTED, SECCOMP
 from mlstrata.policies.views.iam import EVERYWHERE

@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlstrata.policies.core.graph import Resource
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Rule,
-    Severity,
-    Verdicts,
-    fails,
-    not_applicable,
-)
+from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import Value, dig, listed
 from mlstrata.policies.remedies.stores import PRIVATE_DATABASE
 from mlstrata.policies.views.iam import EVERYWHERE

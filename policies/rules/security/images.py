@@ -8,14 +8,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from mlstrata.policies.core.graph import Resource
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Rule,
-    Verdicts,
-    fails,
-    not_applicable,
-)
+from mlstrata.policies.core.rule import Context, Domain, Rule, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import dig, listed
 from mlstrata.policies.views.kubernetes import WORKLOADS, Pod, pods
 

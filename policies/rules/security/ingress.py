@@ -8,15 +8,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from mlstrata.policies.core.graph import Resource
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Rule,
-    Verdict,
-    Verdicts,
-    fails,
-    not_applicable,
-)
+from mlstrata.policies.core.rule import Context, Domain, Rule, Verdict, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import Value, dig, listed
 from mlstrata.policies.remedies.cluster import DOORS
 from mlstrata.policies.views.kubernetes import LONG_RUNNING, pods

@@ -6,16 +6,7 @@ import re
 from collections.abc import Iterator
 
 from mlstrata.policies.core.graph import Resource, System
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Level,
-    Rule,
-    Severity,
-    Verdicts,
-    fails,
-    not_applicable,
-)
+from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import Value, dig
 from mlstrata.policies.views.kubernetes import KSERVE, SELDON, units
 from mlstrata.policies.views.serving import serving

@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlstrata.policies.core.graph import Resource
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Rule,
-    Severity,
-    Verdict,
-    Verdicts,
-    fails,
-)
+from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdict, Verdicts, fails
 from mlstrata.policies.core.values import dig, listed
 from mlstrata.policies.views.iam import FULL_ACCESS, open_to_everyone, too_wide
 

@@ -9,15 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from mlstrata.policies.core.graph import Resource
-from mlstrata.policies.core.rule import (
-    Context,
-    Domain,
-    Rule,
-    Severity,
-    Verdicts,
-    fails,
-    not_applicable,
-)
+from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import Unknown, Value, dig, leaves, listed
 from mlstrata.policies.views.kubernetes import WORKLOADS, containers
 

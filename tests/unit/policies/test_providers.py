@@ -12,7 +12,8 @@ from mlstrata.policies.rules import RULES
 
 ROOT = Path(__file__).parents[3]
 PROVIDER = Path(str(find_spec("pulumi_aws").origin)).parent
-NAMED = re.compile(r'"(aws:([a-z0-9]+)/[A-Za-z0-9]+(?::[A-Za-z0-9]+)?)"')
+NAMED = re.compile(r"\b(aws:([a-z0-9]+)/[A-Za-z0-9]+(?::[A-Za-z0-9]+)?)(?=[\"\n])")
+FILES = [file for suffix in ("py", "yaml") for file in (ROOT / "policies").rglob(f"*.{suffix}")]
 GETTER = re.compile(r'@pulumi\.getter(?:\(name="(\w+)"\))?\n(?:\s+@.*\n)*\s+def (\w+)\(')
 # Inputs that no type has: the policy asks about whatever looks like a secret.
 INVENTED = {"sec-no-plaintext-secret"}
@@ -21,7 +22,7 @@ INVENTED = {"sec-no-plaintext-secret"}
 @pytest.fixture(scope="module")
 def types():
     """Type to the names of its inputs, of the modules that policies name."""
-    sources = [file.read_text(encoding="utf-8") for file in (ROOT / "policies").rglob("*.py")]
+    sources = [file.read_text(encoding="utf-8") for file in FILES]
     found = {}
     for module in {module for text in sources for _, module in NAMED.findall(text)}:
         for file in PROVIDER.glob(f"{module}*/*.py"):  # Python keeps the word lambda for itself
@@ -32,7 +33,7 @@ def types():
 
 
 def test_every_type_that_a_policy_names_is_one_of_the_providers(types):
-    named = {type_ for file in (ROOT / "policies").rglob("*.py") for type_, _ in NAMED.findall(file.read_text("utf-8"))}
+    named = {type_ for file in FILES for type_, _ in NAMED.findall(file.read_text("utf-8"))}
     assert len(named) > 40
     assert not [one for one in sorted(named) if not any(type_.startswith(one) for type_ in types)]
 
