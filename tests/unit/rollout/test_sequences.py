@@ -103,7 +103,7 @@ class Rollouts(RuleBasedStateMachine):
         self.patch.setattr(shared, "Registry", MemoryRegistry)
         for where in (backend, overview):
             self.patch.setattr(where, "ServingProcess", MemoryProcess)
-        self.patch.setattr(backend, "await_routes", lambda context, routes: None)
+        self.patch.setattr(backend.Gateway, "follow", lambda gateway, routes: None)
         config = GatewaySettings(
             port=1,
             admin_port=2,

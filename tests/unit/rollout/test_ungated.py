@@ -73,8 +73,8 @@ def backend(tmp_path, monkeypatch):
     monkeypatch.setattr(Registry, "alias", "1")
     monkeypatch.setattr(shared, "Registry", Registry)
     monkeypatch.setattr(local, "ServingProcess", Process)
-    monkeypatch.setattr(local, "write_routes", lambda backend: {})
-    monkeypatch.setattr(local, "await_routes", lambda backend, routes: None)
+    monkeypatch.setattr(local.Gateway, "write", lambda gateway, releases: {})
+    monkeypatch.setattr(local.Gateway, "follow", lambda gateway, routes: None)
     made = LocalBackend(
         home=tmp_path / ".mlstrata/local",
         tracking_uri="http://registry",

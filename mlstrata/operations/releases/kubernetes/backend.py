@@ -25,8 +25,6 @@ from mlstrata.operations.releases.kubernetes.pods import await_pods
 from mlstrata.operations.releases.kubernetes.served import Place, Served, read, write
 from mlstrata.services.serving.releases import Releases
 
-STEPS = ("registry", "smoke", "decide", "serve", "alias", "audit", "settle")
-"""The steps, in order, as `KubernetesBackend.on_step` is told of them."""
 _TRIES = 5
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,9 +15,8 @@ from mlstrata.operations.releases.batch import BatchProcess
 from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.operations.releases.journal import Kind
 from mlstrata.operations.releases.local.copies import AnyCopies, Copies, Process
-from mlstrata.operations.releases.local.gateway import await_routes, write_routes
+from mlstrata.operations.releases.local.gateway import Gateway
 from mlstrata.operations.releases.local.process import ServingProcess
-from mlstrata.services.gateway.settings import CA_FILE
 from mlstrata.services.serving.releases import FILE, Releases
 
 STEPS = (
@@ -80,22 +78,9 @@ class LocalBackend(Backend):
         return LocalRollout(self, system, processes[0] if len(processes) == 1 else several(processes))
 
     @property
-    def gateway_directory(self) -> Path:
-        """The folder Envoy watches."""
-        return self.home / "config" / "gateway"
-
-    def gateway_trust(self) -> ssl.SSLContext | bool:
-        """Return what the gateway's certificate is checked against: the environment's own authority.
-
-        Raises:
-            RolloutError: its file is not there.
-        """
-        if not self.gateway_url.startswith("https:"):
-            return True
-        try:
-            return ssl.create_default_context(cafile=str(self.gateway_directory / CA_FILE))
-        except OSError as error:
-            raise RolloutError(f"{self.gateway_directory / CA_FILE}: {error}; bring the environment up") from error
+    def gateway(self) -> Gateway:
+        """What sends requests to the version that answers."""
+        return Gateway(self.gateway_url, self.home / "config" / "gateway", self.gateway_timeout_s)
 
     def serving_directory(self, system: str) -> Path:
         """The folder the prediction process of `system` reads."""
@@ -152,15 +137,15 @@ class LocalRollout:
             RolloutError: it does not.
         """
         self._backend.on_step("routes")
-        routes = write_routes(self._backend)
+        routes = self._backend.gateway.write(self._backend.releases)
         self._backend.on_step("serve")
-        await_routes(self._backend, routes)
+        self._backend.gateway.follow(routes)
 
     def undo(self) -> bool:
         """Have files and routes as they were; routes that cannot be written now are mended by the next rollout."""
         self.commit(self.before)
         with suppress(RolloutError):
-            write_routes(self._backend)
+            self._backend.gateway.write(self._backend.releases)
         self._prune(self.before)
         return True
 
