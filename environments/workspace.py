@@ -52,8 +52,8 @@ class Workspace:
         here = Path.cwd().resolve()
         above = [cls(folder) for folder in (here, *here.parents)]
         for having in (cls._has_files, cls._has_folder):
-            if found := next(filter(having, above), None):
-                return found
+            if nearest := next(filter(having, above), None):
+                return nearest
         raise WorkspaceError(
             f"no workspace: looked for a folder environments/ in {here} and every folder above it; run this inside "
             f"your repository, set {VARIABLE} to its folder, or make one with `mlstrata init DIR`"

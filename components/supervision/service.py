@@ -56,7 +56,11 @@ def apply(wanted: Definition) -> str:
 def _check_ports(wanted: Definition) -> None:
     """Wait for ports that its own last process is about to let go; refuse those that someone else holds."""
     for name, port in wanted.ports.items():
-        until(lambda port=port: is_free(port) or foreign_holder(port, wanted.home), _PORT_SECONDS, 0.05)
+
+        def decided(port: int = port) -> object:
+            return is_free(port) or foreign_holder(port, wanted.home)
+
+        until(decided, _PORT_SECONDS, 0.05)
         if not is_free(port):
             user = foreign_holder(port, wanted.home) or "another service"
             raise SupervisionError(
