@@ -49,7 +49,7 @@ def of(spec: EnvironmentSpec, workspace: Workspace) -> ClusterInputs:
 def _aws(spec: EnvironmentSpec, target: AwsTarget, storage: S3Storage, found: SubstrateOutputs) -> ClusterInputs:
     problems = [
         f"gpu_pools[{at}].nodes.min: got {pool.nodes.min}, but the substrate has no node group for '{pool.name}'; "
-        "bring it up anew, or set 0"
+        "deploy it again, or set 0"
         for at, pool in enumerate(spec.gpu_pools)
         if pool.nodes.min and pool.name not in found.nodes.groups
     ]

@@ -147,5 +147,5 @@ def _of_file(path: Any) -> dict[str, Any] | None:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise PlanError([f"{path}:{line}: not valid YAML; mend the line or the one above"]) from None
+        raise PlanError([f"{path}:{line}: not valid YAML; correct the line or the one above"]) from None
     return document if isinstance(document, dict) else {}

@@ -56,7 +56,7 @@ class Catalog(ClusterComponent):
     def __init__(self, name: str, args: CatalogArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("catalog", name, args.cluster, opts)
         cluster, space, after = args.cluster, args.cluster.namespace, list(args.after)
-        self.needs(space, ACCESS, ("token",), "whoever reads the catalog shows it")
+        self.needs(space, ACCESS, ("token",), "readers of the catalog present it")
         metadata = {"name": NAME, "namespace": space}
         declared = {"declared.json": Declared.of(args.spec).text()}
         settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": declared}

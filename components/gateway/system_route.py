@@ -235,7 +235,7 @@ class SystemRoute(ClusterComponent):
         self.add("stoppers", binding, after=[role])
 
 
-_STOPPED = '{"error": {"code": "stopped", "message": "this system was stopped by whoever watches over it"}}'
+_STOPPED = '{"error": {"code": "stopped", "message": "this system was stopped by its human overseer"}}'
 OFF = {"name": "x-mlstrata-stopped", "type": "Exact", "value": "nobody-sends-this"}
 ON = {"name": "x-request-id", "type": "RegularExpression", "value": ".*"}
 """Every request has an id, as the gateway gives it one."""

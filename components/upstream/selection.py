@@ -23,8 +23,8 @@ NON_FREE: Mapping[str, str] = {
     "Elastic-2.0": "it may not be offered to others as a service",
 }
 NETWORK_COPYLEFT: Mapping[str, str] = {
-    AGPL: "whoever changes it must offer the source to everyone who uses it over the network",
-    "AGPL-3.0-or-later": "whoever changes it must offer the source to everyone who uses it over the network",
+    AGPL: "a modified version must offer its source to its users over the network",
+    "AGPL-3.0-or-later": "a modified version must offer its source to its users over the network",
 }
 
 

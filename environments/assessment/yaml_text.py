@@ -76,7 +76,7 @@ def _switched(answers: Answers, wanted: Iterable[Wanted], left_out: Sequence[str
     if on:
         yield f"  on: [{', '.join(on)}]"
     if off:
-        yield f"  # Not built for target {answers['target']} yet; said here, so that nobody counts on it."
+        yield f"  # Not built for target {answers['target']} yet."
         yield f"  off: [{', '.join(off)}]"
 
 

@@ -62,7 +62,7 @@ def _given(answers: str | None, target: Path | None) -> Answers:
         return read_answers(Path(answers), named)
     if not sys.stdin.isatty():
         raise UsageError(
-            "nobody can be asked here: write answers with `mlstrata assess --template -o answers.yaml`, "
+            "there is no terminal to ask on: write answers with `mlstrata assess --template -o answers.yaml`, "
             "then `mlstrata assess --answers answers.yaml`"
         )
     return complete(_asked(named))
@@ -111,7 +111,7 @@ def _fresh(output: str) -> Path:
     """
     path = Path(output)
     if path.exists():
-        raise UsageError(f"{output}: is there already; remove it, or name another file with -o")
+        raise UsageError(f"{output}: exists; remove it, or name another file with -o")
     return path
 
 

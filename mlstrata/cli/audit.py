@@ -29,7 +29,7 @@ def audit(name: str, *, check: bool, as_json: bool) -> None:
     else:
         _show(records)
         if not found.ok:
-            say(f" the log is not whole: {found.problems[0]}; `mlstrata audit {name} --verify` says all", style="red")
+            say(f" the log was altered: {found.problems[0]}; `mlstrata audit {name} --verify` says all", style="red")
     if check and not found.ok:
         raise typer.Exit(1)
 
@@ -43,7 +43,7 @@ def _show_verification(path: Path, found: Verification) -> None:
         what = f"{found.entries} entries, whole" + (f" · the last has sha256 {found.head}" if found.head else "")
         say(f" {path}: {what}")
     else:
-        say(f" {path}: not whole; restore it from a copy, and keep this one as evidence", style="red")
+        say(f" {path}: was altered; restore it from a backup, and keep this one as evidence", style="red")
 
 
 def _show(records: list[Record]) -> None:

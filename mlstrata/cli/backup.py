@@ -39,4 +39,4 @@ def restore(name: str, *, of: str, copy: str, yes: bool, as_json: bool) -> None:
         return
     versions = ", ".join(f"{system} {number}" for system, number in sorted(manifest.released.items()))
     say(f" {name}: {files} files of {manifest.taken:%Y-%m-%d %H:%M} UTC are back, each as it was copied")
-    say(f" released: {versions or 'nothing'} · tokens are to be issued anew · now `mlstrata up {name}`")
+    say(f" released: {versions or 'nothing'} · issue new tokens · now `mlstrata up {name}`")

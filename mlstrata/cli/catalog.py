@@ -52,7 +52,7 @@ def _show_system(system: System) -> None:
     say()
     say(f" {system.name}  {act} · {system.role}", style="bold")
     say(f"   purpose    {system.purpose}")
-    say(f"   owner      {system.owner or 'nobody is named'} · team {system.team or 'platform'}")
+    say(f"   owner      {system.owner or 'not named'} · team {system.team or 'platform'}")
     say(f"   must       {'; '.join((*system.kpis, *system.constraints)) or 'nothing is declared'}")
 
 

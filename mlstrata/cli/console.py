@@ -85,7 +85,7 @@ def confirm(yes: bool, question: str, as_json: bool) -> None:
     if yes:
         return
     if as_json or not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody is there to answer: add --yes")
+        raise UsageError(f"{question} No terminal to confirm on: add --yes")
     import typer
 
     typer.confirm(question, abort=True)

@@ -25,7 +25,7 @@ def report(error: BaseException) -> int:
     from typer.exceptions import TyperException
 
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        complain("interrupted; what was done is recorded, the next run goes on from there")
+        complain("interrupted; completed steps are recorded, the next run continues from there")
         return EXIT_INTERRUPTED
     if isinstance(error, typer.Exit):
         return error.exit_code

@@ -10,7 +10,7 @@ import sys
 
 EXIT_INTERRUPTED = 130
 _NOTHING_DONE = b"interrupted; nothing was done\n"
-_DONE = b"interrupted; what was done is recorded, the next run goes on from there\n"
+_DONE = b"interrupted; completed steps are recorded, the next run continues from there\n"
 
 
 def run() -> None:

@@ -27,7 +27,7 @@ def migrate(name: str, *, yes: bool, keep_old: bool, as_json: bool) -> None:
     elif not done["changed"]:
         say(f" {name}: its artifacts are in {where} already")
     elif done.get("gone_back"):
-        say(f" {name}: went on with {where}; copies are left in {done['left_in_target']}")
+        say(f" {name}: resumed {where}; copies are left in {done['left_in_target']}")
     else:
         what = f"{done['artifacts']} artifacts, {done['size'] / 2**20:.1f} MiB, " if "artifacts" in done else ""
         say(f" {name}: {what}each read back and the same, are in {where} now")

@@ -27,7 +27,7 @@ def status(name: str, *, as_json: bool) -> None:
         where = f"{target.kind} · {cluster}" if cluster else target.kind
         out().print(f"[bold] {name}[/bold]  {where} · stage {stage}")
         for service in found.services:
-            out().print("[green] ok  [/green]" if service.healthy else "[red] unhealthy [/red]", end="")
+            out().print("[green] ok        [/green]" if service.healthy else "[red] unhealthy [/red]", end="")
             say(f" {service.name:<28} {service.state:<9} {service.complaint or 'for ' + duration(service.up_seconds)}")
         for one in found.systems:
             version = f"version {one.champion} answers" if one.champion else "no version released yet"
@@ -37,7 +37,7 @@ def status(name: str, *, as_json: bool) -> None:
         for label, url in found.urls.items():
             say(f"      {label:<28} {url}")
         if found.migrating:
-            say(f"      {'storage':<28} moving ({found.migrating}): `mlstrata migrate {name}` goes on with it")
+            say(f"      {'storage':<28} moving ({found.migrating}): `mlstrata migrate {name}` resumes it")
         if found.password_file is not None:
             say(f"      {'password of mlflow':<28} user {found.user}, in {found.password_file}")
     if not found.healthy:
@@ -75,7 +75,7 @@ def _document(one: ClusterStatus) -> dict[str, Any]:
 
 
 def _show(one: ClusterStatus) -> None:
-    out().print("[red] unhealthy [/red]" if one.differences else "[green] ok  [/green]", end="")
+    out().print("[red] unhealthy [/red]" if one.differences else "[green] ok        [/green]", end="")
     released = f"version {one.releases.champion}" if one.releases.champion else "no version released yet"
     how = "scores" if one.batch else f"{one.answering} of {one.wanted} pods answer"
     say(f" {one.system:<28} {released} · {how}")

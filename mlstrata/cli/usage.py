@@ -34,7 +34,7 @@ def usage(name: str, *, since: str, as_json: bool) -> None:
     for row in rows:
         say(" " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
     if not found:
-        say(" nobody asked anything" + (f" in the last {since}" if since else " yet"))
+        say(" no requests" + (f" in the last {since}" if since else " yet"))
 
 
 def _row(one: Usage) -> tuple[str, ...]:

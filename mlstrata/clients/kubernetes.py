@@ -164,7 +164,7 @@ _MEANINGS: Mapping[int, tuple[type[ClusterError], str]] = {
     404: (Missing, "it is not there ({said}); deploy the environment first: `pulumi up`"),
     409: (Outdated, "it was changed meanwhile ({said}); run this again"),
 }
-_TAKEN = "conflict ({said}); somebody else has set the field that a release sets: remove it there, then run this again"
+_TAKEN = "conflict ({said}); another client has set the field that a release sets: remove it there, then run this again"
 
 
 def refusal(doing: str, error: ApiError) -> ClusterError:

@@ -84,11 +84,11 @@ def _completeness(sections: list[Section]) -> Table:
         people, lacking = (sum(need.human is human for need in section.missing) for human in (True, False))
         rows.append((section.title, "no" if section.missing else "yes", people or "-", lacking or "-"))
     headings = ("section", "complete", "need a person", "not available")
-    return table(headings, rows, "What is there, by section of Annex IV", (0.55, 0.13, 0.16, 0.16))
+    return table(headings, rows, "Available content, by section of Annex IV", (0.55, 0.13, 0.16, 0.16))
 
 
 def _signatures() -> Section:
-    note = Text("Whoever answers for this file signs it when it is complete; mlstrata signs nothing.", note=True)
+    note = Text("The responsible person signs this file when it is complete; mlstrata signs nothing.", note=True)
     blank = table(("role", "name", "date", "signature"), [("Provider or deployer", " ", " ", " ")] + [
         (role, " ", " ", " ") for role in ("Human oversight", "Quality management")])  # fmt: skip
     return Section("Signatures", (note, blank))

@@ -87,7 +87,7 @@ def elements(evidence: Evidence) -> Iterator[Block]:
         yield gates(version)
         if line := measured.headline(version, "comparison"):
             yield Text(f"Against the version before it: {line}.")
-    yield Needed("test logs and reports, dated and signed by whoever answers for them")
+    yield Needed("test logs and reports, dated and signed by the responsible person")
     yield Heading("2(h) Cybersecurity")
     secured = [(one.policy, one.title, one.outcome, one.reason) for one in evidence.findings or ()
             if one.policy.startswith("sec-") and one.outcome != "not applicable"]  # fmt: skip

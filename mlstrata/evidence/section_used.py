@@ -88,9 +88,9 @@ def changes(evidence: Evidence) -> Iterator[Block]:
     else:
         yield decisions(evidence)
         if evidence.log_whole:
-            yield Text("The chain of hashes of the audit log is whole: no entry was changed, removed or moved.")
+            yield Text("The chain of hashes of the audit log is intact: no entry was changed, removed or moved.")
         elif evidence.log_whole is False:
-            yield Needed("an audit log that is whole: its chain of hashes is broken", human=False)
+            yield Needed("an intact audit log: its chain of hashes is broken", human=False)
     retire = words.rows(evidence.get("retire"))
     yield facts(retire or [("Review or retirement", None)], f"End of use. {DECLARED}")
     yield Needed("how a substantial modification is recognised, and what then happens")

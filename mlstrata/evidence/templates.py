@@ -113,7 +113,7 @@ def fria(evidence: Evidence) -> Document:
         ("5. Human oversight", "how oversight is carried out in practice", _known(evidence, "oversight")),
         ("6. Measures if risks materialise", "governance, and how people complain",
          _known(evidence, "documents.incident_runbook")),
-        ("7. Notification", "the day the market surveillance authority was told", ()),
+        ("7. Notification", "the day the market surveillance authority was notified", ()),
     )  # fmt: skip
     found = evidence.document("fria")
     note = (Text(f"The system names its own: {plain(found.path)}."),) if found else ()
@@ -155,8 +155,8 @@ def decision_log(evidence: Evidence) -> Document:
         outcome = (gates(evidence.version),)
     log: tuple[Block, ...] = (Needed("the audit log", human=False),)
     if evidence.decisions is not None:
-        broken = Needed("an audit log that is whole: its chain of hashes is broken", human=False)
-        whole = Text("The chain of hashes of the audit log is whole: no entry was changed, removed or moved.")
+        broken = Needed("an intact audit log: its chain of hashes is broken", human=False)
+        whole = Text("The chain of hashes of the audit log is intact: no entry was changed, removed or moved.")
         chain: tuple[Block, ...] = () if evidence.log_whole is None else (whole if evidence.log_whole else broken,)
         log = (decisions(evidence), *chain)
     sections = (Section("Gates of the version", outcome), Section("Releases and rollbacks", log))

@@ -156,7 +156,7 @@ class Deployment:
         if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
             return os.environ["PULUMI_CONFIG_PASSPHRASE"]
         if named := os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
-            return _read(Path(named), "PULUMI_CONFIG_PASSPHRASE_FILE names it: mend the variable or unset it")
+            return _read(Path(named), "PULUMI_CONFIG_PASSPHRASE_FILE names it: correct the variable or unset it")
         if self.passphrase_file.exists():
             return _read(self.passphrase_file, "make it readable for you")
         if self.checkpoint.exists():

@@ -263,7 +263,7 @@ def test_two_machines_at_once_are_one_release(served: Cluster, context: Kubernet
         if step == "decide":
             release(other, SYSTEM, "3", reason="the other's")
 
-    with pytest.raises(ClusterError, match="somebody else released mortgage-approval meanwhile"):
+    with pytest.raises(ClusterError, match="another user released mortgage-approval meanwhile"):
         release(replace(context, on_step=meanwhile), SYSTEM, "2", reason="better")
     assert told(served) == "3"
     assert status(context, SYSTEM).differences == ()

@@ -265,7 +265,7 @@ def test_its_dossier_is_drafted_from_the_running_platform_twice_the_same(job: Jo
         job.versions()[0][1],
         "answers requests",
         "95 % interval",
-        "chain of hashes of the audit log is whole",
+        "chain of hashes of the audit log is intact",
     ):
         assert fact in page
     bill = json.loads(first[Path("ml-bom.cdx.json")])

@@ -143,7 +143,7 @@ def test_a_log_that_is_not_whole_approves_nothing(two: Two) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b'"release"', b'"rollback"', 1))
     try:
-        assert_one_message(two.promote(*WHY), "the audit log is not whole", "approves nothing", code=1)
+        assert_one_message(two.promote(*WHY), "the audit log was altered", "approves nothing", code=1)
     finally:
         path.write_bytes(whole)
 

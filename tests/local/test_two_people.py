@@ -116,7 +116,7 @@ def test_the_first_release_of_up_has_its_entry(people):
 def test_a_release_shows_both_and_waits_for_a_yes(people, second):
     before = people.log.read_bytes()
     quiet = people.run("release", "local", SYSTEM, "--reason", "fresher", code=2)
-    assert "Nobody is there to answer: add --yes" in quiet.stderr
+    assert "No terminal to confirm on: add --yes" in quiet.stderr
     assert "candidate 2" in quiet.stdout
     assert "champion 1" in quiet.stdout
     assert re.search(r"auc .*at least 0\.\d+ +OUTSIDE", quiet.stdout)
@@ -218,7 +218,7 @@ def test_tampering_is_found_and_named(people):
         number = next(at for at, line in enumerate(good.splitlines(), 1) if b'"who":"ben"' in line)
         assert f"entry {number} (line {number}): changed since it was written" in broken.stdout
         assert not people.json("audit", "local", "--verify", code=1)["ok"]
-        assert "the log is not whole" in people.run("audit", "local").stdout
+        assert "the log was altered" in people.run("audit", "local").stdout
         people.log.write_bytes(b"".join(good.splitlines(keepends=True)[:-1]))
         assert "missing at the end" in people.run("audit", "local", "--verify", code=1).stdout
     finally:

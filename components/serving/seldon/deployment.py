@@ -93,7 +93,7 @@ class Predictor(Spec):
         default_factory=dict, description="Pod to put the units' containers into, with containers of its own."
     )
     labels: Mapping[str, str] = Field(default_factory=dict, description="Labels of its pods.")
-    explainer: Explainer | None = Field(default=None, description="Explains its answers; none: nobody does.")
+    explainer: Explainer | None = Field(default=None, description="Explains its answers; none: no explainer.")
     hpa: Hpa | None = Field(default=None, description="Scales it by use; none: it is not scaled so.")
     keda: Keda | None = Field(default=None, description="Scales it by a trigger; none: it is not scaled so.")
     disruption: Disruption | None = Field(default=None, description="Its disruption budget; none: there is none.")
@@ -169,7 +169,7 @@ class Deployment(Spec):
         for at in shadows[1:]:
             yield Problem(("predictors", at, "shadow"), "is the second shadow; allowed one", "remove one of them")
         if shadows and not live:
-            yield Problem(("predictors", 0, "shadow"), "stands alone; somebody must answer", "add a predictor")
+            yield Problem(("predictors", 0, "shadow"), "stands alone; one predictor must answer", "add a predictor")
         total = sum(one.traffic or 0 for _, one in live)
         if len(live) > 1 and total != _ALL:
             what = f"add up to {total}; the traffic of predictors that are no shadow adds up to {_ALL}"

@@ -187,7 +187,7 @@ def put_back(folder: Path, roots: Mapping[str, Path], manifest: Manifest) -> Non
     except (CopyError, OSError, tarfile.TarError) as error:
         for path in beside.values():
             shutil.rmtree(path, ignore_errors=True)
-        raise CopyError(f"{ARCHIVE} is not whole ({error}); nothing was changed") from error
+        raise CopyError(f"{ARCHIVE} is damaged ({error}); nothing was changed") from error
     replaced = {top: top.with_name(f"{top.name}{_OLD}") for top in roots.values()}
     for name, top in roots.items():
         shutil.rmtree(replaced[top], ignore_errors=True)

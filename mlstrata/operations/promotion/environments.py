@@ -106,7 +106,7 @@ def _approvals(deployment: Deployment, system: str, version: str) -> tuple[Appro
     decisions, whole = deployment.target.decisions(system)
     if whole is False:
         raise Failed(
-            f"the audit log of {deployment.name} is not whole (`mlstrata audit {deployment.name} --verify`); "
+            f"the audit log of {deployment.name} is damaged (`mlstrata audit {deployment.name} --verify`); "
             "what it says approves nothing"
         )
     return tuple(
@@ -144,7 +144,7 @@ def _recording(deployment: Deployment) -> Iterator[AuditLog]:
         yield log
     except OSError as error:
         why = error.strerror or error
-        raise Failed(f"{log.path}: {why}; the promotion is not recorded: mend that and run it again") from None
+        raise Failed(f"{log.path}: {why}; the promotion is not recorded: fix that and run it again") from None
 
 
 def _entry(source: str, order: Order, done: Promoted, metrics: dict[str, float]) -> Entry:

@@ -93,7 +93,7 @@ def _begun(backend: Backend, system: str, kind: Kind) -> Iterator[Rollout]:
     except RegistryError as error:
         raise RolloutError(str(error)) from error
     except OSError as error:
-        raise RolloutError(f"{kind} of {system}: {error}; what served before goes on serving") from error
+        raise RolloutError(f"{kind} of {system}: {error}; the previous version keeps serving") from error
 
 
 def _carry_out(
@@ -125,7 +125,7 @@ def _carry_out(
         undone = _undo(backend, rollout, system, after)
         journal.failed(before, candidate, reason, decider, error)
         if isinstance(error, RolloutError | RegistryError | ClusterError) and not undone:
-            after_all = "what was decided could not be put back; what answers goes on, run this once more"
+            after_all = "the decision could not be reverted; the current version keeps answering, run this again"
             raise ClusterError(f"{error}; {after_all}") from error
         raise
     late += journal.late

@@ -80,7 +80,7 @@ class Kubernetes(Issuer):
 
         namespace, variable = self.target.namespace, REGISTRY_URL
         if beside_another:
-            fix = f"somebody who may read the secret mlflow-access in {namespace} promotes"
+            fix = f"a user who may read the secret mlflow-access in {namespace} promotes"
             access: Mapping[str, str] | None = header(of(registry_password(self.cluster, namespace, fix)))
             # One variable for both would be the wrong one for either.
             variable = f"{REGISTRY_URL}_{self.deployment.name.upper().replace('-', '_')}"

@@ -114,7 +114,7 @@ def _make(deployment: Deployment, number: int, reporter: Reporter) -> None:
     path = key_file(deployment, number)
     if not path.exists():
         write_private(path, generate_key())
-        reporter.note(f"made {path}: whoever has it issues tokens of {deployment.name}; keep it where your secrets are")
+        reporter.note(f"made {path}: its holder issues tokens of {deployment.name}; keep it where your secrets are")
 
 
 def _rotation(deployment: Deployment) -> Rotation:

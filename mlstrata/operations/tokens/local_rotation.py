@@ -100,7 +100,7 @@ def _probe_token(local: Local, key: int) -> str:
     deployment = local.deployment
     consumers = [one.name for system in deployment.spec.systems for one in system.serving.consumers]
     if not consumers:
-        raise UsageError(f"{deployment.name} has no consumers, so nobody's tokens are signed: declare one first")
+        raise UsageError(f"{deployment.name} has no consumers, so there are no tokens to sign: declare one first")
     systems = callable_systems(deployment, consumers[0])
     return mint(deployment, consumers[0], systems, timedelta(minutes=1), key=key)
 

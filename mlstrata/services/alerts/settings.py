@@ -32,7 +32,7 @@ class Watched(_Model):
     """A service with whom to tell about it."""
 
     service: Name = Field(description="The service's name.")
-    owner: str = Field(min_length=1, description="Who is told: the system's owner, else the environment's.")
+    owner: str = Field(min_length=1, description="The recipient: the system's owner, else the environment's.")
     system: str = Field(default=PLATFORM, description="The AI system it serves, `platform` when it serves all.")
     memory_ratio: float = Field(
         default=0.5, gt=0, le=1, description="Share of the machine's memory it may hold: above half, it starves others."
@@ -43,7 +43,7 @@ class Promise(_Model):
     """What a system's consumers were promised."""
 
     system: Name = Field(description="The AI system.")
-    owner: str = Field(min_length=1, description="Who is told.")
+    owner: str = Field(min_length=1, description="The recipient.")
     p99_seconds: float = Field(gt=0, description="Promised 99th percentile of the latency, in seconds.")
     availability: float = Field(gt=0, le=100, description="Promised share of answered requests, in percent.")
 

@@ -56,7 +56,7 @@ class Run(_Open):
     """A run of a job."""
 
     runId: UUID = Field(description="Its identity.")
-    facets: Facets = Field(default_factory=dict, description="What is told of it.")
+    facets: Facets = Field(default_factory=dict, description="Facets about it.")
 
 
 class Job(_Open):
@@ -64,7 +64,7 @@ class Job(_Open):
 
     namespace: Text = Field(description="Where its name is unique.")
     name: Text = Field(description="Its name.")
-    facets: Facets = Field(default_factory=dict, description="What is told of it.")
+    facets: Facets = Field(default_factory=dict, description="Facets about it.")
 
 
 class Data(_Open):
@@ -72,9 +72,9 @@ class Data(_Open):
 
     namespace: Text = Field(description="Where its name is unique.")
     name: Text = Field(description="Its name.")
-    facets: Facets = Field(default_factory=dict, description="What is told of it.")
-    inputFacets: Facets = Field(default_factory=dict, description="What is told of reading it.")
-    outputFacets: Facets = Field(default_factory=dict, description="What is told of writing it.")
+    facets: Facets = Field(default_factory=dict, description="Facets about it.")
+    inputFacets: Facets = Field(default_factory=dict, description="Facets about reading it.")
+    outputFacets: Facets = Field(default_factory=dict, description="Facets about writing it.")
 
 
 class RunEvent(_Open):

@@ -56,7 +56,7 @@ class Dataset(_Entry):
     source: str | None = Field(description="Where it is read from, as declared.")
     classification: str = Field(description="Who may see it.")
     special_categories: tuple[str, ...] = Field(description="Special categories of personal data in it.")
-    owner: str | None = Field(description="Who answers for it.")
+    owner: str | None = Field(description="Its owner.")
     region: str | None = Field(description="Region it must stay in.")
     licence: str | None = Field(description="SPDX identifier of its terms.")
     trains: bool = Field(description="The system's model learns from it.")
@@ -71,7 +71,7 @@ class Feature(_Entry):
     system: str = Field(description="The system whose model sees it.")
     dataset: str = Field(description="The dataset it comes from.")
     type: str | None = Field(description="Its type, as the released model takes it; None: none is released.")
-    owner: str | None = Field(description="Who answers for the dataset.")
+    owner: str | None = Field(description="Owner of the dataset.")
     classification: str = Field(description="Who may see the dataset.")
     personal: bool = Field(description="It holds personal data.")
 
@@ -108,7 +108,7 @@ class System(_Entry):
 
     name: str = Field(description="Its name.")
     purpose: str = Field(description="What it is for.")
-    owner: str | None = Field(description="Who answers for it.")
+    owner: str | None = Field(description="Its owner.")
     team: str | None = Field(description="Who runs it; None: the platform's team.")
     tier: str = Field(description="Risk tier in the AI Act.")
     annex_iii: str | None = Field(description="Point of Annex III.")

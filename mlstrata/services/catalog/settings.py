@@ -43,7 +43,7 @@ class Declared(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="The environment.")
-    owner: str | None = Field(default=None, description="Who answers for it; none: nobody is named.")
+    owner: str | None = Field(default=None, description="Its owner; none: not named.")
     systems: tuple[SystemSpec, ...] = Field(description="Its systems, as declared.")
 
     @property

@@ -82,7 +82,7 @@ class GatewaySystem(_Model):
     )
     deprecations: tuple[Deprecation, ...] = Field(default=(), description="Those of them on their way out.")
     breaker: Breaker = Field(default=Breaker(), description="What its process is asked for at once.")
-    consumers: tuple[Consumer, ...] = Field(default=(), description="Who may call; nobody when empty.")
+    consumers: tuple[Consumer, ...] = Field(default=(), description="Programs that may call; none when empty.")
     timeout_s: float = Field(default=5.0, ge=0.001, le=3600, description="Longest wait for an answer, in seconds.")
     body_limit: int = Field(
         default=1_048_576,

@@ -86,7 +86,7 @@ def train(asked: KubeflowTraining) -> int:
             else:
                 ended = line
     except KubeflowError as error:
-        reason = f"{error}; run {name} goes on there: train once more to follow it, or to start it where it ended"
+        reason = f"{error}; run {name} continues there: run train again to follow it, or to restart it where it ended"
         raise KubeflowError(reason, error.status) from error
     if ended["state"] != "succeeded":
         return worker.fail(ended["error"] or f"run {name} says why", state=ended["state"])

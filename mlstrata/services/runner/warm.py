@@ -116,7 +116,7 @@ def _ask(ours: socket.socket, step: Mapping[str, Any], environment: Mapping[str,
             socket.send_fds(ours, [f"{len(request):<{_WORD}}".encode()], [writing])
             ours.sendall(request)
             if ours.recv(len(_TAKEN)) != _TAKEN:
-                raise OSError("nobody takes the step")
+                raise OSError("no process takes the step")
         finally:
             os.close(writing)
         for line in said:

@@ -23,7 +23,7 @@ class HistoryEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    kind: Literal["release", "rollback"] = Field(description="Whether the decision went on or back.")
+    kind: Literal["release", "rollback"] = Field(description="Whether it was a release or a rollback.")
     when: datetime = Field(description="When it took effect here, UTC.")
     who: str = Field(description="The person or job that decided.")
     why: str = Field(description="The reason given.")
@@ -39,7 +39,9 @@ class Releases(BaseModel):
 
     champion: Version | None = Field(default=None, description="The version that answers.")
     challenger: Version | None = Field(default=None, description="The version compared with the champion.")
-    shadow: Version | None = Field(default=None, description="The version that sees traffic and answers nobody.")
+    shadow: Version | None = Field(
+        default=None, description="The version that receives traffic and whose answers are not returned."
+    )
     loaded: tuple[Version, ...] = Field(default=(), description="Versions in memory; the previous one, to go back.")
     history: tuple[HistoryEntry, ...] = Field(default=(), description="Decisions, oldest first.")
     settled: bool = Field(

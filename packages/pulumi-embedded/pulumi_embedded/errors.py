@@ -108,4 +108,4 @@ class Cancelled(EngineError):
             if hard
             else "running steps were finished"
         )
-        super().__init__(f"interrupted: {how}; run again to go on")
+        super().__init__(f"interrupted: {how}; run again to continue")

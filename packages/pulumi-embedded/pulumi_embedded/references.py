@@ -77,6 +77,6 @@ class References:
         name = str(from_struct(request.properties).get("name") or request.id)
         found = self._outputs(name)
         if found is None:
-            message = f"there is no stack {name!r} in this backend; bring it up first or mend the name"
+            message = f"there is no stack {name!r} in this backend; deploy it first or correct the name"
             raise run.fail(urn, STACK_REFERENCE, "read", message)
         return found

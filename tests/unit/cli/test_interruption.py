@@ -32,8 +32,8 @@ run()
         ("mlstrata.cli.application", ["--version"], "interrupted; nothing was done"),
         ("typer", ["--version"], "interrupted; nothing was done"),
         ("mlstrata.cli.errors", ["--version"], "interrupted; nothing was done"),
-        ("mlstrata.cli.validate", ["validate"], "interrupted; what was done is recorded"),
-        ("mlstrata.environments", ["validate"], "interrupted; what was done is recorded"),
+        ("mlstrata.cli.validate", ["validate"], "interrupted; completed steps are recorded"),
+        ("mlstrata.environments", ["validate"], "interrupted; completed steps are recorded"),
         # Asked for only once the command has ended in a mistake.
         ("rich.console", ["validate", "nowhere"], "interrupted"),
     ],

@@ -151,7 +151,7 @@ def test_a_kubeflow_that_goes_away_in_mid_run_leaves_the_run_and_says_how_to_go_
         state.unwell = 10_000
         last = json.loads(process.stdout.read().splitlines()[-1])
     assert process.returncode == 2
-    assert f"run {name} goes on there" in last["error"]
+    assert f"run {name} continues there" in last["error"]
 
 
 def test_a_step_that_fails_ends_the_training_with_its_reason(server, asked, tmp_path):

@@ -1,6 +1,7 @@
 """What the documentation shows is what the code takes: its examples are run."""
 
 import re
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -8,13 +9,17 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from mlstrata import components
 from mlstrata.cli.application import app
-from mlstrata.environments import Workspace
+from mlstrata.components import capability
+from mlstrata.environments import Workspace, stages
 from mlstrata.environments.loading.loader import loads
 from mlstrata.pipelines.compile import compile_pipeline
 from mlstrata.policies.core.exemptions import of_workspace
 from mlstrata.policies.core.rule import Level
 from mlstrata.policies.judge import rules_of
+from mlstrata.stacks.program import plan
+from tests.support.recorded import record
 
 ROOT = Path(__file__).parents[3]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -54,6 +59,36 @@ def test_the_pipeline_shown_compiles_with_its_step(tmp_path):
     made = compile_pipeline(declared, tmp_path / "pipeline.yaml", workspace=Workspace(tmp_path))
     tasks = yaml.safe_load(made.read_text(encoding="utf-8"))["root"]["dag"]["tasks"]
     assert tasks["quality"]["inputs"]["artifacts"]["data"]["taskOutputArtifact"]["producerTask"] == "rounded"
+
+
+@pytest.fixture
+def contributed(tmp_path, monkeypatch):
+    """Put the capability of CONTRIBUTING where the product's own are."""
+    written(ROOT / "CONTRIBUTING.md", tmp_path)
+    folder = tmp_path / "components/notices"
+    (folder / "__init__.py").touch()
+    monkeypatch.setattr(components, "__path__", [*components.__path__, str(folder.parent)])
+    capability._own.cache_clear()
+    row = eval((tmp_path / "environments/stages.py").read_text(), {"Entry": stages.Entry})  # noqa: S307 - our own page
+    stages.register(row)
+    yield
+    stages.withdraw("notices")
+    for name in [name for name in sys.modules if name.startswith("mlstrata.components.notices")]:
+        del sys.modules[name]
+    capability._own.cache_clear()
+
+
+@pytest.mark.usefixtures("contributed")
+def test_the_capability_shown_is_built_and_refused_where_it_is_not(tmp_path):
+    text = "name: {0}\ntarget: {1}\nstage: prerequisites\ncapabilities: {{on: [notices]}}\n"
+    local = loads(text.format("local", "{kind: local}").encode(), "local.yaml", "local").spec
+    graph = record(lambda: plan(local, Workspace(tmp_path)) and None, stack="local")
+    service = graph.one("Service", "notices")
+    assert service.inputs["command"][1:3] == ["-m", "http.server"]
+    assert graph.one("Ready", "notices-ready").inputs["checks"].keys() == {"notices"}
+    cluster = loads(text.format("dev", "{kind: kubernetes, context: dev}").encode(), "dev.yaml", "dev").spec
+    (refused,) = [one for one in capability.unbuilt(cluster) if "notices" in one]
+    assert refused.startswith("capabilities.on[0]: capability 'notices' is not built for target 'kubernetes' yet")
 
 
 FILES = [(page, text) for page in PAGES for text in blocks(page, "yaml") if re.search(r"^target:", text, re.MULTILINE)]

@@ -169,7 +169,7 @@ class KubernetesRollout:
                     return
                 if not _same(self._seen, expected):
                     raise Outdated(
-                        f"somebody else released {self._place.system} meanwhile; look, then decide anew"
+                        f"another user released {self._place.system} meanwhile; see `mlstrata status`, decide again"
                     ) from error
             else:
                 return

@@ -108,7 +108,7 @@ def _served(found: dict[str, Any]) -> Served:
     except ValueError as error:
         reason = str(error).partition("\n")[0]
         where = f"{metadata['namespace']}/{metadata['name']}: annotation {RECORD}"
-        raise RolloutError(f"{where}: not what a release writes ({reason}); mend or remove it") from error
+        raise RolloutError(f"{where}: not what a release writes ({reason}); correct or remove it") from error
     return Served(
         releases,
         ((found.get("spec") or {}).get("annotations") or {}).get(VERSION),
