@@ -1,0 +1,205 @@
+"""The Pulumi CLI, driven by its Automation API: the same program, state, progress and result as the embedded engine."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlstrata.operations.errors import Failed
+from mlstrata.operations.interruption import Interruption
+from mlstrata.operations.policy_check import planned
+
+if TYPE_CHECKING:
+    from pulumi import automation
+
+    import pulumi_embedded
+    from mlstrata.operations.deployment import Deployment
+    from mlstrata.operations.engines import Approval, Listener
+    from pulumi_embedded.types import Op, Severity
+
+_OPS: Mapping[str, Op] = {
+    "create": "create",
+    "create-replacement": "replace",
+    "update": "update",
+    "delete": "delete",
+    "read": "read",
+    "same": "same",
+}
+"""The CLI's operations by what the embedded engine calls them; its others are parts of these."""
+_MARKUP = re.compile(r"<\{%[^%]*%\}>")
+_LINES = 5
+"""How much of what the CLI says is told, where no event says why it ended."""
+
+
+@dataclass(frozen=True)
+class PulumiCli:
+    """The Pulumi CLI, driven by its Automation API with this process's own program."""
+
+    deployment: Deployment
+    name: str = "Pulumi CLI"
+
+    def up(self, listen: Listener, approve: Approval) -> pulumi_embedded.Result:
+        """Make the environment, once the plan that needs neither cluster nor state is approved."""
+        approve(planned(self.deployment))
+        return self._run(listen, lambda stack, events: stack.up(on_event=events, color="never"))
+
+    def down(self, listen: Listener) -> pulumi_embedded.Result:
+        """Delete every resource, those with data excepted: they are retained."""
+        return self._run(listen, lambda stack, events: stack.destroy(on_event=events, color="never"))
+
+    def _run(
+        self, listen: Listener, run: Callable[[automation.Stack, Callable[[automation.EngineEvent], None]], object]
+    ) -> pulumi_embedded.Result:
+        """Run the CLI and pass on what it does.
+
+        Raises:
+            Cancelled: it was interrupted.
+            StepsFailed: a step failed; what was done before is recorded.
+            Failed: the CLI ended otherwise; the message is its own.
+        """
+        from pulumi import automation
+
+        import pulumi_embedded
+
+        began, seen = time.monotonic(), Followed(listen)
+        with _interruptible() as interruption:
+            try:
+                run(self._stack(), seen)
+            except automation.CommandError as error:
+                if interruption.requested:
+                    raise pulumi_embedded.Cancelled(hard=interruption.hard) from None
+                if seen.failed:
+                    raise pulumi_embedded.StepsFailed(tuple(seen.failed)) from None
+                raise Failed(seen.reason or _said(error)) from None
+        return pulumi_embedded.Result(
+            tuple(seen.done), {}, diagnostics=tuple(seen.diagnostics), seconds=time.monotonic() - began
+        )
+
+    def _stack(self) -> automation.Stack:
+        from pulumi import automation
+
+        one, workspace = self.deployment, self.deployment.workspace
+        workspace.keep_from_git()
+        variables = {
+            "PULUMI_CONFIG_PASSPHRASE": one.passphrase(create=True),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+        if "PULUMI_BACKEND_URL" not in os.environ and not workspace.names_backend:
+            variables["PULUMI_BACKEND_URL"] = workspace.root.as_uri()
+        return automation.create_or_select_stack(
+            stack_name=one.name,
+            project_name=workspace.project,
+            program=self._program(),
+            opts=automation.LocalWorkspaceOptions(
+                work_dir=str(workspace.root), env_vars=variables, project_settings=self._settings()
+            ),
+        )
+
+    def _settings(self) -> automation.ProjectSettings | None:
+        """Return what a workspace without a Pulumi.yaml of its own is given; None where it has one."""
+        from pulumi import automation
+
+        if (self.deployment.workspace.root / "Pulumi.yaml").is_file():
+            return None
+        project = self.deployment.workspace.project
+        return automation.ProjectSettings(name=project, runtime="python", main=str(self.deployment.workspace.program))
+
+    def _program(self) -> Callable[[], None]:
+        """Return the workspace's own program where its Pulumi.yaml names one, else the one that is installed."""
+        from mlstrata.environments.installation import room
+
+        folder = self.deployment.workspace.program
+        if folder != room("stacks"):
+            return lambda: _run_file(str(folder / "__main__.py"))
+        from mlstrata.stacks.program import build
+
+        return lambda: build(self.deployment.name)
+
+
+def _run_file(path: str) -> None:
+    runpy.run_path(path, run_name="__main__")
+
+
+@dataclass
+class Followed:
+    """What the CLI's events come to, in the words of the embedded engine."""
+
+    listen: Listener
+    done: list[pulumi_embedded.Step] = field(default_factory=list)
+    failed: list[pulumi_embedded.StepFailed] = field(default_factory=list)
+    diagnostics: list[pulumi_embedded.Diagnostic] = field(default_factory=list)
+    _begun: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """Return the errors that are of no step, such as one of the program's."""
+        return "\n".join(one.message for one in self.diagnostics if one.severity == "error")
+
+    def __call__(self, event: automation.EngineEvent) -> None:
+        """Take one event of the CLI."""
+        import pulumi_embedded
+
+        if (pre := event.resource_pre_event) is not None and pre.metadata.op in _OPS:
+            step = pre.metadata
+            self._begun[step.urn] = time.monotonic()
+            self.listen(pulumi_embedded.StepStarted(step.urn, step.type, _OPS[step.op]))
+        elif (ended := event.res_outputs_event) is not None and ended.metadata.op in _OPS:
+            self._ended(ended.metadata)
+        elif (failed := event.res_op_failed_event) is not None:
+            step = failed.metadata
+            message = self._last_error(step.urn) or "the provider gave no reason"
+            found = pulumi_embedded.StepFailed(step.urn, step.type, _OPS.get(step.op, "update"), message)
+            self.failed.append(found)
+            self.listen(found)
+        elif (said := event.diagnostic_event) is not None and said.severity in ("warning", "error", "info#err"):
+            severity: Severity = "warning" if said.severity == "warning" else "error"
+            one = pulumi_embedded.Diagnostic(severity, _unmarked(said.message).strip(), said.urn or "")
+            if one.message and one not in self.diagnostics:
+                self.diagnostics.append(one)
+                self.listen(one)
+
+    def _ended(self, step: automation.events.StepEventMetadata) -> None:
+        import pulumi_embedded
+
+        took = time.monotonic() - self._begun.pop(step.urn, time.monotonic())
+        changes = tuple(pulumi_embedded.PropertyChange(path, None, None) for path in step.detailed_diff or {})
+        done = pulumi_embedded.Step(step.urn, step.type, _OPS[step.op], changes, took)
+        self.done.append(done)
+        self.listen(pulumi_embedded.StepFinished(done))
+
+    def _last_error(self, urn: str) -> str:
+        return next((one.message for one in reversed(self.diagnostics) if one.urn == urn), "")
+
+
+def _unmarked(text: str) -> str:
+    """Return a message without the CLI's marks of colour."""
+    return _MARKUP.sub("", text)
+
+
+def _said(error: Exception) -> str:
+    """Return the last lines of what a command of the CLI wrote to standard error."""
+    _, _, said = str(error).partition("stderr: ")
+    lines = [line.strip() for line in (said or str(error)).splitlines() if line.strip()]
+    return "\n".join(lines[-_LINES:]) or "the Pulumi CLI ended without a reason"
+
+
+@contextmanager
+def _interruptible() -> Iterator[Interruption]:
+    """Let a Ctrl-C reach the CLI, which ends its running steps, and say what comes of it; give how often it came."""
+    interruption = Interruption()
+    try:
+        before = signal.signal(signal.SIGINT, lambda *_: interruption.request())
+    except ValueError:  # not the main thread: whoever runs that one decides
+        yield interruption
+        return
+    try:
+        yield interruption
+    finally:
+        signal.signal(signal.SIGINT, before)

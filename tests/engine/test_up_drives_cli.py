@@ -1,0 +1,73 @@
+"""`mlstrata up` and `down` of an environment that is not on this machine, through the real Pulumi CLI.
+
+The program is one of the workspace's own that needs no provider, so neither cluster nor plugin is asked.
+"""
+
+import json
+import shutil
+
+import pytest
+
+from mlstrata.cli.main import main
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi CLI is not on PATH"),
+]
+
+FILE = """\
+name: dev
+target: {kind: kubernetes, context: nowhere}
+stage: prerequisites
+"""
+PROGRAM = """\
+import pulumi
+
+class Part(pulumi.ComponentResource):
+    def __init__(self, name):
+        super().__init__("acme:index:Part", name, {})
+        self.register_outputs({})
+
+for name in NAMES:
+    Part(name)
+pulumi.export("context", "nowhere")
+pulumi.export("namespaces", {"platform": "dev"})
+pulumi.export("urls", {"mlflow": "http://mlflow.dev.svc:5000"})
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    for folder in ("environments", "program"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "environments/dev.yaml").write_text(FILE)
+    (tmp_path / "Pulumi.yaml").write_text("name: acme\nruntime: python\nmain: program/\n")
+    (tmp_path / "program/__main__.py").write_text(f"NAMES = ['first', 'second']\n{PROGRAM}")
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_BACKEND_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_up_again_and_down(workspace, capsys):
+    assert main(["up", "dev", "--yes", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["counts"]["create"] == 3, "the stack and two parts"
+    assert {step["name"] for step in document["steps"]} >= {"first", "second"}
+    state = workspace / ".pulumi/stacks/acme/dev.json"
+    assert state.is_file(), "the state is where the embedded engine looks for it"
+    (workspace / "program/__main__.py").write_text(f"NAMES = ['first', 'third']\n{PROGRAM}")
+    assert main(["up", "dev", "--yes", "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)["counts"]
+    assert (counts["create"], counts["delete"], counts["same"]) == (1, 1, 2)
+    assert main(["plan", "dev"]) == 0
+    assert "2 drifted" not in capsys.readouterr().out
+    assert main(["down", "dev", "--yes"]) == 0
+    assert "3 deleted" in capsys.readouterr().out
+
+
+def test_a_program_that_fails_is_told_in_its_own_words(workspace, capsys):
+    (workspace / "program/__main__.py").write_text("import pulumi\nraise pulumi.RunError('no such thing')\n")
+    assert main(["up", "dev", "--yes"]) != 0
+    assert "no such thing" in capsys.readouterr().err
