@@ -29,6 +29,8 @@ PARTS = ("unit", "properties", "platform", "models", "storage", "engines")
 ENGINES = "engines"
 """The part that needs programs built from Go modules."""
 NEEDS_ENGINES = ("tests/cluster",)
+GUEST = "tests/guest"
+"""Our wheels in an environment of their own, which is built first."""
 
 # Folders of tests/unit that take long, or that import the same: a process each. The others share one.
 UNIT = (
@@ -45,7 +47,16 @@ LOCAL = {
     "storage": ("test_main_job", "test_storage", "test_storage_s3"),
 }
 # What takes minutes begins first, so that none of it is alone at the end; the others follow in their order.
-LONG = ("test_storage_s3", "test_gateway_platform", "test_main_job", "policies", "project", "stacks", "test_training")
+LONG = (
+    "guest",
+    "test_storage_s3",
+    "test_gateway_platform",
+    "test_main_job",
+    "policies",
+    "project",
+    "stacks",
+    "test_training",
+)
 
 
 @dataclass(frozen=True)
@@ -92,9 +103,10 @@ def groups() -> list[Group]:
     found = [
         *(Group("unit", f"unit: {', '.join(Path(one).name for one in bundle)}", bundle) for bundle in named),
         Group("unit", "unit: others", ("tests/unit",), tuple(one for bundle in named for one in bundle)),
-        Group("properties", "others", ("tests", *packages), ("tests/local", "tests/unit", *NEEDS_ENGINES)),
+        Group("properties", "others", ("tests", *packages), ("tests/local", "tests/unit", GUEST, *NEEDS_ENGINES)),
         Group("properties", "seldon", ("tests",), environment="seldon"),
         Group("models", "gateway and serving", shared),
+        Group("platform", GUEST, (GUEST,)),
         *(Group(part.get(name, "platform"), path, (path,)) for name, path in files.items()),
         *(Group(ENGINES, path, (path,)) for path in NEEDS_ENGINES),
     ]
