@@ -44,23 +44,21 @@ def find(names: Iterable[str]) -> Binaries:
         names: Among RUNTIME and MONITORING.
 
     Raises:
-        PlanError: Some are missing; names each, where it was looked for and how to get it.
+        PlanError: Some are missing; one line names those that are had the same way, where they were looked for and how
+            to get them.
     """
-    found: dict[str, Path] = {}
+    paths = {name: _runtime(name) if name in RUNTIME else _monitoring(name) for name in names}
+    missing = [name for name, path in paths.items() if path is None]
     problems = []
-    for name in names:
-        path = _runtime(name) if name in RUNTIME else _monitoring(name)
-        if path is not None:
-            found[name] = path
-        elif name in RUNTIME:
-            problems.append(f"{name}: not in {programs_folder()}; install mlstrata whole: `pip install mlstrata`")
-        else:
-            problems.append(
-                f"{name}: neither on PATH nor in {tools_folder()}; install it; `mlstrata doctor local` says how"
-            )
+    if ours := [name for name in missing if name in RUNTIME]:
+        fix = "install mlstrata whole: `pip install mlstrata`"
+        problems.append(f"missing tools {', '.join(ours)}: not in {programs_folder()}; {fix}")
+    if others := [name for name in missing if name not in RUNTIME]:
+        fix = "install what is missing; `mlstrata doctor local` says how"
+        problems.append(f"missing tools {', '.join(others)}: neither on PATH nor in {tools_folder()}; {fix}")
     if problems:
-        raise PlanError([f"missing tool {problem}" for problem in problems])
-    return Binaries(found)
+        raise PlanError(problems)
+    return Binaries({name: path for name, path in paths.items() if path is not None})
 
 
 def _runtime(name: str) -> Path | None:

@@ -208,15 +208,13 @@ class Deployment:
         if self.spec.target.kind != "local":
             raise UsageError(
                 f"{self.workspace.environment_file(self.name)}: target.kind: got '{self.spec.target.kind}'; "
-                f"`mlstrata {command}` works on 'local' so far{_elsewhere(command, self.name)}"
+                f"`mlstrata {command}` works on 'local' so far{_elsewhere(command)}"
             )
 
 
-def _elsewhere(command: str, environment: str) -> str:
+def _elsewhere(command: str) -> str:
     """Return what does on a cluster what a command does here; empty where nothing does."""
     found = {
-        "up": f"deploy others with `pulumi up -s {environment}`",
-        "down": f"take others away with `pulumi destroy -s {environment}`, which leaves what holds data",
         "backup": "on a cluster the job `backup` copies each night (capabilities.on: [backup])",
         "restore": "on a cluster `kubectl create job --from=cronjob/backup-restore NAME` puts the newest copy back",
     }

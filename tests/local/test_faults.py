@@ -155,7 +155,7 @@ def test_a_missing_tool_is_named_with_how_to_get_it(platform: Platform, tmp_path
     empty.mkdir()
     for command in (["plan", "local"], ["up", "local", "--yes"]):
         done = platform.run(*command, MLSTRATA_TOOLS=str(empty), PATH=str(empty))
-        assert_one_message(done, "missing tool prometheus", str(empty), "make install")
+        assert_one_message(done, "missing tools prometheus", str(empty), "mlstrata doctor local")
     assert platform.services() == []
     assert {name for name in platform.files() if not name.startswith((".pulumi", "Pulumi"))} - set(before) <= {
         ".mlstrata/local/passphrase"
