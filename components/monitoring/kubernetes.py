@@ -1,4 +1,4 @@
-"""Prometheus and its alerts on a cluster, kept by the operator; what is asked and promised is declared here."""
+"""Prometheus and its alerts on a cluster, managed by the operator; scrapes and service levels are declared here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, p
 from mlstrata.components.site import UNOWNED
 from mlstrata.environments.stages import Capability
 from mlstrata.services.alerts.rules import system_groups
-from mlstrata.services.alerts.settings import PLATFORM, Promise
+from mlstrata.services.alerts.settings import PLATFORM, ServiceLevel
 
 KIND = "monitoring.coreos.com/v1"
 RECEIVER = "alert-receiver"
@@ -224,30 +224,30 @@ store, DCGM, Envoy."""
 
 
 @dataclass(frozen=True)
-class PromisesArgs:
-    """Arguments of `Promises`.
+class ServiceLevelsArgs:
+    """Arguments of `ServiceLevels`.
 
     Attributes:
         cluster: Where.
         namespace: The system's namespace.
         ownership: Whose it is.
-        promise: What its consumers were promised.
+        service_level: The objectives of its service level.
         after: What must be there before it.
     """
 
     cluster: Cluster
     namespace: str
     ownership: Ownership
-    promise: Promise
+    service_level: ServiceLevel
     after: Sequence[pulumi.Resource] = ()
 
 
-class Promises(ClusterComponent):
-    """The alerts about what a system's consumers were promised."""
+class ServiceLevels(ClusterComponent):
+    """The alerts about a system's service level."""
 
-    def __init__(self, name: str, args: PromisesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: ServiceLevelsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring", name, args.cluster, opts, ownership=args.ownership)
-        self.add("rules", rules_of(args.namespace, name, system_groups(args.promise)), after=args.after)
+        self.add("rules", rules_of(args.namespace, name, system_groups(args.service_level)), after=args.after)
         self.register_outputs({})
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlstrata.components.local_host import Host
 from mlstrata.components.supervision.ports import Ports
-from mlstrata.services.alerts.settings import Promise
+from mlstrata.services.alerts.settings import ServiceLevel
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,12 @@ class ServingArgs:
         host: Where it runs.
         system: The AI system.
         ports: The ports `http`, `grpc` and `metrics` of each of its processes, the first one's first.
-        promise: What its consumers were promised.
+        service_level: The objectives of its service level.
         probability_range: Predictions outside of it are implausible and not given out.
     """
 
     host: Host
     system: str
     ports: Sequence[Ports]
-    promise: Promise
+    service_level: ServiceLevel
     probability_range: tuple[float, float]

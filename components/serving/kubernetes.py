@@ -16,7 +16,7 @@ from mlstrata.components.features.kubernetes import PORTS as FEATURE_PORTS
 from mlstrata.components.features.kubernetes import servers_for
 from mlstrata.components.gateway.outputs import Backend, owned_by
 from mlstrata.components.gpu.args import placement
-from mlstrata.components.monitoring.kubernetes import Promises, PromisesArgs
+from mlstrata.components.monitoring.kubernetes import ServiceLevels, ServiceLevelsArgs
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import Peer, incoming, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
@@ -31,7 +31,7 @@ from mlstrata.components.workload.pods import Container, Placement, Resources, a
 from mlstrata.environments.spec.risk import Tier
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.environments.spec.system import SystemSpec
-from mlstrata.services.alerts.settings import Promise
+from mlstrata.services.alerts.settings import ServiceLevel
 from mlstrata.services.serving.cluster import PREDICTOR, UNIT, deployment_of
 from mlstrata.services.serving.cluster import VERSION as RELEASED
 from mlstrata.services.serving.settings import MODEL_FILE, SETTINGS_FILE, ServingSettings, environment, render_files
@@ -52,7 +52,7 @@ class ServingArgs:
         namespace: The system's namespace.
         ownership: Whose it is.
         system: The system.
-        serving: What its file says of copies, resources and promises.
+        serving: What its file says of copies, resources and service levels.
         operators: Namespace of Envoy Gateway, whose pods call it.
         registry: Address of the registry.
         store: Where models lie.
@@ -278,12 +278,12 @@ def _serving(site: ClusterSite, system: SystemSpec) -> Sequence[Backend]:
     )
     component = Serving(serving_name(system.name), args, beneath)
     if site.watched:
-        promise = Promise(
+        service_level = ServiceLevel(
             system=system.name,
             owner=ownership.owner,
             p99_seconds=serving.sla.p99.total_seconds(),
             availability=serving.sla.availability,
         )
-        promised = PromisesArgs(site.cluster, namespace, ownership, promise, [*after, *site.watched])
-        Promises(f"promise-{system.name}", promised, beneath)
+        levels = ServiceLevelsArgs(site.cluster, namespace, ownership, service_level, [*after, *site.watched])
+        ServiceLevels(f"service-level-{system.name}", levels, beneath)
     return component.backends

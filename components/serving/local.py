@@ -15,7 +15,7 @@ from mlstrata.components.supervision.ports import Ports
 from mlstrata.components.supervision.service import File
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.alerts.rules import service_rules, system_rules
-from mlstrata.services.alerts.settings import Promise, Watched
+from mlstrata.services.alerts.settings import ServiceLevel, Watched
 from mlstrata.services.serving.folders import releases_folder
 from mlstrata.services.serving.settings import (
     MODEL_FILE,
@@ -40,7 +40,7 @@ class Serving(LocalComponent):
         self.endpoint = Endpoint(args.system, tuple(ports.port("http") for ports in args.ports))
         for number, ports in enumerate(args.ports, 1):
             self._process(args, serving_name(args.system, number), ports)
-        alerting(self, f"promise-{args.system}", system_rules(args.promise))
+        alerting(self, f"service-level-{args.system}", system_rules(args.service_level))
         self.register_outputs({"port": self.endpoint.ports[0]})
 
     def _process(self, args: ServingArgs, service: str, ports: Ports) -> None:
@@ -53,7 +53,7 @@ class Serving(LocalComponent):
                 http_port=int(given["http"]),
                 grpc_port=int(given["grpc"]),
                 metrics_port=int(given["metrics"]),
-                sla_p99_s=args.promise.p99_seconds,
+                sla_p99_s=args.service_level.p99_seconds,
                 probability_range=args.probability_range,
             )
 
@@ -73,7 +73,7 @@ class Serving(LocalComponent):
             stop_seconds=20,
         )
         scraped(self, service, ports.port("metrics"), system=args.system)
-        watched = Watched(service=service, owner=args.promise.owner, system=args.system)
+        watched = Watched(service=service, owner=args.service_level.owner, system=args.system)
         alerting(self, service, service_rules(watched))
 
 
@@ -84,12 +84,12 @@ def build(site: LocalSite) -> ServingOutputs:
 
 def _endpoint(site: LocalSite, system: SystemSpec) -> Endpoint:
     sla = system.serving.sla
-    promise = Promise(
+    service_level = ServiceLevel(
         system=system.name,
         owner=site.owner_of(system),
         p99_seconds=sla.p99.total_seconds(),
         availability=sla.availability,
     )
     ports = [site.ports[serving_name(system.name, number)] for number in copies(system)]
-    args = ServingArgs(site.host, system.name, ports, promise, system.monitor.probability_range)
+    args = ServingArgs(site.host, system.name, ports, service_level, system.monitor.probability_range)
     return Serving(serving_name(system.name), args, site.systems[system.name].child()).endpoint

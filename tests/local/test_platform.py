@@ -149,7 +149,7 @@ def test_prometheus_scrapes_every_service_and_has_every_rule(environment):
         *environment.pids(),
         "machine",
         "gateway-upkeep",
-        "mortgage-approval-promise",
+        "mortgage-approval-service-level",
     }
     assert all(rule["health"] in {"ok", "unknown"} for group in groups for rule in group["rules"])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from mlstrata.services.alerts.settings import PLATFORM, Promise, Severity, Watched
+from mlstrata.services.alerts.settings import PLATFORM, ServiceLevel, Severity, Watched
 from mlstrata.services.gateway.names import ARCHIVED
 
 REQUESTS, LATENCY = "mlstrata_predict_requests_total", "mlstrata_predict_seconds"
@@ -117,27 +117,29 @@ def schedule_rules(owners: Mapping[str, str], metric: str) -> str:
     return _text(f"{what}-schedules", rules)
 
 
-def system_rules(promise: Promise) -> str:
+def system_rules(service_level: ServiceLevel) -> str:
     """Return the file of the rules about what a system's consumers see."""
-    return _dumped(system_groups(promise))
+    return _dumped(system_groups(service_level))
 
 
-def system_groups(promise: Promise) -> list[dict[str, Any]]:
-    """Return the rules about what a system's consumers see: errors against its budget, latency against its promise."""
-    name, rule = promise.system, _Subject(promise.system, promise.owner).rule
-    # A promise of 100 % leaves no budget to burn: then one error in ten thousand counts.
-    budget = max((100 - promise.availability) / 100, 1e-4)
+def system_groups(service_level: ServiceLevel) -> list[dict[str, Any]]:
+    """Return the rules about what a system's consumers see: errors and latency against their objectives."""
+    name, rule = service_level.system, _Subject(service_level.system, service_level.owner).rule
+    # An objective of 100 % leaves no budget to burn: then one error in ten thousand counts.
+    budget = max((100 - service_level.availability) / 100, 1e-4)
     enough = f"{_requests(name, '5m')} >= {MIN_REQUESTS}"
     rules = []
     for speed, short, long, factor, severity in BURNS:
         burning = [f"{_ratio(name, window)} > {factor * budget:g}" for window in (short, long)]
-        summary = f"{name} fails {factor:g} times as often as its availability of {promise.availability:g} % allows"
+        summary = (
+            f"{name} fails {factor:g} times as often as its availability of {service_level.availability:g} % allows"
+        )
         rules.append(rule(f"SystemErrors{speed}", " and ".join([*burning, enough]), "1m", severity, summary=summary))
     quantile = f'histogram_quantile(0.99, sum by (le) (rate({LATENCY}_bucket{{system="{name}"}}[5m])))'
-    late = f"{quantile} > {promise.p99_seconds:g} and {enough}"
-    promised = f"{promise.p99_seconds * 1000:g} ms"
-    rules.append(rule("SystemSlow", late, "2m", "warning", summary=f"{name}: 1 answer in 100 takes over {promised}"))
-    return [{"name": f"{name}-promise", "rules": rules}]
+    late = f"{quantile} > {service_level.p99_seconds:g} and {enough}"
+    objective = f"{service_level.p99_seconds * 1000:g} ms"
+    rules.append(rule("SystemSlow", late, "2m", "warning", summary=f"{name}: 1 answer in 100 takes over {objective}"))
+    return [{"name": f"{name}-service-level", "rules": rules}]
 
 
 def _requests(system: str, window: str, only: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Settings of the monitoring: what is scraped, and what is promised about it."""
+"""Settings of the monitoring: what is scraped, and the objectives of its service levels."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Watched(_Model):
     )
 
 
-class Promise(_Model):
-    """What a system's consumers were promised."""
+class ServiceLevel(_Model):
+    """The objectives of a system's service level."""
 
     system: Name = Field(description="The AI system.")
     owner: str = Field(min_length=1, description="The recipient.")
-    p99_seconds: float = Field(gt=0, description="Promised 99th percentile of the latency, in seconds.")
-    availability: float = Field(gt=0, le=100, description="Promised share of answered requests, in percent.")
+    p99_seconds: float = Field(gt=0, description="Objective of the latency's 99th percentile, in seconds.")
+    availability: float = Field(gt=0, le=100, description="Objective of the share of answered requests, in percent.")
 
 
 class Receiver(_Model):

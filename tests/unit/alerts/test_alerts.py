@@ -22,10 +22,10 @@ from mlstrata.services.alerts.rules import (
     system_rules,
     upkeep_rules,
 )
-from mlstrata.services.alerts.settings import Promise, Receiver, Target, Watched
+from mlstrata.services.alerts.settings import Receiver, ServiceLevel, Target, Watched
 from mlstrata.services.gateway.names import ARCHIVED
 
-PROMISE = Promise(system="loans", owner="loans@example.com", p99_seconds=0.25, availability=99)
+SERVICE_LEVEL = ServiceLevel(system="loans", owner="loans@example.com", p99_seconds=0.25, availability=99)
 WATCHED = Watched(service="serving-loans", owner="loans@example.com", system="loans")
 RULES = {
     "machine": machine_rules("platform@example.com"),
@@ -33,7 +33,7 @@ RULES = {
     "scoring": schedule_rules({"loans": "loans@example.com"}, SCORING_FAILED),
     "training": schedule_rules({"loans": "loans@example.com"}, TRAINING_FAILED),
     "service": service_rules(WATCHED),
-    "system": system_rules(PROMISE),
+    "system": system_rules(SERVICE_LEVEL),
 }
 
 
@@ -137,7 +137,7 @@ CASES = [
         True,
     ),
     Case(
-        "slower than promised",
+        "slower than its objective",
         "system",
         {REQUESTS % 200: "0+60x30", BUCKET % "0.25": "0+50x30", BUCKET % "1.0": "0+60x30", BUCKET % "+Inf": "0+60x30"},
         20,
@@ -145,7 +145,7 @@ CASES = [
         True,
     ),
     Case(
-        "as fast as promised",
+        "as fast as its objective",
         "system",
         {REQUESTS % 200: "0+60x30", BUCKET % "0.25": "0+60x30", BUCKET % "1.0": "0+60x30", BUCKET % "+Inf": "0+60x30"},
         20,

@@ -68,7 +68,7 @@ def test_a_systems_resources_are_beneath_it(workspace):
         ("Ready", "serving-mortgage-approval-ready"),
         ("ConfigFile", "serving-mortgage-approval-target"),
         ("ConfigFile", "serving-mortgage-approval-alerts"),
-        ("ConfigFile", "promise-mortgage-approval-alerts"),
+        ("ConfigFile", "service-level-mortgage-approval-alerts"),
     }
     named = {resource.urn for resource in graph.resources if "mortgage-approval" in resource.name}
     assert named == {graph.one("AISystem", "mortgage-approval").urn, *(resource.urn for resource in beneath)}
