@@ -29,7 +29,6 @@ UNTRAINABLE = {
     "two datasets": (MODEL, [HMDA, {**HMDA, "name": "other"}], "model.data does not say which dataset"),
     "no source": (MODEL, [{"name": "hmda"}], "its dataset has no source"),
     "no target": ({"modality": "tabular"}, None, "model.target does not say"),
-    "another pipeline": ({**MODEL, "pipeline": "our-own"}, None, "model.pipeline 'our-own' is not one"),
     "text": ({**MODEL, "modality": "text"}, None, "makes classifiers of tables, not text classification"),
     "regression": (
         {"modality": "tabular", "target": "deny", "task": "regression"},

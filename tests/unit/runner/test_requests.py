@@ -79,7 +79,6 @@ def test_a_file_starts_from_the_workspace(system):
     [
         ({"target": None}, "model.target"),
         ({"features": "mortgage_v2"}, "feature views such as 'mortgage_v2'"),
-        ({"pipeline": "own"}, "'own'"),
         ({"source": "models:/x/1"}, "model.source"),
         ({"settings": {"seed": -1}}, "seed"),
     ],
@@ -109,7 +108,6 @@ def test_the_recipe_holds_choices_and_no_places(system):
     ("change", "says"),
     [
         ({"workdir": "relative"}, "absolute"),
-        ({"algorithm": "svm"}, "logistic_regression"),
         ({"kpis": [{"metric": "auc"}]}, "exactly one of"),
         ({"settings": {"test_fraction": 1.5}}, "less than 1"),
         ({"settings": {"C": 1}}, "Extra inputs"),
