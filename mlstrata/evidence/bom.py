@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from mlstrata.evidence import measured as figures_of
+from mlstrata.evidence import measured
 from mlstrata.evidence.blocks import plain
 from mlstrata.evidence.facts import Evidence, ModelVersion
 
@@ -62,7 +62,7 @@ def _card(evidence: Evidence, datasets: list[str]) -> dict[str, Any]:
         "datasets": [{"ref": ref} for ref in datasets],
     }
     version = evidence.version
-    gaps = figures_of.gaps(version) if version else ()
+    gaps = measured.gaps(version) if version else ()
     limits = evidence.get("constraints")
     considerations: dict[str, Any] = {
         "useCases": [plain(evidence.get("purpose"))],
@@ -81,11 +81,11 @@ def _card(evidence: Evidence, datasets: list[str]) -> dict[str, Any]:
 
 def _metrics(version: ModelVersion) -> list[dict[str, Any]]:
     """Return figures with their intervals, those of each group, and the gates' other figures."""
-    found = [_metric(one.name, one.value, one.low, one.high) for one in figures_of.measures(version)]
-    for one in figures_of.by_group(version):
+    found = [_metric(one.name, one.value, one.low, one.high) for one in measured.measures(version)]
+    for one in measured.by_group(version):
         slice_ = f"{plain(one.attribute)} = {plain(one.group)}"
         found.append({**_metric(one.rate, one.value, one.low, one.high), "slice": slice_})
-    return found + [_metric(name, value) for name, value in figures_of.others(version).items()]
+    return found + [_metric(name, value) for name, value in measured.others(version).items()]
 
 
 def _metric(name: str, value: float, low: float | None = None, high: float | None = None) -> dict[str, Any]:

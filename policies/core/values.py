@@ -106,7 +106,7 @@ def leaves(value: Value, path: str = "") -> Iterator[tuple[str, Value]]:
         if isinstance(found, str):
             yield at, found
         elif isinstance(found, Mapping):
-            todo += [(f"{at}.{key}" if at else str(key), inner) for key, inner in reversed(found.items())]
+            todo += [(f"{at}.{key}" if at else str(key), inner) for key, inner in reversed(list(found.items()))]
         elif isinstance(found, list | tuple):
             todo += [(f"{at}.{index}" if at else str(index), found[index]) for index in reversed(range(len(found)))]
         else:

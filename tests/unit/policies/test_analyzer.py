@@ -190,17 +190,16 @@ def test_a_program_that_declares_nothing_is_called_after_its_stack(pack, workspa
 def test_an_environment_has_the_outcome_of_mlstrata_check(pack, workspace, exemptions, monkeypatch, name):
     """With the exemptions that we ship, which both must honour."""
     from mlstrata.operations.deployment import Deployment
-    from mlstrata.operations.policy_check import planned as plan_of
-    from mlstrata.operations.policy_check import report_on
-    from mlstrata.policies.adapters.embedded_graph import records as read_plan
+    from mlstrata.operations.policy_check import planned, report_on
+    from mlstrata.policies.adapters.embedded_graph import records
 
     exemptions((ROOT / "policies/exemptions.yaml").read_text(encoding="utf-8"))
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(workspace))
     deployment = Deployment.open(name)
-    planned = plan_of(deployment)
-    report = report_on(deployment, planned, datetime.now(tz=UTC).date())
+    plan = planned(deployment)
+    report = report_on(deployment, plan, datetime.now(tz=UTC).date())
     assert Outcome.EXEMPT in {one.outcome for one in report.results}
-    assert told(pack.AnalyzeStack(request(read_plan(planned.graph)))) == said(report)
+    assert told(pack.AnalyzeStack(request(records(plan.graph)))) == said(report)
 
 
 def test_a_secret_stays_one(pack):
