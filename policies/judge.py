@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from mlstrata.environments import Workspace
+from mlstrata.environments.workspace import WorkspaceError
 from mlstrata.policies.core.dates import Calendar
 from mlstrata.policies.core.declared import declared
 from mlstrata.policies.core.evaluate import Report, evaluate
@@ -27,6 +28,19 @@ def rules_of(workspace: Workspace) -> tuple[Rule, ...]:
         PolicyErrors: A guest's file or the file of levels is malformed.
     """
     return levelled((*RULES, *guest_rules(workspace.root / "policies")), workspace.root / LEVELS)
+
+
+def rules_here() -> tuple[Rule, ...]:
+    """Return the policies of the workspace that this process is in; the catalogue outside of one.
+
+    Raises:
+        PolicyErrors: As `rules_of`.
+    """
+    try:
+        workspace = Workspace.find()
+    except WorkspaceError:
+        return RULES
+    return rules_of(workspace)
 
 
 def judge(

@@ -8,8 +8,16 @@ from mlstrata.evidence import measured, words
 from mlstrata.evidence.blocks import Block, Heading, Needed, Text, facts, plain, table
 from mlstrata.evidence.facts import Evidence, ModelVersion
 from mlstrata.evidence.figures import behaviour, fairness, performance
-from mlstrata.evidence.section_parts import DECLARED, NO_VERSION, by_group, document, gates, said, source
-from mlstrata.evidence.section_parts import performance
+from mlstrata.evidence.section_parts import (
+    DECLARED,
+    NO_VERSION,
+    by_group,
+    document,
+    gates,
+    measured_metrics,
+    said,
+    source,
+)
 
 
 def general(evidence: Evidence) -> Iterator[Block]:
@@ -77,7 +85,7 @@ def elements(evidence: Evidence) -> Iterator[Block]:
     yield facts(words.rows(evidence.get("rollout")), f"How versions change. {DECLARED}")
     yield Needed("changes of the system and its performance that were determined beforehand, or that there are none")
     yield Heading("2(g) Validation and testing: data, metrics, discriminatory impacts, test logs")
-    yield from performance(evidence)
+    yield from measured_metrics(evidence)
     yield from performance(evidence)
     yield from by_group(evidence)
     yield from fairness(evidence)

@@ -30,8 +30,8 @@ def document(evidence: Evidence, name: str, what: str) -> Iterator[Block]:
         yield facts([("Document", found.path), ("Last reviewed", reviewed), ("SHA-256", known)], what)
 
 
-def performance(evidence: Evidence) -> Iterator[Block]:
-    """Yield the figures of the version, with what was declared of them."""
+def measured_metrics(evidence: Evidence) -> Iterator[Block]:
+    """Yield the measured metrics of the version, with their declared limits."""
     version = evidence.version
     if version is None or not version.metrics:
         yield Needed("measured metrics", human=False)

@@ -8,7 +8,7 @@ from mlstrata.evidence import words
 from mlstrata.evidence.blocks import Block, Heading, Needed, Text, facts, table
 from mlstrata.evidence.facts import Evidence
 from mlstrata.evidence.section_made import policies
-from mlstrata.evidence.section_parts import DECLARED, by_group, decisions, document, performance, retention, said
+from mlstrata.evidence.section_parts import DECLARED, by_group, decisions, document, measured_metrics, retention, said
 
 _WATCHING = (
     ("recording", "Every prediction is recorded with its inputs and joined with what happened"),
@@ -68,7 +68,7 @@ def metrics(evidence: Evidence) -> Iterator[Block]:
         yield table(("metric", "limit", "measured on"), rows, caption)
     else:
         yield Needed("what the system must achieve: `kpis` in the environment's file")
-    yield from performance(evidence)
+    yield from measured_metrics(evidence)
     yield Needed("why these metrics are appropriate for the purpose")
 
 

@@ -9,8 +9,7 @@ from mlstrata.evidence.annex_iv import control, where
 from mlstrata.evidence.blocks import Block, Document, Needed, Section, Text, facts, plain, table
 from mlstrata.evidence.facts import Evidence
 from mlstrata.evidence.figures import fairness, performance
-from mlstrata.evidence.section_parts import DECLARED, by_group, decisions, gates, retention
-from mlstrata.evidence.section_parts import performance as measures
+from mlstrata.evidence.section_parts import DECLARED, by_group, decisions, gates, measured_metrics, retention
 
 _A = (
     ("provider", "Provider", "name, address and contact of the provider"),
@@ -129,7 +128,7 @@ def instructions(evidence: Evidence) -> Document:
     kpis = evidence.get("kpis")
     limits = [words.kpi(one)[:2] for one in kpis] if isinstance(kpis, list | tuple) else []
     declared = (table(("metric", "limit"), limits, f"What it must achieve. {DECLARED}"),) if limits else ()
-    measured = (*measures(evidence), *performance(evidence))
+    measured = (*measured_metrics(evidence), *performance(evidence))
     sections = (
         Section("1. Provider", _needed(evidence, own, "identity and contact of the provider")),
         Section("2. Purpose and limits", _known(evidence, "purpose", "constraints", "serving.limits")),

@@ -66,25 +66,26 @@ def check(
 
 
 def check_manifests(folder: Path, *, as_of: date | None = None) -> Checked:
-    """Check a folder of Kubernetes YAML.
+    """Check a folder of Kubernetes YAML, by the policies of the workspace where there is one.
 
     Raises:
-        UsageError: it is no folder of manifests.
+        UsageError: it is no folder of manifests, or levels or a policy of the workspace are malformed.
     """
     from mlstrata.policies.adapters.kubernetes_yaml import ManifestError, read
     from mlstrata.policies.core.dates import Calendar
     from mlstrata.policies.core.evaluate import evaluate
     from mlstrata.policies.core.facts import Environment
+    from mlstrata.policies.core.files import PolicyErrors
+    from mlstrata.policies.judge import rules_here
     from mlstrata.policies.reports.places import Places
-    from mlstrata.policies.rules import RULES
 
     today = datetime.now(tz=UTC).date()
     try:
-        found = read(folder)
-    except ManifestError as error:
+        found, rules = read(folder), rules_here()
+    except (ManifestError, PolicyErrors) as error:
         raise UsageError(str(error)) from None
     environment = Environment(name=folder.resolve().name, target="kubernetes")
-    return Checked(evaluate(found, environment, Calendar.on(today, as_of=as_of), rules=RULES), Places())
+    return Checked(evaluate(found, environment, Calendar.on(today, as_of=as_of), rules=rules), Places())
 
 
 @contextmanager

@@ -218,6 +218,44 @@ def test_manifests_from_elsewhere(workspace, tmp_path, capsys):
         run(capsys, manifests=str(tmp_path / "none"))
 
 
+PAID_SETTINGS = """
+from mlstrata.policies import Domain, Rule, fails
+from mlstrata.policies.fixtures import having, passes, violates
+
+KIND = "kubernetes:core/v1:ConfigMap"
+
+
+def check(resource, context):
+    if not resource.get("data.cost_centre"):
+        yield fails("nobody pays for it", "set data.cost_centre")
+
+
+RULE = Rule(
+    id="org-settings-paid",
+    title="Settings have a cost centre.",
+    holds="somebody pays",
+    references=("Finance handbook 4.3",),
+    domain=Domain.ORGANISATION,
+    types=(KIND,),
+    resource=check,
+    cases=(
+        passes("one", having(KIND, "settings", {"data": {"cost_centre": "4711"}})),
+        violates("none", having(KIND, "settings", {"data": {}})),
+    ),
+)
+"""
+
+
+def test_manifests_are_checked_by_the_policies_of_the_workspace_too(workspace, tmp_path, capsys):
+    folder = tmp_path / "rendered"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n")
+    (workspace / "policies/settings.py").write_text(PAID_SETTINGS)
+    code, out = run(capsys, manifests=str(folder), output="text")
+    assert code == 1
+    assert "FAIL org-settings-paid" in out
+
+
 def test_what_the_whole_of_some_manifests_is_asked_still_names_the_file(workspace, tmp_path, capsys):
     """Code scanning takes no result without a file."""
     folder = tmp_path / "rendered"
