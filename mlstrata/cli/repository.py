@@ -29,7 +29,7 @@ def doctor(target: str, *, as_json: bool) -> None:
     if as_json:
         say_json({"target": target or None, "works": not broken, "findings": [asdict(one) for one in found]})
     for one in () if as_json else found:
-        mark = "[green]ok       [/green]" if one.fine else "[red]lack[/red]" if one.needed else "[yellow]warn[/yellow]"
+        mark = "[green]ok  [/green]" if one.fine else "[red]lack[/red]" if one.needed else "[yellow]warn[/yellow]"
         out().print(f" {mark} ", end="")
         say(f"{one.what:<24} {one.detail} · {', '.join(one.targets)}")
         if one.fix:

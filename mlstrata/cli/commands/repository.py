@@ -1,4 +1,4 @@
-"""Commands for a repository of one's own: begin one, see what a machine lacks for it, follow a newer version."""
+"""Commands for a user's repository: scaffold, check a machine, print the schema, upgrade."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def doctor(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say what this machine lacks for a target, and how to get it. Exits 1 where the named target cannot work."""
+    """Show what this machine lacks for a target, and how to get it. Exits 1 if the named target cannot work."""
     from mlstrata.cli.repository import doctor as run
 
     run(target, as_json=as_json)
@@ -46,10 +46,10 @@ def schema() -> None:
 
 @app.command(rich_help_panel=PANEL)
 def upgrade(
-    check: Annotated[bool, typer.Option("--check", help="Only say it: record nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Record nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what the installed version changes for this repository, and record it. Exits 1 where something waits."""
+    """Show what the installed version changes for this repository, and record it. Exits 1 if a file needs a change."""
     from mlstrata.cli.repository import upgrade as run
 
     run(check=check, as_json=as_json)

@@ -106,7 +106,7 @@ def test_every_command_shown_is_one_and_has_the_options_shown():
         (page.name, found[1], re.findall(r"(?<![\w-])--[a-z-]+", found[2]))
         for page in PAGES
         for text in [page.read_text(encoding="utf-8").replace("\\\n", " ")]
-        for found in re.finditer(r"(?:^|[`$(/ ])mlstrata ([a-z]+)([^`|#\n]*)", text, re.MULTILINE)
+        for found in re.finditer(r"(?:^|[`$(/ ])mlstrata ([a-z]+)([^`|#&\n]*)", text, re.MULTILINE)
         if found[1] in commands or found[0].startswith("`")
     ]
     assert len(shown) > len(commands)
