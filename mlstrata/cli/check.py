@@ -6,9 +6,12 @@ import sys
 from datetime import date
 from pathlib import Path
 
+from mlstrata.cli.console import say
 from mlstrata.cli.reporter import Terminal
 from mlstrata.operations import policy_check
 from mlstrata.operations.errors import UsageError
+
+_STYLES = {"FAIL": "red", "WARN": "yellow"}
 
 
 def check(names: list[str], *, as_of: str | None, output: str, manifests: str | None, live: bool = False) -> None:
@@ -40,9 +43,19 @@ def check(names: list[str], *, as_of: str | None, output: str, manifests: str | 
         found: tuple[policy_check.Checked, ...] = (policy_check.check_manifests(Path(manifests), as_of=day),)
     else:
         found = policy_check.check(names, Terminal(), as_of=day, live=live)
-    sys.stdout.write(render([(one.report, one.places) for one in found], output))
+    text = render([(one.report, one.places) for one in found], output)
+    if output == "text":
+        _show(text)
+    else:
+        sys.stdout.write(text)
     if not all(one.report.passed for one in found):
         raise typer.Exit(1)
+
+
+def _show(text: str) -> None:
+    """Print a report for people: what blocks and what warns stands out on a terminal."""
+    for line in text.splitlines():
+        say(line, style=_STYLES.get(line[:5].strip()))
 
 
 def _day(text: str | None) -> date | None:
