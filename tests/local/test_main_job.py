@@ -121,7 +121,7 @@ def test_the_printed_command_answers_with_probability_version_and_request_id(job
     mint = re.search(r"\$\((\S+ token local \S+)\)", job.first.out)
     address = re.search(r"https://\S+/predict", job.first.out)
     authority = re.search(r"--cacert '(.+)'", job.first.out)
-    body = re.search(r"-d @(\S+)", job.first.out)
+    body = re.search(r"-d '@(.+)'", job.first.out)
     assert mint
     assert address
     assert authority
@@ -131,7 +131,7 @@ def test_the_printed_command_answers_with_probability_version_and_request_id(job
     ).stdout.strip()
     answer = httpx.post(
         address[0],
-        content=(ROOT / body[1]).read_bytes(),
+        content=Path(body[1]).read_bytes(),
         headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
         trust_env=False,
         verify=ssl.create_default_context(cafile=authority[1]),
