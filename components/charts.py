@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+from mlstrata.components.kubernetes_objects import declare
 from mlstrata.components.upstream.image_values import merged
 from mlstrata.components.upstream.package import Chart, Kustomization, Manifest, Source
 
@@ -52,27 +53,23 @@ def _release(
     definitions: bool,
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Resource:
-    from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
-
     # Of an OCI registry the chart is named by its address; of a repository with an index, by its name.
     remote = chart.repository.startswith("oci://")
-    return _made(
-        Release(
-            name,
-            name=name,
-            chart=chart.address if remote else chart.name,
-            version=chart.version,
-            namespace=namespace,
-            repository_opts=None if remote else RepositoryOptsArgs(repo=chart.repository),
-            values=merged(values, chart.values),
-            skip_crds=not definitions,
-            create_namespace=False,
-            # A failed installation is undone, so that the next one starts from nothing.
-            atomic=True,
-            timeout=600,
-            opts=opts,
-        )
-    )
+    inputs = {
+        "name": name,
+        "chart": chart.address if remote else chart.name,
+        "version": chart.version,
+        "namespace": namespace,
+        "repositoryOpts": None if remote else {"repo": chart.repository},
+        "values": merged(values, chart.values),
+        "skipCrds": not definitions,
+        "createNamespace": False,
+        # A failed installation is undone, so that the next one starts from nothing.
+        "atomic": True,
+        "timeout": 600,
+        "compat": "true",  # as the class of pulumi_kubernetes sends it
+    }
+    return declare("helm.sh/v3:Release", name, inputs, opts)
 
 
 def _made(resource: object) -> pulumi.Resource:

@@ -15,16 +15,8 @@ Manifest = Mapping[str, Any]
 _SECRET = ("data", "stringData")
 
 
-@cache
-def _provider_version() -> str:
-    return version("pulumi-kubernetes")
-
-
 def register(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """Register a manifest under a logical name.
-
-    The resource is what the class of `pulumi_kubernetes` for its kind would register. Those classes are not used: each
-    API group's module takes as long to import as a plan takes to run, and holds no rule that the manifest needs.
 
     Raises:
         ValueError: It has no name: one that the provider made up would differ from render to render.
@@ -32,9 +24,21 @@ def register(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pul
     group, kind = str(manifest["apiVersion"]), str(manifest["kind"])
     if not manifest.get("metadata", {}).get("name"):
         raise ValueError(f"{kind} '{name}': metadata.name is missing; give it one")
-    more = pulumi.ResourceOptions(
-        version=_provider_version(),
-        additional_secret_outputs=list(_SECRET) if (group, kind) == ("v1", "Secret") else None,
-    )
-    token = f"kubernetes:{'core/v1' if group == 'v1' else group}:{kind}"
-    return pulumi.CustomResource(token, name, dict(manifest), pulumi.ResourceOptions.merge(opts, more))
+    if (group, kind) == ("v1", "Secret"):
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=list(_SECRET)))
+    return declare(f"{'core/v1' if group == 'v1' else group}:{kind}", name, manifest, opts)
+
+
+def declare(kind: str, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
+    """Register a resource of the Kubernetes provider, as the class of `pulumi_kubernetes` for its kind would.
+
+    Those classes are not used: each API group's module takes as long to import as a plan takes to run, and holds no
+    rule that an object needs.
+    """
+    opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=_provider_version()))
+    return pulumi.CustomResource(f"kubernetes:{kind}", name, dict(inputs), opts)
+
+
+@cache
+def _provider_version() -> str:
+    return version("pulumi-kubernetes")

@@ -1,6 +1,7 @@
 """Selects the tests of the environment that runs them: ours, or seldon-core's."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,9 @@ def in_seldon() -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started to ignore interruptions, as by nohup: the tests that send them, and what they start, heed them.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "seldon: runs in the environment of seldon-core alone")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 # The interpreter's own part of `signal`, there already: a Ctrl-C while the rest is imported must find this set.
 import _signal  # type: ignore[import-not-found]
 import atexit
+import gc
 import os
 import sys
 
@@ -16,6 +17,8 @@ _DONE = b"interrupted; completed steps are recorded, the next run continues from
 def run() -> None:
     """Run the command and turn what it raises into one message and an exit code."""
     code = 1
+    # A command is short, and what it makes is held to its end: looking for garbage takes a seventh of a plan.
+    gc.disable()
     # The first to be registered is the last to run: after it nothing is torn down. Python stops a background thread
     # at its next turn, and one that is inside compiled code (a key being derived) would then abort the process.
     atexit.register(lambda: _leave(code))
@@ -25,7 +28,8 @@ def run() -> None:
     except KeyboardInterrupt:
         _end_silently(_DONE)
     # What ends now must not be torn by a late Ctrl-C.
-    _signal.signal(_signal.SIGINT, lambda *_: os._exit(code))
+    if _heeded():
+        _signal.signal(_signal.SIGINT, lambda *_: os._exit(code))
     sys.exit(code)
 
 
@@ -49,6 +53,11 @@ def main(arguments: list[str]) -> int:
     return answer if isinstance(answer, int) else 0
 
 
+def _heeded() -> bool:
+    """Whether an interruption is heeded: not when the command was started to ignore it, as by nohup."""
+    return bool(_signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN)
+
+
 def _leave(code: int) -> None:
     try:
         sys.stdout.flush()
@@ -67,6 +76,6 @@ def _end_silently(message: bytes) -> None:
     os._exit(EXIT_INTERRUPTED)
 
 
-if os.path.basename(sys.argv[0]) == "mlstrata":  # noqa: PTH119 - an import of pathlib would be the very window
+if os.path.basename(sys.argv[0]) == "mlstrata" and _heeded():  # noqa: PTH119 - an import of pathlib would be the very window
     # As the installed command only: whoever imports this for its functions keeps their own way to be interrupted.
     _signal.signal(_signal.SIGINT, _end_early)

@@ -99,6 +99,14 @@ def test_a_thread_inside_compiled_code_does_not_abort_the_command_that_ends(endi
     assert "FATAL" not in done.stderr
 
 
+def test_started_to_ignore_interruptions_it_goes_on(tmp_path):
+    shim = SHIM.format(moment="typer", arguments=["--version"])
+    ignoring = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{shim}"
+    done = subprocess.run([sys.executable, "-c", ignoring], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
 def test_whoever_imports_it_keeps_their_own_way_to_be_interrupted():
     probe = "import signal, mlstrata.cli.main; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
