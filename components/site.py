@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import pulumi
 
@@ -19,12 +19,18 @@ UNOWNED = "unowned"
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a builder hands to those after it; each has a class of its own."""
+    """What a builder hands to those after it; each has a class of its own.
+
+    Attributes:
+        EXPORTED: Addresses that the stack exports: what answers there, to the attribute with the address.
+    """
+
+    EXPORTED: ClassVar[Mapping[str, str]] = {}
 
     @property
     def urls(self) -> Mapping[str, pulumi.Input[str]]:
         """Addresses that the stack exports, by what answers there."""
-        return {}
+        return {name: getattr(self, attribute) for name, attribute in self.EXPORTED.items()}
 
 
 OutputsT = TypeVar("OutputsT", bound=Outputs)

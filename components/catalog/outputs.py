@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pulumi
 
@@ -18,9 +18,6 @@ class CatalogOutputs(Outputs):
         url: Its address.
     """
 
-    url: pulumi.Input[str]
+    EXPORTED: ClassVar = {"catalog": "url"}
 
-    @property
-    def urls(self) -> Mapping[str, pulumi.Input[str]]:
-        """Its address."""
-        return {"catalog": self.url}
+    url: pulumi.Input[str]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pulumi
 
@@ -44,12 +45,9 @@ class GatewayOutputs(Outputs):
         url: The address that consumers call.
     """
 
-    url: pulumi.Output[str]
+    EXPORTED: ClassVar = {"gateway": "url"}
 
-    @property
-    def urls(self) -> Mapping[str, pulumi.Input[str]]:
-        """The gateway's address."""
-        return {"gateway": self.url}
+    url: pulumi.Output[str]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pulumi
 
@@ -36,9 +37,6 @@ class LogsOutputs(Outputs):
         url: Its address.
     """
 
-    url: str
+    EXPORTED: ClassVar = {"logs": "url"}
 
-    @property
-    def urls(self) -> Mapping[str, pulumi.Input[str]]:
-        """Its address."""
-        return {"logs": self.url}
+    url: str

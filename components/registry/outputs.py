@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pulumi
 
@@ -19,13 +20,10 @@ class RegistryOutputs(Outputs):
         access: The variables with which they say who they are; secret.
     """
 
+    EXPORTED: ClassVar = {"mlflow": "uri"}
+
     uri: pulumi.Output[str]
     access: pulumi.Output[dict[str, str]]
-
-    @property
-    def urls(self) -> Mapping[str, pulumi.Input[str]]:
-        """The registry's address."""
-        return {"mlflow": self.uri}
 
 
 @dataclass(frozen=True)
@@ -37,10 +35,7 @@ class ClusterRegistryOutputs(Outputs):
         ready: What its clients wait for.
     """
 
+    EXPORTED: ClassVar = {"mlflow": "uri"}
+
     uri: str
     ready: Sequence[pulumi.Resource]
-
-    @property
-    def urls(self) -> Mapping[str, pulumi.Input[str]]:
-        """The registry's address."""
-        return {"mlflow": self.uri}
