@@ -14,7 +14,7 @@ from mlstrata.audit import read as read_log
 from mlstrata.cli.main import main
 from mlstrata.clients.mlflow import Registry, RegistryError
 from mlstrata.clients.mlflow.access import of
-from mlstrata.operations.releases.kubernetes import rollout as module
+from mlstrata.operations.releases import rollout as module
 from mlstrata.services.serving.cluster import RECORD, job_of
 from mlstrata.services.serving.releases import Releases
 from tests.support.registered import FOREST, TEAM, Beside
@@ -126,7 +126,7 @@ def test_a_release_that_was_killed_goes_on_when_it_is_run_again(world, tmp_path,
     before = len(record(world).history)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Registry, "set_champion", failing(Died()))
-        patch.setattr(module._Rollout, "_undo", lambda *_: True)
+        patch.setattr(module, "_undo", lambda *_: True)
         patch.setattr(module.Journal, "failed", lambda *_: None)
         with pytest.raises(Died):
             main(["release", "dev", FOREST, "--version", "2", "--yes", *WHY])
