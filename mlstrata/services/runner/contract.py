@@ -9,8 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from mlstrata.environments.spec.model import DOORS
 from mlstrata.services.http import ServiceSettings
 from mlstrata.services.scheduling import is_cron
 
@@ -122,6 +123,14 @@ class TrainingRequest(_Closed):
     tracking_uri: str = Field(pattern=r"^https?://", description="Address of MLflow.")
     workdir: Path = Field(description="Absolute folder for snapshots, artifacts, caches and logs of runs.")
     commit: str | None = Field(None, description="Commit of the repository; None: the one the running code is from.")
+
+    @field_validator("pipeline", "algorithm")
+    @classmethod
+    def _known(cls, value: str, info: ValidationInfo) -> str:
+        door = next(one for one in DOORS if one.field == info.field_name)
+        if problem := door.unknown_name(value):
+            raise ValueError(f"{problem.what}; {problem.fix}")
+        return value
 
     @field_validator("workdir")
     @classmethod

@@ -29,6 +29,7 @@ from mlstrata import worker
 from mlstrata.clients.mlflow import Registry, RegistryError
 from mlstrata.clients.mlflow.access import past_proxies
 from mlstrata.environments.installation import room
+from mlstrata.environments.spec.model import LEARNERS
 from mlstrata.services.problems import plain
 from mlstrata.services.runner.commit import current_commit
 from mlstrata.services.runner.contract import State, Step, TrainingRequest
@@ -209,7 +210,7 @@ def served_as(request: TrainingRequest) -> dict[str, str]:
     }
     from mlstrata.services.runner.locked import requirements
 
-    kept = str(requirements(request.workdir))
+    kept = str(requirements(request.workdir, whole=bool(LEARNERS.reference(request.algorithm))))
     return {"lock": kept, "lock_hash": file_hash(kept), "server": json.dumps(server, sort_keys=True)}
 
 

@@ -14,7 +14,7 @@ from mlstrata_steps.package import SERVED_WITH, SERVER, entries, needed, normal,
 NAME = "requirements.txt"
 
 
-def requirements(folder: Path, roots: Iterable[str] = (*SERVED_WITH, *SERVER)) -> Path:
+def requirements(folder: Path, roots: Iterable[str] = (*SERVED_WITH, *SERVER), *, whole: bool = False) -> Path:
     """Return the requirements of this installation.
 
     An installation from the lock has the lock. One from an index may have other versions: then every distribution that
@@ -23,6 +23,7 @@ def requirements(folder: Path, roots: Iterable[str] = (*SERVED_WITH, *SERVER)) -
     Args:
         folder: Where they are written unless they are the lock's own.
         roots: The distributions that must be pinned, with all that they need.
+        whole: Pin all that is installed, also where the lock says the truth about `roots`.
     """
     there = dict(sorted((normal(one.metadata["Name"]), one.version) for one in distributions()))
     locked = entries(lock().read_text(encoding="utf-8"))
@@ -32,7 +33,8 @@ def requirements(folder: Path, roots: Iterable[str] = (*SERVED_WITH, *SERVER)) -
     except StepError:
         pass  # the lock does not say what is installed here
     else:
-        return lock()
+        if not whole:
+            return lock()
     target = folder / NAME
     text = "".join(true.get(name, f"{name}=={version}\n") for name, version in there.items())
     if not target.is_file() or target.read_text(encoding="utf-8") != text:

@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points, packages_distributions
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.outcome import StepError
+from mlstrata_steps.references import imported, module
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.base import ClassifierMixin
     from sklearn.pipeline import Pipeline
 
 ALGORITHMS = ("logistic_regression", "random_forest", "hist_gradient_boosting")
+GROUP, FOLDER, WORKSPACE = "mlstrata.learners", "learners", "MLSTRATA_WORKSPACE"
+"""Learners of other people: an entry point's group, and the folder of a workspace, which the variable names."""
 
-DEFAULTS: Mapping[str, Mapping[str, object]] = {
-    "logistic_regression": {"max_iter": 1000},
-    # Leaves of some rows keep the probabilities of a forest away from 0 and 1.
-    "random_forest": {"n_estimators": 200, "min_samples_leaf": 5, "n_jobs": 1},
-    "hist_gradient_boosting": {"max_iter": 150, "learning_rate": 0.05, "early_stopping": False},
-}
+
+@dataclass(frozen=True)
+class Learner:
+    """How a model learns; `learners/*.py` of a workspace and entry points `mlstrata.learners` bring others.
+
+    Attributes:
+        classifier: Makes an unfitted classifier of two classes as scikit-learn has them (`fit` with `sample_weight`,
+            `predict_proba`, `classes_`) of its hyperparameters, by name; `random_state` is given where it takes one.
+        defaults: Hyperparameters that are ours to choose.
+        trusted: Types that skops may rebuild beyond those it trusts by itself: what the fitted classifier is made of.
+        scaled: Whether numbers are brought to one scale before it sees them.
+    """
+
+    classifier: Callable[..., Any]
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    trusted: tuple[str, ...] = ()
+    scaled: bool = False
+
+    @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """Return what the classifier takes."""
+        return inspect.signature(self.classifier).parameters
+
 
 TRUSTED = (
     "numpy.dtype",
@@ -43,7 +66,7 @@ def build(algorithm: str, parameters: Mapping[str, object], features: pd.DataFra
     none of them. Scaling matters to the linear model only and is left out of the trees.
 
     Args:
-        algorithm: One of `ALGORITHMS`.
+        algorithm: One of `ALGORITHMS`, or a learner of somebody else's (`learner`).
         parameters: Hyperparameters of the scikit-learn classifier, over our defaults.
         features: The training features; only names and types are read.
         seed: Of the classifier.
@@ -56,11 +79,14 @@ def build(algorithm: str, parameters: Mapping[str, object], features: pd.DataFra
     from sklearn.pipeline import Pipeline, make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    classifier = _classifier(algorithm, parameters, seed)
+    found = learner(algorithm)
+    require_known(algorithm, parameters, "parameters")
+    seeded = {"random_state": seed} if "random_state" in found.parameters else {}
+    classifier = found.classifier(**{**found.defaults, **parameters, **seeded})
     texts = [name for name in features.columns if features[name].dtype == object]
     numbers = [name for name in features.columns if name not in texts]
     numeric = make_pipeline(SimpleImputer(strategy="median"))
-    if algorithm == "logistic_regression":
+    if found.scaled:
         numeric.steps.append(("standardscaler", StandardScaler()))
     textual = make_pipeline(
         SimpleImputer(strategy="constant", fill_value="missing", missing_values=None),
@@ -80,7 +106,7 @@ def save(model: Pipeline, path: str) -> None:
 
 
 def load(path: str) -> Pipeline:
-    """Read a model, rebuilding no type outside `TRUSTED` and skops' own list.
+    """Read a model, rebuilding no type outside `trusted()` and skops' own list.
 
     Raises:
         StepError: The file holds another type.
@@ -89,7 +115,7 @@ def load(path: str) -> Pipeline:
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        return skops.io.load(path, trusted=list(TRUSTED))
+        return skops.io.load(path, trusted=trusted())
     except UntrustedTypesFoundException as error:
         raise StepError(f"the model {path!r} holds types that are not trusted: {error}") from error
 
@@ -98,34 +124,77 @@ def require_known(algorithm: str, names: Iterable[str], where: str) -> None:
     """Refuse hyperparameters that an algorithm does not have.
 
     Args:
-        algorithm: One of `ALGORITHMS`.
+        algorithm: One of `ALGORITHMS`, or a learner of somebody else's (`learner`).
         names: The hyperparameters.
         where: What they are declared under, such as `parameters`.
 
     Raises:
         StepError: The algorithm is unknown, or one of them is.
     """
-    known = set(inspect.signature(_class_of(algorithm)).parameters) - {"random_state"}
+    taken = learner(algorithm).parameters
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken.values()):
+        return
+    known = set(taken) - {"random_state"}
     for name in sorted(set(names) - known):
         close = [] if name == "random_state" else difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else "the seed is set by `seed`"
         raise StepError(f"{where}.{name}: {algorithm} has no such hyperparameter ({hint})")
 
 
-def _classifier(algorithm: str, parameters: Mapping[str, object], seed: int) -> ClassifierMixin:
-    require_known(algorithm, parameters, "parameters")
-    return _class_of(algorithm)(**{**DEFAULTS[algorithm], **parameters}, random_state=seed)
+def learner(name: str) -> Learner:
+    """Find how a model learns.
+
+    Args:
+        name: One of `ALGORITHMS`, the name of an entry point, or `module:name` of a workspace's `learners/` or of what
+            is installed: a `Learner`, or a classifier's class.
+
+    Raises:
+        StepError: There is none of this name.
+    """
+    if name in ALGORITHMS:
+        return _shipped()[name]
+    point = None if ":" in name else next(iter(entry_points(group=GROUP, name=name)), None)
+    if ":" not in name and point is None:
+        others = sorted(one.name for one in entry_points(group=GROUP))
+        raise StepError(f"algorithm: got {name!r}; allowed {', '.join((*ALGORITHMS, *others))}, or MODULE:NAME")
+    found = imported(point.value if point else name, _folders())
+    if isinstance(found, Learner):
+        return found
+    if not callable(found):
+        raise StepError(f"algorithm: {name} is {type(found).__name__}; allowed a Learner, or a classifier's class")
+    return Learner(found)
 
 
-def _class_of(algorithm: str) -> Callable[..., Any]:
+def trusted() -> list[str]:
+    """Return the types that a model may hold here: of our learners, and of those that are brought to this place."""
+    brought = [learner(one.name) for one in entry_points(group=GROUP)]
+    for folder in _folders():
+        for file in sorted(folder.glob("*.py")):
+            if not file.stem.startswith(("_", "test_")):
+                brought += [one for one in vars(module(file.stem, [folder])).values() if isinstance(one, Learner)]
+    return sorted({*TRUSTED, *(kind for one in brought for kind in one.trusted)})
+
+
+def served_with(model: Pipeline) -> tuple[str, ...]:
+    """Return the distributions that a fitted classifier is from, beside scikit-learn."""
+    package = type(model[-1]).__module__.partition(".")[0]
+    return tuple(name for name in packages_distributions().get(package, ()) if name != "scikit-learn")
+
+
+def _folders() -> list[Path]:
+    root = os.environ.get(WORKSPACE)
+    return [Path(root) / FOLDER] if root else []
+
+
+def _shipped() -> dict[str, Learner]:
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
 
-    classes: dict[str, Callable[..., Any]] = {
-        "logistic_regression": LogisticRegression,
-        "random_forest": RandomForestClassifier,
-        "hist_gradient_boosting": HistGradientBoostingClassifier,
+    return {
+        "logistic_regression": Learner(LogisticRegression, {"max_iter": 1000}, scaled=True),
+        # Leaves of some rows keep the probabilities of a forest away from 0 and 1.
+        "random_forest": Learner(RandomForestClassifier, {"n_estimators": 200, "min_samples_leaf": 5, "n_jobs": 1}),
+        "hist_gradient_boosting": Learner(
+            HistGradientBoostingClassifier, {"max_iter": 150, "learning_rate": 0.05, "early_stopping": False}
+        ),
     }
-    if algorithm not in classes:
-        raise StepError(f"algorithm: got {algorithm!r}; allowed {', '.join(ALGORITHMS)}")
-    return classes[algorithm]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstrata_steps.columns import feature_frame
-from mlstrata_steps.estimator import TRUSTED, load
+from mlstrata_steps.estimator import load, served_with, trusted
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.tables import read_table
 
@@ -65,6 +65,7 @@ def package(
     from mlstrata_steps.signature import signature
 
     pipeline = load(model)
+    own = served_with(pipeline)
     features = feature_frame(read_table(train), [str(name) for name in pipeline.feature_names_in_])
     shutil.rmtree(target, ignore_errors=True)
     mlflow.sklearn.save_model(
@@ -73,9 +74,9 @@ def package(
         signature=signature(features),
         input_example=_example(features),
         serialization_format="skops",
-        skops_trusted_types=list(TRUSTED),
+        skops_trusted_types=trusted(),
         pyfunc_predict_fn="predict_proba",
-        pip_requirements=[f"{name}=={version(name)}" for name in SERVED_WITH],
+        pip_requirements=[f"{name}=={version(name)}" for name in (*SERVED_WITH, *own)],
         code_paths=[str(Path(__file__).parent)],
         metadata=dict(metadata or {}),
     )
@@ -83,7 +84,7 @@ def package(
     if lock:
         if file_hash(lock) != lock_hash:
             raise StepError(f"package: the lock {lock!r} has changed since the run was asked for; run it again")
-        locked = needed(entries(Path(lock).read_text(encoding="utf-8")), (*SERVED_WITH, *SERVER))
+        locked = needed(entries(Path(lock).read_text(encoding="utf-8")), (*SERVED_WITH, *SERVER, *own))
         (Path(target) / LOCKED).write_text("".join(locked[name] for name in sorted(locked)), encoding="utf-8")
     return {"requirements": len(locked), "lock_hash": lock_hash, "code": [Path(__file__).parent.name]}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mlstrata_steps.outcome import StepError
@@ -25,17 +26,26 @@ def imported(reference: str, folders: Iterable[Path] = ()) -> Any:
     Raises:
         StepError: There is no such module or name, or the module does not import.
     """
-    module, _, name = reference.partition(":")
-    try:
-        found = _of_folders(module, folders) or import_module(module)
-    except Exception as error:
-        raise StepError(f"{reference}: {module} cannot be imported: {type(error).__name__}: {error}") from error
+    where, _, name = reference.partition(":")
+    found = module(where, folders)
     if not hasattr(found, name):
-        raise StepError(f"{reference}: {getattr(found, '__file__', module)} has no {name!r}")
+        raise StepError(f"{reference}: {getattr(found, '__file__', where)} has no {name!r}")
     return getattr(found, name)
 
 
-def _of_folders(module: str, folders: Iterable[Path]) -> Any:
+def module(name: str, folders: Iterable[Path] = ()) -> ModuleType:
+    """Import a module of a folder, else an installed one.
+
+    Raises:
+        StepError: There is no such module, or it does not import.
+    """
+    try:
+        return _of_folders(name, folders) or import_module(name)
+    except Exception as error:
+        raise StepError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _of_folders(module: str, folders: Iterable[Path]) -> ModuleType | None:
     for folder in folders:
         file = folder / f"{module.replace('.', '/')}.py"
         if not file.is_file():

@@ -192,7 +192,7 @@ def test_the_command_writes_an_environment_that_loads(tmp_path, capsys):
     spec = load(out)
     assert (spec.name, spec.stage) == ("staging", Stage.SCALE)
     assert main(arguments) == 2, "what is there already is not overwritten"
-    assert "is there already" in capsys.readouterr().err
+    assert "exists; remove it" in capsys.readouterr().err
 
 
 def test_a_file_of_another_name_is_refused(tmp_path, capsys):

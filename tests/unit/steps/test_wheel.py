@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
+from tests.support.wheels import build
+
 PROJECT = Path(__file__).parents[3] / "pipelines/steps"
-BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
 
 FLOW = '''
 """A flow in the style of Airflow's and Prefect's: decorated tasks, results passed on by value."""
@@ -69,11 +70,8 @@ print(json.dumps([mlstrata_steps.__file__, history]))
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dist")
-    done = subprocess.run(
-        [sys.executable, "-c", BUILD, str(folder)], cwd=PROJECT, capture_output=True, text=True, check=True
-    )
-    return folder / done.stdout.splitlines()[-1]
+    wheels = build(tmp_path_factory.mktemp("dist"))
+    return next(path for path in wheels if path.name.startswith("mlstrata_steps-"))
 
 
 def test_the_wheel_holds_every_step_and_nothing_else(wheel):
