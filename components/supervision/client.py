@@ -46,7 +46,7 @@ class ProcessInfo:
 class SupervisorClient:
     """One supervisord; every call opens its own connection, so threads can share a client."""
 
-    def __init__(self, path: Path | str, seconds: float = 10.0) -> None:
+    def __init__(self, path: Path | str, seconds: float = 60.0) -> None:
         self.path = Path(path)
         self.seconds = seconds
 

@@ -28,7 +28,7 @@ _CONFIG, _STAMP, _PROGRAMS, _LOG = (
     "config/supervisor.d",
     "logs/supervisord.log",
 )
-_START_SECONDS, _STOP_SECONDS = 15.0, 90.0
+_START_SECONDS, _STOP_SECONDS = 120.0, 120.0
 # Services get no more of the caller's variables than these: no passphrase, no cloud credentials.
 _INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 

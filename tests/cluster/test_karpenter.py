@@ -81,7 +81,7 @@ def karpenter(cluster: Cluster, training: Json) -> Iterator[None]:
     environment = {**SETTINGS, "KUBECONFIG": str(cluster.kubeconfig), "INSTANCE_TYPES_FILE_PATH": str(machines)}
     cluster.pretend_nodes()
     cluster.run("karpenter", **environment)
-    cluster.eventually("the pool's readiness", lambda: ready(cluster), 60)
+    cluster.eventually("the pool's readiness", lambda: ready(cluster))
     yield
     cluster.end("karpenter")
 
@@ -112,7 +112,7 @@ def test_a_training_brings_a_gpu_node_and_it_goes_after(cluster: Cluster, karpen
         pods = listed(cluster, "pods", "-n", SPACE, "-l", "job-name=gpu")
         return bool(pods) and pods[0]["status"].get("phase") == "Running"
 
-    cluster.eventually("the training's pod to run", running, 90)
+    cluster.eventually("the training's pod to run", running)
     [pod] = listed(cluster, "pods", "-n", SPACE, "-l", "job-name=gpu")
     # One node: what else waits in this cluster, for nodes without accelerators, brought none.
     [node] = listed(cluster, "nodes")
@@ -131,5 +131,5 @@ def test_a_training_brings_a_gpu_node_and_it_goes_after(cluster: Cluster, karpen
 
     gone = cluster.kubectl("delete", "job", "gpu", "-n", SPACE, "--wait=true")
     assert gone.code == 0, gone.err
-    cluster.eventually("the node's end", lambda: not listed(cluster, "nodes"), 120)
+    cluster.eventually("the node's end", lambda: not listed(cluster, "nodes"))
     assert listed(cluster, "nodeclaims") == []

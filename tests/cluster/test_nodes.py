@@ -47,7 +47,7 @@ def test_a_gpu_pod_runs_where_a_gpu_is(cluster: Cluster):
             pod("greedy", gpus=3, tolerates=True),
         ]
     )
-    cluster.eventually("the pod on the GPU node", lambda: phase(cluster, "fits") == ("Running", "gpu"), 60)
+    cluster.eventually("the pod on the GPU node", lambda: phase(cluster, "fits") == ("Running", "gpu"))
     for waiting in ("intolerant", "greedy"):
         assert phase(cluster, waiting) == ("Pending", "")
     gone = cluster.kubectl("delete", "pod", "fits", "-n", SPACE, "--wait=true", "--timeout=30s")

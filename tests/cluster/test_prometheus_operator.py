@@ -71,7 +71,7 @@ def test_each_rule_and_monitor_is_accepted_and_reconciled(cluster: Cluster, ours
     for one in (one for one in ours if one["kind"] in SAID):
         name = SAID[one["kind"]]
         said = f"{name} of {one['kind']} {one['metadata']['name']}"
-        cluster.eventually(said, lambda one=one, name=name: condition(cluster, one, name)[0] != "", 60)
+        cluster.eventually(said, lambda one=one, name=name: condition(cluster, one, name)[0] != "")
         assert condition(cluster, one, name)[0] == "True", (said, condition(cluster, one, name))
 
 
@@ -82,7 +82,7 @@ def test_a_rule_that_is_none_is_refused(cluster: Cluster, ours: list[Json], oper
     wrong = {**rule, "metadata": {**rule["metadata"], "name": "broken"}, "spec": {"groups": broken}}
     cluster.must([wrong])
     try:
-        cluster.eventually("a refusal", lambda: condition(cluster, wrong, "Accepted")[0] == "False", 60)
+        cluster.eventually("a refusal", lambda: condition(cluster, wrong, "Accepted")[0] == "False")
     finally:
         cluster.kubectl("delete", "prometheusrule", "broken", "-n", rule["metadata"]["namespace"])
 
@@ -99,7 +99,7 @@ def test_prometheus_can_read_what_it_is_given(cluster: Cluster, ours: list[Json]
         config = yaml.safe_load(unpacked(cluster, f"prometheus-{NAME}", "prometheus.yaml.gz")) or {}
         return {one["job_name"].rpartition("/")[0] for one in config.get("scrape_configs") or []}
 
-    cluster.eventually("the configuration", lambda: scraped() == wanted, 60)
+    cluster.eventually("the configuration", lambda: scraped() == wanted)
     config = yaml.safe_load(unpacked(cluster, f"prometheus-{NAME}", "prometheus.yaml.gz"))
     rules = cluster.get("configmap", f"prometheus-{NAME}-rulefiles-0", SPACE)["data"]
     given = [group for text in rules.values() for group in yaml.safe_load(text)["groups"]]
@@ -127,7 +127,7 @@ def test_alertmanager_can_read_where_alerts_go(cluster: Cluster, operator: None,
     def config() -> str:
         return unpacked(cluster, f"alertmanager-{NAME}-generated", "alertmanager.yaml.gz")
 
-    cluster.eventually("the route", lambda: "https://alerts.example/hook" in config(), 60)
+    cluster.eventually("the route", lambda: "https://alerts.example/hook" in config())
     (tmp_path / "alertmanager.yaml").write_text(config(), encoding="utf-8")
     amtool = shutil.which("amtool") or str(tools_folder() / "amtool")
     checked = [amtool, "check-config", str(tmp_path / "alertmanager.yaml")]

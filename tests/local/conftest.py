@@ -194,7 +194,7 @@ class Platform:
         allowed = {"authorization": f"Bearer {token or self.token()}"} if token != "" else {}
         url = self.url + (path or f"/systems/{self.system}/v1/predict")
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.post(url, content=content, headers=allowed | named, trust_env=False, timeout=10)
+        return httpx.post(url, content=content, headers=allowed | named, trust_env=False, timeout=300)
 
     def load(self, threads: int = 4) -> "Load":
         return Load(self, threads)
@@ -226,7 +226,7 @@ class Load:
     def _ask(self) -> None:
         url = f"{self._platform.url}/systems/{self._platform.system}/v1/predict"
         headers = {"authorization": f"Bearer {self._platform.token()}"}
-        with httpx.Client(headers=headers, trust_env=False, timeout=10) as client:
+        with httpx.Client(headers=headers, trust_env=False, timeout=300) as client:
             while not self._end.is_set():
                 begun = time.perf_counter()
                 try:

@@ -115,7 +115,7 @@ def test_the_schedule_scores_by_itself(platform: Platform) -> None:
         lines = runs.read_text().splitlines() if runs.exists() else []
         return [run for run in map(json.loads, lines) if run["error"] is None]
 
-    eventually(succeeded, 150)
+    eventually(succeeded)
     run = succeeded()[0]
     assert run["manifest"]["rows"] == ROWS
     assert manifest_of(platform.home / "data/batch" / SYSTEM / run["manifest"]["output"]).exists()

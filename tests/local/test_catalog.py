@@ -69,7 +69,7 @@ def served(environment, catalog: dict) -> None:
     shutil.copyfile(ROOT / "examples/application.json", application)
     answer = environment.json("predict", "local", SYSTEM, str(application))
     address = link.partition("/login")[0]
-    with httpx.Client(base_url=address, trust_env=False, follow_redirects=True, timeout=30) as browser:
+    with httpx.Client(base_url=address, trust_env=False, follow_redirects=True, timeout=300) as browser:
         assert browser.get("/api/catalog").status_code == 401
         page = browser.get(link)
         assert page.status_code == 200

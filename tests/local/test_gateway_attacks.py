@@ -212,7 +212,7 @@ def test_a_refusal_told_as_grpc_is_logged_as_one(edge):
 def h2(edge):
     trust = ssl.create_default_context(cafile=str(edge.ca))
     trust.set_alpn_protocols(["h2"])
-    plain = socket.create_connection(("127.0.0.1", edge.settings.port), timeout=8)
+    plain = socket.create_connection(("127.0.0.1", edge.settings.port), timeout=300)
     return Connection(trust.wrap_socket(plain, server_hostname="localhost"))
 
 
@@ -256,7 +256,7 @@ def test_over_http2_what_would_mean_something_else_in_http1_is_refused(edge, pro
 
 def test_whoever_connects_and_says_nothing_is_gone_soon_and_blocks_no_figures(edge):
     """64 connections are allowed here; the timeout for the headers is 1 s."""
-    silent = [socket.create_connection(("127.0.0.1", edge.settings.port), timeout=8) for _ in range(70)]
+    silent = [socket.create_connection(("127.0.0.1", edge.settings.port), timeout=300) for _ in range(70)]
     try:
         figures = httpx.get(f"{edge.admin}/stats/prometheus", trust_env=False)
         assert "envoy_listener_downstream_cx_active" in figures.text

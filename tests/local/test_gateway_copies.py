@@ -40,7 +40,7 @@ def hosts(edge):
 def all_well(edge, copies):
     for one in copies:
         one.well, one.lacks, one.failing, one.leaving = True, False, False, False
-    eventually(lambda: hosts(edge) == 3, 30)
+    eventually(lambda: hosts(edge) == 3)
 
 
 def ask(edge, count, body=b"{}"):
@@ -134,7 +134,7 @@ def test_a_copy_that_fails_again_and_again_is_left_out_and_comes_back(edge, copi
     assert codes == {200: 20}
     assert copies[0].port not in by
     copies[0].failing = False
-    eventually(lambda: hosts(edge) == 3, 30)
+    eventually(lambda: hosts(edge) == 3)
 
 
 def test_a_bad_request_does_not_take_every_copy_out(edge, copies):
@@ -161,7 +161,7 @@ def test_a_copy_that_is_gone_and_back_costs_nobody_who_comes_later_an_answer(edg
     with Traffic(edge) as traffic:
         eventually(lambda: hosts(edge) == 2, NOTICED_S)
         gone.start()
-        eventually(lambda: hosts(edge) == 3, 30)
+        eventually(lambda: hosts(edge) == 3)
         time.sleep(0.5)
     assert set(traffic.codes) == {200}
     assert traffic.codes[200] >= 60

@@ -149,7 +149,7 @@ def test_beyond_what_the_process_takes_at_once_is_503_at_once(edge):
     token = edge.token("other", systems=("narrow",))
     allowed = {"authorization": f"Bearer {token}"}
     with ExitStack() as held, ThreadPoolExecutor(8) as pool:
-        clients = [held.enter_context(httpx.Client(verify=edge.trust, trust_env=False, timeout=15)) for _ in range(8)]
+        clients = [held.enter_context(httpx.Client(verify=edge.trust, trust_env=False, timeout=300)) for _ in range(8)]
         # Connected first, which takes a busy machine long: what is measured begins for all of them at once.
         assert {client.get(f"{edge.url}/healthz").status_code for client in clients} == {200}
         slow = {"content": b'{"sleep_ms": 1500}', "headers": allowed}
@@ -207,7 +207,7 @@ class Traffic:
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(3)]
 
     def _run(self) -> None:
-        with httpx.Client(verify=self.edge.trust, trust_env=False, timeout=15) as client:
+        with httpx.Client(verify=self.edge.trust, trust_env=False, timeout=300) as client:
             while not self._end.is_set():
                 try:
                     headers = {"authorization": f"Bearer {self.token}"}

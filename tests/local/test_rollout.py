@@ -202,7 +202,7 @@ def busy(platforms, registered):
 def answers_from_now_on(load):
     """The versions of the next answers, without those that may have been under way at the flip."""
     at = len(load.versions) + 8
-    eventually(lambda: len(load.versions) > at + 8, 60)
+    eventually(lambda: len(load.versions) > at + 8)
     return set(load.versions[at:])
 
 

@@ -63,7 +63,7 @@ def digests(folder: Path) -> dict[str, str]:
 def artifact(platform: Platform, name: str) -> bytes:
     """Read an artifact through the registry, as any of its clients does."""
     url = f"{platform.exports()['urls']['mlflow']}/api/2.0/mlflow-artifacts/artifacts/{name}"
-    answer = httpx.get(url, headers=header(variables(platform.home)), trust_env=False, timeout=30)
+    answer = httpx.get(url, headers=header(variables(platform.home)), trust_env=False, timeout=300)
     assert answer.status_code == 200, answer.text
     return answer.content
 
@@ -176,7 +176,7 @@ def test_a_move_that_is_taken_back_leaves_the_registry_where_it_was(platform: Pl
     stored(platform, "s3")
     process = platform.start("migrate", "local", "--yes")
     # From its journal on a move is under way; how long the command takes to get there is the machine's affair.
-    eventually((platform.home / JOURNAL).exists, 60)
+    eventually((platform.home / JOURNAL).exists)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert read(platform.home).phase is Phase.COPY

@@ -103,7 +103,7 @@ def place(tmp_path):
     assert not marked_processes(place.home)
 
 
-def eventually(condition, seconds=30.0):
+def eventually(condition, seconds=600.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"

@@ -227,7 +227,7 @@ class Cluster:
         found: Json = answer.json
         return found
 
-    def eventually(self, what: str, condition: Any, seconds: float = 30) -> float:
+    def eventually(self, what: str, condition: Any, seconds: float = 600) -> float:
         """Wait until a condition holds; return the seconds it took."""
         begun = time.monotonic()
         self._wait(what, condition, seconds)

@@ -91,7 +91,7 @@ class Platform:
         tools = {key: value for key, value in os.environ.items() if key == "MLSTRATA_TOOLS"}
         return {**kept, **tools, "MLSTRATA_WORKSPACE": str(self.root), **variables}
 
-    def run(self, *arguments: str, seconds: float = 150, **variables: str) -> Done:
+    def run(self, *arguments: str, seconds: float = 900, **variables: str) -> Done:
         """Run the command to its end."""
         done = subprocess.run(
             [str(COMMAND), *arguments],
@@ -174,7 +174,7 @@ class Platform:
         assert [port for port in ports if not is_free(port)] == []
 
 
-def eventually(condition: Callable[[], object], seconds: float = 60) -> float:
+def eventually(condition: Callable[[], object], seconds: float = 600) -> float:
     """Wait until `condition` holds; return the seconds that it took."""
     begun = time.monotonic()
     while not condition():

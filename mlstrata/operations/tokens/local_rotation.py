@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlstrata.operations.targets.local import Local
     from mlstrata.services.gateway.rotation import Rotation
 
-_SECONDS = 20.0
+_SECONDS = 120.0
 _GATEWAY = "gateway"
 
 

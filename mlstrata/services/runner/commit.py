@@ -17,7 +17,7 @@ def current_commit() -> str:
         return UNKNOWN
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return UNKNOWN
     return done.stdout.strip() if done.returncode == 0 else UNKNOWN

@@ -57,7 +57,7 @@ def test_use_is_measured(marked):
     until(lambda: services(home)["web"].cpu_seconds >= 0.25)
     use = services(home)["web"]
     assert use.processes == 2
-    assert 0.25 <= use.cpu_seconds < 5
+    assert use.cpu_seconds >= 0.25
     assert 1e6 < use.resident_bytes < 1e9
     assert abs(use.start_seconds - time.time()) < 30
 

@@ -1,7 +1,6 @@
 """Several processes of one system, as a release and as going back asks them."""
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ class One:
 
     def _do(self, what):
         if self.hangs is not None:
-            self.hangs.wait(30)
+            self.hangs.wait()
         self.order.append(f"{self.name} {what}")
         if self.ill:
             raise RolloutError(f"{self.name} does not answer")
@@ -83,10 +82,10 @@ def test_going_back_needs_one_and_leaves_the_ill_alone_from_then_on():
 def test_going_back_does_not_wait_for_one_that_hangs():
     let_go = threading.Event()
     try:
-        begun = time.monotonic()
-        copies = AnyCopies([One("a", hangs=let_go), One("b")])
+        hanging = One("a", hangs=let_go)
+        copies = AnyCopies([hanging, One("b")])
         copies.load("2")
         copies.smoke("2", FOLDER)
-        assert time.monotonic() - begun < 3
+        assert hanging.order == [], "it still hangs"
     finally:
         let_go.set()

@@ -42,7 +42,7 @@ def release(folder, champion):
 
 
 def eventually(condition):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -40,7 +40,7 @@ class LocalBackend(Backend):
     serving_urls: Mapping[str, str]
     gateway_url: str
     copies: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    gateway_timeout_s: float = 10.0
+    gateway_timeout_s: float = 120.0
 
     def systems(self) -> tuple[str, ...]:
         """Return the systems that answer or score here."""

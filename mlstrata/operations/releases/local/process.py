@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import httpx
 
 # The first version a process loads makes it import what the model needs.
-_LOAD_TIMEOUT_S = 120.0
-_TIMEOUT_S = 10.0
+_LOAD_TIMEOUT_S = 600.0
+_TIMEOUT_S = 60.0
 _OK = 200
 
 
