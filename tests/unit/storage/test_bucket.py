@@ -1,6 +1,5 @@
 """The store of a cluster that has none: the very server and bucket that the objects name, as processes."""
 
-import json
 import os
 import socket
 import subprocess
@@ -10,31 +9,28 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import pulumi
 import pytest
+
+from mlstrata.components.cluster import Cluster, Ownership
+from mlstrata.components.storage.kubernetes import Store, StoreArgs
+from tests.support.recorded import record
 
 ROOT = Path(__file__).parents[3]
 WEED = Path(sys.executable).with_name("weed")
 KEYS = {"AWS_ACCESS_KEY_ID": "clusterkey", "AWS_SECRET_ACCESS_KEY": "a-long-secret"}
-RENDER = """
-import json, pulumi
-from mlstrata.components.cluster import Cluster, Ownership
-from mlstrata.components.storage.kubernetes import Store, StoreArgs
-from tests.support.recorded import record
-cluster = Cluster("dev", "mlstrata", Ownership("a@example.com"), {"seaweedfs": "s", "runtime": "r"})
-graph = record(lambda: Store("storage", StoreArgs(cluster, "models")) and pulumi.export("x", 1))
-pod = lambda kind, name: graph.one(kind, name).inputs["spec"]["template"]["spec"]["containers"][0]
-print(json.dumps([pod("StatefulSet", "storage"), pod("Job", "storage-bucket")]))
-"""
 
 
 @pytest.fixture(scope="module")
 def containers() -> tuple[dict, dict]:
     """The server's container and the bucket maker's, as an environment on a cluster has them."""
-    program = ROOT / ".venv/bin/python"
-    done = subprocess.run([str(program), "-c", RENDER], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    server, maker = json.loads(done.stdout)
-    return server, maker
+    cluster = Cluster("dev", "mlstrata", Ownership("a@example.com"), {"seaweedfs": "s", "runtime": "r"})
+    graph = record(lambda: Store("storage", StoreArgs(cluster, "models")) and pulumi.export("x", 1))
+
+    def container(kind: str, name: str) -> dict:
+        return graph.one(kind, name).inputs["spec"]["template"]["spec"]["containers"][0]
+
+    return container("StatefulSet", "storage"), container("Job", "storage-bucket")
 
 
 def free_ports(count: int) -> list[int]:
