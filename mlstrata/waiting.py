@@ -45,3 +45,30 @@ def retry(call: Callable[[], T], seconds: float, when: Callable[[Exception], boo
             if not when(error) or time.monotonic() >= deadline:
                 raise
         time.sleep(pause)
+
+
+def steadily(
+    ask: Callable[[], T], is_right: Callable[[T], bool], times: int, seconds: float, pause: float = PAUSE
+) -> tuple[bool, T]:
+    """Ask until several answers in a row are right: one alone may come from one of several threads or copies.
+
+    Args:
+        ask: Called at least once.
+        is_right: Says whether an answer is right.
+        times: How many answers in a row have to be.
+        seconds: How long to go on after a wrong answer.
+        pause: Seconds after a wrong answer; after a right one the next is asked at once.
+
+    Returns:
+        Whether they were, and the last answer.
+    """
+    deadline, agreed = time.monotonic() + seconds, 0
+    while True:
+        answer = ask()
+        agreed = agreed + 1 if is_right(answer) else 0
+        if agreed >= times:
+            return True, answer
+        if not agreed:
+            if time.monotonic() >= deadline:
+                return False, answer
+            time.sleep(pause)

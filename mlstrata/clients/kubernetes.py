@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mlstrata import waiting
 
 if TYPE_CHECKING:
     from lightkube import Client
@@ -117,15 +118,13 @@ class Cluster:
         return dict(self._ask(doing, patch))
 
     def _ask(self, doing: str, ask: Callable[[], GenericNamespacedResource]) -> GenericNamespacedResource:
-        end = time.monotonic() + self.patience_s
-        while True:
-            try:
-                return self._once(doing, ask)
-            except ClusterError as error:
-                # What is asked is the same however often it is asked.
-                if not error.lost or time.monotonic() > end:
-                    raise
-            time.sleep(_PAUSE_S)
+        # The same request twice has the effect of one.
+        return waiting.retry(
+            lambda: self._once(doing, ask),
+            self.patience_s,
+            lambda error: isinstance(error, ClusterError) and error.lost,
+            _PAUSE_S,
+        )
 
     def _once(self, doing: str, ask: Callable[[], GenericNamespacedResource]) -> GenericNamespacedResource:
         import httpx2

@@ -49,3 +49,15 @@ def test_the_last_error_is_raised_when_the_time_is_over():
     with pytest.raises(ConnectionError, match="still not"):
         waiting.retry(call, 0, lambda _error: True)
     assert asked == [1]
+
+
+def test_several_right_answers_in_a_row_are_asked_for():
+    answers = iter(["old", "new", "old", "new", "new", "new", "never asked"])
+    assert waiting.steadily(lambda: next(answers), "new".__eq__, 3, 60, 0) == (True, "new")
+    assert next(answers) == "never asked"
+
+
+def test_a_wrong_answer_at_the_end_of_the_time_is_the_last():
+    asked = iter(["new", "old", "never asked"])
+    assert waiting.steadily(lambda: next(asked), "new".__eq__, 2, 0) == (False, "old")
+    assert next(asked) == "never asked"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mlstrata import waiting
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.predict import trust
 from mlstrata.operations.tokens import callable_systems, naming
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _SECONDS = 120.0
 _GATEWAY = "gateway"
+_AGREEING = 5
+"""Answers in a row that must be right: more than the gateway's threads."""
 
 
 def rotate(local: Local, reporter: Reporter) -> Rotated:
@@ -110,20 +112,20 @@ def _await_status(local: Local, token: str, *, accepted: bool) -> None:
     import httpx
 
     url = f"{local.address('gateway')}/systems/-"
-    end = time.monotonic() + _SECONDS
-    agreed, last = 0, "no answer"
     # Each on a connection of its own, so that each may be another thread of Envoy's.
     with httpx.Client(
         verify=trust(local.deployment), trust_env=False, timeout=2, headers={"connection": "close"}
     ) as client:
-        while agreed < 5:  # noqa: PLR2004 - more than its threads
+
+        def ask() -> int | str:
             try:
-                status = client.get(url, headers={"authorization": f"Bearer {token}"}).status_code
-                agreed = agreed + 1 if (status != httpx.codes.UNAUTHORIZED) is accepted else 0
-                last = str(status)
+                return client.get(url, headers={"authorization": f"Bearer {token}"}).status_code
             except httpx.TransportError as error:
-                agreed, last = 0, str(error)
-            if time.monotonic() > end:
-                raise Failed(f"{url} did not take the change of keys in {_SECONDS:.0f} s (last: {last}); run it again")
-            if not agreed:
-                time.sleep(0.05)
+                return str(error)
+
+        def is_right(answer: int | str) -> bool:
+            return isinstance(answer, int) and (answer != httpx.codes.UNAUTHORIZED) is accepted
+
+        taken, last = waiting.steadily(ask, is_right, _AGREEING, _SECONDS, 0.05)
+    if not taken:
+        raise Failed(f"{url} did not take the change of keys in {_SECONDS:.0f} s (last: {last}); run it again")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from mlstrata import waiting
 from mlstrata.clients.kubernetes import Cluster, Kind, Missing
 from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.operations.releases.kubernetes.served import Place
@@ -27,17 +27,18 @@ def await_pods(cluster: Cluster, place: Place, version: str, *, timeout_s: float
         ClusterError: the cluster does not answer, or may not be asked.
         RolloutError: they do not come in time, or Kubernetes gave up.
     """
-    end = time.monotonic() + timeout_s
-    while True:
+    seen = ""
+
+    def is_decided() -> bool:
+        nonlocal seen
         seen = look(cluster, place, version)
-        if not seen:
-            return
-        given_up = seen.startswith(_GIVEN_UP)
-        if given_up or time.monotonic() > end:
-            limit = "" if given_up else f" in {timeout_s:g} s"
-            where = f"`kubectl logs -n {place.namespace} -l mlstrata.io/serves={place.system} -c fetch` says why"
-            raise RolloutError(f"version {version} of {place.system} does not answer{limit}: {seen}; {where}")
-        time.sleep(poll_s)
+        return not seen or seen.startswith(_GIVEN_UP)
+
+    in_time = waiting.until(is_decided, timeout_s, poll_s)
+    if seen:
+        limit = "" if in_time else f" in {timeout_s:g} s"
+        where = f"`kubectl logs -n {place.namespace} -l mlstrata.io/serves={place.system} -c fetch` says why"
+        raise RolloutError(f"version {version} of {place.system} does not answer{limit}: {seen}; {where}")
 
 
 _GIVEN_UP = "Kubernetes gave up"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlstrata import waiting
 from mlstrata.files import write_private
 from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.services.gateway.render import GatewayError, render_routes, routes_digest, to_text
@@ -66,24 +66,22 @@ class Gateway:
         import httpx
 
         wanted = routes_digest(routes)
-        end = time.monotonic() + self.timeout_s
-        agreed, last, trust = 0, "no answer", self._trust()
+        trust = self._trust()
         # Each request on a connection of its own, so that each may be another thread of Envoy's.
         with httpx.Client(headers={"connection": "close"}, timeout=2, trust_env=False, verify=trust) as client:
-            while agreed < _AGREEING:
+
+            def ask() -> str:
                 try:
                     response = client.get(self.url + HEALTH_PATH)
-                    last = response.headers.get(ROUTES_HEADER, f"status {response.status_code}")
                 except httpx.TransportError as error:
-                    last = f"no answer ({error})"
-                agreed = agreed + 1 if last == wanted else 0
-                if agreed:
-                    continue
-                if time.monotonic() > end:
-                    late = f"did not take the new routes in {self.timeout_s:g} s"
-                    reason = f"wanted {wanted}, got {last}; its log says why"
-                    raise RolloutError(f"the gateway at {self.url} {late}: {reason}")
-                time.sleep(_POLL_S)
+                    return f"no answer ({error})"
+                return str(response.headers.get(ROUTES_HEADER, f"status {response.status_code}"))
+
+            followed, last = waiting.steadily(ask, wanted.__eq__, _AGREEING, self.timeout_s, _POLL_S)
+        if not followed:
+            late = f"did not take the new routes in {self.timeout_s:g} s"
+            reason = f"wanted {wanted}, got {last}; its log says why"
+            raise RolloutError(f"the gateway at {self.url} {late}: {reason}")
 
     def _trust(self) -> ssl.SSLContext | bool:
         """Return what the gateway's certificate is checked against: the environment's own authority.
