@@ -73,10 +73,10 @@ def dig(value: Value, path: str, default: Value = None) -> Value:
     """
     at = value
     for key in path.split("."):
-        if isinstance(at, Unknown):
-            raise UnknownValueError(path)
-        if isinstance(at, Mapping):
+        if isinstance(at, (dict, Mapping)):  # nearly all are dicts, and those are told at once
             at = at.get(key)
+        elif isinstance(at, Unknown):
+            raise UnknownValueError(path)
         elif isinstance(at, list | tuple) and key.isdigit() and int(key) < len(at):
             at = at[int(key)]
         else:

@@ -1,4 +1,4 @@
-"""Where pods, containers and images are in Kubernetes resources of every kind that has them."""
+"""Where pods, containers and images are in Kubernetes resources of every kind, and which Services are open."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ EMBEDDING = (
 )
 """Groups of other makers' kinds that hold pods somewhere inside."""
 WORKLOADS = (*LONG_RUNNING, *JOBS, "kubernetes:core/v1:Pod", SELDON, *EMBEDDING)
+SERVICE = "kubernetes:core/v1:Service"
+OUTSIDE = {"LoadBalancer", "NodePort"}
+"""Types of a Service that can be reached from outside the cluster."""
 GPU = "nvidia.com/gpu"
 ACCELERATORS = re.compile(
     r"^(nvidia\.com/(gpu|mig-)|amd\.com/gpu|gpu\.intel\.com/|habana\.ai/gaudi|aws\.amazon\.com/neuron|google\.com/tpu)"
@@ -147,3 +150,12 @@ def kept(predictor: Value) -> Value:
         for path in ("hpaSpec.minReplicas", "kedaSpec.minReplicaCount")
     ]
     return next((one for one in found if one is not None), None)
+
+
+def outside(service: Resource) -> bool:
+    """Return whether a Service can be reached from outside its cluster; what is no Service, such as its account, never.
+
+    Raises:
+        UnknownValueError: Its type is known only after the deployment.
+    """
+    return service.get("spec.type") in OUTSIDE or bool(service.all("spec.externalIPs"))

@@ -19,10 +19,10 @@ from mlstrata.policies.core.evaluate import ODD_SHAPE, evaluate
 from mlstrata.policies.core.rule import Outcome
 from mlstrata.policies.fixtures.by_policy import cases_of
 from mlstrata.policies.fixtures.compliant_world import TODAY, compliant
-from mlstrata.policies.views import iam, kubernetes, kubernetes_services, retention, serving, stores
+from mlstrata.policies.views import iam, kubernetes, retention, serving, stores
 
 RULES_FOLDER = Path(__file__).parents[2] / "policies" / "rules"
-SHARED = (iam, kubernetes, kubernetes_services, retention, serving, stores)
+SHARED = (iam, kubernetes, retention, serving, stores)
 """What rules decide with, beside what is in their own modules."""
 MODULES = list(modules(rules))
 SAYING = {"fails", "live", "undeployed", "unknown", "not_applicable"}

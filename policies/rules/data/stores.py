@@ -30,9 +30,11 @@ def _classified(store: Resource, context: Context) -> Verdicts:
             f"label it {CLASSIFICATION}: one of {', '.join(CLASSES)}",
         )
         return
+    if given == "personal" or not store.type.startswith(BUCKETS):
+        return
     for system in context.graph.systems:
         for index, one in enumerate(system.all("data")):
-            if given != "personal" and is_personal(one) and _is_in(one, store):
+            if is_personal(one) and _is_in(one, store):
                 yield fails(
                     f"{store.kind} '{store.name}' says '{given}' and holds dataset '{dig(one, 'name')}' of "
                     f"{system.name}, which is declared personal",
@@ -42,11 +44,11 @@ def _classified(store: Resource, context: Context) -> Verdicts:
 
 
 def _is_in(dataset: Value, store: Resource) -> bool:
-    """Return whether a dataset is read from a bucket of this plan."""
+    """Return whether a dataset is read from a bucket."""
     source = str(dig(dataset, "source", ""))
     scheme, _, rest = source.partition("://")
     names = [store.inputs.get(key) for key in ("bucket", "name")]
-    return scheme in {"s3", "s3a"} and store.type.startswith(BUCKETS) and rest.partition("/")[0] in names
+    return scheme in {"s3", "s3a"} and rest.partition("/")[0] in names
 
 
 def _encrypted(context: Context) -> Verdicts:

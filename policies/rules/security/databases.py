@@ -9,7 +9,7 @@ from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdict
 from mlstrata.policies.core.values import Value, dig, listed
 from mlstrata.policies.remedies.stores import PRIVATE_DATABASE
 from mlstrata.policies.views.iam import EVERYWHERE
-from mlstrata.policies.views.kubernetes_services import SERVICE, outside
+from mlstrata.policies.views.kubernetes import SERVICE, outside
 from mlstrata.policies.views.stores import DATABASES
 
 INSTANCES = (

@@ -11,8 +11,7 @@ from mlstrata.policies.core.graph import Resource
 from mlstrata.policies.core.rule import Context, Domain, Rule, Verdict, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import Value, dig, listed
 from mlstrata.policies.remedies.cluster import DOORS
-from mlstrata.policies.views.kubernetes import LONG_RUNNING, pods
-from mlstrata.policies.views.kubernetes_services import SERVICE, outside
+from mlstrata.policies.views.kubernetes import LONG_RUNNING, SERVICE, outside, pods
 from mlstrata.policies.views.retention import LOCAL_SERVICE
 
 INGRESS = ("kubernetes:networking.k8s.io/v1:Ingress",)
