@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mlstrata.operations.errors import UsageError
+from mlstrata.operations.pulumi_cli import PULUMI, PulumiCli
 
 if TYPE_CHECKING:
     import pulumi_embedded
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     Listener = Callable[[pulumi_embedded.Event], None]
     Approval = Callable[[pulumi_embedded.Result], None]
 
-PULUMI = "pulumi"
 INSTALL = "curl -fsSL https://get.pulumi.com | sh"
 
 
@@ -50,8 +50,6 @@ def engine_of(deployment: Deployment) -> Engine:
             f"{PULUMI}: not on PATH; an environment on {deployment.spec.target.kind} is made by the Pulumi CLI: "
             f"install it with `{INSTALL}`, then run this again"
         )
-    from mlstrata.operations.pulumi_cli import PulumiCli
-
     return PulumiCli(deployment)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlstrata.operations.errors import Failed
+from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.interruption import Interruption
 from mlstrata.operations.policy_check import planned
 
@@ -33,6 +34,7 @@ _OPS: Mapping[str, Op] = {
     "same": "same",
 }
 """The CLI's operations by what the embedded engine calls them; its others are parts of these."""
+PULUMI = "pulumi"
 _MARKUP = re.compile(r"<\{%[^%]*%\}>")
 _LINES = 5
 """How much of what the CLI says is told, where no event says why it ended."""
@@ -62,6 +64,7 @@ class PulumiCli:
         Raises:
             Cancelled: it was interrupted.
             StepsFailed: a step failed; what was done before is recorded.
+            UsageError: the CLI does not say its version.
             Failed: the CLI ended otherwise; the message is its own.
         """
         from pulumi import automation
@@ -72,6 +75,8 @@ class PulumiCli:
         with _interruptible() as interruption:
             try:
                 run(self._stack(), seen)
+            except automation.InvalidVersionError as error:
+                raise UsageError(f"{shutil.which(PULUMI)}: {error}; install one of its releases") from None
             except automation.CommandError as error:
                 if interruption.requested:
                     raise pulumi_embedded.Cancelled(hard=interruption.hard) from None
