@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,9 +183,11 @@ def _silent(doing: str, said: str, *, lost: bool = True) -> ClusterError:
     return ClusterError(f"{doing}: the cluster does not answer ({said}); run this again when it does", lost=lost)
 
 
+@cache
 def _resource(kind: Kind) -> type[GenericNamespacedResource]:
     from lightkube.generic_resource import create_namespaced_resource
 
+    # Once a kind: lightkube does not find again what it has registered of the core, which has no group.
     made: type[GenericNamespacedResource] = create_namespaced_resource(kind.group, kind.version, kind.kind, kind.plural)
     return made
 
