@@ -130,7 +130,7 @@ def _risk(answers: Answers, judged: Judged) -> Iterator[str]:
 
 def trained_elsewhere(answers: Answers) -> bool:
     """Say whether the model comes from elsewhere: the training pipeline makes classifiers of tables."""
-    return answers["training"] == "elsewhere" or answers["request_format"] != "rows"
+    return bool(answers["training"] == "elsewhere" or answers["request_format"] != "rows")
 
 
 def readable(answers: Answers) -> bool:

@@ -171,7 +171,7 @@ async def _run(program: Program) -> None:
         seen = len(calls)
         await asyncio.sleep(0)  # what was registered last is called now
         if calls:
-            await asyncio.wait(calls)
+            await asyncio.wait([asyncio.ensure_future(call) for call in calls])
 
 
 @contextlib.contextmanager
