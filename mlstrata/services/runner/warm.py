@@ -14,6 +14,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ _SHAPE = ("sh", "-ec")
 _SOURCE = "ephemeral_component.py"
 _READY, _TAKEN = b"ready\n", b"taken\n"
 _WORD = 64
+_PYTHON = re.compile(r"(?<![\w./-])python3(?![\w./-])")
 Runner = Callable[..., int]
 
 
@@ -40,6 +42,7 @@ def warmed() -> Iterator[None]:
     from kfp.local import subprocess_task_handler as handler
 
     cold: Runner = handler.run_local_subprocess
+    replaced = handler.replace_python_executable
     with contextlib.ExitStack() as held:
         ours: socket.socket | None = None
         ready = False
@@ -58,11 +61,22 @@ def warmed() -> Iterator[None]:
                 # It is gone, and has not taken the step.
                 return cold(full_command=full_command, env_vars=env_vars)
 
-        handler.run_local_subprocess = run
+        handler.run_local_subprocess, handler.replace_python_executable = run, with_interpreter
         try:
             yield
         finally:
-            handler.run_local_subprocess = cold
+            handler.run_local_subprocess, handler.replace_python_executable = cold, replaced
+
+
+def with_interpreter(full_command: Sequence[str], new_executable: str) -> list[str]:
+    """Put an interpreter in the place of the command `python3`.
+
+    Not wherever these letters stand, as kfp does: a step's arguments hold paths such as `lib/python3.11/site-packages`.
+    """
+    source = next((at + 1 for at, one in enumerate(full_command) if _SOURCE in one), len(full_command))
+    return [
+        one if at >= source else _PYTHON.sub(lambda _found: new_executable, one) for at, one in enumerate(full_command)
+    ]
 
 
 @contextlib.contextmanager
