@@ -41,7 +41,7 @@ def find(names: Iterable[str]) -> Binaries:
     """Find programs.
 
     Args:
-        names: Among RUNTIME and MONITORING.
+        names: Among RUNTIME and MONITORING, or an extension's own, under the name that systems carry it by.
 
     Raises:
         PlanError: Some are missing; one line names those that are had the same way, where they were looked for and how
@@ -67,7 +67,7 @@ def _runtime(name: str) -> Path | None:
 
 
 def _monitoring(name: str) -> Path | None:
-    for candidate in MONITORING[name]:
+    for candidate in MONITORING.get(name, (name,)):
         cached = tools_folder() / candidate
         if os.access(cached, os.X_OK):
             return cached

@@ -27,6 +27,8 @@ from mlstrata.components.capability import (
     register,
     withdraw,
 )
+from mlstrata.components.errors import PlanError
+from mlstrata.components.programs import find
 from mlstrata.components.site import Outputs, Site
 from mlstrata.environments import Capability, EnvironmentSpec, SpecErrors, Stage, Workspace, loads, stages
 from mlstrata.stacks.preconditions import problems
@@ -291,3 +293,13 @@ def test_a_new_capability_is_its_folder_and_a_row(tmp_path):
 
 def test_a_builder_without_a_function_builds_nothing():
     assert Builder()(None) is None
+
+
+def test_a_program_of_a_guests_is_found_on_the_path_or_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("MLSTRATA_TOOLS", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PlanError, match="missing tools greeter: neither on PATH nor in"):
+        find(["greeter"])
+    (tmp_path / "greeter").write_text("#!/bin/sh\n")
+    (tmp_path / "greeter").chmod(0o755)
+    assert find(["greeter"])["greeter"] == tmp_path / "greeter"
