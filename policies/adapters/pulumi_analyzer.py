@@ -20,6 +20,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
 from mlstrata.environments import Workspace
+from mlstrata.environments.workspace import WorkspaceError
 from mlstrata.policies.adapters.pulumi_wire import mended, record
 from mlstrata.policies.core.evaluate import Result
 from mlstrata.policies.core.exemptions import Exemption, of_workspace
@@ -39,12 +40,13 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     """Answers the engine's questions about a stack."""
 
     def __init__(self) -> None:
-        self._workspace = Workspace.find()
-        self._broken: PolicyErrors | None = None
+        self._workspace: Workspace | None = None
+        self._rules, self._problem = RULES, ""  # a problem stops the stack when that is judged
         try:
+            self._workspace = Workspace.find()
             self._rules = rules_of(self._workspace)
-        except PolicyErrors as error:  # it stops the stack when that is judged
-            self._rules, self._broken = RULES, error
+        except (PolicyErrors, WorkspaceError) as error:
+            self._problem = str(error)
         self._policies = Configured(self._rules)
 
     def Handshake(self, _request: Any, _context: Any) -> Any:
@@ -95,7 +97,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def Remediate(self, request: Any, _context: Any) -> Any:
         """Mend a resource by the policies that are set to remediate, one after the other."""
         response = analyzer_pb2.RemediateResponse()
-        if not self._policies.remedying:
+        if self._workspace is None or not self._policies.remedying:
             return response
         try:
             ids = frozenset(rule.id for rule in self._rules)
@@ -124,9 +126,10 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         found = [record(one) for one in request.resources]
         if not found:
             return response
+        if self._workspace is None or self._problem:
+            response.diagnostics.append(_diagnostic("policies", self._problem, mandatory=True))
+            return response
         try:
-            if self._broken:
-                raise self._broken
             stack, today = found[0].urn.split(":")[2], datetime.now(tz=UTC).date()
             report = judge(found, self._workspace, stack, today, rules=self._policies.rules)
         except PolicyErrors as error:

@@ -280,6 +280,18 @@ def test_the_pack_judges_policies_and_levels_of_the_workspace(tmp_path, monkeypa
     assert said.enforcementLevel == analyzer_pb2.EnforcementLevel.Value("MANDATORY")
 
 
+def test_a_pack_that_finds_no_workspace_says_which_folder_to_name(tmp_path, monkeypatch):
+    from mlstrata.policies.adapters.pulumi_analyzer import Analyzer
+
+    monkeypatch.delenv("MLSTRATA_WORKSPACE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    pack = Analyzer()
+    assert {one.name for one in pack.GetAnalyzerInfo(None, None).policies} == IDS
+    (said,) = pack.AnalyzeStack(request(compliant().resources.values()), None).diagnostics
+    assert "set MLSTRATA_WORKSPACE to its folder" in said.message
+    assert said.enforcementLevel == analyzer_pb2.EnforcementLevel.Value("MANDATORY")
+
+
 def test_nothing_is_mended_unless_it_is_asked_for(pack, configured):
     world = compliant()
     put("metadata", "publiclyAccessible", True)(world)
