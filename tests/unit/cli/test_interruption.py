@@ -9,6 +9,9 @@ import pytest
 
 from mlstrata.operations.interruption import FIRST, SECOND, Interruption
 
+# A process that was started with SIGINT ignored, as by nohup, hands that on to its children.
+HEARD = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+
 # As the installed command starts; `MOMENT` is the module at whose import somebody presses Ctrl-C.
 SHIM = """
 import os, signal, sys, time
@@ -108,7 +111,7 @@ def test_started_to_ignore_interruptions_it_goes_on(tmp_path):
 
 
 def test_whoever_imports_it_keeps_their_own_way_to_be_interrupted():
-    probe = "import signal, mlstrata.cli.main; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    probe = f"{HEARD}import mlstrata.cli.main; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
 
@@ -156,7 +159,7 @@ def test_the_first_ctrl_c_says_at_once_what_comes_of_it(tmp_path):
     (tmp_path / "program").mkdir()
     (tmp_path / "program/__main__.py").write_text(SLOW)
     up = subprocess.Popen(
-        [sys.executable, "-c", UP, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", HEARD + UP, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert up.stdout.readline() == "running\n"
