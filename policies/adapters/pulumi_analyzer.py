@@ -7,12 +7,14 @@ secret stays a marker.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent import futures
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -20,7 +22,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
 from mlstrata.environments import Workspace
-from mlstrata.environments.workspace import WorkspaceError
+from mlstrata.environments.workspace import VARIABLE, WorkspaceError
 from mlstrata.policies.adapters.pulumi_wire import mended, record
 from mlstrata.policies.core.evaluate import Result
 from mlstrata.policies.core.exemptions import Exemption, of_workspace
@@ -43,7 +45,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         self._workspace: Workspace | None = None
         self._rules, self._problem = RULES, ""  # a problem stops the stack when that is judged
         try:
-            self._workspace = Workspace.find()
+            self._workspace = _workspace()
             self._rules = rules_of(self._workspace)
         except (PolicyErrors, WorkspaceError) as error:
             self._problem = str(error)
@@ -147,6 +149,21 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             kept = f"policies on the AI Act, data and security cannot be lowered here: {', '.join(refused)}"
             response.diagnostics.append(_diagnostic("configuration", kept, mandatory=False))
         return response
+
+
+def _workspace() -> Workspace:
+    """Return the workspace, or the folder that the variable names: somebody else's program has no `environments/`.
+
+    Raises:
+        WorkspaceError: There is neither.
+    """
+    try:
+        return Workspace.find()
+    except WorkspaceError:
+        named = Path(os.environ.get(VARIABLE, ""))
+        if not os.environ.get(VARIABLE) or not named.is_dir():
+            raise
+        return Workspace(named.resolve())
 
 
 def mend(

@@ -290,6 +290,9 @@ def test_a_pack_that_finds_no_workspace_says_which_folder_to_name(tmp_path, monk
     (said,) = pack.AnalyzeStack(request(compliant().resources.values()), None).diagnostics
     assert "set MLSTRATA_WORKSPACE to its folder" in said.message
     assert said.enforcementLevel == analyzer_pb2.EnforcementLevel.Value("MANDATORY")
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))  # a program of somebody else's has no environments/
+    found = told(Analyzer().AnalyzeStack(request(compliant().resources.values()), None))
+    assert "policies" not in {policy for policy, _, _ in found}
 
 
 def test_nothing_is_mended_unless_it_is_asked_for(pack, configured):
