@@ -97,7 +97,7 @@ def main() -> int:
         return Guard(mlflow, USER, os.environ[PASSWORD])
 
     # A pod is its own machine: network policies say who reaches it, and the guard who enters.
-    return http.run("registry", given.port, app, host="0.0.0.0")  # noqa: S104
+    return http.run("registry", given.port, app, host="0.0.0.0")  # noqa: S104 - in a pod
 
 
 if __name__ == "__main__":
