@@ -38,7 +38,9 @@ def test_every_file_of_tests_is_run_once(runner):
     kept = subprocess.check_output(
         ["git", "ls-files", "-co", "--exclude-standard", "test_*.py", "**/test_*.py"], cwd=ROOT
     )
-    assert sorted(run) == sorted({ROOT / name for name in kept.decode().split() if (ROOT / name).exists()})
+    # A template's tests are run in the repository that it becomes.
+    wanted = {ROOT / name for name in kept.decode().split() if "/template/" not in name and (ROOT / name).exists()}
+    assert sorted(run) == sorted(wanted)
 
 
 def test_what_the_groups_name_is_there(runner):
