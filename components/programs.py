@@ -12,7 +12,7 @@ from mlstrata.components.errors import PlanError
 from mlstrata.environments.installation import programs_folder
 
 RUNTIME = ("envoy", "mlflow", "mlserver", "python", "weed")
-"""Programs of the runtime environment, installed from its lock."""
+"""Programs that the lock installs beside the interpreter."""
 MONITORING: Mapping[str, tuple[str, ...]] = {
     "prometheus": ("prometheus",),
     "alertmanager": ("alertmanager", "prometheus-alertmanager"),

@@ -105,7 +105,7 @@ class UpstreamPackage:
         images: The images it runs, as far as they can be named without rendering it.
         offered: Images that its source offers for what no environment here starts. A site need not copy them; from a
             mirror its source names the mirror's all the same, so that nobody is ever asked for them but the mirror.
-        rendered_images: Its source names more images than are listed here: the mirror script asks the render.
+        rendered_images: Its source names more images than are listed here: a copy to a mirror asks the render.
         namespace: Where it is installed.
         scope: Whether it is cluster-wide.
         privileged: Why its pods do what Pod Security allows to privileged ones only; None: they do not.

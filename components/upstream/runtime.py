@@ -5,4 +5,4 @@ from __future__ import annotations
 from mlstrata.components.upstream.image_values import Image
 
 RUNTIME = Image("ghcr.io/mlstrata/runtime", "0.1.0")
-"""The runtime environment's lock and this project: `python -m services.…`, MLServer, MLflow."""
+"""The lock of the services and this project: `python -m mlstrata.services.…`, MLServer, MLflow."""

@@ -1,7 +1,7 @@
 """The router's web application; its address is gunicorn's, so that it binds to loopback only.
 
 Settings come from the environment: `MLSTRATA_BANDIT` holds the router's arguments as a JSON object.
-`PREDICTIVE_UNIT_ID` must name this node as the graph does, or Seldon drops the feedback without a word.
+`PREDICTIVE_UNIT_ID` must name this node as the graph does, or Seldon drops the feedback silently.
 """
 
 from __future__ import annotations

