@@ -98,9 +98,9 @@ def test_a_registry_or_a_cluster_that_does_not_answer_is_said(world, monkeypatch
     made = Kubernetes.__dict__["cluster"].fget
     with monkeypatch.context() as patch:
         patch.setattr(Kubernetes, "cluster", property(lambda target: replace(made(target), patience_s=0.5)))
-        config = Path(world.cluster.home / "kubeconfig").read_text().replace(f":{world.cluster.port}", ":1")
         folder = Deployment.open("dev").workspace.root
-        (folder / "gone").write_text(config.replace("name: test\n", "name: ml-dev\n"))
+        config = (folder / "kubeconfig").read_text().replace(f":{world.cluster.port}", ":1")
+        (folder / "gone").write_text(config)
         patch.setenv("KUBECONFIG", str(folder / "gone"))
         assert main(["check", "dev", "--live"]) == 2
     assert "the cluster does not answer" in " ".join(capsys.readouterr().err.split())

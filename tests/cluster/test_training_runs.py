@@ -63,7 +63,7 @@ def test_a_training_runs_on_kubeflow_and_the_jobs_own_clock_stands_still(
     ticking = {**declared, "spec": {**declared["spec"], "schedule": "0 3 * * 1", "suspend": False}}
     cluster.must([ticking])
     assert main(["train", "dev", SYSTEM]) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert "trained by the clock from now on: 0 3 * * 1 (UTC)" in said
     for step in ("ingest", "train", "register"):
         assert f"✓ {step}" in said
