@@ -35,7 +35,7 @@ GUEST = "tests/guest"
 # Folders of tests/unit that take long, or that import the same: a process each. The others share one.
 UNIT = (
     ("policies", "audit"),
-    ("stacks", "components", "resources"),
+    ("stacks", "components", "exporter"),
     ("project", "pipelines", "kubeflow", "steps"),
     ("runner", "serving", "gateway", "registry", "rollout"),
 )
