@@ -32,7 +32,6 @@ def test_bad_requests(serve, make_request):
         (b"[]", 422, "object"),
         ({"system": "x-fine", "speed": 1}, 422, "speed"),
         ({"system": "x-fine"}, 422, "known: known-fine"),
-        ({"system": "x-fine", "pipeline": "baking"}, 422, "training"),
         ({"system": "x-fine", "settings": make_request("y-fine")}, 422, "settings.system"),
         ({"system": "x-fine", "settings": {**make_request("x-fine"), "algorithm": "svm"}}, 422, "settings.algorithm"),
         (b" " * 1_048_577, 413, "larger"),

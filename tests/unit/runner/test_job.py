@@ -65,16 +65,16 @@ def test_check_asks_the_registry_and_runs_nothing(tmp_path, make_request, regist
     url, asked, versions = registry
     request = make_request(tracking_uri=url)
     code, (line,) = job(tmp_path, request, "--check")
-    assert (code, line["version"]) == (0, None)
-    assert asked == [f"name = 'system-fine' AND tags.fingerprint = '{line['fingerprint']}'"]
+    assert (code, line["result"]["version"]) == (0, None)
+    assert asked == [f"name = 'system-fine' AND tags.fingerprint = '{line['result']['fingerprint']}'"]
     versions += [
         {"version": "2", "status": "READY"},
         {"version": "10"},
         {"version": "11", "status": "FAILED_REGISTRATION"},
     ]
-    assert job(tmp_path, request, "--check")[1] == [{"fingerprint": line["fingerprint"], "version": "10"}]
+    assert job(tmp_path, request, "--check")[1][0]["result"] == {**line["result"], "version": "10"}
     other = job(tmp_path, {**request, "algorithm": "random_forest"}, "--check")[1][0]
-    assert other["fingerprint"] != line["fingerprint"]
+    assert other["result"]["fingerprint"] != line["result"]["fingerprint"]
     assert not (tmp_path / "work").exists()
 
 
@@ -91,7 +91,7 @@ def test_a_proxy_of_the_machine_is_not_asked_for_its_own_registry(tmp_path, make
         monkeypatch.delenv(name, raising=False)
     url, asked, _ = registry
     code, (line,) = job(tmp_path, make_request(tracking_uri=url), "--check")
-    assert (code, line["version"], len(asked)) == (0, None, 1)
+    assert (code, line["result"]["version"], len(asked)) == (0, None, 1)
 
 
 def test_check_without_its_data_is_one_sentence(tmp_path, make_request):
@@ -108,7 +108,7 @@ def test_a_pipeline_is_compiled_anew_when_any_of_its_code_changes(tmp_path):
     shutil.copytree(shipped, tmp_path / "pipelines")
     before = pipelines_version(tmp_path / "pipelines")
     assert before == pipelines_version(shipped)
-    for changed in ("components/judging.py", "components/base.py", "training.py"):
+    for changed in ("kfp_components/judging.py", "kfp_components/base.py", "training.py"):
         with (tmp_path / "pipelines" / changed).open("a") as file:
             file.write("# another\n")
         after = pipelines_version(tmp_path / "pipelines")
