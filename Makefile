@@ -27,7 +27,7 @@ up: install ## Bring ENV (local) up, train and release its first system if it ha
 down: .venv/.installed ## Stop ENV (local) and remove its processes, ports and state
 	@$(MLSTRATA) down $(ENV) --yes
 
-install-test: install .venv/.test .venvs/seldon/.installed .venvs/.browser .venvs/.actionlint
+install-test: install .venv/.test .venvs/seldon/.installed .venvs/.browser .venvs/.skopeo .venvs/.actionlint
 
 # A Kubernetes control plane and operators for tests/cluster, built from Go modules into the tools cache. It looks
 # each time, in a moment: the cache may have been emptied, and what it says it lacks is said before the tests begin.
@@ -96,6 +96,10 @@ OWN := . packages/pulumi-embedded pipelines/steps
 	@tools/install-actionlint
 	@mkdir -p $(@D) && touch $@
 
-.venvs/.browser: tools/install-browser
+.venvs/.skopeo: tools/install-skopeo tools/debian-packages
+	@tools/install-skopeo
+	@mkdir -p $(@D) && touch $@
+
+.venvs/.browser: tools/install-browser tools/debian-packages
 	@tools/install-browser
 	@mkdir -p $(@D) && touch $@
