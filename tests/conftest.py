@@ -13,6 +13,10 @@ from hypothesis import settings
 # tested, and the same examples twice. `pytest --hypothesis-profile default` looks for new ones.
 settings.load_profile("ci")
 
+# Programs that the tests' installation unpacked, after those of the machine (tools/debian-packages).
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlstrata/tools"
+os.environ["PATH"] += os.pathsep + str(Path(os.environ.get("MLSTRATA_TOOLS") or _CACHE) / "bin")
+
 SELDON, WORKSPACE = "seldon", "MLSTRATA_WORKSPACE"
 
 
