@@ -231,7 +231,7 @@ def test_a_server_that_is_gone_in_mid_release_leaves_the_one_before_and_the_next
     # Each question to a server that is cut off takes this long.
     quick = replace(context, cluster=replace(context.cluster, request_timeout_s=5))
     cut = replace(quick, on_step=lambda step: way.cut() if step == "serve" else None)
-    with pytest.raises(ClusterError, match=r"does not answer.*could not be put back.*run this once more") as raised:
+    with pytest.raises(ClusterError, match=r"does not answer.*could not be reverted.*run this again") as raised:
         release(cut, SYSTEM, "2", reason="better")
     assert raised.value.args
     assert sum(answering(served).values()) >= 1
