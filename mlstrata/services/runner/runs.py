@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import signal
-import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -92,9 +91,15 @@ class Runs:
                 except Exception as error:
                     # One run that cannot be followed must not end the others.
                     logging.getLogger(__name__).exception("run %s could not be followed", run)
-                    # On a full disk even this fails; the next start of the runner marks the run as interrupted.
-                    with contextlib.suppress(sqlite3.Error):
-                        self.store.end(run, State.FAILED, self._clock(), error=f"the runner lost the job: {error}")
+                    self._lost(run, error)
+
+    def _lost(self, run: str, error: Exception) -> None:
+        """Remember that a run failed; where even that fails, the runner goes on with the others."""
+        try:
+            self.store.end(run, State.FAILED, self._clock(), error=f"the runner lost the job: {error}")
+        except Exception:
+            # As on a full disk: the next start of the runner marks the run as interrupted.
+            logging.getLogger(__name__).exception("the end of run %s could not be recorded", run)
 
     async def _follow(self, run: str) -> None:
         """Run a job to its end, remembering each line it tells."""

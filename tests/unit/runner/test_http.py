@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mlstrata.services.runner.store import Store
+
 
 def create(client, request):
     status, body = client("POST", "/runs", {"system": request["system"], "settings": request})
@@ -86,6 +88,33 @@ def test_failures_say_why(serve, make_request):
     assert "exited with code 9" in found["error"]
     assert found["steps"][1]["state"] == "failed"
     assert len(client.wait(chatty)["result"]["text"]) == 200_000
+
+
+def test_a_run_whose_end_cannot_be_recorded_ends_no_other(serve, make_request, monkeypatch):
+    broken, end = [], Store.end
+
+    def failing(self, run, *arguments, **more):
+        if run in broken:
+            raise ModuleNotFoundError("a library is missing")
+        return end(self, run, *arguments, **more)
+
+    monkeypatch.setattr(Store, "end", failing)
+    client = serve(concurrency=1, requests=[])
+    monkeypatch.setattr(Store, "add", noting(broken, Store.add))
+    first = create(client, make_request("first-fine"))
+    second = create(client, make_request("second-fine"))
+    assert client.wait(second)["state"] == "succeeded"
+    assert broken == [first]
+    broken.clear()
+
+
+def noting(names, add):
+    def wrapped(self, run, *arguments):
+        if not names:
+            names.append(run)
+        return add(self, run, *arguments)
+
+    return wrapped
 
 
 def test_progress_shows_while_a_run_runs_and_a_cancel_ends_all_of_it(serve, make_request, gone, tmp_path):
