@@ -113,7 +113,7 @@ def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[i
     Raises:
         BlockingIOError: Another process holds it, and `wait` is false.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     handle = os.open(path, flags | os.O_CLOEXEC, PRIVATE)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.command import stored
+from tests.support.command import copy_exemptions, stored
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 
@@ -40,6 +40,7 @@ class People:
         self.declared |= {"target": FREE, "stage": "prerequisites", "capabilities": {}}
         self.declared["systems"] = self.declared["systems"][:1]
         self.file.parent.mkdir()
+        copy_exemptions(root)
         self.declare()
 
     @property

@@ -106,6 +106,7 @@ def test_a_lock_holds_between_processes_and_falls_with_its_holder(tmp_path, firs
         except BlockingIOError:
             taken = False
         assert taken is free
+        assert kind == "folder" or path.parent.stat().st_mode & 0o077 == 0, "the lock's folder is its owner's"
         holder.kill()
         holder.wait()
         with files.locked(path, wait=False):
