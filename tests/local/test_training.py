@@ -133,7 +133,7 @@ def check(home, request):
     command = [str(RUNTIME / "python"), "-m", "mlstrata.services.runner.job", "--settings", str(path), "--check"]
     start = time.monotonic()
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return found["version"], time.monotonic() - start
+    return found["result"]["version"], time.monotonic() - start
 
 
 def versions(mlflow_uri, system):
