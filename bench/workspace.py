@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ COMMAND = Path(sys.executable).with_name("mlstrata")
 
 def make(folder: Path) -> dict[str, str]:
     """Write the workspace into `folder`; return the variables that make the command use it."""
+    (folder / "policies").mkdir(parents=True)
+    shutil.copy(ROOT / "policies/exemptions.yaml", folder / "policies")
     return _write(folder, _document())
 
 

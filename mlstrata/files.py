@@ -48,8 +48,10 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
         raise
 
 
-def write(path: Path, content: str | bytes, mode: int | None = None) -> bool:
+def write(path: Path, content: str | bytes, mode: int | None = PRIVATE) -> bool:
     """Put `content` at `path` as `replacing` does, unless it is there already; return whether anything changed.
+
+    What an environment owns is for its owner alone; `mode` None leaves a file to the umask, as what people share.
 
     Raises:
         OSError: It cannot be written; the old file is as it was.

@@ -40,4 +40,4 @@ def read(path: Path) -> dict[str, str]:
 def write(path: Path, digests: Mapping[str, str]) -> None:
     """Write the lock whole or not at all, in a stable order."""
     text = json.dumps({"images": dict(sorted(digests.items()))}, indent=2) + "\n"
-    files.write(path, text)
+    files.write(path, text, mode=None)

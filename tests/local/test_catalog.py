@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.command import first_systems, stored
+from tests.support.command import copy_exemptions, first_systems, stored
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 
@@ -32,6 +32,7 @@ class Environment:
         text = stored(first_systems((ROOT / "environments/local.yaml").read_text(), 1))
         assert text.count(SHIPPED) == 1
         (root / "environments").mkdir()
+        copy_exemptions(root)
         (root / "environments/local.yaml").write_text(text.replace(SHIPPED, f"target: {json.dumps(FREE)}"))
 
     def json(self, *arguments: str) -> dict:

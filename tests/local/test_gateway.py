@@ -13,7 +13,7 @@ import pytest
 from mlstrata.files import write
 from mlstrata.operations.releases import release
 from mlstrata.services.gateway import tokens
-from mlstrata.services.gateway.render import routes_digest
+from mlstrata.services.gateway.render import routes_digest, to_text
 from mlstrata.services.gateway.routes import render_routes
 from mlstrata.services.gateway.settings import ROUTES_FILE
 from mlstrata.services.serving.releases import Releases
@@ -253,7 +253,7 @@ def test_routes_flip_under_load_with_no_failed_request(gateway):
             )
             settings = gateway.gateway.model_copy(update={"systems": systems})
             routes = render_routes(settings, {SYSTEM: Releases(champion="1")})
-            write(gateway.gateway.directory / ROUTES_FILE, routes)
+            write(gateway.gateway.directory / ROUTES_FILE, to_text(routes))
             flips += _taken(gateway, routes_digest(routes))
             time.sleep(0.1)
     write(gateway.gateway.directory / ROUTES_FILE, first)

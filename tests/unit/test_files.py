@@ -54,7 +54,7 @@ def test_permissions_are_those_asked_for_whatever_the_umask(tmp_path, monkeypatc
     try:
         files.write_private(tmp_path / "deep/er/secret", "x")
         files.write(tmp_path / "shared", "x", 0o644)
-        files.write(tmp_path / "usual", "x")
+        files.write(tmp_path / "usual", "x", mode=None)
     finally:
         os.umask(old)
     assert modes == [0o600, 0o644, 0o666 & ~umask], "before the file has its name"
@@ -111,3 +111,16 @@ def test_a_lock_holds_between_processes_and_falls_with_its_holder(tmp_path, firs
         holder.wait()
         with files.locked(path, wait=False):
             pass
+
+
+def test_a_file_is_its_owners_unless_it_is_said_to_be_shared(tmp_path):
+    files.write(tmp_path / "own", "x")
+    files.write(tmp_path / "shared", "x", mode=None)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("own", "shared")]
+    assert modes == [0o600, 0o666 & ~_umask()]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -44,10 +44,10 @@ FIGURES = (
     f"all of it over {SETTINGS.request_timeout_s:g} s",
     f"more than {MANAGER['common_http_protocol_options']['max_headers_count']} headers",
     f"{MANAGER['max_request_headers_kb']} KiB of them",
-    f"{Breaker().requests} requests are under way",
-    f"{Breaker().pending} wait",
-    f"{SETTINGS.max_connections:,} connections are held",
-    f"good for {SERVER_DAYS} days",
+    f"{Breaker().requests} requests in flight",
+    f"{Breaker().pending} waiting",
+    f"{SETTINGS.max_connections:,} connections",
+    f"valid for {SERVER_DAYS} days",
     f"in its last {RENEW_DAYS}",
 )
 
@@ -61,4 +61,4 @@ def test_alerts_are_named_as_they_are():
     for alert in yaml.safe_load(upkeep_rules("x"))["groups"][0]["rules"]:
         assert f"`{alert['alert']}`" in PAGE
     assert "under 14 days" in upkeep_rules("x")
-    assert "when there are 14 left" in PAGE
+    assert "fires when 14 are left" in PAGE
