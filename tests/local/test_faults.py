@@ -158,7 +158,8 @@ def test_a_missing_tool_is_named_with_how_to_get_it(platform: Platform, tmp_path
         assert_one_message(done, "missing tools prometheus", str(empty), "mlstrata doctor local")
     assert platform.services() == []
     assert {name for name in platform.files() if not name.startswith((".pulumi", "Pulumi"))} - set(before) <= {
-        ".mlstrata/local/passphrase"
+        ".mlstrata/.gitignore",
+        ".mlstrata/local/passphrase",
     }
 
 
@@ -246,7 +247,7 @@ def _cannot_write_more_than(root: Path, size: int = 2048) -> None:
 def test_a_passphrase_file_that_is_not_there_is_told(platform: Platform) -> None:
     before = platform.files()
     done = platform.run("plan", "local", PULUMI_CONFIG_PASSPHRASE_FILE="/nowhere/passphrase")
-    assert_one_message(done, "/nowhere/passphrase", "PULUMI_CONFIG_PASSPHRASE_FILE", "mend the variable or unset it")
+    assert_one_message(done, "/nowhere/passphrase", "PULUMI_CONFIG_PASSPHRASE_FILE", "correct the variable or unset it")
     assert platform.files() == before
 
 

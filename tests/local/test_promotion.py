@@ -82,7 +82,7 @@ def test_what_may_not_go_on_is_refused_by_name_and_nothing_is_registered(two: Tw
         )
     finally:
         two.declare()
-    assert_one_message(two.promote(), "--reason: got nothing")
+    assert_one_message(two.promote(), "--reason is required")
     assert_one_message(two.promote(*WHY, "--version", "7"), "got '7'", "has registered of mortgage-approval: 1", code=1)
     assert_one_message(two.platform.run("promote", "local", SYSTEM, "--to", "local", "--yes", *WHY), "--to: got local")
     assert two.side(OTHER).versions(SYSTEM) == []
@@ -143,7 +143,7 @@ def test_a_log_that_is_not_whole_approves_nothing(two: Two) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b'"release"', b'"rollback"', 1))
     try:
-        assert_one_message(two.promote(*WHY), "the audit log was altered", "approves nothing", code=1)
+        assert_one_message(two.promote(*WHY), "the audit log of local is damaged", "approves nothing", code=1)
     finally:
         path.write_bytes(whole)
 
