@@ -197,7 +197,9 @@ def test_a_gate_that_refuses_says_why_on_the_terminal_and_in_the_run(both: Both)
     refused = both.platform.run("train", "local", FIRST)
     assert refused.code == 1
     assert re.search(r"(?m)^   ✗ gates ", refused.out), refused.text
-    said = re.fullmatch(rf"training {FIRST} failed: (gates: auc: 0\.\d+ .*, at least 0\.99 asked for)\n", refused.err)
+    noted, _, failed = refused.err.partition("\n")
+    assert f"{FIRST} has changes that `mlstrata up local` has not made yet" in noted
+    said = re.fullmatch(rf"training {FIRST} failed: (gates: auc: 0\.\d+ .*, at least 0\.99 asked for)\n", failed)
     assert said, refused.err
     with sqlite3.connect(both.platform.home / "data/runner/runner.db") as runs:
         newest = runs.execute("SELECT state, error FROM runs ORDER BY created DESC").fetchone()
