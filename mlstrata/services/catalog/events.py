@@ -16,7 +16,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-PRODUCER = "https://pypi.org/project/mlstrata/"
+PRODUCER = "https://github.com/mlstrata/mlstrata/"
 """Who made an event, as a URI."""
 EVENTS = "data/runner/lineage.jsonl"
 """The runner's events, from the environment's home: one JSON document a line, oldest first."""
