@@ -50,7 +50,7 @@ def _system(target: Backend, name: str) -> LiveSystem:
     gaps = {key.removeprefix(GAP): gap for key, gap in champion.metrics.items() if key.startswith(GAP)}
     return LiveSystem(
         version=champion.version,
-        way_back=releases.before_champion() or "",
+        rollback_target=releases.before_champion() or "",
         released=len({entry.to for entry in releases.history}),
         metrics=champion.metrics,
         # What only warns was for a person to judge before the release.

@@ -28,7 +28,7 @@ class LiveSystem:
 
     Attributes:
         version: The model version that answers; empty where none is released.
-        way_back: The version to go back to; empty where there is none.
+        rollback_target: The version to go back to; empty where there is none.
         released: How many different versions were ever released.
         metrics: What was measured of the version that answers.
         gates: What its gates found; None where nothing was recorded with it.
@@ -37,7 +37,7 @@ class LiveSystem:
     """
 
     version: str = ""
-    way_back: str = ""
+    rollback_target: str = ""
     released: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
     gates: tuple[GateOutcome, ...] | None = None

@@ -57,7 +57,7 @@ def test_everything_known_of_what_answers_is_passed_in(world):
     known = found.of(APPROVAL)
     assert known == LiveSystem(
         version="1",
-        way_back="2",
+        rollback_target="2",
         released=2,
         metrics=GOOD,
         gates=(GateOutcome("auc", True, "of the test"),),

@@ -48,7 +48,7 @@ def _within(kpi: Value, known: LiveSystem, fix: str) -> Verdicts:
         yield fails(f"version {known.version} answers with {metric} {measured:g}; at most {most:g}", fix, "kpis")
 
 
-def _way_back(system: System, context: Context) -> Verdicts:
+def _rollback_target(system: System, context: Context) -> Verdicts:
     if not serving(system):
         yield not_applicable("nothing answers for it")
     elif context.environment.stage is not None and Capability.RELEASE not in context.environment.capabilities:
@@ -57,7 +57,7 @@ def _way_back(system: System, context: Context) -> Verdicts:
         yield live("the registry knows whether there is an earlier version to go back to")
     elif (known := context.environment.live.of(system.name)).released <= 1:
         yield not_applicable("its first version has none before it")
-    elif not known.way_back:
+    elif not known.rollback_target:
         yield fails(
             f"version {known.version} answers, and none before it can be put back",
             f"release a version that may follow: `mlstrata release {context.environment.name} {system.name}`",
@@ -103,7 +103,7 @@ RULES = (
         references=("AI Act Art. 20", "AI Act Art. 15(4)"),
         lowered_below=Stage.SCALE,
         severity=Severity.MEDIUM,
-        system=_way_back,
+        system=_rollback_target,
     ),
     _rule(
         id="life-retirement-date",

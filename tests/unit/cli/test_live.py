@@ -74,7 +74,7 @@ def test_everything_known_of_the_champion_is_passed_in(deployment):
     release(deployment, "1", "2")
     assert live.gather(deployment, SILENT).of(SYSTEM) == LiveSystem(
         version="2",
-        way_back="1",
+        rollback_target="1",
         released=2,
         metrics=GOOD,
         gates=(GateOutcome("auc", True, "0.82"), GateOutcome("later", True, "not yet")),
@@ -89,7 +89,7 @@ def test_nothing_released_and_nothing_measured(deployment, monkeypatch):
     monkeypatch.setattr(Registry, "found", None)
     monkeypatch.setattr(Registry, "metrics", {"auc": 0.8})
     found = live.gather(deployment, SILENT).of(SYSTEM)
-    assert (found.gates, found.bias_measured, found.way_back, found.released) == (None, None, "", 1)
+    assert (found.gates, found.bias_measured, found.rollback_target, found.released) == (None, None, "", 1)
 
 
 def run(capsys):
