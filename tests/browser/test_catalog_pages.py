@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from mlstrata.services.catalog.access import link_ticket
-from tests.support.catalog import PYTHON, REQUEST, SCRIPT, SYSTEM, TOKEN, Service
+from tests.support.catalog import REQUEST, SCRIPT, SYSTEM, TOKEN, Service
 
 TOOLS = Path(os.environ.get("MLSTRATA_TOOLS") or Path.home() / ".cache/mlstrata/tools")
 PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
@@ -28,7 +28,6 @@ def chromium() -> str | None:
 
 pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="needs Chromium: run `make install-test`"),
-    pytest.mark.skipif(not PYTHON.exists(), reason="needs .venv: run `make install`"),
     pytest.mark.timeout(120),
 ]
 

@@ -20,7 +20,6 @@ from mlstrata.services.catalog.settings import Declared
 from mlstrata.services.catalog.sources import read_aliases
 from tests.support.catalog import PYTHON, ROOT, SPEC, SYSTEM, TOKEN
 
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="needs .venv: run `make install`")
 PASSWORD = "the registry's own"
 VERSIONS = [
     {"name": SYSTEM, "version": "1", "tags": []},

@@ -14,8 +14,6 @@ from mlstrata.services.catalog.access import link_ticket
 from mlstrata.services.catalog.settings import CatalogSettings
 from tests.support.catalog import DATA, PYTHON, REQUEST, ROOT, SCRIPT, SYSTEM, TOKEN, Service
 
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="needs .venv: run `make install`")
-
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory) -> Iterator[Service]:
