@@ -72,5 +72,5 @@ def _monitoring(name: str) -> Path | None:
         if os.access(cached, os.X_OK):
             return cached
         if there := shutil.which(candidate):
-            return Path(there)
+            return Path(there).absolute()  # PATH may name folders from here, and a service starts elsewhere
     return None

@@ -8,8 +8,8 @@ from pathlib import Path
 
 
 def programs_folder() -> Path:
-    """Return the folder of the programs installed beside this interpreter."""
-    return Path(sys.prefix) / "bin"
+    """Return the folder of the programs installed beside this interpreter, by one path even if a link led to it."""
+    return Path(sys.prefix).resolve() / "bin"
 
 
 def interpreter() -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,8 @@ PROJECT = "mlstrata"
 """What the Pulumi project of a workspace is called that names none."""
 # The kernel keeps 108 bytes for a unix socket's path (104 on macOS); supervisord adds ".<pid>" while it binds.
 LONGEST_SOCKET_PATH = 90
+# Not $TMPDIR: it differs from shell to scheduler, and the socket is a declared input of everything that runs.
+SHARED = Path("/tmp")  # noqa: S108 - what is made in it is refused unless it is the user's alone
 _IGNORE_ALL = "# State and secrets of this machine: nothing in here is committed.\n*\n"
 
 
@@ -160,23 +161,23 @@ class Workspace:
     def socket(self, environment: str) -> Path:
         """Return the path of the supervisor's unix socket, short enough for the kernel.
 
-        Where the home's own path is too long, the socket lies in a folder of the temporary directory that is
-        named after the home and the user and that only the user may enter. Nothing is created here except that
-        folder.
+        Where the home's own path is too long, the socket lies in a folder of /tmp that is named after the home and
+        the user and that only the user may enter. Nothing is created here except that folder.
 
         Raises:
-            PermissionError: the folder in the temporary directory belongs to somebody else.
+            PermissionError: the folder in /tmp belongs to somebody else.
         """
         wanted = self.home(environment) / "run" / "supervisor.sock"
         if len(os.fsencode(wanted)) <= LONGEST_SOCKET_PATH:
             return wanted
         digest = hashlib.sha256(os.fsencode(self.home(environment))).hexdigest()[:16]
-        folder = Path(tempfile.gettempdir()) / f"mlstrata-{os.getuid()}-{digest}"
+        folder = SHARED / f"mlstrata-{os.getuid()}-{digest}"
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
         # In a shared directory somebody else could have made the folder, or a link, first.
         if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
             raise PermissionError(
-                f"{folder}: the folder for the supervisor's socket is not yours alone; remove it, or set TMPDIR"
+                f"{folder}: the folder for the supervisor's socket is not yours alone; remove it, or move "
+                f"{self.root} to a shorter path"
             )
         return folder / "supervisor.sock"

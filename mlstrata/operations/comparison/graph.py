@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from mlstrata.environments.installation import programs_folder
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.policy_check import planned
 from mlstrata.policies.adapters.embedded_graph import records
@@ -28,7 +29,7 @@ def graph_of(name: str) -> Graph:
 
     deployment = Deployment.open(name)
     # The socket first: where a folder's path is too long for one it lies elsewhere, by a name made of that path.
-    folders = sorted({str(deployment.workspace.root), sys.prefix}, key=len, reverse=True)
+    folders = sorted({str(deployment.workspace.root), str(programs_folder().parent)}, key=len, reverse=True)
     own = {str(deployment.workspace.socket(name)): "./supervisor.sock", **dict.fromkeys(folders, ".")}
 
     def shown(value: Any) -> Any:

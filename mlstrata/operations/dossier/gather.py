@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata.environments import SystemSpec
+from mlstrata.environments.installation import programs_folder
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.dossier.model import packages_of, tried, version_of
 from mlstrata.operations.errors import UsageError
@@ -118,7 +119,7 @@ def gather(deployment: Deployment, declared: SystemSpec, day: date | None) -> Ev
 def _anywhere(deployment: Deployment, reason: str) -> str:
     """Return a reason without the folders of this machine: the same facts give the same bytes wherever they lie."""
     reason = reason.replace(deployment.loaded.file, f"environments/{deployment.name}.yaml")
-    for folder in (str(deployment.workspace.root), sys.prefix):
+    for folder in (str(deployment.workspace.root), sys.prefix, str(programs_folder().parent)):
         reason = reason.replace(f"{folder}/", "")
     return reason
 

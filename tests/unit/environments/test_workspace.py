@@ -149,7 +149,7 @@ def test_a_long_home_has_its_socket_in_a_private_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["open to others", "a link"])
 def test_a_folder_that_is_not_ours_alone_is_refused(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("mlstrata.environments.workspace.SHARED", tmp_path)
     workspace = Workspace(tmp_path / ("x" * 90))
     folder = workspace.socket("prod").parent
     if how == "a link":
@@ -158,5 +158,5 @@ def test_a_folder_that_is_not_ours_alone_is_refused(how: str, tmp_path: Path, mo
         folder.symlink_to(tmp_path / "theirs")
     else:
         folder.chmod(0o777)
-    with pytest.raises(PermissionError, match="is not yours alone; remove it, or set TMPDIR"):
+    with pytest.raises(PermissionError, match="is not yours alone; remove it, or move"):
         workspace.socket("prod")
