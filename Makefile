@@ -29,10 +29,10 @@ down: .venv/.installed ## Stop ENV (local) and remove its processes, ports and s
 
 install-test: install .venv/.test .venvs/seldon/.installed .venvs/.browser .venvs/.skopeo .venvs/.actionlint
 
-# A Kubernetes control plane and operators for tests/cluster, built from Go modules into the tools cache. It looks
-# each time, in a moment: the cache may have been emptied, and what it says it lacks is said before the tests begin.
+# Pulumi's CLI and Kubernetes provider, and a Kubernetes control plane with operators, built from Go modules into the
+# tools cache. It looks each time, in a moment: the cache may have been emptied, and what it lacks is said first.
 install-engines: install-test
-	@tools/install-control-plane
+	@tools/install-go-tools
 
 test: install-test ## Run every test that needs no compiler, or one PART of them
 	@.venv/bin/python tools/run_tests.py $(PART)

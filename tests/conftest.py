@@ -62,10 +62,10 @@ SKIPPED: list[str] = []
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    """Note what was skipped, the tests that need the Pulumi CLI aside."""
+    """Note what was skipped."""
     outcome = yield
     report = outcome.get_result()
-    if report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("engine") is None:
+    if report.skipped and not hasattr(report, "wasxfail"):
         SKIPPED.append(item.nodeid)
 
 

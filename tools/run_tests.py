@@ -28,7 +28,7 @@ NOTHING_FOUND = 5
 PARTS = ("unit", "properties", "platform", "models", "storage", "engines")
 ENGINES = "engines"
 """The part that needs programs built from Go modules."""
-NEEDS_ENGINES = ("tests/cluster",)
+NEEDS_ENGINES = ("tests/cluster", "tests/pulumi")
 GUEST = "tests/guest"
 """Our wheels in an environment of their own, which is built first."""
 

@@ -1,6 +1,6 @@
 """A real Kubernetes control plane on this machine: etcd, API server, controllers and scheduler, no containers.
 
-Its programs come from `tools/install-control-plane`. There are no nodes, or KWOK's: they run nothing and say they do.
+Its programs come from `tools/install-go-tools`. There are no nodes, or KWOK's: they run nothing and say they do.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from mlstrata.components.supervision.sockets import pick
 
 ROOT = Path(__file__).parents[2]
-INSTALL = ROOT / "tools/install-control-plane"
+INSTALL = ROOT / "tools/install-go-tools"
 ADMIN = "admin"
 Json = dict[str, Any]
 _DIE_WITH_PARENT, _PR_SET_PDEATHSIG = signal.SIGKILL, 1
@@ -34,7 +34,7 @@ _DIE_WITH_PARENT, _PR_SET_PDEATHSIG = signal.SIGKILL, 1
 @cache
 def programs() -> dict[str, Path]:
     """Return where each program and each set of definitions is; fail, saying what to run, where one is not built."""
-    done = subprocess.run([str(INSTALL), "--where"], capture_output=True, text=True, check=True)
+    done = subprocess.run([str(INSTALL), "--where", "control-plane"], capture_output=True, text=True, check=True)
     found = {name: Path(path) for name, path in (line.split(" ", 1) for line in done.stdout.splitlines())}
     if missing := sorted(name for name, path in found.items() if not path.exists()):
         pytest.fail(f"no control plane ({', '.join(missing)}): run `make test-engines`, which builds it", pytrace=False)

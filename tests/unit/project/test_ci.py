@@ -76,7 +76,7 @@ def checkout(tmp_path):
     for folder in (".ci", "tools", "bin"):
         (tmp_path / folder).mkdir()
     script = '#!/bin/bash\nname="{name} $*"\necho "$name" >>calls\n[ -z "$(cat <&0)" ]\n[[ "$FAIL" != "$name;" ]]\n'
-    for path, name in (("bin/make", "make"), ("tools/install-control-plane", "engines")):
+    for path, name in (("bin/make", "make"), ("tools/install-go-tools", "engines")):
         (tmp_path / path).write_text(script.format(name=name))
         (tmp_path / path).chmod(0o755)
     (tmp_path / ".ci/run").write_text((ROOT / ".ci/run").read_text())

@@ -5,20 +5,10 @@ The program is one of the workspace's own that needs no provider, so neither clu
 
 import json
 import os
-import shutil
-import subprocess
 
 import pytest
 
 from mlstrata.cli.main import main
-
-PULUMI = shutil.which("pulumi")
-
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(PULUMI is None, reason="the Pulumi CLI is not on PATH"),
-]
 
 FILE = """\
 name: dev
@@ -42,20 +32,14 @@ pulumi.export("urls", {"mlflow": "http://mlflow.dev.svc:5000"})
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
+def workspace(tmp_path, pulumi_bin, monkeypatch):
     for folder in ("environments", "program"):
         (tmp_path / folder).mkdir()
     (tmp_path / "environments/dev.yaml").write_text(FILE)
     (tmp_path / "Pulumi.yaml").write_text("name: acme\nruntime: python\nmain: program/\n")
     (tmp_path / "program/__main__.py").write_text(f"NAMES = ['first', 'second']\n{PROGRAM}")
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
-    if not subprocess.check_output([PULUMI, "version"], text=True).strip():
-        # One built from source does not know its version, and the Automation API asks for it.
-        (tmp_path / "bin").mkdir()
-        known = tmp_path / "bin/pulumi"
-        known.write_text(f'#!/bin/sh\n[ "$1" = version ] && echo v3.274.1 || exec {PULUMI} "$@"\n')
-        known.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{pulumi_bin}{os.pathsep}{os.environ['PATH']}")
     for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_BACKEND_URL"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
