@@ -17,6 +17,9 @@ RETAINED = f"{PREFIX}/retained"
 """Says that it stays when the stack goes: of the options of a resource a policy pack learns only its protection."""
 TAKE_OVER = "pulumi.com/patchForce"
 """On what stays when its stack goes: the next stack sets the fields that the one before set, under another name."""
+NOT_AWAITED = "pulumi.com/skipAwait"
+"""On a claim: its class may bind it with its first pod alone, and the provider waits five minutes for one that is bound
+already, as the claims that outlive their stack are. What uses the volume waits for it."""
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -123,12 +126,12 @@ class ClusterComponent(Component):
             parent=self, depends_on=list(after), retain_on_delete=keep or None, ignore_changes=list(ignore) or None
         )
         made = self.labelled(manifest, part)
-        if keep:
+        told = {TAKE_OVER: "true", RETAINED: "true"} if keep else {}
+        if made["kind"] == "PersistentVolumeClaim":
+            told[NOT_AWAITED] = "true"
+        if told:
             metadata = made["metadata"]
-            made["metadata"] = {
-                **metadata,
-                "annotations": {**metadata.get("annotations", {}), TAKE_OVER: "true", RETAINED: "true"},
-            }
+            made["metadata"] = {**metadata, "annotations": {**metadata.get("annotations", {}), **told}}
         return register(f"{self.name}-{role}" if role else self.name, made, opts)
 
     def labelled(self, manifest: Manifest, part: str = "") -> dict[str, Any]:

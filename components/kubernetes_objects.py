@@ -35,10 +35,11 @@ def declare(kind: str, name: str, inputs: Mapping[str, Any], opts: pulumi.Resour
     Those classes are not used: each API group's module takes as long to import as a plan takes to run, and holds no
     rule that an object needs.
     """
-    opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=_provider_version()))
+    opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=provider_version()))
     return pulumi.CustomResource(f"kubernetes:{kind}", name, dict(inputs), opts)
 
 
 @cache
-def _provider_version() -> str:
+def provider_version() -> str:
+    """Return the version of the Kubernetes provider that the installed package is of."""
     return version("pulumi-kubernetes")

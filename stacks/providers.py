@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pulumi
 
+from mlstrata.components.kubernetes_objects import provider_version
+
 if TYPE_CHECKING:
     from mlstrata.environments.spec.target import KubernetesTarget
     from mlstrata.stacks.substrate import SubstrateOutputs
+
+PATCH_FORCE = "PULUMI_K8S_ENABLE_PATCH_FORCE"
+"""Set for one run, it takes over fields of retained definitions, which upstream's own manifests bring unannotated."""
 
 
 def kubernetes(target: KubernetesTarget) -> pulumi.ProviderResource:
@@ -47,19 +53,26 @@ def eks(substrate: SubstrateOutputs) -> pulumi.ProviderResource:
 
 
 def _of(**where: str) -> pulumi.ProviderResource:
-    """Return the provider of the cluster that is there."""
-    from pulumi_kubernetes import Provider
+    """Return the provider of the cluster that is there.
 
-    made: pulumi.ProviderResource = Provider(
-        "cluster",
-        **where,
+    The class of `pulumi_kubernetes` is not used: what it is not given it takes from variables of whoever deploys, so
+    that the path of a kubeconfig would be part of the state, and another one a change. The provider reads that itself.
+    """
+    told = {
         # The API server merges fields by who set them: what a rollout or an autoscaler owns stays its own.
-        enable_server_side_apply=True,
+        "enableServerSideApply": True,
         # What an earlier stack left, as it holds data, is taken over, and so are namespaces that upstream's own bundles
         # declare beside ours: an object that is there is no error. Nothing is renamed without an alias.
-        upsert_existing_objects=True,
+        "upsertExistingObjects": True,
         # A cluster that cannot be reached must not look like one from which everything was deleted.
-        delete_unreachable=False,
-        suppress_deprecation_warnings=False,
+        "deleteUnreachable": False,
+        "suppressDeprecationWarnings": False,
+    }
+    if os.environ.get(PATCH_FORCE, "").lower() in ("1", "t", "true"):
+        told["enablePatchForce"] = True
+    return pulumi.ProviderResource(
+        "kubernetes",
+        "cluster",
+        {**where, **{name: json.dumps(value) for name, value in told.items()}},
+        pulumi.ResourceOptions(version=provider_version()),
     )
-    return made

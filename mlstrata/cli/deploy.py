@@ -78,6 +78,8 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
             say_json({"environment": name, "refused": True, "policies": document(refused.report)})
         raise
     answer = _document(deployment, done.result) | {"policies": document(done.report)}
+    if not deployment.is_local:
+        answer["waited"] = [one.document() for one in done.waited]
     if not as_json:
         _show_up(done)
         _show_policies(deployment, done.report)

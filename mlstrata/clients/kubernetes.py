@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlstrata import waiting
 
 if TYPE_CHECKING:
     from lightkube import Client
-    from lightkube.config.kubeconfig import SingleConfig
+    from lightkube.config.kubeconfig import KubeConfig, SingleConfig
     from lightkube.core.exceptions import ApiError
-    from lightkube.generic_resource import GenericNamespacedResource
+    from lightkube.generic_resource import GenericGlobalResource, GenericNamespacedResource
 
 Json = dict[str, Any]
+T = TypeVar("T")
+EVERYWHERE = "*"
+"""In place of a namespace: all of them."""
 MANAGER = "mlstrata-release"
 """Field manager of what a release sets: the API server then knows whose those fields are, and so does Pulumi."""
 _REASON = 400
@@ -54,12 +58,13 @@ class Forbidden(ClusterError):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of namespaced objects, such as apps, v1, Deployment, deployments; the core has no group."""
+    """A kind of objects, such as apps, v1, Deployment, deployments; the core has no group."""
 
     group: str
     version: str
     kind: str
     plural: str
+    namespaced: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,13 @@ class Cluster:
         context: The kubeconfig's context; never whatever is the current one.
         request_timeout_s: Longest wait for one answer.
         patience_s: How long a server that does not answer is asked again.
+        kubeconfig: A kubeconfig's text, with the context in it; empty: the user's own files.
     """
 
     context: str
     request_timeout_s: float = 10.0
     patience_s: float = 20.0
+    kubeconfig: str = field(default="", repr=False)
 
     def get(self, kind: Kind, name: str, namespace: str) -> Json:
         """Return an object.
@@ -84,6 +91,39 @@ class Cluster:
         """
         doing = f"context {self.context}: get {kind.plural} {name} in {namespace}"
         return dict(self._ask(doing, lambda: self._client.get(_resource(kind), name, namespace=namespace)))
+
+    def list(
+        self, kind: Kind, namespace: str = EVERYWHERE, fields: Mapping[str, str] | None = None
+    ) -> tuple[Json, ...]:
+        """Return the objects of a kind, of one namespace or of all.
+
+        Args:
+            kind: What they are.
+            namespace: Where; a kind without namespaces has no other place than everywhere.
+            fields: Values that fields of theirs must have, as far as the server selects by them.
+
+        Raises:
+            ClusterError: they may not be listed, the cluster has no such kind, or it does not answer.
+        """
+        where = f" in {namespace}" if namespace != EVERYWHERE else ""
+        doing = f"context {self.context}: list {kind.plural}{where}"
+        selected: dict[str, Any] | None = dict(fields) if fields else None
+
+        def ask() -> tuple[Json, ...]:
+            if kind.namespaced:
+                return tuple(map(dict, self._client.list(_resource(kind), namespace=namespace, fields=selected)))
+            return tuple(map(dict, self._client.list(_global_resource(kind), fields=selected)))
+
+        return self._ask(doing, ask)
+
+    def reach(self) -> None:
+        """Ask whether the cluster answers and knows who asks; what they may do is asked by what they do.
+
+        Raises:
+            ClusterError: it does not answer, or refuses the credentials.
+        """
+        with suppress(Forbidden, Missing):
+            self.get(Kind("", "v1", "ServiceAccount", "serviceaccounts"), "default", "default")
 
     def apply(self, kind: Kind, manifest: Mapping[str, Any], *, take: bool = False) -> Json:
         """Set exactly the fields of `manifest` as ours; a field that another manager has set is refused.
@@ -117,7 +157,7 @@ class Cluster:
 
         return dict(self._ask(doing, patch))
 
-    def _ask(self, doing: str, ask: Callable[[], GenericNamespacedResource]) -> GenericNamespacedResource:
+    def _ask(self, doing: str, ask: Callable[[], T]) -> T:
         # The same request twice has the effect of one.
         return waiting.retry(
             lambda: self._once(doing, ask),
@@ -126,7 +166,7 @@ class Cluster:
             _PAUSE_S,
         )
 
-    def _once(self, doing: str, ask: Callable[[], GenericNamespacedResource]) -> GenericNamespacedResource:
+    def _once(self, doing: str, ask: Callable[[], T]) -> T:
         import httpx2
         from lightkube.core.exceptions import ApiError, ConfigError
 
@@ -150,7 +190,11 @@ class Cluster:
         import httpx2
         from lightkube import Client
 
-        return Client(_config(self.context), timeout=httpx2.Timeout(self.request_timeout_s), field_manager=MANAGER)
+        return Client(
+            _config(self.context, self.kubeconfig),
+            timeout=httpx2.Timeout(self.request_timeout_s),
+            field_manager=MANAGER,
+        )
 
 
 _MEANINGS: Mapping[int, tuple[type[ClusterError], str]] = {
@@ -192,24 +236,25 @@ def _resource(kind: Kind) -> type[GenericNamespacedResource]:
     return made
 
 
-def _config(context: str) -> SingleConfig:
-    """Return a context of the kubeconfig, which may be several files.
+@cache
+def _global_resource(kind: Kind) -> type[GenericGlobalResource]:
+    from lightkube.generic_resource import create_global_resource
+
+    made: type[GenericGlobalResource] = create_global_resource(kind.group, kind.version, kind.kind, kind.plural)
+    return made
+
+
+def _config(context: str, text: str = "") -> SingleConfig:
+    """Return a context of a kubeconfig's text, else of the user's own, which may be several files.
 
     Raises:
         ClusterError: there is none of that name, or a file cannot be read.
     """
-    from lightkube.config.kubeconfig import DEFAULT_KUBECONFIG, KubeConfig
+    import yaml
+    from lightkube.config.kubeconfig import KubeConfig
     from lightkube.config.models import NameValue, User
-    from yaml import YAMLError
 
-    named = os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
-    files = [file for one in named.split(os.pathsep) if one and (file := Path(one).expanduser()).is_file()]
-    configs = []
-    for file in files:
-        try:
-            configs.append(KubeConfig.from_file(file))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, YAMLError) as error:
-            raise ClusterError(f"{file}: not a kubeconfig: {error}") from error
+    named, configs = ("the substrate's", [KubeConfig.from_dict(yaml.safe_load(text))]) if text else _files()
     chosen = next((one for one in configs if context in one.contexts), None)
     if chosen is None:
         raise ClusterError(
@@ -231,3 +276,23 @@ def _config(context: str) -> SingleConfig:
         plugin.env = [*(plugin.env or ()), NameValue(name="KUBERNETES_EXEC_INFO", value=json.dumps(told))]
         plugin.apiVersion = _EXEC_V1 + "beta1"
     return config._replace(user=config.user or User())
+
+
+def _files() -> tuple[str, list[KubeConfig]]:
+    """Return what names the user's own kubeconfig, and each file of it.
+
+    Raises:
+        ClusterError: a file cannot be read.
+    """
+    from lightkube.config.kubeconfig import DEFAULT_KUBECONFIG, KubeConfig
+    from yaml import YAMLError
+
+    named = os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
+    files = [file for one in named.split(os.pathsep) if one and (file := Path(one).expanduser()).is_file()]
+    configs = []
+    for file in files:
+        try:
+            configs.append(KubeConfig.from_file(file))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, YAMLError) as error:
+            raise ClusterError(f"{file}: not a kubeconfig: {error}") from error
+    return named, configs

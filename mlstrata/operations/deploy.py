@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import pulumi_embedded
+    from mlstrata.operations.pending.watch import Told
     from mlstrata.operations.reporting import Reporter
     from mlstrata.policies.core.evaluate import Report
 
@@ -44,12 +45,14 @@ class Deployed:
         result: The steps.
         report: What the policies said before it.
         ready_seconds: On this machine, the seconds that each service took from its start to healthy.
+        waited: On a cluster, what was told of things that waited, and for what.
     """
 
     deployment: Deployment
     result: pulumi_embedded.Result
     report: Report | None
     ready_seconds: Mapping[str, float] = field(default_factory=dict)
+    waited: tuple[Told, ...] = ()
 
 
 def plan(deployment: Deployment, reporter: Reporter) -> Planned:
@@ -74,16 +77,17 @@ def up(deployment: Deployment, reporter: Reporter, *, agree: Callable[[], None] 
 
     Args:
         deployment: The environment.
-        reporter: Follows the engine.
+        reporter: Follows the engine, and is told within seconds what waits in a cluster.
         agree: Called before anything is done; what it raises ends it there.
 
     Raises:
         Refused: a policy blocks the plan; nothing was changed.
         SpecErrors: a field that cannot change in place has changed.
         UsageError: the disk is all but full, or a program that is needed is missing.
+        ClusterError: the cluster does not answer or refuses the credentials; nothing was changed.
         EngineError: it cannot be built as declared, or a step failed.
     """
-    engine = engine_of(deployment)
+    engine = engine_of(deployment, reporter)
     refuse_immutable_changes(deployment)
     if deployment.is_local:
         _refuse_full_disk(deployment)
@@ -92,7 +96,7 @@ def up(deployment: Deployment, reporter: Reporter, *, agree: Callable[[], None] 
     with leaving_nothing(deployment), reporter.changing("starting") as listen:
         result = engine.up(listen, gate.approve)
     if not deployment.is_local:
-        return Deployed(deployment.reopened(), result, gate.report)
+        return Deployed(deployment.reopened(), result, gate.report, waited=tuple(engine.waited))
     disk_reserve.keep(deployment.home)
     now = deployment.reopened()
     return Deployed(now, result, gate.report, now.state.waited[1] if result.steps else {})

@@ -6,16 +6,19 @@ Both run the same program over the same state, follow the same events and give t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.pulumi_cli import PULUMI, PulumiCli
+from mlstrata.operations.reporting import SILENT
 
 if TYPE_CHECKING:
     import pulumi_embedded
     from mlstrata.operations.deployment import Deployment
+    from mlstrata.operations.pending.watch import Told
+    from mlstrata.operations.reporting import Reporter
 
     Listener = Callable[[pulumi_embedded.Event], None]
     Approval = Callable[[pulumi_embedded.Result], None]
@@ -30,6 +33,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """Return what it is called."""
 
+    @property
+    def waited(self) -> Sequence[Told]:
+        """Return what was told of things that waited in a cluster, by the run that went before."""
+
     def up(self, listen: Listener, approve: Approval) -> pulumi_embedded.Result:
         """Make the environment what its program says, unless `approve` raises on the plan, before anything changes."""
 
@@ -37,8 +44,12 @@ class Engine(Protocol):
         """Delete every resource; what is retained stays where it is."""
 
 
-def engine_of(deployment: Deployment) -> Engine:
+def engine_of(deployment: Deployment, reporter: Reporter = SILENT) -> Engine:
     """Return the engine that an environment is made by.
+
+    Args:
+        deployment: The environment.
+        reporter: Told at once what waits in a cluster, and for what.
 
     Raises:
         UsageError: it is the Pulumi CLI, and that is not there.
@@ -50,7 +61,7 @@ def engine_of(deployment: Deployment) -> Engine:
             f"{PULUMI}: not on PATH; an environment on {deployment.spec.target.kind} is made by the Pulumi CLI: "
             f"install it with `{INSTALL}`, then run this again"
         )
-    return PulumiCli(deployment)
+    return PulumiCli(deployment, reporter)
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,7 @@ class Embedded:
 
     deployment: Deployment
     name: str = "embedded engine"
+    waited: Sequence[Told] = ()
 
     def up(self, listen: Listener, approve: Approval) -> pulumi_embedded.Result:
         """Make the environment; the plan that is approved is the one that is carried out."""

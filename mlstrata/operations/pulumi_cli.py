@@ -10,12 +10,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.interruption import Interruption
 from mlstrata.operations.policy_check import planned
+from mlstrata.operations.reporting import SILENT
 
 if TYPE_CHECKING:
     from pulumi import automation
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import pulumi_embedded
     from mlstrata.operations.deployment import Deployment
     from mlstrata.operations.engines import Approval, Listener
+    from mlstrata.operations.pending.look import Looking
+    from mlstrata.operations.pending.watch import Told
+    from mlstrata.operations.reporting import Reporter
     from pulumi_embedded.types import Op, Severity
 
 _OPS: Mapping[str, Op] = {
@@ -36,25 +40,61 @@ _OPS: Mapping[str, Op] = {
 """The CLI's operations by what the embedded engine calls them; its others are parts of these."""
 PULUMI = "pulumi"
 _MARKUP = re.compile(r"<\{%[^%]*%\}>")
+_PATIENCE_S = 20.0
+"""How long a cluster that does not answer is asked again before an update."""
 _LINES = 5
 """How much of what the CLI says is told, where no event says why it ended."""
 
 
 @dataclass(frozen=True)
 class PulumiCli:
-    """The Pulumi CLI, driven by its Automation API with this process's own program."""
+    """The Pulumi CLI, driven by its Automation API with this process's own program.
+
+    Attributes:
+        deployment: The environment.
+        reporter: Told what waits in the cluster, and for what, while an update runs.
+        name: What it is called.
+        waited: What was told.
+    """
 
     deployment: Deployment
+    reporter: Reporter = SILENT
     name: str = "Pulumi CLI"
+    waited: list[Told] = field(default_factory=list)
 
     def up(self, listen: Listener, approve: Approval) -> pulumi_embedded.Result:
-        """Make the environment, once the plan that needs neither cluster nor state is approved."""
-        approve(planned(self.deployment))
-        return self._run(listen, lambda stack, events: stack.up(on_event=events, color="never"))
+        """Make the environment, once the plan that needs neither cluster nor state is approved.
+
+        Raises:
+            ClusterError: the cluster does not answer or refuses the credentials; nothing was changed.
+        """
+        from mlstrata.operations.pending.look import look_of
+
+        plan = planned(self.deployment)
+        approve(plan)
+        look = look_of(plan.graph)
+        if look is not None:
+            replace(look.cluster, patience_s=_PATIENCE_S).reach()
+        with self._watching(look):
+            # What failed stops what stands on it, and nothing else.
+            return self._run(
+                listen, lambda stack, events: stack.up(on_event=events, color="never", continue_on_error=True)
+            )
 
     def down(self, listen: Listener) -> pulumi_embedded.Result:
         """Delete every resource, those with data excepted: they are retained."""
         return self._run(listen, lambda stack, events: stack.destroy(on_event=events, color="never"))
+
+    @contextmanager
+    def _watching(self, look: Looking | None) -> Iterator[None]:
+        """Tell what waits in the cluster for as long as the block runs."""
+        if look is None:
+            yield
+            return
+        from mlstrata.operations.pending.watch import Watch
+
+        with Watch(look, self.reporter.note, told=self.waited):
+            yield
 
     def _run(
         self, listen: Listener, run: Callable[[automation.Stack, Callable[[automation.EngineEvent], None]], object]

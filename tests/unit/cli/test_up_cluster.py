@@ -1,6 +1,9 @@
 """`mlstrata up` of an environment on a cluster: the gate first, then the Pulumi CLI, followed event by event."""
 
+import json
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from mlstrata.operations.pulumi_cli import Followed
 from tests.support.command import copy_exemptions
 
 ROOT = Path(__file__).parents[3]
+TOKEN = "of a user of the test"
 URN = "urn:pulumi:dev::mlstrata::kubernetes:core/v1:Namespace::platform"
 
 
@@ -53,10 +57,58 @@ def test_what_is_blocked_never_reaches_the_cli(workspace, called, capsys):
     assert not (workspace / ".mlstrata/dev/passphrase").exists()
 
 
-def test_what_passes_is_handed_to_the_cli(workspace, called):
+class Server(BaseHTTPRequestHandler):
+    """An API server that lets whoever has the token in, and has nothing."""
+
+    def do_GET(self):
+        known = self.headers.get("Authorization") == f"Bearer {TOKEN}"
+        code, reason = (404, "NotFound") if known else (401, "Unauthorized")
+        body = json.dumps({"kind": "Status", "code": code, "reason": reason, "message": reason}).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """Give what writes the kubeconfig of a cluster that answers, with a token."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def known_as(token):
+        document = {
+            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+            "users": [{"name": "ana", "user": {"token": token}}],
+            "contexts": [{"name": "ml-dev", "context": {"cluster": "c", "user": "ana"}}],
+        }
+        (tmp_path / "kubeconfig").write_text(json.dumps(document))
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+
+    yield known_as
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_passes_is_handed_to_the_cli(workspace, called, cluster):
     copy_exemptions(workspace)
+    cluster(TOKEN)
     assert main(["up", "dev", "--yes"]) == 1
     assert "version" in called.read_text()
+
+
+def test_refused_credentials_are_one_line_before_anything_is_made(workspace, called, cluster, capsys):
+    copy_exemptions(workspace)
+    cluster("one that ran out")
+    assert main(["up", "dev", "--yes"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("context ml-dev: get serviceaccounts default in default: authentication failed")
+    assert not called.exists()
+    assert not (workspace / ".mlstrata/dev/passphrase").exists()
 
 
 def metadata(op, **more):

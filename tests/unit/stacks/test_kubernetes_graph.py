@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlstrata.components.capability import built
-from mlstrata.components.cluster import TAKE_OVER
+from mlstrata.components.cluster import NOT_AWAITED, TAKE_OVER
 from mlstrata.components.errors import PlanError
 from mlstrata.environments import Capability, EnvironmentSpec, Stage, Workspace, load
 from mlstrata.environments.stages import ENTRIES, capabilities_of
@@ -94,6 +94,11 @@ def test_what_stays_when_a_stack_goes_is_taken_over_by_the_next_and_nothing_else
     assert forced == held | {"Namespace", "NetworkPolicy"}
     (walls,) = [one for one in shipped().all("NetworkPolicy") if one.name == "namespace-lending-deny"]
     assert TAKE_OVER not in walls.inputs["metadata"].get("annotations", {})
+
+
+def test_an_update_waits_for_pods_and_not_for_their_volumes():
+    skipped = {one.kind for one in objects(shipped()) if NOT_AWAITED in one.inputs["metadata"].get("annotations", {})}
+    assert skipped == {"PersistentVolumeClaim"}
 
 
 def test_every_namespace_is_closed_both_ways_and_has_a_security_standard():
