@@ -24,7 +24,12 @@ def kubernetes(target: KubernetesTarget) -> pulumi.ProviderResource:
 
 
 def eks(substrate: SubstrateOutputs) -> pulumi.ProviderResource:
-    """Return the provider of a cluster that a substrate made: whoever deploys is let in by who they are to AWS."""
+    """Return the provider of a cluster that a substrate made."""
+    return _of(kubeconfig=kubeconfig_of(substrate))
+
+
+def kubeconfig_of(substrate: SubstrateOutputs) -> str:
+    """Return a kubeconfig of a substrate's cluster: whoever deploys is let in by who they are to AWS."""
     cluster, name = substrate.cluster, substrate.cluster.name
     arguments = ["--region", substrate.region, "eks", "get-token", "--cluster-name", name, "--output", "json"]
     kubeconfig = {
@@ -49,7 +54,7 @@ def eks(substrate: SubstrateOutputs) -> pulumi.ProviderResource:
             }
         ],
     }
-    return _of(kubeconfig=json.dumps(kubeconfig, sort_keys=True))
+    return json.dumps(kubeconfig, sort_keys=True)
 
 
 def _of(**where: str) -> pulumi.ProviderResource:

@@ -8,7 +8,7 @@ import runpy
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pulumi_embedded
     from mlstrata.operations.deployment import Deployment
     from mlstrata.operations.engines import Approval, Listener
-    from mlstrata.operations.pending.look import Looking
+    from mlstrata.operations.pending.look import Look, Looking
     from mlstrata.operations.pending.watch import Told
     from mlstrata.operations.reporting import Reporter
     from pulumi_embedded.types import Op, Severity
@@ -68,11 +68,9 @@ class PulumiCli:
         Raises:
             ClusterError: the cluster does not answer or refuses the credentials; nothing was changed.
         """
-        from mlstrata.operations.pending.look import look_of
-
         plan = planned(self.deployment)
         approve(plan)
-        look = look_of(plan.graph)
+        look = self._look(plan.graph)
         if look is not None:
             replace(look.cluster, patience_s=_PATIENCE_S).reach()
         with self._watching(look):
@@ -84,6 +82,31 @@ class PulumiCli:
     def down(self, listen: Listener) -> pulumi_embedded.Result:
         """Delete every resource, those with data excepted: they are retained."""
         return self._run(listen, lambda stack, events: stack.destroy(on_event=events, color="never"))
+
+    def _look(self, plan: Sequence[pulumi_embedded.GraphResource]) -> Look | None:
+        """Return what looks at the environment's cluster; None: it has none, or none yet."""
+        from mlstrata.environments.spec.target import AwsTarget
+        from mlstrata.operations.pending.look import look_of
+
+        if not isinstance(self.deployment.spec.target, AwsTarget):
+            return look_of(plan)
+        # The plan needs no account: it may stand on a file, which names no cluster that there is.
+        kubeconfig = self._kubeconfig()
+        return look_of(plan, kubeconfig) if kubeconfig else None
+
+    def _kubeconfig(self) -> str:
+        """Return the kubeconfig of the cluster of the substrate's stack; empty: the program says what is wrong."""
+        from pulumi import automation
+        from pydantic import ValidationError
+
+        from mlstrata.stacks.providers import kubeconfig_of
+        from mlstrata.stacks.substrate import SubstrateOutputs, stack_of
+
+        try:
+            found = self._stack().workspace.stack_outputs(stack_of(self.deployment.name))
+            return kubeconfig_of(SubstrateOutputs.model_validate({name: one.value for name, one in found.items()}))
+        except (automation.CommandError, automation.InvalidVersionError, ValidationError):
+            return ""
 
     @contextmanager
     def _watching(self, look: Looking | None) -> Iterator[None]:
@@ -102,6 +125,7 @@ class PulumiCli:
         """Run the CLI and pass on what it does.
 
         Raises:
+            StackLocked: another run of it is under way.
             Cancelled: it was interrupted.
             StepsFailed: a step failed; what was done before is recorded.
             UsageError: the CLI does not say its version.
@@ -111,6 +135,7 @@ class PulumiCli:
 
         import pulumi_embedded
 
+        self._remove_dead_locks()
         began, seen = time.monotonic(), Followed(listen)
         with _interruptible() as interruption:
             try:
@@ -136,7 +161,7 @@ class PulumiCli:
             "PULUMI_CONFIG_PASSPHRASE": one.passphrase(create=True),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
-        if "PULUMI_BACKEND_URL" not in os.environ and not workspace.names_backend:
+        if self._in_workspace:
             variables["PULUMI_BACKEND_URL"] = workspace.root.as_uri()
         return automation.create_or_select_stack(
             stack_name=one.name,
@@ -146,6 +171,25 @@ class PulumiCli:
                 work_dir=str(workspace.root), env_vars=variables, project_settings=self._settings()
             ),
         )
+
+    @property
+    def _in_workspace(self) -> bool:
+        """Whether the state is in the workspace's own folder: neither variables nor the project name another place."""
+        return "PULUMI_BACKEND_URL" not in os.environ and not self.deployment.workspace.names_backend
+
+    def _remove_dead_locks(self) -> None:
+        """Remove the lock of a run that was killed, as the embedded engine does; the CLI asks for a `cancel` instead.
+
+        Raises:
+            StackLocked: whoever holds it is alive, or is on another machine.
+        """
+        from pulumi_embedded.lock import hold
+
+        one = self.deployment
+        if self._in_workspace:
+            with hold(one.backend, one.workspace.project, one.name) as removed:
+                for sentence in removed:
+                    self.reporter.note(sentence)
 
     def _settings(self) -> automation.ProjectSettings | None:
         """Return what a workspace without a Pulumi.yaml of its own is given; None where it has one."""

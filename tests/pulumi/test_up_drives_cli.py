@@ -5,6 +5,10 @@ The program is one of the workspace's own that needs no provider, so neither clu
 
 import json
 import os
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -60,6 +64,25 @@ def test_up_again_and_down(workspace, capsys):
     assert "2 drifted" not in capsys.readouterr().out
     assert main(["down", "dev", "--yes"]) == 0
     assert "3 deleted" in capsys.readouterr().out
+
+
+def lock(workspace, pid):
+    folder = workspace / ".pulumi/locks/organization/acme/dev"
+    folder.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(tz=UTC).isoformat()
+    owner = {"pid": pid, "username": "ana", "hostname": socket.gethostname(), "timestamp": now.replace("+00:00", "Z")}
+    (folder / "of-another-run.json").write_text(json.dumps(owner))
+
+
+def test_the_lock_of_a_run_that_was_killed_is_removed_and_that_of_another_is_not(workspace, capsys):
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    lock(workspace, ended.pid)
+    assert main(["up", "dev", "--yes"]) == 0
+    assert f"removed the lock of process {ended.pid}, which is dead" in capsys.readouterr().err
+    lock(workspace, os.getppid())
+    assert main(["up", "dev", "--yes"]) == 2
+    assert f"is locked by process {os.getppid()}" in capsys.readouterr().err
 
 
 def test_a_program_that_fails_is_told_in_its_own_words(workspace, capsys):

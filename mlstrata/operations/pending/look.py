@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -85,14 +86,17 @@ class Look:
         return lacks_pods(about["kind"], found)
 
 
-def look_of(planned: Sequence[pulumi_embedded.GraphResource]) -> Look | None:
-    """Return what looks at a plan's cluster, with the plan's own credentials; None: nothing of it is on a cluster."""
+def look_of(planned: Sequence[pulumi_embedded.GraphResource], kubeconfig: str = "") -> Look | None:
+    """Return what looks at a plan's cluster, with the credentials of whoever deploys; None: it has none.
+
+    Args:
+        planned: The plan's resources.
+        kubeconfig: Of the cluster, as JSON; empty: the user's own has the context that the plan names.
+    """
     provider = next((one for one in planned if one.type == _PROVIDER), None)
-    if provider is None:
+    context = json.loads(kubeconfig)["current-context"] if kubeconfig else provider and provider.inputs.get("context")
+    if provider is None or not isinstance(context, str):
         return None
-    where = {name: value for name in ("context", "kubeconfig") if isinstance(value := provider.inputs.get(name), str)}
-    kubeconfig = where.get("kubeconfig", "")
-    context = where.get("context") or _current(kubeconfig)
     cluster = Cluster(context, request_timeout_s=_ANSWER_S, patience_s=0.0, kubeconfig=kubeconfig)
     return Look(cluster, _namespaces(planned))
 
@@ -107,12 +111,6 @@ def _namespaces(planned: Sequence[pulumi_embedded.GraphResource]) -> tuple[str, 
         own = named.get("name") if one.type == "kubernetes:core/v1:Namespace" else named.get("namespace")
         found.update(name for name in (own, one.inputs.get("namespace")) if isinstance(name, str) and name)
     return tuple(sorted(found))
-
-
-def _current(kubeconfig: str) -> str:
-    import json
-
-    return str(json.loads(kubeconfig)["current-context"]) if kubeconfig else ""
 
 
 Looking = Callable[[], Sequence[Wait]]

@@ -43,7 +43,8 @@ def test_the_namespaces_are_those_that_the_plan_has_something_in():
 
 def test_a_substrate_has_a_kubeconfig_of_its_own_which_is_not_shown():
     kubeconfig = json.dumps({"current-context": "eks", "users": [{"name": "secret"}]})
-    cluster = look_of([resource(PROVIDER, kubeconfig=kubeconfig)]).cluster
+    assert look_of([resource(PROVIDER, kubeconfig="of a file that stands in")]) is None
+    cluster = look_of([resource(PROVIDER, kubeconfig="of a file that stands in")], kubeconfig).cluster
     assert (cluster.context, cluster.kubeconfig) == ("eks", kubeconfig)
     assert "secret" not in repr(cluster)
 
