@@ -41,6 +41,11 @@ def load(workspace: Workspace) -> None:
     _OF[folder] = tuple(_names() - before)
 
 
+def loaded(workspace: Workspace) -> tuple[str, ...]:
+    """Return the capabilities that were registered for a workspace."""
+    return _OF.get(workspace.root / FOLDER, ())
+
+
 def _forget(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         capability.withdraw(name)

@@ -8,7 +8,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from mlstrata.components.supervision.common import StatelessProvider, difference, plain
+from mlstrata.components.supervision.common import StatelessProvider, difference
+from mlstrata.components.supervision.values import plain
 from mlstrata.services.gateway.certificates import make_authority, make_server, needs_renewal, render_tls
 
 _SECRETS = ("authority_key", "tls")

@@ -9,7 +9,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from mlstrata.components.supervision.common import StatelessProvider, difference, plain
+from mlstrata.components.supervision.common import StatelessProvider, difference
+from mlstrata.components.supervision.values import plain
 from mlstrata.services.gateway.tokens import generate_key, public_jwks
 
 

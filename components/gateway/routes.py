@@ -9,26 +9,12 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
-from mlstrata.components.supervision.files import read, write
+from mlstrata.components.gateway.rendering import condition, render
+from mlstrata.components.supervision.common import StatelessProvider, difference
+from mlstrata.components.supervision.files import write
+from mlstrata.components.supervision.values import plain
 from mlstrata.files import locked
-from mlstrata.services.gateway.render import GatewayError, render_routes, to_text
-from mlstrata.services.gateway.settings import ROLLOUT_LOCK, ROUTES_FILE, GatewaySettings
-from mlstrata.services.serving.releases import Releases
-
-
-def render(props: Mapping[str, Any]) -> str:
-    """Return the routes' text from the settings in `props` and the releases on disk.
-
-    Raises:
-        SupervisionError: A file of releases is broken, or names what is not behind the gateway.
-    """
-    settings = GatewaySettings.model_validate_json(props["settings"])
-    try:
-        releases = {system: Releases.read(Path(folder)) for system, folder in (props.get("releases") or {}).items()}
-        return to_text(render_routes(settings, releases))
-    except (GatewayError, ValueError) as error:
-        raise SupervisionError(f"the gateway's routes cannot be rendered: {error}") from error
+from mlstrata.services.gateway.settings import ROLLOUT_LOCK, ROUTES_FILE
 
 
 class RoutesProvider(StatelessProvider):
@@ -48,12 +34,7 @@ class RoutesProvider(StatelessProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Compare the file with a fresh rendering."""
-        found = read(Path(props["directory"]) / ROUTES_FILE)
-        try:
-            state = "missing" if found is None else "as rendered" if found == render(props) else "edited"
-        except SupervisionError as error:
-            state = str(error)
-        return ReadResult(id_, {**plain(props), "state": state})
+        return ReadResult(id_, {**plain(props), "state": condition(props)})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Remove the file."""

@@ -13,7 +13,7 @@ from typing import Any
 from supervisor.xmlrpc import Faults, SupervisorTransport  # type: ignore[import-untyped]
 
 from mlstrata import waiting
-from mlstrata.components.supervision.common import SupervisionError
+from mlstrata.components.supervision.values import SupervisionError
 
 UP = frozenset({"STARTING", "RUNNING"})
 SETTLING = frozenset({"STARTING", "BACKOFF"})

@@ -1,4 +1,4 @@
-"""What the dynamic providers of this package share: plain values, comparison, errors."""
+"""What the dynamic providers of this package share: their base and how they compare."""
 
 from __future__ import annotations
 
@@ -7,28 +7,13 @@ from typing import Any
 
 from pulumi.dynamic import DiffResult, ResourceProvider
 
-PROVIDER_KEY = "__provider"
-
-
-class SupervisionError(Exception):
-    """A local service, port or supervisor is not as it must be; the message says what, where and how to mend it."""
+from mlstrata.components.supervision.values import plain
 
 
 class StatelessProvider(ResourceProvider):
     """A provider without state: pickled as a reference to its class, so it is the same in every run and folder."""
 
     serialize_as_secret_always = False
-
-
-def plain(value: Any) -> Any:
-    """Return `value` with whole floats as integers: the wire knows only floats, ports and modes are integers."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items() if key != PROVIDER_KEY}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
 
 
 def changed_keys(olds: Mapping[str, Any], news: Mapping[str, Any], keys: Iterable[str]) -> list[str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mlstrata.components.supervision import launch
-from mlstrata.components.supervision.common import plain
 from mlstrata.components.supervision.files import digest, inside, read, read_json, remove, write
+from mlstrata.components.supervision.values import plain
 from mlstrata.environments.installation import interpreter
 from mlstrata.environments.workspace import VARIABLE, Workspace
 from mlstrata.files import private_folder

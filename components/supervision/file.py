@@ -9,9 +9,10 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from mlstrata.components.supervision.client import UP, SupervisorClient
-from mlstrata.components.supervision.common import StatelessProvider, difference, plain
+from mlstrata.components.supervision.common import StatelessProvider, difference
+from mlstrata.components.supervision.condition import identity
 from mlstrata.components.supervision.files import inside, read, remove, write
-from mlstrata.components.supervision.supervisor import identity
+from mlstrata.components.supervision.values import plain
 
 _INPUTS = ("content", "service", "signal")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlstrata import files
-from mlstrata.components.supervision.common import SupervisionError
+from mlstrata.components.supervision.values import SupervisionError
 
 
 def inside(home: Path, relative: str) -> Path:

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mlstrata.components.supervision.client import SupervisorClient
-from mlstrata.components.supervision.common import SupervisionError, plain
 from mlstrata.components.supervision.files import read_json, tail
+from mlstrata.components.supervision.values import SupervisionError, plain
 
 _ANSWER_SECONDS = 3.0
 _RESTARTS = 5  # more than the supervisor itself tries (startretries), so that its own verdict comes first

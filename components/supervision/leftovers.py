@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from mlstrata.components.supervision.common import SupervisionError
+from mlstrata.components.supervision.values import SupervisionError
 from mlstrata.services.exporter.processes import MarkedProcess, marked_processes
 from mlstrata.waiting import until
 

@@ -10,9 +10,10 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
+from mlstrata.components.supervision.common import StatelessProvider, difference
 from mlstrata.components.supervision.files import read_json, remove, write
 from mlstrata.components.supervision.sockets import foreign_holder, pick
+from mlstrata.components.supervision.values import SupervisionError, plain
 from mlstrata.files import locked
 
 _REGISTER, _LOCK = "run/ports.json", "run/ports.lock"

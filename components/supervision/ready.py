@@ -11,9 +11,10 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from mlstrata.components.supervision.client import SupervisorClient
-from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
+from mlstrata.components.supervision.common import StatelessProvider, difference
 from mlstrata.components.supervision.health import Check, wait
 from mlstrata.components.supervision.service import Service
+from mlstrata.components.supervision.values import SupervisionError, plain
 
 _GRACE_SECONDS = 20.0
 _INPUTS = ("checks", "seconds", "triggers")

@@ -11,11 +11,12 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from mlstrata.components.supervision.client import UP, SupervisorClient
-from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
+from mlstrata.components.supervision.common import StatelessProvider, difference
+from mlstrata.components.supervision.condition import condition, identity
 from mlstrata.components.supervision.definition import Definition
 from mlstrata.components.supervision.leftovers import end_marked
 from mlstrata.components.supervision.sockets import foreign_holder, is_free
-from mlstrata.components.supervision.supervisor import identity
+from mlstrata.components.supervision.values import SupervisionError, plain
 from mlstrata.files import private_folder
 from mlstrata.waiting import until
 
@@ -69,22 +70,6 @@ def _check_ports(wanted: Definition) -> None:
             )
 
 
-def condition(wanted: Definition) -> str:
-    """Say how a service is: `running`, or what is wrong with it, in a few words."""
-    client = SupervisorClient(wanted.socket)
-    if client.identity() != identity(wanted.home):
-        return "stopped: its supervisor is dead"
-    # A killed service is back within a second or two: that is healing, not drift.
-    info = client.settled(wanted.name, _SETTLE_SECONDS)
-    if info is None:
-        return "missing"
-    if info.state not in UP:
-        return f"{info.state.lower()}: {info.note}" if info.note else info.state.lower()
-    if edited := wanted.edited():
-        return f"edited: {', '.join(edited)}"
-    return "running" if wanted.stamp().get("digest") == wanted.digest else "started from another definition"
-
-
 class ServiceProvider(StatelessProvider):
     """Configures, starts, repairs and removes a supervised process."""
 
@@ -107,7 +92,14 @@ class ServiceProvider(StatelessProvider):
         """Say in `state` whether it runs, from the files as written."""
         recorded = Definition.of(props)
         started = str(recorded.stamp().get("started") or props.get("started") or "")
-        return ReadResult(id_, {**plain(props), "state": condition(recorded), "started": started})
+        state = condition(
+            recorded.home,
+            recorded.socket,
+            recorded.name,
+            edited=recorded.edited,
+            is_current=lambda: recorded.stamp().get("digest") == recorded.digest,
+        )
+        return ReadResult(id_, {**plain(props), "state": state, "started": started})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Stop it and remove its files and logs; its data stays."""

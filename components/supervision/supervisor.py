@@ -12,18 +12,21 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from mlstrata.components.supervision.client import SupervisorClient
-from mlstrata.components.supervision.common import StatelessProvider, SupervisionError, difference, plain
+from mlstrata.components.supervision.common import StatelessProvider, difference
+from mlstrata.components.supervision.condition import identity
 from mlstrata.components.supervision.definition import renew_starts
 from mlstrata.components.supervision.files import digest, read, remove, tail, write
 from mlstrata.components.supervision.leftovers import end_marked
+from mlstrata.components.supervision.values import SupervisionError, plain
 from mlstrata.environments.installation import interpreter
 from mlstrata.files import locked, private_folder
 from mlstrata.services.exporter.processes import HOME_MARK, SERVICE_MARK, marked_processes
 from mlstrata.waiting import until
 
 NAME = "supervisor"
-_CONFIG, _STAMP, _PROGRAMS, _LOG = (
-    "config/supervisord.conf",
+CONFIG = "config/supervisord.conf"
+"""Its configuration's place in an environment's home."""
+_STAMP, _PROGRAMS, _LOG = (
     "run/supervisord.stamp",
     "config/supervisor.d",
     "logs/supervisord.log",
@@ -31,11 +34,6 @@ _CONFIG, _STAMP, _PROGRAMS, _LOG = (
 _START_SECONDS, _STOP_SECONDS = 120.0, 120.0
 # Services get no more of the caller's variables than these: no passphrase, no cloud credentials.
 _INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "TZ")
-
-
-def identity(home: Path) -> str:
-    """Return the name by which an environment knows its own supervisor."""
-    return f"mlstrata:{home}"
 
 
 def check_home(home: Path) -> None:
@@ -99,8 +97,8 @@ class SupervisorProvider(StatelessProvider):
         state = "running"
         if SupervisorClient(socket).identity() != identity(home):
             state = "dead"
-        elif read(home / _CONFIG) != render_config(home, socket):
-            state = f"edited: {_CONFIG}"
+        elif read(home / CONFIG) != render_config(home, socket):
+            state = f"edited: {CONFIG}"
         return ReadResult(id_, {**plain(props), "state": state})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -111,7 +109,7 @@ class SupervisorProvider(StatelessProvider):
             for program in (home / _PROGRAMS).glob("*.conf"):
                 remove(program, home)
         for left in (
-            _CONFIG,
+            CONFIG,
             _STAMP,
             _LOG,
             f"{_LOG}.1",
@@ -134,7 +132,7 @@ class SupervisorProvider(StatelessProvider):
                 _start(home, socket, config)
                 write(home / _STAMP, stamp)
                 renew_starts(home)
-            write(home / _CONFIG, config)
+            write(home / CONFIG, config)
         return {**plain(props), "state": "running"}
 
 
@@ -144,11 +142,11 @@ def _start(home: Path, socket: Path, config: str) -> None:
     private_folder(socket.parent)
     # Logs and data of services are nobody else's, whoever made the folder and with whatever mask.
     home.chmod(0o700)
-    write(home / _CONFIG, config)
+    write(home / CONFIG, config)
     environment = {key: os.environ[key] for key in _INHERITED if key in os.environ}
     environment |= {HOME_MARK: str(home), SERVICE_MARK: NAME, "PYTHONUNBUFFERED": "1"}
     started = subprocess.run(
-        [str(interpreter()), "-m", "supervisor.supervisord", "-c", str(home / _CONFIG)],
+        [str(interpreter()), "-m", "supervisor.supervisord", "-c", str(home / CONFIG)],
         env=environment,
         cwd=home,
         stdin=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from mlstrata.operations.deployment import Deployment
 
 if TYPE_CHECKING:
     import pulumi_embedded
-    from mlstrata.policies.core.evaluate import Report
+    from mlstrata.operations.policy_gate import Verdict
 
 PLANNED = {"create": "to create", "update": "to change", "replace": "to replace", "delete": "to delete"}
 DONE = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
@@ -60,7 +60,7 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
         Refused: a policy blocks the plan; nothing was changed.
     """
     from mlstrata.operations.engines import engine_of
-    from mlstrata.operations.policy_gate import Refused, document
+    from mlstrata.operations.policy_gate import Refused, Verdict
 
     deployment, reporter = Deployment.open(name), Terminal(quiet=as_json)
     if train:
@@ -75,14 +75,14 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
         done = deploy.up(deployment, reporter, agree=agree)
     except Refused as refused:
         if as_json:
-            say_json({"environment": name, "refused": True, "policies": document(refused.report)})
+            say_json({"environment": name, "refused": True, "policies": Verdict.of(refused.report).document})
         raise
-    answer = _document(deployment, done.result) | {"policies": document(done.report)}
+    answer = _document(deployment, done.result) | {"policies": done.verdict.document if done.verdict else {}}
     if not deployment.is_local:
         answer["waited"] = [one.document() for one in done.waited]
     if not as_json:
         _show_up(done)
-        _show_policies(deployment, done.report)
+        _show_policies(deployment, done.verdict)
     if train:
         from mlstrata.cli.firstrun import first_version
 
@@ -133,11 +133,9 @@ def _show_up(done: deploy.Deployed) -> None:
     say(f" {counts_of(result.counts, DONE)} in {result.seconds:.1f} s{where}")
 
 
-def _show_policies(deployment: Deployment, report: Report | None) -> None:
-    from mlstrata.policies.reports.text import summary
-
-    if report is not None:
-        say(f" policies: {summary(report)} · `mlstrata check {deployment.name}`")
+def _show_policies(deployment: Deployment, verdict: Verdict | None) -> None:
+    if verdict is not None:
+        say(f" policies: {verdict.line} · `mlstrata check {deployment.name}`")
 
 
 def _document(deployment: Deployment, result: pulumi_embedded.Result) -> dict[str, Any]:

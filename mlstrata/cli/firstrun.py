@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def _bring_to_life(deployment: Deployment, system: SystemSpec, reporter: Termina
     elif done.champion != done.training.version:
         say(f"   version {done.champion} answers; `mlstrata release {deployment.name} {system.name}` adopts the newest")
     if done.answer is not None:
-        prediction, version = done.answer["predictions"][0], done.answer["model"]["version"]
+        prediction, version = json.dumps(done.answer["predictions"][0]), done.answer["model"]["version"]
         say(f"   a prediction: {prediction} by version {version}, request {done.answer['request_id']}")
     return done
 

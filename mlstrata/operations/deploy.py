@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mlstrata.operations import disk_reserve
+from mlstrata.operations import disk_reserve, settled
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.engines import engine_of
 from mlstrata.operations.errors import UsageError
+from mlstrata.operations.plan_basis import basis
 from mlstrata.operations.policy_gate import Gate, leaving_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import pulumi_embedded
+    from mlstrata.operations.engines import Engine
     from mlstrata.operations.pending.watch import Told
+    from mlstrata.operations.policy_gate import Verdict
     from mlstrata.operations.reporting import Reporter
-    from mlstrata.policies.core.evaluate import Report
 
 LEAST_FREE_BYTES = 64 * 2**20  # logs of a service turn at 10 MB; the registry and one model take some MB
 
@@ -43,14 +46,14 @@ class Deployed:
     Attributes:
         deployment: The environment as it is now.
         result: The steps.
-        report: What the policies said before it.
+        verdict: What the policies said before it.
         ready_seconds: On this machine, the seconds that each service took from its start to healthy.
         waited: On a cluster, what was told of things that waited, and for what.
     """
 
     deployment: Deployment
     result: pulumi_embedded.Result
-    report: Report | None
+    verdict: Verdict | None
     ready_seconds: Mapping[str, float] = field(default_factory=dict)
     waited: tuple[Told, ...] = ()
 
@@ -75,6 +78,8 @@ def plan(deployment: Deployment, reporter: Reporter) -> Planned:
 def up(deployment: Deployment, reporter: Reporter, *, agree: Callable[[], None] = lambda: None) -> Deployed:
     """Make the environment what its file says, if its policies let it.
 
+    On this machine nothing is planned where the last `up` was made from the same and everything is as it left it.
+
     Args:
         deployment: The environment.
         reporter: Follows the engine, and is told within seconds what waits in a cluster.
@@ -92,14 +97,23 @@ def up(deployment: Deployment, reporter: Reporter, *, agree: Callable[[], None] 
     if deployment.is_local:
         _refuse_full_disk(deployment)
     agree()
+    if not deployment.is_local:
+        return _deployed(deployment, engine, reporter)
+    began, made_from = time.monotonic(), basis(deployment)
+    if (last := settled.read(deployment, made_from)) is not None:
+        return Deployed(deployment, replace(last.result(), seconds=time.monotonic() - began), last.verdict)
+    done = _deployed(deployment, engine, reporter)
+    disk_reserve.keep(deployment.home)
+    if done.verdict is not None:
+        settled.keep(done.deployment, made_from, done.verdict)
+    return replace(done, ready_seconds=done.deployment.state.waited[1] if done.result.steps else {})
+
+
+def _deployed(deployment: Deployment, engine: Engine, reporter: Reporter) -> Deployed:
     gate = Gate(deployment)
     with leaving_nothing(deployment), reporter.changing("starting") as listen:
         result = engine.up(listen, gate.approve)
-    if not deployment.is_local:
-        return Deployed(deployment.reopened(), result, gate.report, waited=tuple(engine.waited))
-    disk_reserve.keep(deployment.home)
-    now = deployment.reopened()
-    return Deployed(now, result, gate.report, now.state.waited[1] if result.steps else {})
+    return Deployed(deployment.reopened(), result, gate.verdict, waited=tuple(engine.waited))
 
 
 def down(

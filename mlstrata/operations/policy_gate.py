@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,37 @@ from mlstrata.operations.errors import Failed, UsageError
 if TYPE_CHECKING:
     import pulumi_embedded
     from mlstrata.policies.core.evaluate import Report
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the policies said of a plan.
+
+    Attributes:
+        line: The counts in one line, for people.
+        document: The counts, and what blocks, for machines.
+    """
+
+    line: str
+    document: dict[str, Any]
+
+    @classmethod
+    def of(cls, report: Report) -> Verdict:
+        """Return what a report comes to."""
+        from mlstrata.policies.reports.text import summary
+
+        blocking = [
+            {"policy": one.rule.id, "subject": one.subject, "reason": one.reason, "fix": one.fix}
+            for one in report.results
+            if one.blocking
+        ]
+        document = {
+            "counts": report.counts,
+            "warnings": sum(one.warning for one in report.results),
+            "blocking": blocking,
+            "errors": list(report.errors),
+        }
+        return cls(summary(report), document)
 
 
 class Refused(Failed):
@@ -41,7 +73,7 @@ class Gate:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self.report: Report | None = None
+        self.verdict: Verdict | None = None
 
     def approve(self, planned: pulumi_embedded.Result) -> None:
         """Refuse a plan that a policy blocks, or whose exemptions expired or cover nothing.
@@ -52,26 +84,10 @@ class Gate:
         """
         from mlstrata.operations.policy_check import report_on
 
-        self.report = report_on(self._deployment, planned, datetime.now(tz=UTC).date())
-        if not self.report.passed:
-            raise Refused(self._deployment, self.report)
-
-
-def document(report: Report | None) -> dict[str, Any]:
-    """Return what the policies said, counted, and what blocks, for machines."""
-    if report is None:
-        return {}
-    blocking = [
-        {"policy": one.rule.id, "subject": one.subject, "reason": one.reason, "fix": one.fix}
-        for one in report.results
-        if one.blocking
-    ]
-    return {
-        "counts": report.counts,
-        "warnings": sum(one.warning for one in report.results),
-        "blocking": blocking,
-        "errors": list(report.errors),
-    }
+        report = report_on(self._deployment, planned, datetime.now(tz=UTC).date())
+        if not report.passed:
+            raise Refused(self._deployment, report)
+        self.verdict = Verdict.of(report)
 
 
 @contextmanager

@@ -114,8 +114,8 @@ def of_cluster(cluster: Kubernetes) -> Status:
 
 def _services(local: Local) -> tuple[ServiceStatus, ...]:
     from mlstrata.components.supervision.client import SupervisorClient
-    from mlstrata.components.supervision.common import SupervisionError
     from mlstrata.components.supervision.health import Check
+    from mlstrata.components.supervision.values import SupervisionError
 
     state, client = local.deployment.state, SupervisorClient(local.outputs.socket)
 

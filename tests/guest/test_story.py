@@ -176,7 +176,7 @@ def test_the_machine_and_the_version_are_told(guest: Guest) -> None:
 def test_up_trains_with_the_guests_step_releases_answers_and_leaves_nothing(guest: Guest) -> None:
     said = guest.mlstrata("up", "local", "--yes", "--train", seconds=1500)
     assert "tidied" in said
-    assert re.search(r"a prediction: .*'probability': 0\.\d+.* by version 1", said)
+    assert re.search(r'a prediction: .*"probability": 0\.\d+.* by version 1', said)
     subprocess.run(["git", "add", "-A"], check=True, cwd=guest.folder)
     listed = subprocess.run(["git", "ls-files"], check=True, cwd=guest.folder, capture_output=True, text=True).stdout
     assert not [name for name in listed.split() if name.startswith((".mlstrata", ".pulumi", "Pulumi.local"))]

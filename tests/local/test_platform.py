@@ -16,7 +16,7 @@ from mlstrata.components.supervision.client import SupervisorClient
 from mlstrata.components.supervision.sockets import is_free
 from mlstrata.environments import Workspace
 from mlstrata.services.exporter.processes import marked_processes
-from tests.support.command import first_systems, stored
+from tests.support.command import copy_exemptions, first_systems, stored
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 
@@ -127,6 +127,29 @@ def test_growing_a_stage_creates_only(environment):
 
 def test_up_again_changes_nothing(environment):
     assert environment.up().changes == 0
+
+
+def test_a_second_up_plans_again_only_for_what_differs(environment, monkeypatch):
+    from mlstrata.operations import deploy
+    from mlstrata.operations.deployment import Deployment
+    from mlstrata.operations.reporting import SILENT
+    from pulumi_embedded import operations
+
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "test")
+    copy_exemptions(environment.workspace.root)
+    plans, plan = [], operations._plan
+    monkeypatch.setattr(operations, "_plan", lambda *given, **named: plans.append(1) or plan(*given, **named))
+    whole = deploy.up(Deployment.open("local"), SILENT)
+    assert len(plans) == 1
+    again = deploy.up(Deployment.open("local"), SILENT)
+    assert len(plans) == 1, "everything is as the first one left it"
+    assert again.result.counts == whole.result.counts
+    assert again.verdict == whole.verdict
+    environment.client._call("stopProcessGroup", "gateway", True)
+    repaired = deploy.up(Deployment.open("local"), SILENT)
+    assert len(plans) == 2
+    assert "gateway" in {step.name for step in repaired.result.drift}
+    assert environment.pids()["gateway"]
 
 
 def test_every_service_listens_on_loopback_only(environment):

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from mlstrata.components.supervision.client import SupervisorClient
-from mlstrata.components.supervision.common import SupervisionError
 from mlstrata.components.supervision.ports import PortsProvider
 from mlstrata.components.supervision.ready import ReadyProvider
 from mlstrata.components.supervision.service import ServiceProvider
 from mlstrata.components.supervision.supervisor import SupervisorProvider
+from mlstrata.components.supervision.values import SupervisionError
 from mlstrata.services.exporter.processes import marked_processes
 
 pytestmark = pytest.mark.local

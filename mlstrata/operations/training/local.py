@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlstrata.operations.deployment import Deployment
     from mlstrata.operations.reporting import Reporter
     from mlstrata.operations.targets.local import Local
+    from mlstrata.services.runner.contract import TrainingRequest
 
 _JOB = "mlstrata.services.runner.job"
 POLL_SECONDS = 0.3
@@ -34,11 +35,13 @@ def train(local: Local, system: SystemSpec, *, if_needed: bool, trials: int | No
     """
     began = time.monotonic()
     local.access()
-    request = _request(local.deployment, system, local.address("mlflow"))
+    wanted = _request(local.deployment, system, local.address("mlflow"))
     if trials is not None:
-        request["settings"]["search"] = {**request["settings"]["search"], "trials": trials}
-    if if_needed and (version := _existing(request)):
+        search = {**wanted.settings.search, "trials": trials}
+        wanted = wanted.model_copy(update={"settings": wanted.settings.model_copy(update={"search": search})})
+    if if_needed and (version := _existing(wanted)):
         return Training(system.name, version, ran=False)
+    request = wanted.model_dump(mode="json")
     at_foundation = Capability.PIPELINES in local.deployment.spec.capabilities
     run = (
         through_runner(local.deployment, local.address("runner"), request)
@@ -51,25 +54,26 @@ def train(local: Local, system: SystemSpec, *, if_needed: bool, trials: int | No
     return Training(system.name, str(result["version"]), ran=True, seconds=time.monotonic() - began, result=result)
 
 
-def _request(deployment: Deployment, system: SystemSpec, tracking_uri: str) -> dict[str, Any]:
+def _request(deployment: Deployment, system: SystemSpec, tracking_uri: str) -> TrainingRequest:
     from mlstrata.services.runner.requests import NotTrainable, training_request
 
     root = deployment.workspace.root
     try:
-        request = training_request(deployment.name, system, root=root, home=deployment.home, tracking_uri=tracking_uri)
+        return training_request(deployment.name, system, root=root, home=deployment.home, tracking_uri=tracking_uri)
     except NotTrainable as error:
         raise UsageError(f"{deployment.file}: {error}") from None
-    document: dict[str, Any] = request.model_dump(mode="json")
-    return document
 
 
-def _existing(request: dict[str, Any]) -> str | None:
+def _existing(request: TrainingRequest) -> str | None:
     """Return the version that these data, code and settings made already, None when there is none."""
-    done = worker.run(_JOB, request, arguments=["--check"])
-    if done.value is None:
-        raise Failed(f"could not read the versions of {request['system']}: {done.error}")
-    version: str | None = done.value["version"]
-    return version
+    from mlstrata.clients.mlflow import RegistryError
+    from mlstrata.services.runner.job import check
+    from mlstrata_steps import StepError
+
+    try:
+        return check(request)["version"]
+    except (StepError, RegistryError) as error:
+        raise Failed(f"could not read the versions of {request.system}: {error}") from None
 
 
 def through_runner(deployment: Deployment, url: str, request: dict[str, Any]) -> Generator[dict[str, Any]]:

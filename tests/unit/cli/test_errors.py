@@ -5,7 +5,7 @@ import typer
 
 import pulumi_embedded
 from mlstrata.cli.errors import report
-from mlstrata.components.supervision.common import SupervisionError
+from mlstrata.components.supervision.values import SupervisionError
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.releases import RolloutError
 from mlstrata.services.gateway.rotation import RotationError

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mlstrata.components.supervision import files
-from mlstrata.components.supervision.common import SupervisionError
 from mlstrata.components.supervision.file import ConfigFileProvider
 from mlstrata.components.supervision.supervisor import check_home
+from mlstrata.components.supervision.values import SupervisionError
 
 
 @pytest.mark.parametrize("path", ["../out", "/etc/passwd", "a/../../b", "", "."])

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mlstrata.components.supervision.common import SupervisionError
 from mlstrata.components.supervision.ports import PortsProvider, allocate
 from mlstrata.components.supervision.sockets import holder, is_free, pick
+from mlstrata.components.supervision.values import SupervisionError
 
 
 def test_what_was_given_is_kept(tmp_path):

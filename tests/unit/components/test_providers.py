@@ -7,13 +7,14 @@ import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
 from mlstrata.components.gateway.routes import RoutesProvider
-from mlstrata.components.supervision.common import difference, plain
+from mlstrata.components.supervision.common import difference
 from mlstrata.components.supervision.credential import CredentialProvider
 from mlstrata.components.supervision.file import ConfigFileProvider
 from mlstrata.components.supervision.ports import PortsProvider
 from mlstrata.components.supervision.ready import ReadyProvider
 from mlstrata.components.supervision.service import ServiceProvider
 from mlstrata.components.supervision.supervisor import SupervisorProvider
+from mlstrata.components.supervision.values import plain
 
 PROVIDERS = {
     PortsProvider: "mlstrata.components.supervision.ports PortsProvider",

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mlstrata.components.gateway.routes import RoutesProvider
-from mlstrata.components.supervision.common import SupervisionError
 from mlstrata.components.supervision.credential import generate
+from mlstrata.components.supervision.values import SupervisionError
 from mlstrata.services.gateway.render import render_routes, to_text
 from mlstrata.services.gateway.settings import ROUTES_FILE, Consumer, GatewaySettings, GatewaySystem
 from mlstrata.services.serving.releases import FILE, Releases
