@@ -136,7 +136,7 @@ class Workspace:
         command = ["git", "-C", str(self.root), "check-ignore", "--quiet", str(path)]
         try:
             # 0: ignored; 1: not ignored; 128: no repository.
-            return subprocess.run(command, capture_output=True, check=False, timeout=10).returncode == 1
+            return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 1
         except (OSError, subprocess.TimeoutExpired):
             return False
 

@@ -1,5 +1,6 @@
 """Selects the tests of the environment that runs them: ours, or seldon-core's."""
 
+import inspect
 import os
 import signal
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.support.patience import PATIENCE
 
 # Everywhere, not only where a variable says CI: no deadline for an example, as a busy machine is no error of what is
 # tested, and the same examples twice. `pytest --hypothesis-profile default` looks for new ones.
@@ -25,7 +28,18 @@ def in_seldon() -> bool:
     return Path(sys.prefix).name == SELDON
 
 
+def wait_for_answers() -> None:
+    """Have httpx wait as long as tests do, where no test says otherwise: five seconds judge a busy machine."""
+    try:
+        import httpx
+    except ModuleNotFoundError:  # seldon-core's environment has none
+        return
+    default = inspect.signature(httpx.get).parameters["timeout"].default
+    default.connect = default.read = default.write = default.pool = PATIENCE
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    wait_for_answers()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Started to ignore interruptions, as by nohup: the tests that send them, and what they start, heed them.
         signal.signal(signal.SIGINT, signal.default_int_handler)

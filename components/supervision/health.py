@@ -15,7 +15,8 @@ from mlstrata.components.supervision.client import SupervisorClient
 from mlstrata.components.supervision.files import read_json, tail
 from mlstrata.components.supervision.values import SupervisionError, plain
 
-_ANSWER_SECONDS = 3.0
+# A process that hangs is found by it, and nothing else: on a busy machine one that is well answers in seconds.
+_ANSWER_SECONDS = 30.0
 _RESTARTS = 5  # more than the supervisor itself tries (startretries), so that its own verdict comes first
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "mlstrata").is_dir())))
 from mlstrata.services.exporter.processes import HOME_MARK, SERVICE_MARK, marked_processes
 
-_POLITE_SECONDS, _FORCED_SECONDS = 2.0, 8.0
+_POLITE_SECONDS, _FORCED_SECONDS = 2.0, 60.0
 
 
 def main() -> None:

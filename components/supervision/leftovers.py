@@ -11,7 +11,7 @@ from mlstrata.components.supervision.values import SupervisionError
 from mlstrata.services.exporter.processes import MarkedProcess, marked_processes
 from mlstrata.waiting import until
 
-_FORCED_SECONDS = 5.0
+_FORCED_SECONDS = 60.0
 
 
 def end_marked(home: Path, *, service: str | None = None, seconds: float = 10.0) -> None:

@@ -16,7 +16,8 @@ from mlstrata.components.supervision.health import Check, wait
 from mlstrata.components.supervision.service import Service
 from mlstrata.components.supervision.values import SupervisionError, plain
 
-_GRACE_SECONDS = 20.0
+# What a killed registry takes on a busy machine to import what it needs.
+_GRACE_SECONDS = 120.0
 _INPUTS = ("checks", "seconds", "triggers")
 
 
@@ -92,7 +93,7 @@ class Ready(Resource, module="mlstrata", name="Ready"):
         services: Sequence[Service],
         checks: Mapping[str, pulumi.Input[str]],
         authorities: Mapping[str, Path] | None = None,
-        seconds: int = 120,
+        seconds: int = 600,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare that services become healthy within `seconds`; `checks` gives the address to ask, by service.

@@ -21,7 +21,7 @@ from mlstrata.files import private_folder
 from mlstrata.waiting import until
 
 _INPUTS = ("command", "environment", "ports", "files", "seeds", "folders", "directory", "stop_seconds", "code")
-_SETTLE_SECONDS = 10.0
+_SETTLE_SECONDS = 60.0
 _PORT_SECONDS = 60.0
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REGISTRY_URL, PIPELINES_URL = "MLSTRATA_REGISTRY_URL", "MLSTRATA_PIPELINES_URL"
 """Variables with addresses at which this machine reaches registry and pipelines; else kubectl forwards a port."""
 _PASSWORD = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 - the variable's name
-_FORWARD_S = 15.0
+_FORWARD_S = 60.0
 _FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 

@@ -13,7 +13,7 @@ from mlstrata.operations.errors import Failed, UsageError
 if TYPE_CHECKING:
     from mlstrata.environments import SystemSpec
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 def ask(deployment: Deployment, system: SystemSpec, body: bytes, consumer: str | None = None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from mlstrata.services.catalog.access import link_ticket
 from tests.support.catalog import REQUEST, SCRIPT, SYSTEM, TOKEN, Service
+from tests.support.patience import PATIENCE
 
 TOOLS = Path(os.environ.get("MLSTRATA_TOOLS") or Path.home() / ".cache/mlstrata/tools")
 PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
@@ -28,7 +29,6 @@ def chromium() -> str | None:
 
 pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="needs Chromium: run `make install-test`"),
-    pytest.mark.timeout(120),
 ]
 
 
@@ -51,6 +51,7 @@ def browser() -> Iterator[Browser]:
 
 def enter(context: BrowserContext, service: Service, to: str = "") -> Page:
     """Open the pages as somebody who followed a login link; whatever the browser complains of fails the test."""
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     page.complaints = []  # type: ignore[attr-defined]
     page.on("console", lambda message: page.complaints.append(message.text))

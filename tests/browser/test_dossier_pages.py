@@ -23,7 +23,6 @@ catalog, evidence = _of("test_catalog_pages.py"), _of("../unit/policies/evidence
 PAGES = ("index", "technical-documentation", "registration", "fria", "instructions-for-use", "decisions")
 pytestmark = [
     pytest.mark.skipif(catalog.chromium() is None, reason="needs Chromium: run `make install-test`"),
-    pytest.mark.timeout(120),
 ]
 
 

@@ -14,13 +14,11 @@ HERE, LAST = Path(__file__).parent, "test_uninstall.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that take everything down behind all others of this folder, and give them all time."""
+    """Put the tests that take everything down behind all others of this folder."""
     places = [at for at, item in enumerate(items) if item.path.parent == HERE]
     ordered = sorted((items[at] for at in places), key=lambda item: item.path.name == LAST)
     for at, item in zip(places, ordered, strict=True):
         items[at] = item
-        # The first test pays for the control plane and for an environment at four stages, on a busy machine too.
-        item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.fixture(scope="package")

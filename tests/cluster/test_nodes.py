@@ -50,5 +50,5 @@ def test_a_gpu_pod_runs_where_a_gpu_is(cluster: Cluster):
     cluster.eventually("the pod on the GPU node", lambda: phase(cluster, "fits") == ("Running", "gpu"))
     for waiting in ("intolerant", "greedy"):
         assert phase(cluster, waiting) == ("Pending", "")
-    gone = cluster.kubectl("delete", "pod", "fits", "-n", SPACE, "--wait=true", "--timeout=30s")
+    gone = cluster.kubectl("delete", "pod", "fits", "-n", SPACE, "--wait=true", "--timeout=600s")
     assert gone.code == 0, gone.err

@@ -19,6 +19,7 @@ from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.operations.releases.kubernetes import KubernetesBackend, status
 from mlstrata.services.serving.cluster import VERSION, deployment_of
 from tests.support.cluster import Cluster, Json
+from tests.support.patience import PATIENCE
 from tests.support.releases import BROKEN, MemoryRegistry, Operator, Way, kubeconfig
 from tests.support.rendered import ROOT, STAGES
 
@@ -66,11 +67,11 @@ def context(served: Cluster, way: Way, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("mlstrata.operations.releases.backend.Registry", MemoryRegistry)
     made = KubernetesBackend(
         home=tmp_path / ".mlstrata/dev",
-        cluster=Client("ml-dev", request_timeout_s=20, patience_s=1),
+        cluster=Client("ml-dev", request_timeout_s=300, patience_s=1),
         namespaces={SYSTEM: SPACE},
         tracking_uri="",
         decider="ana",
-        ready_timeout_s=120,
+        ready_timeout_s=PATIENCE,
         poll_s=0.2,
     )
     release(made, SYSTEM, "1", reason="the start of a test")
@@ -229,7 +230,7 @@ def test_a_server_that_is_gone_in_mid_release_leaves_the_one_before_and_the_next
     served: Cluster, way: Way, context: KubernetesBackend
 ):
     # Each question to a server that is cut off takes this long.
-    quick = replace(context, cluster=replace(context.cluster, request_timeout_s=5))
+    quick = replace(context, cluster=replace(context.cluster, request_timeout_s=10))
     cut = replace(quick, on_step=lambda step: way.cut() if step == "serve" else None)
     with pytest.raises(ClusterError, match=r"does not answer.*could not be reverted.*run this again") as raised:
         release(cut, SYSTEM, "2", reason="better")

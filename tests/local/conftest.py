@@ -2,7 +2,7 @@
 
 import json
 import os
-import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -22,6 +22,8 @@ from mlstrata.services.gateway.render import command as gateway_command
 from mlstrata.services.gateway.render import render_files as gateway_files
 from mlstrata.services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
 from mlstrata.services.serving.settings import HOST, ServingSettings, command, environment, render_files
+from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import free_port, free_ports
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / ".venv" / "bin"
@@ -39,28 +41,17 @@ APPLICATION = {
 }
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports nobody holds; all bound before any is let go, so that they differ."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind((HOST, 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
+def wait_for(url: str, process: "Process", trust: ssl.SSLContext | bool = True) -> float:
+    """Return the seconds until `url` answered 200, which `process` is to do."""
 
-
-def wait_for(url: str, seconds: float = 150) -> float:
-    """Return the seconds until `url` answered 200."""
-    begun = time.monotonic()
-    while time.monotonic() - begun < seconds:
+    def answers() -> bool:
+        assert process.runs(), process.log.read_text(errors="replace")
         try:
-            if httpx.get(url, trust_env=False, timeout=2).status_code == 200:
-                return time.monotonic() - begun
+            return httpx.get(url, trust_env=False, verify=trust).status_code == 200
         except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"{url} does not answer 200 after {seconds} s")
+            return False
+
+    return eventually(answers)
 
 
 class Process:
@@ -79,6 +70,13 @@ class Process:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def runs(self) -> bool:
+        return self._child.poll() is None
+
     def kill(self) -> None:
         if self._child.poll() is None:
             os.killpg(self._child.pid, 9)
@@ -96,7 +94,7 @@ class Registered:
 @pytest.fixture(scope="session")
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registered]:
     folder = tmp_path_factory.mktemp("mlflow")
-    (port,) = free_ports(1)
+    port = free_port()
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
     server = Process(
@@ -106,7 +104,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registered]
     )
     uri = f"http://{HOST}:{port}"
     try:
-        wait_for(f"{uri}/health")
+        wait_for(f"{uri}/health", server)
         script = [str(RUNTIME / "python"), str(Path(__file__).with_name("hmda_model.py")), uri, *SYSTEMS]
         done = subprocess.run(script, capture_output=True, text=True, env=os.environ | quiet, cwd=folder, check=False)
         assert done.returncode == 0, done.stderr
@@ -130,7 +128,7 @@ class Platform:
             sla_p99_s=0.15,
         )
         self.key = tokens.generate_key()
-        desk, other = Consumer(name="desk", count=rate), Consumer(name="scarce", count=3, per_seconds=60)
+        desk, other = Consumer(name="desk", count=rate), Consumer(name="scarce", count=3, per_seconds=86_400)
         self.gateway = GatewaySettings(
             port=port,
             admin_port=admin,
@@ -139,7 +137,9 @@ class Platform:
             directory=home / "config" / "gateway",
             access_log=home / "logs" / "access.jsonl",
             systems=(
-                GatewaySystem(name=system, upstream_port=http, consumers=(desk, other), body_limit=65_536),
+                GatewaySystem(
+                    name=system, upstream_port=http, consumers=(desk, other), body_limit=65_536, timeout_s=PATIENCE
+                ),
                 GatewaySystem(name="nobody-home", upstream_port=nobody, consumers=(desk,)),
             ),
         )
@@ -157,18 +157,23 @@ class Platform:
         self._mlserver = Process(
             command(RUNTIME, folder), self.home / "logs" / "serving.log", environment(self.serving)
         )
-        return wait_for(f"{self.process_url}/v2/health/ready")
+        return wait_for(f"{self.process_url}/v2/health/ready", self._mlserver)
 
     def kill_serving(self) -> None:
         if self._mlserver:
             self._mlserver.kill()
+
+    def imported(self, package: str) -> bool:
+        """Whether MLServer has compiled code of a package in memory."""
+        assert self._mlserver
+        return f"/{package}/" in Path(f"/proc/{self._mlserver.pid}/maps").read_text()
 
     def start_gateway(self) -> float:
         """Start Envoy; return the seconds until it is ready."""
         for name, text in gateway_files(self.gateway, {}).items():
             write(self.gateway.directory / name, text)
         self._envoy = Process(gateway_command(RUNTIME, self.gateway.directory), self.home / "logs" / "gateway.log")
-        return wait_for(f"{self.url}/healthz")
+        return wait_for(f"{self.url}/healthz", self._envoy)
 
     def kill_gateway(self) -> None:
         if self._envoy:
@@ -194,7 +199,7 @@ class Platform:
         allowed = {"authorization": f"Bearer {token or self.token()}"} if token != "" else {}
         url = self.url + (path or f"/systems/{self.system}/v1/predict")
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.post(url, content=content, headers=allowed | named, trust_env=False, timeout=300)
+        return httpx.post(url, content=content, headers=allowed | named, trust_env=False)
 
     def load(self, threads: int = 4) -> "Load":
         return Load(self, threads)
@@ -223,10 +228,15 @@ class Load:
             thread.join()
         self.elapsed = time.monotonic() - self._begun
 
+    def more(self, count: int = 20) -> None:
+        """Wait for so many more answers."""
+        wanted = self.statuses.total() + count
+        eventually(lambda: self.statuses.total() >= wanted)
+
     def _ask(self) -> None:
         url = f"{self._platform.url}/systems/{self._platform.system}/v1/predict"
         headers = {"authorization": f"Bearer {self._platform.token()}"}
-        with httpx.Client(headers=headers, trust_env=False, timeout=300) as client:
+        with httpx.Client(headers=headers, trust_env=False) as client:
             while not self._end.is_set():
                 begun = time.perf_counter()
                 try:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -17,6 +16,7 @@ from mlstrata.services.gateway.render import routes_digest, to_text
 from mlstrata.services.gateway.routes import render_routes
 from mlstrata.services.gateway.settings import ROUTES_FILE
 from mlstrata.services.serving.releases import Releases
+from tests.support.patience import eventually
 
 SYSTEM = "gateway-test"
 ISSUER = "mlstrata/test"
@@ -182,7 +182,7 @@ def test_over_its_rate_a_consumer_gets_429_and_others_do_not_notice(gateway):
     scarce = [gateway.predict(token=gateway.token("scarce")) for _ in range(5)]
     assert [answer.status_code for answer in scarce] == [200, 200, 200, 429, 429]
     assert [answer.headers["x-ratelimit-remaining"] for answer in scarce] == ["2", "1", "0", "0", "0"]
-    assert 0 < int(scarce[-1].headers["x-ratelimit-reset"]) <= 60
+    assert 0 < int(scarce[-1].headers["x-ratelimit-reset"]) <= 86_400
     assert scarce[-1].json()["error"]["code"] == "rate_limited"
     assert gateway.predict().status_code == 200
     # Pretending to be another does not help.
@@ -217,14 +217,14 @@ def test_the_access_log_tells_who_what_and_how_it_went(gateway):
 
 
 def _entries(gateway, wanted):
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
+    """Return the entries of the access log by request, once those `wanted` are among them: Envoy gathers lines."""
+
+    def entries():
         lines = gateway.gateway.access_log.read_text().splitlines()
-        entries = {entry["request_id"]: entry for entry in map(json.loads, lines)}
-        if wanted <= set(entries):
-            return entries
-        time.sleep(0.1)
-    raise AssertionError(f"{wanted} are not in the access log")
+        return {entry["request_id"]: entry for entry in map(json.loads, lines)}
+
+    eventually(lambda: wanted <= set(entries()))
+    return entries()
 
 
 def test_a_system_whose_process_is_down_is_503(gateway):
@@ -244,37 +244,37 @@ def test_routes_flip_under_load_with_no_failed_request(gateway):
     answer = httpx.put(f"{gateway.process_url}/versions/1", trust_env=False)
     assert answer.status_code == 200
     first = (gateway.gateway.directory / ROUTES_FILE).read_text()
-    flips = 0
     with gateway.load() as load:
         for count in range(10):
             # Another limit, the same version: other routes, which must not disturb anyone.
             systems = tuple(
-                system.model_copy(update={"timeout_s": 5.0 + count % 2}) for system in gateway.gateway.systems
+                system.model_copy(update={"timeout_s": 600.0 + count % 2}) for system in gateway.gateway.systems
             )
             settings = gateway.gateway.model_copy(update={"systems": systems})
             routes = render_routes(settings, {SYSTEM: Releases(champion="1")})
             write(gateway.gateway.directory / ROUTES_FILE, to_text(routes))
-            flips += _taken(gateway, routes_digest(routes))
-            time.sleep(0.1)
+            wanted = routes_digest(routes)
+            eventually(lambda wanted=wanted: _in_force(gateway) == wanted)
+            load.more(3)
     write(gateway.gateway.directory / ROUTES_FILE, first)
-    assert flips == 10
     assert set(load.statuses) == {200}
-    assert load.statuses[200] > 20
 
 
 def test_routes_that_are_no_routes_are_refused_and_the_old_ones_kept(gateway):
     path = gateway.gateway.directory / ROUTES_FILE
-    good = path.read_text()
+    good, before = path.read_text(), _refused(gateway)
     write(path, '{"resources": [{"@type": "nonsense"}]}')
-    time.sleep(0.5)
+    eventually(lambda: _refused(gateway) > before)
     assert gateway.predict().status_code == 200
     write(path, good)
 
 
-def _taken(gateway, digest):
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        if httpx.get(f"{gateway.url}/healthz", trust_env=False).headers["x-mlstrata-routes"] == digest:
-            return True
-        time.sleep(0.01)
-    return False
+def _in_force(gateway):
+    """The digest of the routes that are."""
+    return httpx.get(f"{gateway.url}/healthz", trust_env=False).headers["x-mlstrata-routes"]
+
+
+def _refused(gateway):
+    """How many files of routes Envoy has refused."""
+    lines = httpx.get(f"{gateway.admin_url}/stats/prometheus", trust_env=False).text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("envoy_http_rds_update_rejected"))

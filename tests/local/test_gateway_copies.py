@@ -1,17 +1,13 @@
 """Several processes of one system behind the gateway: who is asked, and what happens when one is ill, slow or gone."""
 
 import threading
-import time
 from collections import Counter
 
 import httpx
 import pytest
 
-from tests.support.command import eventually
 from tests.support.gateway import LOANS, Edge, StandIn
-
-# Envoy looks every second, and leaves out after two bad looks.
-NOTICED_S = 30
+from tests.support.patience import eventually
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +42,7 @@ def all_well(edge, copies):
 def ask(edge, count, body=b"{}"):
     """Return who answered `count` requests, one after the other on one connection, and with what status."""
     allowed = {"authorization": f"Bearer {edge.token()}"}
-    with httpx.Client(verify=edge.trust, trust_env=False, timeout=15, headers=allowed) as client:
+    with httpx.Client(verify=edge.trust, trust_env=False, headers=allowed) as client:
         answers = [client.post(edge.url + LOANS, content=body) for _ in range(count)]
     codes = Counter(one.status_code for one in answers)
     return codes, Counter(one.json().get("by") for one in answers if one.status_code == 200)
@@ -84,7 +80,7 @@ def test_all_copies_answer_in_turn(edge, copies):
 def test_a_copy_that_is_not_well_is_not_asked(edge, copies):
     ill = copies[1]
     ill.well = False
-    eventually(lambda: hosts(edge) == 2, NOTICED_S)
+    eventually(lambda: hosts(edge) == 2)
     codes, by = ask(edge, 30)
     assert codes == {200: 30}
     assert ill.port not in by
@@ -94,7 +90,7 @@ def test_when_none_seems_well_all_are_asked(edge, copies):
     """The look may be what is wrong."""
     for one in copies:
         one.well = False
-    eventually(lambda: hosts(edge) == 0, NOTICED_S)
+    eventually(lambda: hosts(edge) == 0)
     codes, _ = ask(edge, 10)
     assert codes == {200: 10}
 
@@ -118,10 +114,10 @@ def test_no_caller_learns_what_copies_tell_the_gateway(edge, copies):
 
 def test_a_copy_that_is_leaving_is_let_go_with_its_first_answer(edge, copies):
     copies[2].leaving = True
-    eventually(lambda: ask(edge, 4)[0] == {200: 4} and hosts(edge) == 2, NOTICED_S)
+    eventually(lambda: ask(edge, 4)[0] == {200: 4} and hosts(edge) == 2)
     # It says that it is well all along in this test, so it is back; a process that leaves says otherwise.
     copies[2].leaving = False
-    eventually(lambda: hosts(edge) == 3, NOTICED_S)
+    eventually(lambda: hosts(edge) == 3)
 
 
 def test_a_copy_that_fails_again_and_again_is_left_out_and_comes_back(edge, copies):
@@ -129,10 +125,12 @@ def test_a_copy_that_fails_again_and_again_is_left_out_and_comes_back(edge, copi
     copies[0].failing = True
     first, _ = ask(edge, 30)
     assert first[500] >= 5
-    eventually(lambda: hosts(edge) == 2, NOTICED_S)
-    codes, by = ask(edge, 20)
-    assert codes == {200: 20}
-    assert copies[0].port not in by
+
+    # It is let in again now and then, for five bad answers each time; while it is left out it costs nobody one.
+    def left_out():
+        return hosts(edge) == 2 and ask(edge, 20)[0] == {200: 20}
+
+    eventually(left_out)
     copies[0].failing = False
     eventually(lambda: hosts(edge) == 3)
 
@@ -159,10 +157,10 @@ def test_a_copy_that_is_gone_and_back_costs_nobody_who_comes_later_an_answer(edg
     gone = copies[0]
     gone.stop()
     with Traffic(edge) as traffic:
-        eventually(lambda: hosts(edge) == 2, NOTICED_S)
+        eventually(lambda: hosts(edge) == 2)
         gone.start()
         eventually(lambda: hosts(edge) == 3)
-        time.sleep(0.5)
+        wanted = traffic.codes.total() + 60
+        eventually(lambda: traffic.codes.total() >= wanted)
     assert set(traffic.codes) == {200}
-    assert traffic.codes[200] >= 60
     assert gone.port in ask(edge, 30)[1]

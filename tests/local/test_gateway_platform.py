@@ -20,10 +20,11 @@ import pytest
 from mlstrata.environments.stages import default_ports
 from mlstrata.services.gateway import tokens
 from mlstrata.services.gateway.settings import GatewaySettings
-from tests.support.command import ROOT, Platform, eventually
+from tests.support.command import ROOT, Platform
 from tests.support.gateway import told
+from tests.support.patience import eventually
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.local
 
 SYSTEM, OTHER = "mortgage-approval", "consumer-credit"
 SERVICES = (f"serving-{SYSTEM}", f"serving-2-{SYSTEM}")
@@ -48,11 +49,11 @@ class Gate:
         bearer = self.token if token is None else token
         headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
         url = f"{self.url}/systems/{system}/v1/predict"
-        with httpx.Client(verify=self.trust, trust_env=False, timeout=300) as client:
+        with httpx.Client(verify=self.trust, trust_env=False) as client:
             return client.post(url, content=body, headers=headers)
 
     def connect(self) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", self.settings.port), timeout=300)
+        plain = socket.create_connection(("127.0.0.1", self.settings.port))
         return self.trust.wrap_socket(plain, server_hostname="localhost")
 
     def raw(self, content: bytes) -> str:
@@ -73,18 +74,20 @@ class Traffic:
 
     def __init__(self, gate: Gate) -> None:
         self.gate, self.codes, self.versions = gate, Counter[object](), Counter[str]()
-        self._end = threading.Event()
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(3)]
+        self._end, self._answers = threading.Event(), [0] * 3
+        self._threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(3)]
 
-    def _run(self) -> None:
+    def _run(self, number: int) -> None:
         url = f"{self.gate.url}/systems/{SYSTEM}/v1/predict"
-        with httpx.Client(verify=self.gate.trust, trust_env=False, timeout=300) as client:
+        with httpx.Client(verify=self.gate.trust, trust_env=False) as client:
             while not self._end.is_set():
                 try:
                     answer = client.post(url, content=BODY, headers={"authorization": f"Bearer {self.gate.token}"})
                 except httpx.TransportError as error:
                     self.codes[type(error).__name__] += 1
                     continue
+                finally:
+                    self._answers[number] += 1
                 self.codes[answer.status_code] += 1
                 if answer.status_code == 200:
                     self.versions[answer.json()["model"]["version"]] += 1
@@ -100,13 +103,18 @@ class Traffic:
         for one in self._threads:
             one.join()
 
+    def more(self, count: int = 5) -> None:
+        """Wait until each caller has so many more answers: none of them asks with what was valid before."""
+        wanted = [answers + count for answers in self._answers]
+        eventually(lambda: all(now >= then for now, then in zip(self._answers, wanted, strict=True)))
+
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     platform = Platform(tmp_path_factory.mktemp("gate"))
     declare(platform, copies=2)
     try:
-        done = platform.run("up", "local", "--yes", "--train", seconds=500)
+        done = platform.run("up", "local", "--yes", "--train")
         assert done.code == 0, done.text
         yield Gate(platform)
     finally:
@@ -136,10 +144,15 @@ def test_both_copies_answer(gate: Gate) -> None:
     assert done.code == 0, done.text
     assert set(SERVICES) <= {one["name"] for one in done.json["services"] if one["healthy"]}
     assert gate.versions() == [{"1"}, {"1"}]
-    before = _counted(gate)
-    assert {gate.ask().status_code for _ in range(20)} == {200}
-    after = _counted(gate)
-    assert min(one - other for one, other in zip(after, before, strict=True)) >= 5
+
+    def shared() -> bool:
+        """Whether each got its share of twenty; a copy that did not answer in time when it was looked at gets none."""
+        before = _counted(gate)
+        assert {gate.ask().status_code for _ in range(20)} == {200}
+        after = _counted(gate)
+        return min(one - other for one, other in zip(after, before, strict=True)) >= 5
+
+    eventually(shared)
 
 
 def test_the_example_is_what_a_consumer_types(gate: Gate) -> None:
@@ -260,7 +273,7 @@ def test_keys_rotate_and_versions_are_released_and_rolled_back_under_load_with_n
     path = platform.workspace.environment_file("local")
     declared = path.read_text()
     path.write_text(declared.replace("seed: 0", "seed: 0\n        parameters: {C: 0.5}", 1))
-    trained = platform.run("train", "local", SYSTEM, "--json", seconds=400)
+    trained = platform.run("train", "local", SYSTEM, "--json")
     assert trained.code == 0, trained.text
     version = trained.json["version"]
     # A rotation changes nothing but keys, and says so when the file asks for more.
@@ -268,7 +281,7 @@ def test_keys_rotate_and_versions_are_released_and_rolled_back_under_load_with_n
     old, scarce = gate.token, gate.mint("scarce")
     eventually(lambda: gate.ask(scarce).status_code == 429)
     with Traffic(gate) as traffic:
-        time.sleep(1)
+        traffic.more()
         rotated = platform.run("token", "local", "--rotate")
         assert rotated.code == 0, rotated.text
         assert gate.ask(old).status_code == 200
@@ -277,15 +290,15 @@ def test_keys_rotate_and_versions_are_released_and_rolled_back_under_load_with_n
         assert released.code == 0, released.text
         # In all copies, or some requests would go to one that lacks it.
         assert gate.versions() == [{"1", version}] * 2
-        time.sleep(1)
+        traffic.more()
         back = platform.run("rollback", "local", SYSTEM, "--reason", "to see that it works")
         assert back.code == 0, back.text
-        time.sleep(1)
+        traffic.more()
         retired = platform.run("token", "local", "--retire", "--at-once")
         assert retired.code == 0, retired.text
-        time.sleep(1)
+        traffic.more()
     assert set(traffic.codes) == {200}, traffic.codes
-    assert min(traffic.versions["1"], traffic.versions[version]) > 10
+    assert min(traffic.versions["1"], traffic.versions[version]) >= 10
     assert gate.ask(old).status_code == 401
     # What a consumer may send in a day is not refilled by a release.
     assert gate.ask(gate.mint("scarce")).status_code == 429
@@ -294,9 +307,9 @@ def test_keys_rotate_and_versions_are_released_and_rolled_back_under_load_with_n
 
 def test_a_killed_copy_costs_those_it_was_answering_and_nobody_after(gate: Gate) -> None:
     with Traffic(gate) as during:
-        time.sleep(1)
+        during.more()
         os.kill(gate.platform.pids()[SERVICES[1]], signal.SIGKILL)
-        time.sleep(1)
+        during.more()
     # Three callers: each may have been answered by the one that died, once as it died.
     lost = during.codes.total() - during.codes[200]
     assert lost <= 3, during.codes
@@ -311,7 +324,7 @@ def test_copies_come_and_go_and_restart_under_load_with_no_failed_request(gate: 
     first = platform.pids()[SERVICES[0]]
     with Traffic(gate) as traffic:
         declare(platform, copies=1)
-        assert platform.run("up", "local", "--yes", seconds=300).code == 0
+        assert platform.run("up", "local", "--yes").code == 0
         assert SERVICES[1] not in platform.pids()
         declare(platform, copies=2)
         planned = platform.run("plan", "local", "--json")
@@ -319,12 +332,12 @@ def test_copies_come_and_go_and_restart_under_load_with_no_failed_request(gate: 
         assert {SERVICES[1], f"{SERVICES[1]}-ports", f"{SERVICES[1]}-ready"} <= by_op["create"]
         assert {one["op"] for one in planned.json["steps"]} <= {"create", "update"}
         assert SERVICES[0] not in by_op["update"]
-        assert platform.run("up", "local", "--yes", seconds=300).code == 0
+        assert platform.run("up", "local", "--yes").code == 0
         assert platform.pids()[SERVICES[0]] == first, "the copy that answered was left alone"
         # Another promise is another bucket of its histogram, so both are started anew, one after the other.
         text = platform.workspace.environment_file("local").read_text()
         platform.workspace.environment_file("local").write_text(text.replace("p99: 500ms", "p99: 400ms", 1))
-        assert platform.run("up", "local", "--yes", seconds=300).code == 0
+        assert platform.run("up", "local", "--yes").code == 0
         assert platform.pids()[SERVICES[0]] != first
     assert set(traffic.codes) == {200}, traffic.codes
     print(f"while copies came, went and restarted: {dict(traffic.codes)}")

@@ -24,9 +24,10 @@ from jsonschema import Draft202012Validator
 import pulumi_embedded
 from mlstrata.clients.mlflow.access import header, variables
 from tests.support import command
-from tests.support.command import ROOT, Done, Platform, assert_one_message, eventually
+from tests.support.command import ROOT, Done, Platform, assert_one_message
+from tests.support.patience import PATIENCE, eventually
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.local
 
 SYSTEM, CONSUMER = "mortgage-approval", "underwriter-desk"
 SERVICES = ["alertmanager", "catalog", "gateway", "mlflow", "prometheus", "resources", "runner", f"serving-{SYSTEM}"]
@@ -59,7 +60,7 @@ class Job:
         bearer = self.token if token is None else token
         headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
         post = client.post if client else lambda *a, **k: httpx.post(*a, **k, trust_env=False, verify=self.trust)
-        return post(self.url, json=content, headers=headers, timeout=300)
+        return post(self.url, json=content, headers=headers)
 
     def answers_with(self, version: str) -> bool:
         try:
@@ -78,7 +79,7 @@ class Job:
         url = self.platform.exports()["urls"]["mlflow"]
         (_, run), *_ = self.versions()
         found, folders = {}, [""]
-        with httpx.Client(headers=header(variables(self.platform.home)), trust_env=False, timeout=300) as client:
+        with httpx.Client(headers=header(variables(self.platform.home)), trust_env=False) as client:
             while folders:
                 query = {"run_id": run, "path": folders.pop()}
                 answer = client.get(f"{url}/api/2.0/mlflow/artifacts/list", params=query)
@@ -100,7 +101,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     platform.declare()
     begun = time.monotonic()
     try:
-        first = platform.run("up", "local", "--yes", "--train", seconds=220)
+        first = platform.run("up", "local", "--yes", "--train")
         assert first.code == 0, first.text
         print(f"up --train from nothing: {time.monotonic() - begun:.1f} s")
         yield Job(platform, first)
@@ -157,22 +158,26 @@ def test_a_request_that_breaks_the_schema_422(job: Job) -> None:
 
 def test_over_the_limit_429(job: Job) -> None:
     url, codes, headers = httpx.URL(job.url), Counter(), {}
-    # With a method that the gateway itself answers, and a client that costs nothing: on any machine 160 come within a
-    # second or two, of which 50 are allowed.
+    # With a method that the gateway itself answers, and all at once, so that on any machine it finds 160 before it, of
+    # which 50 are allowed.
     request = f"GET {url.path} HTTP/1.1\r\nhost: {url.host}\r\nauthorization: Bearer {job.token}\r\n\r\n".encode()
     with (
-        socket.create_connection((url.host, url.port), timeout=300) as plain,
+        socket.create_connection((url.host, url.port), timeout=PATIENCE) as plain,
         job.trust.wrap_socket(plain, server_hostname="localhost") as sock,
         sock.makefile("rb") as answers,
     ):
-        for _ in range(160):
-            sock.sendall(request)
-            code = answers.readline().split()[1].decode()
-            codes[code] += 1
-            headers[code] = http.client.parse_headers(answers)
-            answers.read(int(headers[code]["content-length"]))
+
+        def over() -> bool:
+            sock.sendall(request * 160)
+            for _ in range(160):
+                code = answers.readline().split()[1].decode()
+                codes[code] += 1
+                headers[code] = http.client.parse_headers(answers)
+                answers.read(int(headers[code]["content-length"]))
+            return codes["429"] > 0 and codes["405"] >= 50
+
+        eventually(over)
     assert set(codes) == {"405", "429"}
-    assert codes["405"] >= 50
     assert "x-ratelimit-reset" in headers["429"]
     eventually(lambda: job.ask().status_code == 200)
 
@@ -193,32 +198,41 @@ def test_predict_asks_as_a_consumer(job: Job) -> None:
 
 def test_keys_rotate_under_load_with_no_request_refused(job: Job) -> None:
     """The token in use is of the old key, then of the new one; both go on through all of it."""
-    old, codes, end = job.platform.run("token", "local", CONSUMER, "--hours", "0.05").out.strip(), Counter(), Event()
+    asked = [0, 0]
+    old, codes, end = job.platform.run("token", "local", CONSUMER, "--hours", "1").out.strip(), Counter(), Event()
 
-    def ask() -> None:
+    def ask(number: int) -> None:
         with httpx.Client(trust_env=False, verify=job.trust) as client:
             while not end.is_set():
                 codes[job.ask(client=client).status_code] += 1
+                asked[number] += 1
                 time.sleep(0.1)
+
+    def more() -> None:
+        """Wait until each has asked some more times, so that none asks with what was valid before."""
+        wanted = [count + 5 for count in asked]
+        eventually(lambda: (asked[0] >= wanted[0] and asked[1] >= wanted[1]) or any(one.done() for one in asking))
 
     job.token = old
     with ThreadPoolExecutor(2) as pool:
-        asking = [pool.submit(ask) for _ in range(2)]
+        asking = [pool.submit(ask, number) for number in range(2)]
         try:
             rotated = job.platform.run("token", "local", "--rotate", "--json")
             assert rotated.code == 0, rotated.text
             assert job.ask(token=old).status_code == 200
+            more()
             job.token = job.platform.run("token", "local", CONSUMER).out.strip()
+            more()
             early = job.platform.run("token", "local", "--retire")
             assert_one_message(early, "tokens of the old key are good until", "--at-once")
             retired = job.platform.run("token", "local", "--retire", "--at-once", "--json")
             assert retired.code == 0, retired.text
+            more()
         finally:
             end.set()
     for one in asking:
         one.result()
     assert set(codes) == {200}
-    assert codes[200] > 10
     assert job.ask(token=old).status_code == 401
     assert retired.json["oldest"] == retired.json["signing"] == rotated.json["signing"] == 2
     before = job.platform.run("token", "local", "--rotate", CONSUMER)
@@ -328,7 +342,7 @@ def test_no_secret_is_in_plain_text(job: Job) -> None:
     assert keys == {"tls.json"}
 
 
-def test_killed_services_heal_by_themselves_in_seconds(job: Job) -> None:
+def test_killed_services_heal_by_themselves(job: Job) -> None:
     before = job.platform.pids()
     killed = ["mlflow", "gateway", f"serving-{SYSTEM}"]
     for name in killed:

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,9 @@ from mlstrata.components.supervision.sockets import is_free
 from mlstrata.environments import Workspace
 from mlstrata.services.exporter.processes import marked_processes
 from tests.support.command import copy_exemptions, first_systems, stored
+from tests.support.patience import PATIENCE, eventually
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.local
 
 ROOT = Path(__file__).parents[2]
 FREE = "{kind: local, ports: {gateway: 0, mlflow: 0, prometheus: 0, alertmanager: 0, runner: 0}}"
@@ -84,15 +84,8 @@ def environment(tmp_path_factory) -> Iterator[Environment]:
 
 
 def get(url: str) -> dict:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         return json.loads(answer.read())
-
-
-def eventually(condition, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.2)
 
 
 def listening(home: Path) -> dict[str, set[str]]:

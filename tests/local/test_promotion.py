@@ -14,7 +14,7 @@ from mlstrata.clients.mlflow import Registry
 from mlstrata.clients.mlflow.access import header, variables
 from tests.support.command import ROOT, Done, Platform, assert_one_message
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.local
 
 SYSTEM, OTHER = "mortgage-approval", "second"
 WHY = ("--reason", "agreed in the meeting of model owners", "--decider", "ana")

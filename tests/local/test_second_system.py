@@ -14,9 +14,10 @@ import httpx
 import pytest
 
 from mlstrata.services.serving.example import read_example
-from tests.support.command import ROOT, Done, Platform, assert_one_message, eventually
+from tests.support.command import ROOT, Done, Platform, assert_one_message
+from tests.support.patience import eventually
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.local
 
 FIRST, SECOND = "mortgage-approval", "consumer-credit"
 CONSUMERS = {FIRST: "underwriter-desk", SECOND: "branch-office"}
@@ -27,7 +28,7 @@ class Both:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
-        self.first = platform.run("up", "local", "--yes", "--train", seconds=300)
+        self.first = platform.run("up", "local", "--yes", "--train")
         assert self.first.code == 0, self.first.text
         self.tokens = {
             system: platform.run("token", "local", consumer).out.strip() for system, consumer in CONSUMERS.items()
@@ -37,7 +38,7 @@ class Both:
         self.released = self.run("release", "local", SECOND, "--reason", "its first version", "--yes")
 
     def run(self, *arguments: str) -> Done:
-        done = self.platform.run(*arguments, seconds=300)
+        done = self.platform.run(*arguments)
         assert done.code == 0, done.text
         return done
 
@@ -53,7 +54,7 @@ class Both:
         headers = {"authorization": f"Bearer {self.tokens[holder or system]}"}
         trust = ssl.create_default_context(cafile=str(self.platform.home / "config/gateway/ca.pem"))
         content = self.example(system) if body is None else body
-        return httpx.post(url, json=content, headers=headers, timeout=10, trust_env=False, verify=trust)
+        return httpx.post(url, json=content, headers=headers, trust_env=False, verify=trust)
 
     def status(self, system: str, body: object = None, *, holder: str = "") -> int:
         return self.ask(system, body, holder=holder).status_code

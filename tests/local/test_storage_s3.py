@@ -13,9 +13,10 @@ import pytest
 from tests.local import test_main_job as main_job
 from tests.local import test_two_people as two_people
 from tests.support import command
-from tests.support.command import Platform, eventually
+from tests.support.command import Platform
+from tests.support.patience import eventually
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.local
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,7 +31,7 @@ def job(tmp_path_factory: pytest.TempPathFactory, in_a_bucket: None) -> Iterator
     platform = Platform(tmp_path_factory.mktemp("the bucket"))
     assert "storage: {kind: s3}" in platform.declare()
     try:
-        first = platform.run("up", "local", "--yes", "--train", seconds=300)
+        first = platform.run("up", "local", "--yes", "--train")
         assert first.code == 0, first.text
         yield main_job.Job(platform, first)
     finally:

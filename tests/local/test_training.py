@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ import pytest
 from mlstrata.environments import Workspace, load
 from mlstrata.services.runner.commit import current_commit
 from mlstrata.services.runner.requests import training_request
+from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.local
 
@@ -26,37 +27,30 @@ STEPS = [
 GATES = ["privacy", "leakage", "signal", "fairness", "plausibility", "gates", "served", "compare"]
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
-
-
 def call(url, body=None):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, headers={"Authorization": f"Bearer {TOKEN}"})
-    with urllib.request.urlopen(request, timeout=300) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return json.load(answer)
 
 
-def answers(url, process, seconds=150):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def answers(url, process):
+    """Wait until it does."""
+
+    def answer():
         assert process.poll() is None, f"ended with {process.returncode}"
         try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
+            urllib.request.urlopen(url, timeout=PATIENCE).close()
         except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{url} does not answer")
+            return False
+        return True
+
+    eventually(answer)
 
 
 def end(process):
     process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(5)
+    process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -114,17 +108,15 @@ def runner(home, request_of):
         end(process)
 
 
-def train(runner, body, seconds=250):
+def train(runner, body):
     """Run and follow; gives the run as it ended, and the states its steps were seen in."""
     run, seen = call(f"{runner}/runs", body)["id"], set()
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while True:
         found = call(f"{runner}/runs/{run}")
         seen |= {(step["name"], step["state"]) for step in found["steps"]}
         if found["state"] not in {"queued", "running"}:
             return found, seen
         time.sleep(0.05)
-    raise AssertionError(found)
 
 
 def check(home, request):

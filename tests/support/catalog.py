@@ -21,6 +21,7 @@ from mlstrata.services.runner.contract import Artifact, State, Step
 from mlstrata.services.runner.requests import training_request
 from mlstrata.services.runner.store import Store
 from mlstrata.services.serving.releases import Releases
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv/bin/python"
@@ -81,14 +82,12 @@ class Service:
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().split()[-1]
         self.stranger = httpx.Client(base_url=self.url, trust_env=False)
-        self.program = httpx.Client(
-            base_url=self.url, trust_env=False, headers={"authorization": f"Bearer {TOKEN}"}, timeout=20
-        )
+        self.program = httpx.Client(base_url=self.url, trust_env=False, headers={"authorization": f"Bearer {TOKEN}"})
 
     @contextlib.contextmanager
     def person(self) -> Iterator[httpx.Client]:
         """Somebody's browser, logged in by a link."""
-        with httpx.Client(base_url=self.url, trust_env=False, follow_redirects=True, timeout=20) as client:
+        with httpx.Client(base_url=self.url, trust_env=False, follow_redirects=True) as client:
             answer = client.get("/login", params={"ticket": link_ticket(TOKEN, time.time())})
             assert answer.status_code == 200
             yield client
@@ -97,5 +96,5 @@ class Service:
         for client in (self.stranger, self.program):
             client.close()
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(PATIENCE)
         self.process.stdout.close()

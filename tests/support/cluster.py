@@ -22,7 +22,8 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from mlstrata.components.supervision.sockets import pick
+from tests.support.patience import PATIENCE
+from tests.support.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 INSTALL = ROOT / "tools/install-go-tools"
@@ -66,7 +67,7 @@ class Cluster:
     def start(self) -> None:
         """Start everything and wait until it answers."""
         self.home.mkdir(parents=True, exist_ok=True)
-        client, peer, self.port = (_free() for _ in range(3))
+        client, peer, self.port = free_ports(3)
         key = self.home / "accounts.key"
         private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         shape = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
@@ -105,7 +106,7 @@ class Cluster:
             "--feature-gates=WatchList=false",
         )
         self._configure()
-        self._wait("the API server", lambda: self._get("/readyz") == "ok", 60)
+        self._wait("the API server", lambda: self._get("/readyz") == "ok")
         self.run(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig}",
@@ -116,7 +117,7 @@ class Cluster:
             "--concurrent-resource-quota-syncs=2",
         )
         self.run("kube-scheduler", f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
-        self._wait("the default account", lambda: self.kubectl("get", "sa", "default", "-n", "default").code == 0, 40)
+        self._wait("the default account", lambda: self.kubectl("get", "sa", "default", "-n", "default").code == 0)
 
     def pretend_nodes(self) -> None:
         """Start KWOK, which says for every node and pod that it runs; it starts once."""
@@ -144,7 +145,7 @@ class Cluster:
         """End a program that a test started, so that the next tests have the machine."""
         for one in [one for one in self.processes if one[0] == program]:
             one[1].kill()
-            one[1].wait(10)
+            one[1].wait(PATIENCE)
             self.processes.remove(one)
 
     def _configure(self) -> None:
@@ -164,11 +165,11 @@ class Cluster:
         try:
             address = f"https://127.0.0.1:{self.port}{path}"
             headers = {"Authorization": f"Bearer {self.tokens[ADMIN]}"}
-            return httpx.get(address, headers=headers, verify=False, timeout=5).text  # noqa: S501 - its own certificate
+            return httpx.get(address, headers=headers, verify=False, timeout=60).text  # noqa: S501 - its own certificate
         except httpx.HTTPError:
             return ""
 
-    def _wait(self, what: str, condition: Any, seconds: float) -> None:
+    def _wait(self, what: str, condition: Any, seconds: float = PATIENCE) -> None:
         end = time.monotonic() + seconds
         while not condition():
             for program, process in self.processes:
@@ -185,9 +186,9 @@ class Cluster:
         # They keep nothing that outlives the test, and a graceful end would wait for each other's.
         for _, process in reversed(self.processes):
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE)
 
-    def kubectl(self, *arguments: str, stdin: str = "", seconds: float = 60) -> Answer:
+    def kubectl(self, *arguments: str, stdin: str = "", seconds: float = PATIENCE) -> Answer:
         """Run kubectl as the administrator."""
         done = subprocess.run(
             [str(self.programs["kubectl"]), *arguments],
@@ -204,7 +205,7 @@ class Cluster:
         """Apply objects server-side with strict validation of every field, several at once."""
         text = yaml.safe_dump_all([dict(one) for one in objects], sort_keys=False)
         strict = ("--server-side", "--validate=strict", "--field-manager=mlstrata", "--force-conflicts")
-        return self.kubectl("apply", *strict, *options, "-f", "-", stdin=text, seconds=120)
+        return self.kubectl("apply", *strict, *options, "-f", "-", stdin=text)
 
     def must(self, objects: Sequence[Mapping[str, Any]], *options: str) -> Answer:
         """Apply objects; each must be taken, and none may carry a warning of Pod Security."""
@@ -227,15 +228,11 @@ class Cluster:
         found: Json = answer.json
         return found
 
-    def eventually(self, what: str, condition: Any, seconds: float = 600) -> float:
+    def eventually(self, what: str, condition: Any, seconds: float = PATIENCE) -> float:
         """Wait until a condition holds; return the seconds it took."""
         begun = time.monotonic()
         self._wait(what, condition, seconds)
         return time.monotonic() - begun
-
-
-def _free() -> int:
-    return pick(set())
 
 
 def _die_with_parent() -> None:

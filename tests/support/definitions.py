@@ -46,9 +46,9 @@ def started(home: Path) -> Iterator[Cluster]:
         there = dict(one for folder in [*folders, OURS] for one in definitions(folder))
         assert set(there) >= USED, sorted(USED - set(there))
         text = "\n---\n".join(there[name] for name in sorted(USED))
-        done = made.kubectl("create", "-f", "-", stdin=text, seconds=120)
+        done = made.kubectl("create", "-f", "-", stdin=text)
         assert done.code == 0, done.err
-        done = made.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all", seconds=90)
+        done = made.kubectl("wait", "--for=condition=Established", "--timeout=600s", "crd", "--all")
         assert done.code == 0, done.err
         yield made
     finally:

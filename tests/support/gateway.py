@@ -13,11 +13,24 @@ from pathlib import Path
 import httpx
 
 from mlstrata.files import write
+from mlstrata.operations.releases.local.gateway import Gateway
 from mlstrata.services.gateway import certificates, tokens
-from mlstrata.services.gateway.render import command, render_files
-from mlstrata.services.gateway.settings import TLS_FILE, Breaker, Consumer, Deprecation, GatewaySettings, GatewaySystem
+from mlstrata.services.gateway.render import command, render_files, render_routes, to_text
+from mlstrata.services.gateway.settings import (
+    CA_FILE,
+    ROUTES_FILE,
+    TLS_FILE,
+    Breaker,
+    Consumer,
+    Deprecation,
+    GatewaySettings,
+    GatewaySystem,
+)
+from mlstrata.services.serving.releases import Releases
 from mlstrata.services.serving.settings import LEAVING_HEADER, READY_PATH, UNTOUCHED_HEADER
-from tests.local.conftest import RUNTIME, Process, free_ports
+from tests.local.conftest import RUNTIME, Process, wait_for
+from tests.support.patience import PATIENCE
+from tests.support.ports import free_ports
 
 ISSUER = "mlstrata/edge"
 LOANS, NARROW, UPPER = "/systems/loans/v1/predict", "/systems/narrow/v1/predict", "/systems/loans/v2/predict"
@@ -33,12 +46,14 @@ class StandIn:
         lacks: Whether it lacks the version, and says so before it does anything.
         failing: Whether it answers everything with 500.
         leaving: Whether it asks the gateway to go elsewhere.
+        free: Set by a test that lets the requests go which asked to be held.
     """
 
     def __init__(self, port: int = 0) -> None:
         self.seen: Counter[str] = Counter()
         self.headers: dict[str, str] = {}
         self.well, self.lacks, self.failing, self.leaving = True, False, False, False
+        self.free = threading.Event()
         self._server: ThreadingHTTPServer | None = None
         self.port = port
         self.start()
@@ -99,6 +114,8 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                 return
             stand_in.seen[self.path] += 1
             time.sleep(body.get("sleep_ms", 0) / 1000)
+            if body.get("held"):
+                stand_in.free.wait(PATIENCE)
             if body.get("hang_up"):
                 self.close_connection = True
                 return
@@ -128,16 +145,20 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
 
 
 class Edge:
-    """The gateway, its keys and its authority."""
+    """The gateway, its keys and its authority.
 
-    def __init__(self, home: Path, *upstreams: int, concurrency: int = 2) -> None:
+    It is patient, whatever the machine has to do besides; a `hasty` one cuts off who is slow after a second or two.
+    """
+
+    def __init__(self, home: Path, *upstreams: int, concurrency: int = 2, hasty: bool = False) -> None:
         upstream, *copies = upstreams
         self.key = tokens.generate_key()
         self.authority_key, self.authority = certificates.make_authority("edge test")
         port, admin = free_ports(2)
         desk = Consumer(name="desk", count=100_000)
         counted = Consumer(name="counted", count=1000, quota=5, quota_seconds=86_400)
-        scarce = Consumer(name="scarce", count=2, per_seconds=60)
+        # A period in which none is given back while a test runs.
+        scarce = Consumer(name="scarce", count=2, per_seconds=86_400)
         self.settings = GatewaySettings(
             port=port,
             admin_port=admin,
@@ -146,8 +167,8 @@ class Edge:
             directory=home / "config/gateway",
             access_log=home / "logs/access.log",
             tls=True,
-            headers_timeout_s=1,
-            request_timeout_s=2,
+            headers_timeout_s=1 if hasty else 300,
+            request_timeout_s=2 if hasty else 600,
             max_connections=64,
             systems=(
                 GatewaySystem(
@@ -158,18 +179,21 @@ class Edge:
                     api_versions=("v1", "v2"),
                     deprecations=(Deprecation(api="v1", since=date(2026, 10, 1), sunset=date(2027, 4, 1)),),
                     body_limit=65_536,
+                    timeout_s=PATIENCE,
                 ),
                 GatewaySystem(
                     name="narrow",
                     upstream_port=upstream,
                     consumers=(Consumer(name="other", count=100_000),),
                     breaker=Breaker(connections=1, pending=1, requests=2),
+                    timeout_s=PATIENCE,
                 ),
             ),
         )
         self.admin = f"http://127.0.0.1:{admin}"
         self.ca = home / "ca.pem"
         self.ca.write_text(self.authority)
+        write(self.settings.directory / CA_FILE, self.authority)
         self.trust = ssl.create_default_context(cafile=str(self.ca))
         self.url = f"https://127.0.0.1:{port}"
         self.certify()
@@ -177,32 +201,33 @@ class Edge:
             write(self.settings.directory / name, text)
         log = home / "logs/gateway.log"
         self.process = Process(command(RUNTIME, self.settings.directory, concurrency), log)
-        self.wait(log)
+        wait_for(f"{self.url}/healthz", self.process, self.trust)
 
     def certify(self, days: float = 90) -> None:
         pair = certificates.make_server(self.authority_key, self.authority, days)
         write(self.settings.directory / TLS_FILE, certificates.render_tls(*pair))
 
-    def wait(self, log: Path) -> None:
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                if httpx.get(f"{self.url}/healthz", verify=self.trust, trust_env=False).status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError(f"the gateway does not answer: {log.read_text()}")
+    def route(self, releases: dict[str, Releases]) -> None:
+        """Have the routes that these releases ask for in force, in each of Envoy's threads."""
+        routes = render_routes(self.settings, releases)
+        write(self.settings.directory / ROUTES_FILE, to_text(routes))
+        Gateway(self.url, self.settings.directory, PATIENCE).follow(routes)
+
+    def figure(self, name: str) -> float:
+        """Return the sum of the figures with that name which Prometheus would read."""
+        lines = httpx.get(f"{self.admin}/stats/prometheus", trust_env=False).text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
 
     def token(self, consumer: str = "desk", systems: tuple[str, ...] = ("loans",), key: str | None = None) -> str:
         return tokens.mint(key or self.key, ISSUER, consumer, systems, timedelta(minutes=5))
 
     def ask(self, token: str | None = None, path: str = LOANS, body: bytes = b"{}", **headers: str) -> httpx.Response:
         named = {"authorization": f"Bearer {token or self.token()}"} | headers
-        with httpx.Client(verify=self.trust, trust_env=False, timeout=15) as client:
+        with httpx.Client(verify=self.trust, trust_env=False) as client:
             return client.post(self.url + path, content=body, headers=named)
 
     def connect(self) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", self.settings.port), timeout=15)
+        plain = socket.create_connection(("127.0.0.1", self.settings.port), timeout=PATIENCE)
         return self.trust.wrap_socket(plain, server_hostname="localhost")
 
     def head(self, *, length: int = 0, extra: str = "", path: str = LOANS) -> bytes:

@@ -18,7 +18,7 @@ def inventory(cluster: Cluster) -> set[Key]:
     kinds = cluster.kubectl("api-resources", "--verbs=list", "-o", "name")
     assert kinds.code == 0, kinds.err
     wanted = ",".join(sorted(set(kinds.out.split()) - OWN))
-    answer = cluster.kubectl("get", wanted, "-A", "-o", "json", "--ignore-not-found", seconds=120)
+    answer = cluster.kubectl("get", wanted, "-A", "-o", "json", "--ignore-not-found")
     assert answer.code == 0, answer.err[-2000:]
     found = json.loads(answer.out)["items"] if answer.out.strip() else []
     return {
@@ -50,7 +50,7 @@ def taken_down(cluster: Cluster, objects: list[Json], seconds: float = 120) -> N
     for namespaces in (False, True):
         batch = [one for one in gone if (one["kind"] == "Namespace") is namespaces]
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": batch})
-        answer = cluster.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", "-", stdin=text, seconds=100)
+        answer = cluster.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", "-", stdin=text)
         assert answer.code == 0, answer.err[-2000:]
         cluster.eventually("the end of what was applied", lambda text=text: _gone(cluster, text), seconds)
 

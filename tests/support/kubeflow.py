@@ -22,6 +22,8 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from tests.support.patience import PATIENCE
+
 Json = dict[str, Any]
 PAGE = {"page_token", "page_size", "sort_by", "filter"}
 QUERIES: dict[tuple[str, str], set[str]] = {
@@ -300,4 +302,4 @@ def kubeflow() -> Iterator[tuple[str, State]]:
     finally:
         running.shutdown()
         running.server_close()
-        thread.join(10)
+        thread.join(PATIENCE)

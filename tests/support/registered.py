@@ -95,9 +95,7 @@ class Beside:
 def _python(registry: str, arguments: tuple[str, ...], stdin: str) -> subprocess.CompletedProcess[str]:
     told: Mapping[str, str] = {**os.environ, **of(PASSWORD), "MLFLOW_TRACKING_URI": registry}
     command = [PYTHON, *arguments]
-    return subprocess.run(
-        command, input=stdin, env=told, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
+    return subprocess.run(command, input=stdin, env=told, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def beside(cluster: Cluster, folder: Path) -> Iterator[Beside]:

@@ -1,31 +1,27 @@
 """MLflow as a cluster runs it, on this machine: started, waited for, and ended."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 PASSWORD = "one that was generated"
 NAMES = "mlflow,mlflow.mlstrata,mlflow.mlstrata.svc,mlflow.mlstrata.svc.cluster.local"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 def get(url: str, host: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
     """Ask as somebody who knows the server by a name; (0, "") where nobody listens."""
     request = urllib.request.Request(url, headers={**(headers or {}), "Host": host})
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=PATIENCE) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, ""
@@ -51,13 +47,15 @@ def serving(folder: Path, names: str = NAMES, python: str = sys.executable) -> I
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told}, stdout=log, stderr=log)
     try:
-        deadline, url = time.monotonic() + 120, f"http://127.0.0.1:{port}"
-        # As a probe asks: by the pod's address.
-        while get(f"{url}/health", f"10.1.2.3:{port}")[0] != 200:
+        url = f"http://127.0.0.1:{port}"
+
+        def answers() -> bool:
             assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.3)
+            # As a probe asks: by the pod's address.
+            return get(f"{url}/health", f"10.1.2.3:{port}")[0] == 200
+
+        eventually(answers)
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)

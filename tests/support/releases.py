@@ -14,6 +14,7 @@ import yaml
 from mlstrata.clients.mlflow import Candidate, Check
 from mlstrata.services.serving.cluster import VERSION, deployment_of
 from tests.support.cluster import Cluster, Json
+from tests.support.patience import PATIENCE
 
 BROKEN = "9"
 """A version whose pods never answer."""
@@ -62,7 +63,7 @@ class Operator:
 
     def __exit__(self, *_: object) -> None:
         self._ends.set()
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
 
     def _run(self) -> None:
         while not self._ends.wait(0.3):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlstrata import waiting, worker
+from tests.support.patience import PATIENCE
 
 PRELUDE = """
 import argparse, os, sys, time
@@ -87,22 +88,22 @@ def test_a_job_without_a_last_line_is_told_by_its_code_and_log(job, tmp_path, bo
 
 
 def test_a_job_that_takes_too_long_is_ended(job):
-    assert worker.run(job("time.sleep(600)"), seconds=0.5).error.startswith("the job took over 0.5 s; log: ")
+    assert worker.run(job("time.sleep(3600)"), seconds=0.5).error.startswith("the job took over 0.5 s; log: ")
 
 
 def test_closing_ends_the_job_and_what_it_started(job):
     module = job(
         "import subprocess\n"
-        "child = subprocess.Popen(['sleep', '600'])\n"
-        "worker.tell({'pids': [os.getpid(), child.pid]})\ntime.sleep(600)\n"
+        "child = subprocess.Popen(['sleep', '3600'])\n"
+        "worker.tell({'pids': [os.getpid(), child.pid]})\ntime.sleep(3600)\n"
     )
     with contextlib.closing(worker.lines(module)) as told:
         pids = next(told)["pids"]
-    assert waiting.until(lambda: all(map(gone, pids)), 60)
+    assert waiting.until(lambda: all(map(gone, pids)), PATIENCE)
 
 
 def test_a_caller_that_is_killed_takes_its_job_along(job, tmp_path):
-    module = job("worker.tell({'pid': os.getpid()}); time.sleep(600)")
+    module = job("worker.tell({'pid': os.getpid()}); time.sleep(3600)")
     caller = (
         "import sys, os; from mlstrata import worker\n"
         f"for line in worker.lines({module!r}): print(line['pid'], flush=True)\n"
@@ -111,7 +112,7 @@ def test_a_caller_that_is_killed_takes_its_job_along(job, tmp_path):
         pid = int(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert waiting.until(lambda: gone(pid), 60)
+    assert waiting.until(lambda: gone(pid), PATIENCE)
 
 
 def test_a_folder_cannot_replace_a_module_of_the_job(job, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from mlstrata.clients.mlflow.access import header, on_this_machine
 if TYPE_CHECKING:
     import httpx
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 """Longest wait for an answer."""
 _FILE_TIMEOUT_S = 60.0
 MISSING = "RESOURCE_DOES_NOT_EXIST"

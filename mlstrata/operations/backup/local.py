@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlstrata.operations.reporting import Reporter
 
 _FOLDER = "run/backup"
-_STORE_SECONDS = 60.0
+_STORE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)

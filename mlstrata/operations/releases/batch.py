@@ -8,7 +8,7 @@ from mlstrata import worker
 from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.services.batch.settings import ScoringJob
 
-_SECONDS = 120
+_SECONDS = 600
 
 
 class BatchProcess:

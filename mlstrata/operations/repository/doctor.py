@@ -22,7 +22,7 @@ TARGETS = ("local", "kubernetes", "aws")
 CLUSTERS = frozenset({"kubernetes", "aws"})
 LEAST_FREE_GIB, LEAST_MEMORY_GIB = 2, 4
 """What a local environment takes with one system and one training; for logs, registry and artifacts it grows."""
-_PATIENCE_S = 15
+_PATIENCE_S = 60
 _MONITORING = (
     "`apt-get install prometheus prometheus-alertmanager` or `brew install prometheus alertmanager`; unpacked "
     "programs may lie in $MLSTRATA_TOOLS/bin instead of on PATH"

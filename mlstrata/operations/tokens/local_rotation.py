@@ -114,7 +114,7 @@ def _await_status(local: Local, token: str, *, accepted: bool) -> None:
     url = f"{local.address('gateway')}/systems/-"
     # Each on a connection of its own, so that each may be another thread of Envoy's.
     with httpx.Client(
-        verify=trust(local.deployment), trust_env=False, timeout=2, headers={"connection": "close"}
+        verify=trust(local.deployment), trust_env=False, timeout=10, headers={"connection": "close"}
     ) as client:
 
         def ask() -> int | str:

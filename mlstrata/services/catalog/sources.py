@@ -115,7 +115,7 @@ def read_runs(database: Path, systems: Iterable[str]) -> list[Document]:
         sqlite3.Error: It is no database of the runner.
         ValueError: A row is not what the runner writes.
     """
-    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=60)) as db:
         db.row_factory = sqlite3.Row
         query = (
             "SELECT id, system, state, cause, created, result FROM runs WHERE system = ? "

@@ -14,7 +14,7 @@ _CONNECTIONS = f"{_API}.extensions.resource_monitors.downstream_connections.v3"
 # What Prometheus reads, what a readiness check asks, and what archives the log; everything else of the admin interface
 # is closed, the path that ends the process among it.
 ADMIN_PATHS = ("/stats/prometheus", "/ready", REOPEN_PATH)
-_CONNECT_TIMEOUT = "1s"
+_CONNECT_TIMEOUT = "5s"
 # The prediction process closes a connection 5 s after its last answer. Envoy must let go of it sooner,
 # or a request is now and then sent into a closing connection.
 _IDLE_TIMEOUT = "3s"

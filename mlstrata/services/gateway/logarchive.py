@@ -44,7 +44,7 @@ def reopen(admin_port: int) -> None:
     Raises:
         NotReopenedError: it does not answer, or refuses.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", admin_port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", admin_port, timeout=30)
     try:
         connection.request("POST", REOPEN_PATH)
         status = connection.getresponse().status

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -38,7 +39,9 @@ _NO_VERSION = "none"
 _NOT_READY = 503
 # A gateway that chooses between processes looks every second; nobody does where there is one process.
 _WATCHED_S = 3.0
-_LEAVING_S = 3.0
+# It has been told when it has looked again a second later; what it had sent before is answered in another one. A
+# gateway that is busy looks late, and one that is gone does not.
+_TOLD_S, _ANSWERED_S, _LEAVING_S = 1.0, 1.0, 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +50,8 @@ class SystemRuntime(MLModel):
 
     def __init__(self, settings: ModelSettings) -> None:
         self._started = self._leaving = False
-        self._looked_at = float("-inf")
+        self._looked_at, self._told_from = float("-inf"), float("inf")
+        self._told = asyncio.Event()
         extra = settings.parameters.extra if settings.parameters else None
         self._serving = ServingSettings.model_validate(extra or {})
         self._predictor = Predictor(self._serving)
@@ -60,6 +64,8 @@ class SystemRuntime(MLModel):
     def ready(self) -> bool:
         """Whether the process does what the releases say, and goes on doing so."""
         self._looked_at = time.monotonic()
+        if self._looked_at >= self._told_from:
+            self._told.set()
         return self._started and not self._leaving and self._predictor.versions.is_ready()
 
     @ready.setter
@@ -77,8 +83,10 @@ class SystemRuntime(MLModel):
     async def _leave(self) -> None:
         """End; where a gateway looks whether this process is well, only when it has sent its requests elsewhere."""
         if not self._leaving and time.monotonic() - self._looked_at < _WATCHED_S:
-            self._leaving = True
-            await asyncio.sleep(_LEAVING_S)
+            self._leaving, self._told_from = True, time.monotonic() + _TOLD_S
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), _LEAVING_S)
+            await asyncio.sleep(_ANSWERED_S)
         os.kill(os.getpid(), signal.SIGINT)
 
     @custom_handler(rest_path="/systems/{system}/{api}/openapi.json", rest_method="GET")

@@ -15,9 +15,9 @@ from mlstrata.clients.mlflow.access import past_proxies
 from mlstrata.services.storage.settings import BucketStore, FolderStore, Store
 
 _CHUNK = 1 << 20
-_PATIENCE = 60.0
-# Whoever asks the registry whether it is well waits three seconds for the answer.
-_PROBE_SECONDS = 2
+_PATIENCE = 300.0
+# Whoever asks the registry whether it is well waits half a minute for the answer.
+_PROBE_SECONDS = 10
 
 
 class StorageError(Exception):
@@ -163,7 +163,7 @@ class Bucket(Artifacts):
             Exception: whatever kept it from being read.
         """
         if self._impatient is None:
-            self._impatient = self._connect(attempts=1, connect_timeout=1, read_timeout=_PROBE_SECONDS)
+            self._impatient = self._connect(attempts=1, connect_timeout=_PROBE_SECONDS, read_timeout=_PROBE_SECONDS)
         self._read_probe(self._impatient)
 
     @property

@@ -30,7 +30,7 @@ ALGORITHM = "logistic_regression"
 PARAMETERS = frozenset({"C", "max_iter", "tol"})
 """Hyperparameters that mean the same in several processes."""
 KEY = "MLSTRATA_WORKER_KEY"
-PATIENCE = 60
+PATIENCE = 600
 """Seconds that a worker has to start or to answer."""
 
 

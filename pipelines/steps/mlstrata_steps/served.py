@@ -33,7 +33,7 @@ PORTS = ("http_port", "grpc_port", "metrics_port")
 ROWS = 200
 """Test rows whose scores are compared: enough for every category, and one request each way."""
 TOLERANCE = 1e-9
-PATIENCE = 180
+PATIENCE = 600
 """Seconds that a living server has to be ready: imports on a busy machine take long; one that ended is seen at once."""
 STARTS = 3
 """Times that it is started when another process took its port between the choice and the start."""

@@ -4,11 +4,9 @@ import json
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,19 +18,14 @@ from mlflow import MlflowClient
 
 from mlstrata.services.backup.postgres import DUMP, RESTORE
 from mlstrata.services.registry.cluster import address, migrate
+from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.local
 
+WAITING = ("-w", "-t", str(int(PATIENCE)))
 OWNER, OTHER, BUCKET = "mlflow", "feast", "backups"
 KEYS = {"AWS_ACCESS_KEY_ID": "drill", "AWS_SECRET_ACCESS_KEY": "only-in-this-test"}
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 class Postgres:
@@ -62,7 +55,7 @@ class Postgres:
         }
         self._as_itself("initdb", "-D", str(self.data), "-U", OWNER, "--auth=trust", "--no-sync")
         options = f"-c port={self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-        self._as_itself("pg_ctl", "-D", str(self.data), "-l", str(folder / "log"), "-w", "-o", options, "start")
+        self._as_itself(*("pg_ctl", "-D", str(self.data), "-l", str(folder / "log")), *WAITING, "-o", options, "start")
         for name in (OWNER, OTHER):
             self.ask("postgres", f"CREATE DATABASE {name}")
 
@@ -86,7 +79,7 @@ class Postgres:
         return self.run(["bash", "-euo", "pipefail", "-c", text], check=check, FOLDER=str(folder))
 
     def end(self) -> None:
-        self._as_itself("pg_ctl", "-D", str(self.data), "-m", "immediate", "stop")
+        self._as_itself("pg_ctl", "-D", str(self.data), "-m", "immediate", *WAITING, "stop")
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +127,16 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., "
         command = [sys.executable, "-m", "mlstrata.services.backup", f"--to=s3://{BUCKET}/database", *arguments]
         return subprocess.run(command, env=env | more, capture_output=True, text=True, check=False)
 
+    def answers() -> bool:
+        assert server.poll() is None, (folder / "log").read_text()
+        try:
+            urlopen(f"{endpoint}/healthz", timeout=PATIENCE).close()
+        except (URLError, OSError):
+            return False
+        return True
+
     try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                with urlopen(f"{endpoint}/healthz", timeout=2):
-                    break
-            except (URLError, OSError):
-                time.sleep(0.1)
+        eventually(answers)
         import boto3
 
         client = boto3.client(
@@ -155,7 +150,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., "
         yield job
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mlstrata.operations.backup import copy
 from mlstrata.operations.backup.copy import ARCHIVE, CopyError, Manifest, gather, put_back, read_manifest
+from tests.support.patience import PATIENCE
 
 NAMES = st.lists(
     st.text(st.characters(categories=("Ll", "Nd"), include_characters=" ü-"), min_size=1, max_size=8).filter(
@@ -92,7 +93,7 @@ def test_a_database_is_copied_as_it_was_at_one_moment(tmp_path):
 
     def write() -> None:
         number = 0
-        with sqlite3.connect(path, timeout=30) as writer:
+        with sqlite3.connect(path, timeout=PATIENCE) as writer:
             while not stop.is_set():
                 number += 1
                 # Two statements, one transaction: a copy of half of it would hold a sum that is not nought.

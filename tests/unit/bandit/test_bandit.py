@@ -2,10 +2,8 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -14,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlstrata.services.bandit.router import EpsilonGreedyRouter
+from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.seldon
 
@@ -59,9 +59,7 @@ def test_bad_parameters_are_refused_by_name(arguments, named):
 
 
 def test_seldon_serves_it(tmp_path: Path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {"branches": 2, "epsilon": 0.0, "seed": 3, "state": str(tmp_path / "bandit.json")}
     gunicorn = Path(sys.executable).with_name("gunicorn")
     process = subprocess.Popen(
@@ -78,20 +76,22 @@ def test_seldon_serves_it(tmp_path: Path):
             json.dumps(document).encode(),
             {"content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
+
+    def answers() -> bool:
+        assert process.poll() is None
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ping", timeout=PATIENCE).close()
+        except OSError:
+            return False
+        return True
 
     def routed() -> int:
         return int(call("/route", {"data": {"ndarray": [[1.0]]}})["data"]["ndarray"][0][0])
 
     try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ping", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        eventually(answers)
         for branch, reward in ((0, 0.0), (1, 1.0)):
             call(
                 "/send-feedback",
@@ -104,4 +104,4 @@ def test_seldon_serves_it(tmp_path: Path):
         assert [routed() for _ in range(5)] == [1] * 5
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -135,25 +134,35 @@ def test_cut_off_at_every_write_it_ends_with_the_same_bytes(job, monkeypatch):
             assert (again, output.read_bytes()) == (whole, expected)
 
 
+# The job as it is started, which dies in the midst of its rows: at so many, not after so long.
+KILLED = """
+import os, signal, sys
+from mlstrata import worker
+from mlstrata.services.batch.__main__ import main
+
+def tell(line):
+    if line.get("done", 0) >= {wanted}:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+worker.tell = tell
+sys.exit(main())
+"""
+
+
 def test_killed_again_and_again_it_goes_on_and_each_row_is_there_once(job, tmp_path):
     settings = tmp_path / "job.json"
     slow = job.model_copy(update={"chunk_rows": 1})
     settings.write_text(slow.model_dump_json())
-    command = [sys.executable, "-m", "mlstrata.services.batch", "score", "--settings", str(settings)]
     kept = []
     for wanted in (5, 20, 40):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        for line in process.stdout:
-            if json.loads(line).get("done", 0) >= wanted:
-                break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        command = [sys.executable, "-c", KILLED.format(wanted=wanted), "score", "--settings", str(settings)]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        assert done.returncode == -signal.SIGKILL
         kept.append(len(list((job.workdir / "work").rglob("*.jsonl"))))
         assert read_manifest(job.output) is None
     assert kept == sorted(kept)
     assert kept[0] >= 5
     stamps = {path: path.stat().st_mtime_ns for path in (job.workdir / "work").rglob("*.jsonl")}
-    time.sleep(0.01)
     done, output = score(slow)
     assert [line["row"] for line in lines(output)] == [str(at + 1) for at in range(ROWS)]
     assert done.rows == ROWS

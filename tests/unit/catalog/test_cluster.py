@@ -2,10 +2,8 @@
 
 import json
 import os
-import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +17,8 @@ from mlstrata.clients.mlflow.access import header, of
 from mlstrata.services.catalog.settings import Declared
 from mlstrata.services.catalog.sources import read_aliases
 from tests.support.catalog import PYTHON, ROOT, SPEC, SYSTEM, TOKEN
+from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import free_port
 
 PASSWORD = "the registry's own"
 VERSIONS = [
@@ -72,33 +72,30 @@ def command(registry: str, folder: Path, port: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def catalog(registry, tmp_path_factory) -> Iterator[str]:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
+    port = free_port()
     environ = {**os.environ, "MLSTRATA_CATALOG_TOKEN": TOKEN, **of(PASSWORD)}
     process = subprocess.Popen(command(registry, tmp_path_factory.mktemp("data"), port), cwd=ROOT, env=environ)
     url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        assert process.poll() is None
+        try:
+            # As a probe asks: by the pod's address.
+            return httpx.get(f"{url}/healthz", headers={"Host": f"10.1.2.3:{port}"}).status_code == 200
+        except httpx.HTTPError:
+            return False
+
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                # As a probe asks: by the pod's address.
-                if httpx.get(f"{url}/healthz", headers={"Host": f"10.1.2.3:{port}"}).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                pass
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        eventually(answers)
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def test_what_is_released_is_what_the_registrys_aliases_say(catalog):
     asked = {"Authorization": f"Bearer {TOKEN}"}
-    found = httpx.get(f"{catalog}/api/systems/{SYSTEM}", headers=asked, timeout=20)
+    found = httpx.get(f"{catalog}/api/systems/{SYSTEM}", headers=asked)
     assert found.status_code == 200
     assert found.json()["champion"] == "2"
 

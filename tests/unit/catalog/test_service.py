@@ -13,6 +13,7 @@ import pytest
 from mlstrata.services.catalog.access import link_ticket
 from mlstrata.services.catalog.settings import CatalogSettings
 from tests.support.catalog import DATA, PYTHON, REQUEST, ROOT, SCRIPT, SYSTEM, TOKEN, Service
+from tests.support.patience import eventually
 
 
 @pytest.fixture(scope="module")
@@ -235,10 +236,7 @@ def test_another_declaration_is_shown_without_a_restart(service):
     changed["systems"][0]["owner"] = "somebody-else@example.com"
     try:
         service.declared.write_text(json.dumps(changed))
-        deadline = time.monotonic() + 60
-        while service.program.get(f"/api/systems/{SYSTEM}").json()["owner"] != "somebody-else@example.com":
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        eventually(lambda: service.program.get(f"/api/systems/{SYSTEM}").json()["owner"] == "somebody-else@example.com")
     finally:
         service.declared.write_text(before)
     assert service.process.poll() is None

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from mlstrata.operations.interruption import FIRST, SECOND, Interruption
+from tests.support.patience import PATIENCE
 
 # A process that was started with SIGINT ignored, as by nohup, hands that on to its children.
 HEARD = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -48,7 +49,6 @@ def test_ctrl_c_while_the_command_starts(tmp_path, moment, arguments, said):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
     )
     assert done.returncode == 130, done.stderr
     assert said in done.stderr
@@ -96,7 +96,7 @@ mlstrata.cli.main.run()
 @pytest.mark.parametrize(("ending", "code"), [("return 0", 0), ("return 2", 2), ("raise OverflowError", 1)])
 def test_a_thread_inside_compiled_code_does_not_abort_the_command_that_ends(ending, code):
     done = subprocess.run(
-        [sys.executable, "-c", ENDING.format(ending=ending)], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", ENDING.format(ending=ending)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (code, "done\nput away\n"), done.stderr
     assert "FATAL" not in done.stderr
@@ -105,7 +105,7 @@ def test_a_thread_inside_compiled_code_does_not_abort_the_command_that_ends(endi
 def test_started_to_ignore_interruptions_it_goes_on(tmp_path):
     shim = SHIM.format(moment="typer", arguments=["--version"])
     ignoring = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{shim}"
-    done = subprocess.run([sys.executable, "-c", ignoring], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", ignoring], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 
@@ -117,6 +117,7 @@ def test_whoever_imports_it_keeps_their_own_way_to_be_interrupted():
 
 
 SLOW = """
+import pathlib
 import pulumi
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider
 
@@ -124,7 +125,8 @@ class Slow(ResourceProvider):
     serialize_as_secret_always = False
     def create(self, props):
         import time
-        time.sleep(2)
+        while not pathlib.Path(__file__).with_name("heard").exists():
+            time.sleep(0.01)
         return CreateResult("slow", {})
 
 class Thing(Resource):
@@ -165,8 +167,9 @@ def test_the_first_ctrl_c_says_at_once_what_comes_of_it(tmp_path):
         assert up.stdout.readline() == "running\n"
         up.send_signal(signal.SIGINT)
         assert up.stderr.readline() == f"{FIRST}\n"
-        assert up.poll() is None, "said while the step runs, not after it"
-        rest, errors = up.communicate(timeout=60)
+        # Said while the step runs, not after it: it ends with this file.
+        (tmp_path / "program/heard").touch()
+        rest, errors = up.communicate(timeout=PATIENCE)
     finally:
         up.kill()
     assert (rest, errors) == ("cancelled\n", "")

@@ -28,9 +28,7 @@ def repository(tmp_path: Path) -> Path:
 
 def mlstrata(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("MLSTRATA_", "PULUMI_"))}
-    return subprocess.run(
-        [COMMAND, *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=120
-    )
+    return subprocess.run([COMMAND, *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 
 def test_its_own_environment_is_planned_from_any_folder_of_it(repository: Path) -> None:

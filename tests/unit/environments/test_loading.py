@@ -29,7 +29,6 @@ def test_a_missing_file(tmp_path: Path) -> None:
         load(tmp_path / "prod.yaml")
 
 
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
 def test_what_is_no_file_is_refused_and_hangs_nothing(make: object, tmp_path: Path) -> None:
     make(tmp_path / "prod.yaml")

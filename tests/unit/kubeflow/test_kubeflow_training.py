@@ -62,7 +62,7 @@ def train(folder: Path, settings: Json) -> tuple[int, list[Json]]:
     file = folder / "training.json"
     file.write_text(json.dumps(settings))
     command = [sys.executable, "-m", "mlstrata.services.kubeflow", "--settings", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 

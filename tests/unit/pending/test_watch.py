@@ -7,6 +7,7 @@ import pytest
 from mlstrata.clients.kubernetes import ClusterError, Forbidden
 from mlstrata.operations.pending.seen import Wait
 from mlstrata.operations.pending.watch import PASSING_S, SETTLED_S, Watch
+from tests.support.patience import PATIENCE
 
 ROOM = Wait("ml", "pod", "mlflow", "no node fits: cpu 64 asked, 2 free on the one node", "no node fits: cpu")
 VOLUME = Wait("ml", "claim", "data", "no volume yet", passing=True)
@@ -95,7 +96,7 @@ def test_it_looks_beside_the_update_and_ends_with_it(monkeypatch):
         return [ROOM]
 
     with Watch(look, said.append) as watch:
-        assert looked.wait(60)
+        assert looked.wait(PATIENCE)
     before = threading.enumerate()
     assert not [one for one in before if one.name == "what waits"]
     assert [one.wait for one in watch.told] == [ROOM]
@@ -115,7 +116,7 @@ def test_a_defect_of_the_watcher_ends_the_watcher_and_not_the_update(monkeypatch
         told.set()
 
     with Watch(look, tell):
-        assert told.wait(60)
+        assert told.wait(PATIENCE)
     assert said == ["what waits in the cluster is no longer shown: KeyError: 'spec'"]
 
 

@@ -30,6 +30,7 @@ from mlstrata.policies.rules import IDS, RULES
 from pulumi_embedded import wire
 from tests.support.company_policy import COST_CENTRE
 from tests.support.declaration import declaration
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 CASES = [pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RULES for case in cases_of(rule)]
@@ -72,7 +73,7 @@ def pack(workspace):
             yield analyzer_pb2_grpc.AnalyzerStub(channel)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
         process.stdout.close()
 
 

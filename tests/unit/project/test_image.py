@@ -2,10 +2,8 @@
 
 import json
 import re
-import socket
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -18,6 +16,8 @@ from mlstrata.components.upstream.runtime import RUNTIME
 from mlstrata.components.workload.pods import USER
 from mlstrata.environments import Workspace, load
 from mlstrata.stacks.program import plan
+from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import free_port
 from tests.support.recorded import Graph, record
 
 ROOT = Path(__file__).parents[3]
@@ -102,12 +102,6 @@ def test_nothing_in_it_comes_from_the_checkout(image, tmp_path):
     assert list(pages), "pages come along"
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
 def test_the_default_server_starts_as_the_pod_starts_it_and_says_that_nothing_is_released(image, graph, tmp_path):
     data = graph.one("ConfigMap", "serving-mortgage-approval-settings").inputs["data"]
     (server,) = [one for one in ours(graph) if one["name"] == "model" and one["command"] == ["mlserver"]][:1]
@@ -128,23 +122,21 @@ def test_the_default_server_starts_as_the_pod_starts_it_and_says_that_nothing_is
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 90
-            while True:
+
+            def lives() -> bool:
+                assert process.poll() is None, (tmp_path / "log").read_text()
                 try:
-                    if httpx.get(f"{url}{server['livenessProbe']['httpGet']['path']}").status_code == 200:
-                        break
+                    return httpx.get(f"{url}{server['livenessProbe']['httpGet']['path']}").status_code == 200
                 except httpx.HTTPError:
-                    pass
-                text = (tmp_path / "log").read_text()
-                assert process.poll() is None, text
-                assert time.monotonic() < deadline, text
-                time.sleep(0.3)
-            answer = httpx.post(f"{url}/systems/mortgage-approval/v1/predict", json={"instances": [{}]}, timeout=20)
+                    return False
+
+            eventually(lives)
+            answer = httpx.post(f"{url}/systems/mortgage-approval/v1/predict", json={"instances": [{}]})
             assert answer.status_code == 503, answer.text
             assert "released" in answer.text
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE)
 
 
 def test_the_dockerfile_is_that_step_and_runs_as_the_pods_do():

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from mlstrata.services.registry.encryption import encrypt, encryption
+from tests.support.patience import PATIENCE
 
 ASKS_FOR_TLS, STARTS = 80877103, 196608
 ADDRESS = "postgresql+pg8000://mlflow:secret@db.example.com:5432/mlflow"
@@ -73,5 +74,5 @@ def test_a_server_without_encryption_is_spoken_to_or_not(mode: str, asked: list[
                 sqlalchemy.create_engine(uri).connect()
         finally:
             hook()
-        thread.join(20)
+        thread.join(PATIENCE)
     assert seen == asked

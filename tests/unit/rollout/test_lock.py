@@ -12,6 +12,7 @@ from mlstrata.files import locked
 from mlstrata.operations.releases import RolloutError
 from mlstrata.operations.releases.lock import only_one
 from mlstrata.services.gateway.settings import ROLLOUT_LOCK, ROUTES_FILE, GatewaySettings
+from tests.support.patience import PATIENCE
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_routes_wait_for_a_rollout_to_end(tmp_path, props):
         writer.join(0.3)
         assert writer.is_alive()
         assert not routes.exists()
-    writer.join(10)
+    writer.join(PATIENCE)
     assert routes.exists()
 
 

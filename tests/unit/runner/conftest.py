@@ -1,4 +1,4 @@
-"""Shared by the runner's tests: a request, a fake job, a server on a free port. Imports only the standard library."""
+"""Shared by the runner's tests: a request, a fake job, a server on a free port."""
 
 import json
 import sys
@@ -9,6 +9,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+from tests.support.patience import PATIENCE, eventually
 
 TOKEN = "a-token-of-the-tests"
 
@@ -35,9 +37,9 @@ if kind == "dies":
 if kind in ("slow", "stubborn"):
     if kind == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     open(options["--log"] + ".pids", "w").write(f"{os.getpid()} {child.pid}")
-    time.sleep(300)
+    time.sleep(3600)
 if kind == "chatty":
     print("this is no JSON")
     told(state="succeeded", result={"text": "x" * 200_000}, error=None)
@@ -83,7 +85,7 @@ class Client:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 text, status = answer.read(), answer.status
         except urllib.error.HTTPError as error:
             text, status = error.read(), error.code
@@ -92,7 +94,7 @@ class Client:
         except ValueError:
             return status, text.decode()
 
-    def wait(self, run, until=("succeeded", "failed", "cancelled"), seconds=90):
+    def wait(self, run, until=("succeeded", "failed", "cancelled"), seconds=PATIENCE):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             found = self("GET", f"/runs/{run}")[1]
@@ -141,13 +143,11 @@ def serve(tmp_path, fake_job):
         thread = threading.Thread(target=run)
         thread.start()
         client = Client(f"http://127.0.0.1:{listening.getsockname()[1]}")
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not getattr(holder.get("server"), "started", False):
-            time.sleep(0.01)
+        eventually(lambda: getattr(holder.get("server"), "started", False), pause=0.01)
 
         def stop():
             holder["server"].should_exit = True
-            thread.join(20)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
 
         client.stop = stop
@@ -171,7 +171,7 @@ def alive(pid: int) -> bool:
 def gone():
     """Wait until processes are gone."""
 
-    def wait(pids, seconds=60):
+    def wait(pids, seconds=PATIENCE):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if not any(alive(pid) for pid in pids):

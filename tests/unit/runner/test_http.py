@@ -1,11 +1,11 @@
 """The runner's HTTP interface and the life of a run, with a job that only pretends to train."""
 
-import time
 from pathlib import Path
 
 import pytest
 
 from mlstrata.services.runner.store import Store
+from tests.support.patience import eventually
 
 
 def create(client, request):
@@ -121,13 +121,11 @@ def test_progress_shows_while_a_run_runs_and_a_cancel_ends_all_of_it(serve, make
     client = serve()
     for kind in ("slow", "stubborn"):
         run = create(client, make_request(f"system-{kind}"))
-        deadline = time.monotonic() + 60
         pids = tmp_path / "logs" / f"{run}.log.pids"
-        while time.monotonic() < deadline and not (pids.exists() and pids.read_text()):
-            time.sleep(0.02)
+        eventually(lambda pids=pids: pids.exists() and pids.read_text())
         # What the job said before it wrote that file may still be on its way.
-        while (found := client("GET", f"/runs/{run}")[1])["steps"][-1]["state"] == "queued":
-            assert time.monotonic() < deadline
+        eventually(lambda run=run: client("GET", f"/runs/{run}")[1]["steps"][-1]["state"] != "queued")
+        found = client("GET", f"/runs/{run}")[1]
         assert found["state"] == "running"
         assert [step["state"] for step in found["steps"]] == ["succeeded", "running"]
         started = [int(pid) for pid in pids.read_text().split()]
@@ -155,9 +153,7 @@ def test_a_stop_ends_what_runs_and_keeps_what_waits(serve, make_request, gone, t
     slow = create(client, make_request("system-slow"))
     waits = create(client, make_request("system-fine"))
     pids = Path(tmp_path / "logs" / f"{slow}.log.pids")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (pids.exists() and pids.read_text()):
-        time.sleep(0.02)
+    eventually(lambda: pids.exists() and pids.read_text())
     client.stop()
     assert gone([int(pid) for pid in pids.read_text().split()])
     again = serve(concurrency=1)

@@ -1,9 +1,10 @@
 """Schedules start runs when it is time, by a clock that the tests hold in their hands."""
 
-import time
 from datetime import UTC, datetime
 
 import pytest
+
+from tests.support.patience import eventually
 
 MONDAY = datetime(2026, 11, 23, 2, 59, tzinfo=UTC).timestamp()
 
@@ -117,9 +118,7 @@ def test_a_scheduled_run_runs(serve, make_request):
     client = serve(
         requests=[make_request()], schedules=[{"system": "system-fine", "cron": "0 3 * * 1"}], clock=lambda: now[0]
     )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not client("GET", "/runs")[1]["runs"]:
-        time.sleep(0.03)
+    eventually(lambda: client("GET", "/runs")[1]["runs"])
     (run,) = client("GET", "/runs")[1]["runs"]
     assert client.wait(run["id"])["trigger"] == "schedule"
     assert client.wait(run["id"])["state"] == "succeeded"

@@ -1,4 +1,4 @@
-"""The runner as its own process: quick to start, on loopback, honest about what a crash interrupted."""
+"""The runner as its own process: light, on loopback, honest about what a crash interrupted."""
 
 import json
 import os
@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from tests.support.patience import PATIENCE, eventually
 
 TOKEN = "a-token-of-the-tests"
 
@@ -38,7 +40,7 @@ def start(tmp_path, make_client):
     for process in processes:
         if process.poll() is None:
             process.terminate()
-            process.wait(15)
+            process.wait(PATIENCE)
         process.stdout.close()
         process.stderr.close()
 
@@ -57,20 +59,13 @@ def group_of(run):
 
 
 def running_step(client, run):
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        steps = client("GET", f"/runs/{run}")[1]["steps"]
-        if [step["state"] for step in steps].count("succeeded") >= 1:
-            return
-        time.sleep(0.02)
-    raise AssertionError(steps)
+    eventually(lambda: "succeeded" in [step["state"] for step in client("GET", f"/runs/{run}")[1]["steps"]])
 
 
-def test_quick_light_and_on_loopback_only(start):
-    began = time.monotonic()
+def test_light_and_on_loopback_only(start):
     process, client = start()
     assert client("GET", "/healthz", token=None)[0] == 200
-    assert time.monotonic() - began < 20  # half a second on an idle machine
+    # What would make it slow to start and large is not there.
     maps = Path(f"/proc/{process.pid}/maps").read_text()
     assert "pandas" not in maps
     assert "google/_upb" not in maps  # protobuf's extension: kfp and mlflow both load it
@@ -87,7 +82,7 @@ def test_killed_mid_run_it_leaves_no_process_and_no_run_stuck(start, make_reques
     job = group_of(run)
     assert job
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(PATIENCE)
     assert gone(job)
     _, client = start()
     found = client("GET", f"/runs/{run}")[1]
@@ -107,14 +102,14 @@ def test_told_to_stop_it_stops_whenever_that_is(start, delay):
     process, _ = start()
     time.sleep(delay)
     process.terminate()
-    assert process.wait(15) == -signal.SIGTERM
+    assert process.wait(PATIENCE) == -signal.SIGTERM
     assert "Traceback" not in process.stderr.read()
 
 
 def refused(start, code, says, **more):
     process, _ = start(**more)
     text = process.stderr.read()
-    assert process.wait(15) == code
+    assert process.wait(PATIENCE) == code
     assert says in text
     assert "Traceback" not in text
     assert text.count("\n") == 1

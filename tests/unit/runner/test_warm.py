@@ -4,10 +4,11 @@ import io
 import json
 import os
 import sys
-import time
 from contextlib import redirect_stdout
 
 import pytest
+
+from tests.support.patience import eventually
 
 SCRIPT = (
     'program_path=$(mktemp -d)\nprintf "%s" "$0" > "$program_path/ephemeral_component.py"\n_KFP_RUNTIME=true '
@@ -69,10 +70,8 @@ def run():
 @pytest.fixture(scope="module", autouse=True)
 def imported(run, tmp_path_factory):
     """Until all is imported, steps run as kfp runs them; from then on they find pandas at hand."""
-    folder, deadline = tmp_path_factory.mktemp("first"), time.monotonic() + 120
-    while not run(folder, "told")[1]["pandas"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    folder = tmp_path_factory.mktemp("first")
+    eventually(lambda: run(folder, "told")[1]["pandas"])
 
 
 def test_a_step_is_a_process_of_its_own(run, tmp_path, monkeypatch):
@@ -129,11 +128,12 @@ def test_once_that_process_is_gone_steps_run_as_before(run, tmp_path):
             assert "on standard output" in printed.getvalue()
             return json.loads((tmp_path / "told.json").read_text())["parent"]
 
-        for _ in range(200):
-            if (killed := parent()) != outer:
-                break
-            time.sleep(0.2)
-        assert killed != outer
+        def is_another() -> bool:
+            nonlocal killed
+            killed = parent()
+            return killed != outer
+
+        eventually(is_another)
         os.kill(killed, 9)
         # What runs them before `warmed` is that of the other tests.
         assert parent() == outer

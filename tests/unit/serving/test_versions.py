@@ -9,6 +9,7 @@ from mlstrata.services.serving.problem import ProblemError
 from mlstrata.services.serving.releases import FILE, Releases
 from mlstrata.services.serving.settings import ServingSettings
 from mlstrata.services.serving.versions import Versions
+from tests.support.patience import eventually
 
 
 class Loaded:
@@ -39,13 +40,6 @@ def release(folder, champion):
     text = Releases(champion=champion, loaded=("1", champion) if champion != "1" else ("1",)).to_json()
     (folder / "new").write_text(text)
     (folder / "new").rename(folder / FILE)
-
-
-def eventually(condition):
-    end = time.monotonic() + 600
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_it_is_loaded_when_somebody_looks_whether_the_process_is_well(versions, tmp_path):

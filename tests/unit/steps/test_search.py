@@ -10,6 +10,7 @@ import pytest
 from mlstrata_steps import StepError
 from mlstrata_steps.search import SearchRules, Trial, draws, search
 from mlstrata_steps.tables import canonical, write_table
+from tests.support.patience import PATIENCE
 
 COLUMNS = {"target": "y", "positive": "yes"}
 
@@ -59,7 +60,7 @@ def test_as_many_trials_run_at_once_as_there_are_processes(rows, tmp_path, monke
     def meeting(number, parameters, *_):
         here = tmp_path / str(number)
         here.touch()
-        deadline = time.monotonic() + (60 if processes > 1 else 0.5)
+        deadline = time.monotonic() + (PATIENCE if processes > 1 else 0.5)
         while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
         met = len(list(tmp_path.iterdir())) > 1

@@ -68,7 +68,7 @@ class Gateway:
         wanted = routes_digest(routes)
         trust = self._trust()
         # Each request on a connection of its own, so that each may be another thread of Envoy's.
-        with httpx.Client(headers={"connection": "close"}, timeout=2, trust_env=False, verify=trust) as client:
+        with httpx.Client(headers={"connection": "close"}, timeout=10, trust_env=False, verify=trust) as client:
 
             def ask() -> str:
                 try:
