@@ -64,30 +64,6 @@ class Image:
         return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
 
 
-def whole(path: str) -> tuple[Value, ...]:
-    """Return how a chart is told an image in one text."""
-    return (Value(path, Part.NAME),)
-
-
-def split(path: str, digest: str = "", part: Part = Part.DIGEST, *, registry: bool = False) -> tuple[Value, ...]:
-    """Return how a chart is told an image in the values `repository` and `tag` below a path.
-
-    Args:
-        path: What they are below.
-        digest: The key of the digest; empty: the chart has none, and the tag carries it.
-        part: What that key holds, DIGEST or HEX.
-        registry: There is a value `registry` too, and `repository` has none.
-    """
-    first = (
-        (Value(f"{path}.registry", Part.REGISTRY), Value(f"{path}.repository", Part.PATH))
-        if registry
-        else (Value(f"{path}.repository", Part.REPOSITORY),)
-    )
-    if not digest:
-        return (*first, Value(f"{path}.tag", Part.PINNED))
-    return (*first, Value(f"{path}.tag", Part.TAG), Value(f"{path}.{digest}", part))
-
-
 def image_values(images: Iterable[Image]) -> dict[str, Any]:
     """Return the values by which a chart runs just these images."""
     values: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from mlstrata.components.upstream.image_values import Image, Value
+from mlstrata.components.upstream.image_values import Image
 from mlstrata.environments.stages import Capability
 
 
@@ -97,7 +97,7 @@ class UpstreamPackage:
         name: Its name here.
         version: Version of the software.
         licence: SPDX identifier of that version's licence.
-        sources: What is installed, in this order.
+        sources: What is installed, in this order; none for typed objects of our own.
         crds: Full names of its custom resource definitions (plural.group); they are installed apart and retained.
         crd_source: Where they are, when not in `sources`.
         values: Values of its chart without which it would install its definitions itself, and take them along when it
@@ -120,8 +120,8 @@ class UpstreamPackage:
     name: str
     version: str
     licence: str
-    sources: tuple[Source, ...]
     namespace: str
+    sources: tuple[Source, ...] = ()
     scope: Scope = Scope.CLUSTER
     crds: tuple[str, ...] = ()
     crd_source: Source | None = None
@@ -194,21 +194,6 @@ class UpstreamPackage:
             images=tuple(_image_at(one, self.version, version) for one in self.images),
             offered=tuple(_image_at(one, self.version, version) for one in self.offered),
         )
-
-
-def definitions(group: str, *plurals: str) -> tuple[str, ...]:
-    """Return full names of custom resource definitions of a group."""
-    return tuple(f"{plural}.{group}" for plural in plurals)
-
-
-def images(prefix: str, tag: str, *names: str) -> tuple[Image, ...]:
-    """Return images of one tag by the ends of their names."""
-    return tuple(Image(f"{prefix}{name}", tag) for name in names)
-
-
-def images_with_values(prefix: str, tag: str, paths: Mapping[str, tuple[Value, ...]]) -> tuple[Image, ...]:
-    """Return images of one tag by the ends of their names, each with what its chart is told of it."""
-    return tuple(Image(f"{prefix}{name}", tag, helm_values=helm_values) for name, helm_values in paths.items())
 
 
 def ordered(version: str) -> tuple[int, ...]:

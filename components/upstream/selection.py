@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mlstrata.components.upstream import lock
-from mlstrata.components.upstream.bill import BILL, BUSL, PIECES
+from mlstrata.components.upstream.bill import AGPL, BILL, BUSL, PIECES
 from mlstrata.components.upstream.image_values import Image, image_values
 from mlstrata.components.upstream.mirror import Mirror, reference
-from mlstrata.components.upstream.observability import AGPL
 from mlstrata.components.upstream.package import Change, Chart, UpstreamPackage
 from mlstrata.components.upstream.runtime import RUNTIME
 from mlstrata.environments import EnvironmentSpec, Workspace

@@ -28,7 +28,7 @@ def declaration(environment: Environment) -> Iterator[Record]:
         left -= brought
         yield _beneath("Stage", stage.value, {"capabilities": sorted(brought)})
     for capability in sorted(left):
-        yield _beneath("SwitchedOn", capability.value, {})
+        yield _beneath("SwitchedOn", str(capability), {})
 
 
 def _beneath(kind: str, name: str, inputs: dict) -> Record:

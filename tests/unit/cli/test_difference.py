@@ -80,8 +80,8 @@ def test_an_upgrade_of_what_is_taken_from_elsewhere_names_what_restarts(tmp_path
         shutil.copytree(ROOT / room, base / room, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Pulumi.yaml", base)
     for file, old, new in (
-        ("components/upstream/bill.py", _version_of("seldon-core"), "1.16.0"),
-        ("components/upstream/bill.py", 'postgresql", "18.4-', 'postgresql", "18.3-'),
+        ("components/upstream/bill.yaml", _version_of("seldon-core"), "1.16.0"),
+        ("components/upstream/bill.yaml", "postgresql:18.4-", "postgresql:18.3-"),
     ):
         text = (base / file).read_text()
         assert old in text, "the bill names it no longer: name another piece here"

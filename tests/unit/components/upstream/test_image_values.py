@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlstrata.components.upstream.bill import BILL
-from mlstrata.components.upstream.image_values import Image, Part, Value, image_values, merged, split, whole
+from mlstrata.components.upstream.image_values import Image, Part, Value, image_values, merged
 from mlstrata.components.upstream.mirror import Mirror
 from mlstrata.components.upstream.package import Chart, UpstreamPackage
 
@@ -68,17 +68,30 @@ def test_a_mirrors_chart_puts_each_image_together_as_the_copy(one: UpstreamPacka
             assert made == expected if has_tag else made == MIRROR.image(before.repository), image
 
 
-def test_where_a_digest_is_told():
-    image = Image("r.example/a/b", "1", DIGEST)
-    assert image_values([replace(image, helm_values=whole("a.b"))]) == {"a": {"b": f"r.example/a/b:1@{DIGEST}"}}
-    assert image_values([replace(image, helm_values=split("i"))]) == {
-        "i": {"repository": "r.example/a/b", "tag": f"1@{DIGEST}"}
-    }
-    assert image_values([replace(image, helm_values=split("i", "sha", Part.HEX, registry=True))]) == {
-        "i": {"registry": "r.example", "repository": "a/b", "tag": "1", "sha": "b" * 64}
-    }
-    unknown = replace(image, digest=None, helm_values=split("i", "digest"))
-    assert image_values([unknown]) == {"i": {"repository": "r.example/a/b", "tag": "1"}}
+@pytest.mark.parametrize(
+    ("parts", "digest", "told"),
+    [
+        ({"a.b": Part.NAME}, DIGEST, {"a": {"b": f"r.example/a/b:1@{DIGEST}"}}),
+        (
+            {"i.repository": Part.REPOSITORY, "i.tag": Part.PINNED},
+            DIGEST,
+            {"i": {"repository": "r.example/a/b", "tag": f"1@{DIGEST}"}},
+        ),
+        (
+            {"i.registry": Part.REGISTRY, "i.repository": Part.PATH, "i.tag": Part.TAG, "i.sha": Part.HEX},
+            DIGEST,
+            {"i": {"registry": "r.example", "repository": "a/b", "tag": "1", "sha": "b" * 64}},
+        ),
+        (
+            {"i.repository": Part.REPOSITORY, "i.tag": Part.TAG, "i.digest": Part.DIGEST},
+            None,
+            {"i": {"repository": "r.example/a/b", "tag": "1"}},
+        ),
+    ],
+)
+def test_where_a_digest_is_told(parts: dict[str, Part], digest: str | None, told: dict[str, Any]):
+    values = tuple(Value(path, part) for path, part in parts.items())
+    assert image_values([Image("r.example/a/b", "1", digest, helm_values=values)]) == told
 
 
 def test_another_version_is_told_at_the_same_places():
