@@ -5,8 +5,9 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-ROOMS = ("components", "environments", "pipelines", "policies", "stacks")
-FOLDERS = {"mlstrata": "mlstrata", **{f"mlstrata.{room}": room for room in ROOMS}, "mlstrata.locks": "locks"}
+NO_ROOMS = {"bench", "mlstrata"}
+ROOMS = sorted({init.parent.name for init in Path().glob("*/__init__.py")} - NO_ROOMS)
+FOLDERS = {"mlstrata": "mlstrata", **{f"mlstrata.{room}": room for room in ROOMS}}
 NOT_OURS = ("steps", "steps.*")  # pipelines/steps is a distribution of its own
 
 groups = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import pulumi
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from mlstrata.closed import Closed
 from mlstrata.components.errors import PlanError
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.environments.spec.target import AwsTarget
@@ -18,11 +19,7 @@ Id = Annotated[str, Field(pattern=r"^(subnet|sg)-[0-9a-f]{8,17}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=255)]
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ClusterOutputs(_Closed):
+class ClusterOutputs(Closed):
     """The cluster."""
 
     name: Name = Field(description="Its name.")
@@ -30,7 +27,7 @@ class ClusterOutputs(_Closed):
     authority: str = Field(pattern=r"^[A-Za-z0-9+/=]+$", description="Certificate of its authority, in base64.")
 
 
-class NodesOutputs(_Closed):
+class NodesOutputs(Closed):
     """What nodes are made from."""
 
     role: Name = Field(description="Name of the role that they have.")
@@ -43,14 +40,14 @@ class NodesOutputs(_Closed):
     )
 
 
-class KarpenterOutputs(_Closed):
+class KarpenterOutputs(Closed):
     """What Karpenter needs of the account."""
 
     role: Arn = Field(description="The role that it makes nodes with.")
     queue: Name = Field(description="The queue that tells it of nodes about to be taken away.")
 
 
-class StoreOutputs(_Closed):
+class StoreOutputs(Closed):
     """The bucket of models, data and backups."""
 
     bucket: Name = Field(description="Its name.")
@@ -68,14 +65,14 @@ class StoreOutputs(_Closed):
         return self
 
 
-class DatabaseOutputs(_Closed):
+class DatabaseOutputs(Closed):
     """Postgres, with the databases mlflow and feast; the secret `database` is in the organisation's store."""
 
     host: Name = Field(description="Its host.")
     port: int = Field(default=5432, ge=1, le=65535, description="Its port.")
 
 
-class SubstrateOutputs(_Closed):
+class SubstrateOutputs(Closed):
     """All of it; nothing of it is secret."""
 
     account: str = Field(pattern=r"^[0-9]{12}$", description="The account.")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, FiniteFloat, StringConstraints
+
+from mlstrata.closed import Closed
 
 Outcome = Literal["done", "failed", "interrupted"]
 
@@ -39,19 +41,15 @@ def plain_text(text: str) -> str:
 Text = Annotated[str, AfterValidator(plain_text)]
 
 
-class Metrics(BaseModel):
+class Metrics(Closed):
     """What the decider could see of the two versions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     candidate: dict[str, FiniteFloat] = Field(default_factory=dict, description="Metrics of the version decided for.")
     champion: dict[str, FiniteFloat] = Field(default_factory=dict, description="Metrics of the version before it.")
 
 
-class Entry(BaseModel):
+class Entry(Closed):
     """One decision and what became of it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(description="Names the decision; a decision recorded again after a crash has the same.")
     when: AwareDatetime = Field(description="When it was decided, UTC.")

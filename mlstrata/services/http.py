@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from mlstrata.closed import Closed
 from mlstrata.services.problems import plain
 
 if TYPE_CHECKING:
@@ -26,10 +27,8 @@ LEAST_SECRET = 16
 """Fewest characters of a token or password."""
 
 
-class ServiceSettings(BaseModel):
+class ServiceSettings(Closed):
     """Settings of a service that asks its callers for a token."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     port: int = Field(ge=0, le=65535, description="Port on 127.0.0.1.")
     token_file: Path = Field(description="File, mode 0600, that holds the bearer token.")

@@ -8,8 +8,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
+from mlstrata.closed import Closed
 from mlstrata.environments import Workspace
 from mlstrata.environments.loading.translate import Finding
 from mlstrata.environments.redaction import shown
@@ -23,10 +24,8 @@ LONGEST = timedelta(days=366)
 NEVER_EXEMPT = frozenset({"aia-prohibited-practice"})
 
 
-class Exemption(BaseModel):
+class Exemption(Closed):
     """One exemption."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     policy: Word = Field(description="Id of the policy.")
     environments: Annotated[tuple[Word, ...], Field(min_length=1)] = Field(description="Environments it holds in.")
@@ -54,9 +53,7 @@ class Exemption(BaseModel):
         return f"until {self.expires} ({self.ticket}, approved by {self.approver}): {self.reason}"
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _File(Closed):
     exemptions: tuple[Exemption, ...] = Field(description="The list of exemptions; empty where nobody has one.")
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from mlstrata.closed import Closed
 from mlstrata.environments.loading.translate import Finding
 from mlstrata.environments.redaction import shown
 from mlstrata.environments.spec.base import suggestion
@@ -80,9 +81,7 @@ def configured(rules: Sequence[Rule], wishes: Mapping[str, Wish]) -> Configured:
     return Configured(tuple(found), remedying, tuple(refused))
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _File(Closed):
     levels: dict[str, Level] = Field(description="Id of a policy to its level, from every stage on.")
 
 

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOP = ("components", "environments", "pipelines", "policies", "stacks")
-"""Packages of mlstrata that lie at the top level; the others lie in mlstrata/."""
-KIT = {"files", "waiting", "worker"}
+KIT = {"closed", "files", "waiting", "worker"}
 """Modules beside the rooms, which every room above `environments` may import."""
 MAY_IMPORT = {
     "environments": set(),
@@ -68,7 +66,8 @@ def folder(package: str) -> Path:
     """Return where a package of mlstrata, or the engine, lies."""
     if package == "pulumi_embedded":
         return ROOT / "packages/pulumi-embedded/pulumi_embedded"
-    return ROOT / package if package in TOP else ROOT / "mlstrata" / package
+    at_the_top = ROOT / package  # the others lie in mlstrata/
+    return at_the_top if (at_the_top / "__init__.py").is_file() else ROOT / "mlstrata" / package
 
 
 def files(room: str) -> list[Path]:

@@ -15,7 +15,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
+
+from mlstrata.closed import Closed
 
 ARCHIVE, MANIFEST = "data.tar", "manifest.json"
 DATA = "data"
@@ -33,19 +35,15 @@ class CopyError(Exception):
     """A copy is not whole or not of this environment; the message says what differs and what to do."""
 
 
-class Held(BaseModel):
+class Held(Closed):
     """One file of a copy."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: int = Field(ge=0, description="Bytes.")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Of its bytes, in hexadecimal digits.")
 
 
-class Manifest(BaseModel):
+class Manifest(Closed):
     """What a copy holds, of what, and when."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     environment: str = Field(description="The environment's name.")
     taken: datetime = Field(description="When, UTC.")

@@ -95,8 +95,8 @@ def _code_of(root: Path) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / "mlstrata"
         package.mkdir()
-        rooms = ("components", "environments", "locks", "pipelines", "policies", "stacks")
-        for path in [*(root / "mlstrata").iterdir(), *(root / name for name in rooms)]:
+        rooms = {init.parent for init in root.glob("*/__init__.py")} - {root / "mlstrata"}
+        for path in [*(root / "mlstrata").iterdir(), *rooms]:
             (package / path.name).symlink_to(path)
         yield {"PYTHONPATH": os.pathsep.join((folder, str(root / "packages/pulumi-embedded")))}
 

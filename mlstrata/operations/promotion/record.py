@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
+
+from mlstrata.closed import Closed
 
 FILE, EARLIER = "promotion.json", "promotions"
 """The record of the last promotion, and the folder of those before it, each by the environment that it led to."""
 
 
-class Approval(BaseModel):
+class Approval(Closed):
     """A decision about the version in the environment it comes from, as its audit log has it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     number: int = Field(description="Of the entry in that log.")
     sha256: str = Field(description="Of the entry and all before it.")
@@ -21,10 +21,8 @@ class Approval(BaseModel):
     reason: str = Field(description="Why.")
 
 
-class Evidence(BaseModel):
+class Evidence(Closed):
     """All of a promotion."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     system: str = Field(description="The system.")
     source: str = Field(description="The environment it comes from.")

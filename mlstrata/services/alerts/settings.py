@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from mlstrata.closed import Closed
 
 HOST = "127.0.0.1"
 PLATFORM = "platform"
@@ -15,11 +17,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,79}[a-z0
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Target(_Model):
+class Target(Closed):
     """One scraped process."""
 
     service: Name = Field(description="The service; also its `job` label.")
@@ -28,7 +26,7 @@ class Target(_Model):
     system: str = Field(default=PLATFORM, description="The AI system it serves, `platform` when it serves all.")
 
 
-class Watched(_Model):
+class Watched(Closed):
     """A service with whom to tell about it."""
 
     service: Name = Field(description="The service's name.")
@@ -39,7 +37,7 @@ class Watched(_Model):
     )
 
 
-class ServiceLevel(_Model):
+class ServiceLevel(Closed):
     """The objectives of a system's service level."""
 
     system: Name = Field(description="The AI system.")
@@ -48,7 +46,7 @@ class ServiceLevel(_Model):
     availability: float = Field(gt=0, le=100, description="Objective of the share of answered requests, in percent.")
 
 
-class Receiver(_Model):
+class Receiver(Closed):
     """Where alerts go."""
 
     port: Port = Field(description="Loopback port of the service that logs the alerts it is sent.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from mlstrata.closed import Closed
 from mlstrata.services.serving.releases import Version
 from mlstrata.services.serving.settings import Name, ServingSettings
 
@@ -16,11 +17,7 @@ FORMATS = (".csv", ".jsonl")
 INPUTS = (".csv", ".jsonl", ".parquet")
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ScoringJob(_Closed):
+class ScoringJob(Closed):
     """One job: which rows, by which system, to where."""
 
     system: Name = Field(description="The AI system.")
@@ -55,7 +52,7 @@ class ScoringJob(_Closed):
         )
 
 
-class Manifest(_Closed):
+class Manifest(Closed):
     """What a job did; beside its output, and written after it, so where it is and its hash fits, all is there."""
 
     job: str = Field(description="Hash of input, model and settings: equal jobs have equal outputs.")
@@ -77,14 +74,14 @@ def manifest_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.manifest.json")
 
 
-class BatchSystem(_Closed):
+class BatchSystem(Closed):
     """A system that is scored when it is time."""
 
     cron: str = Field(description="Five fields of cron, in UTC.")
     job: ScoringJob = Field(description="What is done then.")
 
 
-class BatchSettings(_Closed):
+class BatchSettings(Closed):
     """The scheduler's settings file."""
 
     port: int = Field(ge=1, le=65535, description="Loopback port of its health and metrics.")

@@ -5,11 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from mlstrata.closed import Closed
 
 
 class ColumnRole(StrEnum):
@@ -37,7 +35,7 @@ class NodeKind(StrEnum):
     CONSUMER = "consumer"
 
 
-class Column(_Entry):
+class Column(Closed):
     """A column that the environment's file names or a model has seen."""
 
     name: str = Field(description="Its name in the dataset.")
@@ -47,7 +45,7 @@ class Column(_Entry):
     type: str | None = Field(description="Its type, where the released model takes it; None: it is not known.")
 
 
-class Dataset(_Entry):
+class Dataset(Closed):
     """A dataset of a system."""
 
     name: str = Field(description="Its name within the system.")
@@ -64,7 +62,7 @@ class Dataset(_Entry):
     snapshots: tuple[str, ...] = Field(description="Data versions that runs took of it, newest first.")
 
 
-class Feature(_Entry):
+class Feature(Closed):
     """What a system's newest model sees of its training data."""
 
     name: str = Field(description="Its name, which is its column's.")
@@ -76,7 +74,7 @@ class Feature(_Entry):
     personal: bool = Field(description="It holds personal data.")
 
 
-class Run(_Entry):
+class Run(Closed):
     """A run of a pipeline."""
 
     id: str = Field(description="Its identity.")
@@ -88,7 +86,7 @@ class Run(_Entry):
     stopped_at: str | None = Field(description="The step that failed.")
 
 
-class Version(_Entry):
+class Version(Closed):
     """A version of a system's model."""
 
     system: str = Field(description="The system, which is also the model's name.")
@@ -103,7 +101,7 @@ class Version(_Entry):
     metrics: dict[str, float] = Field(description="What its evaluation measured, each in its own unit.")
 
 
-class System(_Entry):
+class System(Closed):
     """An AI system with its business context."""
 
     name: str = Field(description="Its name.")
@@ -123,7 +121,7 @@ class System(_Entry):
     champion: str | None = Field(description="The version that answers.")
 
 
-class Node(_Entry):
+class Node(Closed):
     """A station of the lineage."""
 
     id: str = Field(description="KIND:NAME, unique in the catalog.")
@@ -131,14 +129,14 @@ class Node(_Entry):
     label: str = Field(description="What people call it.")
 
 
-class Edge(_Entry):
+class Edge(Closed):
     """One step of the lineage: `target` came from `source`."""
 
     source: str = Field(description="Identity of the node that comes first.")
     target: str = Field(description="Identity of the node made from it.")
 
 
-class Catalog(_Entry):
+class Catalog(Closed):
     """Everything of one environment."""
 
     environment: str = Field(description="Its name.")

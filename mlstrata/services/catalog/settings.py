@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from mlstrata.closed import Closed
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.http import ServiceSettings
@@ -34,13 +35,11 @@ class Declares(Protocol):
         """Return who answers for a system."""
 
 
-class Declared(BaseModel):
+class Declared(Closed):
     """What is deployed, as far as the catalog shows it.
 
     The stage is not in it: a move to another stage creates what that stage adds and touches nothing else.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="The environment.")
     owner: str | None = Field(default=None, description="Its owner; none: not named.")

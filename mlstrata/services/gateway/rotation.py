@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from mlstrata.closed import Closed
 from mlstrata.files import damaged, write_private
 
 ROTATION_FILE = "data/gateway/keys.json"
@@ -19,14 +20,12 @@ class RotationError(Exception):
     """Keys cannot be rotated or retired now; the message says why and what to do."""
 
 
-class Rotation(BaseModel):
+class Rotation(Closed):
     """The keys numbered `oldest` to `newest` are accepted; `signing` signs.
 
     A new key is accepted before it signs, and an old one after it has: at no time is there a token in good faith
     that the gateway does not take.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     oldest: int = Field(default=1, ge=1, description="The oldest key that is accepted.")
     signing: int = Field(default=1, ge=1, description="The key that signs.")

@@ -7,8 +7,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from mlstrata.closed import Closed
 from mlstrata.services.serving.settings import Name, Port
 
 AUDIENCE = "mlstrata"
@@ -33,11 +34,7 @@ ROLLOUT_LOCK = "run/rollout.lock"
 Names = TypeVar("Names", bound=Iterable[str])
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Consumer(_Model):
+class Consumer(Closed):
     """Who may call a system, and how often."""
 
     name: Name = Field(description="The consumer; the `sub` of its tokens.")
@@ -49,7 +46,7 @@ class Consumer(_Model):
     quota_seconds: int = Field(default=86_400, ge=1, le=31_622_400, description="Length of that period, in seconds.")
 
 
-class Deprecation(_Model):
+class Deprecation(Closed):
     """A version of the interface on its way out."""
 
     api: str = Field(description="The version of the interface.")
@@ -57,7 +54,7 @@ class Deprecation(_Model):
     sunset: date | None = Field(default=None, description="From when on it may be gone.")
 
 
-class Breaker(_Model):
+class Breaker(Closed):
     """What one system's process is asked for at once; beyond it a request is refused at once with 503.
 
     Refused rather than queued behind others that are late already.
@@ -69,7 +66,7 @@ class Breaker(_Model):
     retries: int = Field(default=16, ge=1, description="Retries under way.")
 
 
-class GatewaySystem(_Model):
+class GatewaySystem(Closed):
     """One system behind the gateway."""
 
     name: Name = Field(description="The system; the second segment of its path.")
@@ -121,7 +118,7 @@ class GatewaySystem(_Model):
         return consumers
 
 
-class GatewaySettings(_Model):
+class GatewaySettings(Closed):
     """The gateway of one environment."""
 
     port: Port = Field(description="Loopback port that consumers call.")

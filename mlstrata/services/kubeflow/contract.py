@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from mlstrata.closed import Closed
 from mlstrata.services.runner.contract import TrainingRequest
 
 
-class KubeflowTraining(BaseModel):
+class KubeflowTraining(Closed):
     """One training."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     request: TrainingRequest = Field(description="What is trained; its addresses are those inside the cluster.")
     url: str = Field(pattern=r"^https?://", description="Kubeflow Pipelines, as this machine reaches it.")

@@ -9,18 +9,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from mlstrata.closed import Closed
 from mlstrata.environments.spec.model import DOORS
 from mlstrata.services.http import ServiceSettings
 from mlstrata.services.scheduling import is_cron
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,61}[a-z0-9]$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class State(StrEnum):
@@ -38,7 +35,7 @@ class State(StrEnum):
         return self in {State.SUCCEEDED, State.FAILED, State.CANCELLED}
 
 
-class Kpi(_Closed):
+class Kpi(Closed):
     """A limit on one metric."""
 
     metric: str = Field(description="A metric of the evaluation, or any name when `source` measures it.")
@@ -53,7 +50,7 @@ class Kpi(_Closed):
         return self
 
 
-class TrainingSettings(_Closed):
+class TrainingSettings(Closed):
     """How a system's model is trained; the `settings` of a system's model in the environment file."""
 
     parameters: dict[str, Any] = Field(
@@ -98,7 +95,7 @@ class TrainingSettings(_Closed):
     gpus: int = Field(0, ge=0, description="Accelerators for training; none, since the shipped algorithms use none.")
 
 
-class TrainingRequest(_Closed):
+class TrainingRequest(Closed):
     """Everything one training run needs to know."""
 
     system: Name = Field(description="The AI system: experiment and registered model carry its name.")
@@ -175,7 +172,7 @@ class TrainingRequest(_Closed):
         }
 
 
-class Artifact(_Closed):
+class Artifact(Closed):
     """Something a step wrote."""
 
     name: str = Field(description="Its name among the step's outputs.")
@@ -184,7 +181,7 @@ class Artifact(_Closed):
     metadata: dict[str, Any] = Field(default_factory=dict, description="What the step says of it.")
 
 
-class Step(_Closed):
+class Step(Closed):
     """One step of a run."""
 
     name: str = Field(description="The step.")
@@ -197,7 +194,7 @@ class Step(_Closed):
     artifacts: tuple[Artifact, ...] = Field((), description="What it wrote.")
 
 
-class Run(_Closed):
+class Run(Closed):
     """A run as `GET /runs/{id}` answers it."""
 
     id: str = Field(description="Identity of the run.")
@@ -213,7 +210,7 @@ class Run(_Closed):
     error: str | None = Field(None, description="Why it failed.")
 
 
-class RunRequest(_Closed):
+class RunRequest(Closed):
     """Body of `POST /runs`."""
 
     system: Name = Field(description="The AI system.")
@@ -229,7 +226,7 @@ class RunRequest(_Closed):
         return self
 
 
-class Schedule(_Closed):
+class Schedule(Closed):
     """When a system is trained without anyone asking."""
 
     system: Name = Field(description="The AI system; the runner's settings must hold its request.")

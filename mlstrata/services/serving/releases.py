@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from mlstrata.closed import Closed
 from mlstrata.files import damaged
 
 Version = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}$")]
@@ -32,10 +33,8 @@ class HistoryEntry(BaseModel):
     metrics: dict[str, float] = Field(default_factory=dict, description="Metrics of `to` the decider could see.")
 
 
-class Releases(BaseModel):
+class Releases(Closed):
     """The state of one system's releases."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     champion: Version | None = Field(default=None, description="The version that answers.")
     challenger: Version | None = Field(default=None, description="The version compared with the champion.")

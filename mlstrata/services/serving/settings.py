@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
+
+from mlstrata.closed import Closed
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -27,10 +29,8 @@ UNTOUCHED_HEADER = "x-mlstrata-untouched"
 """In an answer: the request was refused before anything was done with it, so another process may be asked."""
 
 
-class ServingSettings(BaseModel):
+class ServingSettings(Closed):
     """What the prediction process of one system needs to know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     system: Name = Field(description="The system served; also the name of the model in MLServer and in the registry.")
     directory: Path = Field(description="Holds releases.json and models/<version>/; written by the rollout only.")

@@ -10,8 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from mlstrata.closed import Closed
 from mlstrata.environments.spec.storage import Storage
 
 JOURNAL = "data/storage/migration.json"
@@ -30,10 +31,8 @@ class Phase(StrEnum):
     """The old store holds nothing any more and can go."""
 
 
-class Migration(BaseModel):
+class Migration(Closed):
     """The journal."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: Storage = Field(description="The storage that was deployed.")
     target: Storage = Field(description="The storage that the file asks for.")

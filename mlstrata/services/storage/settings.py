@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from mlstrata.closed import Closed
 
 PREFIX = "artifacts"
 """Objects of the registry start with it, so that a bucket may hold other things beside."""
@@ -13,10 +15,8 @@ REGION = "us-east-1"
 """What a client signs with where the service has no regions of its own."""
 
 
-class FolderStore(BaseModel):
+class FolderStore(Closed):
     """A folder of this machine."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["folder"] = "folder"
     path: Path = Field(description="The folder.")
@@ -31,10 +31,8 @@ class FolderStore(BaseModel):
         return {}
 
 
-class BucketStore(BaseModel):
+class BucketStore(Closed):
     """A bucket with the S3 interface."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["s3"] = "s3"
     bucket: str = Field(description="The bucket.")
@@ -66,10 +64,8 @@ class BucketStore(BaseModel):
 Store = Annotated[FolderStore | BucketStore, Field(discriminator="kind")]
 
 
-class CopySettings(BaseModel):
+class CopySettings(Closed):
     """What a copy of all artifacts needs to know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: Store = Field(description="Where they are.")
     target: Store = Field(description="Where they shall be.")
