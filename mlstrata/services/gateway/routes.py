@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlstrata.services.gateway.balancing import elsewhere
 from mlstrata.services.gateway.bootstrap import cluster_name, render_clusters
 from mlstrata.services.gateway.deprecation import deprecation_headers
+from mlstrata.services.gateway.envoy import part
 from mlstrata.services.gateway.listener import (
     BUFFER_FILTER,
     CLAIMS,
@@ -22,8 +22,7 @@ from mlstrata.services.gateway.settings import GatewaySettings, GatewaySystem
 from mlstrata.services.serving.releases import Releases
 from mlstrata.services.serving.settings import LEAVING_HEADER, UNTOUCHED_HEADER
 
-_API = "type.googleapis.com/envoy"
-_HTTP = f"{_API}.extensions.filters.http"
+_HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 ROUTES_HEADER = "x-mlstrata-routes"
 HEALTH_PATH = "/healthz"
 _LONGER_S = 5
@@ -55,27 +54,14 @@ def render_routes(settings: GatewaySettings, releases: Mapping[str, Releases]) -
         for api in system.api_versions
         for route in _system_routes(system, api, releases.get(system.name, Releases()).champion)
     ]
-    # The header tells the rollout, and whoever else asks, which routes are in force.
-    header = {"key": ROUTES_HEADER, "value": _digest(routes)}
-    health = {
-        "name": "health",
-        "match": {"path": HEALTH_PATH},
-        "direct_response": {"status": 200, "body": {"inline_string": '{"status": "ok"}\n'}},
-        "response_headers_to_add": [
-            {"header": header},
-            {"header": {"key": "content-type", "value": "application/json"}, "append_action": _OVERWRITE},
-        ],
-    }
-    document = {
-        "resources": [
-            {
-                "@type": f"{_API}.config.route.v3.RouteConfiguration",
-                "name": ROUTE_CONFIG,
-                "response_headers_to_remove": ["server", UNTOUCHED_HEADER, LEAVING_HEADER],
-                "virtual_hosts": [{"name": "systems", "domains": ["*"], "routes": [health, *routes]}],
-            }
-        ]
-    }
+    health = part("health", path=HEALTH_PATH, routes_header=ROUTES_HEADER, digest=_digest(routes))
+    document: dict[str, Any] = part(
+        "routes",
+        route_config=ROUTE_CONFIG,
+        untouched_header=UNTOUCHED_HEADER,
+        leaving_header=LEAVING_HEADER,
+        routes=[health, *routes],
+    )
     check_routes(document, render_clusters(settings))
     return document
 
@@ -167,7 +153,7 @@ def _retries(system: GatewaySystem, on: str) -> dict[str, Any]:
     # A process that says it did nothing is one that lacks the version, as one that is just starting.
     untouched = [{"name": UNTOUCHED_HEADER, "present_match": True}]
     several = {"retry_on": f"{on},retriable-headers", "retriable_headers": untouched, "num_retries": len(system.ports)}
-    return several | elsewhere()
+    return several | part("elsewhere")
 
 
 def _rules(system: GatewaySystem) -> dict[str, Any]:
