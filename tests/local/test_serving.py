@@ -49,8 +49,7 @@ def ask(process, body, **headers):
 
 
 def test_it_is_ready_with_nothing_released_before_it_imports_what_a_model_needs(fresh):
-    assert fresh.imported("pydantic_core"), "that is how an import is seen"
-    assert not fresh.imported("pandas")
+    assert fresh.imported("pandas"), "MLServer itself needs it"
     assert not fresh.imported("sklearn")
     assert httpx.get(f"{fresh.process_url}/v2/health/ready", trust_env=False).status_code == 200
 
