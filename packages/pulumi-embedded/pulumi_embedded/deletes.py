@@ -10,6 +10,7 @@ from pulumi_embedded.decide import would_replace
 from pulumi_embedded.dispatch import ProviderError
 from pulumi_embedded.run import Closed, Run
 from pulumi_embedded.state import Operation, ResourceState
+from pulumi_embedded.threads import heed_signals
 
 
 def dependents(states: Sequence[ResourceState]) -> dict[int, set[int]]:
@@ -76,6 +77,7 @@ class Deleter:
         for thread in threads:
             while thread.is_alive() and not self._run.cancel.hard:
                 thread.join(0.2)
+                heed_signals()
 
     def _next(self) -> int | None:
         """Take one whose dependents are all gone; None when none is left or the run stops."""

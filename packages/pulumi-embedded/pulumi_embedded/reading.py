@@ -11,6 +11,7 @@ from typing import Any
 from pulumi_embedded.dispatch import ProviderError
 from pulumi_embedded.run import Run
 from pulumi_embedded.state import ResourceState, Snapshot, now
+from pulumi_embedded.threads import heed_signals
 from pulumi_embedded.types import Step, StepFinished
 from pulumi_embedded.values import changes, hide, same
 
@@ -121,4 +122,5 @@ def _read_all(run: Run, states: Sequence[ResourceState]) -> list[_Found]:
     for thread in threads:
         while thread.is_alive() and not run.cancel.hard:
             thread.join(0.2)
+            heed_signals()
     return [item for item in found if item is not None]

@@ -12,6 +12,7 @@ from pulumi_embedded.errors import EngineError, Unsupported
 from pulumi_embedded.journal import Journal
 from pulumi_embedded.model import Cancellation
 from pulumi_embedded.state import Operation, ResourceState
+from pulumi_embedded.threads import heed_signals
 from pulumi_embedded.types import (
     Diagnostic,
     Event,
@@ -133,6 +134,7 @@ class Run:
         with self.lock:
             while self._busy and not self.cancel.hard:
                 self._idle.wait(0.2)
+                heed_signals()
             return not self._busy
 
     # -- what happened ----------------------------------------------------------------------------------------
