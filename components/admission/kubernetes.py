@@ -10,6 +10,7 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.manifests import manifest
 from mlstrata.components.namespaces.args import OPERATORS
 from mlstrata.components.upstream.selection import bill_images, mirror_of
 
@@ -60,7 +61,7 @@ class Admission(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
-        return {"apiVersion": KIND, "kind": kind, "metadata": {"name": name}, "spec": spec}
+        return manifest(KIND, kind, name, spec=spec)
 
 
 def _serving() -> dict[str, Any]:

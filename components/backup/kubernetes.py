@@ -14,6 +14,7 @@ from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import Server
 from mlstrata.components.database.kubernetes import OTHERS, OWNER
 from mlstrata.components.database.outputs import DatabaseOutputs
+from mlstrata.components.manifests import manifest
 from mlstrata.components.network_policies import outgoing
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry.job import NEVER
@@ -76,8 +77,8 @@ class Backup(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
-        metadata = {"name": self.name, "namespace": self.space, "labels": self.app}
-        return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
+        rest = {"spec": spec} if spec else {}
+        return manifest(version, kind, self.name, self.space, labels=self.app, **rest)
 
     def _postgres(self, name: str, script: str) -> Container:
         args = self.args

@@ -10,6 +10,7 @@ import pulumi
 from mlstrata.components.catalog.outputs import CatalogOutputs
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.manifests import claim, manifest
 from mlstrata.components.network_policies import pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry.kubernetes import NAME as REGISTRY
@@ -57,9 +58,8 @@ class Catalog(ClusterComponent):
         super().__init__("catalog", name, args.cluster, opts)
         cluster, space, after = args.cluster, args.cluster.namespace, list(args.after)
         self.needs(space, ACCESS, ("token",), "readers of the catalog present it")
-        metadata = {"name": NAME, "namespace": space}
         declared = {"declared.json": Declared.of(args.spec).text()}
-        settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": declared}
+        settings = manifest("v1", "ConfigMap", NAME, space, data=declared)
         before = [
             self.add("declared", settings, after=after),
             self.add("data", self._volume(), after=after, keep=True),
@@ -111,12 +111,9 @@ class Catalog(ClusterComponent):
         self.register_outputs({})
 
     def _volume(self) -> dict[str, object]:
-        spec: dict[str, object] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-        if self.cluster.storage_class:
-            spec["storageClassName"] = self.cluster.storage_class
         labels = {"mlstrata.io/data-classification": "internal"}
-        metadata = {"name": NAME, "namespace": self.cluster.namespace, "labels": labels}
-        return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+        spec = claim(self.cluster, "1Gi")
+        return manifest("v1", "PersistentVolumeClaim", NAME, self.cluster.namespace, labels=labels, spec=spec)
 
 
 def build(site: ClusterSite) -> CatalogOutputs:

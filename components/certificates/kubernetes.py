@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.manifests import manifest
 
 KIND = "cert-manager.io/v1"
 AUTHORITY_HOURS, CERTIFICATE_HOURS, RENEW_HOURS = 87_600, 2_160, 720
@@ -64,4 +65,4 @@ class Certificates(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
-        return {"apiVersion": KIND, "kind": kind, "metadata": {"name": name, "namespace": self.space}, "spec": spec}
+        return manifest(KIND, kind, name, self.space, spec=spec)

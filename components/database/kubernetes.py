@@ -12,6 +12,7 @@ from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import METRICS, PORT, SECRET_KEYS, STATUS, DatabaseArgs, Server
 from mlstrata.components.database.outputs import DatabaseOutputs
 from mlstrata.components.features.kubernetes import APP as FEATURES
+from mlstrata.components.manifests import manifest
 from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
 from mlstrata.components.registry.kubernetes import NAME as REGISTRY
 from mlstrata.components.upstream.bill import piece
@@ -74,13 +75,7 @@ class Database(ClusterComponent):
         server = self.add("", self._server(), part="database", after=[*after, *openings], keep=True)
         self.ready: list[pulumi.Resource] = [server]
         scraped = {"podMetricsEndpoints": [{"port": "metrics", "interval": "30s"}], "selector": {"matchLabels": own}}
-        metadata = {"name": name, "namespace": self.space}
-        monitor = {
-            "apiVersion": "monitoring.coreos.com/v1",
-            "kind": "PodMonitor",
-            "metadata": metadata,
-            "spec": scraped,
-        }
+        monitor = manifest("monitoring.coreos.com/v1", "PodMonitor", name, self.space, spec=scraped)
         self.add("monitor", monitor, after=after)
         for other in OTHERS:
             spec = {"cluster": {"name": name}, "name": other, "owner": OWNER, "databaseReclaimPolicy": "retain"}
@@ -88,7 +83,7 @@ class Database(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
-        return {"apiVersion": KIND, "kind": kind, "metadata": {"name": name, "namespace": self.space}, "spec": spec}
+        return manifest(KIND, kind, name, self.space, spec=spec)
 
     def _server(self) -> dict[str, Any]:
         args = self.args
@@ -111,9 +106,8 @@ class Database(ClusterComponent):
             "affinity": {"enablePodAntiAffinity": True, "topologyKey": "kubernetes.io/hostname"},
             "inheritedMetadata": {"labels": {"mlstrata.io/data-classification": "internal"}},
         }
-        made = self._object("Cluster", self.name, spec)
         labels = {"mlstrata.io/data-classification": "internal"}
-        return {**made, "metadata": {**made["metadata"], "labels": labels}}
+        return manifest(KIND, "Cluster", self.name, self.space, labels=labels, spec=spec)
 
 
 def build(site: ClusterSite) -> DatabaseOutputs:

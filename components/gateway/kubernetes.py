@@ -12,6 +12,7 @@ from mlstrata.components.certificates.kubernetes import Certificates, Certificat
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gateway.outputs import NAME, ClusterGatewayOutputs, owned_by
+from mlstrata.components.manifests import manifest
 from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
 
 API, ENVOY = "gateway.networking.k8s.io/v1", "gateway.envoyproxy.io/v1alpha1"
@@ -56,8 +57,7 @@ class Gateway(ClusterComponent):
         proxy = self.add("proxy", self._object(ENVOY, "EnvoyProxy", NAME, self._proxy(args.balancer)), after=after)
         reference = {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": NAME, "namespace": self.space}
         spec = {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller", "parametersRef": reference}
-        made = {"apiVersion": API, "kind": "GatewayClass", "metadata": {"name": self.space}, "spec": spec}
-        kind = self.add("class", made, after=[proxy])
+        kind = self.add("class", manifest(API, "GatewayClass", self.space, spec=spec), after=[proxy])
         openings = [self.add(role, policy, after=after) for role, policy in self._openings().items()]
         gateway = self.add(
             "", self._object(API, "Gateway", NAME, self._listeners()), part="gateway", after=[kind, *openings]
@@ -67,19 +67,14 @@ class Gateway(ClusterComponent):
             "podMetricsEndpoints": [{"port": "metrics", "path": "/stats/prometheus", "interval": "15s"}],
             "selector": {"matchLabels": self.envoys},
         }
-        metadata = {"name": f"{self.space}-gateway", "namespace": self.operators}
-        monitor = {
-            "apiVersion": "monitoring.coreos.com/v1",
-            "kind": "PodMonitor",
-            "metadata": metadata,
-            "spec": scraped,
-        }
+        named = f"{self.space}-gateway"
+        monitor = manifest("monitoring.coreos.com/v1", "PodMonitor", named, self.operators, spec=scraped)
         self.add("monitor", monitor, after=args.watched)
         self.ready: list[pulumi.Resource] = [gateway, self.add("clients", client, after=[gateway])]
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
-        return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": self.space}, "spec": spec}
+        return manifest(version, kind, name, self.space, spec=spec)
 
     def _proxy(self, balancer: Mapping[str, Any]) -> dict[str, Any]:
         container = {

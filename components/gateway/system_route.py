@@ -13,6 +13,7 @@ from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gateway.kubernetes import API, ENVOY
 from mlstrata.components.gateway.outputs import NAME, Backend, ClusterGatewayOutputs
+from mlstrata.components.manifests import group, manifest, rights
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.serving.outputs import ClusterServingOutputs
 from mlstrata.environments.spec.serving import ServingSpec
@@ -67,8 +68,7 @@ class SystemRoute(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, kind: str, spec: Mapping[str, Any], ending: str = "") -> dict[str, Any]:
-        metadata = {"name": f"{self.system}{ending}", "namespace": self.space}
-        return {"apiVersion": ENVOY, "kind": kind, "metadata": metadata, "spec": dict(spec)}
+        return manifest(ENVOY, kind, f"{self.system}{ending}", self.space, spec=dict(spec))
 
     def _route(self, name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
         gateway = {
@@ -78,13 +78,7 @@ class SystemRoute(ClusterComponent):
             "namespace": self.cluster.namespace,
             "sectionName": "https",
         }
-        spec = {"parentRefs": [gateway], "rules": rules}
-        return {
-            "apiVersion": API,
-            "kind": "HTTPRoute",
-            "metadata": {"name": name, "namespace": self.space},
-            "spec": spec,
-        }
+        return manifest(API, "HTTPRoute", name, self.space, spec={"parentRefs": [gateway], "rules": rules})
 
     def _rule(self) -> dict[str, Any]:
         """Return the one rule of all versions of the API.
@@ -215,24 +209,15 @@ class SystemRoute(ClusterComponent):
 
     def _stoppers(self, route: str, made: pulumi.Resource) -> None:
         """Let whoever watches over the system change that route, and do nothing else."""
-        group, named = "rbac.authorization.k8s.io", f"stop-{self.system}"
-        metadata = {"name": named, "namespace": self.space}
         rule = {
             "apiGroups": ["gateway.networking.k8s.io"],
             "resources": ["httproutes"],
             "resourceNames": [route],
             "verbs": ["get", "patch"],
         }
-        head = {"apiVersion": f"{group}/v1", "metadata": metadata}
-        role = self.add("stopping", {**head, "kind": "Role", "rules": [rule]}, after=[made])
-        people = f"mlstrata:{self.cluster.environment}:{self.system}:stop"
-        binding = {
-            **head,
-            "kind": "RoleBinding",
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
-            "subjects": [{"apiGroup": group, "kind": "Group", "name": people}],
-        }
-        self.add("stoppers", binding, after=[role])
+        people = group(f"mlstrata:{self.cluster.environment}:{self.system}:stop")
+        role, binding = rights(f"stop-{self.system}", self.space, [rule], [people])
+        self.add("stoppers", binding, after=[self.add("stopping", role, after=[made])])
 
 
 _STOPPED = '{"error": {"code": "stopped", "message": "this system was stopped by its human overseer"}}'

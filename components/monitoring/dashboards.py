@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.manifests import manifest
 from mlstrata.services.alerts.rules import LATENCY, REQUESTS
 
 LABEL = {"grafana_dashboard": "1"}
@@ -58,13 +59,9 @@ class Dashboards(ClusterComponent):
         for what, panels in shown.items():
             title = f"{args.cluster.environment}: {what}"
             text = json.dumps(dashboard(f"mlstrata-{args.cluster.environment}-{what}", title, panels), indent=1)
-            manifest = {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {"name": f"dashboard-{what}", "namespace": args.cluster.namespace, "labels": LABEL},
-                "data": {f"{args.cluster.environment}-{what}.json": text + "\n"},
-            }
-            self.add(what, manifest, after=args.after)
+            data = {f"{args.cluster.environment}-{what}.json": text + "\n"}
+            made = manifest("v1", "ConfigMap", f"dashboard-{what}", args.cluster.namespace, labels=LABEL, data=data)
+            self.add(what, made, after=args.after)
         self.register_outputs({})
 
 

@@ -10,6 +10,7 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.manifests import claim, manifest, rights, service_account
 from mlstrata.components.monitoring.dashboards import Dashboards, DashboardsArgs
 from mlstrata.components.monitoring.outputs import MonitoringOutputs
 from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
@@ -79,12 +80,11 @@ class Monitoring(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-        metadata = {"name": self.instance, "namespace": self.space}
-        return {"apiVersion": KIND, "kind": kind, "metadata": metadata, "spec": dict(spec)}
+        return manifest(KIND, kind, self.instance, self.space, spec=dict(spec))
 
     def _access(self) -> dict[str, dict[str, Any]]:
         """Return the account of Prometheus and what it may look at: what there is to scrape, nothing more."""
-        name, rbac = f"{self.instance}-prometheus", "rbac.authorization.k8s.io"
+        name = f"{self.instance}-prometheus"
         read = ["get", "list", "watch"]
         rules = [
             {"apiGroups": [""], "resources": ["services", "endpoints", "pods", "nodes"], "verbs": read},
@@ -92,22 +92,9 @@ class Monitoring(ClusterComponent):
             {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": read},
             {"nonResourceURLs": ["/metrics", "/metrics/cadvisor"], "verbs": ["get"]},
         ]
-        return {
-            "account": {
-                "apiVersion": "v1",
-                "kind": "ServiceAccount",
-                "metadata": {"name": name, "namespace": self.space},
-                "automountServiceAccountToken": False,
-            },
-            "role": {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules},
-            "binding": {
-                "apiVersion": f"{rbac}/v1",
-                "kind": "ClusterRoleBinding",
-                "metadata": {"name": name},
-                "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": name},
-                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": self.space}],
-            },
-        }
+        account = manifest("v1", "ServiceAccount", name, self.space, automountServiceAccountToken=False)
+        role, binding = rights(name, "", rules, [service_account(name, self.space)])
+        return {"account": account, "role": role, "binding": binding}
 
     def _openings(self) -> dict[str, dict[str, Any]]:
         space, name = self.space, self.instance
@@ -144,12 +131,6 @@ class Monitoring(ClusterComponent):
         return {"matchLabels": {"mlstrata.io/environment": self.cluster.environment}}
 
     def _pods(self) -> dict[str, Any]:
-        storage: dict[str, Any] = {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": self.args.size}},
-        }
-        if self.cluster.storage_class:
-            storage["storageClassName"] = self.cluster.storage_class
         return {
             "replicas": 2,
             "securityContext": {
@@ -159,7 +140,7 @@ class Monitoring(ClusterComponent):
                 "runAsUser": 1000,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "storage": {"volumeClaimTemplate": {"spec": storage}},
+            "storage": {"volumeClaimTemplate": {"spec": claim(self.cluster, self.args.size)}},
             "priorityClassName": f"{self.cluster.namespace}-platform",
             "podMetadata": {"labels": self.labelled({"metadata": {"name": "pod"}})["metadata"]["labels"]},
         }
@@ -210,12 +191,7 @@ class Monitoring(ClusterComponent):
             },
             "receivers": [{"name": "owners", "webhookConfigs": [{"urlSecret": url, "sendResolved": True}]}],
         }
-        return {
-            "apiVersion": "monitoring.coreos.com/v1alpha1",
-            "kind": "AlertmanagerConfig",
-            "metadata": {"name": "owners", "namespace": self.cluster.namespace},
-            "spec": spec,
-        }
+        return manifest(f"{KIND}alpha1", "AlertmanagerConfig", "owners", self.cluster.namespace, spec=spec)
 
 
 SCRAPED = (5000, 6000, 8000, 8080, 8090, 9187, 9327, 9400, 19001)
@@ -253,8 +229,7 @@ class ServiceLevels(ClusterComponent):
 
 def rules_of(namespace: str, name: str, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return alerting rules as an object."""
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": KIND, "kind": "PrometheusRule", "metadata": metadata, "spec": {"groups": list(groups)}}
+    return manifest(KIND, "PrometheusRule", name, namespace, spec={"groups": list(groups)})
 
 
 def _platform_rules(cluster: Cluster) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import yaml
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.manifests import claim, manifest, rights, service_account
 from mlstrata.components.monitoring.outputs import LogsOutputs
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import pods
@@ -67,8 +68,7 @@ class Logs(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, name: str, **rest: Any) -> dict[str, Any]:
-        metadata = {"name": name, "namespace": self.space, "labels": self.app}
-        return {"apiVersion": version, "kind": kind, "metadata": metadata, **rest}
+        return manifest(version, kind, name, self.space, labels=self.app, **rest)
 
     def _keep(self, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         before = [
@@ -129,12 +129,6 @@ class Logs(ClusterComponent):
             "tmp": {"emptyDir": {}},
         }
         spec = pod([container], account=self.store, volumes=volumes, priority=priority(self.cluster, "platform"))
-        claim: dict[str, Any] = {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": self.args.size}},
-        }
-        if self.cluster.storage_class:
-            claim["storageClassName"] = self.cluster.storage_class
         classified = {"mlstrata.io/data-classification": "internal"}
         made = self._object("apps/v1", "StatefulSet", self.store)
         labels = self.labelled(made, "logs")["metadata"]["labels"]
@@ -143,7 +137,9 @@ class Logs(ClusterComponent):
             "serviceName": self.store,
             "selector": {"matchLabels": self.app},
             "template": {"metadata": {"labels": {**labels, **classified}}, "spec": spec},
-            "volumeClaimTemplates": [{"metadata": {"name": "data", "labels": classified}, "spec": claim}],
+            "volumeClaimTemplates": [
+                {"metadata": {"name": "data", "labels": classified}, "spec": claim(self.cluster, self.args.size)}
+            ],
             "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
         }
         made["metadata"] = {**made["metadata"], "labels": {**self.app, **classified}}
@@ -151,31 +147,21 @@ class Logs(ClusterComponent):
 
     def _rights(self) -> dict[str, dict[str, Any]]:
         """Return what the collector may read: the pods of these namespaces and what they log, nothing else."""
-        rbac, made = "rbac.authorization.k8s.io", {}
+        made: dict[str, dict[str, Any]] = {}
         rules = [
             {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
             {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
         ]
         for space in self.args.namespaces:
-            metadata = {"name": "logs", "namespace": space}
-            head = {"apiVersion": f"{rbac}/v1", "metadata": metadata}
-            subject = {"kind": "ServiceAccount", "name": self.collector, "namespace": self.space}
-            reference = {"apiGroup": rbac, "kind": "Role", "name": "logs"}
-            made[f"{space}-role"] = {**head, "kind": "Role", "rules": rules}
-            made[f"{space}-binding"] = {
-                **head,
-                "kind": "RoleBinding",
-                "roleRef": reference,
-                "subjects": [subject],
-            }
+            reader = service_account(self.collector, self.space)
+            made[f"{space}-role"], made[f"{space}-binding"] = rights("logs", space, rules, [reader])
         return made
 
     def _collect(self, after: Sequence[pulumi.Resource]) -> None:
-        metadata = {"name": self.collector, "namespace": self.space}
         data = {
             "config.alloy": _pipeline(self.args.namespaces, f"http://{self.store}:{PORT}", self.cluster.environment)
         }
-        settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+        settings = manifest("v1", "ConfigMap", self.collector, self.space, data=data)
         made = self.add("collector-settings", settings, after=after)
         container = Container(
             name="alloy",

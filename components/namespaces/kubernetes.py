@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.cluster import ClusterComponent
+from mlstrata.components.manifests import group, manifest, rights, service_account
 from mlstrata.components.namespaces.args import OPERATORS, NamespaceArgs
 from mlstrata.components.network_policies import default_deny, names
 
@@ -41,7 +42,7 @@ class ClosedNamespace(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, name: str, **rest: Any) -> dict[str, Any]:
-        return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": self.space}, **rest}
+        return manifest(version, kind, name, self.space, **rest)
 
     def _namespace(self) -> dict[str, Any]:
         levels = {f"pod-security.kubernetes.io/{mode}": self.args.security for mode in ("enforce", "warn", "audit")}
@@ -50,7 +51,7 @@ class ClosedNamespace(ClusterComponent):
             labels["mlstrata.io/team"] = self.args.team
         if not self.args.bounded:
             labels[OPERATORS] = "true"
-        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.space, "labels": labels}}
+        return manifest("v1", "Namespace", self.space, labels=labels)
 
     def _quota(self) -> dict[str, Any]:
         hard = {
@@ -87,20 +88,9 @@ class ClosedNamespace(ClusterComponent):
             _rule("gateway.networking.k8s.io", ["httproutes"], READ),
             _rule("networking.k8s.io", ["networkpolicies"], READ),
         ]
-        role = self.add("role", self._object("rbac.authorization.k8s.io/v1", "Role", "team", rules=rules), after=within)
-        group = {
-            "kind": "Group",
-            "name": f"mlstrata:{self.cluster.environment}:{args.team}",
-            "apiGroup": "rbac.authorization.k8s.io",
-        }
-        binding = self._object(
-            "rbac.authorization.k8s.io/v1",
-            "RoleBinding",
-            "team",
-            roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "team"},
-            subjects=[group, {"kind": "ServiceAccount", "name": "team", "namespace": self.space}],
-        )
-        self.add("binding", binding, after=[role])
+        people = group(f"mlstrata:{self.cluster.environment}:{args.team}")
+        role, binding = rights("team", self.space, rules, [people, service_account("team", self.space)])
+        self.add("binding", binding, after=[self.add("role", role, after=within)])
 
 
 def _rule(group: str, resources: list[str], verbs: list[str]) -> dict[str, list[str]]:

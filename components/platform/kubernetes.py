@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.manifests import manifest
 from mlstrata.components.namespaces.args import NamespaceArgs
 from mlstrata.components.namespaces.kubernetes import ClosedNamespace
 
@@ -49,16 +50,16 @@ class Platform(ClusterComponent):
         classes = [
             self.add(
                 f"priority-{what}",
-                {
-                    "apiVersion": "scheduling.k8s.io/v1",
-                    "kind": "PriorityClass",
-                    "metadata": {"name": priority(cluster, what)},
-                    "value": value,
-                    "globalDefault": False,
-                    "description": why,
+                manifest(
+                    "scheduling.k8s.io/v1",
+                    "PriorityClass",
+                    priority(cluster, what),
+                    value=value,
+                    globalDefault=False,
+                    description=why,
                     # Training waits for room; it does not push anybody out.
-                    "preemptionPolicy": "Never" if what == "training" else "PreemptLowerPriority",
-                },
+                    preemptionPolicy="Never" if what == "training" else "PreemptLowerPriority",
+                ),
             )
             for what, (value, why) in PRIORITIES.items()
         ]

@@ -9,6 +9,7 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.manifests import group, rights, service_account
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import incoming, outgoing, pods
 
@@ -46,7 +47,7 @@ class Ray(ClusterComponent):
     def __init__(self, name: str, args: RayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ray", name, args.cluster, opts, ownership=args.ownership)
         space, after = args.namespace, list(args.after)
-        operator, rbac = pods(namespace=args.operators), "rbac.authorization.k8s.io"
+        operator = pods(namespace=args.operators)
         low, high = ANY
         both = [{"port": low, "endPort": high, "protocol": "TCP"}]
         beside = {
@@ -83,19 +84,10 @@ class Ray(ClusterComponent):
                 "verbs": ["get", "list", "watch", "create", "delete"],
             }
         ]
-        metadata = {"name": "team-ray", "namespace": space}
-        role = {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rules}
-        made = self.add("role", role, after=after)
         team = space.removeprefix(f"{args.cluster.namespace}-")
-        group = {"kind": "Group", "name": f"mlstrata:{args.cluster.environment}:{team}", "apiGroup": rbac}
-        binding = {
-            "apiVersion": f"{rbac}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "team-ray"},
-            "subjects": [group, {"kind": "ServiceAccount", "name": "team", "namespace": space}],
-        }
-        self.add("binding", binding, after=[made])
+        people = group(f"mlstrata:{args.cluster.environment}:{team}")
+        role, binding = rights("team-ray", space, rules, [people, service_account("team", space)])
+        self.add("binding", binding, after=[self.add("role", role, after=after)])
         self.register_outputs({})
 
 

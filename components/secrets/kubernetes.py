@@ -10,8 +10,10 @@ import pulumi
 from mlstrata.components.cluster import Cluster, ClusterComponent, SecretReference
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gateway.system_route import KEYS
+from mlstrata.components.manifests import manifest
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
 
+API = "external-secrets.io/v1"
 STORE = "mlstrata"
 """The ClusterSecretStore that the organisation makes: only it knows where its secrets are, and how to get in."""
 
@@ -42,13 +44,7 @@ class Secrets(ClusterComponent):
         if args.region:
             # Whoever External Secrets runs as says who it is: no keys.
             aws = {"provider": {"aws": {"service": "SecretsManager", "region": args.region}}}
-            made = {
-                "apiVersion": "external-secrets.io/v1",
-                "kind": "ClusterSecretStore",
-                "metadata": {"name": STORE},
-                "spec": aws,
-            }
-            after.append(self.add("store", made, after=args.after))
+            after.append(self.add("store", manifest(API, "ClusterSecretStore", STORE, spec=aws), after=args.after))
         keys: dict[tuple[str, str], set[str]] = {}
         for one in args.references:
             keys.setdefault((one.namespace, one.name), set()).update(one.keys)
@@ -60,13 +56,8 @@ class Secrets(ClusterComponent):
                 "target": {"name": secret, "creationPolicy": "Owner"},
                 "data": [{"secretKey": key, "remoteRef": {"key": at, "property": key}} for key in sorted(wanted)],
             }
-            manifest = {
-                "apiVersion": "external-secrets.io/v1",
-                "kind": "ExternalSecret",
-                "metadata": {"name": secret, "namespace": namespace},
-                "spec": spec,
-            }
-            self.add(f"{namespace}-{secret}", manifest, after=after)
+            made = manifest(API, "ExternalSecret", secret, namespace, spec=spec)
+            self.add(f"{namespace}-{secret}", made, after=after)
         self.register_outputs({})
 
 

@@ -33,7 +33,7 @@ def _unfolded(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _image(given: str | dict[str, Any]) -> dict[str, Any]:
-    fields = {"image": given} if isinstance(given, str) else dict(given)
+    fields: dict[str, Any] = {"image": given} if isinstance(given, str) else dict(given)
     name, _, digest = fields.pop("image").partition("@")
     repository, _, tag = name.rpartition(":")
     values = [{"path": path, "part": part} for path, part in fields.pop("values", {}).items()]
