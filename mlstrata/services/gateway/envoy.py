@@ -19,7 +19,7 @@ def _parts() -> dict[str, Any]:
     return parts
 
 
-def part(part_name: str, /, **values: Any) -> Any:
+def part(part_name: str, /, **values: Any) -> dict[str, Any]:
     """Return a part, free to change.
 
     Args:
@@ -29,7 +29,8 @@ def part(part_name: str, /, **values: Any) -> Any:
     Raises:
         KeyError: There is no such part, or a value of it is not given.
     """
-    return _filled(_parts()[part_name], values)
+    filled: dict[str, Any] = _filled(_parts()[part_name], values)
+    return filled
 
 
 def _filled(told: Any, values: dict[str, Any]) -> Any:
@@ -42,6 +43,6 @@ def _filled(told: Any, values: dict[str, Any]) -> Any:
     return values[told[1:]] if told[:1] == "$" and told[1:].isidentifier() else Template(told).substitute(values)
 
 
-def watched(settings: GatewaySettings, file: str) -> Any:
+def watched(settings: GatewaySettings, file: str) -> dict[str, Any]:
     """Return the source of a file that Envoy reads again when it is renamed into the gateway's folder."""
     return part("watched", path=str(settings.directory / file), folder=str(settings.directory))

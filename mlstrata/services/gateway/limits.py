@@ -59,6 +59,6 @@ def _bucket(system: str, consumer: Consumer, count: int, seconds: int) -> dict[s
 
 
 def _counting(name: str, kind: str, buckets: list[dict[str, Any]], more: dict[str, Any]) -> dict[str, Any]:
-    limit: dict[str, Any] = part("limit", filter=name, kind=kind, consumer_header=CONSUMER_HEADER, buckets=buckets)
+    limit = part("limit", filter=name, kind=kind, consumer_header=CONSUMER_HEADER, buckets=buckets)
     limit["resources"][0]["typed_config"] |= more
     return limit

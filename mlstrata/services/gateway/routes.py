@@ -55,7 +55,7 @@ def render_routes(settings: GatewaySettings, releases: Mapping[str, Releases]) -
         for route in _system_routes(system, api, releases.get(system.name, Releases()).champion)
     ]
     health = part("health", path=HEALTH_PATH, routes_header=ROUTES_HEADER, digest=_digest(routes))
-    document: dict[str, Any] = part(
+    document = part(
         "routes",
         route_config=ROUTE_CONFIG,
         untouched_header=UNTOUCHED_HEADER,
