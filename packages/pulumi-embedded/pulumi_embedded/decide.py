@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pulumi_embedded import paths
-from pulumi_embedded.dispatch import Dispatcher
+from pulumi_embedded.dispatch import Difference, Dispatcher
 from pulumi_embedded.goal import Goal
 from pulumi_embedded.state import ResourceState
 from pulumi_embedded.types import Op, PropertyChange
-from pulumi_embedded.values import UNKNOWN, changes, same
+from pulumi_embedded.values import UNKNOWN, changes, reveal, same
 from pulumi_embedded.wire import PROVIDER_KEY
 
 
@@ -43,24 +43,37 @@ def decide(
         return Decision("create")
     if old.pending_replacement:
         return Decision("replace", tuple(changes(old.inputs, inputs)))
+    if old.taint or force == "replace":
+        return Decision("replace", tuple(changes(old.inputs, inputs)), bool(goal.delete_before_replace))
     answer = dispatcher.diff(old.id, old.outputs, inputs)
     delta = tuple(changes(old.inputs, inputs))
-    changed = answer.changes if answer.changes is not None else not same(old.inputs, inputs)
-    named = tuple(paths.parse(rule) for rule in goal.replace_on_changes)
-    touched = [paths.parse(change.path) for change in delta]
-    replace = (
-        (changed and bool(answer.replaces))
-        or any(paths.covers(rule, path) for rule in named for path in touched)
-        or old.taint
-        or force == "replace"
-    )
+    changed, replaces = _judged(answer, old.inputs, inputs, goal.replace_on_changes)
     diff = delta or _drift(old, inputs)
-    if replace:
+    if replaces:
         first = goal.delete_before_replace
         return Decision("replace", diff, bool(answer.delete_before_replace) if first is None else first)
     if changed or old.init_errors or force == "update":
         return Decision("update", diff)
     return Decision("same")
+
+
+def _judged(
+    answer: Difference, olds: Mapping[str, Any], news: Mapping[str, Any], replace_on_changes: Sequence[str]
+) -> tuple[bool, bool]:
+    """Return whether something changed, and whether that needs a replacement.
+
+    A provider that says whether something changed does not say which properties did, as the protocol of dynamic
+    providers has no place for it; so only where the comparison is left to the engine can ``replace_on_changes`` be
+    asked, as under the CLI.
+    """
+    if answer.changes is not None:
+        return answer.changes, answer.changes and bool(answer.replaces)
+    before, after = reveal(olds), reveal(news)
+    touched = [paths.parse(change.path) for change in changes(before, after)]
+    named = [paths.parse(rule) for rule in replace_on_changes]
+    changed = not same(before, after)
+    listed = any(paths.contains(rule, path) for rule in named for path in touched)
+    return changed, changed and (bool(answer.replaces) or listed)
 
 
 def _drift(old: ResourceState, inputs: Mapping[str, Any]) -> tuple[PropertyChange, ...]:
@@ -77,10 +90,12 @@ def estimate(old: ResourceState | None, inputs: Mapping[str, Any]) -> Decision:
     return Decision("update" if delta else "same", delta)
 
 
-def component(old: ResourceState | None, inputs: Mapping[str, Any]) -> Decision:
-    """Components have no provider: their inputs alone decide."""
+def component(old: ResourceState | None, inputs: Mapping[str, Any], *, force: str = "") -> Decision:
+    """Components have no provider: their inputs alone decide, unless something is replaced that they go with."""
     if old is None:
         return Decision("create")
+    if force == "replace":
+        return Decision("replace", tuple(changes(old.inputs, inputs)))
     if same(old.inputs, inputs):
         return Decision("same")
     return Decision("update", tuple(changes(old.inputs, inputs)))
@@ -88,9 +103,13 @@ def component(old: ResourceState | None, inputs: Mapping[str, Any]) -> Decision:
 
 def would_replace(dispatcher: Dispatcher, dependent: ResourceState, going: set[str]) -> bool:
     """Whether a dependent must go too when ``going`` are deleted first: its diff with what they gave it unknown."""
+    if not dependent.is_dynamic:
+        return False
+    if dependent.deleted_with in going:
+        return True
     touched = [key for key, urns in dependent.property_dependencies.items() if going.intersection(urns)]
-    if not touched or not dependent.is_dynamic:
+    if not touched:
         return False
     inputs = {**dependent.inputs, **dict.fromkeys((key for key in touched if key != PROVIDER_KEY), UNKNOWN)}
     answer = dispatcher.diff(dependent.id, dependent.outputs, inputs)
-    return bool(answer.replaces) and answer.changes is not False
+    return _judged(answer, dependent.inputs, inputs, dependent.replace_on_changes)[1]

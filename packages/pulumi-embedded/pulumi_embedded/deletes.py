@@ -101,8 +101,9 @@ class Deleter:
             try:
                 with self._run.busy():
                     # A create that adopted what an earlier run was to delete: it is the same thing, and wanted.
-                    adopted = state.delete and (state.urn, state.id) in self._lives
-                    silent = adopted or id(state) in self._silent
+                    replaced = id(state) in self._silent
+                    adopted = state.delete and not replaced and (state.urn, state.id) in self._lives
+                    silent = adopted or replaced
                     delete_one(self._run, state, self._going, silent=silent, forget=adopted)
                 done = True
             except Closed:
@@ -166,6 +167,10 @@ def delete_first(run: Run, old: ResourceState, waiting: Sequence[ResourceState])
     for state in sorted(waiting, key=lambda candidate: order.get(id(candidate), 0)):
         if state.pending_replacement or state.urn in urns or not state.references() & urns:
             continue
+        if old.urn in state.replace_with or old.urn == state.deleted_with:
+            going.append(state)
+            urns.add(state.urn)
+            continue
         try:
             replaced = would_replace(run.dispatcher, state, urns)
         except ProviderError:
@@ -184,4 +189,4 @@ def delete_first(run: Run, old: ResourceState, waiting: Sequence[ResourceState])
         names = ", ".join(state.name for state in protected)
         raise run.fail(old.urn, old.type, "replace", f"{names}: protected; set protect=False, run up, then try again")
     for state in reversed(going):
-        delete_one(run, state, set(), silent=True, keep=True)
+        delete_one(run, state, urns, silent=True, keep=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,11 @@ from pulumi_embedded.values import flatten, from_struct, from_wire
 
 @dataclass
 class Goal:
-    """One RegisterResource request; ``wire`` has the inputs as they came, unless references in them were resolved."""
+    """One RegisterResource request; ``wire`` has the inputs as they came, unless references in them were resolved.
+
+    ``former`` has the aliases as they came, ``aliases`` the URNs they come to (:func:`inherit`), and ``used`` the one
+    by which the old state was found, or "".
+    """
 
     urn: str
     type: str
@@ -37,7 +41,9 @@ class Goal:
     import_id: str
     replace_with: list[str]
     replacement_trigger: Value
+    former: list[Message | str]
     aliases: list[str]
+    used: str
     wire: Message | None
 
     @property
@@ -71,7 +77,7 @@ class Goal:
             replace_on_changes=self.replace_on_changes,
             additional_secret_outputs=self.additional_secret_outputs,
             custom_timeouts=self.custom_timeouts,
-            aliases=self.aliases,
+            replace_with=self.replace_with,
             **known,
         )
 
@@ -106,10 +112,10 @@ class Goal:
 
 
 def read(request: Message, project: str, stack: str) -> Goal:
-    """Read a RegisterResourceRequest; aliases are those of the request alone."""
+    """Read a RegisterResourceRequest; what its parent adds to it comes with :func:`inherit`."""
     given = from_struct(request.object)
     inputs = flatten(given) if request.custom else given
-    goal = Goal(
+    return Goal(
         urn=make_urn(stack, project, request.parent, request.type, request.name),
         type=request.type,
         name=request.name,
@@ -134,44 +140,48 @@ def read(request: Message, project: str, stack: str) -> Goal:
         import_id=request.importId,
         replace_with=list(request.replace_with),
         replacement_trigger=from_wire(request.replacement_trigger) if request.HasField("replacement_trigger") else None,
+        former=[*request.aliasURNs, *request.aliases],
         aliases=[],
+        used="",
         wire=request.object if inputs == given else None,
     )
-    own = [_alias(alias, goal, project, stack) for alias in request.aliases] + list(request.aliasURNs)
-    goal.aliases = _distinct(own, goal.urn)
-    return goal
 
 
-def inherit(goal: Goal, parent: Goal | None, parent_aliases: Sequence[str]) -> None:
-    """Take from the parent what the program left open, and the names its aliases would have given this child."""
+def inherit(goal: Goal, goals: Mapping[str, Goal], project: str, stack: str) -> None:
+    """Take from the parent what the program left open, and work out the aliases.
+
+    A parent that was found by an alias gives each child the name that the child had under it then.
+    """
+    own = [one if isinstance(one, str) else _alias(one, goal, goals, project, stack) for one in goal.former]
+    parent = goals.get(goal.parent)
     if parent is None:
+        goal.aliases = _distinct(own, goal.urn)
         return
+    inherited = [_as_child(parent.used, one, parent) for one in [goal.urn, *own]] if parent.used else []
+    goal.aliases = _distinct([*own, *inherited], goal.urn)
     if goal.protect is None:
         goal.protect = parent.protect
     if goal.retain_on_delete is None:
         goal.retain_on_delete = parent.retain_on_delete
     goal.deleted_with = goal.deleted_with or parent.deleted_with
-    inherited = [child for former in parent_aliases for child in _as_child(former, goal, parent)]
-    goal.aliases = _distinct([*goal.aliases, *inherited], goal.urn)
 
 
-def _as_child(former: str, goal: Goal, parent: Goal) -> list[str]:
-    """URNs this resource had under a parent that was called ``former``, by its present and earlier names."""
-    found = []
-    for own in [goal.urn, *goal.aliases]:
-        name, kind = urn_name(own), own.split("::", 3)[2].rsplit("$", 1)[-1]
-        if name.startswith(parent.name):
-            name = urn_name(former) + name[len(parent.name) :]
-        head = former.split("::", 2)
-        found.append(f"{head[0]}::{head[1]}::{parent_chain(former)}{kind}::{name}")
-    return found
+def _as_child(former: str, own: str, parent: Goal) -> str:
+    """URN that ``own``, one of a child's, was under a parent that was called ``former``."""
+    name, kind = urn_name(own), own.split("::", 3)[2].rsplit("$", 1)[-1]
+    if name.startswith(parent.name):
+        name = urn_name(former) + name[len(parent.name) :]
+    head = former.split("::", 2)
+    return f"{head[0]}::{head[1]}::{parent_chain(former)}{kind}::{name}"
 
 
-def _alias(alias: Message, goal: Goal, project: str, stack: str) -> str:
+def _alias(alias: Message, goal: Goal, goals: Mapping[str, Goal], project: str, stack: str) -> str:
     if alias.WhichOneof("alias") == "urn":
         return str(alias.urn)
     spec = alias.spec
     parent = "" if spec.noParent else (spec.parentUrn or goal.parent)
+    if spec.parentUrn in goals:  # it may have been called otherwise itself, when this was its child
+        parent = goals[spec.parentUrn].used or parent
     return make_urn(
         spec.stack or stack, spec.project or project, parent, spec.type or goal.type, spec.name or goal.name
     )

@@ -108,6 +108,7 @@ class Leftovers:
             parent=state.parent if state.parent in present else "",
             provider=state.provider if state.provider in providers else dynamic,
             deleted_with="",
+            replace_with=[],
             dependencies=[urn for urn in state.dependencies if urn in present],
             property_dependencies={
                 key: [urn for urn in urns if urn in present] for key, urns in state.property_dependencies.items()

@@ -220,6 +220,7 @@ def _plan(session: Session, snapshot: Snapshot, *, strict: bool, quiet: bool) ->
                 _refuse_protected(run, "replace or delete them")
             run.check_open()
             Deleter(run, going).delete_all()
+            _refuse_protected(run, "replace or delete them")  # a plan shows every step, then refuses them as `up` would
         return _result(session, run, registrar.stack_outputs)
 
 

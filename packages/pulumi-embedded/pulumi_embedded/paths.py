@@ -39,9 +39,9 @@ def parse(path: str) -> Path:
     return tuple(parts)
 
 
-def covers(rule: Path, changed: Path) -> bool:
-    """Whether a change at ``changed`` is at, inside or around what ``rule`` names."""
-    return all(part in ("*", found) for part, found in zip(rule, changed, strict=False))
+def contains(rule: Path, changed: Path) -> bool:
+    """Whether a change at ``changed`` is at or inside what ``rule`` names."""
+    return len(rule) <= len(changed) and all(part in ("*", found) for part, found in zip(rule, changed, strict=False))
 
 
 def _keys(*holders: Value) -> list[str | int]:

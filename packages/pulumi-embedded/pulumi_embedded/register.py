@@ -15,7 +15,7 @@ from pulumi_embedded.leftovers import Leftovers
 from pulumi_embedded.run import Run
 from pulumi_embedded.state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, Operation, ResourceState, make_urn, now
 from pulumi_embedded.types import Message, Op
-from pulumi_embedded.values import has_asset, hide
+from pulumi_embedded.values import Secret, has_asset, hide
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Registrar:
         self.seen: set[str] = set()
         self.states: dict[str, ResourceState] = {}
         self._goals: dict[str, Goal] = {}
-        self._aliases: dict[str, list[str]] = {}
+        self._claimed: dict[str, str] = {}
+        self._matched: set[str] = set()
         self._olds = {state.urn: state for state in run.journal.resources() if not state.delete}
         self._default: str | None = None
 
@@ -61,8 +62,8 @@ class Registrar:
                 message = "two resources of the program have this type, parent and name; give one another name"
                 raise run.fail(goal.urn, goal.type, "create", message)
             self.seen.add(goal.urn)
-            goals.inherit(goal, self._goals.get(goal.parent), self._aliases.get(goal.parent, []))
-            self._goals[goal.urn], self._aliases[goal.urn] = goal, goal.aliases
+            goals.inherit(goal, self._goals, run.project, run.stack)
+            self._goals[goal.urn] = goal
             old = self._match(goal)
         if goal.is_dynamic:
             return self._dynamic(goal, old)
@@ -83,13 +84,24 @@ class Registrar:
     # -- matching ---------------------------------------------------------------------------------------------
 
     def _match(self, goal: Goal) -> ResourceState | None:
-        """Take the old state of this URN, else of one of its aliases (and let all who refer to that one follow)."""
+        """Take the old state of this URN, else of one of its aliases (and let all who refer to that one follow).
+
+        Raises:
+            Closed: another resource of the program has taken that state already.
+        """
         for urn in [goal.urn, *goal.aliases]:
+            if urn in self._claimed or (urn != goal.urn and urn in self._matched):
+                other = self._claimed.get(urn, "that resource of the program itself")
+                message = f"{urn} belongs to {other}; what was one resource can become one: remove an alias"
+                raise self.run.fail(goal.urn, goal.type, "create", message)
             old = self._olds.get(urn)
-            if old is None or old.custom != goal.custom or (urn != goal.urn and urn in self.seen):
+            if old is None or old.custom != goal.custom:
                 continue
             del self._olds[urn]
+            self._matched.add(urn)
             if urn != goal.urn:
+                goal.used = urn
+                self._claimed[urn] = goal.urn
                 old.change(urn=goal.urn, aliases=[])
                 self.run.journal.rename({urn: goal.urn}, self.run.journal.resources())
             return old
@@ -109,16 +121,27 @@ class Registrar:
     def _component(self, goal: Goal, old: ResourceState | None) -> Answer:
         run = self.run
         run.graph.append(goal.graph(""))
-        decision = decide.component(old, goal.inputs)
+        decision = decide.component(old, goal.inputs, force=self._forced(goal))
         if old is None:
             state = goal.state(inputs=goal.inputs, created=now(), modified=now())
         else:
             changed = old.modified if decision.op == "same" else now()
             state = goal.state(inputs=goal.inputs, outputs=old.outputs, created=old.created, modified=changed)
         run.record(add=state, drop=old, wait=False)
-        self._keep(state)
-        run.finish(state, decision.op, decision.diff)
+        self._finish(goal, state, decision)
         return Answer(goal.urn, "", goal.inputs, goal.wire)
+
+    def _forced(self, goal: Goal) -> str:
+        """Tell "replace" when something that this resource goes with is replaced, else ""."""
+        with_them = {*goal.replace_with, goal.deleted_with}
+        return "replace" if self.run.replaced.intersection(with_them) else ""
+
+    def _finish(self, goal: Goal, state: ResourceState, decision: decide.Decision, seconds: float = 0.0) -> None:
+        if decision.op == "replace":
+            with self.run.lock:
+                self.run.replaced.add(goal.urn)
+        self._keep(state)
+        self.run.finish(state, decision.op, decision.diff, seconds)
 
     # -- what this engine has no provider for -----------------------------------------------------------------
 
@@ -175,8 +198,10 @@ class Registrar:
                     if old is not None:
                         run.record(drop=old, wait=False)
                     old, inputs = adopted, self._checked(goal, adopted)
-            force = "replace" if run.replaced.intersection(goal.replace_with) else self.leftovers.force(goal.urn)
+            force = self._forced(goal) or self.leftovers.force(goal.urn)
             decision = decide.decide(run.dispatcher, goal, old, inputs, force=force)
+            if decision.op == "replace":  # what is made anew has nothing to keep, whatever changes are ignored
+                inputs = run.dispatcher.check({}, goal.inputs)
         except (ProviderError, ValueError) as error:
             raise run.fail(goal.urn, goal.type, "update" if old else "create", str(error)) from error
         state = goal.state(inputs=inputs, provider=reference)
@@ -194,7 +219,7 @@ class Registrar:
         if decision.op == "same" and old is not None:
             state.change(
                 id=old.id,
-                outputs=hide(old.outputs, goal.additional_secret_outputs),
+                outputs=hide(old.outputs, [*goal.additional_secret_outputs, *_secret(state.inputs)]),
                 created=old.created,
                 modified=old.modified,
             )
@@ -205,17 +230,13 @@ class Registrar:
             seconds = self._update(goal, old, state)
         else:
             seconds = self._create(goal, old, state, decision)
-        if decision.op == "replace":
-            with run.lock:
-                run.replaced.add(goal.urn)
-        self._keep(state)
-        run.finish(state, decision.op, decision.diff, seconds)
+        self._finish(goal, state, decision, seconds)
         return Answer(goal.urn, state.id, state.outputs)
 
     def _plan(self, goal: Goal, old: ResourceState | None, state: ResourceState, decision: decide.Decision) -> None:
         """Echo the inputs; outputs that are not inputs are unknown to the program."""
         run = self.run
-        if decision.op == "replace" and old is not None and old.protect and not old.pending_replacement:
+        if decision.op == "replace" and self._holds(goal, old):
             with run.lock:
                 run.protected.append(goal.urn)
         if decision.delete_first and old is not None and not old.pending_replacement:
@@ -223,6 +244,11 @@ class Registrar:
         kept = old.id if old is not None and decision.op == "update" else ""
         state.change(id=kept, outputs=state.inputs)
         run.record(add=state, drop=old, wait=False)
+
+    @staticmethod
+    def _holds(goal: Goal, old: ResourceState | None) -> bool:
+        """Whether the old one is protected from being replaced; to unprotect and replace it at once is allowed."""
+        return old is not None and old.protect and bool(goal.protect) and not old.pending_replacement
 
     def _update(self, goal: Goal, old: ResourceState, state: ResourceState) -> float:
         run = self.run
@@ -241,7 +267,7 @@ class Registrar:
     def _create(self, goal: Goal, old: ResourceState | None, state: ResourceState, decision: decide.Decision) -> float:
         run = self.run
         live = old is not None and not old.pending_replacement
-        if live and old is not None and old.protect:
+        if self._holds(goal, old):
             raise run.fail(goal.urn, goal.type, "replace", "it is protected; set protect=False, run up, then try again")
         if live and old is not None and decision.delete_first:
             delete_first(run, old, self.left())
@@ -279,3 +305,8 @@ class Registrar:
                 self.seen.add(urn)
                 self._default = f"{urn}::{made.id}"
             return self._default
+
+
+def _secret(inputs: dict[str, Any]) -> list[str]:
+    """Keys whose input is secret: their outputs are, even if the provider was not asked again."""
+    return [key for key, value in inputs.items() if isinstance(value, Secret)]

@@ -34,7 +34,7 @@ _FIELDS: dict[str, tuple[Check, str]] = {
     "retainOnDelete": _FLAG,
     **dict.fromkeys(("inputs", "outputs", "customTimeouts"), _MAPPING),
     **dict.fromkeys(("dependencies", "initErrors", "additionalSecretOutputs", "aliases"), _TEXTS),
-    **dict.fromkeys(("ignoreChanges", "replaceOnChanges"), _TEXTS),
+    **dict.fromkeys(("ignoreChanges", "replaceOnChanges", "replaceWith"), _TEXTS),
     "propertyDependencies": (_lists_of_texts, "an object of lists of texts"),
 }
 _NEEDED = ("urn", "type")

@@ -77,6 +77,7 @@ _FIELDS = (
     ("importID", "import_id"),
     ("retainOnDelete", "retain_on_delete"),
     ("deletedWith", "deleted_with"),
+    ("replaceWith", "replace_with"),
     ("created", "created"),
     ("modified", "modified"),
     ("ignoreChanges", "ignore_changes"),
@@ -111,6 +112,7 @@ class ResourceState:
     custom_timeouts: dict[str, Any] = field(default_factory=dict)
     import_id: str = ""
     deleted_with: str = ""
+    replace_with: list[str] = field(default_factory=list)
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
     created: str = ""
@@ -162,6 +164,7 @@ class ResourceState:
             found.add(provider_urn(self.provider))
         if self.deleted_with:
             found.add(self.deleted_with)
+        found.update(self.replace_with)
         return frozenset(found)
 
     def rename(self, renamed: Mapping[str, str]) -> None:
@@ -173,6 +176,7 @@ class ResourceState:
             parent=renamed.get(self.parent, self.parent),
             provider=provider,
             deleted_with=renamed.get(self.deleted_with, self.deleted_with),
+            replace_with=[renamed.get(urn, urn) for urn in self.replace_with],
             dependencies=[renamed.get(urn, urn) for urn in self.dependencies],
             property_dependencies={
                 key: [renamed.get(urn, urn) for urn in urns] for key, urns in self.property_dependencies.items()

@@ -17,11 +17,16 @@ def test_ignored_changes_keep_the_old_value(stack):
 
 
 def test_replace_on_changes(stack):
-    stack.up("Thing('a', size=1)")
-    assert ops(stack.up("Thing('a', size=2, opts=O(replace_on_changes=['size'], delete_before_replace=True))")) == {
-        "a": "replace"
-    }
+    stack.up("Thing('a', size=1, provider=LooseProvider())")
+    options = "provider=LooseProvider(), opts=O(replace_on_changes=['size'], delete_before_replace=True)"
+    assert ops(stack.up(f"Thing('a', size=2, {options})")) == {"a": "replace"}
     assert [line.split()[0] for line in stack.log()] == ["create", "delete", "create"]
+
+
+def test_replace_on_changes_is_no_use_where_the_provider_compares(stack):
+    """As under the CLI: a dynamic provider that says whether something changed cannot say what."""
+    stack.up("Thing('a', size=1)")
+    assert ops(stack.up("Thing('a', size=2, opts=O(replace_on_changes=['size']))")) == {"a": "update"}
 
 
 def test_create_before_delete_by_default(stack):
