@@ -175,7 +175,7 @@ class Registrar:
 
     # -- dynamic resources ------------------------------------------------------------------------------------
 
-    def _dynamic(self, goal: Goal, old: ResourceState | None) -> Answer:
+    def _refuse_unsupported(self, goal: Goal) -> None:
         run = self.run
         if goal.provider:
             raise run.refuse(f"an explicit provider for dynamic resource {goal.name!r}")
@@ -185,6 +185,10 @@ class Registrar:
             raise run.refuse(f"the replacement_trigger option of {goal.name!r}")
         if has_asset(goal.inputs) and (not run.dry_run or run.strict):
             raise run.refuse(f"an asset or archive as input of dynamic resource {goal.name!r}")
+
+    def _dynamic(self, goal: Goal, old: ResourceState | None) -> Answer:
+        run = self.run
+        self._refuse_unsupported(goal)
         reference = self.default_provider()
         run.graph.append(goal.graph(reference))
         try:
@@ -200,8 +204,8 @@ class Registrar:
                     old, inputs = adopted, self._checked(goal, adopted)
             force = self._forced(goal) or self.leftovers.force(goal.urn)
             decision = decide.decide(run.dispatcher, goal, old, inputs, force=force)
-            if decision.op == "replace":  # what is made anew has nothing to keep, whatever changes are ignored
-                inputs = run.dispatcher.check({}, goal.inputs)
+            # What is made anew has nothing to keep, whatever changes are ignored.
+            inputs = self._checked(goal, None) if decision.op == "replace" else inputs
         except (ProviderError, ValueError) as error:
             raise run.fail(goal.urn, goal.type, "update" if old else "create", str(error)) from error
         state = goal.state(inputs=inputs, provider=reference)
