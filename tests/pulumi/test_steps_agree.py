@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from typing import Any
 import pytest
 
 import pulumi_embedded
-from tests.support.pulumi_cli import Cli
-from tests.support.states import compared
+from tests.support.pulumi_cli import Cli, Done
+from tests.support.states import compared, differences
 
 HERE = Path(__file__).parent / "agreement"
 PROJECT, STACK, PASSPHRASE = "agree", "test", "the same for both"
@@ -332,6 +333,7 @@ class Side:
         self.cli = Cli(bin_, folder, passphrase=PASSPHRASE)
         self.program = pulumi_embedded.Program(PROJECT, STACK, folder)
         self.backend = pulumi_embedded.Backend(folder)
+        self.said, self.failed = Done(0, "", ""), pulumi_embedded.EngineError()
         self.write(Stage(""))
         self.cli.do("stack", "init", STACK)
 
@@ -382,7 +384,7 @@ class Side:
         try:
             result = pulumi_embedded.preview(self.program, self.backend, self._options(stage))
         except pulumi_embedded.EngineError as error:
-            self.said = error
+            self.failed = error
             return None
         return {step.urn: step.op for step in result.steps if "::pulumi:providers:" not in step.urn}
 
@@ -390,7 +392,7 @@ class Side:
         try:
             pulumi_embedded.up(self.program, self.backend, self._options(stage))
         except pulumi_embedded.EngineError as error:
-            self.said = error
+            self.failed = error
             return False
         return True
 
@@ -406,18 +408,31 @@ def sides(tmp_path: Path, pulumi_bin: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_same_steps_and_the_same_state(sides: tuple[Side, Side], stages: list[Stage]) -> None:
     theirs, ours = sides
     for number, stage in enumerate(stages, 1):
-        where = f"stage {number} of {len(stages)}: {stage.program.strip()}"
         theirs.write(stage)
         ours.write(stage)
-        planned, wanted = ours.embedded_plan(stage), theirs.cli_plan(stage)
-        assert planned == wanted, where
-        # The same state, read by the other one: what one wrote, the other plans from.
-        assert theirs.embedded_plan(stage) == wanted, f"from the CLI's state, {where}"
-        assert (wanted is None) == stage.refused, f"{where}\n{ours.said}"
-        if stage.refused:
-            continue
-        assert ours.calls() == theirs.calls() == [], "a plan changes nothing"
-        done, did = ours.embedded_up(stage), theirs.cli_up(stage)
-        assert (done, did) == (not stage.fails, not stage.fails), f"{where}\n{getattr(theirs, 'said', '')}"
-        assert ours.calls() == theirs.calls(), where
-        assert ours.state == theirs.state, where
+        found = [*planned(ours, theirs, stage), *carried_out(ours, theirs, stage)]
+        assert not found, "\n".join([f"stage {number} of {len(stages)}", *found, stage.program])
+
+
+def planned(ours: Side, theirs: Side, stage: Stage) -> Iterator[str]:
+    """Plan under both, and by the embedded engine from the CLI's state too: what one wrote, the other reads."""
+    wanted = theirs.cli_plan(stage)
+    if (wanted is None) != stage.refused:
+        yield f"the CLI's plan: {theirs.said.text}"
+    for label, found in (("plan", ours.embedded_plan(stage)), ("plan from theirs", theirs.embedded_plan(stage))):
+        yield from differences({label: found}, {label: wanted})
+    if ours.calls() or theirs.calls():
+        yield "a plan has changed something"
+
+
+def carried_out(ours: Side, theirs: Side, stage: Stage) -> Iterator[str]:
+    """Carry it out under both: the same end, the same requests to the provider, the same state."""
+    if stage.refused:
+        return
+    succeeded = not stage.fails
+    if theirs.cli_up(stage) != succeeded:
+        yield f"the CLI: {theirs.said.text}"
+    if ours.embedded_up(stage) != succeeded:
+        yield f"the embedded engine: {ours.failed}"
+    yield from differences({"calls": ours.calls()}, {"calls": theirs.calls()})
+    yield from differences(ours.state, theirs.state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +57,17 @@ def opened(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: opened(item) for key, item in value.items()}
     return [opened(item) for item in value] if isinstance(value, list) else value
+
+
+def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
+    """Say where two values differ, a line each, deepest path first found."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in [*ours, *(key for key in theirs if key not in ours)]:
+            if key not in theirs:
+                yield f"{path}{key}: theirs has none, ours {ours[key]!r}"
+            elif key not in ours:
+                yield f"{path}{key}: ours has none, theirs {theirs[key]!r}"
+            else:
+                yield from differences(ours[key], theirs[key], f"{path}{key} > ")
+    elif ours != theirs:
+        yield f"{path[:-3]}: ours {ours!r}, theirs {theirs!r}"
