@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from bench.engines import measure_engines
 from bench.plan import measure_plan
 from bench.policies import measure_policies
 from bench.startup import measure_startup
@@ -15,11 +16,11 @@ def main() -> None:
     """Run the measurements that were asked for, all by default, and print each with its parts."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "which", nargs="*", choices=["up", "plan", "policies", []], help="what to measure (default: all)"
+        "which", nargs="*", choices=["up", "plan", "policies", "engines", []], help="what to measure (default: all)"
     )
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
     arguments = parser.parse_args()
-    measures = {"up": measure_startup, "plan": measure_plan, "policies": measure_policies}
+    measures = {"up": measure_startup, "plan": measure_plan, "policies": measure_policies, "engines": measure_engines}
     figures = {name: measures[name]() for name in arguments.which or measures}
     for name, found in figures.items():
         print(name)

@@ -10,7 +10,6 @@ from mlstrata.components import guests
 from mlstrata.components.errors import PlanError
 from mlstrata.components.governance.environment import declare
 from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, WorkspaceError, load_with_places
-from mlstrata.stacks import local
 from mlstrata.stacks.preconditions import problems, refused
 
 
@@ -65,6 +64,8 @@ def plan(spec: EnvironmentSpec, workspace: Workspace) -> dict[str, object]:
 
         exported = cluster.build(spec, workspace).exported()
     else:
+        from mlstrata.stacks import local  # and so do those of local services
+
         exported = local.build(spec, workspace).exported()
     declare(spec)  # last: what a builder refuses must be refused before anything is registered
     return exported

@@ -110,13 +110,17 @@ def to_struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
 
 
 def to_provider(value: Value) -> Value:
-    """Give a value as a dynamic provider sees it: no secret markers, whole numbers as floats (as over the wire)."""
+    """Give a value as a dynamic provider sees it: no secret markers, whole numbers as floats (as over the wire).
+
+    A key whose value is None is not there: the SDK, which reads the wire for a provider, has it so at every depth.
+    """
     if value is UNKNOWN:
         return UNKNOWN_TEXT
     if isinstance(value, Secret):
         return to_provider(value.value)
     if isinstance(value, Mapping):
-        return {key: to_provider(item) for key, item in value.items()}
+        given = {key: to_provider(item) for key, item in value.items()}
+        return {key: item for key, item in given.items() if item is not None}
     if isinstance(value, list | tuple):
         return [to_provider(item) for item in value]
     if isinstance(value, int) and not isinstance(value, bool):
