@@ -24,7 +24,7 @@ def plan(name: str, *, as_json: bool) -> None:
     import typer
 
     deployment = Deployment.open(name)
-    found = deploy.plan(deployment, Terminal(quiet=as_json))
+    found = _planned(deployment, as_json=as_json)
     result = found.result
     if as_json:
         resources = [resource_as_json(one) for one in result.graph]
@@ -51,6 +51,18 @@ def plan(name: str, *, as_json: bool) -> None:
             say(f" `mlstrata up {name}` repairs what drifted")
     if result.drift:
         raise typer.Exit(1)
+
+
+def _planned(deployment: Deployment, *, as_json: bool) -> deploy.Planned:
+    """Plan; where something protected would go, show the steps before that is refused, as the Pulumi CLI does."""
+    import pulumi_embedded
+
+    try:
+        return deploy.plan(deployment, Terminal(quiet=as_json))
+    except pulumi_embedded.Protected as refused:
+        if refused.result is not None and not as_json:
+            show_steps(refused.result.steps, {})
+        raise
 
 
 def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:

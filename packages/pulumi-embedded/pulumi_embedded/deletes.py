@@ -101,9 +101,8 @@ class Deleter:
             try:
                 with self._run.busy():
                     # A create that adopted what an earlier run was to delete: it is the same thing, and wanted.
-                    replaced = id(state) in self._silent
-                    adopted = state.delete and not replaced and (state.urn, state.id) in self._lives
-                    silent = adopted or replaced
+                    adopted = state.delete and (state.urn, state.id) in self._lives
+                    silent = adopted or id(state) in self._silent
                     delete_one(self._run, state, self._going, silent=silent, forget=adopted)
                 done = True
             except Closed:

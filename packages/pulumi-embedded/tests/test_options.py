@@ -190,3 +190,41 @@ def test_an_edited_secret_only_is_no_output_of_repr(stack):
         pulumi_embedded.outputs("unit", "test", stack.backend, pulumi_embedded.Passphrase("a passphrase"))
         == result.outputs
     )
+
+
+def test_a_plan_shows_the_steps_and_refuses_what_is_protected(stack):
+    """As the CLI's preview does; to unprotect a thing and replace it at once is allowed."""
+    stack.up("Thing('a', opts=O(protect=True))\nThing('b', opts=O(protect=True))")
+    with pytest.raises(pulumi_embedded.Protected, match="a, b: protected") as caught:
+        stack.preview("Thing('a', kind='y', opts=O(protect=True))\nThing('c')")
+    assert ops(caught.value.result) == {"a": "replace", "b": "delete", "c": "create"}
+    stack.log()
+    assert ops(stack.up("Thing('a', kind='y')\nThing('b', opts=O(protect=True))")) == {"a": "replace"}
+    assert stack.log() == ["create a y 1.0", "delete a-a"]
+
+
+def test_what_goes_with_a_replaced_thing_is_replaced_too(stack):
+    program = """
+    a = Thing('a', kind={kind!r}, opts=O(delete_before_replace={first}))
+    Thing('b', opts=O(deleted_with=a))
+    Thing('c', opts=O(replace_with=[a]))
+    Thing('d', opts=O(depends_on=[a]))
+    """
+    for kind, first in (("y", False), ("z", True)):
+        stack.up(program.format(kind="x", first=first))
+        assert ops(stack.preview(program.format(kind=kind, first=first))) == dict.fromkeys("abc", "replace")
+        assert ops(stack.up(program.format(kind=kind, first=first))) == dict.fromkeys("abc", "replace")
+        stack.run("destroy")
+
+
+def test_a_replaced_thing_takes_its_ignored_changes(stack):
+    stack.up("Thing('a', size=1)")
+    stack.up("Thing('a', size=2, kind='y', opts=O(ignore_changes=['size']))")
+    assert stack.state("a").inputs["size"] == 2
+
+
+def test_one_state_cannot_become_two_resources(stack):
+    stack.up("Thing('a')")
+    twice = "Thing('b', opts=O(aliases=[pulumi.Alias(name='a')]))\nThing('c', opts=O(aliases=[pulumi.Alias(name='a')]))"
+    with pytest.raises(pulumi_embedded.StepsFailed, match="remove an alias"):
+        stack.up(twice)

@@ -38,7 +38,7 @@ def log(text):
 
 
 class ThingProvider(ResourceProvider):
-    """Another kind, or another thing that it is of, is another thing; a change of the rest is an update."""
+    """Another kind, or another thing that it is of, is another thing, by another id; the rest is updated."""
 
     serialize_as_secret_always = False
 
@@ -56,7 +56,8 @@ class ThingProvider(ResourceProvider):
         log(f"create {props['name']} {props['kind']}")
         if props.get("bad"):
             raise RuntimeError("no room")
-        return CreateResult(f"{props['name']}-{props['kind']}", _made(props))
+        parts = [props[key] for key in ("name", *REPLACED) if key in props]
+        return CreateResult("-".join(parts), _made(props))
 
     def update(self, id_, olds, news):
         log(f"update {id_}")
