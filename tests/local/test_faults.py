@@ -364,7 +364,7 @@ def test_a_lost_passphrase_is_told_and_not_made_anew(lived: Platform) -> None:
         lambda text: text[: len(text) // 2],
         lambda _: "",
         lambda _: "[]",
-        lambda text: text.replace('"version": 3', '"version": 4', 1),
+        lambda text: text.replace('"version": 3', '"version": 5', 1),
         lambda _: '{"version": 3}',
         lambda _: '{"version": 3, "checkpoint": {"latest": {"resources": [1]}}}',
         lambda text: text.replace("urn:pulumi", "urn:other"),

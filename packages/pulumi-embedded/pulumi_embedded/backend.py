@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pulumi_embedded.errors import CorruptCheckpoint, DiskFull, StateWriteFailed
+from pulumi_embedded.errors import CorruptCheckpoint, DiskFull, StateWriteFailed, Unsupported
 from pulumi_embedded.shape import misshapen
-from pulumi_embedded.state import magic_is_right
+from pulumi_embedded.state import FEATURES, magic_is_right
 
-_VERSION = 3
+_VERSIONS = (3, 4)
 
 
 class Backend:
@@ -66,9 +66,11 @@ class Backend:
             raw = json.loads(text)
         except ValueError as error:
             raise CorruptCheckpoint(f"{path}: not JSON ({error}); {hint}") from None
-        if not isinstance(raw, dict) or raw.get("version") != _VERSION:
+        if not isinstance(raw, dict) or raw.get("version") not in _VERSIONS:
             version = raw.get("version") if isinstance(raw, dict) else None
-            raise CorruptCheckpoint(f"{path}: version is {version!r}, this engine reads {_VERSION}; {hint}")
+            raise CorruptCheckpoint(f"{path}: version is {version!r}, this engine reads 3 and 4; {hint}")
+        if others := sorted(map(str, set(raw.get("features") or ()).difference(FEATURES))):
+            raise Unsupported(f"{path}: a state with {', '.join(others)}")
         if problem := misshapen(raw.get("checkpoint")):
             raise CorruptCheckpoint(f"{path}: JSON, but not a checkpoint with its resources: {problem}; {hint}")
         checkpoint: dict[str, Any] = raw["checkpoint"]

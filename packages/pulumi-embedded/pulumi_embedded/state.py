@@ -1,4 +1,4 @@
-"""The checkpoint in memory: resource states, pending operations, the snapshot; and its JSON form (version 3)."""
+"""The checkpoint in memory: resource states, pending operations, the snapshot; and its JSON form (version 3, or 4)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from pulumi_embedded.secrets import SecretBox
 STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX = "pulumi:providers:"
 DYNAMIC_PACKAGE = "pulumi-python"
+
+FEATURES = ("replaceWith", "taint")
+"""What a checkpoint of version 4 may say that it uses, for this engine to read it."""
 
 Pending = Literal["creating", "updating", "deleting", "reading"]
 
@@ -247,6 +250,12 @@ class Snapshot:
         )
 
 
+def features_of(resources: list[ResourceState]) -> list[str]:
+    """Name what in these resources an older reader of checkpoints would lose; those of FEATURES, in order."""
+    used = {"replaceWith": any(one.replace_with for one in resources), "taint": any(one.taint for one in resources)}
+    return [name for name in FEATURES if used[name]]
+
+
 def checkpoint_text(
     stack: str,
     resources: list[ResourceState],
@@ -272,7 +281,9 @@ def checkpoint_text(
         parts.append(f'"pending_operations": [\n{pending}\n]')
     parts.append(f'"metadata": {json.dumps(dict(metadata))}')
     body = ",\n".join(parts)
-    return f'{{"version": 3, "checkpoint": {{"stack": {json.dumps(stack)}, "latest": {{\n{body}\n}}}}}}\n'
+    features = features_of(resources)
+    version = f'"version": 4, "features": {json.dumps(features)}' if features else '"version": 3'
+    return f'{{{version}, "checkpoint": {{"stack": {json.dumps(stack)}, "latest": {{\n{body}\n}}}}}}\n'
 
 
 def magic_is_right(manifest: Mapping[str, Any]) -> bool:

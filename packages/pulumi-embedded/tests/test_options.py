@@ -1,5 +1,7 @@
 """Resource options, each as Pulumi has it."""
 
+import json
+
 import pytest
 
 import pulumi_embedded
@@ -228,3 +230,18 @@ def test_one_state_cannot_become_two_resources(stack):
     twice = "Thing('b', opts=O(aliases=[pulumi.Alias(name='a')]))\nThing('c', opts=O(aliases=[pulumi.Alias(name='a')]))"
     with pytest.raises(pulumi_embedded.StepsFailed, match="remove an alias"):
         stack.up(twice)
+
+
+def test_a_state_that_older_readers_would_misread_says_so(stack):
+    """Versions and features are the CLI's: it reads 4 only where it knows each feature, and so does this engine."""
+    stack.up("a = Thing('a')\nThing('b', opts=O(replace_with=[a]))")
+    path = stack.backend.path("unit", "test")
+    written = json.loads(path.read_text())
+    assert (written["version"], written["features"]) == (4, ["replaceWith"])
+    assert ops(stack.preview()) == {}
+    path.write_text(json.dumps({**written, "features": ["replaceWith", "views"]}))
+    with pytest.raises(pulumi_embedded.Unsupported, match="a state with views needs the Pulumi CLI"):
+        stack.preview()
+    stack.backend.path("unit", "test").write_text(json.dumps(written))
+    stack.up("Thing('a')")
+    assert json.loads(path.read_text())["version"] == 3
