@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _KUBERNETES, _COMPONENT, _PULUMI = "kubernetes:", "mlstrata:", "pulumi.com/"
 
+_NAMESPACE = "mlstrata:platform:OperatorNamespace"
+
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 
 _REMOTE = {"kubernetes:kustomize/v2:Directory": "directory", "kubernetes:yaml/v2:ConfigFile": "file"}
@@ -101,7 +103,7 @@ def manifests(result: pulumi_embedded.Result) -> Rendered:
         Failed: an object holds a secret, or something that only the deployment knows.
     """
     graph = {one.urn: one for one in result.graph}
-    tops = {urn: _top(urn, graph) for urn in graph}
+    tops = folders(graph)
     objects: dict[str, list[dict[str, Any]]] = {}
     charts: list[dict[str, Any]] = []
     for one in result.graph:
@@ -115,7 +117,7 @@ def manifests(result: pulumi_embedded.Result) -> Rendered:
     references = result.outputs.get("references", [])
     files[CHARTS] = _text(sorted(charts, key=lambda one: (one["component"], one["name"])))
     files[SECRETS] = _text([_plain(one, "references") for one in references])
-    files[COMPONENTS] = _text(_ordered(graph, tops, set(objects) | {one["component"] for one in charts}))
+    files[COMPONENTS] = _text(ordered(graph, set(objects) | {one["component"] for one in charts}))
     return Rendered(dict(sorted(files.items())), sum(map(len, objects.values())), len(charts))
 
 
@@ -136,28 +138,39 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _top(urn: str, graph: Mapping[str, pulumi_embedded.GraphResource]) -> str:
-    """Return the name of the component right below the stack that a resource is beneath."""
-    one = graph[urn]
-    while one.parent in graph and graph[one.parent].type.startswith(_COMPONENT):
-        one = graph[one.parent]
-    return one.name
+def folders(graph: Mapping[str, pulumi_embedded.GraphResource]) -> dict[str, str]:
+    """Return the folder of each resource, by its URN: the component right below the stack that it is beneath."""
+    found = {}
+    for urn, own in graph.items():
+        one = own
+        while one.parent in graph and graph[one.parent].type.startswith(_COMPONENT):
+            one = graph[one.parent]
+        # What is in a namespace of operators is often called as it is, and comes after it.
+        found[urn] = f"{one.name}-namespace" if one.type == _NAMESPACE else one.name
+    return found
 
 
-def _ordered(
-    graph: Mapping[str, pulumi_embedded.GraphResource], tops: Mapping[str, str], wanted: set[str]
-) -> list[dict[str, Any]]:
-    """Return the folders with what each comes after, in an order that holds all of it."""
+def ordered(graph: Mapping[str, pulumi_embedded.GraphResource], wanted: set[str]) -> list[dict[str, Any]]:
+    """Return folders with what each comes after, in an order in which none comes before what it needs.
+
+    Raises:
+        Failed: some need objects of each other, so that no order of whole folders exists.
+    """
+    tops = folders(graph)
     after: dict[str, set[str]] = {top: set() for top in wanted}
     for urn, one in graph.items():
         needs = {tops[other] for other in one.dependencies if other in tops} - {tops[urn]}
         after.get(tops[urn], set()).update(needs & wanted)
-    ordered: list[str] = []
-    while left := [top for top in sorted(wanted) if top not in ordered]:
-        ready = [top for top in left if after[top] <= set(ordered)]
-        # Two folders may need objects of each other; then the order inside is Kubernetes' own to find.
-        ordered += ready or left[:1]
-    return [{"component": top, "after": sorted(after[top])} for top in ordered]
+    done: list[str] = []
+    while left := [top for top in sorted(wanted) if top not in done]:
+        ready = [top for top in left if after[top] <= set(done)]
+        if not ready:
+            raise Failed(
+                f"{COMPONENTS}: no order of {', '.join(left)}: some of them need objects of each other; "
+                "declare what both need in a component of its own"
+            )
+        done += ready
+    return [{"component": top, "after": sorted(after[top])} for top in done]
 
 
 def _file(manifest: Mapping[str, Any]) -> str:

@@ -50,7 +50,7 @@ def test_every_file_is_one_object_in_its_components_folder(rendered):
         assert {"apiVersion", "kind", "metadata"} <= set(manifest), name
         assert manifest["metadata"]["name"] in name
         assert manifest["kind"] != "Secret"
-    replicas = objects["registry/5-deployment-mlstrata-dev.mlflow.yaml"]["spec"]["replicas"]
+    replicas = objects["registry/5-statefulset-mlstrata-dev.mlflow.yaml"]["spec"]["replicas"]
     assert isinstance(replicas, int), "numbers of the engine are floats; Kubernetes wants whole ones"
 
 
