@@ -1,6 +1,6 @@
 # The image of our own services: the registry, training, scoring and prediction all run from it.
 # It holds what tools/install-image puts into one folder, which tests/unit/project/test_image.py does and runs too.
-#   docker build --build-arg VERSION=0.1.0 -t ghcr.io/mlstrata/runtime:0.1.0 .
+#   docker build --build-arg VERSION=0.1.0 --build-arg COMMIT=$(git rev-parse HEAD) -t ghcr.io/mlstrata/runtime:0.1.0 .
 ARG PYTHON=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${PYTHON} AS build
@@ -9,12 +9,16 @@ COPY locks/uv.txt locks/
 RUN python -m venv /uv && /uv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r locks/uv.txt
 COPY . .
 ENV UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
-RUN tools/install-image /uv/bin/uv "$(command -v python)" /opt/mlstrata
+# Refused when absent: a version's lineage names it.
+ARG COMMIT
+RUN tools/install-image /uv/bin/uv "$(command -v python)" /opt/mlstrata "${COMMIT}"
 
 FROM ${PYTHON}
 ARG VERSION
+ARG COMMIT
 LABEL org.opencontainers.image.title="mlstrata runtime" \
       org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${COMMIT}" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/mlstrata /opt/mlstrata
 ENV PATH=/opt/mlstrata/bin:/usr/local/bin:/usr/bin:/bin \

@@ -37,7 +37,7 @@ def bill(evidence: Evidence) -> dict[str, Any]:
     }
     if version:
         lineage = {"run": version.run, "pipeline_run": version.pipeline_run, "commit": version.commit,
-                   "data_version": version.data_version}  # fmt: skip
+                   "code_commit": version.code_commit, "data_version": version.data_version}  # fmt: skip
         model["properties"] = [
             {"name": f"mlstrata:{key}", "value": plain(text)} for key, text in lineage.items() if text
         ]

@@ -37,7 +37,8 @@ class ModelVersion:
         registered: When it was registered; None where that is not known.
         run: The registry's run.
         pipeline_run: The pipeline's run.
-        commit: Commit of the code.
+        commit: Commit of the repository that declares the system.
+        code_commit: Commit of the code, where it ran from an image.
         data_version: Hash of the data it was trained on.
         metrics: What was measured; `x_low` and `x_high` are the bounds of the interval of `x`.
         settings: Parameters of the run.
@@ -52,6 +53,7 @@ class ModelVersion:
     run: str = ""
     pipeline_run: str = ""
     commit: str = ""
+    code_commit: str = ""
     data_version: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)

@@ -121,7 +121,8 @@ def _lineage(version: ModelVersion) -> list[tuple[str, object]]:
         ("Registered", registered),
         ("Run in the registry", version.run),
         ("Run of the pipeline", version.pipeline_run),
-        ("Commit of the code", version.commit),
+        ("Commit of the repository", version.commit),
+        *([("Commit of the code", version.code_commit)] if version.code_commit else []),
         ("Version of the data", version.data_version),
     ]
 

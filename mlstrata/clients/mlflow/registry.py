@@ -108,6 +108,7 @@ class Registry(Rest):
             pipeline_run=tags.get("pipeline_run", ""),
             environment=tags.get("environment", ""),
             commit=tags.get("commit", ""),
+            code_commit=tags.get("code_commit", ""),
             data_version=tags.get("data_version", ""),
             metrics=dict(sorted(figures(found).items())),
             settings={one["key"]: str(one["value"]) for one in found.get("data", {}).get("params", [])},

@@ -50,7 +50,8 @@ class VersionView:
         run: the registry's run that made it; empty when none is known.
         pipeline_run: the pipeline's run.
         environment: where that was.
-        commit: the code's commit.
+        commit: of the repository that declares the system.
+        code_commit: of the code, where it ran from an image.
         data_version: hash of the data it was trained on.
         metrics: figures of its evaluation.
         settings: the run's parameters, as text.
@@ -61,6 +62,7 @@ class VersionView:
     pipeline_run: str = ""
     environment: str = ""
     commit: str = ""
+    code_commit: str = ""
     data_version: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)

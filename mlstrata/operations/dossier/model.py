@@ -41,6 +41,7 @@ def version_of(
         run=view.run,
         pipeline_run=view.pipeline_run,
         commit=view.commit,
+        code_commit=view.code_commit,
         data_version=view.data_version,
         metrics=view.metrics,
         settings=view.settings,

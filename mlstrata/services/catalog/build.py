@@ -145,6 +145,7 @@ def _versions(system: SystemSpec, sources: Sources) -> Iterator[Version]:
             run=tags.get("pipeline_run") or run.get("id"),
             data_version=tags.get("data_version") or run.get("data_version"),
             commit=tags.get("commit"),
+            code_commit=tags.get("code_commit"),
             code_version=tags.get("code_version"),
             settings_hash=tags.get("settings_hash"),
             metrics=_metrics(result),

@@ -96,6 +96,8 @@ def execute(ir: Path, arguments: Mapping[str, Any], *, root: Path, cache: Path, 
     with contextlib.redirect_stdout(written), warnings.catch_warnings():
         # It repeats for every step that this machine cannot hold a step to its CPU and memory.
         warnings.filterwarnings("ignore", message=r"Task .* have no effect in the current local runner")
+        # And that a step's image is another than this machine: in a pod it is the very one.
+        warnings.filterwarnings("ignore", message=r"You may be attemping to run a task that uses custom")
         local.init(
             local.SubprocessRunner(use_venv=False),
             pipeline_root=str(root),

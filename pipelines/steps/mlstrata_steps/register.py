@@ -13,7 +13,7 @@ from mlstrata_steps.gates import gate
 from mlstrata_steps.outcome import StepError, require
 from mlstrata_steps.package import package as package_model
 from mlstrata_steps.tables import read_table
-from mlstrata_steps.versioning import code_version, fingerprint, settings_hash
+from mlstrata_steps.versioning import code_commit, code_version, fingerprint, settings_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ class Lineage:
 
     Attributes:
         data_version: `sha256:…` of the data's content.
-        commit: Of the repository, with `-dirty` when it had changes.
+        commit: Of the repository that declares the system, with `-dirty` when it had changes.
         code_version: Of the step package.
         settings_hash: Of everything chosen by a person.
         fingerprint: Of source, settings and code before anything ran.
@@ -38,6 +38,7 @@ class Lineage:
         environment: The environment that trained it.
         source: The data source.
         data_pointer: `md5:…` of the file, where the source is a DVC pointer.
+        code_commit: Of the code, where it runs from an image.
         data_path: The snapshot, for the dataset's entry.
     """
 
@@ -50,6 +51,7 @@ class Lineage:
     environment: str
     source: str
     data_pointer: str = ""
+    code_commit: str = ""
     data_path: str = field(default="", repr=False)
 
     @classmethod
@@ -63,7 +65,8 @@ class Lineage:
             made: commit, pipeline_run, environment, source and data_path.
         """
         hashes = {"settings_hash": settings_hash(settings), "fingerprint": fingerprint(settings, stamp)}
-        return cls(data_version=data_version, code_version=code_version(), **hashes, **made)
+        code = {"code_version": code_version(), "code_commit": code_commit()}
+        return cls(data_version=data_version, **code, **hashes, **made)
 
     def tags(self) -> dict[str, str]:
         """Give the tags of the run and of the version; empty ones are left out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -18,6 +19,13 @@ def code_version() -> str:
     from mlstrata_steps import __version__
 
     return f"{__version__}+{tree_digest(Path(__file__).parent, SOURCES)[:12]}"
+
+
+def code_commit() -> str:
+    """Name the commit that the running image was built from; empty outside of one, where `code_version` tells."""
+    # tools/install-image writes it: an image has neither a checkout nor git.
+    file = Path(sys.prefix) / "commit"
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
 
 
 def tree_digest(folder: Path, suffixes: Collection[str] = ()) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,18 +13,25 @@ import pulumi
 import pytest
 import yaml
 
+from mlstrata.clients.mlflow import Registry
+from mlstrata.clients.mlflow.access import header, of
 from mlstrata.components.upstream.runtime import RUNTIME
 from mlstrata.components.workload.pods import USER
 from mlstrata.environments import Workspace, load
+from mlstrata.services.runner.commit import declared_commit
 from mlstrata.stacks.program import plan
 from tests.support.patience import PATIENCE, eventually
 from tests.support.ports import free_port
 from tests.support.recorded import Graph, record
+from tests.support.registry import PASSWORD, serving
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/image.yml").read_text(encoding="utf-8"))
 UV = ROOT / ".venvs/uv/bin/uv"
+TOOLS = ("sh", "mktemp", "env", "rm", "cat", "uname")
+"""The programs of a slim Debian that a training may call; git is none of them."""
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +40,8 @@ def image(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("image") / "mlstrata"
     uv = str(UV) if UV.exists() else "uv"
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    done = subprocess.run(
-        [str(ROOT / "tools/install-image"), uv, python, str(folder)], capture_output=True, text=True, check=False
-    )
+    command = [str(ROOT / "tools/install-image"), uv, python, str(folder), COMMIT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -98,8 +105,59 @@ def test_nothing_in_it_comes_from_the_checkout(image, tmp_path):
     assert all(path.startswith(str(image)) for path in done.stdout.split())
     kept = [path.name for path in (image / "lib").glob("python*/site-packages/*.pth")]
     assert not [name for name in kept if "mlstrata" in name or "editable" in name]
+    assert not [name for name in ("weed", "envoy") if (image / "bin" / name).exists()], "they have images of their own"
     pages = (image / "lib").glob("python*/site-packages/mlstrata/services/catalog/templates/*")
     assert list(pages), "pages come along"
+
+
+def test_one_whole_training_runs_in_it_without_a_checkout_or_git(image, graph, tmp_path):
+    """As its job does in a pod: the settings of the graph, the variables of the container, a folder that is its own."""
+    container = next(one for one in ours(graph) if one["name"] == "training")
+    data = graph.one("ConfigMap", "training-mortgage-approval-settings").inputs["data"]
+    work, tools, registered = tmp_path / "work", tmp_path / "tools", tmp_path / "registry"
+    for folder in (work, tools, registered):
+        folder.mkdir()
+    for name in TOOLS:
+        (tools / name).symlink_to(shutil.which(name))
+    assert shutil.which("git", path=str(tools)) is None
+    settings = work / "settings.json"
+    with serving(registered, python=str(image / "bin/python")) as url:
+        request = json.loads(data["settings.json"])
+        assert request["workdir"].startswith("/work/"), "the folder that the pod has"
+        moved = {"tracking_uri": url, "workdir": str(tmp_path) + request["workdir"]}
+        settings.write_text(json.dumps(request | moved), encoding="utf-8")
+        told = {one["name"]: one["value"].replace("/work", str(work)) for one in container["env"] if "value" in one}
+        environ = {**told, "PATH": f"{image}/bin:{tools}", "MLFLOW_TRACKING_URI": url}
+        environ["MLFLOW_TRACKING_PASSWORD"] = PASSWORD
+        command = [str(image / "bin/python"), *container["command"][1:], f"--settings={settings}"]
+        done = subprocess.run(command, env=environ, cwd=work, capture_output=True, text=True, check=False)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert done.returncode == 0, (lines[-1:], done.stderr)
+        result = lines[-1]["result"]
+        assert (result["version"], result["created"], result["gates"]["passed"]) == ("1", True, True)
+        kept = Registry(url, header(of(PASSWORD)))
+        (version,) = kept.versions("mortgage-approval")
+        tags = {one["key"]: one["value"] for one in version["tags"]}
+        assert tags["code_commit"] == COMMIT, "of what is in the image"
+        assert tags["commit"] == declared_commit(Workspace(ROOT), "staging") == request["commit"], "of the repository"
+        folder = tmp_path / "model"
+        kept.download(kept.candidate("mortgage-approval", "1"), folder)
+        pinned = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        locked = (ROOT / "locks/services.txt").read_text(encoding="utf-8")
+        assert "scikit-learn" in {one.partition("==")[0] for one in pinned}
+        assert all(f"\n{one} " in f"\n{locked}" for one in pinned), "as the lock that the image holds has it"
+
+
+def test_an_image_without_a_commit_is_refused(tmp_path):
+    for given in ([], [""], ["main"], [COMMIT[:12]]):
+        command = [str(ROOT / "tools/install-image"), "uv", "3.11", str(tmp_path / "image"), *given]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "--build-arg COMMIT=$(git rev-parse HEAD)" in done.stderr
+    assert re.search(r"install-image .* \"\$\{COMMIT\}\"$", DOCKERFILE, re.MULTILINE)
+    built = [step["with"]["build-args"] for step in WORKFLOW["jobs"]["image"]["steps"] if "build-args" in str(step)]
+    assert len(built) == 2
+    assert all("COMMIT=${{ github.sha }}" in one.splitlines() for one in built)
 
 
 def test_the_default_server_starts_as_the_pod_starts_it_and_says_that_nothing_is_released(image, graph, tmp_path):
@@ -140,7 +198,7 @@ def test_the_default_server_starts_as_the_pod_starts_it_and_says_that_nothing_is
 
 
 def test_the_dockerfile_is_that_step_and_runs_as_the_pods_do():
-    assert re.search(r"^RUN tools/install-image .* /opt/mlstrata$", DOCKERFILE, re.MULTILINE)
+    assert re.search(r"^RUN tools/install-image .* /opt/mlstrata ", DOCKERFILE, re.MULTILINE)
     assert f"USER {USER}:{USER}" in DOCKERFILE
     assert "PATH=/opt/mlstrata/bin:" in DOCKERFILE
     assert "pip install" not in DOCKERFILE.split("FROM ${PYTHON}\n")[1], "the last stage installs nothing"
