@@ -11,6 +11,9 @@ import pulumi
 
 from mlstrata.components.base import Component
 from mlstrata.components.kubernetes_objects import Manifest, register
+from mlstrata.components.workload.pods import Resources
+from mlstrata.components.workload.sizes import PROFILES, Sizes
+from mlstrata.environments.spec.sizing import Profile
 
 PREFIX = "mlstrata.io"
 RETAINED = f"{PREFIX}/retained"
@@ -66,6 +69,7 @@ class Cluster:
         images: Container image by what runs in it.
         storage_class: Class of volumes; None: the cluster's default one.
         monitoring: The namespace of Prometheus.
+        sizes: What its services ask for.
         needed: The secrets that its components refer to, filled as they are made.
     """
 
@@ -75,7 +79,12 @@ class Cluster:
     images: Mapping[str, str]
     storage_class: str | None = None
     monitoring: str = "monitoring"
+    sizes: Sizes = PROFILES[Profile.STANDARD]
     needed: list[SecretReference] = field(default_factory=list, compare=False)
+
+    def size(self, service: str) -> Resources:
+        """Return what a service of the platform asks for, by its name in the file's `resources`."""
+        return self.sizes.of[service]
 
     def image(self, name: str) -> str:
         """Return the image of what is called `name`.

@@ -18,6 +18,7 @@ from mlstrata.components.site import UNOWNED
 from mlstrata.components.upstream.bill import piece
 from mlstrata.components.upstream.lock import LockError
 from mlstrata.components.upstream.selection import runtime_image, selection_for
+from mlstrata.components.workload.sizes import sizes_of
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.stacks import cluster_inputs
 from mlstrata.stacks.chart_values import images, values_of
@@ -45,6 +46,7 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
         images=images(selection, runtime),
         storage_class=inputs.storage_class,
         monitoring=piece(MONITORING).namespace,
+        sizes=sizes_of(spec),
     )
     builders = planned(spec, workspace, (one.piece.name for one in selection.taken))
     opts = pulumi.ResourceOptions(providers=[inputs.provider()])

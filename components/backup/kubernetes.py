@@ -20,7 +20,7 @@ from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry.job import NEVER
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.storage.outputs import ClusterStorageOutputs
-from mlstrata.components.workload.pods import Container, Resources, account, pod
+from mlstrata.components.workload.pods import Container, account, pod
 from mlstrata.services.backup.postgres import DUMP, RESTORE
 
 NIGHTLY = "17 1 * * *"
@@ -95,7 +95,7 @@ class Backup(ClusterComponent):
             },
             secrets={"PGUSER": (args.database.secret, "username"), "PGPASSWORD": (args.database.secret, "password")},
             mounts={"work": FOLDER},
-            resources=Resources(cpu="250m", memory="512Mi", cpu_limit="1"),
+            resources=self.cluster.size("jobs"),
         )
 
     def _bucket(self, name: str, *arguments: str) -> Container:
@@ -108,7 +108,7 @@ class Backup(ClusterComponent):
             env=store.variables(),
             secrets=store.credentials(),
             mounts={"work": FOLDER},
-            resources=Resources(cpu="250m", memory="512Mi", cpu_limit="1"),
+            resources=self.cluster.size("jobs"),
         )
 
     def _copying(self) -> list[Container]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gpu.args import placement
 from mlstrata.components.registry.job import FOLDER, job_of_system
-from mlstrata.components.workload.pods import Resources
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.batch.jobs import scoring_job
@@ -32,6 +31,6 @@ def _scoring(site: ClusterSite, system: SystemSpec) -> None:
         settings=job.model_dump_json(indent=2, exclude_none=True) + "\n",
         schedule=system.serving.schedule,
         released=True,
-        resources=Resources(cpu=f"{round(asked.cpu * 1000)}m", memory=asked.memory, gpus=asked.gpu),
+        resources=site.cluster.sizes.serving(asked),
         placement=placement(asked.pool, asked.gpu),
     )

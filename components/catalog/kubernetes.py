@@ -19,7 +19,7 @@ from mlstrata.components.registry.kubernetes import USES_REGISTRY, client
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.workload.args import WorkloadArgs
 from mlstrata.components.workload.kubernetes import Workload
-from mlstrata.components.workload.pods import Container, Resources
+from mlstrata.components.workload.pods import Container
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.services.catalog.cluster import TOKEN
 from mlstrata.services.catalog.settings import Declared
@@ -80,7 +80,7 @@ class Catalog(ClusterComponent):
             ports={"http": PORT},
             ready="/healthz",
             mounts={"declared": _DECLARED, "data": _DATA, "tmp": "/tmp"},  # noqa: S108 - a folder of its own
-            resources=Resources(cpu="100m", memory="512Mi", cpu_limit="500m"),
+            resources=self.cluster.size("catalog"),
         )
         registry = pods(namespace=space, labels={"app.kubernetes.io/name": REGISTRY})
         workload = Workload(

@@ -41,7 +41,6 @@ class DatabaseArgs:
         callers: Who may reach it.
         operators: Namespace of the operator.
         size: Of its volume.
-        copies: Servers; a second one takes over when the first fails.
         after: What must be there before it: its operator.
     """
 
@@ -49,5 +48,4 @@ class DatabaseArgs:
     callers: Sequence[Peer]
     operators: str
     size: str = "20Gi"
-    copies: int = 2
     after: Sequence[pulumi.Resource] = ()

@@ -92,16 +92,14 @@ class Database(ClusterComponent):
             storage["storageClass"] = self.cluster.storage_class
         spec = {
             "description": "Databases of the platform's own services.",
-            "instances": args.copies,
+            "instances": self.cluster.sizes.copies,
             "imageName": self.cluster.image("postgres"),
-            "enablePDB": True,
+            # A budget of a single copy would keep its node from ever being drained.
+            "enablePDB": self.cluster.sizes.copies > 1,
             "enableSuperuserAccess": False,
             "bootstrap": {"initdb": {"database": OWNER, "owner": OWNER, "dataChecksums": True}},
             "storage": storage,
-            "resources": {
-                "requests": {"cpu": "500m", "memory": "1Gi"},
-                "limits": {"cpu": "2", "memory": "1Gi"},
-            },
+            "resources": self.cluster.size("database").manifest(),
             "priorityClassName": f"{self.cluster.namespace}-platform",
             "affinity": {"enablePodAntiAffinity": True, "topologyKey": "kubernetes.io/hostname"},
             "inheritedMetadata": {"labels": {"mlstrata.io/data-classification": "internal"}},

@@ -79,7 +79,7 @@ class Gateway(ClusterComponent):
     def _proxy(self, balancer: Mapping[str, Any]) -> dict[str, Any]:
         container = {
             "image": self.cluster.image("envoy"),
-            "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}},
+            "resources": self.cluster.size("gateway").manifest(),
             "securityContext": {
                 "allowPrivilegeEscalation": False,
                 "capabilities": {"drop": ["ALL"]},

@@ -132,7 +132,7 @@ class Monitoring(ClusterComponent):
 
     def _pods(self) -> dict[str, Any]:
         return {
-            "replicas": 2,
+            "replicas": self.cluster.sizes.copies,
             "securityContext": {
                 "fsGroup": 2000,
                 "runAsGroup": 2000,
@@ -164,7 +164,7 @@ class Monitoring(ClusterComponent):
                     {"name": "alertmanager-operated", "namespace": self.space, "port": "web", "apiVersion": "v2"}
                 ]
             },
-            "resources": {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}},
+            "resources": self.cluster.size("prometheus").manifest(),
         }
         return self._object("Prometheus", spec)
 
@@ -176,7 +176,7 @@ class Monitoring(ClusterComponent):
             "alertmanagerConfigSelector": self._environment(),
             # By default a configuration sees the alerts of its own namespace only; this one is the whole environment's.
             "alertmanagerConfigMatcherStrategy": {"type": "None"},
-            "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}},
+            "resources": self.cluster.size("alertmanager").manifest(),
         }
         return self._object("Alertmanager", spec)
 

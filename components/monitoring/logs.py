@@ -18,7 +18,7 @@ from mlstrata.components.network_policies import pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.workload.args import WorkloadArgs
 from mlstrata.components.workload.kubernetes import Workload
-from mlstrata.components.workload.pods import Container, Resources, account, pod
+from mlstrata.components.workload.pods import Container, account, pod
 
 PORT = 3100
 _DATA, _CONFIG = "/data", "/etc/mlstrata"
@@ -122,7 +122,7 @@ class Logs(ClusterComponent):
             ready="/ready",
             alive="/loki/api/v1/status/buildinfo",
             mounts={"settings": _CONFIG, "data": _DATA, "tmp": "/tmp"},  # noqa: S108 - a folder of its own
-            resources=Resources(cpu="250m", memory="1Gi", cpu_limit="2"),
+            resources=self.cluster.size("logs"),
         )
         volumes: dict[str, dict[str, Any]] = {
             "settings": {"configMap": {"name": self.store}},
@@ -176,7 +176,7 @@ class Logs(ClusterComponent):
             ports={"metrics": 8080},
             ready="/-/ready",
             mounts={"settings": _CONFIG, "data": _DATA, "tmp": "/tmp"},  # noqa: S108 - a folder of its own
-            resources=Resources(cpu="100m", memory="512Mi", cpu_limit="1"),
+            resources=self.cluster.size("log_collector"),
         )
         Workload(
             self.collector,

@@ -11,8 +11,14 @@ from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.network_policies import outgoing, pods
 from mlstrata.components.pipelines.outputs import PipelinesOutputs
-from mlstrata.components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY
-from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
+from mlstrata.components.registry import people
+from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY
+from mlstrata.components.registry.names import ACCESS, NAME
+from mlstrata.components.registry.names import PORT as REGISTRY_PORT
+
+SERVICE = "ml-pipeline"
+CALLERS = "pipelines-callers"
+"""The Role of whoever trains from another machine."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +28,13 @@ class KubeflowArgs:
     Attributes:
         cluster: Where.
         namespace: Namespace of Kubeflow Pipelines, in which its steps run too.
+        training: Who may train from outside of the cluster: subjects of a role.
         after: What must be there before it: Kubeflow Pipelines.
     """
 
     cluster: Cluster
     namespace: str
+    training: Sequence[dict[str, str]] = ()
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -39,6 +47,15 @@ class Kubeflow(ClusterComponent):
         registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
         way = outgoing("steps-registry", args.namespace, of=USES_REGISTRY, ports=[REGISTRY_PORT], peers=[registry])
         self.add("registry", way, after=args.after)
+        if args.training:
+            # Kubeflow's own API server is a Deployment of its manifests: no right can name its pod.
+            rules = [
+                people.rule("services", [SERVICE], ["get"]),
+                people.rule("pods", [], ["get", "list"]),
+                people.rule("pods/portforward", [], ["create", "get"]),
+            ]
+            role, binding = people.role(CALLERS, args.namespace, rules, list(args.training))
+            self.add("callers", binding, after=[self.add("reached", role, after=args.after)])
         self.register_outputs({})
 
 
@@ -46,5 +63,7 @@ def build(site: ClusterSite) -> PipelinesOutputs:
     """Build Kubeflow Pipelines, with what its steps need."""
     kubeflow = site.upstream("kubeflow-pipelines")
     namespace = kubeflow.package.namespace
-    Kubeflow("pipelines", KubeflowArgs(site.cluster, namespace, [*kubeflow.ready, *site.ready]), site.opts)
-    return PipelinesOutputs("kubeflow", f"http://ml-pipeline.{namespace}.svc:8888")
+    training = [people.people(site.spec.name, system.name) for system in site.spec.systems if not system.untrainable()]
+    args = KubeflowArgs(site.cluster, namespace, training, [*kubeflow.ready, *site.ready])
+    Kubeflow("pipelines", args, site.opts)
+    return PipelinesOutputs("kubeflow", f"http://{SERVICE}.{namespace}.svc:8888")

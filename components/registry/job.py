@@ -15,9 +15,12 @@ from mlstrata.components.features.kubernetes import servers_for
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import Peer, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
-from mlstrata.components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
-from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
+from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY, client
+from mlstrata.components.registry.names import ACCESS, NAME
+from mlstrata.components.registry.names import PORT as REGISTRY_PORT
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
+from mlstrata.components.registry.people import account as account_of
+from mlstrata.components.registry.people import people
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.workload.pods import Container, Placement, Resources, account, pod
 from mlstrata.environments.spec.system import SystemSpec
@@ -99,7 +102,7 @@ class Job(ClusterComponent):
         if args.trained:
             self._may("clock", "trainers", f"clock-{self.name}", after)
         if args.released:
-            self._may("releases", "releasers", f"release-{args.ownership.system}", after, by_account="releaser")
+            self._may("releases", "releasers", account_of(args.ownership.system), after, by_account="releaser")
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -123,13 +126,12 @@ class Job(ClusterComponent):
         metadata = {"name": named, "namespace": self.space}
         made = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]}
         before = [self.add(part, made, after=after)]
-        people = f"mlstrata:{self.cluster.environment}:{system}:release"
         binding: dict[str, Any] = {
             "apiVersion": f"{group}/v1",
             "kind": "RoleBinding",
             "metadata": metadata,
             "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
-            "subjects": [{"apiGroup": group, "kind": "Group", "name": people}],
+            "subjects": [people(self.cluster.environment, system)],
         }
         if by_account:
             itself = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}

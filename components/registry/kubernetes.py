@@ -13,18 +13,18 @@ from mlstrata.components.database.args import Server
 from mlstrata.components.database.outputs import DatabaseOutputs
 from mlstrata.components.network_policies import pods
 from mlstrata.components.platform.kubernetes import priority
+from mlstrata.components.registry import people
+from mlstrata.components.registry.names import ACCESS, NAME, POD, PORT
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.storage.outputs import ClusterStorageOutputs
 from mlstrata.components.workload.args import WorkloadArgs
 from mlstrata.components.workload.kubernetes import Workload
-from mlstrata.components.workload.pods import Container, Resources
+from mlstrata.components.workload.pods import Container
 
-PORT = 5000
-NAME = "mlflow"
-ACCESS = "mlflow-access"
-"""The secret with the password, in every namespace whose pods ask the registry."""
 ACCESS_KEYS = ("password",)
+CALLERS = "registry-callers"
+"""The Role of whoever asks the registry from another machine."""
 USES_REGISTRY = {"mlstrata.io/uses-registry": "true"}
 """Label of pods that may reach the registry."""
 
@@ -37,12 +37,14 @@ class RegistryArgs:
         cluster: Where.
         store: Where models and other artifacts lie.
         database: Its Postgres.
+        asking: Who may ask it from outside of the cluster: subjects of a role.
         after: What must be there before it: the database, the definitions of what scrapes it.
     """
 
     cluster: Cluster
     store: ObjectStore
     database: Server
+    asking: Sequence[dict[str, str]] = ()
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -80,15 +82,28 @@ class Registry(ClusterComponent):
                 labels={"mlstrata.io/auth": "password"},
                 annotations={"mlstrata.io/auth": "password"},
                 identity=args.store.identity(),
-                # Two servers must not change the tables at once.
-                strategy="Recreate",
+                # Two servers must not change the tables at once; who releases reaches this one pod by its name.
+                named=True,
                 after=args.after,
             ),
             self.child(),
         )
+        if args.asking:
+            self._reached_by(args.asking, space, args.after)
         self.uri = workload.url
         self.ready: list[pulumi.Resource] = [workload.deployment]
         self.register_outputs({})
+
+    def _reached_by(self, subjects: Sequence[dict[str, str]], space: str, after: Sequence[pulumi.Resource]) -> None:
+        """Let people on another machine forward a port to this one pod, and read the password at its door."""
+        rules = [
+            people.rule("pods", [POD], ["get"]),
+            # kubectl opens it by a POST, or since 1.31 by the GET of a web socket.
+            people.rule("pods/portforward", [POD], ["create", "get"]),
+            people.rule("secrets", [ACCESS], ["get"]),
+        ]
+        role, binding = people.role(CALLERS, space, rules, list(subjects))
+        self.add("callers", binding, after=[self.add("reached", role, after=after)])
 
     def _server(self, args: RegistryArgs) -> Container:
         return Container(
@@ -113,8 +128,12 @@ class Registry(ClusterComponent):
             },
             ports={"http": PORT},
             ready="/health",
+            # While its database is away it is not ready; ending it would not bring the database back.
+            alive="/alive",
+            # Tables of an older MLflow are brought up to date before it answers, and must not be cut off half way.
+            starts_s=3600,
             mounts={"metrics": "/metrics", "tmp": "/tmp"},  # noqa: S108 - a folder of the container's own
-            resources=Resources(cpu="500m", memory="2Gi", cpu_limit="2"),
+            resources=self.cluster.size("registry"),
         )
 
 
@@ -126,9 +145,9 @@ def names(namespace: str) -> list[str]:
 
 def client(uri: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
     """Return the variables of a container that asks the registry: the plain ones, and those from secrets."""
-    from mlstrata.clients.mlflow.access import USER
+    from mlstrata.clients.mlflow.access import PATIENT, USER
 
-    plain = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    plain = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_TRACKING_USERNAME": USER, **PATIENT}
     return plain, {"MLFLOW_TRACKING_PASSWORD": (ACCESS, "password")}
 
 
@@ -136,5 +155,11 @@ def build(site: ClusterSite) -> ClusterRegistryOutputs:
     """Build the registry over the platform's database and bucket."""
     database, storage = site.require(DatabaseOutputs), site.find(ClusterStorageOutputs)
     after = [*site.ready, *site.watched, *database.ready, *(storage.ready if storage else ())]
-    registry = Registry("registry", RegistryArgs(site.cluster, site.inputs.store, database.server, after), site.opts)
+    asking = [
+        one
+        for system in site.spec.systems
+        for one in people.releasers(site.spec.name, system.name, site.namespace_of(system))
+    ]
+    args = RegistryArgs(site.cluster, site.inputs.store, database.server, asking, after)
+    registry = Registry("registry", args, site.opts)
     return ClusterRegistryOutputs(registry.uri, registry.ready)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,12 @@ from mlstrata.components.monitoring.kubernetes import ServiceLevels, ServiceLeve
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import Peer, incoming, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
-from mlstrata.components.registry.kubernetes import ACCESS, ACCESS_KEYS, NAME, USES_REGISTRY, client
-from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
+from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY, client
+from mlstrata.components.registry.names import ACCESS, NAME
+from mlstrata.components.registry.names import PORT as REGISTRY_PORT
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
+from mlstrata.components.registry.people import account as account_of
+from mlstrata.components.registry.people import releasers
 from mlstrata.components.serving.outputs import ClusterServingOutputs, serving_name
 from mlstrata.components.serving.seldon import Deployment, Hpa, Predictor, Unit, manifest
 from mlstrata.components.storage.objects import ObjectStore
@@ -116,7 +119,7 @@ class Serving(ClusterComponent):
 
         People are in the group of that name; a pipeline that releases is the account.
         """
-        group, named = "rbac.authorization.k8s.io", f"release-{self.system}"
+        group, named = "rbac.authorization.k8s.io", account_of(self.system)
         rules = [
             {
                 "apiGroups": ["machinelearning.seldon.io"],
@@ -134,14 +137,10 @@ class Serving(ClusterComponent):
         account = {**self._object("v1", "ServiceAccount", name=named), "automountServiceAccountToken": False}
         itself = self.add("releaser", account, after=after)
         role = self.add("releases", {**self._object(f"{group}/v1", "Role", name=named), "rules": rules}, after=after)
-        people = f"mlstrata:{self.cluster.environment}:{self.system}:release"
         binding = {
             **self._object(f"{group}/v1", "RoleBinding", name=named),
             "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
-            "subjects": [
-                {"apiGroup": group, "kind": "Group", "name": people},
-                {"kind": "ServiceAccount", "name": named, "namespace": self.space},
-            ],
+            "subjects": releasers(self.cluster.environment, self.system, self.space),
         }
         self.add("releasers", binding, after=[role, itself])
 
@@ -179,8 +178,9 @@ class Serving(ClusterComponent):
         return openings
 
     def _resources(self) -> Resources:
-        asked = self.args.serving.resources
-        return Resources(cpu=f"{round(asked.cpu * 1000)}m", memory=asked.memory, gpus=asked.gpu)
+        serving = self.args.serving
+        scaled = serving.replicas.max > serving.replicas.min
+        return self.cluster.sizes.serving(serving.resources, scaled=scaled)
 
     def _pod(self) -> dict[str, Any]:
         plain, secret = client(self.args.registry)
@@ -197,7 +197,7 @@ class Serving(ClusterComponent):
             secrets=secret,
             mounts=folders,
             # It loads the model to try it, so it needs the room that the model does.
-            resources=Resources(cpu="250m", memory=self.args.serving.resources.memory, cpu_limit="1"),
+            resources=replace(self._resources(), cpu="100m", cpu_limit="1", gpus=0),
         )
         unit = Container(
             name=UNIT,

@@ -16,7 +16,7 @@ from mlstrata.components.network_policies import incoming, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.storage.outputs import ClusterStorageOutputs
-from mlstrata.components.workload.pods import Container, Resources, account, pod
+from mlstrata.components.workload.pods import Container, account, pod
 from mlstrata.environments.spec.storage import S3Storage
 
 NAME = "object-store"
@@ -118,7 +118,7 @@ class Store(ClusterComponent):
             ports={"s3": S3, "metrics": METRICS},
             ready="/healthz",
             mounts={"data": ROOT, "tmp": "/tmp"},  # noqa: S108 - a folder of the container's own
-            resources=Resources(cpu="500m", memory="2Gi", cpu_limit="2"),
+            resources=self.cluster.size("object_store"),
         )
         spec = pod(
             [container],
@@ -160,7 +160,7 @@ class Store(ClusterComponent):
             env=self.store.variables(),
             secrets=self.store.credentials(),
             mounts={"tmp": "/tmp"},  # noqa: S108 - a folder of the container's own
-            resources=Resources(cpu="100m", memory="256Mi"),
+            resources=self.cluster.size("jobs"),
         )
         spec = pod(
             [container],

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gpu.args import ACCELERATOR, accelerator_of, placement
 from mlstrata.components.registry.job import FOLDER, job_of_system
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
-from mlstrata.components.workload.pods import Resources
 from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.services.runner.commit import declared_commit
 from mlstrata.services.runner.requests import training_request
 
 
@@ -22,7 +23,8 @@ def build(site: ClusterSite) -> None:
 
 def _training(site: ClusterSite, system: SystemSpec) -> None:
     uri, folder = site.require(ClusterRegistryOutputs).uri, Path(FOLDER)
-    request = training_request(site.spec.name, system, root=folder, home=folder, tracking_uri=uri, commit=None)
+    commit = declared_commit(site.workspace, site.spec.name)
+    request = training_request(site.spec.name, system, root=folder, home=folder, tracking_uri=uri, commit=commit)
     gpus, pool = request.settings.gpus, system.serving.resources.pool
     accelerator = accelerator_of(site.spec.gpu_pools, pool, gpus)
     job_of_system(
@@ -34,7 +36,7 @@ def _training(site: ClusterSite, system: SystemSpec) -> None:
         settings=request.model_dump_json(indent=2, exclude_none=True) + "\n",
         schedule=system.model.schedule,
         trained=system.model.schedule is not None,
-        resources=Resources(cpu="2", memory="4Gi", gpus=gpus),
+        resources=replace(site.cluster.size("training"), gpus=gpus),
         placement=placement(pool, gpus),
         labels={ACCELERATOR: accelerator} if accelerator else {},
     )

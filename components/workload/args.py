@@ -36,6 +36,7 @@ class WorkloadArgs:
         identity: Annotations of its account: who it is to a cloud.
         token: Its pods may speak with the API server.
         strategy: How a new version takes over: RollingUpdate, or Recreate where two copies cannot run at once.
+        named: Its one pod is always called NAME-0, so that a right can name it; two never run at once.
         after: What must be there before it.
     """
 
@@ -57,4 +58,5 @@ class WorkloadArgs:
     identity: Mapping[str, str] = field(default_factory=dict)
     token: bool = False
     strategy: str = "RollingUpdate"
+    named: bool = False
     after: Sequence[pulumi.Resource] = ()

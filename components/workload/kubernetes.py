@@ -61,15 +61,22 @@ class Workload(ClusterComponent):
                 "whenUnsatisfiable": "ScheduleAnyway",
             }
         ]
-        labels = self.labelled(self._object("apps/v1", "Deployment"), args.part)["metadata"]["labels"]
+        kind = "StatefulSet" if args.named else "Deployment"
+        # Parallel: a pod that never got ready does not keep its successor from coming.
+        follows = (
+            {"serviceName": self.name, "podManagementPolicy": "Parallel", "updateStrategy": {"type": "RollingUpdate"}}
+            if args.named
+            else {"strategy": {"type": args.strategy}}
+        )
+        labels = self.labelled(self._object("apps/v1", kind), args.part)["metadata"]["labels"]
         made = self._object(
             "apps/v1",
-            "Deployment",
+            kind,
             {
                 "replicas": args.replicas,
                 "revisionHistoryLimit": 5,
                 "selector": {"matchLabels": self.app},
-                "strategy": {"type": args.strategy},
+                **follows,
                 "template": {"metadata": {"labels": {**labels, **args.labels}}, "spec": spec},
             },
         )

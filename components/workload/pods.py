@@ -14,26 +14,28 @@ USER = 10001
 
 @dataclass(frozen=True)
 class Resources:
-    """What a container gets: as much as it asks for, so that a full node slows nobody else.
+    """What a container asks for, and the most that it gets.
 
     Attributes:
         cpu: Cores asked for, in Kubernetes' notation.
-        memory: Memory asked for, which is the limit too: more is another's.
+        memory: Memory asked for.
         cpu_limit: Most cores; the same as asked for by default.
         gpus: Accelerators.
+        memory_limit: Most memory; the same as asked for by default.
     """
 
     cpu: str = "100m"
     memory: str = "256Mi"
     cpu_limit: str = ""
     gpus: int = 0
+    memory_limit: str = ""
 
     def manifest(self) -> Json:
         """Return it as a container has it."""
         gpu = {"nvidia.com/gpu": str(self.gpus)} if self.gpus else {}
         return {
             "requests": {"cpu": self.cpu, "memory": self.memory, **gpu},
-            "limits": {"cpu": self.cpu_limit or self.cpu, "memory": self.memory, **gpu},
+            "limits": {"cpu": self.cpu_limit or self.cpu, "memory": self.memory_limit or self.memory, **gpu},
         }
 
 
@@ -52,6 +54,7 @@ class Container:
         ports: Name to number.
         ready: Probe of its readiness; an HTTP path on the first port, or a command.
         alive: Probe of its life; the readiness's by default.
+        starts_s: Seconds that it has before its first answer; only then its life is watched.
         mounts: Volume to path.
         resources: What it gets.
         read_only: Its own file system cannot be written.
@@ -67,6 +70,7 @@ class Container:
     ports: Mapping[str, int] = field(default_factory=dict)
     ready: str | Sequence[str] = ()
     alive: str | Sequence[str] = ()
+    starts_s: int = 600
     mounts: Mapping[str, str] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     read_only: bool = True
@@ -84,8 +88,10 @@ class Container:
             made["ports"] = [{"name": name, "containerPort": port} for name, port in self.ports.items()]
         if self.ready:
             made["readinessProbe"] = {**self._probe(self.ready), "periodSeconds": 10}
+            alive = self._probe(self.alive or self.ready)
+            made["startupProbe"] = {**alive, "periodSeconds": 5, "failureThreshold": self.starts_s // 5}
             made["livenessProbe"] = {
-                **self._probe(self.alive or self.ready),
+                **alive,
                 "periodSeconds": 20,
                 "failureThreshold": 6,
             }

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from mlstrata.environments.spec.base import Spec, immutable, refuse
 from mlstrata.environments.spec.platform_wide import Enforce, LicencesSpec, RetentionSpec, Switches
 from mlstrata.environments.spec.references import check_references
+from mlstrata.environments.spec.sizing import Profile, SizesSpec
 from mlstrata.environments.spec.storage import Storage, default_storage
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.spec.target import Target
@@ -46,6 +47,14 @@ class EnvironmentSpec(Spec):
     teams: tuple[TeamSpec, ...] = Field(default=(), description="Teams that share it; none: the platform team alone.")
     gpu_pools: tuple[GpuPoolSpec, ...] = Field(
         default=(), description="Pools of GPU nodes; none, as most models need none."
+    )
+    profile: Profile = Field(
+        default=Profile.STANDARD,
+        description="What the platform asks of a cluster: standard, two copies of what keeps data; small, one of each "
+        "and a quarter of what systems declare, for one node of 8 GB and 4 cores. standard, as one copy can be lost.",
+    )
+    resources: SizesSpec = Field(
+        default=SizesSpec(), description="What each service of the platform on a cluster gets; the profile's."
     )
     storage: Storage = Field(
         description="Where artifacts and data lie; not given: a folder on a local target, an S3 bucket on others."

@@ -187,6 +187,19 @@ def parse_memory(value: object) -> str:
     raise wrong(allowed, f"did you mean '{number[0]}{unit[1].upper()}i'?" if number and unit else "")
 
 
+_MEBIBYTES = {"Mi": 1, "Gi": 1024, "Ti": 1024**2}
+
+
+def mebibytes(memory: str) -> int:
+    """Return an amount of memory such as `2Gi` in MiB."""
+    return int(memory[:-2]) * _MEBIBYTES[memory[-2:]]
+
+
+def memory_of(mebibytes: int) -> str:
+    """Return MiB as Kubernetes writes them: `512Mi`, `2Gi`."""
+    return f"{mebibytes}Mi" if mebibytes % 1024 else f"{mebibytes // 1024}Gi"
+
+
 Memory = Annotated[
     str, PlainValidator(parse_memory), WithJsonSchema({"type": "string", "pattern": r"^[1-9][0-9]{0,6}(Mi|Gi|Ti)$"})
 ]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mlstrata.components.registry.names import ACCESS, POD, PORT
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,15 +50,34 @@ def registry_password(asks: Cluster, namespace: str, fix: str) -> str:
     from mlstrata.clients.kubernetes import Forbidden, Kind, Missing
 
     try:
-        secret = asks.get(Kind("", "v1", "Secret", "secrets"), "mlflow-access", namespace)
+        secret = asks.get(Kind("", "v1", "Secret", "secrets"), ACCESS, namespace)
         return base64.b64decode(secret["data"]["password"]).decode()
     except (Forbidden, Missing, KeyError, ValueError) as error:
         raise UsageError(f"no password for the registry ({error}); {fix}") from None
 
 
 @contextmanager
-def port_forward(asks: Cluster, namespace: str, service: str, port: int, variable: str) -> Iterator[str]:
-    """Give an address at which this machine reaches a service: the one in `variable`, else a port kubectl forwards.
+def forward_registry(asks: Cluster, namespace: str, variable: str = REGISTRY_URL) -> Iterator[str]:
+    """Give an address at which this machine reaches the registry of a platform's namespace.
+
+    Raises:
+        UsageError: no port is forwarded; the message names the variable.
+    """
+    # By its pod's name, which is always the same: the Role of its callers names it, and nothing else there.
+    with port_forward(asks, namespace, f"pod/{POD}", PORT, variable) as url:
+        yield url
+
+
+@contextmanager
+def port_forward(asks: Cluster, namespace: str, to: str, port: int, variable: str) -> Iterator[str]:
+    """Give an address at which this machine reaches a port: the one in `variable`, else one that kubectl forwards.
+
+    Args:
+        asks: The cluster.
+        namespace: Where what is reached is.
+        to: What is reached, as kubectl names it: `pod/NAME`, `service/NAME`.
+        port: Its port.
+        variable: Variable that may hold an address.
 
     Raises:
         UsageError: no port is forwarded; the message names the variable.
@@ -68,7 +88,7 @@ def port_forward(asks: Cluster, namespace: str, service: str, port: int, variabl
     command = ["kubectl", f"--context={asks.context}", f"--namespace={namespace}", "port-forward"]
     try:
         process = subprocess.Popen(
-            [*command, "--address=127.0.0.1", f"service/{service}", f":{port}"],
+            [*command, "--address=127.0.0.1", to, f":{port}"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -77,14 +97,14 @@ def port_forward(asks: Cluster, namespace: str, service: str, port: int, variabl
     except FileNotFoundError:
         raise UsageError(
             "kubectl: no such program; install it or put it on PATH, it forwards a port to what runs inside; or set "
-            f"{variable} to an address at which this machine reaches {service}"
+            f"{variable} to an address at which this machine reaches {to}"
         ) from None
     try:
         said = _said(process)
         if (match := _FORWARDED.search(said)) is None:
             reason = said.strip()[-300:] or f"no answer in {_FORWARD_S:g} s"
             raise UsageError(
-                f"context {asks.context}: no port of {service} in {namespace} could be forwarded ({reason}); "
+                f"context {asks.context}: no port of {to} in {namespace} could be forwarded ({reason}); "
                 f"set {variable} to an address at which this machine reaches it"
             )
         yield f"http://127.0.0.1:{match[1]}"

@@ -21,6 +21,7 @@ from tests.support.cluster import Cluster
 from tests.support.registered import PYTHON
 from tests.support.registry import PASSWORD, serving
 from tests.support.rendered import ROOT
+from tests.support.workstation import Everything, Rights, kubectl
 
 SYSTEM = "mortgage-approval"
 WHY = ("--reason", "agreed by the owners", "--decider", "ana", "--yes")
@@ -34,7 +35,7 @@ def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, R
     with ExitStack() as held:
         yield {
             name: Registry(
-                held.enter_context(serving(tmp_path_factory.mktemp(name), "127.0.0.1:*", PYTHON)),
+                held.enter_context(serving(tmp_path_factory.mktemp(name), python=PYTHON)),
                 header(of(PASSWORD)),
             )
             for name in SPACES
@@ -74,6 +75,7 @@ def promoted(
 ) -> dict[str, Registry]:
     """Give both environments, as their files declare them, on the API server; dev released its newest version."""
     (tmp_path / "environments").mkdir()
+    reached: dict[str, tuple[Rights, int]] = {}
     for name, space in SPACES.items():
         text = (ROOT / f"environments/{name}.yaml").read_text()
         target = f"target: {{kind: kubernetes, context: ml-{name}, namespace: {space}, region: eu-central-1"
@@ -88,7 +90,9 @@ def promoted(
                 {**made, "data": {"password": password}},
             ]
         )
-        monkeypatch.setenv(f"MLSTRATA_REGISTRY_URL_{name.upper()}", registries[name].address)
+        monkeypatch.delenv(f"MLSTRATA_REGISTRY_URL_{name.upper()}", raising=False)
+        port = int(registries[name].address.rpartition(":")[2])
+        reached[f"ml-{name}/{space}/pod/mlflow-0:5000"] = (Everything(), port)
     config = yaml.safe_load((cluster.home / "kubeconfig").read_text())
     (one,) = config["contexts"]
     config["contexts"] = [{**one, "name": name} for name in ("ml-dev", "ml-staging")]
@@ -96,7 +100,8 @@ def promoted(
     (tmp_path / "kubeconfig").chmod(0o600)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
-    monkeypatch.setenv("PATH", f"{cluster.programs['kubectl'].parent}:/usr/bin:/bin")
+    kubectl(tmp_path / "bin", reached)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     monkeypatch.delenv("MLSTRATA_REGISTRY_URL", raising=False)
     return registries
 

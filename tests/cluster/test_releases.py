@@ -22,6 +22,7 @@ from tests.support.cluster import Cluster, Json
 from tests.support.patience import PATIENCE
 from tests.support.releases import BROKEN, MemoryRegistry, Operator, Way, kubeconfig
 from tests.support.rendered import ROOT, STAGES
+from tests.support.workstation import Everything, kubectl
 
 SYSTEM, SPACE = "mortgage-approval", "mlstrata-dev-lending"
 RELEASER = f"{SPACE}:release-{SYSTEM}"
@@ -63,7 +64,9 @@ def context(served: Cluster, way: Way, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig(served, way, RELEASER, tmp_path / "kubeconfig")))
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "mlstrata")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "in-memory")
-    monkeypatch.setenv("MLSTRATA_REGISTRY_URL", "http://127.0.0.1:1")
+    # The registry is in memory, and its pod is reached all the same: by a forwarded port that nobody answers at.
+    kubectl(tmp_path / "bin", {"ml-dev/mlstrata-dev/pod/mlflow-0:5000": (Everything(), 1)})
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     monkeypatch.setattr("mlstrata.operations.releases.backend.Registry", MemoryRegistry)
     made = KubernetesBackend(
         home=tmp_path / ".mlstrata/dev",
@@ -92,6 +95,30 @@ def answering(cluster: Cluster) -> dict[str, int]:
             version = pod["metadata"]["annotations"].get(VERSION, "")
             found[version] = found.get(version, 0) + 1
     return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        (("get", "pods/mlflow-0"), True),
+        (("create", "pods/mlflow-0", "--subresource=portforward"), True),
+        (("get", "pods/mlflow-0", "--subresource=portforward"), True),
+        (("get", "secrets/mlflow-access"), True),
+        (("create", "pods/mlflow-0", "--subresource=exec"), False),
+        (("create", "pods/database-1", "--subresource=portforward"), False),
+        (("create", "pods", "--subresource=portforward"), False),
+        (("get", "secrets/database-app"), False),
+        (("list", "secrets"), False),
+        (("list", "pods"), False),
+    ],
+)
+def test_whoever_releases_reaches_the_registrys_pod_and_no_other(
+    cluster: Cluster, stages: dict[str, list[Json]], asked: tuple[str, ...], allowed: bool
+):
+    verb, resource, *options = asked
+    assert cluster.can(RELEASER, verb, resource, "mlstrata-dev", *options) is allowed
+    group = f"--as-group=mlstrata:dev:{SYSTEM}:release"
+    assert cluster.can("ana", verb, resource, "mlstrata-dev", group, *options) is allowed
 
 
 @pytest.mark.parametrize(

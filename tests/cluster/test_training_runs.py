@@ -11,6 +11,7 @@ import pytest
 from mlstrata.cli.main import main
 from tests.support.cluster import Cluster, Json
 from tests.support.rendered import ROOT, STAGES
+from tests.support.workstation import Everything, kubectl
 
 SYSTEM, SPACE = "mortgage-approval", "mlstrata-dev-lending"
 NAME = f"training-{SYSTEM}"
@@ -47,11 +48,12 @@ def workspace(cluster: Cluster, pipelines: str, tmp_path: Path, monkeypatch: pyt
     (tmp_path / "environments/dev.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
-    monkeypatch.setenv("PATH", f"{cluster.programs['kubectl'].parent}:/usr/bin:/bin")
+    port = int(pipelines.rpartition(":")[2])
+    reached = ("mlstrata-dev/pod/mlflow-0:5000", "kubeflow/service/ml-pipeline:8888")
+    kubectl(tmp_path / "bin", {f"test/{one}": (Everything(), port) for one in reached})
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "mlstrata")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "in-memory")
-    monkeypatch.setenv("MLSTRATA_REGISTRY_URL", pipelines)
-    monkeypatch.setenv("MLSTRATA_PIPELINES_URL", pipelines)
     return tmp_path
 
 

@@ -18,6 +18,7 @@ from mlstrata.clients.mlflow.access import of
 from tests.support.cluster import Cluster, Json
 from tests.support.registry import PASSWORD, serving
 from tests.support.rendered import ROOT, rendered
+from tests.support.workstation import Everything, kubectl
 
 PYTHON = str(ROOT / ".venv/bin/python")
 SPACE, TEAM = "beside-dev", "beside-dev-lending"
@@ -80,8 +81,11 @@ class Beside:
         (folder / "kubeconfig").chmod(0o600)
         patch.setenv("KUBECONFIG", str(folder / "kubeconfig"))
         patch.setenv("MLSTRATA_WORKSPACE", str(folder))
-        patch.setenv("MLSTRATA_REGISTRY_URL", self.registry)
-        patch.setenv("PATH", f"{self.cluster.programs['kubectl'].parent}:/usr/bin:/bin")
+        # Nothing says where the registry is: commands forward a port, as they do from any workstation.
+        patch.delenv("MLSTRATA_REGISTRY_URL", raising=False)
+        port = int(self.registry.rpartition(":")[2])
+        kubectl(folder / "bin", {f"ml-dev/{SPACE}/pod/mlflow-0:5000": (Everything(), port)})
+        patch.setenv("PATH", f"{folder}/bin:/usr/bin:/bin")
         for name in of(PASSWORD):
             # Set first: what a command itself sets there is then gone after the test.
             patch.setenv(name, "")
@@ -108,7 +112,7 @@ def beside(cluster: Cluster, folder: Path) -> Iterator[Beside]:
     (folder / "mlflow").mkdir()
     try:
         cluster.must([*objects, secret])
-        with serving(folder / "mlflow", "127.0.0.1:*", PYTHON) as registry:
+        with serving(folder / "mlflow", python=PYTHON) as registry:
             made = _python(registry, ("-c", _REGISTER), json.dumps(VERSIONS))
             assert made.returncode == 0, made.stderr
             yield Beside(cluster, folder, objects, registry)

@@ -12,7 +12,6 @@ from pathlib import Path
 from tests.support.patience import PATIENCE, eventually
 from tests.support.ports import free_port
 
-ROOT = Path(__file__).parents[2]
 PASSWORD = "one that was generated"
 NAMES = "mlflow,mlflow.mlstrata,mlflow.mlstrata.svc,mlflow.mlstrata.svc.cluster.local"
 
@@ -30,22 +29,24 @@ def get(url: str, host: str, headers: dict[str, str] | None = None) -> tuple[int
 
 
 @contextmanager
-def serving(folder: Path, names: str = NAMES, python: str = sys.executable) -> Iterator[str]:
+def serving(folder: Path, names: str = NAMES, python: str = sys.executable, database: str = "") -> Iterator[str]:
     """Have MLflow answer over a database and artifacts in a folder, behind `PASSWORD`; yields its address.
 
     Args:
         folder: Where all of it lies; its tables are made in `mlflow.db` where they are not.
         names: The hosts by which it lets itself be asked.
         python: The interpreter of the environment that has it.
+        database: Address of its tables; by default a file in the folder.
     """
     port = free_port()
     # What Postgres does with its tables the drill of the backup shows; who is let in is the same over any database.
-    told = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_TRACKING_PASSWORD": PASSWORD}
+    tables = database or f"sqlite:///{folder}/mlflow.db"
+    told = {"MLFLOW_BACKEND_STORE_URI": tables, "MLFLOW_TRACKING_PASSWORD": PASSWORD}
     (folder / "metrics").mkdir()
     arguments = [f"--port={port}", f"--artifacts-destination={folder}/artifacts", f"--hosts={names}"]
     command = [python, "-m", "mlstrata.services.registry.cluster", *arguments, f"--metrics={folder}/metrics"]
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told}, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=folder, env={**os.environ, **told}, stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
 

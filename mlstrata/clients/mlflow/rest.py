@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from mlstrata import waiting
 from mlstrata.clients.mlflow.access import header, on_this_machine
 
 if TYPE_CHECKING:
     import httpx
 
+T = TypeVar("T")
 TIMEOUT_S = 30.0
 """Longest wait for an answer."""
 _FILE_TIMEOUT_S = 60.0
+PATIENCE = "MLSTRATA_REGISTRY_PATIENCE_S"
+"""Variable with the seconds for which a registry that is away is asked again; pods have minutes, a terminal none."""
+_PAUSE_S = 2.0
+_AWAY = (502, 503, 504)
+"""Answers of a registry without its database, or of what stands before one that restarts."""
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 """MLflow's code of what it does not know."""
 _API, _FILES = "/api/2.0/mlflow/", "/api/2.0/mlflow-artifacts/artifacts"
@@ -35,6 +43,10 @@ class RegistryError(Exception):
         super().__init__(message)
 
 
+class _Away(RegistryError):
+    """It may answer when it is asked again, and nothing was done."""
+
+
 class Rest:
     """Asks one MLflow server, over connections that it keeps.
 
@@ -48,6 +60,8 @@ class Rest:
         Args:
             address: Where it answers.
             access: The header that says who asks; None: what the variables of MLflow's own clients say at each request.
+
+        While it is away it is asked again for as long as the variable `PATIENCE` says.
         """
         self.address = address.rstrip("/")
         self._access = access
@@ -118,24 +132,32 @@ class Rest:
         Raises:
             RegistryError: it does not answer, or names a file outside.
         """
-        import httpx
-
         for path in self.files(root):
             if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
                 raise RegistryError(f"the registry at {self.address} names a file outside of the model: {path}")
             place = folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
             address, headers = self._file(root, path), self._headers()
-            asked = self._client().stream("GET", address, headers=headers, timeout=_FILE_TIMEOUT_S)
-            try:
-                with asked as response, place.open("wb") as to:
-                    if not response.is_success:
-                        response.read()
-                        raise self._refusal(response)
-                    for part in response.iter_bytes():
-                        to.write(part)
-            except httpx.HTTPError as error:
-                raise self._silent(error) from error
+            self._patiently(lambda address=address, headers=headers, place=place: self._stream(address, headers, place))
+
+    def _stream(self, address: str, headers: Mapping[str, str], place: Path) -> None:
+        """Write a file of the registry, from its beginning.
+
+        Raises:
+            RegistryError: it does not answer.
+        """
+        import httpx
+
+        asked = self._client().stream("GET", address, headers=headers, timeout=_FILE_TIMEOUT_S)
+        try:
+            with asked as response, place.open("wb") as to:
+                if not response.is_success:
+                    response.read()
+                    raise self._refusal(response)
+                for part in response.iter_bytes():
+                    to.write(part)
+        except httpx.HTTPError as error:
+            raise self._silent(error, away=True) from error
 
     def _file(self, root: str, path: str) -> str:
         return f"{_FILES}/{quote(self._within(root, path))}"
@@ -161,16 +183,37 @@ class Rest:
         return header(os.environ) if self._access is None else self._access
 
     def _respond(self, method: str, path: str, **request: Any) -> httpx.Response:
+        headers = {**self._headers(), **request.pop("headers", {})}
+        return self._patiently(lambda: self._once(method, path, headers, request))
+
+    def _once(self, method: str, path: str, headers: Mapping[str, str], request: Mapping[str, Any]) -> httpx.Response:
         import httpx
 
-        headers = {**self._headers(), **request.pop("headers", {})}
         try:
             response = self._client().request(method, path, headers=headers, **request)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise self._silent(error, away=True) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._silent(error) from error
+            # Whether a POST was carried out before the connection broke, nobody knows.
+            raise self._silent(error, away=method != "POST") from error
         if not response.is_success:
             raise self._refusal(response)
         return response
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Ask; again while the registry is away, for as long as the variable says."""
+        patience, told = float(os.environ.get(PATIENCE) or 0), False
+
+        def passes(error: Exception) -> bool:
+            nonlocal told
+            if not isinstance(error, _Away):
+                return False
+            if patience and not told:
+                sys.stderr.write(f"{error}; it is asked again for {patience:g} s\n")
+                told = True
+            return True
+
+        return waiting.retry(ask, patience, passes, _PAUSE_S)
 
     def _document(self, response: httpx.Response, what: str) -> dict[str, Any]:
         try:
@@ -183,8 +226,9 @@ class Rest:
             )
         return document
 
-    def _silent(self, error: Exception) -> RegistryError:
-        return RegistryError(f"the registry at {self.address} does not answer: {error}")
+    def _silent(self, error: Exception, *, away: bool = False) -> RegistryError:
+        kind = _Away if away else RegistryError
+        return kind(f"the registry at {self.address} does not answer: {error}")
 
     def _refusal(self, response: httpx.Response) -> RegistryError:
         """Return what MLflow says is wrong; what is not from MLflow is told by its status alone."""
@@ -193,4 +237,5 @@ class Rest:
             code, reason = str(said["error_code"]), str(said.get("message", "")).partition("\n")[0][:_REASON]
         except (ValueError, KeyError, TypeError, AttributeError):
             code, reason = "", f"HTTP {response.status_code} {response.reason_phrase}"
-        return RegistryError(f"the registry at {self.address} does not do what is asked: {reason or code}", code)
+        kind = _Away if response.status_code in _AWAY else RegistryError
+        return kind(f"the registry at {self.address} does not do what is asked: {reason or code}", code)

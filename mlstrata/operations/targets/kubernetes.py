@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.target import KubernetesTarget
-from mlstrata.operations.cluster_access import REGISTRY_URL, authenticate_registry, port_forward, registry_password
+from mlstrata.operations.cluster_access import REGISTRY_URL, authenticate_registry, forward_registry, registry_password
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.live_facts import BUILT
 from mlstrata.operations.state import ClusterOutputs
@@ -87,7 +87,7 @@ class Kubernetes(Issuer):
         else:
             authenticate_registry(self.cluster, namespace)
             access = None  # what the variables say
-        with port_forward(self.cluster, namespace, "mlflow", 5000, variable) as url:
+        with forward_registry(self.cluster, namespace, variable) as url:
             yield Registry(url, access)
 
     @contextmanager
@@ -101,7 +101,7 @@ class Kubernetes(Issuer):
         found = replace(self.backend(), tracking_uri=inside, decider=deciding_user(), on_step=on_step)
         try:
             authenticate_registry(found.cluster, namespace)
-            opened = port_forward(found.cluster, namespace, "mlflow", 5000, REGISTRY_URL)
+            opened = forward_registry(found.cluster, namespace)
             registry = opened.__enter__()
         except (UsageError, ClusterError):
             if not urgent:

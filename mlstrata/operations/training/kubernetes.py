@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata import worker
 from mlstrata.environments import Capability, SystemSpec
-from mlstrata.operations.cluster_access import PIPELINES_URL, REGISTRY_URL, authenticate_registry, port_forward
+from mlstrata.operations.cluster_access import PIPELINES_URL, authenticate_registry, forward_registry, port_forward
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.training import Training, follow
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlstrata.operations.reporting import Reporter
     from mlstrata.operations.targets.kubernetes import Kubernetes
 
-_SERVICE, _PORT = "ml-pipeline", 8888
+_SERVICE, _PORT = "service/ml-pipeline", 8888
 
 
 def train(
@@ -72,7 +72,7 @@ def _run(
     if system.model.schedule:
         _stop_clock(asks, namespace_of(target.namespace, system.team, system.name), system.name)
     with (
-        port_forward(asks, target.namespace, "mlflow", 5000, REGISTRY_URL) as registry,
+        forward_registry(asks, target.namespace) as registry,
         port_forward(asks, piece("kubeflow-pipelines").namespace, _SERVICE, _PORT, PIPELINES_URL) as pipelines,
     ):
         # Compiled here, in a folder of this machine; the run itself knows none.
@@ -104,7 +104,8 @@ def _stop_clock(asks: Cluster, namespace: str, system: str) -> None:
 
 def _settings(deployment: Deployment, namespace: str, system: SystemSpec, trials: int | None) -> dict[str, Any]:
     from mlstrata.components.registry.job import FOLDER
-    from mlstrata.components.registry.kubernetes import ACCESS, USES_REGISTRY
+    from mlstrata.components.registry.kubernetes import USES_REGISTRY
+    from mlstrata.components.registry.names import ACCESS
     from mlstrata.services.runner.requests import NotTrainable, training_request
 
     inside = f"http://mlflow.{namespace}.svc:5000"

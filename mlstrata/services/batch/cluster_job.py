@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,6 +20,9 @@ from mlstrata.services.batch.scoring import score
 from mlstrata.services.batch.settings import Manifest, ScoringJob, manifest_of
 from mlstrata.services.batch.table import BatchError
 from mlstrata.services.serving.fetch import fetch
+
+_REASON = 300
+"""Longest part of a client's message that is told on."""
 
 
 def run(job: ScoringJob, uri: str) -> tuple[str, Manifest]:
@@ -39,21 +43,35 @@ def run(job: ScoringJob, uri: str) -> tuple[str, Manifest]:
         raise BatchError(f"no version of {job.system} is released yet; release one, then score again")
     job.workdir.mkdir(parents=True, exist_ok=True)
     manifest, output = score(job)
-    import mlflow
-
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_experiment(job.system)
     tags = {
         "mlstrata.kind": "scoring",
         "model_version": manifest.version,
         "input": manifest.input,
         "input_sha256": manifest.input_sha256,
     }
-    with mlflow.start_run(run_name="scoring", tags=tags) as kept:
-        mlflow.log_metrics({"rows": manifest.rows, "scored": manifest.scored, "refused": manifest.refused})
-        mlflow.log_artifact(str(output))
-        mlflow.log_artifact(str(manifest_of(output)))
-        return str(kept.info.run_id), manifest
+    return _kept(job.system, uri, tags, manifest, output), manifest
+
+
+def _kept(system: str, uri: str, tags: Mapping[str, str], manifest: Manifest, output: Path) -> str:
+    """Keep output and manifest as a run; return its id.
+
+    Raises:
+        RegistryError: the registry does not answer, or refuses.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    mlflow.set_tracking_uri(uri)
+    try:
+        mlflow.set_experiment(system)
+        with mlflow.start_run(run_name="scoring", tags=dict(tags)) as run:
+            mlflow.log_metrics({"rows": manifest.rows, "scored": manifest.scored, "refused": manifest.refused})
+            mlflow.log_artifact(str(output))
+            mlflow.log_artifact(str(manifest_of(output)))
+            return str(run.info.run_id)
+    except (MlflowException, OSError) as error:
+        reason = str(error).partition("\n")[0][:_REASON]
+        raise RegistryError(f"the registry at {uri} does not keep what was scored: {reason}") from error
 
 
 def main() -> int:

@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from mlstrata.clients.mlflow.access import PATIENT, USER
+
 Json = dict[str, Any]
 
 
@@ -52,8 +54,8 @@ def packaged(ir: Json, image: str, secret: str, labels: dict[str, str]) -> Packa
         "podMetadata": {"labels": labels, "annotations": {"karpenter.sh/do-not-disrupt": "true"}},
     }
     for one in executors.values():
-        given = [{"name": "MLFLOW_TRACKING_USERNAME", "value": "mlstrata"}]
-        given += [{"name": "MLFLOW_DISABLE_TELEMETRY", "value": "true"}]
+        told = {"MLFLOW_TRACKING_USERNAME": USER, **PATIENT}
+        given = [{"name": name, "value": value} for name, value in told.items()]
         one["container"]["env"] = [*one["container"].get("env", ()), *given]
     platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": dict.fromkeys(executors, needs)}}}}
     text = yaml.dump_all([pipeline, platform], Dumper=_plain(), sort_keys=True).encode()

@@ -9,13 +9,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mlstrata import waiting
 from mlstrata.clients.mlflow.access import USER
 from mlstrata.services import http
 from mlstrata.services.registry.encryption import encrypt, encryption
 from mlstrata.services.registry.guard import Guard
+from mlstrata.services.registry.health import DATABASE as DOWN
+from mlstrata.services.registry.health import Health
 from mlstrata.services.registry.server import variables
 
 HOSTS = "MLFLOW_SERVER_ALLOWED_HOSTS"
@@ -23,6 +26,9 @@ DATABASE, PASSWORD = "MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_PASSWORD"
 DRIVER = "postgresql+pg8000://"
 """The driver that comes with the image; its licence is BSD, where the default one's is LGPL."""
 
+PATIENCE_S, PAUSE_S = 600.0, 5.0
+"""How long a database that is away is waited for at the start, and the pause between two tries, in seconds."""
+_REASON = 300
 
 CARRIERS = range(64, 128)
 """Second figure of 100.64.0.0/10, which clusters whose networks are small take their pods' addresses from."""
@@ -50,6 +56,46 @@ def migrate(uri: str) -> str:
         engine.dispose()
 
 
+def _prepared(uri: str) -> str:
+    """Migrate, once the database is there; return why that is not possible, or nothing."""
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    told = False
+
+    def is_away(error: Exception) -> bool:
+        nonlocal told
+        away = isinstance(error, (InterfaceError, OperationalError))
+        if away and not told:
+            sys.stderr.write(f"registry: the database does not answer, it is waited for: {_reason(error)}\n")
+            told = True
+        return away
+
+    try:
+        waiting.retry(lambda: migrate(uri), PATIENCE_S, is_away, PAUSE_S)
+    except (InterfaceError, OperationalError) as error:
+        return f"the database did not answer for {PATIENCE_S:g} s: {_reason(error)}"
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    """Return what a driver says in a line, without the statement; neither has the password."""
+    return str(getattr(error, "orig", error)).partition("\n")[0][:_REASON]
+
+
+def _probe(uri: str) -> Callable[[], None]:
+    """Return what asks a database for nothing, over a connection of its own, and raises what is wrong."""
+    import sqlalchemy
+
+    # Checked before it is used: after a database's restart the kept connection is a dead one.
+    engine = sqlalchemy.create_engine(uri, pool_size=1, max_overflow=0, pool_timeout=5, pool_pre_ping=True)
+
+    def ask() -> None:
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text("SELECT 1"))
+
+    return ask
+
+
 def address(uri: str) -> str:
     """Return a database's address with the driver that is installed."""
     for plain in ("postgresql://", "postgres://"):
@@ -62,10 +108,12 @@ def allowed(names: Sequence[str], port: int) -> list[str]:
     """Return the hosts that it answers to: its own names, this machine's, and private addresses.
 
     By itself MLflow refuses every name but this machine's, which no other pod asks for; probes and Prometheus come by a
-    pod's address. MLflow reads them as it is imported, so they are not asked of it.
+    pod's address, and `kubectl port-forward` by loopback at whatever port is free on the other side. MLflow reads them
+    as it is imported, so they are not asked of it.
     """
+    own = [f"{one}{end}" for one in ("localhost", "127.0.0.1") for end in ("", ":*")]
     private = ["10.*", "192.168.*", *(f"172.{one}.*" for one in range(16, 32)), *(f"100.{one}.*" for one in CARRIERS)]
-    return [*(one for name in (*names, "localhost", "127.0.0.1") for one in (name, f"{name}:{port}")), *private]
+    return [*(one for name in names for one in (name, f"{name}:{port}")), *own, *private]
 
 
 def main() -> int:
@@ -89,12 +137,15 @@ def main() -> int:
     encrypt(context)
     os.environ.update(variables(uri, given.artifacts_destination, given.metrics))
     os.environ[HOSTS] = ",".join(allowed(given.hosts.split(","), given.port))
-    migrate(uri)
+    if problem := _prepared(uri):
+        sys.stderr.write(f"{DATABASE}: {problem}\n")
+        return 1
 
     def app() -> Guard:
         from mlflow.server.fastapi_app import app as mlflow
 
-        return Guard(mlflow, USER, os.environ[PASSWORD])
+        well = Health(mlflow, _probe(uri), what=DOWN, whole=True)
+        return Guard(well, USER, os.environ[PASSWORD])
 
     # A pod is its own machine: network policies say who reaches it, and the guard who enters.
     return http.run("registry", given.port, app, host="0.0.0.0")  # noqa: S104 - in a pod

@@ -19,8 +19,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN = frozenset({"/health", "/metrics"})
-"""Paths that answer anyone: whether it lives, and counts of requests; neither names a model, run or person."""
+OPEN = frozenset({"/health", "/alive", "/metrics"})
+"""Paths that answer anyone: whether it is well, whether it lives, counts of requests; none names a model or person."""
 _BODY = b"401: the registry asks for user and password; `mlstrata status ENV` says where they are\n"
 _WEBSOCKET_DENIED = 1008
 

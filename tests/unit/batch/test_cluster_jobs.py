@@ -15,7 +15,7 @@ from tests.support.registry import PASSWORD, serving
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A registry with one model in two versions, the first of them the champion; its password is where a pod's is."""
     folder = tmp_path_factory.mktemp("mlflow")
-    with pytest.MonkeyPatch.context() as patch, serving(folder, "127.0.0.1:*") as uri:
+    with pytest.MonkeyPatch.context() as patch, serving(folder) as uri:
         for name, value in of(PASSWORD).items():
             patch.setenv(name, value)
         _register(uri)

@@ -28,8 +28,14 @@ def test_pods_ask_it_by_its_names(registry, name):
     assert experiments(registry, name) == 200
 
 
-def test_nobody_asks_it_by_another_name(registry):
-    assert experiments(registry, "rebound.example.com") == 403
+@pytest.mark.parametrize("host", ["127.0.0.1:43219", "localhost:1", "127.0.0.1", "localhost:5000"])
+def test_kubectl_forwards_whatever_port_is_free_on_the_other_side(registry, host):
+    assert experiments(registry, host) == 200
+
+
+@pytest.mark.parametrize("host", ["rebound.example.com", "127.0.0.1.example.com:5000", "localhost.example.com:1"])
+def test_nobody_asks_it_by_another_name(registry, host):
+    assert experiments(registry, host) == 403
 
 
 def test_nobody_without_the_password_enters(registry):

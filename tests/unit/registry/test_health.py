@@ -74,3 +74,24 @@ def test_nothing_else_waits_for_the_store():
     registry.store.broken = True
     assert registry.ask("/api/2.0/mlflow/runs/search")[0] == 200
     assert registry.store.asked == 0
+
+
+def test_without_what_it_stands_on_all_that_is_asked_is_503_and_the_process_still_lives(capsys):
+    registry = Registry()
+    registry.health = Health(
+        registry._app, registry.store.probe, clock=lambda: registry.now, what="the database does not answer", whole=True
+    )
+    assert registry.ask("/api/2.0/mlflow/runs/get") == (200, "OK")
+    registry.store.broken = True
+    for _ in range(3):
+        registry.now += 1.1
+        assert registry.ask("/api/2.0/mlflow/runs/get")[0] == registry.ask()[0] == 503
+        assert registry.ask("/alive")[0] == 200
+    registry.store.broken = False
+    registry.now += 1.1
+    assert registry.ask("/api/2.0/mlflow/runs/get") == (200, "OK")
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        "registry: the database does not answer (ConnectionError), answers are 503",
+        "registry: well again",
+    ], "a sentence when it begins and when it ends, not for each request"

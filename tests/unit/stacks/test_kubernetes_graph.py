@@ -349,7 +349,7 @@ def test_definitions_come_before_their_operators_and_stay():
 def test_seldons_operator_is_told_what_its_closed_namespace_asks_of_pods():
     graph = shipped()
     security = graph.one("Release", "seldon-core").inputs["values"]["manager"]["containerSecurityContext"]
-    ours = pods(graph.one("Deployment", "mlflow"))[0]["containers"][0]["securityContext"]
+    ours = pods(graph.one("StatefulSet", "mlflow"))[0]["containers"][0]["securityContext"]
     # Its chart puts these fields into the container as they are.
     assert security == {"securityContext": {key: ours[key] for key in ours if key != "readOnlyRootFilesystem"}}
 

@@ -167,7 +167,7 @@ def test_a_cluster_without_a_store_gets_one_whose_clients_reach_it_alone():
     way = graph.one("NetworkPolicy", "mlflow-store").inputs["spec"]["egress"][0]
     assert way["ports"] == [{"port": 8333, "protocol": "TCP"}]
     assert "ipBlock" not in json.dumps(way["to"])
-    (client,) = graph.one("Deployment", "mlflow").inputs["spec"]["template"]["spec"]["containers"]
+    (client,) = graph.one("StatefulSet", "mlflow").inputs["spec"]["template"]["spec"]["containers"]
     told = {one["name"]: one.get("value") for one in client["env"]}
     assert told["AWS_ENDPOINT_URL_S3"] == "http://object-store.mlstrata-dev.svc:8333"
     made = graph.one("Job", "storage-bucket").inputs["spec"]["template"]["spec"]["containers"][0]

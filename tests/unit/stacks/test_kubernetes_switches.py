@@ -102,7 +102,7 @@ def test_everything_comes_from_the_mirror_where_there_is_one():
         assert one.inputs["chart"].startswith("oci://registry.example.com/mlstrata/charts/"), one.name
     for one in [*graph.all("ConfigFile"), *graph.all("Directory")]:
         assert str(one.inputs).count("https://files.example.com/mlstrata/"), one.name
-    deployment = graph.one("Deployment", "mlflow").inputs["spec"]["template"]["spec"]
+    deployment = graph.one("StatefulSet", "mlflow").inputs["spec"]["template"]["spec"]
     assert deployment["containers"][0]["image"].startswith("registry.example.com/mlstrata/ghcr.io/mlstrata/runtime")
 
 

@@ -61,7 +61,7 @@ def test_the_provider_reaches_the_substrates_cluster_by_who_deploys():
 def test_the_database_and_the_bucket_are_the_substrates():
     graph = shipped()
     assert not [one for one in graph.resources if one.name == "database"]
-    container = graph.one("Deployment", "mlflow").inputs["spec"]["template"]["spec"]["containers"][0]
+    container = graph.one("StatefulSet", "mlflow").inputs["spec"]["template"]["spec"]["containers"][0]
     assert f"--artifacts-destination=s3://{STAND_IN['store']['bucket']}/mlflow" in container["args"]
     assert "AWS_ACCESS_KEY_ID" not in {one["name"] for one in container["env"]}, "a role gets at it, no key"
     dump = graph.one("CronJob", "backup").inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]["initContainers"][0]
