@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlstrata.components.manifests import manifest
+
 Peer = Mapping[str, Any]
 Labels = Mapping[str, str]
 
@@ -83,9 +85,4 @@ def _tcp(ports: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def _policy(name: str, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": spec,
-    }
+    return manifest("networking.k8s.io/v1", "NetworkPolicy", name, namespace, spec=spec)

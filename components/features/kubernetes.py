@@ -13,6 +13,7 @@ from mlstrata.components.cluster import PREFIX, Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import Server
 from mlstrata.components.database.outputs import DatabaseOutputs
+from mlstrata.components.manifests import manifest
 from mlstrata.components.network_policies import Peer, incoming, outgoing, pods
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.storage.outputs import ClusterStorageOutputs
@@ -71,8 +72,7 @@ class Features(ClusterComponent):
             "store": outgoing(f"{name}-store", space, of=APP, ports=[store.port], peers=store.peers),
         }
         before = [self.add(role, policy, after=after) for role, policy in openings.items()]
-        metadata = {"name": ACCOUNT, "namespace": space}
-        own = account({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}, store.identity())
+        own = account(manifest("v1", "ServiceAccount", ACCOUNT, space), store.identity())
         # The operator gives it labels of its own in place of these.
         before.append(self.add("account", own, after=after, ignore=["metadata.labels"]))
         secret = {"name": STORES}
@@ -92,17 +92,9 @@ class Features(ClusterComponent):
                 "registry": {"local": {"persistence": {"store": {"type": "sql", "secretRef": secret}}, "server": {}}},
             },
         }
-        manifest = {
-            "apiVersion": "feast.dev/v1",
-            "kind": "FeatureStore",
-            "metadata": {
-                "name": NAME,
-                "namespace": space,
-                "labels": {f"{PREFIX}/ttl": format_duration(args.holds)},
-            },
-            "spec": spec,
-        }
-        self.add("", manifest, part="features", after=[*after, *before])
+        labels = {f"{PREFIX}/ttl": format_duration(args.holds)}
+        made = manifest("feast.dev/v1", "FeatureStore", NAME, space, labels=labels, spec=spec)
+        self.add("", made, part="features", after=[*after, *before])
         self.register_outputs({})
 
 

@@ -12,6 +12,7 @@ from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gpu.args import ACCELERATOR, GPU, POOL, TOLERATIONS, GpuPoolsArgs
 from mlstrata.components.gpu.nodes import node_class
 from mlstrata.components.gpu.sharing import PLUGIN_CONFIG, config_of
+from mlstrata.components.manifests import manifest
 from mlstrata.environments.spec.teams import GpuPoolSpec
 
 _SECOND = timedelta(seconds=1)
@@ -48,15 +49,10 @@ class GpuPools(ClusterComponent):
                 )
             if self._most(pool):
                 self.add(pool.name, self._pool(pool), after=after)
-        metadata = {"name": f"{self.cluster.namespace}-dcgm", "namespace": args.namespace}
+        name = f"{self.cluster.namespace}-dcgm"
         selector = {"matchLabels": {"app.kubernetes.io/name": "dcgm-exporter"}}
         spec = {"endpoints": [{"port": "metrics", "interval": "30s"}], "selector": selector}
-        monitor = {
-            "apiVersion": "monitoring.coreos.com/v1",
-            "kind": "ServiceMonitor",
-            "metadata": metadata,
-            "spec": spec,
-        }
+        monitor = manifest("monitoring.coreos.com/v1", "ServiceMonitor", name, args.namespace, spec=spec)
         self.add("monitor", monitor, after=args.after)
         self.register_outputs({})
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mlstrata.components.gpu.args import AwsNodes
 from mlstrata.components.gpu.sharing import cutting
+from mlstrata.components.manifests import manifest
 from mlstrata.environments.spec.teams import GpuPoolSpec
 
 DISK = "100Gi"
@@ -33,7 +34,7 @@ def node_class(nodes: AwsNodes, name: str, pool: GpuPoolSpec) -> dict[str, Any]:
     }
     if pool.sharing is not None and pool.sharing.mig:
         spec["userData"] = _mime(cutting(pool.sharing.mig))
-    return {"apiVersion": "karpenter.k8s.aws/v1", "kind": "EC2NodeClass", "metadata": {"name": name}, "spec": spec}
+    return manifest("karpenter.k8s.aws/v1", "EC2NodeClass", name, spec=spec)
 
 
 def _mime(script: str) -> str:

@@ -16,7 +16,7 @@ from mlstrata.components.monitoring.outputs import MonitoringOutputs
 from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
 from mlstrata.components.site import UNOWNED
 from mlstrata.environments.stages import Capability
-from mlstrata.services.alerts.rules import system_groups
+from mlstrata.services.alerts.rules import Subject, system_groups
 from mlstrata.services.alerts.settings import PLATFORM, ServiceLevel
 
 KIND = "monitoring.coreos.com/v1"
@@ -237,38 +237,25 @@ def _platform_rules(cluster: Cluster) -> list[dict[str, Any]]:
     ours = f'namespace=~"{cluster.namespace}(-.+)?"'
     free = f"kubelet_volume_stats_available_bytes{{{ours}}} / kubelet_volume_stats_capacity_bytes{{{ours}}}"
 
-    def rule(alert: str, expression: str, lasting: str, severity: str, summary: str) -> dict[str, Any]:
-        return {
-            "alert": alert,
-            "expr": expression,
-            "for": lasting,
-            "labels": {"severity": severity, "system": PLATFORM, "owner": cluster.ownership.owner or UNOWNED},
-            "annotations": {"summary": summary},
-        }
-
+    volume, job = "{{ $labels.persistentvolumeclaim }}", "{{ $labels.job_name }}"
+    rule = Subject(PLATFORM, cluster.ownership.owner or UNOWNED).rule
     rules = [
-        rule("ServiceDown", f"up{{{ours}}} == 0", "2m", "critical", "{{ $labels.job }} does not answer"),
+        rule("ServiceDown", f"up{{{ours}}} == 0", "2m", "critical", summary="{{ $labels.job }} does not answer"),
         rule(
             "PodRestarts",
             f"increase(kube_pod_container_status_restarts_total{{{ours}}}[15m]) > 3",
             "0s",
             "warning",
-            "{{ $labels.pod }} restarted over 3 times in 15 minutes",
+            summary="{{ $labels.pod }} restarted over 3 times in 15 minutes",
         ),
-        rule("VolumeNearlyFull", f"{free} < 0.1", "5m", "critical", "{{ $labels.persistentvolumeclaim }} is 90 % full"),
-        rule(
-            "JobFailed",
-            f"kube_job_status_failed{{{ours}}} > 0",
-            "1m",
-            "warning",
-            "the job {{ $labels.job_name }} failed",
-        ),
+        rule("VolumeNearlyFull", f"{free} < 0.1", "5m", "critical", summary=f"{volume} is 90 % full"),
+        rule("JobFailed", f"kube_job_status_failed{{{ours}}} > 0", "1m", "warning", summary=f"the job {job} failed"),
         rule(
             "PodPending",
             f'kube_pod_status_phase{{{ours}, phase="Pending"}} == 1',
             "30m",
             "warning",
-            "{{ $labels.pod }} has waited for a node for half an hour",
+            summary="{{ $labels.pod }} has waited for a node for half an hour",
         ),
     ]
     return [{"name": "platform", "rules": rules}]

@@ -9,7 +9,7 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
-from mlstrata.components.manifests import group, rights, service_account
+from mlstrata.components.manifests import group, manifest, rights, service_account
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import incoming, outgoing, pods
 
@@ -50,17 +50,13 @@ class Ray(ClusterComponent):
         operator = pods(namespace=args.operators)
         low, high = ANY
         both = [{"port": low, "endPort": high, "protocol": "TCP"}]
-        beside = {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": {"name": "ray-nodes", "namespace": space},
-            "spec": {
-                "podSelector": {"matchLabels": NODES},
-                "policyTypes": ["Ingress", "Egress"],
-                "ingress": [{"from": [pods(labels=NODES)], "ports": both}],
-                "egress": [{"to": [pods(labels=NODES)], "ports": both}],
-            },
+        spec = {
+            "podSelector": {"matchLabels": NODES},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [pods(labels=NODES)], "ports": both}],
+            "egress": [{"to": [pods(labels=NODES)], "ports": both}],
         }
+        beside = manifest("networking.k8s.io/v1", "NetworkPolicy", "ray-nodes", space, spec=spec)
         self.add("nodes", beside, after=after)
         self.add(
             "operator",

@@ -33,13 +33,14 @@ BURNS: tuple[tuple[str, str, str, float, Severity], ...] = (
 
 
 @dataclass(frozen=True)
-class _Subject:
+class Subject:
     """Whose alerts these are and who is told."""
 
     system: str
     owner: str
 
     def rule(self, alert: str, expression: str, lasting: str, severity: Severity, *, summary: str) -> dict[str, Any]:
+        """Return an alerting rule; `lasting` is how long its expression must hold, such as `5m`."""
         return {
             "alert": alert,
             "expr": expression,
@@ -51,7 +52,7 @@ class _Subject:
 
 def machine_rules(owner: str) -> str:
     """Return the rules about the machine: disk and memory."""
-    rule = _Subject(PLATFORM, owner).rule
+    rule = Subject(PLATFORM, owner).rule
     free = "mlstrata_disk_free_bytes / mlstrata_disk_size_bytes"
     fills = f"{free} < 0.5 and predict_linear(mlstrata_disk_free_bytes[1h], 4 * 3600) < 0"
     memory = "mlstrata_memory_available_bytes / mlstrata_memory_total_bytes"
@@ -67,7 +68,7 @@ def machine_rules(owner: str) -> str:
 
 def upkeep_rules(owner: str) -> str:
     """Return the rules about what the gateway needs done for it: its log archived, its certificate renewed."""
-    rule = _Subject(PLATFORM, owner).rule
+    rule = Subject(PLATFORM, owner).rule
     # It tells who asked what, and grows until it is archived.
     behind = f"time() - {ARCHIVED} > {_ARCHIVING_SECONDS}"
     log = "the gateway's log was not archived for an hour; the log of the service resources says why"
@@ -84,7 +85,7 @@ def upkeep_rules(owner: str) -> str:
 
 def service_rules(watched: Watched) -> str:
     """Return the rules about one service: down, restarting, processor, memory."""
-    name, rule = watched.service, _Subject(watched.system, watched.owner).rule
+    name, rule = watched.service, Subject(watched.system, watched.owner).rule
     at = f'{{service="{name}"}}'
     restarts = f"changes(mlstrata_service_start_time_seconds{at}[10m]) > 3"
     busy = f"sum(rate(mlstrata_service_cpu_seconds_total{at}[5m])) > 0.9 * sum(mlstrata_cpus)"
@@ -113,7 +114,7 @@ def schedule_rules(owners: Mapping[str, str], metric: str) -> str:
     rules = []
     for system, owner in owners.items():
         failed, summary = f'{metric}{{system="{system}"}} == 1', f"{system}: the last {what} by schedule failed"
-        rules.append(_Subject(system, owner).rule(alert, failed, "0s", "warning", summary=summary))
+        rules.append(Subject(system, owner).rule(alert, failed, "0s", "warning", summary=summary))
     return _text(f"{what}-schedules", rules)
 
 
@@ -124,7 +125,7 @@ def system_rules(service_level: ServiceLevel) -> str:
 
 def system_groups(service_level: ServiceLevel) -> list[dict[str, Any]]:
     """Return the rules about what a system's consumers see: errors and latency against their objectives."""
-    name, rule = service_level.system, _Subject(service_level.system, service_level.owner).rule
+    name, rule = service_level.system, Subject(service_level.system, service_level.owner).rule
     # An objective of 100 % leaves no budget to burn: then one error in ten thousand counts.
     budget = max((100 - service_level.availability) / 100, 1e-4)
     enough = f"{_requests(name, '5m')} >= {MIN_REQUESTS}"
