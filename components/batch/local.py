@@ -7,10 +7,9 @@ import pulumi
 from mlstrata.components.batch.args import SERVICE, BatchArgs
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import alerting, scraped
+from mlstrata.components.monitoring.scraping import alerting, watched
 from mlstrata.components.supervision.service import File
-from mlstrata.services.alerts.rules import SCORING_FAILED, schedule_rules, service_rules
-from mlstrata.services.alerts.settings import Watched
+from mlstrata.services.alerts.rules import SCORING_FAILED, schedule_rules
 from mlstrata.services.batch.jobs import scheduled
 from mlstrata.services.batch.settings import WORKDIR, BatchSettings
 
@@ -40,8 +39,7 @@ class Batch(LocalComponent):
             # A job that is cut off goes on at the next start.
             stop_seconds=5,
         )
-        scraped(self, SERVICE, args.port)
-        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        watched(self, SERVICE, args.port)
         owners = {scored.job.system: args.host.owner for scored in args.systems}
         alerting(self, "scoring-schedules", schedule_rules(owners, SCORING_FAILED))
         self.register_outputs({})

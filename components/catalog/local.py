@@ -12,12 +12,10 @@ from mlstrata.components.catalog.args import CatalogArgs
 from mlstrata.components.catalog.outputs import CatalogOutputs
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import alerting, scraped
+from mlstrata.components.monitoring.scraping import watched
 from mlstrata.components.registry.outputs import RegistryOutputs
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
-from mlstrata.services.alerts.rules import service_rules
-from mlstrata.services.alerts.settings import Watched
 from mlstrata.services.catalog.settings import CatalogSettings, Declared
 
 SERVICE = "catalog"
@@ -56,8 +54,7 @@ class Catalog(LocalComponent):
             folders=("data/catalog",),
             stop_seconds=10,
         )
-        scraped(self, SERVICE, args.port)
-        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        watched(self, SERVICE, args.port)
         self.register_outputs({"url": self.url})
 
 

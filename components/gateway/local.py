@@ -14,13 +14,11 @@ from mlstrata.components.gateway.outputs import GatewayOutputs
 from mlstrata.components.gateway.routes import Routes
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import alerting, scraped
+from mlstrata.components.monitoring.scraping import watched
 from mlstrata.components.serving.outputs import Endpoint, ServingOutputs
 from mlstrata.components.supervision.service import File
 from mlstrata.environments.spec.serving import ConsumerSpec
 from mlstrata.environments.spec.system import SystemSpec
-from mlstrata.services.alerts.rules import service_rules
-from mlstrata.services.alerts.settings import Watched
 from mlstrata.services.gateway.names import ACCESS_LOG
 from mlstrata.services.gateway.render import command, render_files
 from mlstrata.services.gateway.rotation import Rotation
@@ -88,8 +86,7 @@ class Gateway(LocalComponent):
             releases={way.endpoint.system: releases_folder(home, way.endpoint.system) for way in args.routes},
             opts=self.child(after=[service]),
         )
-        scraped(self, SERVICE, args.ports.port("gateway_admin"), path="/stats/prometheus")
-        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        watched(self, SERVICE, args.ports.port("gateway_admin"), path="/stats/prometheus")
         self.register_outputs({"url": self.url})
 
     def _settings(self, args: GatewayArgs) -> pulumi.Output[str]:

@@ -8,13 +8,13 @@ from mlstrata.components.local_host import LocalComponent, loopback, text
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.args import MonitoringArgs
 from mlstrata.components.monitoring.outputs import MonitoringOutputs
-from mlstrata.components.monitoring.scraping import PROMETHEUS, PROMETHEUS_FOLDER, alerting, scraped
+from mlstrata.components.monitoring.scraping import PROMETHEUS, PROMETHEUS_FOLDER, alerting, watched
 from mlstrata.components.supervision.service import File
 from mlstrata.environments.installation import interpreter
 from mlstrata.environments.stages import Capability
 from mlstrata.services.alerts import alertmanager, prometheus
-from mlstrata.services.alerts.rules import machine_rules, service_rules, upkeep_rules
-from mlstrata.services.alerts.settings import Receiver, Watched
+from mlstrata.services.alerts.rules import machine_rules, upkeep_rules
+from mlstrata.services.alerts.settings import Receiver
 
 ALERTMANAGER, RESOURCES = "alertmanager", "resources"
 _ALERTMANAGER_FOLDER = "config/alertmanager"
@@ -33,8 +33,7 @@ class Monitoring(LocalComponent):
         if args.alerts is not None:
             ports |= dict(zip((PROMETHEUS, ALERTMANAGER), args.alerts, strict=True))
         for service, port in ports.items():
-            scraped(self, service, port)
-            alerting(self, service, service_rules(Watched(service=service, owner=args.host.owner)))
+            watched(self, service, port)
         alerting(self, "machine", machine_rules(args.host.owner))
         self._run_resources(args)
         self.urls: dict[str, pulumi.Output[str]] = {}

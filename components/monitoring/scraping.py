@@ -7,22 +7,41 @@ import pulumi
 from mlstrata.components.local_host import LocalComponent
 from mlstrata.components.supervision.file import ConfigFile
 from mlstrata.services.alerts.prometheus import RULES_FOLDER, TARGETS_FOLDER, render_target
-from mlstrata.services.alerts.settings import PLATFORM, Target
+from mlstrata.services.alerts.rules import service_rules
+from mlstrata.services.alerts.settings import PLATFORM, Target, Watched
 
 PROMETHEUS = "prometheus"
 PROMETHEUS_FOLDER = "config/prometheus"
 
 
-def scraped(
-    component: LocalComponent, service: str, port: pulumi.Input[int], *, path: str = "/metrics", system: str = PLATFORM
+def watched(
+    component: LocalComponent,
+    service: str,
+    port: pulumi.Input[int],
+    *,
+    path: str = "/metrics",
+    system: str = PLATFORM,
+    owner: str = "",
 ) -> None:
-    """Have Prometheus scrape a service; Prometheus watches the folder, so it needs no signal."""
+    """Have Prometheus scrape a service and evaluate the rules about it.
+
+    Args:
+        component: What the service belongs to.
+        service: Its name.
+        port: The loopback port that gives its metrics.
+        path: Their path.
+        system: The AI system it serves.
+        owner: Who is told; by default the environment's owner.
+    """
 
     def render(number: float) -> str:
         return render_target(Target(service=service, port=int(number), path=path, system=system))
 
     content = pulumi.Output.from_input(port).apply(render)
+    # Prometheus watches the folder, so it needs no signal.
     _contribute(component, f"{service}-target", f"{TARGETS_FOLDER}/{service}.json", content, None)
+    told = Watched(service=service, owner=owner or component.host.owner, system=system)
+    alerting(component, service, service_rules(told))
 
 
 def alerting(component: LocalComponent, name: str, rules: str) -> None:

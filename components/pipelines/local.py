@@ -9,14 +9,13 @@ import pulumi
 
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import alerting, scraped
+from mlstrata.components.monitoring.scraping import alerting, watched
 from mlstrata.components.pipelines.args import PipelinesArgs
 from mlstrata.components.pipelines.outputs import PipelinesOutputs
 from mlstrata.components.registry.outputs import RegistryOutputs
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
-from mlstrata.services.alerts.rules import TRAINING_FAILED, schedule_rules, service_rules
-from mlstrata.services.alerts.settings import Watched
+from mlstrata.services.alerts.rules import TRAINING_FAILED, schedule_rules
 from mlstrata.services.runner.contract import RunnerSettings, Schedule
 from mlstrata.services.runner.requests import training_request
 
@@ -55,8 +54,7 @@ class Pipelines(LocalComponent):
             # A run that is under way gets its own time to end.
             stop_seconds=30,
         )
-        scraped(self, SERVICE, args.port)
-        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        watched(self, SERVICE, args.port)
         if owners := {one.name: one.owner or args.host.owner for one in args.systems if one.model.schedule}:
             alerting(self, "training-schedules", schedule_rules(owners, TRAINING_FAILED))
         self.register_outputs({"url": self.url})

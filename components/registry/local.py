@@ -10,15 +10,13 @@ from mlstrata.clients.mlflow.access import PASSWORD_FILE
 from mlstrata.clients.mlflow.access import of as access_of
 from mlstrata.components.local_host import LocalComponent, loopback, text
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import alerting, scraped
+from mlstrata.components.monitoring.scraping import watched
 from mlstrata.components.registry.args import RegistryArgs
 from mlstrata.components.registry.outputs import RegistryOutputs
 from mlstrata.components.storage.outputs import StorageOutputs
 from mlstrata.components.storage.stores import Stores
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
-from mlstrata.services.alerts.rules import service_rules
-from mlstrata.services.alerts.settings import Watched
 
 SERVICE = "mlflow"
 
@@ -55,8 +53,7 @@ class Registry(LocalComponent):
             folders=("data/mlflow", "run/mlflow-metrics"),
             stop_seconds=15,
         )
-        scraped(self, SERVICE, args.port)
-        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        watched(self, SERVICE, args.port)
         self.register_outputs({"uri": self.uri})
 
 

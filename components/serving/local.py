@@ -8,14 +8,14 @@ import pulumi
 
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import alerting, scraped
+from mlstrata.components.monitoring.scraping import alerting, watched
 from mlstrata.components.serving.args import ServingArgs
 from mlstrata.components.serving.outputs import Endpoint, ServingOutputs, copies, serving_name
 from mlstrata.components.supervision.ports import Ports
 from mlstrata.components.supervision.service import File
 from mlstrata.environments.spec.system import SystemSpec
-from mlstrata.services.alerts.rules import service_rules, system_rules
-from mlstrata.services.alerts.settings import ServiceLevel, Watched
+from mlstrata.services.alerts.rules import system_rules
+from mlstrata.services.alerts.settings import ServiceLevel
 from mlstrata.services.serving.folders import releases_folder
 from mlstrata.services.serving.settings import (
     MODEL_FILE,
@@ -72,9 +72,7 @@ class Serving(LocalComponent):
             folders=(f"data/serving/{args.system}",),
             stop_seconds=20,
         )
-        scraped(self, service, ports.port("metrics"), system=args.system)
-        watched = Watched(service=service, owner=args.service_level.owner, system=args.system)
-        alerting(self, service, service_rules(watched))
+        watched(self, service, ports.port("metrics"), system=args.system, owner=args.service_level.owner)
 
 
 def build(site: LocalSite) -> ServingOutputs:

@@ -9,14 +9,12 @@ import pulumi
 
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import alerting, scraped
+from mlstrata.components.monitoring.scraping import watched
 from mlstrata.components.storage.args import ObjectsArgs
 from mlstrata.components.storage.names import CREDENTIALS_FILE, PORTS, SERVICE
 from mlstrata.components.storage.outputs import StorageOutputs
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
-from mlstrata.services.alerts.rules import service_rules
-from mlstrata.services.alerts.settings import Watched
 
 _IDENTITIES_FILE = f"config/{SERVICE}/s3.json"
 _KEY_LENGTH = 20
@@ -77,8 +75,7 @@ class Objects(LocalComponent):
             folders=("data/seaweedfs", "run"),
             stop_seconds=5,
         )
-        scraped(self, SERVICE, port("metrics"))
-        alerting(self, SERVICE, service_rules(Watched(service=SERVICE, owner=args.host.owner)))
+        watched(self, SERVICE, port("metrics"))
         self.register_outputs({"endpoint": self.endpoint})
 
 
