@@ -42,6 +42,8 @@ PULUMI = "pulumi"
 _MARKUP = re.compile(r"<\{%[^%]*%\}>")
 _PATIENCE_S = 20.0
 """How long a cluster that does not answer is asked again before an update."""
+_BEGUN = "pending operations from previous deployment"
+"""What the CLI warns of after a run that was killed."""
 _LINES = 5
 """How much of what the CLI says is told, where no event says why it ended."""
 
@@ -75,9 +77,12 @@ class PulumiCli:
             replace(look.cluster, patience_s=_PATIENCE_S).reach()
         with self._watching(look):
             # What failed stops what stands on it, and nothing else.
-            return self._run(
+            done = self._run(
                 listen, lambda stack, events: stack.up(on_event=events, color="never", continue_on_error=True)
             )
+        if any(_BEGUN in one.message for one in done.diagnostics):
+            self._forget_begun()
+        return done
 
     def down(self, listen: Listener) -> pulumi_embedded.Result:
         """Delete every resource, those with data excepted: they are retained."""
@@ -176,6 +181,18 @@ class PulumiCli:
     def _in_workspace(self) -> bool:
         """Whether the state is in the workspace's own folder: neither variables nor the project name another place."""
         return "PULUMI_BACKEND_URL" not in os.environ and not self.deployment.workspace.names_backend
+
+    def _forget_begun(self) -> None:
+        """Forget creations that a run which was killed had begun, once all of it is there.
+
+        The CLI keeps them until somebody says that no such object was made. Ours are adopted if one was, so the update
+        that went before has settled it.
+        """
+        stack = self._stack()
+        state = stack.export_stack()
+        if state.deployment and state.deployment.get("pending_operations"):
+            state.deployment["pending_operations"] = []
+            stack.import_stack(state)
 
     def _remove_dead_locks(self) -> None:
         """Remove the lock of a run that was killed, as the embedded engine does; the CLI asks for a `cancel` instead.

@@ -85,6 +85,18 @@ def test_the_lock_of_a_run_that_was_killed_is_removed_and_that_of_another_is_not
     assert f"is locked by process {os.getppid()}" in capsys.readouterr().err
 
 
+def test_creations_that_a_killed_run_had_begun_are_settled_by_the_next(workspace, capsys):
+    assert main(["up", "dev", "--yes"]) == 0
+    state = workspace / ".pulumi/stacks/acme/dev.json"
+    document = json.loads(state.read_text())
+    begun = {"urn": "urn:pulumi:dev::acme::acme:index:Thing::begun", "custom": True, "type": "acme:index:Thing"}
+    document["checkpoint"]["latest"]["pending_operations"] = [{"resource": begun, "type": "creating"}]
+    state.write_text(json.dumps(document))
+    assert main(["up", "dev", "--yes"]) == 0
+    assert "interrupted while creating" in capsys.readouterr().err
+    assert not json.loads(state.read_text())["checkpoint"]["latest"].get("pending_operations")
+
+
 def test_a_program_that_fails_is_told_in_its_own_words(workspace, capsys):
     (workspace / "program/__main__.py").write_text("import pulumi\nraise pulumi.RunError('no such thing')\n")
     assert main(["up", "dev", "--yes"]) != 0

@@ -32,6 +32,15 @@ def unbuilt(stage: Stage, target: str) -> list[str]:
     return sorted(str(one) for one in wanted - there)
 
 
+def at_stage(environment: str, stage: str) -> str:
+    """Return a shipped environment's file at another stage, with all of it that is built for its target."""
+    text = (ROOT / f"environments/{environment}.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^stage: \w+", f"stage: {stage}", text)
+    said = yaml.safe_load(text)
+    switched = {"on": said["capabilities"].get("on", []), "off": unbuilt(Stage(stage), said["target"]["kind"])}
+    return re.sub(r"(?ms)^capabilities:.*?(?=^\w)", f"capabilities: {json.dumps(switched)}\n", text)
+
+
 def rendered(environment: str, stage: str, folder: Path, change: Callable[[str], str] = str) -> list[Json]:
     """Render a shipped environment at a stage; return its objects, what others stand in first.
 
@@ -41,11 +50,7 @@ def rendered(environment: str, stage: str, folder: Path, change: Callable[[str],
         folder: An empty folder, which becomes the workspace.
         change: Makes something else of the file's text.
     """
-    text = (ROOT / f"environments/{environment}.yaml").read_text(encoding="utf-8")
-    text = re.sub(r"(?m)^stage: \w+", f"stage: {stage}", text)
-    said = yaml.safe_load(text)
-    switched = {"on": said["capabilities"].get("on", []), "off": unbuilt(Stage(stage), said["target"]["kind"])}
-    text = re.sub(r"(?ms)^capabilities:.*?(?=^\w)", f"capabilities: {json.dumps(switched)}\n", text)
+    text = at_stage(environment, stage)
     # What a cloud's substrate would have given stands in a file.
     shutil.copytree(ROOT / "environments/substrates", folder / "environments/substrates")
     (folder / f"environments/{environment}.yaml").write_text(change(text), encoding="utf-8")

@@ -37,7 +37,10 @@ def _of(claim: Json, seen: Seen) -> tuple[str, bool]:
     if chosen is None:
         there = ", ".join(sorted(one["metadata"]["name"] for one in seen.classes)) or "none"
         return f"no storage class '{name}'; the cluster has {there}: target.storage_class names the one to use", False
-    return (f"no volume: {failed}", False) if failed else _of_class(claim, chosen, f"{size} of class '{name}'")
+    # That nothing provisions for a class without a provisioner is said as a failure too.
+    if failed and chosen.get("provisioner") != _MAKES_NONE:
+        return f"no volume: {failed}", False
+    return _of_class(claim, chosen, f"{size} of class '{name}'")
 
 
 def _of_class(claim: Json, chosen: Json, what: str) -> tuple[str, bool]:

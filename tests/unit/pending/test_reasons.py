@@ -206,6 +206,9 @@ def test_a_provisioner_that_fails_is_told_in_its_own_words_and_one_that_works_is
     assert (wait.reason, wait.passing) == ("no volume: quota of disks reached", False)
     (wait,) = of_claims(Seen(claims=[claim("fast")], classes=[fast]))
     assert wait.passing
+    static = storage("fast", "Immediate", "kubernetes.io/no-provisioner")
+    (wait,) = of_claims(Seen(claims=[claim("fast")], classes=[static], events=[failed]))
+    assert wait.reason == "no volume: no 1Gi of class 'fast' is free, and nothing makes one"
     bound = claim("fast")
     bound["status"]["phase"] = "Bound"
     assert not list(of_claims(Seen(claims=[bound], classes=[fast])))
