@@ -13,9 +13,9 @@ from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.manifests import claim, manifest
 from mlstrata.components.network_policies import pods
 from mlstrata.components.platform.kubernetes import priority
-from mlstrata.components.registry.kubernetes import NAME as REGISTRY
-from mlstrata.components.registry.kubernetes import PORT as REGISTRY_PORT
 from mlstrata.components.registry.kubernetes import USES_REGISTRY, client
+from mlstrata.components.registry.names import NAME as REGISTRY
+from mlstrata.components.registry.names import PORT as REGISTRY_PORT
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.workload.args import WorkloadArgs
 from mlstrata.components.workload.kubernetes import Workload

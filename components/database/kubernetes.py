@@ -14,7 +14,7 @@ from mlstrata.components.database.outputs import DatabaseOutputs
 from mlstrata.components.features.kubernetes import APP as FEATURES
 from mlstrata.components.manifests import manifest
 from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
-from mlstrata.components.registry.kubernetes import NAME as REGISTRY
+from mlstrata.components.registry.names import NAME as REGISTRY
 from mlstrata.components.upstream.bill import piece
 
 KIND = "postgresql.cnpg.io/v1"

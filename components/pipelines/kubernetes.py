@@ -9,6 +9,7 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.manifests import rights
 from mlstrata.components.network_policies import outgoing, pods
 from mlstrata.components.pipelines.outputs import PipelinesOutputs
 from mlstrata.components.registry import people
@@ -54,7 +55,7 @@ class Kubeflow(ClusterComponent):
                 people.rule("pods", [], ["get", "list"]),
                 people.rule("pods/portforward", [], ["create", "get"]),
             ]
-            role, binding = people.role(CALLERS, args.namespace, rules, list(args.training))
+            role, binding = rights(CALLERS, args.namespace, rules, list(args.training))
             self.add("callers", binding, after=[self.add("reached", role, after=args.after)])
         self.register_outputs({})
 

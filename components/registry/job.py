@@ -12,6 +12,7 @@ from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.features.kubernetes import PORTS as FEATURE_PORTS
 from mlstrata.components.features.kubernetes import servers_for
+from mlstrata.components.manifests import manifest, rights, service_account
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import Peer, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
@@ -106,8 +107,7 @@ class Job(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
-        metadata = {"name": self.name, "namespace": self.space, "labels": self.app}
-        return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
+        return manifest(version, kind, self.name, self.space, labels=self.app, **({"spec": spec} if spec else {}))
 
     def _may(
         self, part: str, whose: str, named: str, after: Sequence[pulumi.Resource], *, by_account: str = ""
@@ -116,27 +116,19 @@ class Job(ClusterComponent):
 
         Training stops its clock, a release records on it who decided; a pipeline that releases is an account.
         """
-        group, system = "rbac.authorization.k8s.io", self.args.ownership.system
         rule = {
             "apiGroups": ["batch"],
             "resources": ["cronjobs"],
             "resourceNames": [self.name],
             "verbs": ["get", "patch"],
         }
-        metadata = {"name": named, "namespace": self.space}
-        made = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]}
-        before = [self.add(part, made, after=after)]
-        binding: dict[str, Any] = {
-            "apiVersion": f"{group}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
-            "subjects": [people(self.cluster.environment, system)],
-        }
+        itself = [service_account(named, self.space)] if by_account else []
+        subjects = [people(self.cluster.environment, self.args.ownership.system), *itself]
+        role, binding = rights(named, self.space, [rule], subjects)
+        before = [self.add(part, role, after=after)]
         if by_account:
-            itself = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
-            before.append(self.add(by_account, {**itself, "automountServiceAccountToken": False}, after=after))
-            binding["subjects"].append({"kind": "ServiceAccount", **metadata})
+            made = manifest("v1", "ServiceAccount", named, self.space, automountServiceAccountToken=False)
+            before.append(self.add(by_account, made, after=after))
         self.add(whose, binding, after=before)
 
     def _pod(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import Server
 from mlstrata.components.database.outputs import DatabaseOutputs
+from mlstrata.components.manifests import rights
 from mlstrata.components.network_policies import pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry import people
@@ -102,7 +103,7 @@ class Registry(ClusterComponent):
             people.rule("pods/portforward", [POD], ["create", "get"]),
             people.rule("secrets", [ACCESS], ["get"]),
         ]
-        role, binding = people.role(CALLERS, space, rules, list(subjects))
+        role, binding = rights(CALLERS, space, rules, list(subjects))
         self.add("callers", binding, after=[self.add("reached", role, after=after)])
 
     def _server(self, args: RegistryArgs) -> Container:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-RBAC = "rbac.authorization.k8s.io"
+from mlstrata.components.manifests import group, service_account
 
 
 def account(system: str) -> str:
@@ -12,37 +12,17 @@ def account(system: str) -> str:
     return f"release-{system}"
 
 
-def people(environment: str, system: str) -> dict[str, str]:
+def people(environment: str, system: str) -> dict[str, Any]:
     """Return the group of people who release a system, as a subject of a role."""
-    return {"apiGroup": RBAC, "kind": "Group", "name": f"mlstrata:{environment}:{system}:release"}
+    return group(f"mlstrata:{environment}:{system}:release")
 
 
-def releasers(environment: str, system: str, namespace: str) -> list[dict[str, str]]:
+def releasers(environment: str, system: str, namespace: str) -> list[dict[str, Any]]:
     """Return both, as subjects of a role."""
-    return [
-        people(environment, system),
-        {"kind": "ServiceAccount", "name": account(system), "namespace": namespace},
-    ]
+    return [people(environment, system), service_account(account(system), namespace)]
 
 
 def rule(kind: str, names: list[str], verbs: list[str]) -> dict[str, Any]:
     """Return a right to objects of the core group; no names: to all of them in the role's namespace."""
     named = {"resourceNames": names} if names else {}
     return {"apiGroups": [""], "resources": [kind], **named, "verbs": verbs}
-
-
-def role(
-    name: str, namespace: str, rules: list[dict[str, Any]], subjects: list[dict[str, str]]
-) -> list[dict[str, Any]]:
-    """Return a role and its binding to subjects, both of one name."""
-    metadata = {"name": name, "namespace": namespace}
-    return [
-        {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": rules},
-        {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
-            "subjects": subjects,
-        },
-    ]

@@ -16,6 +16,8 @@ from mlstrata.components.features.kubernetes import PORTS as FEATURE_PORTS
 from mlstrata.components.features.kubernetes import servers_for
 from mlstrata.components.gateway.outputs import Backend, owned_by
 from mlstrata.components.gpu.args import placement
+from mlstrata.components.manifests import manifest as object_of
+from mlstrata.components.manifests import rights
 from mlstrata.components.monitoring.kubernetes import ServiceLevels, ServiceLevelsArgs
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.network_policies import Peer, incoming, outgoing, pods
@@ -111,15 +113,14 @@ class Serving(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None, name: str = "") -> dict[str, Any]:
-        metadata = {"name": name or self.name, "namespace": self.space}
-        return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
+        return object_of(version, kind, name or self.name, self.space, **({"spec": spec} if spec else {}))
 
     def _releasers(self, after: Sequence[pulumi.Resource]) -> None:
         """Let whoever releases the system's versions set them and see them answer, and nothing else.
 
         People are in the group of that name; a pipeline that releases is the account.
         """
-        group, named = "rbac.authorization.k8s.io", account_of(self.system)
+        named = account_of(self.system)
         rules = [
             {
                 "apiGroups": ["machinelearning.seldon.io"],
@@ -136,13 +137,8 @@ class Serving(ClusterComponent):
         ]
         account = {**self._object("v1", "ServiceAccount", name=named), "automountServiceAccountToken": False}
         itself = self.add("releaser", account, after=after)
-        role = self.add("releases", {**self._object(f"{group}/v1", "Role", name=named), "rules": rules}, after=after)
-        binding = {
-            **self._object(f"{group}/v1", "RoleBinding", name=named),
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": named},
-            "subjects": releasers(self.cluster.environment, self.system, self.space),
-        }
-        self.add("releasers", binding, after=[role, itself])
+        role, binding = rights(named, self.space, rules, releasers(self.cluster.environment, self.system, self.space))
+        self.add("releasers", binding, after=[self.add("releases", role, after=after), itself])
 
     def _settings(self) -> dict[str, str]:
         low, high = self.args.probability_range

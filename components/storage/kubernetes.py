@@ -12,6 +12,7 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.manifests import claim, manifest
 from mlstrata.components.network_policies import incoming, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.storage.objects import ObjectStore
@@ -91,8 +92,7 @@ class Store(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
-        metadata = {"name": NAME, "namespace": self.space, "labels": self.app}
-        return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
+        return manifest(version, kind, NAME, self.space, labels=self.app, **({"spec": spec} if spec else {}))
 
     def _service(self) -> dict[str, Any]:
         ports = [
@@ -126,12 +126,6 @@ class Store(ClusterComponent):
             volumes={"tmp": {"emptyDir": {}}},
             priority=priority(self.cluster, "platform"),
         )
-        claim: dict[str, Any] = {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": self.args.size}},
-        }
-        if self.cluster.storage_class:
-            claim["storageClassName"] = self.cluster.storage_class
         classified = {"mlstrata.io/data-classification": "personal"}
         labels = self.labelled(self._object("apps/v1", "StatefulSet"), "artifacts")["metadata"]["labels"]
         made = self._object(
@@ -142,7 +136,9 @@ class Store(ClusterComponent):
                 "serviceName": NAME,
                 "selector": {"matchLabels": self.app},
                 "template": {"metadata": {"labels": {**labels, **classified}}, "spec": spec},
-                "volumeClaimTemplates": [{"metadata": {"name": "data", "labels": classified}, "spec": claim}],
+                "volumeClaimTemplates": [
+                    {"metadata": {"name": "data", "labels": classified}, "spec": claim(self.cluster, self.args.size)}
+                ],
                 # Neither a smaller number of servers nor none takes the data along.
                 "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
             },

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.cluster import ClusterComponent
+from mlstrata.components.manifests import manifest
 from mlstrata.components.network_policies import incoming, outgoing
 from mlstrata.components.workload.args import WorkloadArgs
 from mlstrata.components.workload.pods import account, pod
@@ -36,8 +37,8 @@ class Workload(ClusterComponent):
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
-        metadata = {"name": self.name, "namespace": self.args.namespace, "labels": self.app}
-        return {"apiVersion": version, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
+        rest = {"spec": spec} if spec else {}
+        return manifest(version, kind, self.name, self.args.namespace, labels=self.app, **rest)
 
     def _account(self) -> dict[str, Any]:
         return account(self._object("v1", "ServiceAccount"), self.args.identity)
