@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import pulumi_embedded
 from mlstrata.policies.core.graph import Record
-from mlstrata.policies.core.values import SECRET, UNKNOWN, Value
+from mlstrata.policies.core.values import SECRET, UNKNOWN, Value, declared
 from pulumi_embedded import wire
+from pulumi_embedded.values import flatten
 
 
 def records(graph: Iterable[pulumi_embedded.GraphResource]) -> list[Record]:
@@ -18,7 +19,7 @@ def records(graph: Iterable[pulumi_embedded.GraphResource]) -> list[Record]:
             type=one.type,
             name=one.name,
             parent=one.parent,
-            inputs={key: _plain(value) for key, value in one.inputs.items() if key != wire.PROVIDER_KEY},
+            inputs=_plain(dict(one.inputs)),
             dependencies=tuple(one.dependencies),
             property_dependencies=one.property_dependencies,
             protect=bool(one.options.get("protect")),
@@ -29,7 +30,9 @@ def records(graph: Iterable[pulumi_embedded.GraphResource]) -> list[Record]:
 
 def _plain(value: Value) -> Value:
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        if value.get(wire.SIGNATURE) == wire.REFERENCE:
+            return _plain(flatten(value))
+        return declared({key: _plain(inner) for key, inner in value.items()})
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     if value is pulumi_embedded.UNKNOWN:

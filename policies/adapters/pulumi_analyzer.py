@@ -50,6 +50,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         except (PolicyErrors, WorkspaceError) as error:
             self._problem = str(error)
         self._policies = Configured(self._rules)
+        self._registered: dict[str, Mapping[str, Value]] = {}
 
     def Handshake(self, _request: Any, _context: Any) -> Any:
         """Acknowledge the engine."""
@@ -92,8 +93,9 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         """Take no configuration."""
         return analyzer_pb2.AnalyzerStackConfigureResponse()
 
-    def Analyze(self, _request: Any, _context: Any) -> Any:
-        """Say nothing about a single resource: every policy is judged over the whole stack."""
+    def Analyze(self, request: Any, _context: Any) -> Any:
+        """Keep what a resource is given, and say nothing yet: every policy is judged over the whole stack."""
+        self._registered[request.urn] = record(request).inputs
         return analyzer_pb2.AnalyzeResponse()
 
     def Remediate(self, request: Any, _context: Any) -> Any:
@@ -123,9 +125,14 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         return empty_pb2.Empty()
 
     def AnalyzeStack(self, request: Any, _context: Any) -> Any:
-        """Judge a stack."""
+        """Judge a stack by what its program gives each resource, as `mlstrata check` does.
+
+        The engine hands what each resource outputs here: of a component what it chose to register, of an object in a
+        cluster its server's defaults and changes too, and what is marked a secret hides all that it holds. What a
+        resource is given came before, one by one; its outputs stand in where it did not, as for one that is only read.
+        """
         response = analyzer_pb2.AnalyzeResponse()
-        found = [record(one) for one in request.resources]
+        found = [self._as_given(record(one)) for one in request.resources]
         if not found:
             return response
         if self._workspace is None or self._problem:
@@ -149,6 +156,10 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             kept = f"policies on the AI Act, data and security cannot be lowered here: {', '.join(refused)}"
             response.diagnostics.append(_diagnostic("configuration", kept, mandatory=False))
         return response
+
+
+    def _as_given(self, resource: Record) -> Record:
+        return replace(resource, inputs=self._registered.get(resource.urn, resource.inputs))
 
 
 def _workspace() -> Workspace:

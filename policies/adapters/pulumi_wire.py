@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf import struct_pb2
 
 from mlstrata.policies.core.graph import Record
-from mlstrata.policies.core.values import SECRET, UNKNOWN, Value
+from mlstrata.policies.core.values import SECRET, UNKNOWN, Value, declared
 from pulumi_embedded import wire
 
 Message = Any
@@ -26,8 +26,7 @@ def record(resource: Message) -> Record:
         type=resource.type,
         name=resource.name,
         parent=getattr(resource, "parent", ""),
-        # What providers keep for themselves, such as `__provider` and `__inputs`, is nobody's declaration.
-        inputs={key: plain(value) for key, value in resource.properties.fields.items() if not key.startswith("__")},
+        inputs=_of_fields(resource.properties.fields),
         dependencies=tuple(getattr(resource, "dependencies", ())),
         property_dependencies={
             key: tuple(of.urns) for key, of in getattr(resource, "propertyDependencies", {}).items()
@@ -64,7 +63,9 @@ def _of_fields(fields: Message) -> Value:
         return SECRET
     if signature == wire.OUTPUT:
         return plain(fields["value"]) if "value" in fields else UNKNOWN
-    return {key: plain(inner) for key, inner in fields.items()}
+    if signature == wire.REFERENCE:
+        return plain(fields["id"]) or UNKNOWN if "id" in fields else plain(fields["urn"])
+    return declared({key: plain(inner) for key, inner in fields.items()})
 
 
 def _write(fields: Message, before: Mapping[str, Value], after: Mapping[str, Value]) -> None:

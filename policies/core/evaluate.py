@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from mlstrata.policies.core.dates import Calendar, effective, said
@@ -12,7 +12,7 @@ from mlstrata.policies.core.exemptions import Exemption
 from mlstrata.policies.core.facts import Environment
 from mlstrata.policies.core.graph import ITEM, Graph, Record, Resource, System
 from mlstrata.policies.core.rule import NEEDS_LIVE, Context, Domain, Level, Outcome, Rule, Verdict, Verdicts
-from mlstrata.policies.core.values import UnknownValueError
+from mlstrata.policies.core.values import SECRET, UnknownValueError
 
 _WORST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.EXEMPT, Outcome.PASS, Outcome.NOT_APPLICABLE)
 _ODD = (AttributeError, TypeError, ValueError, KeyError)
@@ -158,7 +158,9 @@ def _results(rule: Rule, context: Context) -> Iterator[Result]:
     assert rule.system is not None  # noqa: S101 - a rule has exactly one check
     asked = [system for system in context.graph.systems if not rule.tiers or _tier(system) in rule.tiers]
     for system in asked:
-        yield from _judged(rule, context, rule.system(system, context), system)
+        verdicts = rule.system(system, context)
+        untold = bool(rule.tiers) and _tier_is_unknown(system)
+        yield from _judged(rule, context, map(_if_asked, verdicts) if untold else verdicts, system)
     if not asked:
         wanted = f" at tier {' or '.join(rule.tiers)}" if rule.tiers else ""
         yield _result(rule, context, None, Verdict(Outcome.NOT_APPLICABLE, f"no AI system{wanted} is declared"))
@@ -173,8 +175,7 @@ def _judged(rule: Rule, context: Context, verdicts: Verdicts, subject: System | 
             yield _result(rule, context, subject, verdict)
     except UnknownValueError as error:
         found = True
-        what = f"'{error.path}' is" if error.path else "a value it needs is"
-        yield _result(rule, context, subject, Verdict(Outcome.UNKNOWN, f"{what} known only after the deployment"))
+        yield _result(rule, context, subject, Verdict(Outcome.UNKNOWN, error.reason))
     except _ODD as error:
         found = True
         yield _result(rule, context, subject, Verdict(Outcome.UNKNOWN, f"{ODD_SHAPE} ({type(error).__name__})"))
@@ -254,10 +255,22 @@ def _place(at: str, system: System | None) -> tuple[str | int, ...]:
 
 
 def _tier(system: System) -> str:
+    # A tier that is not known is asked what the highest is.
+    return "high" if _tier_is_unknown(system) else str(system.get("risk.tier", ""))
+
+
+def _tier_is_unknown(system: System) -> bool:
     try:
-        return str(system.get("risk.tier", ""))
+        return system.get("risk.tier") is SECRET
     except UnknownValueError:
-        return "high"  # an unknown tier is asked what the highest is
+        return True
+
+
+def _if_asked(verdict: Verdict) -> Verdict:
+    """Return what is said of a system of which nobody knows yet whether the policy asks anything of it."""
+    if verdict.outcome is not Outcome.FAIL:
+        return verdict
+    return replace(verdict, outcome=Outcome.UNKNOWN, reason=f"'risk.tier' is not known, and {verdict.reason}")
 
 
 def _annex_i_only(system: System) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar, cast
 
-from mlstrata.policies.core.values import Unknown, UnknownValueError, Value, dig, listed
+from mlstrata.policies.core.values import SECRET, Unknown, UnknownValueError, Value, dig, listed
 
 T = TypeVar("T")
 SYSTEM_LABEL = "mlstrata.io/system"
@@ -101,16 +101,33 @@ class Resource:
 
     @cached_property
     def labels(self) -> Mapping[str, Value]:
-        """Labels, annotations and tags alike; those of a workload's pods count as its own."""
+        """Labels, annotations and tags alike, as far as they are known."""
+        return self._labels[0]
+
+    @cached_property
+    def _labels(self) -> tuple[Mapping[str, Value], str]:
+        """The labels that are known, and where others may be: empty where all are known."""
         found: dict[str, Value] = {}
+        unseen = ""
         for path in ("tagsAll", "tags", "labels", "metadata.annotations", "metadata.labels"):
             try:
                 given = dig(self.inputs, path)
             except UnknownValueError:
+                unseen = unseen or path
                 continue
             if isinstance(given, Mapping):
                 found |= given
-        return found
+            elif given is SECRET:
+                unseen = unseen or path
+        return found, unseen
+
+    def hides(self, name: str) -> str:
+        """Return where a label may be that is known only after the deployment; empty where it is known, or absent."""
+        known, unseen = self._labels
+        value = known.get(name)
+        if isinstance(value, Unknown) or value is SECRET:
+            return f"labels.{name}"
+        return unseen if value is None else ""
 
     def label(self, name: str) -> str:
         """Return a label as text; empty where there is none.
@@ -118,27 +135,29 @@ class Resource:
         Raises:
             UnknownValueError: it is known only after the deployment.
         """
+        if hidden := self.hides(name):
+            raise UnknownValueError(hidden)
         value = self.labels.get(name)
-        if isinstance(value, Unknown):
-            raise UnknownValueError(f"labels.{name}")
         return "" if value is None else str(value)
 
-    @cached_property
+    @property
     def part(self) -> str:
-        """Return the part it plays in a platform, by its label or its component's type."""
-        given = self.labels.get(PART_LABEL)
-        if isinstance(given, str):
-            return given
-        return COMPONENT_PARTS.get(self.type[self.type.find(":") :], "")
+        """Return the part it plays in a platform, by its label or its component's type.
+
+        Raises:
+            UnknownValueError: its label is known only after the deployment.
+        """
+        return self.label(PART_LABEL) or COMPONENT_PARTS.get(self.type[self.type.find(":") :], "")
 
     def plays(self, part: str) -> bool:
-        """Return whether it plays a part; words, and what is scaled to nothing, do no work whatever they say."""
-        if self.part != part:
+        """Return whether it plays a part; words, and what is scaled to nothing, do no work whatever they say.
+
+        Raises:
+            UnknownValueError: its label, or how many of it run, is known only after the deployment.
+        """
+        if part in WORKING and _WORDS.match(self.type):
             return False
-        if part not in WORKING:
-            return True
-        copies = _inner(self.inputs, "spec", "replicas")
-        return not _WORDS.match(self.type) and (copies is None or isinstance(copies, Unknown) or copies != 0)
+        return self.part == part and (part not in WORKING or self.get("spec.replicas") != 0)
 
     def refers(self, path: str) -> list[Resource]:
         """Return the resources of this plan that the value at `path` comes from, as recorded for its property."""
@@ -176,8 +195,12 @@ class System:
         return self.declared.all(path)
 
     def part(self, name: str) -> list[Resource]:
-        """Return the system's resources that play a part, such as `recorder`."""
-        return [resource for resource in self.resources if resource.plays(name)]
+        """Return the system's resources that play a part, such as `recorder`.
+
+        Raises:
+            UnknownValueError: none is known to, and one may.
+        """
+        return _players(name, self.resources, self.declared.graph.unowned)
 
     def of(self, *types: str) -> list[Resource]:
         """Return the system's resources whose type starts with one of `types`."""
@@ -188,7 +211,10 @@ class Graph:
     """All resources of a plan."""
 
     def __init__(self, records: Iterable[Record]) -> None:
-        self.resources = [Resource(record, self) for record in _unpacked(records)]
+        given = [Resource(record, self) for record in _unpacked(records)]
+        self._declarations = [one.urn for one in given if one.type.endswith(SYSTEM_TYPE)]
+        # No engine hands them over in an order that another would, and no verdict may depend on it.
+        self.resources = sorted(given, key=lambda one: one.urn)
         self.by_urn = {resource.urn: resource for resource in self.resources}
         self._by_type: dict[str, list[Resource]] = defaultdict(list)
         self._children: dict[str, list[Resource]] = defaultdict(list)
@@ -200,14 +226,26 @@ class Graph:
             owner = resource.labels.get(SYSTEM_LABEL)
             if isinstance(owner, str):
                 self._labelled[owner].append(resource)
+        self._parts: dict[str, list[Resource]] = {}
 
     def of(self, *types: str) -> list[Resource]:
-        """Return the resources whose type starts with one of `types`, in the order of their registration."""
+        """Return the resources whose type starts with one of `types`, by type and URN."""
         return [found for kind, all_of_it in self._by_type.items() if kind.startswith(types) for found in all_of_it]
 
     def part(self, name: str) -> list[Resource]:
-        """Return the resources that play a part, whatever system they belong to."""
-        return self._parts.get(name, [])
+        """Return the resources that play a part, whatever system they belong to.
+
+        Raises:
+            UnknownValueError: none is known to, and one may.
+        """
+        if name not in self._parts:
+            self._parts[name] = _players(name, self.resources)
+        return self._parts[name]
+
+    @cached_property
+    def unowned(self) -> list[Resource]:
+        """The resources that may belong to any system: which one is known only after the deployment."""
+        return [one for one in self.resources if one.hides(SYSTEM_LABEL) and one.urn not in self.owners]
 
     def beneath(self, urn: str) -> Iterator[Resource]:
         """Yield every descendant."""
@@ -218,11 +256,27 @@ class Graph:
             todo += self._children.get(resource.urn, ())
 
     def referring(self, target: Resource, prop: str, *types: str) -> list[Resource]:
-        """Return the resources of `types` whose property `prop` comes from `target` or names it."""
+        """Return the resources of `types` whose property `prop` comes from `target` or names it.
+
+        Raises:
+            UnknownValueError: one of them may: what it names is known only after the deployment, and nothing recorded
+                says where that comes from.
+        """
         named = [target.inputs.get(key) for key in ("bucket", "name")]
         keys = [(prop, target.urn), *((prop, name) for name in named if isinstance(name, str))]
         found = {one.urn: one for key in keys for one in self._referring.get(key, ()) if one.type.startswith(types)}
+        nameless = any(isinstance(name, Unknown) for name in named)
+        for one in self.of(*types):
+            given = one.inputs.get(prop)
+            untold = isinstance(given, Unknown) or (nameless and isinstance(given, str) and not self._named(given))
+            if untold and not one.record.property_dependencies.get(prop):
+                raise UnknownValueError(prop)
         return list(found.values())
+
+    def _named(self, name: str) -> bool:
+        """Return whether a bucket of this plan is known by a name."""
+        names = (one.inputs.get(key) for one in self.of("aws:s3/bucket:", "aws:s3/bucketV2:") for key in ("bucket", "name"))
+        return any(isinstance(known, str) and known == name for known in names)
 
     def memo(self, key: str, build: Callable[[Graph], T]) -> T:
         """Return what `build` makes of this graph, made once."""
@@ -232,15 +286,15 @@ class Graph:
 
     @cached_property
     def systems(self) -> list[System]:
-        """Every declared AI system, in the order of its declaration."""
+        """Every declared AI system, by URN; each knows its place in the declarations."""
         found = []
-        for index, resource in enumerate(one for one in self.resources if one.type.endswith(SYSTEM_TYPE)):
+        for index, resource in enumerate(self.by_urn[urn] for urn in self._declarations):
             name = resource.inputs.get("name", resource.name)
             beneath = list(self.beneath(resource.urn))
             seen = {one.urn for one in beneath} | {resource.urn}
             labelled = self._labelled.get(name, []) if isinstance(name, str) else []
             found.append(System(resource, index, beneath + [one for one in labelled if one.urn not in seen]))
-        return found
+        return sorted(found, key=lambda one: one.declared.urn)
 
     @cached_property
     def owners(self) -> Mapping[str, System]:
@@ -268,13 +322,32 @@ class Graph:
                     found[prop, value].append(resource)
         return found
 
-    @cached_property
-    def _parts(self) -> Mapping[str, list[Resource]]:
-        found: dict[str, list[Resource]] = defaultdict(list)
-        for resource in self.resources:
-            if resource.part and resource.plays(resource.part):
-                found[resource.part].append(resource)
-        return found
+
+def _players(part: str, resources: Iterable[Resource], others: Iterable[Resource] = ()) -> list[Resource]:
+    """Return which of `resources` play a part.
+
+    Args:
+        part: The part.
+        resources: Those that are asked.
+        others: Those that may be among them.
+
+    Raises:
+        UnknownValueError: none does, and one of either may.
+    """
+    found, untold = [], []
+    for resource in resources:
+        try:
+            if resource.plays(part):
+                found.append(resource)
+        except UnknownValueError as error:
+            untold.append(error)
+    if not found:
+        for error in untold:
+            raise error
+        for one in others:
+            if one.plays(part):
+                raise UnknownValueError(one.hides(SYSTEM_LABEL))
+    return found
 
 
 def _unpacked(records: Iterable[Record]) -> Iterator[Record]:
@@ -287,8 +360,11 @@ def _unpacked(records: Iterable[Record]) -> Iterator[Record]:
             yield record
             continue
         for at, item in enumerate(items):
-            if isinstance(item, Mapping):
-                kind, version = item.get("kind"), str(item.get("apiVersion", ""))
+            if isinstance(item, Unknown):
+                kind, inputs = record.type.removesuffix("List"), dict.fromkeys(("metadata", "spec"), item)
+                yield replace(record, urn=f"{record.urn}{ITEM}{at}", type=kind, name=f"{record.name}[{at}]", inputs=inputs)
+            elif isinstance(item, Mapping):
+                kind, version = (known if isinstance(known := item.get(key), str) else "" for key in ("kind", "apiVersion"))
                 own = f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}"
                 type_ = own if kind and version else record.type.removesuffix("List")
                 name = _inner(item, "metadata", "name")

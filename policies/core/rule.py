@@ -13,6 +13,7 @@ from mlstrata.policies.core.catalogue import CATALOGUE
 from mlstrata.policies.core.dates import Calendar, Duty
 from mlstrata.policies.core.facts import Environment
 from mlstrata.policies.core.graph import PART_LABEL, Graph, Resource, System
+from mlstrata.policies.core.values import UnknownValueError
 
 if TYPE_CHECKING:
     from mlstrata.policies.fixtures.case import Case
@@ -132,6 +133,15 @@ def live(reason: str) -> Verdict:
 def not_applicable(reason: str) -> Verdict:
     """Return that the policy asks nothing of this subject."""
     return Verdict(Outcome.NOT_APPLICABLE, reason)
+
+
+def one_by_one(subjects: Iterable[Resource], check: Callable[[Resource], Verdicts]) -> Verdicts:
+    """Yield what a check says of each resource: what is not known of one keeps nothing from being said of the next."""
+    for subject in subjects:
+        try:
+            yield from check(subject)
+        except UnknownValueError as error:
+            yield Verdict(Outcome.UNKNOWN, error.reason, subject=subject)
 
 
 @dataclass(frozen=True)

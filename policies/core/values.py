@@ -10,15 +10,18 @@ Value = Any
 
 
 class UnknownValueError(Exception):
-    """A check needs a value that is known only after the deployment.
+    """A check needs a value that is known only after the deployment, or that is inside a secret.
 
     Attributes:
         path: Where the value is, as far as it is known.
+        reason: What is in the way, in a sentence.
     """
 
-    def __init__(self, path: str = "") -> None:
+    def __init__(self, path: str = "", *, secret: bool = False) -> None:
         super().__init__(path)
         self.path = path
+        what = f"'{path}'" if path else "a value it needs"
+        self.reason = f"{what} is inside a secret" if secret else f"{what} is known only after the deployment"
 
 
 class Unknown:
@@ -37,7 +40,7 @@ class Unknown:
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise UnknownValueError
 
-    __bool__ = __len__ = __iter__ = __getitem__ = __contains__ = __int__ = __float__ = __format__ = _refuse
+    __bool__ = __len__ = __iter__ = __getitem__ = __contains__ = __int__ = __float__ = __format__ = __str__ = _refuse
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = _refuse
 
     def __copy__(self) -> Unknown:
@@ -65,11 +68,20 @@ UNKNOWN = Unknown()
 SECRET = Secret()
 
 
+def declared(properties: Mapping[str, Value]) -> dict[str, Value]:
+    """Return a map of properties as every way of running the policies hands it to them.
+
+    Providers keep names with `__` to themselves, and the Pulumi CLI shows no policy pack any of them; a null says as much
+    as nothing, and providers drop it. Protocols order no map, so what a check says must not follow its order.
+    """
+    return {key: properties[key] for key in sorted(properties) if not key.startswith("__") and properties[key] is not None}
+
+
 def dig(value: Value, path: str, default: Value = None) -> Value:
     """Return what `path` (`spec.rules.0.host`) leads to inside `value`; `default` where there is nothing.
 
     Raises:
-        UnknownValueError: the value, or one on the way to it, is unknown.
+        UnknownValueError: the value is unknown, or one on the way to it is, or is a secret.
     """
     at = value
     for key in path.split("."):
@@ -79,6 +91,8 @@ def dig(value: Value, path: str, default: Value = None) -> Value:
             raise UnknownValueError(path)
         elif isinstance(at, list | tuple) and key.isdigit() and int(key) < len(at):
             at = at[int(key)]
+        elif at is SECRET:
+            raise UnknownValueError(path, secret=True)
         else:
             return default
     if isinstance(at, Unknown):
@@ -90,11 +104,13 @@ def listed(value: Value, path: str) -> list[Value]:
     """Return the list at `path`; empty where there is none, and a single value as a list of one.
 
     Raises:
-        UnknownValueError: the list itself is unknown.
+        UnknownValueError: the list itself is unknown or a secret.
     """
     found = dig(value, path)
     if found is None:
         return []
+    if found is SECRET:
+        raise UnknownValueError(path, secret=True)
     return list(found) if isinstance(found, list | tuple) else [found]
 
 

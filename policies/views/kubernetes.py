@@ -51,7 +51,15 @@ _POD_OF = {
 _LISTS = ("initContainers", "containers", "ephemeralContainers")
 _SINGLE = ("container", "script", "model")
 """Where a workflow's step, or a served model, is a container without a list."""
-_HOLDING = frozenset({*_LISTS, *_SINGLE, "spec", "template", "templates", "podSpec", "predictor"})
+_HOLDING = frozenset(
+    {
+        *(*_LISTS, *_SINGLE, "spec", "template", "templates", "podSpec", "predictor", "jobTemplate", "tasks", "steps"),
+        *("replicatedJobs", "pytorchReplicaSpecs", "tfReplicaSpecs", "mpiReplicaSpecs", "xgbReplicaSpecs"),
+        *("jaxReplicaSpecs", "paddleReplicaSpecs", "Worker", "Master", "Chief", "Launcher", "PS", "Evaluator"),
+        *("headGroupSpec", "jobTargetRef", "workerGroupSpecs", "leaderTemplate", "workerTemplate", "driver", "executor"),
+    }
+)
+"""Keys under which a kind has pods, somewhere."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,8 @@ def pods(resource: Resource) -> Iterator[Pod]:
     if resource.type.startswith(EMBEDDING):
         yield from _inside(resource.get("spec", {}), "spec")
         return
+    if resource.kind.endswith("List"):
+        resource.all("items")  # those that are known are resources of their own
     path = _POD_OF.get(resource.kind.removesuffix("Patch"), "spec.template.spec")
     spec = resource.get(path)
     if spec is not None:
@@ -91,8 +101,8 @@ def pods(resource: Resource) -> Iterator[Pod]:
 def _inside(value: Value, path: str) -> Iterator[Pod]:
     """Yield the pods anywhere inside a value: whatever lists containers, or is a step that is one."""
     if isinstance(value, Mapping):
-        if unknown := [key for key, inner in value.items() if isinstance(inner, Unknown) and key in _HOLDING]:
-            raise UnknownValueError(f"{path}.{unknown[0]}")
+        if unseen := [key for key, inner in value.items() if key in _HOLDING and _unseen(inner)]:
+            raise UnknownValueError(f"{path}.{unseen[0]}")
         pod = Pod(path, value)
         if any(isinstance(value.get(kind), list) for kind in _LISTS) or pod.containers:
             yield pod
@@ -102,6 +112,11 @@ def _inside(value: Value, path: str) -> Iterator[Pod]:
     elif isinstance(value, list | tuple):
         for at, inner in enumerate(value):
             yield from _inside(inner, f"{path}.{at}")
+
+
+def _unseen(value: Value) -> bool:
+    """Return whether a value, or one that it lists, is not known yet."""
+    return isinstance(value, Unknown) or (isinstance(value, list) and any(isinstance(one, Unknown) for one in value))
 
 
 def containers(resource: Resource) -> Iterator[Value]:

@@ -11,7 +11,7 @@ import yaml
 from mlstrata.environments.spec.quantities import parse_duration
 from mlstrata.policies.adapters.kubernetes_yaml import documents
 from mlstrata.policies.core.graph import Graph, Resource
-from mlstrata.policies.core.values import UnknownValueError, dig, leaves, listed
+from mlstrata.policies.core.values import SECRET, Unknown, UnknownValueError, Value, dig, leaves, listed
 
 _DAY = 86_400
 PROMETHEUS_FLAG = "--storage.tsdb.retention.time="
@@ -116,7 +116,11 @@ def _loki(resource: Resource) -> Iterator[float]:
     """Yield the days of each period for which Loki's settings keep logs; infinity where they never delete."""
     for field in ("data", "stringData"):
         given = resource.inputs.get(field)
+        if _unreadable(given) and _is_lokis(resource.name):
+            raise UnknownValueError(field, secret=given is SECRET)
         for key, text in given.items() if isinstance(given, Mapping) else ():
+            if _unreadable(text) and _is_lokis(str(key)):
+                raise UnknownValueError(f"{field}.{key}", secret=text is SECRET)
             if not isinstance(text, str) or LOKI_LIMITS not in text:
                 continue
             try:
@@ -132,6 +136,15 @@ def _loki(resource: Resource) -> Iterator[float]:
             ]
             deletes = dig(settings, "compactor.retention_enabled") is True
             yield from ((_days(str(one)) if deletes and one else 0) or float("inf") for one in periods)
+
+
+def _unreadable(value: Value) -> bool:
+    return isinstance(value, Unknown) or value is SECRET
+
+
+def _is_lokis(name: str) -> bool:
+    """Return whether a name is one that settings of Loki have; what else cannot be read is not taken for them."""
+    return "loki" in name.lower()
 
 
 def _days(text: str) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from mlstrata.policies.core.graph import Graph, Resource, System
+from mlstrata.policies.core.graph import SYSTEM_LABEL, Graph, Resource, System
 from mlstrata.policies.core.values import Unknown, UnknownValueError, Value, dig, listed
 from mlstrata.policies.views.kubernetes import KSERVE, LONG_RUNNING, SELDON, containers, units
 
@@ -41,7 +41,11 @@ def makes_content(system: System) -> bool:
 
 
 def is_serving(resource: Resource) -> bool:
-    """Return whether a resource answers with predictions: by its kind, its label, or the server that it runs."""
+    """Return whether a resource answers with predictions: by its kind, its label, or the server that it runs.
+
+    Raises:
+        UnknownValueError: its label, or what it runs, is known only after the deployment.
+    """
     if resource.type.startswith(SERVING_TYPES) or resource.part == "serving":
         return True
     if resource.part or not resource.type.startswith(LONG_RUNNING):
@@ -50,17 +54,20 @@ def is_serving(resource: Resource) -> bool:
 
 
 def _runs_a_server(resource: Resource) -> bool:
-    try:
-        return any(MODEL_SERVERS.search(str(dig(container, "image", ""))) for container in containers(resource))
-    except UnknownValueError:
-        return False
+    return any(MODEL_SERVERS.search(str(dig(container, "image", ""))) for container in containers(resource))
 
 
 def serving(system: System) -> list[Resource]:
     """Return the resources that answer for a system.
 
     A component stands for what is beneath it: where that answers itself, the component does not count beside it.
+
+    Raises:
+        UnknownValueError: one may, and that is known only after the deployment.
     """
+    for one in system.declared.graph.unowned:
+        if is_serving(one):
+            raise UnknownValueError(one.hides(SYSTEM_LABEL))
     found = [resource for resource in system.resources if is_serving(resource)]
     urns = {resource.urn for resource in found}
     return [

@@ -6,18 +6,22 @@ import re
 from functools import partial
 
 from mlstrata.policies.core.dates import Duty
-from mlstrata.policies.core.graph import SYSTEM_LABEL, System
+from mlstrata.policies.core.graph import PART_LABEL, SYSTEM_LABEL, Resource, System
 from mlstrata.policies.core.rule import (
     Context,
     Domain,
     Level,
+    Outcome,
     Rule,
     Severity,
+    Verdict,
     Verdicts,
     fails,
     not_applicable,
+    one_by_one,
     undeployed,
 )
+from mlstrata.policies.core.values import UnknownValueError
 from mlstrata.policies.views.serving import is_serving, makes_content
 
 ROLES = ("provider", "deployer", "importer", "distributor")
@@ -36,23 +40,35 @@ PROHIBITED = {
 
 
 def _declared(context: Context) -> Verdicts:
-    serving = [resource for resource in context.graph.resources if is_serving(resource)]
-    if not serving and not context.graph.systems:
+    said = list(one_by_one(context.graph.resources, partial(_owned, context)))
+    yield from said
+    if not said and not context.graph.systems and not any(map(is_serving, context.graph.resources)):
         yield not_applicable("nothing serves predictions and no AI system is declared")
-    for resource in serving:
-        # Where a manifest's system is declared, the manifest does not hold: its label says which one it is.
-        elsewhere = resource.record.file and resource.label(SYSTEM_LABEL)
-        if resource.urn not in context.graph.owners and not elsewhere:
-            yield fails(
-                f"{resource.kind} '{resource.name}' answers with predictions and belongs to no declared AI system",
-                "declare the system, and put the resource beneath it or label it mlstrata.io/system",
-                subject=resource,
-            )
     for system in context.graph.systems:
         for field in ("purpose", "risk.tier"):
             if not system.get(field):
                 fix, at = f"declare {field}", f"/systems.{system.index}.{field}"
                 yield fails(f"no {field} is declared", fix, at, subject=system.name)
+
+
+def _owned(context: Context, resource: Resource) -> Verdicts:
+    if resource.urn in context.graph.owners:
+        return
+    try:
+        answers = is_serving(resource)
+    except UnknownValueError as error:
+        label = f"label it {SYSTEM_LABEL}, or {PART_LABEL} where it serves no model"
+        yield Verdict(Outcome.UNKNOWN, f"whether it answers with predictions: {error.reason}", label, subject=resource)
+        return
+    if not answers:
+        return
+    # Where a manifest's system is declared, the manifest does not hold: its label says which one it is.
+    if not resource.label(SYSTEM_LABEL) or not resource.record.file:
+        yield fails(
+            f"{resource.kind} '{resource.name}' answers with predictions and belongs to no declared AI system",
+            "declare the system, and put the resource beneath it or label it mlstrata.io/system",
+            subject=resource,
+        )
 
 
 def _prohibited(system: System, _: Context) -> Verdicts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 from mlstrata.policies.core.dates import Duty
@@ -16,6 +15,7 @@ from mlstrata.policies.core.rule import (
     Verdicts,
     fails,
     not_applicable,
+    one_by_one,
     undeployed,
 )
 from mlstrata.policies.remedies.cluster import RECORDED
@@ -62,16 +62,10 @@ def _log_retention(context: Context) -> Verdicts:
                 f"/retention.{what}",
                 subject=what,
             )
-    found = list(_kept(context))
-    for resource, days in found:
-        if days is not None and days < SIX_MONTHS:
-            yield fails(
-                f"by {resource.kind} '{resource.name}' records are kept {days:g} days; at least {SIX_MONTHS} are asked",
-                f"keep them {SIX_MONTHS} days or more",
-                "/retention",
-                subject=resource,
-            )
-    if not found:
+    stores: list[Resource] = []
+    said = list(one_by_one(context.graph.resources, partial(_kept_long, stores)))
+    yield from said
+    if not stores and not said:
         yield undeployed(
             "retention is declared",
             "keeps logs or predictions",
@@ -81,10 +75,19 @@ def _log_retention(context: Context) -> Verdicts:
         )
 
 
-def _kept(context: Context) -> Iterator[tuple[Resource, float | None]]:
-    for resource in context.graph.resources:
-        if (days := days_kept(resource, context.graph)) is not None:
-            yield resource, days
+def _kept_long(stores: list[Resource], resource: Resource) -> Verdicts:
+    """Judge for how long a resource keeps records, and add it to `stores` where it keeps any."""
+    days = days_kept(resource, resource.graph)
+    if days is None:
+        return
+    stores.append(resource)
+    if days < SIX_MONTHS:
+        yield fails(
+            f"by {resource.kind} '{resource.name}' records are kept {days:g} days; at least {SIX_MONTHS} are asked",
+            f"keep them {SIX_MONTHS} days or more",
+            "/retention",
+            subject=resource,
+        )
 
 
 def _document_retention(context: Context) -> Verdicts:

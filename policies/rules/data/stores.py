@@ -5,7 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from mlstrata.policies.core.graph import Resource
-from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdicts, fails, not_applicable, undeployed
+from mlstrata.policies.core.rule import (
+    Context,
+    Domain,
+    Rule,
+    Severity,
+    Verdicts,
+    fails,
+    not_applicable,
+    one_by_one,
+    undeployed,
+)
 from mlstrata.policies.core.values import Value, dig
 from mlstrata.policies.remedies.stores import classified
 from mlstrata.policies.views.retention import BUCKETS, expiry
@@ -53,25 +63,34 @@ def _is_in(dataset: Value, store: Resource) -> bool:
 
 def _encrypted(context: Context) -> Verdicts:
     graph = context.graph
-    stores = [store for store in graph.of(*STORES) if personal(store)]
-    declared = [system for system in graph.systems if processes_personal(system)]
-    if not stores and (not declared or context.environment.target not in {"aws", "kubernetes"}):
-        yield not_applicable("no deployed store is labelled as one of personal data")
+    stores: list[Resource] = []
+    said = list(one_by_one(graph.of(*STORES), partial(_own_key, stores)))
+    yield from said
+    if stores or said:
         return
-    if not stores:
+    declared = [system for system in graph.systems if processes_personal(system)]
+    if not declared or context.environment.target not in {"aws", "kubernetes"}:
+        yield not_applicable("no deployed store is labelled as one of personal data")
+    else:
         yield undeployed(
             f"{declared[0].name} declares personal data",
             "is labelled as a store of it",
             f"/systems.{declared[0].index}.data",
             fix=f"deploy it with a key of your own and label it {CLASSIFICATION}: personal",
         )
-    for store in stores:
-        if not own_key(store, graph):
-            yield fails(
-                f"{store.kind} '{store.name}' holds personal data and is not encrypted with a key of your own",
-                "encrypt it with a KMS key of this account",
-                subject=store,
-            )
+
+
+def _own_key(stores: list[Resource], store: Resource) -> Verdicts:
+    """Judge the encryption of a store, and add it to `stores` where it is one of personal data."""
+    if not personal(store):
+        return
+    stores.append(store)
+    if not own_key(store, store.graph):
+        yield fails(
+            f"{store.kind} '{store.name}' holds personal data and is not encrypted with a key of your own",
+            "encrypt it with a KMS key of this account",
+            subject=store,
+        )
 
 
 def _expires(store: Resource, context: Context) -> Verdicts:

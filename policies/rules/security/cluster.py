@@ -97,8 +97,8 @@ def _denied(context: Context) -> Verdicts:
         if dig(selector, "matchLabels") or dig(selector, "matchExpressions"):
             continue
         space = namespace(policy)
-        ways = policy.all("spec.policyTypes") or ["Ingress"]
-        closed.setdefault(space, set()).update(way for way in ways if not policy.all(f"spec.{str(way).lower()}"))
+        ways = [str(way) for way in policy.all("spec.policyTypes") or ["Ingress"]]
+        closed.setdefault(space, set()).update(way for way in ways if not policy.all(f"spec.{way.lower()}"))
         for way in WAYS:
             if space in spaces and any(_everything(rule, way) for rule in policy.all(f"spec.{way.lower()}")):
                 yield fails(

@@ -9,7 +9,7 @@ from functools import partial
 
 from mlstrata.policies.core.graph import Resource
 from mlstrata.policies.core.rule import Context, Domain, Rule, Verdict, Verdicts, fails, not_applicable
-from mlstrata.policies.core.values import Value, dig, listed
+from mlstrata.policies.core.values import Unknown, UnknownValueError, Value, dig, listed
 from mlstrata.policies.remedies.cluster import DOORS
 from mlstrata.policies.views.kubernetes import LONG_RUNNING, SERVICE, outside, pods
 from mlstrata.policies.views.retention import LOCAL_SERVICE
@@ -30,6 +30,7 @@ PLAIN_TEXT = {
 """Annotations by which an Ingress with a certificate answers without it too."""
 CERTIFICATES = "service.beta.kubernetes.io/aws-load-balancer-ssl-cert"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+MLFLOW = "mlflow"
 UNGUARDED = {"", "none", "no", "false", "off", "disabled"}
 
 
@@ -94,6 +95,8 @@ def _speaks_tls(port: Value) -> bool:
 
 def _locked(service: Resource, _: Context) -> Verdicts:
     started = [one for one in _commands(service) if _starts_a_registry(*one)]
+    if not started and any(MLFLOW in " ".join((service.name, image, *words)) for image, words in _commands(service)):
+        _require_words(service)
     if service.part != "registry" and not started:
         yield not_applicable("it is no model registry")
         return
@@ -101,6 +104,7 @@ def _locked(service: Resource, _: Context) -> Verdicts:
     if all(_guarded(words) for _, words in commands):
         return
     if service.label("mlstrata.io/auth").lower() in UNGUARDED:
+        _require_words(service)
         yield fails(
             f"the registry '{service.name}' requires no authentication",
             "start it with --app-name basic-auth, or put it behind a proxy and say so in the label mlstrata.io/auth",
@@ -118,16 +122,30 @@ def _commands(service: Resource) -> list[tuple[str, list[str]]]:
     ]
 
 
+def _require_words(service: Resource) -> None:
+    """Refuse to go by a command of which something is known only after the deployment: it may be what guards it.
+
+    Raises:
+        UnknownValueError: it is.
+    """
+    commands = [service.all("command")]
+    if service.type != LOCAL_SERVICE:
+        found = [container for pod in pods(service) for container in pod.containers]
+        commands = [listed(container, kind) for container in found for kind in ("command", "args")]
+    if any(isinstance(word, Unknown) for command in commands for word in command):
+        raise UnknownValueError("command")
+
+
 def _words(command: list[Value]) -> list[str]:
     return [word for part in command if isinstance(part, str) for word in re.split(r"[\s=]+", part)]
 
 
 def _starts_a_registry(image: str, words: list[str]) -> bool:
-    named = [at for at, word in enumerate(words) if word.rpartition("/")[2] == "mlflow"]
+    named = [at for at, word in enumerate(words) if word.rpartition("/")[2] == MLFLOW]
     after = [words[at + 1] for at in named if at + 1 < len(words)]
     if any(one in {"server", "ui"} or one.startswith("-") for one in after):
         return True
-    return "mlflow" in image and bool({"server", "ui"} & set(words[:1]))
+    return MLFLOW in image and bool({"server", "ui"} & set(words[:1]))
 
 
 def _guarded(words: list[str]) -> bool:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from mlstrata.policies.core.graph import Resource
-from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdicts, fails, not_applicable
+from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdicts, fails, not_applicable, one_by_one
 from mlstrata.policies.core.values import Unknown, Value, dig, leaves, listed
 from mlstrata.policies.views.kubernetes import WORKLOADS, containers
 
@@ -36,19 +36,20 @@ DECLARATIONS = ":governance:AISystem"
 
 
 def _open_secrets(context: Context) -> Verdicts:
-    seen = False
-    for resource in context.graph.resources:
-        seen = True
-        if resource.type.endswith(DECLARATIONS):
-            continue
-        for path in dict.fromkeys(_found(resource)):
-            yield fails(
-                f"'{path}' of {resource.kind} '{resource.name}' holds a secret in plain text",
-                "make it a secret (pulumi.Output.secret, a secret store) and refer to it",
-                subject=resource,
-            )
-    if not seen:
+    if not context.graph.resources:
         yield not_applicable("there are no resources")
+    yield from one_by_one(context.graph.resources, _shown)
+
+
+def _shown(resource: Resource) -> Verdicts:
+    if resource.type.endswith(DECLARATIONS):
+        return
+    for path in dict.fromkeys(_found(resource)):
+        yield fails(
+            f"'{path}' of {resource.kind} '{resource.name}' holds a secret in plain text",
+            "make it a secret (pulumi.Output.secret, a secret store) and refer to it",
+            subject=resource,
+        )
 
 
 def _found(resource: Resource) -> Iterator[str]:

@@ -1,113 +1,107 @@
-"""A verdict does not depend on the engine: inputs from the embedded one, outputs over the protocol from the CLI."""
+"""A verdict does not depend on the way: `mlstrata check`, the gate of `up`, and the pack as the Pulumi CLI asks it.
+
+Compared are policy, resource, level and words, of every shipped environment, every fixture of every policy (each of
+which has the faults that it is for) and faults planted in an environment.
+"""
 
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from google.protobuf import struct_pb2
-from pulumi.runtime.proto import analyzer_pb2
 
-import pulumi_embedded
 from mlstrata.environments import Workspace, load_with_places
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.policy_check import planned
+from mlstrata.operations.policy_check import planned, report_on
+from mlstrata.operations.policy_gate import Gate, Refused
 from mlstrata.policies.adapters.embedded_graph import records
-from mlstrata.policies.adapters.pulumi_wire import record
-from mlstrata.policies.core.graph import Record
+from mlstrata.policies.adapters.pulumi_analyzer import Analyzer
+from mlstrata.policies.core.rule import Outcome
+from mlstrata.policies.fixtures.by_policy import cases_of
+from mlstrata.policies.fixtures.compliant_world import compliant
 from mlstrata.policies.judge import judge
-from pulumi_embedded import wire
+from mlstrata.policies.rules import RULES
 from pulumi_embedded.register import Registrar
+from tests.support.declaration import declaration
+from tests.support.policy_ways import PLAIN_TEXT, graph_of, said_by_check, said_by_pack
 
 ROOT = Path(__file__).parents[3]
+CASES = [pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RULES for case in cases_of(rule)]
 
 
-def on_wire(value):
-    """A value as an engine writes it."""
-    if value is pulumi_embedded.UNKNOWN:
-        return wire.UNKNOWN_TEXT
-    if isinstance(value, pulumi_embedded.Secret):
-        return {wire.SIGNATURE: wire.SECRET, "value": "plain text of a secret"}
-    if isinstance(value, dict):
-        return {key: on_wire(inner) for key, inner in value.items()}
-    return [on_wire(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def outputs_of(given, state):
-    """What a resource outputs under the CLI; for a provider that only the CLI runs, what its dry run answers."""
-    if not given.type.startswith("kubernetes:") or given.remote or not given.custom:
-        return state.outputs
-    return {**given.inputs, "__initialApiVersion": "v1", "__inputs": given.inputs, "status": pulumi_embedded.UNKNOWN}
-
-
-def as_the_cli_hands_it(graph, states) -> list[Record]:
-    """The resources of an AnalyzeStack: what each outputs, and of its options the protection alone."""
-    message = analyzer_pb2.AnalyzeStackRequest()
-    for given in graph:
-        properties = struct_pb2.Struct()
-        properties.update(on_wire(outputs_of(given, states[given.urn])))
-        one = message.resources.add(
-            urn=given.urn, type=given.type, name=given.name, parent=given.parent, properties=properties
-        )
-        one.dependencies.extend(given.dependencies)
-        one.options.protect = bool(given.options.get("protect"))
-        for key, urns in given.property_dependencies.items():
-            one.propertyDependencies[key].urns.extend(urns)
-    return [record(one) for one in message.resources]
+def today():
+    return datetime.now(tz=UTC).date()
 
 
 @pytest.fixture
-def plan(tmp_path, monkeypatch):
-    """What plans an environment of the shipped files, edited: its graph, and each resource's state after the plan."""
-    for file in (ROOT / "environments").rglob("*.yaml"):
+def workspace(tmp_path, monkeypatch):
+    """The shipped environments and their exemptions, in a workspace of their own."""
+    for file in [*(ROOT / "environments").rglob("*.yaml"), ROOT / "policies/exemptions.yaml"]:
         copy = tmp_path / file.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, copy)
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def states(monkeypatch):
+    """What is known of each resource after a plan: what the engine registered, the last run last."""
     registrars = []
     made = Registrar.__init__
     monkeypatch.setattr(Registrar, "__init__", lambda self, run: (made(self, run), registrars.append(self))[0])
+    return lambda: {urn: state.outputs for urn, state in registrars[-1].states.items()}
 
-    def of(name, *edits):
-        file = tmp_path / f"environments/{name}.yaml"
+
+def outputs_of(graph, known):
+    """What the CLI knows of components and dynamic resources: what they registered, or what they were given."""
+    ours = [one for one in graph if not one.custom or one.type.startswith("pulumi-python:")]
+    return {one.urn: known[one.urn] for one in ours}
+
+
+@pytest.mark.parametrize("faulty", [False, True], ids=["", "with faults"])
+@pytest.mark.parametrize("name", ["local", "dev", "staging", "prod"])
+def test_each_way_says_the_same_of_a_shipped_environment(workspace, states, name, faulty):
+    file = workspace.environment_file(name)
+    if faulty:
         text = file.read_text(encoding="utf-8")
-        for old, new in edits:
-            assert old in text
-            text = text.replace(old, new)
-        file.write_text(text, encoding="utf-8")
-        graph = planned(Deployment(Workspace(tmp_path), load_with_places(file))).graph
-        return graph, registrars[-1].states
-
-    return of
-
-
-def verdicts(found, workspace, name):
-    """Every verdict of every rule on every subject, with what is said."""
-    report = judge(found, workspace, name, datetime.now(tz=UTC).date())
-    return [(one.rule.id, one.subject, one.urn, one.outcome, one.blocking, one.reason) for one in report.results]
-
-
-@pytest.mark.parametrize(
-    ("name", "edits"),
-    [
-        ("local", ()),
-        ("dev", ()),
-        ("prod", ()),
-        ("local", [("oversight:", "labels: {site: Linz}\n    oversight:"), ("tier: high", "tier: limited")]),
-    ],
-    ids=["local", "dev", "prod", "local with planted faults"],
-)
-def test_each_verdict_is_the_same_whichever_engine_ran_the_program(plan, tmp_path, name, edits):
-    graph, states = plan(name, *edits)
-    embedded = verdicts(records(graph), Workspace(tmp_path), name)
-    over_the_protocol = verdicts(as_the_cli_hands_it(graph, states), Workspace(tmp_path), name)
-    assert len(embedded) > 64
-    assert over_the_protocol == embedded
+        assert "tier: high" in text
+        file.write_text(text.replace("tier: high", "tier: limited", 1), encoding="utf-8")
+        (workspace.root / "policies/exemptions.yaml").write_text("exemptions: []\n")
+    deployment = Deployment(workspace, load_with_places(file))
+    plan = planned(deployment)
+    known = states()
+    checked = report_on(deployment, plan, today())
+    outcomes = {one.outcome for one in checked.results}
+    assert (Outcome.FAIL in outcomes) if faulty else (Outcome.EXEMPT in outcomes)
+    gate = Gate(deployment)
+    if checked.passed:
+        gate.approve(plan)
+    else:
+        with pytest.raises(Refused):
+            gate.approve(plan)
+    assert said_by_check(gate.report) == said_by_check(checked)
+    assert said_by_pack(Analyzer(), plan.graph, outputs_of(plan.graph, known)) == said_by_check(checked)
 
 
-def test_a_retained_store_is_kept_whichever_engine_ran_the_program(plan, tmp_path):
-    graph, states = plan("dev")
-    stores = [one for one in verdicts(as_the_cli_hands_it(graph, states), Workspace(tmp_path), "dev") if one[2]]
-    kept = [one for one in stores if one[0] == "rel-protect-stateful"]
-    retained = {one.urn for one in graph if one.options.get("retain_on_delete")}
-    assert {one[2] for one in kept} & retained
-    assert {one[3].value for one in kept} == {"pass"}
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """A workspace without exemptions, and the pack in it."""
+    root = tmp_path_factory.mktemp("bare")
+    (root / "environments").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLSTRATA_WORKSPACE", str(root))
+        yield Workspace(root), Analyzer()
+
+
+@pytest.mark.parametrize(("rule", "case"), CASES)
+def test_each_way_says_the_same_of_a_fixture(bare, rule, case):
+    workspace, pack = bare
+    world = compliant()
+    for edit in case.edits:
+        edit(world)
+    graph = graph_of([*declaration(world.environment), *world.resources.values()])
+    checked = judge(records(graph), workspace, "prod", today())
+    told = said_by_pack(pack, graph)
+    assert told == said_by_check(checked)
+    assert PLAIN_TEXT not in str(told)
