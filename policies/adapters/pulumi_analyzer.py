@@ -157,7 +157,6 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             response.diagnostics.append(_diagnostic("configuration", kept, mandatory=False))
         return response
 
-
     def _as_given(self, resource: Record) -> Record:
         return replace(resource, inputs=self._registered.get(resource.urn, resource.inputs))
 

@@ -275,7 +275,9 @@ class Graph:
 
     def _named(self, name: str) -> bool:
         """Return whether a bucket of this plan is known by a name."""
-        names = (one.inputs.get(key) for one in self.of("aws:s3/bucket:", "aws:s3/bucketV2:") for key in ("bucket", "name"))
+        names = (
+            one.inputs.get(key) for one in self.of("aws:s3/bucket:", "aws:s3/bucketV2:") for key in ("bucket", "name")
+        )
         return any(isinstance(known, str) and known == name for known in names)
 
     def memo(self, key: str, build: Callable[[Graph], T]) -> T:
@@ -342,8 +344,8 @@ def _players(part: str, resources: Iterable[Resource], others: Iterable[Resource
         except UnknownValueError as error:
             untold.append(error)
     if not found:
-        for error in untold:
-            raise error
+        for first in untold:
+            raise first
         for one in others:
             if one.plays(part):
                 raise UnknownValueError(one.hides(SYSTEM_LABEL))
@@ -362,9 +364,13 @@ def _unpacked(records: Iterable[Record]) -> Iterator[Record]:
         for at, item in enumerate(items):
             if isinstance(item, Unknown):
                 kind, inputs = record.type.removesuffix("List"), dict.fromkeys(("metadata", "spec"), item)
-                yield replace(record, urn=f"{record.urn}{ITEM}{at}", type=kind, name=f"{record.name}[{at}]", inputs=inputs)
+                yield replace(
+                    record, urn=f"{record.urn}{ITEM}{at}", type=kind, name=f"{record.name}[{at}]", inputs=inputs
+                )
             elif isinstance(item, Mapping):
-                kind, version = (known if isinstance(known := item.get(key), str) else "" for key in ("kind", "apiVersion"))
+                kind, version = (
+                    known if isinstance(known := item.get(key), str) else "" for key in ("kind", "apiVersion")
+                )
                 own = f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}"
                 type_ = own if kind and version else record.type.removesuffix("List")
                 name = _inner(item, "metadata", "name")

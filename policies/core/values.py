@@ -71,10 +71,12 @@ SECRET = Secret()
 def declared(properties: Mapping[str, Value]) -> dict[str, Value]:
     """Return a map of properties as every way of running the policies hands it to them.
 
-    Providers keep names with `__` to themselves, and the Pulumi CLI shows no policy pack any of them; a null says as much
+    Providers keep names with `__` to themselves, and the Pulumi CLI shows no policy pack any; a null says as much
     as nothing, and providers drop it. Protocols order no map, so what a check says must not follow its order.
     """
-    return {key: properties[key] for key in sorted(properties) if not key.startswith("__") and properties[key] is not None}
+    return {
+        key: properties[key] for key in sorted(properties) if not key.startswith("__") and properties[key] is not None
+    }
 
 
 def dig(value: Value, path: str, default: Value = None) -> Value:

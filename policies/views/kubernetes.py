@@ -56,7 +56,15 @@ _HOLDING = frozenset(
         *(*_LISTS, *_SINGLE, "spec", "template", "templates", "podSpec", "predictor", "jobTemplate", "tasks", "steps"),
         *("replicatedJobs", "pytorchReplicaSpecs", "tfReplicaSpecs", "mpiReplicaSpecs", "xgbReplicaSpecs"),
         *("jaxReplicaSpecs", "paddleReplicaSpecs", "Worker", "Master", "Chief", "Launcher", "PS", "Evaluator"),
-        *("headGroupSpec", "jobTargetRef", "workerGroupSpecs", "leaderTemplate", "workerTemplate", "driver", "executor"),
+        *(
+            "headGroupSpec",
+            "jobTargetRef",
+            "workerGroupSpecs",
+            "leaderTemplate",
+            "workerTemplate",
+            "driver",
+            "executor",
+        ),
     }
 )
 """Keys under which a kind has pods, somewhere."""

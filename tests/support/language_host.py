@@ -90,9 +90,11 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
         variables = dict(one.split("=", 1) for one in request.env)
+        # What is started is a policy pack, in its own folder; the SDK's runner takes the engine's address and the pack.
+        folder = request.info.program_directory
         process = subprocess.Popen(
-            [sys.executable, "-u", request.program, *request.args],
-            cwd=request.pwd,
+            [sys.executable, "-u", "-m", "pulumi.policy", *request.args, folder],
+            cwd=folder,
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

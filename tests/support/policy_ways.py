@@ -6,7 +6,7 @@ properties) and what there is to say about it (without those that providers keep
 whole stack, in no order, by what each resource outputs.
 """
 
-import random
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -54,8 +54,8 @@ def said_by_check(report: Report) -> list[Verdict]:
     """Return what `mlstrata check --json` says, of what there is something to say about."""
     told = document(report, Places())
     verdicts = [
-        (one["policy"], one["urn"], one["blocking"], _sentence(one, report.results[at].exemption))
-        for at, one in enumerate(told["results"])
+        (one["policy"], one["urn"], one["blocking"], sentence(one))
+        for one in told["results"]
         if one["outcome"] not in ("pass", "not_applicable")
     ]
     verdicts += [("exemptions", "", True, error) for error in told["errors"]]
@@ -85,9 +85,9 @@ def said_by_pack(pack: Any, graph: Iterable[GraphResource], outputs: Mapping[str
     stack = analyzer_pb2.AnalyzeStackRequest(resources=[_in_stack(one, outputs or {}) for one in found])
     kinds = sorted({one.type.split(":")[0] for one in found if one.custom})
     stack.resources.extend(_default_provider(found[0].urn, kind) for kind in kinds)
-    shuffled = list(stack.resources)
-    random.Random(len(shuffled)).shuffle(shuffled)
-    response = _called(pack.AnalyzeStack, analyzer_pb2.AnalyzeStackRequest(resources=shuffled))
+    # The CLI keeps them in a map without order; by their digests they are in one that tells nothing of the program.
+    mixed = sorted(stack.resources, key=lambda one: hashlib.sha256(one.urn.encode()).digest())
+    response = _called(pack.AnalyzeStack, analyzer_pb2.AnalyzeStackRequest(resources=mixed))
     return said_over_the_protocol(response.diagnostics)
 
 
@@ -100,7 +100,11 @@ def _called(method: Any, request: Any) -> Any:
     return method(request, None) if hasattr(method, "__self__") else method(request)
 
 
-def _sentence(one: Mapping[str, Any], exemption: object) -> str:
+def sentence(one: Mapping[str, Any]) -> str:
+    """Return a result of `mlstrata check --json` in the pack's words."""
+    exemption = ""
+    if given := one["exemption"]:
+        exemption = f"until {given['expires']} ({given['ticket']}, approved by {given['approver']}): {given['reason']}"
     what = "" if one["outcome"] == "fail" else f"{one['outcome']}: "
     when = f" ({one['when']})" if one["when"] else ""
     fix = f"; fix: {one['fix']}" if one["fix"] and not exemption else ""
