@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -293,7 +294,9 @@ CASES = [
     case(
         "drift",
         "Thing('a')\nThing('b')\nGroup('g')",
-        Stage("Thing('a')\nThing('b')\nGroup('g')", refresh=True, files={"gone": "a-a", "changed": "b-a g-thing-a"}),
+        Stage(
+            "Thing('a')\nThing('b')\nGroup('g')", refresh=True, files={"gone": "a-a-1", "changed": "b-a-1 g-thing-a-1"}
+        ),
     ),
 ]
 
@@ -349,12 +352,12 @@ class Side:
     def state(self) -> dict[str, Any]:
         return compared(self.backend.path(PROJECT, STACK), PASSPHRASE)
 
-    def calls(self) -> list[str]:
-        """Take what the provider was asked, in no order: both ask for several things at once."""
+    def calls(self) -> dict[str, int]:
+        """Take how often the provider was asked for what, in no order: both ask for several things at once."""
         calls = self.folder / "calls"
-        found = sorted(calls.read_text(encoding="utf-8").splitlines()) if calls.exists() else []
+        found = Counter(calls.read_text(encoding="utf-8").splitlines()) if calls.exists() else {}
         calls.unlink(missing_ok=True)
-        return found
+        return dict(found)
 
     # -- the CLI ----------------------------------------------------------------------------------------------
 
