@@ -275,6 +275,7 @@ def _in_force(gateway):
 
 
 def _refused(gateway):
-    """How many files of routes Envoy has refused."""
+    """How many files of routes Envoy has refused: those that it could read, and those that it could not."""
     lines = httpx.get(f"{gateway.admin_url}/stats/prometheus", trust_env=False).text.splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("envoy_http_rds_update_rejected"))
+    names = ("envoy_http_rds_update_rejected", "envoy_http_rds_update_failure")
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(names))
