@@ -12,6 +12,7 @@ from mlstrata.environments import Workspace
 from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.spec.model import PIPELINES
 from mlstrata.environments.spec.settings import TRAINING
+from mlstrata.kubeflow_sdk import import_sdk
 
 
 class PipelineError(ValueError):
@@ -30,6 +31,7 @@ def compile_pipeline(name: str, target: Path, *, gpus: int = 0, workspace: Works
     Raises:
         PipelineError: There is no such pipeline, or it is none that trains a model of a system.
     """
+    import_sdk()
     pipeline = _training(gpus) if name == TRAINING else _own(name, gpus, workspace)
     from kfp.compiler import Compiler
 

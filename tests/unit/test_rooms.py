@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-KIT = {"closed", "files", "waiting", "worker"}
+KIT = {"closed", "files", "kubeflow_sdk", "waiting", "worker"}
 """Modules beside the rooms, which every room above `environments` may import."""
 MAY_IMPORT = {
     "environments": set(),

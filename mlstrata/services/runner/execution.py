@@ -90,10 +90,12 @@ def execute(ir: Path, arguments: Mapping[str, Any], *, root: Path, cache: Path, 
     Raises:
         RunFailed: A step failed.
     """
-    from kfp import components, local
-
     written = Log(log)
-    with contextlib.redirect_stdout(written), warnings.catch_warnings():
+    # Nothing is cached of a first run: its steps need those imports, which begin while Kubeflow's SDK is imported here.
+    first = not cache.is_dir() or not any(cache.iterdir())
+    with contextlib.redirect_stdout(written), warnings.catch_warnings(), warmed(at_once=first):
+        from kfp import components, local
+
         # It repeats for every step that this machine cannot hold a step to its CPU and memory.
         warnings.filterwarnings("ignore", message=r"Task .* have no effect in the current local runner")
         # And that a step's image is another than this machine: in a pod it is the very one.
@@ -107,7 +109,7 @@ def execute(ir: Path, arguments: Mapping[str, Any], *, root: Path, cache: Path, 
         )
         failed: list[Step] = []
         try:
-            with warmed(), _observed(written, failed, emit):
+            with _observed(written, failed, emit):
                 task = components.load_component_from_file(str(ir))(**arguments)
         except RuntimeError as error:
             if failed:

@@ -23,6 +23,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlstrata.kubeflow_sdk import import_sdk
+
 EXECUTOR = "kfp.dsl.executor_main"
 IMPORTED = (EXECUTOR, "mlstrata_steps.estimator", "pandas", "skops.io", "mlflow.sklearn")
 _SHAPE = ("sh", "-ec")
@@ -34,25 +36,30 @@ Runner = Callable[..., int]
 
 
 @contextlib.contextmanager
-def warmed() -> Iterator[None]:
+def warmed(*, at_once: bool = False) -> Iterator[None]:
     """Have kfp.local run its steps this way until the block ends.
 
     Until everything is imported, and where a step is no Python function, they run in kfp's own way.
-    """
-    from kfp.local import subprocess_task_handler as handler
 
-    cold: Runner = handler.run_local_subprocess
-    replaced = handler.replace_python_executable
+    Args:
+        at_once: Begin to import now and let the first step wait for it, as where every step is known to run: each that
+            does not wait imports most of it for itself.
+    """
     with contextlib.ExitStack() as held:
-        ours: socket.socket | None = None
+        ours: socket.socket | None = held.enter_context(_importing()) if at_once else None
         ready = False
+        import_sdk()
+        from kfp.local import subprocess_task_handler as handler
+
+        cold: Runner = handler.run_local_subprocess
+        replaced = handler.replace_python_executable
 
         def run(full_command: list[str], env_vars: Mapping[str, str] | None = None) -> int:
             nonlocal ours, ready
             if ours is None:
                 # Not before there is a step to run: a run whose steps are all cached has nothing to import for.
                 ours = held.enter_context(_importing())
-            ready = ready or _is_ready(ours)
+            ready = ready or _is_ready(ours, wait=at_once)
             if not ready or (step := _step(full_command)) is None:
                 return cold(full_command=full_command, env_vars=env_vars)
             try:
@@ -97,8 +104,9 @@ def _importing() -> Iterator[socket.socket]:
             process.wait()
 
 
-def _is_ready(ours: socket.socket) -> bool:
+def _is_ready(ours: socket.socket, *, wait: bool) -> bool:
     with contextlib.suppress(OSError):
+        ours.setblocking(wait)
         if ours.recv(len(_READY)) == _READY:
             ours.setblocking(True)
             return True
@@ -145,6 +153,7 @@ def _ask(ours: socket.socket, step: Mapping[str, Any], environment: Mapping[str,
 
 def _serve(its: socket.socket) -> None:
     """Import, say so, and run a step at a time until nobody asks any more."""
+    os.environ["_KFP_RUNTIME"] = "true"  # by which Kubeflow's SDK imports what a step needs and no more
     for name in IMPORTED:
         # What is not installed, a step that needs it will miss with a word of its own.
         with contextlib.suppress(ImportError):

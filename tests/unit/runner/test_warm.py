@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import subprocess
 import sys
 from contextlib import redirect_stdout
 
@@ -53,7 +54,7 @@ def run():
     from mlstrata.services.runner import warm
 
     before = handler.run_local_subprocess
-    with warm.warmed():
+    with warm.warmed(at_once=True):
 
         def once(folder, function, **more):
             with redirect_stdout(io.StringIO()) as printed:
@@ -65,13 +66,6 @@ def run():
 
         yield once
     assert handler.run_local_subprocess is before
-
-
-@pytest.fixture(scope="module", autouse=True)
-def imported(run, tmp_path_factory):
-    """Until all is imported, steps run as kfp runs them; from then on they find pandas at hand."""
-    folder = tmp_path_factory.mktemp("first")
-    eventually(lambda: run(folder, "told")[1]["pandas"])
 
 
 def test_a_step_is_a_process_of_its_own(run, tmp_path, monkeypatch):
@@ -137,3 +131,14 @@ def test_once_that_process_is_gone_steps_run_as_before(run, tmp_path):
         os.kill(killed, 9)
         # What runs them before `warmed` is that of the other tests.
         assert parent() == outer
+
+
+def test_the_sdk_is_imported_without_its_client_which_can_be_had_later():
+    code = (
+        "from mlstrata.kubeflow_sdk import import_sdk; import_sdk(); import sys\n"
+        "from kfp import compiler, components, dsl, local\n"
+        "assert not {'kubernetes', 'kfp_server_api', 'kfp.client'} & set(sys.modules)\n"
+        "from kfp.client import Client\n"
+        "assert Client.__module__.startswith('kfp.client')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
