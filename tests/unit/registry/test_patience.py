@@ -119,6 +119,7 @@ def test_pods_are_patient_and_get_files_through_the_registry():
     assert PATIENT.items() <= plain.items()
     assert float(plain[rest.PATIENCE]) >= 300
     assert plain["MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD"] == "false"
+    assert plain["GIT_PYTHON_REFRESH"] == "quiet", "twenty lines on a git that no image has"
 
 
 def test_mlflows_own_clients_wait_minutes_too(monkeypatch):

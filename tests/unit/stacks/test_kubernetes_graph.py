@@ -319,6 +319,14 @@ def test_a_training_is_not_disrupted_and_holds_its_whole_request():
     assert request["tracking_uri"] == "http://mlflow.mlstrata-dev.svc:5000"
 
 
+def test_a_registry_is_not_killed_while_it_changes_its_tables_or_its_database_is_away():
+    (container,) = pods(shipped().one("StatefulSet", "mlflow"))[0]["containers"]
+    starts = container["startupProbe"]
+    assert starts["periodSeconds"] * starts["failureThreshold"] >= 3600
+    assert container["readinessProbe"]["httpGet"]["path"] == "/health"
+    assert starts["httpGet"]["path"] == container["livenessProbe"]["httpGet"]["path"] == "/alive"
+
+
 def _behind(service: Registered, one: Registered) -> bool:
     labels = one.inputs["spec"]["template"]["metadata"]["labels"]
     same = one.inputs["metadata"]["namespace"] == service.inputs["metadata"]["namespace"]
