@@ -1,4 +1,4 @@
-"""`mlstrata up local` from nothing, beside its slowest service started alone and the CPU time it took in all."""
+"""`mlstrata up local` from nothing, beside its slowest service started alone and its CPU time in all; then again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.workspace import make, run
 from mlstrata.components.supervision.client import SupervisorClient
 from mlstrata.components.supervision.health import Check
+from mlstrata.operations import settled
 from mlstrata.services.exporter.processes import marked_processes
 from pulumi_embedded import Backend
 
@@ -21,8 +22,8 @@ def measure_startup() -> dict[str, object]:
     """Bring an environment up from nothing, then each of its services alone.
 
     Returns:
-        Seconds, and the ratio of `up` to the larger of 1.5 x the slowest service's own start and 1.25 x the CPU
-        seconds over the cores.
+        Seconds, the ratio of `up` to the larger of 1.5 x the slowest service's own start and 1.25 x the CPU seconds
+        over the cores, and that of a second `up` to one that plans.
     """
     with tempfile.TemporaryDirectory(prefix="mlstrata-bench-") as folder:
         environment = make(Path(folder))
@@ -33,6 +34,9 @@ def measure_startup() -> dict[str, object]:
         wall = time.monotonic() - began
         cpu = _children_cpu() - before + sum(_cpu(process.pid) for process in marked_processes(home))
         try:
+            again = _again(environment)
+            (home / settled.FILE).unlink()
+            planned = _again(environment)
             alone = _alone(Path(folder))
         finally:
             run(environment, "down", "local", "--yes")
@@ -46,7 +50,17 @@ def measure_startup() -> dict[str, object]:
         f"CPU, s (on {cores} cores)": round(cpu, 2),
         "bound, s": round(bound, 2),
         "up / bound (at most 1)": round(wall / bound, 2),
+        "up again, CPU s": round(again, 2),
+        "up again with a plan, CPU s": round(planned, 2),
+        "up again / with a plan (at most 0.5)": round(again / planned, 2),
     }
+
+
+def _again(environment: dict[str, str]) -> float:
+    """Bring up what is up; return the CPU seconds of the command."""
+    before = _children_cpu()
+    run(environment, "up", "local", "--yes")
+    return _children_cpu() - before
 
 
 def _alone(workspace: Path) -> dict[str, float]:
