@@ -56,7 +56,7 @@ class World:
 
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
-    """Start a control plane with a node and volumes and a mirror, without any definition of an operator's."""
+    """Start a control plane with a node, volumes and Karpenter's kinds, and a mirror of everything else."""
     cluster = Cluster(folder / "cluster")
     folders = [path for name, path in cluster.programs.items() if name.startswith("definitions/")]
     there = dict(one for each in [*folders, OURS] for one in definitions(each))
@@ -66,6 +66,10 @@ def world(folder: Path) -> Iterator[World]:
         cluster.must([storage_class(name, default=name == CLASSES[0]) for name in CLASSES])
         cluster.must([volume(name, number) for name in CLASSES for number in range(VOLUMES)])
         made = cluster.kubectl("create", "-f", "-", stdin=json.dumps(node("node", cpu="900")))
+        assert made.code == 0, made.err
+        # Of the organisation: GPU pools are pools of its Karpenter.
+        brought = "\n---\n".join(there[name] for name in ("nodepools.karpenter.sh", "nodeclaims.karpenter.sh"))
+        made = cluster.kubectl("create", "-f", "-", stdin=brought)
         assert made.code == 0, made.err
         with mirror.serving(folder, {name: _undescribed(there[name]) for name in USED}) as site:
             yield World(cluster, site)
