@@ -6,6 +6,7 @@ serves the engine; `language_host.py --program …`, which it starts for each ru
 """
 
 import asyncio
+import contextlib
 import functools
 import json
 import os
@@ -141,7 +142,8 @@ def serve(engine: str) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    server.wait_for_termination()
+    with contextlib.suppress(KeyboardInterrupt):  # so the CLI ends its hosts
+        server.wait_for_termination()
 
 
 def run(program: str, settings: dict[str, Any]) -> int:
