@@ -181,6 +181,29 @@ def served_with(model: Pipeline) -> tuple[str, ...]:
     return tuple(name for name in packages_distributions().get(package, ()) if name != "scikit-learn")
 
 
+def own_code(path: str) -> list[Path]:
+    """Return what a model needs of a workspace's `learners/` wherever it is read: nothing, or all the code in there.
+
+    A module may import its neighbours, so those that one of the model's types is from are not all that it needs.
+
+    Args:
+        path: A model as `save` writes it.
+    """
+    import skops.io
+
+    modules = {kind.partition(".")[0] for kind in skops.io.get_untrusted_types(file=path)}
+    for folder in _folders():
+        if any((folder / f"{name}.py").is_file() or (folder / name).is_dir() for name in modules):
+            return [one for one in sorted(folder.iterdir()) if _is_code(one)]
+    return []
+
+
+def _is_code(path: Path) -> bool:
+    if path.name.startswith((".", "__pycache__", "test_")):
+        return False
+    return any(path.rglob("*.py")) if path.is_dir() else path.suffix == ".py"
+
+
 def _folders() -> list[Path]:
     root = os.environ.get(WORKSPACE)
     return [Path(root) / FOLDER] if root else []

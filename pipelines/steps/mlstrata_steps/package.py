@@ -1,8 +1,8 @@
 """A step after the gates: the model as it will be served, one folder that holds all it needs.
 
 The folder is MLflow's: the fitted pipeline, its signature, an input example, the code that makes a model's features out
-of raw columns, and two lists of requirements: MLflow's own, and the part of the environment's lock that serving needs,
-with the hash of every file.
+of raw columns, that of a workspace's own learner, and two lists of requirements: MLflow's own, and the part of the
+environment's lock that serving needs, with the hash of every file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstrata_steps.columns import feature_frame
-from mlstrata_steps.estimator import load, served_with, trusted
+from mlstrata_steps.estimator import load, own_code, served_with, trusted
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.tables import read_table
 
@@ -55,7 +55,7 @@ def package(
         metadata: Kept in the model, such as data_version and commit.
 
     Returns:
-        `requirements`: how many are locked; `lock_hash`; `code`: the packages inside.
+        `requirements`: how many are locked; `lock_hash`; `code`: the packages and modules inside.
 
     Raises:
         StepError: The lock is missing, has changed since, or lacks something that serving needs.
@@ -65,7 +65,7 @@ def package(
     from mlstrata_steps.signature import signature
 
     pipeline = load(model)
-    own = served_with(pipeline)
+    own, code = served_with(pipeline), [Path(__file__).parent, *own_code(model)]
     features = feature_frame(read_table(train), [str(name) for name in pipeline.feature_names_in_])
     shutil.rmtree(target, ignore_errors=True)
     mlflow.sklearn.save_model(
@@ -77,7 +77,7 @@ def package(
         skops_trusted_types=trusted(),
         pyfunc_predict_fn="predict_proba",
         pip_requirements=[f"{name}=={version(name)}" for name in (*SERVED_WITH, *own)],
-        code_paths=[str(Path(__file__).parent)],
+        code_paths=[str(one) for one in code],
         metadata=dict(metadata or {}),
     )
     locked: dict[str, str] = {}
@@ -86,7 +86,7 @@ def package(
             raise StepError(f"package: the lock {lock!r} has changed since the run was asked for; run it again")
         locked = needed(entries(Path(lock).read_text(encoding="utf-8")), (*SERVED_WITH, *SERVER, *own))
         (Path(target) / LOCKED).write_text("".join(locked[name] for name in sorted(locked)), encoding="utf-8")
-    return {"requirements": len(locked), "lock_hash": lock_hash, "code": [Path(__file__).parent.name]}
+    return {"requirements": len(locked), "lock_hash": lock_hash, "code": [one.name for one in code]}
 
 
 def _example(features: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,8 @@
 """A learner of somebody's own: found by reference, built, saved, loaded with the types that it brings and no others."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,19 @@ import pandas as pd
 import pytest
 
 from mlstrata_steps import StepError
-from mlstrata_steps.estimator import ALGORITHMS, build, learner, load, require_known, save, served_with, trusted
+from mlstrata_steps.estimator import (
+    ALGORITHMS,
+    build,
+    learner,
+    load,
+    own_code,
+    require_known,
+    save,
+    served_with,
+    trusted,
+)
+from mlstrata_steps.package import package
+from mlstrata_steps.tables import canonical, write_table
 
 MODULE = """
 from sklearn.ensemble import GradientBoostingClassifier
@@ -57,6 +72,33 @@ def test_a_saved_model_is_read_where_its_learner_is_and_nowhere_else(
     monkeypatch.delenv("MLSTRATA_WORKSPACE")
     with pytest.raises(StepError, match="types that are not trusted"):
         load(path)
+
+
+def test_it_goes_with_the_model_to_where_it_is_served(workspace: Path, rows: tuple, tmp_path: Path) -> None:
+    table, target = rows
+    (workspace / "learners/acme_learner.py").write_text(
+        MODULE.replace("class Careful", "import acme_common\n\nclass Careful")
+    )
+    (workspace / "learners/acme_common.py").write_text("")
+    (workspace / "learners/test_acme.py").write_text("raise AssertionError")
+    write_table(canonical(table.assign(y=target)), str(tmp_path / "rows"))
+    save(build("acme_learner:boosting", {}, table, seed=0).fit(table, target), str(tmp_path / "model.skops"))
+    found = package(str(tmp_path / "model.skops"), str(tmp_path / "rows"), str(tmp_path / "packed"))
+    assert found["code"] == ["mlstrata_steps", "acme_common.py", "acme_learner.py"]
+    use = (
+        "import mlflow.pyfunc, pandas, sys; model = mlflow.pyfunc.load_model(sys.argv[1]);"
+        "model.predict(pandas.DataFrame({'a': [0.5], 'b': ['x']}));"
+        "print(sys.modules['acme_learner'].__file__)"
+    )
+    elsewhere = {name: value for name, value in os.environ.items() if name != "MLSTRATA_WORKSPACE"}
+    command = [sys.executable, "-c", use, str(tmp_path / "packed")]
+    served = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/", env=elsewhere)
+    assert served.stdout.split() == [str(tmp_path / "packed/code/acme_learner.py")]
+
+
+def test_a_model_of_ours_takes_none_of_it_along(workspace: Path, rows: tuple, tmp_path: Path) -> None:
+    save(build("random_forest", {}, rows[0], seed=0).fit(*rows), str(tmp_path / "model.skops"))
+    assert own_code(str(tmp_path / "model.skops")) == []
 
 
 @pytest.mark.parametrize(
