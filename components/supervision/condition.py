@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlstrata.components.supervision.client import UP, SupervisorClient
 
-_SETTLE_SECONDS = 10.0
+_SETTLE_SECONDS = 60.0
 
 
 def identity(home: Path) -> str:
