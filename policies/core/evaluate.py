@@ -136,7 +136,7 @@ def evaluate(
         calendar=calendar,
         results=tuple(results),
         resources=len(graph.resources),
-        systems=tuple((system.name, _tier(system)) for system in graph.systems),
+        systems=tuple((one.name, _tier(one)) for one in sorted(graph.systems, key=lambda one: one.index)),
         not_inspected=tuple(chart.name for chart in graph.not_inspected),
         errors=tuple(_expired(state)),
         warnings=tuple(_unused(state, {rule.id for rule in rules})),
