@@ -156,7 +156,8 @@ def _results(rule: Rule, context: Context) -> Iterator[Result]:
             yield _result(rule, context, None, Verdict(Outcome.NOT_APPLICABLE, "there is no such resource"))
         return
     assert rule.system is not None  # noqa: S101 - a rule has exactly one check
-    asked = [system for system in context.graph.systems if not rule.tiers or _tier(system) in rule.tiers]
+    declared = sorted(context.graph.systems, key=lambda one: one.index)
+    asked = [system for system in declared if not rule.tiers or _tier(system) in rule.tiers]
     for system in asked:
         verdicts = rule.system(system, context)
         untold = bool(rule.tiers) and _tier_is_unknown(system)
