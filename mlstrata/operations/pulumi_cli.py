@@ -188,11 +188,13 @@ class PulumiCli:
         The CLI keeps them until somebody says that no such object was made. Ours are adopted if one was, so the update
         that went before has settled it.
         """
+        from pulumi import automation
+
         stack = self._stack()
         state = stack.export_stack()
         if state.deployment and state.deployment.get("pending_operations"):
-            state.deployment["pending_operations"] = []
-            stack.import_stack(state)
+            settled = {**state.deployment, "pending_operations": []}
+            stack.import_stack(automation.Deployment(version=state.version, deployment=settled))
 
     def _remove_dead_locks(self) -> None:
         """Remove the lock of a run that was killed, as the embedded engine does; the CLI asks for a `cancel` instead.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -138,7 +139,7 @@ class Rest:
             place = folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
             address, headers = self._file(root, path), self._headers()
-            self._patiently(lambda address=address, headers=headers, place=place: self._stream(address, headers, place))
+            self._patiently(partial(self._stream, address, headers, place))
 
     def _stream(self, address: str, headers: Mapping[str, str], place: Path) -> None:
         """Write a file of the registry, from its beginning.
