@@ -18,7 +18,7 @@ from tests.support.pulumi_cli import FOREIGN, Done
 BASE = "${{ github.event.pull_request.base.sha }}"
 # What the runner gets from the index, the environment of the tests has.
 INSTALL = "pip install . pytest"
-_BLOCKING = re.compile(r"\[mandatory\]\s+([\w-]+)")
+_BLOCKING = re.compile(r"\[mandatory\]\s+(?:\[severity: \w+\]\s+)?([\w-]+)")
 
 
 class Runner:
