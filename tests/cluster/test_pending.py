@@ -14,12 +14,14 @@ from tests.support.cluster import Cluster, Json
 from tests.support.deployed import node, storage_class, volume
 
 SPACE, TINY = "pending-test", "registry.example/tool:1.0"
+# Other tests of this cluster leave pods that find no node: the one here is for these tests' pods alone.
+ALONE = {"key": "test", "value": SPACE, "effect": "NoSchedule"}
 STATIC = {"static": "Immediate", "first-consumer": "WaitForFirstConsumer"}
 
 
 def deployment(name: str, cpu: str = "100m", claim: str = "", **pod: Any) -> Json:
     only: Json = {"name": "main", "image": TINY, "resources": {"requests": {"cpu": cpu}}}
-    spec: Json = {"containers": [only], **pod}
+    spec: Json = {"containers": [only], "tolerations": [ALONE], **pod}
     if claim:
         spec["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]
     labels = {"app": name}
@@ -47,7 +49,8 @@ def space(cluster: Cluster) -> Iterator[Cluster]:
     cluster.kubectl("delete", "nodes", "--all", "--wait=true")
     cluster.must([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}])
     cluster.must([storage_class(name, mode=mode) for name, mode in STATIC.items()])
-    made = cluster.kubectl("create", "-f", "-", stdin=json.dumps(node("small", cpu="2")))
+    small = {**node("small", cpu="2"), "spec": {"taints": [ALONE]}}
+    made = cluster.kubectl("create", "-f", "-", stdin=json.dumps(small))
     assert made.code == 0, made.err
     cluster.eventually("the account", lambda: cluster.kubectl("get", "sa", "default", "-n", SPACE).code == 0)
     yield cluster
