@@ -1,7 +1,6 @@
 """`mlstrata train` on a real API server and a server of Kubeflow's published API: one clock trains, not two."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,30 +9,19 @@ import pytest
 
 from mlstrata.cli.main import main
 from tests.support.cluster import Cluster, Json
+from tests.support.kubeflow import kubeflow
 from tests.support.rendered import ROOT, STAGES
 from tests.support.workstation import Everything, kubectl
 
 SYSTEM, SPACE = "mortgage-approval", "mlstrata-dev-lending"
 NAME = f"training-{SYSTEM}"
-SERVE = """
-import sys
-sys.path.insert(0, "tests/support")
-from kubeflow import kubeflow
-with kubeflow() as (url, _):
-    print(url, flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture
 def pipelines() -> Iterator[str]:
-    """Give the address of a Kubeflow, which is made of the runtime's own packages, and of a registry."""
-    command = [str(ROOT / ".venv/bin/python"), "-c", SERVE]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout
-        assert process.stdin
-        yield process.stdout.readline().strip()
-        process.stdin.close()
+    """Give the address of a Kubeflow and of a registry."""
+    with kubeflow() as (url, _):
+        yield url
 
 
 @pytest.fixture
