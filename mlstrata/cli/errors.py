@@ -67,7 +67,7 @@ def _known(error: BaseException) -> int | None:
     failures = (
         ("mlstrata.clients.mlflow", "RegistryError"),
         ("mlstrata.operations.releases", "RolloutError"),
-        ("mlstrata.components.supervision.common", "SupervisionError"),
+        ("mlstrata.components.supervision.values", "SupervisionError"),
     )
     return EXIT_FAILED if any(_is(error, *failure) for failure in failures) else None
 
