@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from mlstrata.environments import Workspace, WorkspaceError
@@ -35,6 +34,8 @@ def declared_commit(workspace: Workspace, environment: str) -> str:
 
 def _git(folder: Path, *arguments: str) -> str:
     """Return what git says in a folder; empty where it fails or is not there."""
+    import subprocess
+
     command = ["git", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
