@@ -7,8 +7,8 @@ import pytest
 
 from mlstrata.components.upstream.bill import piece
 from mlstrata.components.upstream.package import ordered
-from tests.support.cluster import programs
 from tests.support.definitions import OURS, definitions
+from tests.support.go_tools import programs
 
 FILE = Path(__file__).parents[2] / "tools/control-plane/definitions.txt"
 KWOK = "karpenter-kwok"  # not for users: the class of nodes of Karpenter's own provider for tests
@@ -25,14 +25,14 @@ def test_the_definitions_are_of_the_version_that_users_get(name: str, version: s
 
 @pytest.mark.parametrize(("name", "version"), PIECES)
 def test_the_bill_names_each_definition_and_no_other(name: str, version: str):
-    there = {found for found, _ in definitions(programs()[f"definitions/{name}-{version}"])}
+    there = {found for found, _ in definitions(programs("control-plane")[f"definitions/{name}-{version}"])}
     named = [name, *([BUNDLED[name]] if name in BUNDLED else [])]
     assert there == {one for each in named for one in piece(each).crds}
 
 
 def test_the_gateway_api_is_of_the_version_that_envoy_gateway_was_built_for():
     name, version = next(one for one in PIECES if one[0] == "envoy-gateway")
-    found = dict(definitions(programs()[f"definitions/{name}-{version}"]))
+    found = dict(definitions(programs("control-plane")[f"definitions/{name}-{version}"]))
     for one in piece("gateway-api").crds:
         said = re.findall(r"gateway\.networking\.k8s\.io/(bundle-version|channel): (\S+)", found[one])
         assert dict(said) == {"bundle-version": piece("gateway-api").version, "channel": "experimental"}, one

@@ -1,9 +1,6 @@
 """The real Pulumi CLI and the embedded engine take over from each other without a change."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -49,24 +46,3 @@ def test_the_cli_destroys_what_the_engine_made(golden):
     pulumi_embedded.up(program, backend, OPTIONS)
     cli.do("destroy", "-s", "local", "--yes", "--skip-preview")
     assert pulumi_embedded.resources("golden", "local", backend, OPTIONS.passphrase).resources == []
-
-
-def test_the_cli_finds_no_change_in_a_platform_that_mlstrata_brought_up(tmp_path, pulumi_bin):
-    folder = tmp_path / "workspace"
-    (folder / "environments").mkdir(parents=True)
-    text = (ROOT / "environments/local.yaml").read_text(encoding="utf-8")
-    ports = "{gateway: 0, mlflow: 0, prometheus: 0, alertmanager: 0, runner: 0}"
-    text = text.replace("target: {kind: local}", f"target: {{kind: local, ports: {ports}}}")
-    (folder / "environments/local.yaml").write_text(text, encoding="utf-8")
-    # The CLI looks for the program below Pulumi.yaml; the code stays the checkout's, which is installed editable.
-    (folder / "Pulumi.yaml").write_text(f"name: mlstrata\nruntime: python\nmain: {ROOT}/stacks/\n", encoding="utf-8")
-    mlstrata = Path(sys.executable).with_name("mlstrata")
-    own = {"MLSTRATA_WORKSPACE": str(folder)}
-    key = {"PULUMI_CONFIG_PASSPHRASE_FILE": str(folder / ".mlstrata/local/passphrase")}
-    cli = Cli(pulumi_bin, folder, passphrase="", variables={**own, **key})
-    subprocess.run([mlstrata, "up", "local", "--yes"], env={**os.environ, **own}, check=True)
-    try:
-        cli.do("preview", "-s", "local", "--refresh", "--expect-no-changes")
-        cli.do("up", "-s", "local", "--yes", "--skip-preview", "--expect-no-changes")
-    finally:
-        subprocess.run([mlstrata, "down", "local", "--yes"], env={**os.environ, **own}, check=True)

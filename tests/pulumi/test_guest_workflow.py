@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from mlstrata.operations.repository.scaffold import create
-from tests.support.pulumi_cli import FOREIGN, Done
+from tests.support.command import Done, inherited
 
 BASE = "${{ github.event.pull_request.base.sha }}"
 # What the runner gets from the index, the environment of the tests has.
@@ -27,7 +27,7 @@ class Runner:
     def __init__(self, folder: Path, bin_: Path, temporary: Path) -> None:
         self.folder, self.summary = folder, temporary / "summary.md"
         self.jobs = yaml.safe_load((folder / ".github/workflows/mlstrata.yml").read_text(encoding="utf-8"))["jobs"]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        kept = inherited()
         path = os.pathsep.join([str(bin_), str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
         # Its own home: what a developer's CLI is logged in to is nothing to it.
         pulumi = {"PULUMI_HOME": str(temporary / "home"), "PULUMI_SKIP_UPDATE_CHECK": "true"}

@@ -21,7 +21,7 @@ class Both:
 
     def __init__(self, root: Path, pulumi_bin: Path) -> None:
         self.platform = Platform(root)
-        self.platform.declare()
+        self.platform.declare(systems=2)
         # The CLI looks for the program below Pulumi.yaml; the code stays the checkout's, which is installed editable.
         (root / "Pulumi.yaml").write_text(f"name: mlstrata\nruntime: python\nmain: {ROOT}/stacks/\n", encoding="utf-8")
         self.passphrase = self.platform.home / "passphrase"
@@ -72,6 +72,7 @@ def test_each_takes_over_from_the_other(both: Both) -> None:
     made, ports = both.state(), platform.ports()
     assert len(made) > 50
     cli.do("preview", *STACK, "--expect-no-changes")
+    cli.do("preview", *STACK, "--refresh", "--expect-no-changes")
     cli.do("refresh", *NOW, "--expect-no-changes")
     cli.do("up", *NOW, "--expect-no-changes")
     assert both.state() == made

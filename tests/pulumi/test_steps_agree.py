@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 import pulumi_embedded
-from tests.support.pulumi_cli import Cli, Done
+from tests.support.command import Done
+from tests.support.pulumi_cli import Cli
 from tests.support.states import compared, differences
 
 HERE = Path(__file__).parent / "agreement"

@@ -12,34 +12,22 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.support.go_tools import programs
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
-INSTALL = ROOT / "tools/install-go-tools"
 ADMIN = "admin"
 Json = dict[str, Any]
 _DIE_WITH_PARENT, _PR_SET_PDEATHSIG = signal.SIGKILL, 1
-
-
-@cache
-def programs() -> dict[str, Path]:
-    """Return where each program and each set of definitions is; fail, saying what to run, where one is not built."""
-    done = subprocess.run([str(INSTALL), "--where", "control-plane"], capture_output=True, text=True, check=True)
-    found = {name: Path(path) for name, path in (line.split(" ", 1) for line in done.stdout.splitlines())}
-    if missing := sorted(name for name, path in found.items() if not path.exists()):
-        pytest.fail(f"no control plane ({', '.join(missing)}): run `make test-engines`, which builds it", pytrace=False)
-    return found
 
 
 @dataclass(frozen=True)
@@ -59,7 +47,7 @@ class Cluster:
     """A control plane with its own folder, ports and administrator."""
 
     def __init__(self, home: Path) -> None:
-        self.home, self.programs = home, programs()
+        self.home, self.programs = home, programs("control-plane")
         self.tokens = {ADMIN: secrets.token_hex(16)}
         self.processes: list[tuple[str, subprocess.Popen[bytes]]] = []
         self.kubeconfig = home / "kubeconfig"

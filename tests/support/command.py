@@ -27,6 +27,11 @@ STORAGE = os.environ.get("MLSTRATA_TEST_STORAGE", "")
 FOREIGN = ("MLSTRATA_", "PULUMI_", "MLFLOW_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
 
 
+def inherited() -> dict[str, str]:
+    """Return the test run's variables without what a developer's shell may carry; where the tools are is kept."""
+    return {key: value for key, value in os.environ.items() if key == "MLSTRATA_TOOLS" or not key.startswith(FOREIGN)}
+
+
 def stored(text: str) -> str:
     """Return the shipped environment's file with the storage that this run of the suite is about."""
     return re.sub(r"(?m)^stage:", f"storage: {{kind: {STORAGE}}}\nstage:", text) if STORAGE else text
@@ -89,9 +94,7 @@ class Platform:
 
     def environment(self, **variables: str) -> dict[str, str]:
         """Return the variables of a command: the test run's, without what a developer's shell may carry."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
-        tools = {key: value for key, value in os.environ.items() if key == "MLSTRATA_TOOLS"}
-        return {**kept, **tools, "MLSTRATA_WORKSPACE": str(self.root), **variables}
+        return {**inherited(), "MLSTRATA_WORKSPACE": str(self.root), **variables}
 
     def run(self, *arguments: str, seconds: float = 2 * PATIENCE, **variables: str) -> Done:
         """Run the command to its end."""

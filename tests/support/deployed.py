@@ -19,10 +19,10 @@ import yaml
 
 from tests.support import mirror
 from tests.support.cluster import Cluster, Json
-from tests.support.command import copy_exemptions
+from tests.support.command import Done, copy_exemptions
 from tests.support.definitions import OURS, USED, definitions
 from tests.support.mirror import Site
-from tests.support.pulumi_cli import Cli, Done
+from tests.support.pulumi_cli import Cli
 from tests.support.rendered import ROOT, at_stage
 
 _SUMMARY = re.compile(r"(?m)^Resources:\n((?:    .*\n)+)")

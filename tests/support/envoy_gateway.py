@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from tests.support.cluster import Json, programs
+from tests.support.cluster import Json
+from tests.support.go_tools import programs
 from tests.support.rendered import key
 
 GROUPS = ("gateway.networking.k8s.io/", "gateway.envoyproxy.io/")
@@ -72,7 +73,10 @@ def translated(objects: list[Json], folder: Path) -> Json:
     source.write_text(yaml.safe_dump_all(opened), encoding="utf-8")
     command = ["x", "translate", "--from", "gateway-api", "--to", "gateway-api,xds", "-t", "all", "-o", "json"]
     done = subprocess.run(
-        [str(programs()["egctl"]), *command, "-f", str(source)], capture_output=True, text=True, check=False
+        [str(programs("control-plane")["egctl"]), *command, "-f", str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found: Json = json.loads(done.stdout)

@@ -29,6 +29,7 @@ from mlstrata.components.upstream.bill import BILL
 from mlstrata.components.upstream.mirror import all_sources, file_of
 from mlstrata.components.upstream.package import Chart, UpstreamPackage
 from tests.support.images import MANIFEST, digest_of
+from tests.support.patience import PATIENCE
 
 _CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 _CHART_CONFIG = "application/vnd.cncf.helm.config.v1+json"
@@ -153,7 +154,7 @@ def serving(folder: Path, definitions: Mapping[str, str]) -> Iterator[Site]:
     finally:
         site.shutdown()
         site.server_close()
-        thread.join(5)
+        thread.join(PATIENCE)
 
 
 def _packed(files: Mapping[str, str]) -> bytes:

@@ -4,6 +4,9 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -72,3 +75,16 @@ class Postgres:
     def end(self) -> None:
         """End it at once, as a node that is gone does."""
         self._as_itself("pg_ctl", "-D", str(self.data), "-m", "immediate", *WAITING, "stop")
+
+
+@contextmanager
+def running() -> Iterator[Postgres]:
+    """Run one until the block ends."""
+    # Not under pytest's own folder, which each of its runs shuts to other users.
+    with tempfile.TemporaryDirectory(prefix="mlstrata-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        server = Postgres(Path(folder))
+        try:
+            yield server
+        finally:
+            server.end()

@@ -1,21 +1,16 @@
 """The real Pulumi CLI, built by `tools/install-go-tools pulumi`, with what it needs beside it on PATH."""
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.support.command import Done, inherited
+from tests.support.go_tools import programs
 
-ROOT = Path(__file__).parents[2]
-INSTALL = ROOT / "tools/install-go-tools"
-# What a developer's own shell may carry and a test must not depend on.
-FOREIGN = ("MLSTRATA_", "PULUMI_")
 # Pulumi looks for these on PATH: ours run in the interpreter that runs the tests.
 SCRIPTS = {
     "pulumi-language-python": f'exec {sys.executable} -u {Path(__file__).with_name("language_host.py")} "$@"',
@@ -23,42 +18,15 @@ SCRIPTS = {
 }
 
 
-@cache
-def programs() -> dict[str, Path]:
-    """Return where the CLI and the Kubernetes provider are; fail, saying what to run, where one is not built."""
-    done = subprocess.run([str(INSTALL), "--where", "pulumi"], capture_output=True, text=True, check=True)
-    found = {name: Path(path) for name, path in (line.split(" ", 1) for line in done.stdout.splitlines())}
-    if missing := sorted(name for name, path in found.items() if not path.exists()):
-        pytest.fail(f"not built ({', '.join(missing)}): run `make test-engines`, which builds it", pytrace=False)
-    return found
-
-
 def folder_for_path(folder: Path) -> Path:
     """Lay the CLI, its provider and its hosts for Python into `folder`, to be put on PATH; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, path in programs().items():
+    for name, path in programs("pulumi").items():
         (folder / name).symlink_to(path)
     for name, text in SCRIPTS.items():
         (folder / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
         (folder / name).chmod(0o755)
     return folder
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command of the CLI ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def text(self) -> str:
-        return self.out + self.err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass
@@ -80,7 +48,7 @@ class Cli:
     @property
     def environment(self) -> dict[str, str]:
         """Return the variables that the CLI runs with: nothing of the developer's, nothing asked of the Internet."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        kept = inherited()
         return {
             **kept,
             "PATH": os.pathsep.join([str(self.bin), str(Path(sys.executable).parent), kept.get("PATH", os.defpath)]),

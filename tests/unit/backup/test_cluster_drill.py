@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import URLError
@@ -17,7 +16,7 @@ from mlstrata.services.backup.postgres import DUMP, RESTORE
 from mlstrata.services.registry.cluster import address, migrate
 from tests.support.patience import PATIENCE, eventually
 from tests.support.ports import free_ports
-from tests.support.postgres import OTHER, OWNER, Postgres
+from tests.support.postgres import OTHER, OWNER, Postgres, running
 
 pytestmark = pytest.mark.local
 
@@ -27,14 +26,8 @@ KEYS = {"AWS_ACCESS_KEY_ID": "drill", "AWS_SECRET_ACCESS_KEY": "only-in-this-tes
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    # Not under pytest's own folder, which each of its runs shuts to other users.
-    with tempfile.TemporaryDirectory(prefix="mlstrata-postgres-") as folder:
-        Path(folder).chmod(0o755)
-        server = Postgres(Path(folder))
-        try:
-            yield server
-        finally:
-            server.end()
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

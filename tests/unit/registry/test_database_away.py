@@ -1,15 +1,13 @@
 """The registry of a cluster while its Postgres is away: not ready, 503, and well again by itself."""
 
 import socket
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from mlstrata.clients.mlflow.access import header, of
 from tests.support.patience import eventually
-from tests.support.postgres import OWNER, Postgres
+from tests.support.postgres import OWNER, Postgres, running
 from tests.support.registry import PASSWORD, get, serving
 
 pytestmark = pytest.mark.local
@@ -18,14 +16,8 @@ SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    # Not under pytest's own folder, which each of its runs shuts to other users.
-    with tempfile.TemporaryDirectory(prefix="mlstrata-postgres-") as folder:
-        Path(folder).chmod(0o755)
-        server = Postgres(Path(folder))
-        try:
-            yield server
-        finally:
-            server.end()
+    with running() as server:
+        yield server
 
 
 def test_it_says_so_and_goes_on_when_the_database_is_back(postgres, tmp_path):
