@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 UNFINISHED = ".mlstrata-unfinished"
 """How the name of a file ends that a killed process left half written."""
 PRIVATE = 0o600
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal digits; empty where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 @contextmanager

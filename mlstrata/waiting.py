@@ -25,7 +25,14 @@ def until(condition: Callable[[], T], seconds: float, pause: float = PAUSE) -> T
     return held
 
 
-def retry(call: Callable[[], T], seconds: float, when: Callable[[Exception], bool], pause: float = PAUSE) -> T:
+def retry(
+    call: Callable[[], T],
+    seconds: float,
+    when: Callable[[Exception], bool],
+    pause: float = PAUSE,
+    *,
+    first: Callable[[Exception], object] = lambda _error: None,
+) -> T:
     """Call until nothing is raised; return what the call returns.
 
     Args:
@@ -33,17 +40,21 @@ def retry(call: Callable[[], T], seconds: float, when: Callable[[Exception], boo
         seconds: How long to go on; 0 calls it once.
         when: Says whether an error may pass, so that another attempt makes sense.
         pause: Seconds between two calls.
+        first: Told the first error that is tried again.
 
     Raises:
         Exception: The last error, when it cannot pass or the time is over.
     """
-    deadline = time.monotonic() + seconds
+    deadline, again = time.monotonic() + seconds, False
     while True:
         try:
             return call()
         except Exception as error:
             if not when(error) or time.monotonic() >= deadline:
                 raise
+            if not again:
+                first(error)
+                again = True
         time.sleep(pause)
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.files import write
+from mlstrata.files import sha256_of, write
 from mlstrata.operations.plan_basis import has_own_code
 from mlstrata.operations.policy_gate import Verdict
 
@@ -102,6 +102,7 @@ def keep(deployment: Deployment, made_from: str, verdict: Verdict) -> None:
         verdict: What the policies said.
     """
     import pulumi_embedded
+    from pulumi_embedded.values import reveal
 
     file = deployment.home / FILE
     file.unlink(missing_ok=True)
@@ -113,7 +114,7 @@ def keep(deployment: Deployment, made_from: str, verdict: Verdict) -> None:
     for one in snapshot.resources:
         if one.delete or (one.is_dynamic and one.type.rsplit(":", 1)[-1] not in {*_READ, "Supervisor"}):
             return
-        props.setdefault(one.type.rsplit(":", 1)[-1], []).append(_opened(one.outputs))
+        props.setdefault(one.type.rsplit(":", 1)[-1], []).append(reveal(one.outputs))
     if snapshot.operations or len(props.get("Supervisor", ())) != 1:
         return
     steps = tuple((one.urn, one.type) for one in snapshot.resources if not one.is_provider)
@@ -187,18 +188,7 @@ def _is_current(home: Path, name: str, one: Running) -> bool:
 
 
 def _edited(files: Mapping[str, str]) -> list[str]:
-    return [path for path, digest in files.items() if _digest_of(Path(path)) != digest]
-
-
-def _opened(value: Any) -> Any:
-    """Return a value of the state without its marks of secrets."""
-    import pulumi_embedded
-
-    if isinstance(value, pulumi_embedded.Secret):
-        return _opened(value.value)
-    if isinstance(value, Mapping):
-        return {key: _opened(inner) for key, inner in value.items()}
-    return [_opened(inner) for inner in value] if isinstance(value, list) else value
+    return [path for path, digest in files.items() if sha256_of(Path(path)) != digest]
 
 
 def _parsed(text: bytes) -> Settled:
@@ -216,14 +206,7 @@ def _parsed(text: bytes) -> Settled:
 
 def _state(deployment: Deployment) -> str:
     paths = (deployment.checkpoint, deployment.settings, deployment.passphrase_file)
-    return _digest(" ".join(map(_digest_of, paths)))
-
-
-def _digest_of(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+    return _digest(" ".join(map(sha256_of, paths)))
 
 
 def _digest(text: str) -> str:

@@ -266,19 +266,26 @@ class Graph:
         keys = [(prop, target.urn), *((prop, name) for name in named if isinstance(name, str))]
         found = {one.urn: one for key in keys for one in self._referring.get(key, ()) if one.type.startswith(types)}
         nameless = any(isinstance(name, Unknown) for name in named)
-        for one in self.of(*types):
-            given = one.inputs.get(prop)
-            untold = isinstance(given, Unknown) or (nameless and isinstance(given, str) and not self._named(given))
-            if untold and not one.record.property_dependencies.get(prop):
-                raise UnknownValueError(prop)
+        if self.memo(f"{prop} of {types} {nameless}", lambda graph: graph._may_name_it(prop, types, nameless)):
+            raise UnknownValueError(prop)
         return list(found.values())
 
-    def _named(self, name: str) -> bool:
-        """Return whether a bucket of this plan is known by a name."""
-        names = (
+    def _may_name_it(self, prop: str, types: tuple[str, ...], nameless: bool) -> bool:
+        """Return whether one of `types` may name any resource, or any whose own name is not known yet."""
+        for one in self.of(*types):
+            given = one.inputs.get(prop)
+            untold = isinstance(given, Unknown) or (nameless and isinstance(given, str) and given not in self._buckets)
+            if untold and not one.record.property_dependencies.get(prop):
+                return True
+        return False
+
+    @cached_property
+    def _buckets(self) -> frozenset[str]:
+        """The names by which buckets of this plan are known."""
+        given = (
             one.inputs.get(key) for one in self.of("aws:s3/bucket:", "aws:s3/bucketV2:") for key in ("bucket", "name")
         )
-        return any(isinstance(known, str) and known == name for known in names)
+        return frozenset(name for name in given if isinstance(name, str))
 
     def memo(self, key: str, build: Callable[[Graph], T]) -> T:
         """Return what `build` makes of this graph, made once."""

@@ -17,15 +17,20 @@ USER = "mlstrata"
 PASSWORD_FILE = "config/mlflow/password"  # noqa: S105 - where it lies, not what it is
 """The password's place in an environment's home; readable by its owner alone."""
 
+QUIET = {
+    # A file comes through the registry: the address of its store is one that only the store's clients know.
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""Variables of every job that asks the registry by MLflow's own clients."""
+
 PATIENT = {
     "MLSTRATA_REGISTRY_PATIENCE_S": "600",
     # MLflow's own clients: nine tries, the most that it takes, with 1, 2, 4 … 120 s between them are six minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "9",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    # A file comes through the registry: the address of its store is one that only the store's clients know.
-    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "GIT_PYTHON_REFRESH": "quiet",
+    **QUIET,
 }
 """Variables of what runs in a pod and asks the registry: it restarts within a minute, a job may have taken hours."""
 

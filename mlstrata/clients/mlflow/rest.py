@@ -203,18 +203,14 @@ class Rest:
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         """Ask; again while the registry is away, for as long as the variable says."""
-        patience, told = float(os.environ.get(PATIENCE) or 0), False
-
-        def passes(error: Exception) -> bool:
-            nonlocal told
-            if not isinstance(error, _Away):
-                return False
-            if patience and not told:
-                sys.stderr.write(f"{error}; it is asked again for {patience:g} s\n")
-                told = True
-            return True
-
-        return waiting.retry(ask, patience, passes, _PAUSE_S)
+        patience = float(os.environ.get(PATIENCE) or 0)
+        return waiting.retry(
+            ask,
+            patience,
+            lambda error: isinstance(error, _Away),
+            _PAUSE_S,
+            first=lambda error: sys.stderr.write(f"{error}; it is asked again for {patience:g} s\n"),
+        )
 
     def _document(self, response: httpx.Response, what: str) -> dict[str, Any]:
         try:

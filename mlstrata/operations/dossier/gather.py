@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata.environments import SystemSpec
 from mlstrata.environments.installation import programs_folder
+from mlstrata.files import sha256_of
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.dossier.model import packages_of, tried, version_of
 from mlstrata.operations.errors import UsageError
@@ -138,12 +138,7 @@ def _documents(deployment: Deployment, declared: SystemSpec) -> tuple[DocumentFi
 
 
 def _sha256(root: Path, path: str) -> str:
-    if "://" in path:
-        return ""
-    try:
-        return hashlib.sha256((root / path).read_bytes()).hexdigest()
-    except OSError:
-        return ""
+    return "" if "://" in path else sha256_of(root / path)
 
 
 def _parts(result: pulumi_embedded.Result, system: str) -> tuple[Part, ...]:

@@ -60,18 +60,14 @@ def _prepared(uri: str) -> str:
     """Migrate, once the database is there; return why that is not possible, or nothing."""
     from sqlalchemy.exc import InterfaceError, OperationalError
 
-    told = False
+    def tell(error: Exception) -> None:
+        sys.stderr.write(f"registry: the database does not answer, it is waited for: {_reason(error)}\n")
 
     def is_away(error: Exception) -> bool:
-        nonlocal told
-        away = isinstance(error, (InterfaceError, OperationalError))
-        if away and not told:
-            sys.stderr.write(f"registry: the database does not answer, it is waited for: {_reason(error)}\n")
-            told = True
-        return away
+        return isinstance(error, (InterfaceError, OperationalError))
 
     try:
-        waiting.retry(lambda: migrate(uri), PATIENCE_S, is_away, PAUSE_S)
+        waiting.retry(lambda: migrate(uri), PATIENCE_S, is_away, PAUSE_S, first=tell)
     except (InterfaceError, OperationalError) as error:
         return f"the database did not answer for {PATIENCE_S:g} s: {_reason(error)}"
     return ""

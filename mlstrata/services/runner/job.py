@@ -27,7 +27,7 @@ from pydantic import ValidationError
 
 from mlstrata import worker
 from mlstrata.clients.mlflow import Registry, RegistryError
-from mlstrata.clients.mlflow.access import past_proxies
+from mlstrata.clients.mlflow.access import QUIET, past_proxies
 from mlstrata.environments.installation import room
 from mlstrata.environments.spec.model import LEARNERS
 from mlstrata.services.problems import plain
@@ -47,9 +47,7 @@ DEFAULTS = {
     # A registry that is down should fail the step in seconds; its own retries come on top.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "GIT_PYTHON_REFRESH": "quiet",
+    **QUIET,
 }
 """Environment of the steps, where the caller's own says nothing else."""
 

@@ -15,8 +15,8 @@ Job = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 def heed_signals() -> None:
     """Run the handlers of signals that have come, where this is the thread that runs them.
 
-    The interpreter does so by itself between two instructions. On a machine with ten times the work that it has
-    processors for, a second interruption was seen to stay unheard, its flag set, until one more signal came.
+    The interpreter does so by itself between two instructions. Once, on a machine with ten times the work that it has
+    processors for, a second interruption did not end a run that waited; why is not known. Asking costs nothing.
     """
     if threading.current_thread() is threading.main_thread():
         signal.pthread_kill(threading.get_ident(), 0)  # 0 sends nothing; the call looks for what has come

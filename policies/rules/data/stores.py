@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from functools import partial
 
-from mlstrata.policies.core.graph import Resource
+from mlstrata.policies.core.graph import Graph, Resource, System
 from mlstrata.policies.core.rule import (
     Context,
     Domain,
@@ -42,23 +44,26 @@ def _classified(store: Resource, context: Context) -> Verdicts:
         return
     if given == "personal" or not store.type.startswith(BUCKETS):
         return
-    for system in context.graph.systems:
+    held = context.graph.memo("personal data by bucket", _personal_data)
+    for name in dict.fromkeys(store.inputs.get(key) for key in ("bucket", "name")):
+        for system, index, one in held.get(name, ()) if isinstance(name, str) else ():
+            yield fails(
+                f"{store.kind} '{store.name}' says '{given}' and holds dataset '{dig(one, 'name')}' of "
+                f"{system.name}, which is declared personal",
+                f"label it {CLASSIFICATION}: personal",
+                f"/systems.{system.index}.data.{index}.classification",
+            )
+
+
+def _personal_data(graph: Graph) -> Mapping[str, list[tuple[System, int, Value]]]:
+    """Return the name of a bucket to the datasets of people that are read from it, each with its system and place."""
+    found: dict[str, list[tuple[System, int, Value]]] = defaultdict(list)
+    for system in graph.systems:
         for index, one in enumerate(system.all("data")):
-            if is_personal(one) and _is_in(one, store):
-                yield fails(
-                    f"{store.kind} '{store.name}' says '{given}' and holds dataset '{dig(one, 'name')}' of "
-                    f"{system.name}, which is declared personal",
-                    f"label it {CLASSIFICATION}: personal",
-                    f"/systems.{system.index}.data.{index}.classification",
-                )
-
-
-def _is_in(dataset: Value, store: Resource) -> bool:
-    """Return whether a dataset is read from a bucket."""
-    source = str(dig(dataset, "source", ""))
-    scheme, _, rest = source.partition("://")
-    names = [store.inputs.get(key) for key in ("bucket", "name")]
-    return scheme in {"s3", "s3a"} and rest.partition("/")[0] in names
+            scheme, _, rest = str(dig(one, "source", "")).partition("://")
+            if scheme in {"s3", "s3a"} and is_personal(one):
+                found[rest.partition("/")[0]].append((system, index, one))
+    return found
 
 
 def _encrypted(context: Context) -> Verdicts:
