@@ -108,9 +108,19 @@ class Registrar:
         return None
 
     def left(self) -> list[ResourceState]:
-        """Old states that nothing registered."""
+        """Old states that nothing registered; what a plugin made inside a component that is still there stays."""
         with self.run.lock:
-            return list(self._olds.values())
+            return [old for old in self._olds.values() if not self._is_inside(old)]
+
+    def _is_inside(self, old: ResourceState) -> bool:
+        """Whether a component above it is one that a plugin makes: it alone knows what goes."""
+        above: ResourceState | None = old
+        while above is not None:
+            goal = self._goals.get(self._claimed.get(above.parent, above.parent))
+            if goal is not None:
+                return goal.remote
+            above = self._olds.get(above.parent)
+        return False
 
     def _keep(self, state: ResourceState) -> None:
         with self.run.lock:

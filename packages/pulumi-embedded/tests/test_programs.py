@@ -1,5 +1,6 @@
 """Any Pulumi program: plans by echo, refusals by name, configuration, prints, references to other stacks."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -71,6 +72,23 @@ def test_a_plan_goes_on_past_remote_components_and_output_invokes(stack):
     told = " ".join(diagnostic.message for diagnostic in result.diagnostics)
     assert "pkg:index:Remote is made by its plugin; not inspected" in told
     assert "aws:index:getRegion" in told
+
+
+def test_what_a_plugin_made_inside_its_component_stays_as_long_as_that_does(stack):
+    stack.up("Thing('a')")
+    checkpoint = json.loads(stack.checkpoint.read_text())
+    resources = checkpoint["checkpoint"]["latest"]["resources"]
+    bundle = {"urn": "urn:pulumi:test::unit::pkg:index:Bundle::b", "type": "pkg:index:Bundle", "custom": False}
+    bundle["parent"] = resources[0]["urn"]
+    group = {**bundle, "urn": f"{bundle['urn'].replace('::b', '$pkg:index:Group')}::g", "type": "pkg:index:Group"}
+    group["parent"] = bundle["urn"]
+    made = {**group, "urn": group["urn"].replace("Group::g", "Group$pkg:index:Made::m"), "type": "pkg:index:Made"}
+    made |= {"parent": group["urn"], "custom": True, "id": "m"}
+    resources += [bundle, group, made]
+    stack.checkpoint.write_text(json.dumps(checkpoint))
+    there = "pulumi.ComponentResource('pkg:index:Bundle', 'b', {}, remote=True)"
+    assert stack.preview(f"Thing('a')\n{there}").counts == {"same": 3}
+    assert stack.preview("Thing('a')").counts == {"same": 2, "delete": 3}
 
 
 def test_a_plan_that_needs_the_result_of_an_invoke_says_which(stack):
