@@ -60,6 +60,18 @@ class Workspace:
             f"your repository, set {VARIABLE} to its folder, or make one with `mlstrata init DIR`"
         )
 
+    def environment_files(self) -> dict[str, Path]:
+        """Return the file of each environment, by its name.
+
+        Raises:
+            WorkspaceError: A file there would be taken for an environment's by its ending, and is not read.
+        """
+        for path in sorted(self.environments.iterdir()):
+            if path.suffix != ".yaml" and path.suffix.lower() in {".yaml", ".yml"}:
+                right = path.with_suffix(".yaml").name
+                raise WorkspaceError(f"{path}: is not read: an environment's file ends in .yaml; call it {right}")
+        return {path.stem: path for path in sorted(self.environments.glob("*.yaml"))}
+
     def _has_files(self) -> bool:
         return any(self.environments.glob("*.yaml"))
 

@@ -10,6 +10,7 @@ from mlstrata.components.database.args import Server
 from mlstrata.components.errors import PlanError
 from mlstrata.components.gateway import balancer
 from mlstrata.components.gpu.args import AwsNodes
+from mlstrata.components.namespaces.names import PLATFORM
 from mlstrata.components.network_policies import Peer
 from mlstrata.components.storage.kubernetes import store_in
 from mlstrata.components.storage.objects import ObjectStore
@@ -19,7 +20,6 @@ from mlstrata.environments.spec.target import AwsTarget, KubernetesTarget
 from mlstrata.stacks import providers
 from mlstrata.stacks.substrate import SubstrateOutputs, outputs
 
-NAMESPACE = "mlstrata"
 DATABASE = "database"
 """Secret of a Postgres that is not made here: username, password, uri."""
 
@@ -64,7 +64,7 @@ def _aws(spec: EnvironmentSpec, target: AwsTarget, storage: S3Storage, found: Su
     made = found.nodes
     return ClusterInputs(
         context=found.cluster.name,
-        namespace=NAMESPACE,
+        namespace=PLATFORM,
         storage_class=found.storage_class,
         store=store,
         database=database,

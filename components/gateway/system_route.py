@@ -11,6 +11,7 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.gateway.capability import stop_route
 from mlstrata.components.gateway.kubernetes import API, ENVOY
 from mlstrata.components.gateway.outputs import NAME, Backend, ClusterGatewayOutputs
 from mlstrata.components.manifests import group, manifest, rights
@@ -202,10 +203,10 @@ class SystemRoute(ClusterComponent):
         filters = [{"type": "ExtensionRef", "extensionRef": reference}]
         matches = [self._match(version, headers=[OFF]) for version in self.args.serving.api_versions]
         rules = [{"matches": matches, "filters": filters}]
-        route = self._route(f"{self.system}-stop", rules)
+        route = self._route(stop_route(self.system), rules)
         # Whoever stops the system changes this route, and no later deployment starts it again.
         made = self.add("stop", route, part="kill-switch", after=[*self.args.after, answer], ignore=["spec.rules"])
-        self._stoppers(f"{self.system}-stop", made)
+        self._stoppers(stop_route(self.system), made)
 
     def _stoppers(self, route: str, made: pulumi.Resource) -> None:
         """Let whoever watches over the system change that route, and do nothing else."""

@@ -29,8 +29,8 @@ def validate(names: list[str], *, as_json: bool) -> None:
 
 
 def _chosen(names: list[str]) -> dict[str, Path]:
-    folder = Workspace.find().environments
-    known = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    workspace = Workspace.find()
+    folder, known = workspace.environments, workspace.environment_files()
     if not known:
         raise UsageError(f"{folder}: no environments (*.yaml) here")
     if unknown := [name for name in names if name not in known]:

@@ -46,7 +46,7 @@ class Deployment:
         guests.load(workspace)
         path = workspace.environment_file(name)
         if not path.exists():
-            known = sorted(file.stem for file in workspace.environments.glob("*.yaml"))
+            known = workspace.environment_files()
             raise UsageError(
                 f"no environment '{name}': {path} does not exist; "
                 f"allowed {', '.join(known) or 'none yet'}; write that file or name one of these"

@@ -79,7 +79,7 @@ def _called() -> Iterator[tuple[str, bytes]]:
 def _declared(deployment: Deployment) -> Iterator[tuple[str, bytes]]:
     root = deployment.workspace.root
     yield "root", str(root).encode()
-    yield "environments", repr(sorted(path.stem for path in deployment.workspace.environments.glob("*.yaml"))).encode()
+    yield "environments", repr(list(deployment.workspace.environment_files())).encode()
     named = [deployment.file, root / "Pulumi.yaml"]
     for folder in _FOLDERS:
         named += sorted((root / folder).glob("*"))

@@ -23,6 +23,9 @@ CORE = "core/v1"
 BUNDLES = {"chart", "manifest", "kustomization"}
 """Kinds of the entries in `mlstrata render`'s charts.yaml, whose objects are not among the manifests."""
 BUNDLE = "kubernetes:helm.sh/v3:Release"
+KUSTOMIZATION = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+KUSTOMIZATIONS = {"kustomization.yaml", "kustomization.yml", "Kustomization"}
+"""Names of the file that kustomize reads, which may leave out what kind it is."""
 
 
 class ManifestError(Exception):
@@ -92,11 +95,15 @@ def read(folder: Path) -> list[Record]:
     if not folder.is_dir():
         raise ManifestError(f"{folder}: is no folder; name one with Kubernetes YAML in it")
     found: list[Record] = []
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()):
+    for path in sorted(path for path in folder.rglob("*") if _is_read(path)):
         found += [_record(one, path, len(found) + at) for at, one in enumerate(_objects(path))]
     if all(one.type == BUNDLE for one in found):
         raise ManifestError(f"{folder}: holds no Kubernetes objects (.yaml, .yml, .json with apiVersion and kind)")
     return found
+
+
+def _is_read(path: Path) -> bool:
+    return path.is_file() and (path.suffix in SUFFIXES or path.name in KUSTOMIZATIONS)
 
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:
@@ -113,6 +120,9 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
         line = f":{mark.line + 1}" if mark else ""
         raise ManifestError(f"{path}{line}: not valid YAML; render templates first") from None
     for document in found:
+        if path.name in KUSTOMIZATIONS and isinstance(document, dict):
+            yield {**KUSTOMIZATION, **document}
+            continue
         yield from (one for one in document if _is_bundle(one)) if isinstance(document, list) else ()
         items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
         for item in items if isinstance(items, list) else []:

@@ -69,6 +69,7 @@ class Report:
         resources: How many resources were looked at.
         systems: Names of the declared systems with their tiers.
         not_inspected: Names of charts whose objects were not seen.
+        unread: Names of objects with containers, of kinds that no policy knows.
         errors: What is wrong with the exemptions themselves.
         warnings: Exemptions that cover nothing here, each with the lines to delete.
     """
@@ -79,6 +80,7 @@ class Report:
     resources: int
     systems: tuple[tuple[str, str], ...] = ()
     not_inspected: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -138,6 +140,7 @@ def evaluate(
         resources=len(graph.resources),
         systems=tuple((one.name, _tier(one)) for one in sorted(graph.systems, key=lambda one: one.index)),
         not_inspected=tuple(chart.name for chart in graph.not_inspected),
+        unread=tuple(one.name for one in graph.unread),
         errors=tuple(_expired(state)),
         warnings=tuple(_unused(state, {rule.id for rule in rules})),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar, cast
 
+from mlstrata.policies.core.kinds import HIDING, is_unread
 from mlstrata.policies.core.values import SECRET, Unknown, UnknownValueError, Value, dig, listed
 
 T = TypeVar("T")
@@ -16,18 +17,6 @@ SYSTEM_LABEL = "mlstrata.io/system"
 PART_LABEL = "mlstrata.io/part"
 SYSTEM_TYPE = ":governance:AISystem"
 STACK_TYPE = "pulumi:pulumi:Stack"
-HIDING = (
-    *("kubernetes:helm.sh/v3:Release", "kubernetes:helm.sh/v3:Chart", "kubernetes:helm.sh/v4:Chart"),
-    *("kubernetes:yaml:ConfigFile", "kubernetes:yaml:ConfigGroup", "kubernetes:kustomize:Directory"),
-    *("kubernetes:yaml/v2:ConfigFile", "kubernetes:yaml/v2:ConfigGroup", "kubernetes:kustomize/v2:Directory"),
-    *(
-        "kubernetes:argoproj.io/v1alpha1:Application",
-        "kubernetes:helm.cattle.io/",
-        "kubernetes:helm.toolkit.fluxcd.io/",
-    ),
-    *("kubernetes:kustomize.toolkit.fluxcd.io/", "kubernetes:kustomize.config.k8s.io/"),
-)
-"""What makes objects of a cluster that an offline plan may not show."""
 ITEM = "#item-"
 """What an item of a list has between the list's URN and its own number."""
 WORKING = frozenset({"recorder", "kill-switch", "explainer", "content-filter", "content-marker"})
@@ -317,6 +306,11 @@ class Graph:
             one for one in self.resources if one.type.startswith("kubernetes:") and one.type.endswith("List")
         ]
         return sorted(found, key=lambda one: one.name)
+
+    @cached_property
+    def unread(self) -> list[Resource]:
+        """Objects with containers, by name, of kinds that no policy knows; they are counted and never pass."""
+        return sorted((one for one in self.resources if is_unread(one.type, one.inputs)), key=lambda one: one.name)
 
     @cached_property
     def _referring(self) -> Mapping[tuple[str, str], list[Resource]]:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from mlstrata.policies.adapters.remedy import Options, Remedy, changed
 from mlstrata.policies.core.facts import Environment
 from mlstrata.policies.core.graph import Resource
+from mlstrata.policies.core.kinds import KSERVE, LONG_RUNNING, SELDON, WORKLOADS
 from mlstrata.policies.core.values import Value, dig, listed
 from mlstrata.policies.remedies.stores import labelled
-from mlstrata.policies.views.kubernetes import KSERVE, LONG_RUNNING, SELDON, WORKLOADS, accelerators, kept, pods, units
+from mlstrata.policies.views.kubernetes import accelerators, kept, units
+from mlstrata.policies.views.pods import Pod, pods
 from mlstrata.policies.views.serving import SERVING_TYPES, is_serving
 
 FEWEST = 2
@@ -25,7 +27,7 @@ NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 
 def _restricted(workload: Resource, _: Options) -> Mapping[str, Value]:
     inputs = workload.inputs
-    for pod in pods(workload):
+    for pod in _written(workload):
         if any("hostPath" in volume for volume in listed(pod.spec, "volumes")):
             return workload.inputs  # where its files come from instead, a person must say
         for field in ("hostNetwork", "hostPID", "hostIPC"):
@@ -38,6 +40,11 @@ def _restricted(workload: Resource, _: Options) -> Mapping[str, Value]:
                 if (new := _context(old, whole)) != old:
                     inputs = changed(inputs, f"{pod.path}.{kind}.{at}.securityContext", new)
     return inputs
+
+
+def _written(workload: Resource) -> list[Pod]:
+    """Return the pods that stand in a workload as they are."""
+    return [pod for pod in pods(workload) if not pod.assembled]
 
 
 def _context(own: Mapping[str, Value], whole: Value) -> Mapping[str, Value]:
@@ -82,7 +89,7 @@ def _copies(serving: Resource, _: Options) -> Mapping[str, Value]:
 def _limits(workload: Resource, _: Options) -> Mapping[str, Value]:
     """Limit a container to what it asks for; one that asks for no CPU or memory is a person's to bound."""
     inputs = workload.inputs
-    for pod in pods(workload):
+    for pod in _written(workload):
         for kind in ("initContainers", "containers"):
             for at, container in enumerate(listed(pod.spec, kind)):
                 if not (kinds := {name: str(count) for name, count in accelerators(container).items() if count}):

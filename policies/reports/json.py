@@ -29,6 +29,7 @@ def document(report: Report, places: Places) -> dict[str, Any]:
         "counts": report.counts,
         "summary": summary(report),
         "not_inspected": list(report.not_inspected),
+        "unread": list(report.unread),
         "errors": list(report.errors),
         "warnings": list(report.warnings),
         "results": [_result(result, places) for result in report.results],

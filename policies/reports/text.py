@@ -39,6 +39,7 @@ def summary(report: Report) -> str:
         "unknown": sum(outcome is Outcome.UNKNOWN for outcome in worst.values()),
         "not applicable": sum(outcome is Outcome.NOT_APPLICABLE for outcome in worst.values()),
         "charts and bundles not inspected": len(report.not_inspected),
+        "objects of unknown kinds not inspected": len(report.unread),
     }
     return " · ".join(f"{count} {word}" for word, count in counts.items() if count or word in {"pass", "fail"})
 

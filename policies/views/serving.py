@@ -9,8 +9,10 @@ from typing import Any
 import yaml
 
 from mlstrata.policies.core.graph import SYSTEM_LABEL, Graph, Resource, System
+from mlstrata.policies.core.kinds import KSERVE, LONG_RUNNING, SELDON
 from mlstrata.policies.core.values import Unknown, UnknownValueError, Value, dig, listed
-from mlstrata.policies.views.kubernetes import KSERVE, LONG_RUNNING, SELDON, containers, units
+from mlstrata.policies.views.kubernetes import units
+from mlstrata.policies.views.pods import containers
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RULES = "kubernetes:monitoring.coreos.com/v1:PrometheusRule"

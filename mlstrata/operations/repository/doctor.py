@@ -74,7 +74,7 @@ def _environment(asked: str) -> EnvironmentSpec | None:
     if asked and workspace and workspace.environment_file(asked).is_file():
         return load(workspace.environment_file(asked))
     if asked and asked not in TARGETS:
-        known = sorted(path.stem for path in workspace.environments.glob("*.yaml")) if workspace else []
+        known = list(workspace.environment_files()) if workspace else []
         allowed = [*TARGETS, *(name for name in known if name not in TARGETS)]
         hint = suggestion(asked, allowed)
         raise UsageError(f"no target or environment '{asked}'; allowed {', '.join(allowed)}{f'; {hint}' * bool(hint)}")

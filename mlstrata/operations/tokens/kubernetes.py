@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstrata.environments.spec.serving import ServingMode
-from mlstrata.environments.spec.target import KubernetesTarget
 from mlstrata.files import write_private
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
@@ -136,12 +135,9 @@ def _rotation_file(deployment: Deployment) -> Path:
 
 def _space(deployment: Deployment, system: SystemSpec) -> str:
     from mlstrata.components.namespaces.args import namespace_of
-    from mlstrata.stacks.cluster_inputs import NAMESPACE
+    from mlstrata.components.namespaces.names import of_platform
 
-    target = deployment.spec.target
-    return namespace_of(
-        target.namespace if isinstance(target, KubernetesTarget) else NAMESPACE, system.team, system.name
-    )
+    return namespace_of(of_platform(deployment.spec), system.team, system.name)
 
 
 def _key(deployment: Deployment, number: int) -> str:

@@ -6,6 +6,7 @@ from functools import partial
 
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import Resource, System
+from mlstrata.policies.core.kinds import SELDON
 from mlstrata.policies.core.rule import (
     HIGH,
     Context,
@@ -18,7 +19,6 @@ from mlstrata.policies.core.rule import (
     undeployed,
 )
 from mlstrata.policies.core.values import dig
-from mlstrata.policies.views.kubernetes import SELDON
 from mlstrata.policies.views.serving import serving
 
 

@@ -8,6 +8,7 @@ from mlstrata.environments.floor import FLOOR
 from mlstrata.environments.stages import stage_of
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import Resource, System
+from mlstrata.policies.core.kinds import JOBS
 from mlstrata.policies.core.rule import (
     HIGH,
     Context,
@@ -21,7 +22,8 @@ from mlstrata.policies.core.rule import (
     unknown,
 )
 from mlstrata.policies.core.values import dig
-from mlstrata.policies.views.kubernetes import JOBS, Pod, gpus, pods
+from mlstrata.policies.views.kubernetes import gpus
+from mlstrata.policies.views.pods import Pod, pods
 
 NEEDED = {tier.value: needed for tier, needed in FLOOR.items()}
 GPAI_FLOP = 1e23

@@ -9,11 +9,13 @@ from functools import partial
 from mlstrata.environments import Stage
 from mlstrata.environments.spec.quantities import parse_duration
 from mlstrata.policies.core.graph import Resource
+from mlstrata.policies.core.kinds import WORKLOADS
 from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import dig, listed
 from mlstrata.policies.remedies.cluster import IDLE_NODES, LIMITS
 from mlstrata.policies.remedies.stores import booked
-from mlstrata.policies.views.kubernetes import WORKLOADS, accelerators, containers, gpus, namespace
+from mlstrata.policies.views.kubernetes import accelerators, gpus, namespace
+from mlstrata.policies.views.pods import containers, workloads
 from mlstrata.policies.views.retention import BUCKETS
 from mlstrata.policies.views.stores import DATABASES
 
@@ -59,7 +61,7 @@ def _limited(workload: Resource, _: Context) -> Verdicts:
 
 def _quota(context: Context) -> Verdicts:
     spaces: dict[str, set[str]] = {}
-    for workload in context.graph.of(*WORKLOADS):
+    for workload in workloads(context.graph):
         for container in containers(workload):
             if kinds := accelerators(container):
                 spaces.setdefault(namespace(workload), set()).update(kinds)

@@ -6,11 +6,13 @@ from functools import partial
 
 from mlstrata.environments import Capability
 from mlstrata.policies.core.graph import Resource, System
+from mlstrata.policies.core.kinds import LONG_RUNNING, SELDON
 from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import dig
 from mlstrata.policies.remedies.cluster import COPIES
 from mlstrata.policies.remedies.stores import BACKED_UP
-from mlstrata.policies.views.kubernetes import LONG_RUNNING, SELDON, kept, namespace, pods
+from mlstrata.policies.views.kubernetes import kept, namespace
+from mlstrata.policies.views.pods import pods
 from mlstrata.policies.views.serving import serving
 from mlstrata.policies.views.stores import DATABASES, STORES
 

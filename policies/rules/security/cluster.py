@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from functools import partial
 
 from mlstrata.policies.core.graph import Resource
+from mlstrata.policies.core.kinds import WORKLOADS
 from mlstrata.policies.core.rule import Context, Domain, Rule, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import Value, dig, listed
 from mlstrata.policies.remedies.cluster import RESTRICTED, SECCOMP
 from mlstrata.policies.views.iam import EVERYWHERE
-from mlstrata.policies.views.kubernetes import WORKLOADS, Pod, namespace, pods
+from mlstrata.policies.views.kubernetes import namespace
+from mlstrata.policies.views.pods import Pod, pods, workloads
 
 VOLUMES = frozenset(
     {
@@ -27,6 +29,11 @@ SYSCTLS = frozenset(
         *("net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"),
     }
 )
+SELINUX = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
+"""Types of SELinux that the standard allows."""
+APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+"""What an annotation is called that says a container's AppArmor profile, before its name."""
+_ASKED = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
 WAYS = {"Ingress": "from", "Egress": "to"}
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 
@@ -51,6 +58,11 @@ def _looseness(pod: Pod) -> Iterator[str]:
     if not SYSCTLS.issuperset(dig(one, "name") for one in listed(whole, "sysctls")):
         yield "a setting of the node's kernel is changed"
     yield from (f"the pod {what}" for what in _common(whole))
+    if dig(whole, "runAsNonRoot") is False:
+        yield "the pod may run as root"
+    for name, profile in dict(pod.annotations or {}).items():
+        if name.startswith(APPARMOR) and profile != "runtime/default" and not str(profile).startswith("localhost/"):
+            yield f"container {name.removeprefix(APPARMOR)} has no AppArmor profile"
     for container in pod.containers:
         name = dig(container, "name", "?")
         yield from (f"container {name} {what}" for what in _open(container, whole))
@@ -75,6 +87,7 @@ def _open(container: Value, whole: Value) -> Iterator[str]:
         yield "sees all of /proc"
     if any(dig(port, "hostPort") for port in listed(container, "ports")):
         yield "takes a port of its node"
+    yield from (f"has a {probe} that asks a host of its own" for probe in _ASKED if _asks_a_host(dig(container, probe)))
 
 
 def _common(context: Value) -> Iterator[str]:
@@ -85,10 +98,21 @@ def _common(context: Value) -> Iterator[str]:
         yield "is a process of its node"
     if dig(context, "appArmorProfile.type") == "Unconfined":
         yield "has no AppArmor profile"
+    if dig(context, "seccompProfile.type") == "Unconfined":
+        yield "switches seccomp off"
+    if dig(context, "seLinuxOptions.type", "") not in SELINUX:
+        yield "has a type of SELinux that the standard does not allow"
+    if dig(context, "seLinuxOptions.user") or dig(context, "seLinuxOptions.role"):
+        yield "has a user or role of SELinux"
+
+
+def _asks_a_host(action: Value) -> bool:
+    """Return whether a probe, or an action of a container's life, asks another host than its own pod."""
+    return any(dig(action, f"{way}.host") for way in ("httpGet", "tcpSocket"))
 
 
 def _denied(context: Context) -> Verdicts:
-    spaces = {namespace(workload) for workload in context.graph.of(*WORKLOADS)}
+    spaces = {namespace(workload) for workload in workloads(context.graph)}
     if not spaces:
         yield not_applicable("nothing runs in a cluster")
     closed: dict[str, set[str]] = {}

@@ -8,9 +8,10 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from mlstrata.policies.core.graph import Resource
+from mlstrata.policies.core.kinds import WORKLOADS
 from mlstrata.policies.core.rule import Context, Domain, Rule, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import dig, listed
-from mlstrata.policies.views.kubernetes import WORKLOADS, Pod, pods
+from mlstrata.policies.views.pods import Pod, pods, workloads
 
 AWS_IMAGES = ("aws:sagemaker/model:Model", "aws:lambda/function:Function")
 IMAGE_VARIABLES = re.compile(r"(^|_)IMAGE(_|$)")
@@ -100,8 +101,8 @@ def _known_registry(workload: Resource, context: Context) -> Verdicts:
 
 
 def _signed(context: Context) -> Verdicts:
-    workloads = context.graph.of(*WORKLOADS)
-    if not context.environment.production or not workloads:
+    running = workloads(context.graph)
+    if not context.environment.production or not running:
         yield not_applicable("required of clusters in production")
         return
     patterns = [pattern for policy in context.graph.of(*ADMISSION) for pattern in _verified(policy)]
@@ -111,7 +112,7 @@ def _signed(context: Context) -> Verdicts:
             "deploy a policy that verifies signatures and enforces it (Kyverno, sigstore)",
         )
         return
-    images = dict.fromkeys(image for workload in workloads for image in _images(workload))
+    images = dict.fromkeys(image for workload in running for image in _images(workload))
     for image in images:
         if not any(fnmatchcase(image, pattern) for pattern in patterns):
             yield fails(f"no policy verifies the signature of {image}", "let one cover it, or every image: *")

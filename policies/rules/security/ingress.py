@@ -8,10 +8,12 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from mlstrata.policies.core.graph import Resource
+from mlstrata.policies.core.kinds import LONG_RUNNING
 from mlstrata.policies.core.rule import Context, Domain, Rule, Verdict, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import Unknown, UnknownValueError, Value, dig, listed
 from mlstrata.policies.remedies.cluster import DOORS
-from mlstrata.policies.views.kubernetes import LONG_RUNNING, SERVICE, outside, pods
+from mlstrata.policies.views.kubernetes import SERVICE, outside
+from mlstrata.policies.views.pods import pods
 from mlstrata.policies.views.retention import LOCAL_SERVICE
 
 INGRESS = ("kubernetes:networking.k8s.io/v1:Ingress",)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from mlstrata.policies.core.graph import Resource, System
+from mlstrata.policies.core.kinds import KSERVE, SELDON
 from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import Value, dig
-from mlstrata.policies.views.kubernetes import KSERVE, SELDON, units
+from mlstrata.policies.views.kubernetes import units
 from mlstrata.policies.views.serving import serving
 
 PICKLES = re.compile(r"\.(pkl|pickle|joblib|sav|pt|pth|ckpt|dill)([?#].*)?$", re.IGNORECASE)

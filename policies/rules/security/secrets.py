@@ -9,9 +9,10 @@ from functools import lru_cache
 from itertools import pairwise
 
 from mlstrata.policies.core.graph import Resource
+from mlstrata.policies.core.kinds import WORKLOADS
 from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdicts, fails, not_applicable, one_by_one
 from mlstrata.policies.core.values import Unknown, Value, dig, leaves, listed
-from mlstrata.policies.views.kubernetes import WORKLOADS, containers
+from mlstrata.policies.views.pods import containers
 
 NAMES = re.compile(
     r"(password|passwd|passphrase|apikey|authtoken)$"
@@ -19,6 +20,11 @@ NAMES = re.compile(
     r"|credentials?|connection_?string)$"
 )
 """Names that hold a secret, in snake case."""
+OF_A_LANGUAGE = re.compile(
+    r"(^|[_.-])(pad|bos|eos|unk|sep|cls|mask|stop|start|end|max|min|special|blank|prefix|middle|suffix|eod|eot|boi|eoi|fim)"
+    r"_token$"
+)
+"""Names of words that a language model sets apart, and of how many it takes."""
 TOKENS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\b(AKIA|ASIA)[0-9A-Z]{16}\b"
@@ -30,8 +36,15 @@ TOKENS = re.compile(
     r"|\b[a-z][a-z0-9+]*://[^/\s:@]*:[^/\s:@$]+@"
 )
 """What is a secret whatever it is called: keys, tokens, addresses with a password."""
-REFERENCE = re.compile(r"^(\$[\w({]|\{\{|arn:|secretsmanager:|vault:|projects/|/run/secrets/|/|\*+$)")
-"""Values that only say where a secret is."""
+REFERENCE = re.compile(
+    r"^(\$[\w({]|\{\{|%[\w(]|#\{|`|!\w|<%|arn:|secretsmanager:|vault:|ref\+\w+:|(op|sm)://|(env|file|ssm):|projects/"
+    r"|@Microsoft\.KeyVault\(|\{cipher\}|ENC\[|/|\*+$)"
+)
+"""Values that only say where a secret is, as Kubernetes, clouds, and the usual files of settings write it."""
+NOTHING = re.compile(
+    r"(true|false|yes|no|on|off|null|none|nil|~|[-+]?\d+(\.\d+)?|</?[\w |.-]*/?>|\[[A-Z_ ]+\])", re.IGNORECASE
+)
+"""Values that are no secret, whatever they are called: switches, nothing, numbers, and names in brackets."""
 DECLARATIONS = ":governance:AISystem"
 
 
@@ -132,11 +145,13 @@ def _secret_name(path: str) -> bool:
 def _holds_a_secret(name: str) -> bool:
     last = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     # Charts call the name of a Secret that is there `existingSecret`.
-    return bool(NAMES.search(last)) and not last.startswith("existing_")
+    return bool(NAMES.search(last)) and not last.startswith("existing_") and not OF_A_LANGUAGE.search(last)
 
 
 def _plain(value: str) -> bool:
-    return bool(value) and not isinstance(value, Unknown) and not REFERENCE.match(value)
+    return (
+        bool(value) and not isinstance(value, Unknown) and not REFERENCE.match(value) and not NOTHING.fullmatch(value)
+    )
 
 
 RULES = (

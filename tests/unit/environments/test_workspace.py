@@ -160,3 +160,14 @@ def test_a_folder_that_is_not_ours_alone_is_refused(how: str, tmp_path: Path, mo
         folder.chmod(0o777)
     with pytest.raises(PermissionError, match="is not yours alone; remove it, or move"):
         workspace.socket("prod")
+
+
+@pytest.mark.parametrize(
+    ("name", "right"), [("dev.yml", "dev.yaml"), ("dev.YAML", "dev.yaml"), ("a.b.yml", "a.b.yaml")]
+)
+def test_a_file_that_ends_otherwise_is_named_and_not_passed_over(tmp_path: Path, name: str, right: str) -> None:
+    workspace = Workspace(folder_of_environments(tmp_path, "other"))
+    assert list(workspace.environment_files()) == ["other"]
+    (workspace.environments / name).touch()
+    with pytest.raises(WorkspaceError, match=f"{name}: is not read: .* call it {right}"):
+        workspace.environment_files()

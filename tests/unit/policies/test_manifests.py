@@ -8,6 +8,7 @@ from mlstrata.policies.core.evaluate import evaluate
 from mlstrata.policies.core.facts import Environment
 from mlstrata.policies.core.rule import Outcome
 from mlstrata.policies.fixtures.compliant_world import TODAY
+from mlstrata.policies.reports.text import summary
 from mlstrata.policies.rules import RULES
 
 DEPLOYMENT = """
@@ -138,6 +139,37 @@ def test_what_hides_its_objects_is_counted_and_never_passes(tmp_path):
         (tmp_path / f"{name}.yaml").write_text(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}}}\n")
     (tmp_path / "charts.yaml").write_text("- {component: gateway, name: envoy, kind: chart, version: v1}\n")
     assert sorted(checked(tmp_path).not_inspected) == ["application", "envoy", "overlay", "release"]
+
+
+@pytest.mark.parametrize("name", ["kustomization.yaml", "kustomization.yml", "Kustomization"])
+def test_a_kustomization_need_not_say_what_it_is(tmp_path, name):
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT)
+    (tmp_path / name).write_text("resources: [web.yaml]\nhelmCharts: [{name: mlflow}]\n")
+    report = checked(tmp_path)
+    assert len(report.not_inspected) == 1
+    assert "1 charts and bundles not inspected" in summary(report)
+
+
+FLEET = """
+apiVersion: fleet.example.com/v1
+kind: Fleet
+metadata: {name: fleet, namespace: shop}
+spec: {parts: [{template: {spec: {containers: [{name: a, image: "nginx:latest"}]}}}]}
+"""
+PATTERN = """
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: pattern}
+spec: {rules: [{validate: {pattern: {spec: {containers: [{image: "registry.k8s.io/*"}]}}}}]}
+"""
+
+
+def test_a_kind_with_containers_that_nobody_knows_is_counted_and_never_passes(tmp_path):
+    for name, text in {"fleet": FLEET, "pattern": PATTERN, "web": DEPLOYMENT}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    report = checked(tmp_path)
+    assert report.unread == ("fleet",)
+    assert "1 objects of unknown kinds not inspected" in summary(report)
 
 
 def test_charts_alone_are_no_manifests(tmp_path):

@@ -1,0 +1,81 @@
+"""Kinds of Kubernetes resources by what they hold: pods, objects that a plan does not show, words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlstrata.policies.core.values import Value
+
+SELDON = "kubernetes:machinelearning.seldon.io/"
+KSERVE = "kubernetes:serving.kserve.io/"
+SPARK = "kubernetes:sparkoperator.k8s.io/"
+LONG_RUNNING = (
+    *(
+        f"kubernetes:{group}:{kind}"
+        for group in ("apps/v1", "apps/v1beta1", "apps/v1beta2", "extensions/v1beta1")
+        for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+    ),
+    "kubernetes:core/v1:ReplicationController",
+    "kubernetes:apps.openshift.io/v1:DeploymentConfig",
+    *(f"kubernetes:apps.kruise.io/v1alpha1:{kind}" for kind in ("CloneSet", "StatefulSet", "DaemonSet")),
+    *(f"kubernetes:apps.kruise.io/v1beta1:{kind}" for kind in ("StatefulSet", "DaemonSet")),
+    "kubernetes:argoproj.io/v1alpha1:Rollout",
+)
+JOBS = tuple(
+    f"kubernetes:batch/{version}:{kind}" for version in ("v1", "v1beta1", "v2alpha1") for kind in ("Job", "CronJob")
+)
+EMBEDDING = (
+    KSERVE,
+    SPARK,
+    "kubernetes:apps.kruise.io/",
+    "kubernetes:apps.openshift.io/",
+    "kubernetes:argoproj.io/",
+    "kubernetes:batch.volcano.sh/",
+    "kubernetes:jobset.x-k8s.io/",
+    "kubernetes:keda.sh/",
+    "kubernetes:kubeflow.org/",
+    "kubernetes:leaderworkerset.x-k8s.io/",
+    "kubernetes:ray.io/",
+    "kubernetes:serving.knative.dev/",
+    "kubernetes:spark.apache.org/",
+    "kubernetes:tekton.dev/",
+    "kubernetes:trainer.kubeflow.org/",
+    "kubernetes:workload.codeflare.dev/",
+)
+"""Groups of other makers' kinds that hold pods somewhere inside."""
+WORKLOADS = (*LONG_RUNNING, *JOBS, "kubernetes:core/v1:Pod", SELDON, *EMBEDDING)
+HIDING = (
+    *("kubernetes:helm.sh/v3:Release", "kubernetes:helm.sh/v3:Chart", "kubernetes:helm.sh/v4:Chart"),
+    *("kubernetes:yaml:ConfigFile", "kubernetes:yaml:ConfigGroup", "kubernetes:kustomize:Directory"),
+    *("kubernetes:yaml/v2:ConfigFile", "kubernetes:yaml/v2:ConfigGroup", "kubernetes:kustomize/v2:Directory"),
+    "kubernetes:argoproj.io/v1alpha1:Application",
+    *("kubernetes:helm.cattle.io/", "kubernetes:helm.toolkit.fluxcd.io/"),
+    *("kubernetes:kustomize.toolkit.fluxcd.io/", "kubernetes:kustomize.config.k8s.io/"),
+)
+"""What makes objects of a cluster that an offline plan may not show."""
+_ASKING = (
+    *("kubernetes:kyverno.io/", "kubernetes:policies.kyverno.io/"),
+    *("kubernetes:constraints.gatekeeper.sh/", "kubernetes:templates.gatekeeper.sh/"),
+    *("kubernetes:admissionregistration.k8s.io/", "kubernetes:apiextensions.k8s.io/"),
+)
+"""Groups whose kinds say what others' pods may be like."""
+
+
+def is_unread(kind: str, inputs: Mapping[str, Value]) -> bool:
+    """Return whether a resource holds containers and is of a kind that no policy knows.
+
+    Args:
+        kind: Its type, such as `kubernetes:example.com/v1:Thing`.
+        inputs: What it was given.
+    """
+    known = kind.startswith((*WORKLOADS, *_ASKING)) or not kind.startswith("kubernetes:")
+    return not known and _holds_containers(inputs.get("spec"))
+
+
+def _holds_containers(value: Value) -> bool:
+    if isinstance(value, Mapping):
+        listed = value.get("containers")
+        if isinstance(listed, list) and any(isinstance(one, Mapping) and "image" in one for one in listed):
+            return True
+        return any(map(_holds_containers, value.values()))
+    return isinstance(value, list | tuple) and any(map(_holds_containers, value))
