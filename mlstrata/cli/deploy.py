@@ -71,17 +71,16 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
     Raises:
         Refused: a policy blocks the plan; nothing was changed.
     """
-    from mlstrata.operations.engines import engine_of
     from mlstrata.operations.policy_gate import Refused, Verdict
 
     deployment, reporter = Deployment.open(name), Terminal(quiet=as_json)
     if train:
-        deployment.require_local("up --train")
+        deployment.target.here("up --train")
 
     def agree() -> None:
         confirm(yes, f"Bring {name} up?", as_json)
         if not as_json:
-            _headline(deployment, engine_of(deployment).name)
+            _headline(deployment, deployment.target.engine(reporter).name)
 
     try:
         done = deploy.up(deployment, reporter, agree=agree)
@@ -90,7 +89,7 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
             say_json({"environment": name, "refused": True, "policies": Verdict.of(refused.report).document})
         raise
     answer = _document(deployment, done.result) | {"policies": done.verdict.document if done.verdict else {}}
-    if not deployment.is_local:
+    if done.waited is not None:
         answer["waited"] = [one.document() for one in done.waited]
     if not as_json:
         _show_up(done)
@@ -106,7 +105,7 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
 def down(name: str, *, yes: bool, keep_data: bool, as_json: bool) -> None:
     """Destroy the environment's resources, then its state; its data too unless they are to be kept."""
     deployment = Deployment.open(name)
-    kept = keep_data or not deployment.is_local
+    kept = deployment.target.kept(keep_data=keep_data)
     question = f"Take {name} down ({'its data stay' if kept else 'its data go too'})?"
     counts = deploy.down(
         deployment,
@@ -115,15 +114,10 @@ def down(name: str, *, yes: bool, keep_data: bool, as_json: bool) -> None:
         agree=lambda: confirm(yes, question, as_json),
     )
     if as_json:
-        say_json({"environment": name, "counts": dict(counts), "kept": kept})
+        say_json({"environment": name, "counts": dict(counts), "kept": bool(kept)})
         return
     what = counts_of(counts, DONE) or "nothing was up"
-    where = (
-        "what holds data stays in the cluster"
-        if not deployment.is_local
-        else f"data kept in {deployment.home / 'data'}"
-    )
-    say(f" {name}: {what}" + (f" · {where}" if kept else " · nothing left"))
+    say(f" {name}: {what} · {kept or 'nothing left'}")
 
 
 def _headline(deployment: Deployment, engine: str) -> None:

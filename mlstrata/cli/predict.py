@@ -15,7 +15,7 @@ from mlstrata.operations.predict import ask
 def predict(name: str, system: str, file: str, *, consumer: str | None, as_json: bool) -> None:
     """Send the request in `file` and show the answer; exit 1 when it is not a prediction."""
     deployment = Deployment.open(name)
-    deployment.require_local("predict")
+    deployment.target.here("predict")
     answer = ask(deployment, deployment.system(system), _body(file), consumer)
     if as_json:
         say_json(answer)

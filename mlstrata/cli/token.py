@@ -27,10 +27,7 @@ def token(name: str, consumer: str, *, hours: float, as_json: bool) -> None:
 
 def print_keys(name: str, *, as_json: bool) -> None:
     """Print the ConfigMaps by which a cluster's gateway knows tokens."""
-    from mlstrata.operations.tokens.kubernetes import keys
-
-    deployment = Deployment.open(name)
-    _show_keys(name, keys(deployment, Terminal(quiet=as_json)), as_json=as_json)
+    _show_keys(name, Deployment.open(name).target.keys(Terminal(quiet=as_json)), as_json=as_json)
 
 
 def rotate(name: str, *, as_json: bool) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
-from mlstrata.operations.targets.local import Local
 from mlstrata.services.catalog.lineage import short
 from mlstrata.services.catalog.model import Catalog, Dataset, System, Version
 
@@ -62,7 +61,7 @@ def link(deployment: Deployment, system: str | None = None) -> Link:
 
 
 def _systems(deployment: Deployment, system: str | None) -> list[str]:
-    deployment.require_local("catalog")
+    deployment.target.here("catalog")
     known = [one.name for one in deployment.spec.systems]
     if system is None:
         return known
@@ -77,6 +76,6 @@ def _systems(deployment: Deployment, system: str | None) -> list[str]:
 def _registry(deployment: Deployment) -> str | None:
     """Return the registry's address; None while the environment is not up."""
     try:
-        return Local(deployment).outputs.urls.get("mlflow")
+        return deployment.target.here("catalog").outputs.urls.get("mlflow")
     except UsageError:
         return None

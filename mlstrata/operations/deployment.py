@@ -67,11 +67,6 @@ class Deployment:
         """Return the environment's file."""
         return self.workspace.environment_file(self.name)
 
-    @property
-    def is_local(self) -> bool:
-        """Say whether the environment is on this machine."""
-        return self.spec.target.kind == "local"
-
     @cached_property
     def target(self) -> Target:
         """Return what carries operations out where the environment is."""
@@ -198,27 +193,6 @@ class Deployment:
                 f"{secret}: git would take this secret with `git add -A`; let {self.workspace.root / '.mlstrata'}"
                 "/.gitignore hold `*`, and `git rm --cached` what is committed of that folder already"
             )
-
-    def require_local(self, command: str) -> None:
-        """Refuse a command that works on this machine's own environments only.
-
-        Raises:
-            UsageError: the environment's target is another one.
-        """
-        if self.spec.target.kind != "local":
-            raise UsageError(
-                f"{self.workspace.environment_file(self.name)}: target.kind: got '{self.spec.target.kind}'; "
-                f"`mlstrata {command}` works on 'local' so far{_elsewhere(command)}"
-            )
-
-
-def _elsewhere(command: str) -> str:
-    """Return what does on a cluster what a command does here; empty where nothing does."""
-    found = {
-        "backup": "on a cluster the job `backup` copies each night (capabilities.on: [backup])",
-        "restore": "on a cluster `kubectl create job --from=cronjob/backup-restore NAME` puts the newest copy back",
-    }
-    return f"; {found[command]}" if command in found else ""
 
 
 def _read(path: Path, fix: str) -> str:

@@ -14,7 +14,6 @@ from mlstrata.environments.spec.storage import Storage
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.migration_journal import under_way
-from mlstrata.operations.targets.local import Local
 from mlstrata.services.storage.migration import JOURNAL, MANIFEST, Migration, Phase, same
 from mlstrata.services.storage.settings import CopySettings
 
@@ -46,8 +45,7 @@ def migrate(
         UsageError: the environment is not up, another fixed field changed too, or a training is under way.
         Failed: a store does not do what is asked; the registry goes on with the one it used.
     """
-    deployment.require_local("migrate")
-    _ = Local(deployment).outputs  # refused where the environment is not up
+    _ = deployment.target.here("migrate").outputs  # refused where the environment is not up
     moving = planned(deployment)
     if moving is None:
         return {"changed": False}
@@ -154,7 +152,7 @@ def _stop_registry(deployment: Deployment) -> None:
     """Stop MLflow, so that nothing is written to the old store any more; released models go on answering."""
     from mlstrata.components.supervision.client import SupervisorClient
 
-    SupervisorClient(Local(deployment).outputs.socket).remove("mlflow", 30)
+    SupervisorClient(deployment.target.here("migrate").outputs.socket).remove("mlflow", 30)
 
 
 def _job(deployment: Deployment, moving: Migration, what: str, reporter: Reporter) -> dict[str, Any]:
@@ -166,7 +164,7 @@ def _job(deployment: Deployment, moving: Migration, what: str, reporter: Reporte
     from mlstrata.components.storage.stores import Stores
 
     stores = Stores(deployment.spec, deployment.workspace)
-    endpoint = Local(deployment.reopened()).outputs.loopback("storage", "s3")
+    endpoint = deployment.reopened().target.here("migrate").outputs.loopback("storage", "s3")
     settings = CopySettings(source=stores.store(moving.source, endpoint), target=stores.store(moving.target, endpoint))
     with reporter.working(f"{what}: starting …") as working:
         done = worker.run(

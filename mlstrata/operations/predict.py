@@ -25,14 +25,13 @@ def ask(deployment: Deployment, system: SystemSpec, body: bytes, consumer: str |
     """
     import httpx
 
-    from mlstrata.operations.targets.local import Local
     from mlstrata.operations.tokens import mint
 
-    deployment.require_local("predict")
+    local = deployment.target.here("predict")
     consumers = [one.name for one in system.serving.consumers]
     if consumer is None and not consumers:
         raise UsageError(f"{system.name} has no consumers: declare one under serving.consumers")
-    url = f"{Local(deployment).address('gateway')}/systems/{system.name}/v1/predict"
+    url = f"{local.address('gateway')}/systems/{system.name}/v1/predict"
     token = mint(deployment, consumer or consumers[0], timedelta(minutes=5)).token
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     verify = trust(deployment)

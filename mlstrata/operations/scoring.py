@@ -34,7 +34,7 @@ def score(
         UsageError: there is nothing to score, or no such file.
         Failed: no version is released, or the model cannot be loaded.
     """
-    deployment.require_local("score")
+    deployment.target.here("score")
     job = declared_job(deployment, system, given)
     try:
         job = ScoringJob.model_validate(job.model_dump() | {"output": output, "version": version, "key": key})

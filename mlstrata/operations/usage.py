@@ -21,7 +21,7 @@ def usage(deployment: Deployment, since: datetime | None = None) -> list[Usage]:
     from mlstrata.services.gateway.logfiles import LogDamagedError, lines
     from mlstrata.services.gateway.names import ACCESS_LOG
 
-    deployment.require_local("usage")
+    deployment.target.here("usage")
     name, path = deployment.name, deployment.home / ACCESS_LOG
     try:
         return list(read_usage(lines(path, since), since))

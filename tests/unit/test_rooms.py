@@ -101,6 +101,17 @@ def test_every_room_is_there():
     assert all(files(room) for room in ROOMS)
 
 
+@pytest.mark.parametrize("room", ["operations", "cli"])
+def test_where_an_environment_runs_is_for_its_adapter_to_know(room: str):
+    compared = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in files(room)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare) and ast.unparse(node.left).endswith("target.kind")
+    ]
+    assert [one for one in compared if "migration.py" not in one] == []  # whose targets are stores of artifacts
+
+
 def test_environments_touch_no_pulumi():
     assert not [path for path in files("environments") for name in imports(path) if name.split(".")[0] == "pulumi"]
 

@@ -61,8 +61,7 @@ def backup(deployment: Deployment, place: str, reporter: Reporter, *, keep: int)
         UsageError: the environment is not up, or a release is under way.
         Failed: the copy did not arrive whole; older ones are all there.
     """
-    deployment.require_local("backup")
-    local = Local(deployment)
+    local = deployment.target.here("backup")
     _ = local.outputs  # refused where the environment is not up
     target, folder = _address(place), deployment.home / _FOLDER
     try:
@@ -98,7 +97,7 @@ def restore(
         UsageError: the environment is up, or the copy is of another one.
         Failed: there is no such copy, or it is not whole; nothing was changed.
     """
-    deployment.require_local("restore")
+    deployment.target.here("restore")
     name = deployment.name
     if deployment.checkpoint.exists():
         raise UsageError(f"{name} is up: `mlstrata down {name}` first (its own data go, or stay with --keep-data)")

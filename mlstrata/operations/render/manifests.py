@@ -12,7 +12,6 @@ import yaml
 
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
-from mlstrata.operations.policy_check import planned
 
 if TYPE_CHECKING:
     import pulumi_embedded
@@ -68,11 +67,7 @@ def render(deployment: Deployment, folder: Path, *, charts: bool = False) -> tup
             something else.
         Failed: an object holds a secret, or something that only the deployment knows.
     """
-    if deployment.is_local:
-        raise UsageError(
-            f"{deployment.file}: target.kind: got 'local', which has no manifests; allowed environments on a cluster"
-        )
-    rendered = manifests(planned(deployment))
+    rendered = manifests(deployment.target.objects())
     secrets: tuple[str, ...] = ()
     if charts:
         rendered, secrets = _with_charts(rendered, deployment)

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -110,9 +110,9 @@ def _local(spec: EnvironmentSpec | None) -> Iterator[Finding]:
                 yield Finding(name, only, fine=True, detail=str(path))
     yield from _room()
     # Another environment's ports are another's; those of none in particular are any that are free.
-    wanted = spec.target.ports if spec and spec.target.kind == "local" else {}
+    wanted: Mapping[str, int] = getattr(spec.target, "ports", {}) if spec else {}
     home = Workspace.find().home(spec.name) if spec else Path("/")
-    for name, port in sorted(dict(wanted).items()):
+    for name, port in sorted(wanted.items()):
         if port and not is_free(port) and (holder := foreign_holder(port, home)):
             fix = f"stop it, or set target.ports.{name} to another port (0 for any free one)"
             yield Finding(f"port {port} ({name})", only, fine=False, detail=f"in use by {holder}", fix=fix)

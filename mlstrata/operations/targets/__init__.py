@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
+    import pulumi_embedded
     from mlstrata.clients.mlflow import Registry
     from mlstrata.evidence import Decision
+    from mlstrata.operations.deploy import Deployed
     from mlstrata.operations.deployment import Deployment
+    from mlstrata.operations.engines import Engine
     from mlstrata.operations.releases import Backend
     from mlstrata.operations.reporting import Reporter
     from mlstrata.operations.status import Status
-    from mlstrata.operations.tokens.rotated import Rotated
+    from mlstrata.operations.targets.local import Local
+    from mlstrata.operations.tokens.rotated import Keys, Rotated
     from mlstrata.operations.training import Training
     from mlstrata.services.serving.releases import Releases
 
@@ -27,6 +31,32 @@ class Target(Protocol):
         UsageError: by everything in here, where the environment is not up or cannot be reached.
         ClusterError: likewise, where a cluster refuses.
     """
+
+    def here(self, command: str) -> Local:
+        """Return this machine, for a command that works on its own environments only."""
+
+    def engine(self, reporter: Reporter) -> Engine:
+        """Return what makes the environment; `reporter` is told at once what waits in a cluster."""
+
+    def refuse_to_begin(self) -> None:
+        """Refuse what could not end well on this machine."""
+
+    def make(self, run: Callable[[], Deployed]) -> Deployed:
+        """Make the environment by `run`, unless it is known to be made."""
+
+    def unmake(
+        self, run: Callable[[], Mapping[str, int]], *, agree: Callable[[], None], keep_data: bool
+    ) -> Mapping[str, int]:
+        """Destroy the environment by `run`, once it is agreed; return the number of steps by operation."""
+
+    def kept(self, *, keep_data: bool) -> str:
+        """Say where the data are once the environment is gone; empty: they are gone too."""
+
+    def not_inspected(self, result: pulumi_embedded.Result) -> tuple[str, ...]:
+        """Name what is in a plan and holds objects that the plan does not show."""
+
+    def objects(self) -> pulumi_embedded.Result:
+        """Plan the environment's objects as new, for whoever deploys them with other tools."""
 
     @property
     def urls(self) -> Mapping[str, str]:
@@ -59,6 +89,9 @@ class Target(Protocol):
     def mint(self, consumer: str, systems: list[str], ttl: timedelta) -> str:
         """Sign a token."""
 
+    def keys(self, reporter: Reporter) -> Keys:
+        """Return what tells a cluster's gateway whose tokens to accept."""
+
     def rotate(self, reporter: Reporter) -> Rotated:
         """Sign with a new key from now on; the old one stays accepted."""
 
@@ -68,17 +101,17 @@ class Target(Protocol):
 
 def target_of(deployment: Deployment) -> Target:
     """Return the adapter for where an environment runs."""
-    from mlstrata.environments.spec.target import KubernetesTarget
+    from mlstrata.environments.spec.target import KubernetesTarget, LocalTarget
 
-    if deployment.is_local:
+    target = deployment.spec.target
+    if isinstance(target, LocalTarget):
         from mlstrata.operations.targets.local import Local
 
         return Local(deployment)
-    target = deployment.spec.target
     if isinstance(target, KubernetesTarget):
         from mlstrata.operations.targets.kubernetes import Kubernetes
 
         return Kubernetes(deployment, target)
-    from mlstrata.operations.targets.issuer import Unreached
+    from mlstrata.operations.targets.elsewhere import Unreached
 
     return cast("Target", Unreached(deployment))

@@ -16,7 +16,7 @@ from mlstrata.operations.cluster_access import REGISTRY_URL, authenticate_regist
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.live_facts import BUILT
 from mlstrata.operations.state import ClusterOutputs
-from mlstrata.operations.targets.issuer import Issuer
+from mlstrata.operations.targets.elsewhere import Elsewhere
 
 if TYPE_CHECKING:
     from mlstrata.clients.kubernetes import Cluster
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Kubernetes(Issuer):
+class Kubernetes(Elsewhere):
     """A cluster that a kubeconfig's context names."""
 
     target: KubernetesTarget

@@ -10,15 +10,18 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import count, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.state import LocalOutputs
 
 if TYPE_CHECKING:
+    import pulumi_embedded
     from mlstrata.clients.mlflow import Registry
     from mlstrata.evidence import Decision
+    from mlstrata.operations.deploy import Deployed
     from mlstrata.operations.deployment import Deployment
+    from mlstrata.operations.engines import Engine
     from mlstrata.operations.releases import LocalBackend
     from mlstrata.operations.reporting import Reporter
     from mlstrata.operations.status import Status
@@ -32,6 +35,55 @@ class Local:
     """This machine."""
 
     deployment: Deployment
+
+    def here(self, _command: str) -> Local:
+        """Return itself: every command works here."""
+        return self
+
+    def engine(self, _reporter: Reporter) -> Engine:
+        """Return the embedded engine."""
+        from mlstrata.operations.engines import Embedded
+
+        return Embedded(self.deployment)
+
+    def refuse_to_begin(self) -> None:
+        """Refuse to start on a disk that is all but full."""
+        from mlstrata.operations.deploy.local import refuse_full_disk
+
+        refuse_full_disk(self.deployment)
+
+    def make(self, run: Callable[[], Deployed]) -> Deployed:
+        """Make the environment, unless the last `up` left it as it is to be."""
+        from mlstrata.operations.deploy.local import make
+
+        return make(self.deployment, run)
+
+    def unmake(
+        self, run: Callable[[], Mapping[str, int]], *, agree: Callable[[], None], keep_data: bool
+    ) -> Mapping[str, int]:
+        """Destroy the environment and its state, and its data unless they are to be kept."""
+        from mlstrata.operations.deploy.local import unmake
+
+        return unmake(self.deployment, run, agree=agree, keep_data=keep_data)
+
+    def kept(self, *, keep_data: bool) -> str:
+        """Say where the data are once the environment is gone; empty: they are gone too."""
+        return f"data kept in {self.deployment.home / 'data'}" if keep_data else ""
+
+    def not_inspected(self, _result: pulumi_embedded.Result) -> tuple[str, ...]:
+        """Name nothing: a local plan is known to hold no charts, and is to take a moment."""
+        return ()
+
+    def objects(self) -> NoReturn:
+        """Refuse: services of this machine are no objects of a cluster.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(
+            f"{self.deployment.file}: target.kind: got 'local', which has no manifests; "
+            "allowed environments on a cluster"
+        )
 
     @cached_property
     def outputs(self) -> LocalOutputs:
@@ -174,6 +226,15 @@ class Local:
         from mlstrata.operations.tokens.local import mint
 
         return mint(self.deployment, consumer, systems, ttl)
+
+    def keys(self, _reporter: Reporter) -> NoReturn:
+        """Refuse: here nobody tells the gateway whose tokens to accept.
+
+        Raises:
+            UsageError: always.
+        """
+        name = self.deployment.name
+        raise UsageError(f"--keys: {name} is on this machine, where `mlstrata up {name}` makes the keys of its gateway")
 
     def rotate(self, reporter: Reporter) -> Rotated:
         """Have the gateway accept a new key, then sign with it."""

@@ -48,11 +48,8 @@ def keys(deployment: Deployment, reporter: Reporter) -> Keys:
     """Return the ConfigMaps by which the gateway knows tokens; make the key that signs them where there is none.
 
     Raises:
-        UsageError: the environment is not on a cluster, or its key is none that signs tokens.
+        UsageError: its key is none that signs tokens.
     """
-    name = deployment.name
-    if deployment.is_local:
-        raise UsageError(f"--keys: {name} is on this machine, where `mlstrata up {name}` makes the keys of its gateway")
     rotation = _rotation(deployment)
     if rotation.newest == 1 and not key_file(deployment).exists():
         _make(deployment, 1, reporter)
