@@ -29,7 +29,7 @@ from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.registry.people import account as account_of
 from mlstrata.components.registry.people import releasers
 from mlstrata.components.serving.outputs import ClusterServingOutputs, serving_name
-from mlstrata.components.serving.seldon import Deployment, Hpa, Predictor, Unit, manifest
+from mlstrata.components.serving.seldon import deployment
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.upstream.bill import piece
 from mlstrata.components.workload.pods import Container, Placement, Resources, account, pod
@@ -222,21 +222,15 @@ class Serving(ClusterComponent):
         )
 
     def _deployment(self) -> dict[str, Any]:
-        replicas = self.args.serving.replicas
-        scaled = replicas.max > replicas.min
         labels = self.labelled(self._object("v1", "Pod"), "serving")["metadata"]["labels"]
-        predictor = Predictor(
-            name=PREDICTOR,
-            graph=Unit(name=UNIT),
-            replicas=None if scaled else replicas.min,
-            hpa=Hpa(min=replicas.min, max=replicas.max) if scaled else None,
-            pod=self._pod(),
+        return deployment(
+            self.system,
+            self.space,
+            self._pod(),
+            self.args.serving.replicas,
             labels={**labels, **self.app, **USES_REGISTRY},
-            # Our runtime answers for itself: Seldon's executor before it would be one more hop and one more image.
-            engine=False,
+            annotations={"mlstrata.io/ai-disclosure": self.args.disclosure} if self.args.disclosure else {},
         )
-        told = {"mlstrata.io/ai-disclosure": self.args.disclosure} if self.args.disclosure else {}
-        return manifest(Deployment(name=self.system, namespace=self.space, predictors=(predictor,), annotations=told))
 
     def _budget(self) -> dict[str, Any]:
         spec = {"maxUnavailable": 1, "selector": {"matchLabels": self.app}}
