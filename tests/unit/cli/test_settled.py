@@ -15,6 +15,7 @@ from mlstrata.operations import plan_basis, settled
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.plan_basis import basis
 from mlstrata.operations.policy_gate import Verdict
+from mlstrata_steps import versioning
 from tests.support.command import copy_exemptions
 from tests.support.company_policy import COST_CENTRE
 
@@ -70,6 +71,16 @@ def test_what_is_kept_is_read_again_while_nothing_differs(deployment):
     assert found.result().changes == 0
     assert (deployment.home / settled.FILE).stat().st_mode & 0o777 == 0o600
     assert "[1]" not in (deployment.home / settled.FILE).read_text(), "digests only: a file may hold a secret"
+
+
+def test_the_code_of_every_room_is_part_of_what_a_plan_is_made_from(deployment, monkeypatch):
+    digested = set()
+    monkeypatch.setattr(versioning, "tree_digest", lambda folder, *_: digested.add(folder.resolve()) or "")
+    basis(deployment)
+    rooms = {one.parent for one in (*ROOT.glob("*/__init__.py"), *ROOT.glob("mlstrata/*/__init__.py"))}
+    assert {one.name for one in rooms} >= {"components", "locks", "operations", "stacks"}
+    unseen = {one.name for one in rooms if not digested & {one, *one.parents}}
+    assert unseen <= {"bench"}, "which measures, and is not installed"
 
 
 @pytest.mark.parametrize(
