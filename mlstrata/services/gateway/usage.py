@@ -67,19 +67,15 @@ def read_usage(lines: Iterable[str], since: datetime | None = None) -> list[Usag
             count.requests,
             count.refused,
             count.errors,
-            _percentile(count.answered_ms, 50),
-            _percentile(count.answered_ms, 99),
+            percentile(count.answered_ms, 50),
+            percentile(count.answered_ms, 99),
         )
         for key, count in sorted(counts.items())
     ]
 
 
-def percentile(values: Iterable[float], share: float) -> float | None:
-    """Return the smallest of `values` that `share` percent of them do not exceed (nearest rank); None of none."""
-    return _percentile(Counter(values), share)
-
-
-def _percentile(counted: Counter[float], share: float) -> float | None:
+def percentile(counted: Counter[float], share: float) -> float | None:
+    """Return the smallest counted value that `share` percent do not exceed (nearest rank); None of none."""
     wanted, seen = max(1, math.ceil(counted.total() * share / 100)), 0
     for value in sorted(counted):
         seen += counted[value]
