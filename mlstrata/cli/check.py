@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +15,15 @@ from mlstrata.operations.errors import UsageError
 _STYLES = {"FAIL": "red", "WARN": "yellow"}
 
 
-def check(names: list[str], *, as_of: str | None, output: str, manifests: str | None, live: bool = False) -> None:
+def check(
+    names: list[str],
+    *,
+    as_of: str | None,
+    output: str,
+    manifests: str | None,
+    registries: Sequence[str] = (),
+    live: bool = False,
+) -> None:
     """Check environments, or a folder of manifests, and print one report; exit 1 when something would be blocked.
 
     Args:
@@ -22,6 +31,7 @@ def check(names: list[str], *, as_of: str | None, output: str, manifests: str | 
         as_of: Day (YYYY-MM-DD) that duties are asked about; None: today.
         output: text, json, sarif, junit, markdown or codequality.
         manifests: A folder of Kubernetes YAML to check in place of environments.
+        registries: Registries that images of manifests may come from, beside those that are known.
         live: Ask the running platform too.
 
     Raises:
@@ -39,8 +49,12 @@ def check(names: list[str], *, as_of: str | None, output: str, manifests: str | 
     day = _day(as_of)
     if manifests and live:
         raise UsageError("--live asks a running environment, and --manifests names none: one of the two")
+    if registries and not manifests:
+        raise UsageError("--registry is for --manifests; an environment's own registry is its mirror.registry")
     if manifests:
-        found: tuple[policy_check.Checked, ...] = (policy_check.check_manifests(Path(manifests), as_of=day),)
+        found: tuple[policy_check.Checked, ...] = (
+            policy_check.check_manifests(Path(manifests), as_of=day, registries=registries),
+        )
     else:
         found = policy_check.check(names, Terminal(), as_of=day, live=live)
     text = render([(one.report, one.places) for one in found], output)

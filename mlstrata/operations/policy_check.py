@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from mlstrata.policies.core.evaluate import Report
     from mlstrata.policies.core.live import Live
     from mlstrata.policies.reports.places import Places
+
+
+_REGISTRY = re.compile(r"[a-z0-9.-]+\.[a-z0-9-]+(:\d+)?(/[a-z0-9._/-]+)?|localhost(:\d+)?(/[a-z0-9._/-]+)?")
+_SHARED = frozenset({"docker.io", "ghcr.io", "quay.io", "gcr.io", "nvcr.io", "public.ecr.aws", "registry.gitlab.com"})
+"""Registries where anybody may have an account, so the host alone vouches for nobody."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,17 @@ def check(
     return tuple(found)
 
 
-def check_manifests(folder: Path, *, as_of: date | None = None) -> Checked:
+def check_manifests(folder: Path, *, as_of: date | None = None, registries: Sequence[str] = ()) -> Checked:
     """Check a folder of Kubernetes YAML, by the policies of the workspace where there is one.
 
+    Args:
+        folder: The folder.
+        as_of: Day that duties are asked about; None: today.
+        registries: Registries of one's own that images may come from, each as far as it is to be trusted.
+
     Raises:
-        UsageError: it is no folder of manifests, or levels or a policy of the workspace are malformed.
+        UsageError: it is no folder of manifests, a registry is not one, or levels or a policy of the workspace are
+            malformed.
     """
     from mlstrata.policies.adapters.kubernetes_yaml import ManifestError, read
     from mlstrata.policies.core.dates import Calendar
@@ -84,8 +96,18 @@ def check_manifests(folder: Path, *, as_of: date | None = None) -> Checked:
         found, rules = read(folder), rules_here()
     except (ManifestError, PolicyErrors) as error:
         raise UsageError(str(error)) from None
-    environment = Environment(name=folder.resolve().name, target="kubernetes")
+    own = tuple(map(_registry, registries))
+    environment = Environment(name=folder.resolve().name, target="kubernetes", registries=own)
     return Checked(evaluate(found, environment, Calendar.on(today, as_of=as_of), rules=rules), Places())
+
+
+def _registry(given: str) -> str:
+    host, _, path = given.rstrip("/").partition("/")
+    if not _REGISTRY.fullmatch(given.rstrip("/")) or (host in _SHARED and not path):
+        raise UsageError(
+            f"--registry: got {given!r}; allowed a registry's host with the path that is yours, such as ghcr.io/acme"
+        )
+    return given.rstrip("/")
 
 
 @contextmanager

@@ -50,6 +50,7 @@ class Environment:
         documents: Path of a document to what is known of it.
         gpu_pools: Name of a declared pool to its fewest nodes.
         mirror: Registry, with its path, that the environment takes its images from; empty without one.
+        registries: Registries of its own beside those that are known, each with the path that is allowed.
         live: Facts of the running platform; None where nobody asked it.
     """
 
@@ -66,6 +67,7 @@ class Environment:
     documents: Mapping[str, Document] = field(default_factory=dict)
     gpu_pools: Mapping[str, int] = field(default_factory=dict)
     mirror: str = ""
+    registries: tuple[str, ...] = ()
     live: Live | None = None
 
     @property

@@ -33,11 +33,11 @@ def _restricted(workload: Resource, _: Options) -> Mapping[str, Value]:
         for field in ("hostNetwork", "hostPID", "hostIPC"):
             if dig(pod.spec, field):
                 inputs = changed(inputs, f"{pod.path}.{field}", False)
-        whole = dig(pod.spec, "securityContext", {})
+        whole, windows = dig(pod.spec, "securityContext", {}), dig(pod.spec, "os.name") == "windows"
         for kind in ("initContainers", "containers", "ephemeralContainers"):
             for at, container in enumerate(listed(pod.spec, kind)):
                 old = dig(container, "securityContext", {})
-                if (new := _context(old, whole)) != old:
+                if (new := _context(old, whole, windows=windows)) != old:
                     inputs = changed(inputs, f"{pod.path}.{kind}.{at}.securityContext", new)
     return inputs
 
@@ -47,16 +47,18 @@ def _written(workload: Resource) -> list[Pod]:
     return [pod for pod in pods(workload) if not pod.assembled]
 
 
-def _context(own: Mapping[str, Value], whole: Value) -> Mapping[str, Value]:
+def _context(own: Mapping[str, Value], whole: Value, *, windows: bool) -> Mapping[str, Value]:
     """Return a container's security context as the pod security standard 'restricted' has it."""
     new = {
         key: value for key, value in own.items() if (key, value) not in (("runAsUser", 0), ("procMount", "Unmasked"))
     }
-    new["allowPrivilegeEscalation"] = False
     if dig(own, "privileged"):
         new["privileged"] = False
     if dig(own, "runAsNonRoot", dig(whole, "runAsNonRoot")) is not True:
         new["runAsNonRoot"] = True
+    if windows:
+        return new
+    new["allowPrivilegeEscalation"] = False
     dropped, added = listed(own, "capabilities.drop"), listed(own, "capabilities.add")
     kept = [one for one in added if one == "NET_BIND_SERVICE"]
     if "ALL" not in dropped or kept != added:

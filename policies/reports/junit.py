@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from xml.etree import ElementTree as ET
 
 from mlstrata.policies.core.evaluate import Report, Result
@@ -27,8 +28,9 @@ def render(reports: list[tuple[Report, Places]]) -> str:
             errors=str(len(report.errors)),
             skipped=str(skipped),
         )
+        names: Counter[tuple[str, str]] = Counter()
         for result in report.results:
-            _case(suite, result, places)
+            _case(suite, result, places, names)
         for error in report.errors:
             case = ET.SubElement(suite, "testcase", classname="exemptions", name=_legal(error))
             ET.SubElement(case, "error", message=_legal(error))
@@ -42,8 +44,8 @@ def _skipped(result: Result) -> bool:
     return result.outcome in (Outcome.UNKNOWN, Outcome.NOT_APPLICABLE, Outcome.EXEMPT)
 
 
-def _case(suite: ET.Element, result: Result, places: Places) -> None:
-    case = ET.SubElement(suite, "testcase", classname=result.rule.id, name=_legal(result.subject))
+def _case(suite: ET.Element, result: Result, places: Places, names: Counter[tuple[str, str]]) -> None:
+    case = ET.SubElement(suite, "testcase", classname=result.rule.id, name=_name(result, names))
     place = places.of(result)
     if place.file:
         case.set("file", place.file)
@@ -57,6 +59,16 @@ def _case(suite: ET.Element, result: Result, places: Places) -> None:
     elif _skipped(result):
         why = str(result.exemption) if result.exemption else f"{result.outcome.value}: {reason}"
         ET.SubElement(case, "skipped", message=_legal(why))
+
+
+def _name(result: Result, names: Counter[tuple[str, str]]) -> str:
+    """Return a name that no other case of its policy has: CI servers keep one case of a name."""
+    name = _legal(result.subject)
+    for told in (name, f"{name}: {_legal(result.reason)}"):
+        names[result.rule.id, told] += 1
+        if names[result.rule.id, told] == 1:
+            return told
+    return f"{told} ({names[result.rule.id, told]})"
 
 
 def _legal(text: str) -> str:

@@ -178,6 +178,8 @@ def workloads(graph: Graph) -> list[Resource]:
 
 
 def _makes_pods(workload: Resource) -> bool:
+    if workload.kind.startswith("Cluster") and workload.type.startswith(EMBEDDING):
+        return False  # a template without a namespace
     if workload.kind in _BY_NAME or workload.type.startswith((SELDON, *LONG_RUNNING, *JOBS, "kubernetes:core/v1:Pod")):
         return True
     try:

@@ -34,6 +34,8 @@ _PROMQL = frozenset(
     }
 )
 SERVING_TYPES = (SELDON, KSERVE, SAGEMAKER)
+ANSWERING = frozenset({"InferenceService", "LLMInferenceService", "InferenceGraph", "TrainedModel"})
+"""Kinds of KServe that answer with predictions."""
 
 
 def makes_content(system: System) -> bool:
@@ -49,7 +51,8 @@ def is_serving(resource: Resource) -> bool:
         UnknownValueError: its label, or what it runs, is known only after the deployment.
     """
     if resource.type.startswith(SERVING_TYPES) or resource.part == "serving":
-        return True
+        # A runtime of KServe is a template: what is made with it answers.
+        return not resource.type.startswith(KSERVE) or resource.kind in ANSWERING
     if resource.part or not resource.type.startswith(LONG_RUNNING):
         return False
     return resource.graph.memo(f"serves {resource.urn}", lambda _: _runs_a_server(resource))

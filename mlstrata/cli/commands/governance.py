@@ -22,6 +22,10 @@ def check(
     manifests: Annotated[
         str, typer.Option("--manifests", metavar="DIR", help="Check plain Kubernetes YAML instead of an environment.")
     ] = "",
+    registries: Annotated[
+        list[str] | None,
+        typer.Option("--registry", metavar="PREFIX", help="With --manifests: a registry of yours (ghcr.io/acme)."),
+    ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Query the running environment too: gates, bias, rollback.")
     ] = False,
@@ -31,7 +35,8 @@ def check(
     from mlstrata.cli.check import check as run
 
     output = "json" if as_json else output
-    run(environments or [], as_of=as_of or None, output=output, manifests=manifests or None, live=live)
+    folder, own = manifests or None, registries or []
+    run(environments or [], as_of=as_of or None, output=output, manifests=folder, registries=own, live=live)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -65,29 +65,36 @@ def _looseness(pod: Pod) -> Iterator[str]:
             yield f"container {name.removeprefix(APPARMOR)} has no AppArmor profile"
     for container in pod.containers:
         name = dig(container, "name", "?")
-        yield from (f"container {name} {what}" for what in _open(container, whole))
+        found = _open(container, whole, windows=dig(pod.spec, "os.name") == "windows")
+        yield from (f"container {name} {what}" for what in found)
 
 
-def _open(container: Value, whole: Value) -> Iterator[str]:
+def _open(container: Value, whole: Value, *, windows: bool) -> Iterator[str]:
+    """Yield what a container may that the standard forbids; Windows has none of what Linux must drop."""
     own = dig(container, "securityContext", {})
     yield from _common(own)
     if dig(own, "privileged"):
         yield "is privileged"
-    if dig(own, "allowPrivilegeEscalation", True):
-        yield "may gain privileges"
+    if not windows:
+        yield from _kept(own, whole)
     if dig(own, "runAsNonRoot", dig(whole, "runAsNonRoot")) is not True:
         yield "may run as root"
-    if "ALL" not in listed(own, "capabilities.drop"):
-        yield "keeps the kernel's capabilities"
     if set(listed(own, "capabilities.add")) - {"NET_BIND_SERVICE"}:
         yield "is given capabilities of the kernel"
-    if dig(own, "seccompProfile.type", dig(whole, "seccompProfile.type")) not in SECCOMP:
-        yield "has no seccomp profile"
     if dig(own, "procMount", "Default") != "Default":
         yield "sees all of /proc"
     if any(dig(port, "hostPort") for port in listed(container, "ports")):
         yield "takes a port of its node"
     yield from (f"has a {probe} that asks a host of its own" for probe in _ASKED if _asks_a_host(dig(container, probe)))
+
+
+def _kept(own: Value, whole: Value) -> Iterator[str]:
+    if dig(own, "allowPrivilegeEscalation", True):
+        yield "may gain privileges"
+    if "ALL" not in listed(own, "capabilities.drop"):
+        yield "keeps the kernel's capabilities"
+    if dig(own, "seccompProfile.type", dig(whole, "seccompProfile.type")) not in SECCOMP:
+        yield "has no seccomp profile"
 
 
 def _common(context: Value) -> Iterator[str]:

@@ -90,13 +90,13 @@ def _pinned(workload: Resource, _: Context) -> Verdicts:
 def _known_registry(workload: Resource, context: Context) -> Verdicts:
     if not (images := _images(workload)):
         yield not_applicable("it names no image")
-    mirror = context.environment.mirror
+    known = tuple(f"{one}/" for one in (context.environment.mirror, *context.environment.registries) if one)
     for image in images:
-        mirrored = mirror and image.startswith(f"{mirror}/")
-        if not mirrored and not image.startswith(REGISTRIES) and not OWN_REGISTRY.match(image):
+        if not image.startswith(known) and not image.startswith(REGISTRIES) and not OWN_REGISTRY.match(image):
             yield fails(
                 f"the image {image} of '{workload.name}' comes from a registry that is not allowed",
-                f"mirror it to a registry of yours (mirror.registry, or any on AWS); allowed: {', '.join(REGISTRIES)}",
+                "mirror it to a registry of yours (mirror.registry, any on AWS; of manifests: --registry); allowed: "
+                f" {', '.join(REGISTRIES)}",
             )
 
 

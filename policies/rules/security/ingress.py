@@ -22,6 +22,7 @@ LISTENERS = ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
 CLASSIC = "aws:elb/loadBalancer:LoadBalancer"
 SECURE = {"HTTPS", "TLS"}
 SECURE_PORTS = {443, 6443, 8443}
+PLAIN_HTTP = 80
 BROKEN = re.compile(r"TLS-1-[01]-|-201[56]-")
 """Names of AWS's sets of ciphers that take TLS 1.0 or 1.1."""
 PLAIN_TEXT = {
@@ -84,10 +85,17 @@ def _ingress(door: Resource) -> Iterator[Verdict]:
 def _service_door(door: Resource) -> Iterator[Verdict]:
     if not outside(door):
         yield not_applicable("it is not an entry point: it cannot be reached from outside the cluster")
-    elif not door.label(CERTIFICATES) and any(not _speaks_tls(port) for port in door.all("spec.ports")):
+    elif not door.label(CERTIFICATES) and any(not _speaks_tls(port) for port in _asked(door.all("spec.ports"))):
         yield fails(
             f"Service '{door.name}' is reachable from outside without TLS", "let a Gateway with TLS stand before it"
         )
+
+
+def _asked(ports: list[Value]) -> list[Value]:
+    """Return the ports that need TLS: the one of plain HTTP beside one with it sends callers there."""
+    if any(map(_speaks_tls, ports)):
+        return [port for port in ports if dig(port, "port") != PLAIN_HTTP]
+    return ports
 
 
 def _speaks_tls(port: Value) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlstrata.policies.core.graph import Resource
 from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdict, Verdicts, fails
-from mlstrata.policies.core.values import dig, listed
+from mlstrata.policies.core.values import Value, dig, listed
 from mlstrata.policies.views.iam import FULL_ACCESS, open_to_everyone, too_wide
 
 ROLES = ("kubernetes:rbac.authorization.k8s.io/v1:Role", "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")
@@ -27,7 +27,21 @@ ATTACHMENTS = (
 ROLE = "aws:iam/role:Role"
 TAKING_OVER = {"escalate", "bind", "impersonate"}
 """Verbs by which a role makes itself any other."""
+_ANY = frozenset({"get", "list", "watch", "create", "update", "patch"})
+_CHANGING = frozenset({"create", "update", "patch"})
+WEBHOOKS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
+POWERS: tuple[tuple[str, tuple[str, ...], frozenset[str], str], ...] = (
+    ("", ("secrets",), frozenset({"get", "list", "watch"}), "read every secret of the cluster"),
+    ("", ("nodes/proxy",), _ANY, "ask every node's kubelet for anything"),
+    ("", ("pods/exec", "pods/attach"), frozenset({"get", "create"}), "run commands in every pod"),
+    ("", ("serviceaccounts/token",), frozenset({"create"}), "make a token of every service account"),
+    ("admissionregistration.k8s.io", WEBHOOKS, _CHANGING, "change what the cluster admits, and see all of it"),
+    ("certificates.k8s.io", ("certificatesigningrequests/approval",), _CHANGING, "approve a certificate of any user"),
+)
+"""API group, resources and verbs by which a role of a whole cluster takes it over, and how; names bound it."""
 ALL_RIGHTS = {"cluster-admin", "admin"}
+MASTERS = "system:masters"
+"""The group that the API server asks no role about."""
 EVERYBODY = {"system:authenticated", "system:unauthenticated", "system:anonymous", "system:serviceaccounts"}
 _NAME_THEM = "name the actions that are needed"
 
@@ -71,7 +85,9 @@ def _bound(binding: Resource) -> Iterator[Verdict]:
             f"'{binding.name}' grants all permissions, those of {role}", "bind a role that names its permissions"
         )
     for subject in binding.all("subjects"):
-        if (name := dig(subject, "name")) in EVERYBODY:
+        if (name := dig(subject, "name")) == MASTERS and dig(subject, "kind") == "Group":
+            yield fails(f"'{binding.name}' counts on {MASTERS}, which no role bounds", "bind a group of your own")
+        if name in EVERYBODY:
             yield fails(f"'{binding.name}' grants its permissions to everybody in {name}", "name who has them")
 
 
@@ -85,10 +101,23 @@ def _role_of_a_cluster(role: Resource) -> Iterator[Verdict]:
                 f"'{role.name}' may {', '.join(taking)}, and so gain any permission",
                 "grant only the permissions that it needs",
             )
+        if role.kind == "ClusterRole":
+            yield from _powers(role, rule)
     for selector in role.all("aggregationRule.clusterRoleSelectors"):
         if not dig(selector, "matchLabels"):
             yield fails(
                 f"'{role.name}' aggregates the permissions of roles that are not named", "select them by a label"
+            )
+
+
+def _powers(role: Resource, rule: Value) -> Iterator[Verdict]:
+    if listed(rule, "resourceNames"):
+        return
+    groups, resources, verbs = (set(listed(rule, what)) for what in ("apiGroups", "resources", "verbs"))
+    for group, of, by, what in POWERS:
+        if group in groups and resources.intersection(of) and verbs & by:
+            yield fails(
+                f"'{role.name}' may {what}", "give it in the namespaces that need it, by a Role, or name resourceNames"
             )
 
 

@@ -266,3 +266,31 @@ def test_what_the_whole_of_some_manifests_is_asked_still_names_the_file(workspac
     (found,) = json.loads(out)["runs"][0]["results"]
     assert (code, found["ruleId"]) == (1, "sec-no-plaintext-secret")
     assert found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == str(file)
+
+
+def test_a_registry_of_ones_own_may_be_allowed_for_manifests(workspace, tmp_path, capsys):
+    (tmp_path / "shop").mkdir()
+    pod = {"containers": [{"name": "web", "image": f"ghcr.io/acme/app@sha256:{'0' * 64}"}]}
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "a"}, "spec": pod}
+    (tmp_path / "shop/web.json").write_text(json.dumps(manifest))
+
+    def failing(*registries):
+        with pytest.raises(typer.Exit):  # its pod is not restricted
+            check([], as_of=None, output="json", manifests=str(tmp_path / "shop"), registries=registries)
+        (report,) = json.loads(capsys.readouterr().out)
+        return {one["policy"] for one in report["results"] if one["outcome"] == "fail"}
+
+    assert "sec-image-registry-allowed" in failing()
+    assert "sec-image-registry-allowed" in failing("ghcr.io/ac"), "a part of a name is another account"
+    assert "sec-image-registry-allowed" not in failing("ghcr.io/acme")
+    assert "sec-image-registry-allowed" not in failing("example.com/x", "ghcr.io/acme/")
+    assert "sec-pod-restricted" in failing("ghcr.io/acme")
+
+
+@pytest.mark.parametrize("given", ["ghcr.io", "docker.io/", "acme", "https://ghcr.io/acme", ""])
+def test_what_is_no_registry_of_ones_own_is_refused(workspace, tmp_path, given):
+    (tmp_path / "web.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: a}}\n")
+    with pytest.raises(UsageError, match=r"--registry: got '.*'; allowed a registry's host with the path"):
+        check([], as_of=None, output="json", manifests=str(tmp_path), registries=[given])
+    with pytest.raises(UsageError, match="--registry is for --manifests"):
+        check(["local"], as_of=None, output="json", manifests=None, registries=["ghcr.io/acme"])

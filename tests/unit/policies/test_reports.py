@@ -201,6 +201,14 @@ def test_junit_counts_what_it_holds(mixed):
     assert "90 days" in failure.get("message")
 
 
+def test_junit_calls_each_case_otherwise():
+    open_pod = {"containers": [{"name": name, "image": "x"} for name in ("one", "one", "two")]}
+    (suite,) = parsed(render(report(put("recorder", "spec.template.spec", open_pod)), "junit"))
+    names = [(case.get("classname"), case.get("name")) for case in suite.iter("testcase")]
+    assert len(names) == len(set(names))
+    assert names.count(("sec-pod-restricted", "recorder")) == 1
+
+
 def test_markdown_shows_a_table_and_keeps_names_from_being_markup():
     found = report(put(HIGH_RISK, "name", "<img src=x> | `a` @team [l](u)"), cut(HIGH_RISK, "documents.fria"))
     text = render(found, "markdown")
