@@ -69,6 +69,7 @@ class Cluster:
         images: Container image by what runs in it.
         storage_class: Class of volumes; None: the cluster's default one.
         monitoring: The namespace of Prometheus.
+        watched: The environment has the operator that knows what to scrape by objects of its own kinds.
         sizes: What its services ask for.
         needed: The secrets that its components refer to, filled as they are made.
     """
@@ -79,6 +80,7 @@ class Cluster:
     images: Mapping[str, str]
     storage_class: str | None = None
     monitoring: str = "monitoring"
+    watched: bool = True
     sizes: Sizes = PROFILES[Profile.STANDARD]
     needed: list[SecretReference] = field(default_factory=list, compare=False)
 
@@ -110,6 +112,11 @@ class ClusterComponent(Component):
     ) -> None:
         super().__init__(module, name, inputs, opts)
         self.name, self.cluster, self.ownership = name, cluster, ownership or cluster.ownership
+
+    def watch(self, monitor: Manifest, *, after: Sequence[pulumi.Resource] = ()) -> None:
+        """Have Prometheus scrape it; without its operator a cluster does not know the kind, and refuses it."""
+        if self.cluster.watched:
+            self.add("monitor", monitor, after=after)
 
     def add(
         self,

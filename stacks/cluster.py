@@ -46,6 +46,7 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
         images=images(selection, runtime),
         storage_class=inputs.storage_class,
         monitoring=piece(MONITORING).namespace,
+        watched=MONITORING in selection,
         sizes=sizes_of(spec),
     )
     builders = planned(spec, workspace, (one.piece.name for one in selection.taken))

@@ -76,7 +76,7 @@ class Database(ClusterComponent):
         self.ready: list[pulumi.Resource] = [server]
         scraped = {"podMetricsEndpoints": [{"port": "metrics", "interval": "30s"}], "selector": {"matchLabels": own}}
         monitor = manifest("monitoring.coreos.com/v1", "PodMonitor", name, self.space, spec=scraped)
-        self.add("monitor", monitor, after=after)
+        self.watch(monitor, after=after)
         for other in OTHERS:
             spec = {"cluster": {"name": name}, "name": other, "owner": OWNER, "databaseReclaimPolicy": "retain"}
             self.add(other, self._object("Database", f"{name}-{other}", spec), after=[server], keep=True)

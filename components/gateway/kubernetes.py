@@ -69,7 +69,7 @@ class Gateway(ClusterComponent):
         }
         named = f"{self.space}-gateway"
         monitor = manifest("monitoring.coreos.com/v1", "PodMonitor", named, self.operators, spec=scraped)
-        self.add("monitor", monitor, after=args.watched)
+        self.watch(monitor, after=args.watched)
         self.ready: list[pulumi.Resource] = [gateway, self.add("clients", client, after=[gateway])]
         self.register_outputs({})
 

@@ -53,7 +53,7 @@ class GpuPools(ClusterComponent):
         selector = {"matchLabels": {"app.kubernetes.io/name": "dcgm-exporter"}}
         spec = {"endpoints": [{"port": "metrics", "interval": "30s"}], "selector": selector}
         monitor = manifest("monitoring.coreos.com/v1", "ServiceMonitor", name, args.namespace, spec=spec)
-        self.add("monitor", monitor, after=args.after)
+        self.watch(monitor, after=args.after)
         self.register_outputs({})
 
     def _class(self, pool: GpuPoolSpec) -> str:

@@ -106,7 +106,7 @@ class Serving(ClusterComponent):
         # What a release sets is declared nowhere here, so no deployment of the environment contends for it.
         made = self.add("", self._deployment(), part="serving", after=before)
         self.add("budget", self._budget(), after=before)
-        self.add("monitor", self._monitor(), after=after)
+        self.watch(self._monitor(), after=after)
         self._releasers(after)
         self.backends = (Backend(f"{self.system}-{PREDICTOR}-{UNIT}", HTTP),)
         self.ready: list[pulumi.Resource] = [made]

@@ -86,7 +86,7 @@ class Store(ClusterComponent):
         server = self.add("", self._server(), part="artifacts", after=before, keep=True)
         service = self.add("service", self._service(), after=after)
         self.add("budget", self._budget(), after=after)
-        self.add("monitor", self._monitor(), after=after)
+        self.watch(self._monitor(), after=after)
         bucket = self.add("bucket", self._maker(), after=[server, service])
         self.ready: list[pulumi.Resource] = [bucket]
         self.register_outputs({})

@@ -33,7 +33,7 @@ class Workload(ClusterComponent):
             self.add("service", self._service(), after=args.after)
         self.add("budget", self._budget(), after=args.after)
         if args.metrics:
-            self.add("monitor", self._monitor(), after=args.after)
+            self.watch(self._monitor(), after=args.after)
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:

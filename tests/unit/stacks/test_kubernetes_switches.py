@@ -45,6 +45,15 @@ def test_switching_on_changes_nothing_that_is_there():
     assert len(later) > len(plain().resources)
 
 
+def test_without_alerts_nothing_is_declared_for_an_operator_that_is_not_there():
+    kinds = {"ServiceMonitor", "PodMonitor"}
+    assert {one.type.rpartition(":")[2] for one in plain().resources} >= kinds
+    graph = graph_of(capabilities={"off": ["alerts", "monitoring"]})
+    found = {one.type for one in graph.resources if one.type.startswith("kubernetes:monitoring.coreos.com")}
+    assert not found, "no cluster knows these kinds without it"
+    assert not [one for one in graph.resources if one.name == "kube-prometheus-stack"]
+
+
 def test_each_secret_that_is_referred_to_comes_from_the_organisations_store():
     graph = switched()
     taken = {
