@@ -14,7 +14,7 @@ PYTHON ?= $(shell tools/find-python)
 UV := $(shell command -v uv 2>/dev/null || echo .venvs/uv/bin/uv)
 MLSTRATA := .venv/bin/mlstrata
 
-.PHONY: help install install-test install-engines up down test test-engines lint style types docs format lock bench clean
+.PHONY: help install install-test install-engines up down test test-engines test-node lint style types docs format lock bench clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ test: install-test ## Run every test that needs no compiler, or one PART of them
 
 test-engines: install-engines ## Build the Go tools once into the cache, then run the tests that need them
 	@.venv/bin/python tools/run_tests.py engines
+
+test-node: install-test ## Build a Kubernetes node's programs once, then run the tests on a real node (needs root)
+	@tools/install-node
+	@.venv/bin/python tools/run_tests.py node
 
 lint: style types ## Check style and types
 

@@ -1,7 +1,8 @@
 """`python tools/run_tests.py tests|PART|PYTEST'S ARGUMENTS`: tests, each in the environment that it names.
 
 The tests are divided into parts, which CI runs on a machine each; `tests` are all parts that need no compiler, and
-`engines` is the part that needs programs built from Go modules. A part is several pytest processes, a few at a time,
+`engines` is the part that needs programs built from Go modules, `node` the one that needs root and a Linux for a
+Kubernetes node too. A part is several pytest processes, a few at a time,
 since most tests wait for real services. Each prints when it ends; any failure fails the whole. Other arguments go to
 one pytest an environment, in turn.
 """
@@ -25,10 +26,11 @@ AT_ONCE = (os.cpu_count() or 1) + 1
 """One more than there are processors, since there is always one that waits."""
 NOTHING_FOUND = 5
 
-PARTS = ("unit", "properties", "platform", "models", "storage", "engines")
-ENGINES = "engines"
-"""The part that needs programs built from Go modules."""
+PARTS = ("unit", "properties", "platform", "models", "storage", "engines", "node")
+ENGINES, NODE = "engines", "node"
+"""The parts that need programs built from Go modules."""
 NEEDS_ENGINES = ("tests/cluster", "tests/pulumi")
+NEEDS_NODE = "tests/node"
 GUEST = "tests/guest"
 """Our wheels in an environment of their own, which is built first."""
 
@@ -103,12 +105,18 @@ def groups() -> list[Group]:
     found = [
         *(Group("unit", f"unit: {', '.join(Path(one).name for one in bundle)}", bundle) for bundle in named),
         Group("unit", "unit: others", ("tests/unit",), tuple(one for bundle in named for one in bundle)),
-        Group("properties", "others", ("tests", *packages), ("tests/local", "tests/unit", GUEST, *NEEDS_ENGINES)),
+        Group(
+            "properties",
+            "others",
+            ("tests", *packages),
+            ("tests/local", "tests/unit", GUEST, NEEDS_NODE, *NEEDS_ENGINES),
+        ),
         Group("properties", "seldon", ("tests",), environment="seldon"),
         Group("models", "gateway and serving", shared),
         Group("platform", GUEST, (GUEST,)),
         *(Group(part.get(name, "platform"), path, (path,)) for name, path in files.items()),
         *(Group(ENGINES, path, (path,)) for path in NEEDS_ENGINES),
+        Group(NODE, NEEDS_NODE, (NEEDS_NODE,)),
     ]
     return sorted(found, key=lambda group: group.rank)
 
@@ -149,7 +157,7 @@ def main(arguments: list[str]) -> int:
     """Run what is asked for; 0 when nothing failed."""
     match arguments:
         case ["tests"]:
-            return run_all([group for group in groups() if group.part != ENGINES])
+            return run_all([group for group in groups() if group.part not in {ENGINES, NODE}])
         case [part] if part in PARTS:
             return run_all([group for group in groups() if group.part == part])
     codes = []

@@ -124,7 +124,7 @@ class Cluster:
             stdin=subprocess.DEVNULL,
             env={**os.environ, **environment},
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it makes one system call
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - it makes one system call
         )
         log.close()
         self.processes.append((program, process))
@@ -223,6 +223,6 @@ class Cluster:
         return time.monotonic() - begun
 
 
-def _die_with_parent() -> None:
-    # A test run that is killed takes its control plane with it.
+def die_with_parent() -> None:
+    """Have a process end with the one that started it: a killed test run takes its control plane with it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _DIE_WITH_PARENT)
