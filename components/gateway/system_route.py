@@ -19,7 +19,7 @@ from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.serving.outputs import ClusterServingOutputs
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.services.gateway.deprecation import deprecation_headers
-from mlstrata.services.gateway.settings import AUDIENCE, Deprecation, GatewaySystem
+from mlstrata.services.gateway.settings import AUDIENCE, SCHEMES, Deprecation, GatewaySystem
 
 CONSUMER = "x-mlstrata-consumer"
 KEYS = "token-keys"
@@ -137,6 +137,7 @@ class SystemRoute(ClusterComponent):
             "issuer": f"mlstrata/{self.cluster.environment}",
             "audiences": [AUDIENCE],
             "localJWKS": {"type": "ValueRef", "valueRef": {"group": "", "kind": "ConfigMap", "name": KEYS}},
+            "extractFrom": {"headers": [{"name": "Authorization", "valuePrefix": scheme} for scheme in SCHEMES]},
             "claimToHeaders": [{"claim": "sub", "header": CONSUMER}],
         }
         self.needs_keys()

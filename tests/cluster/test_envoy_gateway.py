@@ -201,6 +201,8 @@ def test_envoy_lets_in_who_may_and_no_other(door: Door):
     assert door.ask(door.token(CONSUMER), **{"x-mlstrata-consumer": OTHER}) == 200
     assert Answering.seen == [CONSUMER]
     assert door.ask(door.token(CONSUMER), size=2_000_000) == 413
+    for scheme in ("Bearer", "bearer", "BEARER"):
+        assert door.ask(authorization=f"{scheme} {door.token(CONSUMER)}") == 200
 
 
 def test_envoy_holds_each_consumer_to_its_rate(door: Door, environment: list[Json]):

@@ -192,6 +192,12 @@ def test_what_the_process_began_is_not_asked_again(edge, process):
     assert process.seen[LOANS] == before + 1
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_case_of_a_scheme_says_nothing(edge, scheme):
+    assert edge.ask(authorization=f"{scheme} {edge.token()}").status_code == 200
+    assert edge.ask(authorization=f"{scheme} {edge.token()[:-8]}").status_code == 401
+
+
 def test_beyond_the_connections_allowed_a_caller_is_refused_and_the_others_are_not(edge):
     held = []
     refused = 0

@@ -9,7 +9,7 @@ from mlstrata.services.gateway.envoy import part, watched
 from mlstrata.services.gateway.errors import local_replies
 from mlstrata.services.gateway.limits import limit_filters
 from mlstrata.services.gateway.names import CONSUMER_HEADER
-from mlstrata.services.gateway.settings import AUDIENCE, ROUTES_FILE, TLS_FILE, TOKENS_FILE, GatewaySettings
+from mlstrata.services.gateway.settings import AUDIENCE, ROUTES_FILE, SCHEMES, TLS_FILE, TOKENS_FILE, GatewaySettings
 from mlstrata.services.serving.settings import HOST
 
 VERSION_HEADER = "x-mlstrata-version"
@@ -56,6 +56,7 @@ def render_tokens(settings: GatewaySettings) -> dict[str, Any]:
         jwt_filter=JWT_FILTER,
         issuer=settings.issuer,
         audience=AUDIENCE,
+        token_headers=[{"name": "authorization", "value_prefix": scheme} for scheme in SCHEMES],
         jwks=json.dumps(settings.jwks, sort_keys=True),
         claims=CLAIMS,
         consumer_header=CONSUMER_HEADER,

@@ -12,6 +12,8 @@ from pydantic import Field, field_validator, model_validator
 from mlstrata.closed import Closed
 from mlstrata.services.serving.settings import Name, Port
 
+SCHEMES = ("Bearer ", "bearer ", "BEARER ")
+"""How callers write the scheme of a token: its case says nothing (RFC 9110, 11.1), and Envoy compares every letter."""
 AUDIENCE = "mlstrata"
 SETTINGS_FILE = "gateway.json"
 BOOTSTRAP_FILE = "envoy.json"
