@@ -145,14 +145,15 @@ class Deployment:
             create: generate one, readable by its owner only, where there is none yet.
 
         Raises:
-            UsageError: the file named by the variable is missing, state exists without a passphrase, or git would
-                take the one to be generated.
+            UsageError: the file named by the variable is missing, state exists without a passphrase or the reverse,
+                or git would take the one to be generated.
         """
         if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
             return os.environ["PULUMI_CONFIG_PASSPHRASE"]
         if named := os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
             return _read(Path(named), "PULUMI_CONFIG_PASSPHRASE_FILE names it: correct the variable or unset it")
         if self.passphrase_file.exists():
+            self._refuse_lost_state()
             return _read(self.passphrase_file, "make it readable for you")
         if self.checkpoint.exists():
             raise UsageError(
@@ -186,6 +187,15 @@ class Deployment:
             on_event=on_event or (lambda _event: None),
             approve=approve,
         )
+
+    def _refuse_lost_state(self) -> None:
+        """Refuse to make anew what is there: its keys, certificates and passwords would be others from then on."""
+        configured = self.home / "config"
+        if configured.is_dir() and not self.checkpoint.exists():
+            raise UsageError(
+                f"{self.checkpoint}: the state of {self.name} is gone, and {configured} of it is there; put the state "
+                f"back (a copy of yours, or {self.checkpoint.name}.bak beside it), or remove {self.home} to begin anew"
+            )
 
     def _refuse_what_git_takes(self, secret: Path) -> None:
         if self.workspace.is_taken_by_git(secret):

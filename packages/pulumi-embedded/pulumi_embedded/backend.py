@@ -52,9 +52,11 @@ class Backend:
         """Read the ``checkpoint`` part of a stack's file; None when there is none.
 
         Raises:
-            CorruptCheckpoint: not JSON, another version, or a manifest the CLI would refuse.
+            CorruptCheckpoint: packed, not JSON, another version, or a manifest the CLI would refuse.
+            Unsupported: it has what this engine does not know.
         """
         path = self.path(project, stack)
+        _refuse_packed(path, stack)
         try:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -67,8 +69,7 @@ class Backend:
         except ValueError as error:
             raise CorruptCheckpoint(f"{path}: not JSON ({error}); {hint}") from None
         if not isinstance(raw, dict) or raw.get("version") not in _VERSIONS:
-            version = raw.get("version") if isinstance(raw, dict) else None
-            raise CorruptCheckpoint(f"{path}: version is {version!r}, this engine reads 3 and 4; {hint}")
+            raise CorruptCheckpoint(f"{path}: {_misread(raw, hint)}")
         if others := sorted(map(str, set(raw.get("features") or ()).difference(FEATURES))):
             raise Unsupported(f"{path}: a state with {', '.join(others)}")
         if problem := misshapen(raw.get("checkpoint")):
@@ -132,6 +133,26 @@ class Backend:
         meta = self.home / "meta.yaml"
         if not meta.exists():
             replace_file(meta, "version: 1\n")
+
+
+def _refuse_packed(path: Path, stack: str) -> None:
+    """Refuse a state of the CLI's that is packed: beside it everything would be planned as new."""
+    packed = path.with_name(f"{path.name}.gz")
+    if packed.exists():
+        raise CorruptCheckpoint(
+            f"{packed}: packed by the CLI (PULUMI_DIY_BACKEND_GZIP, before: PULUMI_SELF_MANAGED_STATE_GZIP), and this "
+            f"engine reads {path.name}; unset that variable, run `pulumi stack export -s {stack} --file state.json`, "
+            f"then `pulumi stack import -s {stack} --file state.json`"
+        )
+
+
+def _misread(raw: Any, hint: str) -> str:
+    """Return why this is no checkpoint that this engine reads, and the fix: none where it would lose what is newer."""
+    version = raw.get("version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > max(_VERSIONS):
+        newer = "written by a newer Pulumi: upgrade this engine, or go on with the pulumi command"
+        return f"version is {version}, this engine reads 3 and 4; {newer}"
+    return f"version is {version!r}, this engine reads 3 and 4; {hint}"
 
 
 def write_error(path: Path, error: OSError) -> StateWriteFailed:

@@ -1,5 +1,6 @@
 """Resource options, each as Pulumi has it."""
 
+import gzip
 import json
 
 import pytest
@@ -245,3 +246,24 @@ def test_a_state_that_older_readers_would_misread_says_so(stack):
     stack.backend.path("unit", "test").write_text(json.dumps(written))
     stack.up("Thing('a')")
     assert json.loads(path.read_text())["version"] == 3
+
+
+def test_a_state_of_a_newer_engine_is_not_to_be_thrown_away(stack):
+    stack.up("Thing('a')")
+    path = stack.backend.path("unit", "test")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 5}))
+    with pytest.raises(pulumi_embedded.CorruptCheckpoint, match="written by a newer Pulumi: upgrade") as caught:
+        stack.preview()
+    assert "restore" not in str(caught.value)
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["beside one that is read", "alone"])
+def test_a_state_that_the_cli_packed_is_refused_by_name(stack, beside):
+    stack.up("Thing('a')")
+    path = stack.backend.path("unit", "test")
+    packed = path.with_name("test.json.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    if not beside:
+        path.unlink()
+    with pytest.raises(pulumi_embedded.CorruptCheckpoint, match=r"test\.json\.gz: packed by the CLI .*stack import"):
+        stack.up("Thing('a')")
