@@ -19,6 +19,8 @@ from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
 
 SERVICE = "mlflow"
+DATABASE = "data/mlflow/mlflow.db"
+"""Its tables, from the environment's home."""
 
 
 class Registry(LocalComponent):
@@ -32,7 +34,6 @@ class Registry(LocalComponent):
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("registry", name, args.host, opts)
         home, binaries = args.host.home, args.host.binaries
-        data = home / "data/mlflow"
         self.uri = loopback(args.port)
         password = Credential(f"{SERVICE}-password", kind="token", opts=self.child()).secret
         self.access = password.apply(access_of)
@@ -41,7 +42,7 @@ class Registry(LocalComponent):
             health=loopback(args.port, "/health"),
             ports={SERVICE: args.port},
             command=[
-                *(str(binaries["python"]), "-m", "mlstrata.services.registry", f"{data}/mlflow.db"),
+                *(str(binaries["python"]), "-m", "mlstrata.services.registry", str(home / DATABASE)),
                 *("--host", "127.0.0.1", "--port", text(args.port)),
                 *("--artifacts-destination", args.artifacts),
                 *("--metrics", f"{home}/run/mlflow-metrics"),

@@ -10,6 +10,7 @@ from mlstrata.cli.progress import as_json as step_as_json
 from mlstrata.cli.reporter import Terminal
 from mlstrata.operations import deploy
 from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.erasure import left_behind
 
 if TYPE_CHECKING:
     import pulumi_embedded
@@ -137,6 +138,8 @@ def _show_up(done: deploy.Deployed) -> None:
     if deployment.checkpoint.exists():  # elsewhere where Pulumi's variables or the project name another backend
         where = f" · state {deployment.checkpoint.relative_to(deployment.workspace.root)}"
     say(f" {counts_of(result.counts, DONE)} in {result.seconds:.1f} s{where}")
+    for system in left_behind(deployment) if done.waited is None else ():
+        say(f" {system} is removed and its data stay: `mlstrata erase {deployment.name} {system}`")
 
 
 def _show_policies(deployment: Deployment, verdict: Verdict | None) -> None:

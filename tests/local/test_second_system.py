@@ -20,6 +20,7 @@ from tests.support.patience import eventually
 pytestmark = pytest.mark.local
 
 FIRST, SECOND = "mortgage-approval", "consumer-credit"
+EXPERIMENTS = "SELECT experiment_id, name FROM experiments"
 CONSUMERS = {FIRST: "underwriter-desk", SECOND: "branch-office"}
 
 
@@ -206,3 +207,39 @@ def test_a_gate_that_refuses_says_why_on_the_terminal_and_in_the_run(both: Both)
         newest = runs.execute("SELECT state, error FROM runs ORDER BY created DESC").fetchone()
     assert newest == ("failed", said[1])
     assert both.registry("SELECT name, version FROM model_versions") == before
+
+
+def test_what_a_removed_system_leaves_is_erased_by_one_command(both: Both) -> None:
+    platform = both.platform
+    declared = platform.run("erase", "local", SECOND, "--yes")
+    assert_one_message(declared, f"systems: '{SECOND}' is declared; remove it, run `mlstrata up local`")
+    platform.declare(systems=1)
+    running = platform.run("erase", "local", SECOND, "--yes")
+    assert_one_message(running, f"'{SECOND}' is removed from the file and runs still; run `mlstrata up local`")
+    up = both.run("up", "local", "--yes")
+    assert f"{SECOND} is removed and its data stay: `mlstrata erase local {SECOND}`" in up.out
+    mistyped = platform.run("erase", "local", f"{SECOND}s", "--yes")
+    assert_one_message(mistyped, f"allowed {SECOND}; did you mean '{SECOND}'?")
+    (experiment,) = [str(number) for number, name in both.registry(EXPERIMENTS) if name == SECOND]
+    artifacts = platform.home / "data/mlflow/artifacts"
+    stored = [path for path in artifacts.rglob("*") if path.is_file()]
+    assert not artifacts.is_dir() or any(experiment in path.parts for path in stored), "in a bucket, or there"
+    done = both.run("erase", "local", SECOND, "--reason", "the product ended", "--yes", "--json").json
+    assert (done["system"], done["versions"], done["runs"] > 0, done["bytes"] > 0) == (SECOND, 1, True, True)
+    assert not [of for of in ("serving", "runner", "batch") if both.folder(SECOND, of=of).exists()]
+    kept = [path for path in stored if experiment not in path.parts]
+    assert [path for path in artifacts.rglob("*") if path.is_file()] == kept
+    assert {name for _, name in both.registry(EXPERIMENTS)} & set(CONSUMERS) == {FIRST}
+    assert {name for (name,) in both.registry("SELECT name FROM model_versions")} == {FIRST}
+    with sqlite3.connect(platform.home / "data/runner/runner.db") as runs:
+        assert runs.execute("SELECT DISTINCT system FROM runs").fetchall() == [(FIRST,)]
+        (left,) = runs.execute("SELECT COUNT(*) FROM steps WHERE run NOT IN (SELECT id FROM runs)").fetchone()
+    assert left == 0
+    assert both.status(FIRST) == 200, "the other answers as before"
+    entry = both.run("audit", "local", "--json").json["log"][-1]
+    assert (entry["number"], entry["entry"]["action"]) == (done["record"], "erase")
+    assert (entry["entry"]["system"], entry["entry"]["version_from"]) == (SECOND, "1")
+    assert entry["entry"]["reason"] == "the product ended"
+    both.run("audit", "local", "--verify")
+    again = platform.run("erase", "local", SECOND, "--yes")
+    assert_one_message(again, f"no data of a removed system '{SECOND}'; allowed none")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlstrata.cli.commands.options import AsJson, Env, System
+from mlstrata.cli.commands.options import AsJson, Env, System, Yes
 
 app = typer.Typer()
 PANEL = "Governance and evidence"
@@ -89,6 +89,20 @@ def audit(
     from mlstrata.cli.audit import audit as run
 
     run(env, check=verify, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def erase(
+    env: Env,
+    system: Annotated[str, typer.Argument(metavar="SYSTEM", help="A system that the file declares no more.")],
+    reason: Annotated[str, typer.Option("--reason", help="Reason; recorded in the audit log.")] = "it was removed",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase data, runs and versions of a removed system. The audit log keeps who did so, and its decisions."""
+    from mlstrata.cli.erase import erase as run
+
+    run(env, system, reason=reason, yes=yes, as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL)

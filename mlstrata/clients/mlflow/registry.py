@@ -215,6 +215,30 @@ class Registry(Rest):
         else:
             self.post("registered-models/alias", name=system, alias=CHAMPION, version=version)
 
+    def withdraw(self, system: str) -> str | None:
+        """Delete a system's versions, and its runs as MLflow deletes them: `mlflow gc` removes them and their files.
+
+        Returns:
+            The id of the experiment that the runs are of; None: there is none.
+
+        Raises:
+            RegistryError: it does not answer, or refuses.
+        """
+        try:
+            self.post("registered-models/delete", method="DELETE", name=system)
+        except RegistryError as error:
+            if error.code != MISSING:
+                raise
+        try:
+            found = self.get("experiments/get-by-name", experiment_name=system)["experiment"]
+        except RegistryError as error:
+            if error.code != MISSING:
+                raise
+            return None
+        if found["lifecycle_stage"] != "deleted":
+            self.post("experiments/delete", experiment_id=found["experiment_id"])
+        return str(found["experiment_id"])
+
     def experiment(self, name: str) -> str:
         """Return the id of an experiment, made if there is none.
 

