@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
-from mlstrata_steps.intervals import HIGHER_IS_BETTER, LEVEL, METRICS, RESAMPLES, Estimate
+from mlstrata_steps.intervals import HIGHER_IS_BETTER, METRICS, RESAMPLES, Estimate, bootstrapped
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import positives, read_table
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+    from mlstrata_steps.intervals import Metric
 
 CHAMPION = "champion"
 
@@ -132,21 +134,10 @@ def differences(
         seed: Of the resampling, which keeps the number of each class.
         resamples: How many times.
     """
-    import numpy as np
+    def difference(metric: Metric, rows: NDArray[np.int64]) -> float:
+        return metric(labels[rows], ours[rows]) - metric(labels[rows], other[rows])
 
-    random = np.random.default_rng(seed)
-    groups = [np.flatnonzero(labels == value) for value in (0, 1)]
-    drawn: dict[str, list[float]] = {name: [] for name in METRICS}
-    for _ in range(resamples):
-        rows = np.concatenate([random.choice(group, len(group)) for group in groups])
-        for name, metric in METRICS.items():
-            drawn[name].append(metric(labels[rows], ours[rows]) - metric(labels[rows], other[rows]))
-    tail, found = (1 - LEVEL) / 2, {}
-    for name, metric in METRICS.items():
-        value = metric(labels, ours) - metric(labels, other)
-        low, high = (float(end) for end in np.quantile(drawn[name], (tail, 1 - tail)))
-        found[name] = Estimate(value, min(low, value), max(high, value))
-    return found
+    return bootstrapped(labels, difference, seed=seed, resamples=resamples)
 
 
 def _against(

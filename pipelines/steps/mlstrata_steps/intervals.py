@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Metric = Callable[[NDArray[np.int64], NDArray[np.float64]], float]
+
 RESAMPLES = 1000
 LEVEL = 0.95
 CUT = 0.5
@@ -59,7 +61,7 @@ def brier(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> floa
     return float(((probabilities - labels) ** 2).mean())
 
 
-METRICS: Mapping[str, Callable[[NDArray[np.int64], NDArray[np.float64]], float]] = {
+METRICS: Mapping[str, Metric] = {
     "auc": auc,
     "accuracy": accuracy,
     "log_loss": log_loss,
@@ -83,6 +85,28 @@ def estimates(
         seed: Of the resampling.
         resamples: How many times.
     """
+
+    def of(metric: Metric, rows: NDArray[np.int64]) -> float:
+        return metric(labels[rows], probabilities[rows])
+
+    return bootstrapped(labels, of, seed=seed, resamples=resamples)
+
+
+def bootstrapped(
+    labels: NDArray[np.int64],
+    measure: Callable[[Metric, NDArray[np.int64]], float],
+    *,
+    seed: int,
+    resamples: int,
+) -> dict[str, Estimate]:
+    """Measure every metric on all rows, and on resamples of them for the interval; as `estimates` says.
+
+    Args:
+        labels: Shape (rows,), 0 or 1, both present.
+        measure: Applies a metric to the rows at some positions.
+        seed: Of the resampling.
+        resamples: How many times.
+    """
     import numpy as np
 
     random = np.random.default_rng(seed)
@@ -91,11 +115,11 @@ def estimates(
     for _ in range(resamples):
         rows = np.concatenate([random.choice(group, len(group)) for group in groups])
         for name, metric in METRICS.items():
-            drawn[name].append(metric(labels[rows], probabilities[rows]))
-    tail = (1 - LEVEL) / 2
+            drawn[name].append(measure(metric, rows))
+    tail, everything = (1 - LEVEL) / 2, np.arange(len(labels))
     found: dict[str, Estimate] = {}
     for name, metric in METRICS.items():
-        value = metric(labels, probabilities)
+        value = measure(metric, everything)
         low, high = (float(end) for end in np.quantile(drawn[name], (tail, 1 - tail)))
         found[name] = Estimate(value, min(low, value), max(high, value))
     return found
