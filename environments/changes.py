@@ -48,51 +48,22 @@ class Change:
     migration: str = ""
 
 
-@dataclass(frozen=True)
-class Changes:
-    """All that differs.
-
-    Attributes:
-        changes: in the order of the spec.
-        gained: capabilities that come.
-        lost: capabilities that go, by a lower stage or a switch.
-        stage_down: the deployed and the wanted stage, where the latter is lower; None otherwise.
-    """
-
-    changes: tuple[Change, ...]
-    gained: frozenset[str] = frozenset()
-    lost: frozenset[str] = frozenset()
-    stage_down: tuple[str, str] | None = None
-
-    @property
-    def refused(self) -> tuple[Change, ...]:
-        """Return the changes that cannot be made in place."""
-        return tuple(change for change in self.changes if change.migration)
-
-
-def compare(deployed: EnvironmentSpec | Mapping[str, Any], wanted: EnvironmentSpec) -> Changes:
-    """Compare what is deployed with what is wanted.
+def compare(deployed: EnvironmentSpec | Mapping[str, Any], wanted: EnvironmentSpec) -> tuple[Change, ...]:
+    """Compare what is deployed with what is wanted; return what differs, in the order of the spec.
 
     Items of lists are matched by name, so their order is no change. What is deployed may have been written by an
     older version: a field that it does not know counts as its default, and fields that are gone count as removed.
-    It may also be a part of a spec only; then what it leaves out counts as added, and capabilities are not compared.
+    It may also be a part of a spec only; then what it leaves out counts as added.
 
     Args:
         deployed: a spec, or its canonical form (`model_dump(mode="json")`).
         wanted: the spec to go to.
     """
-    before = _canonical(deployed)
-    after = wanted.model_dump(mode="json")
-    changes = tuple(_differences(before, after, (), ""))
-    old = _spec(before)
-    if old is None:
-        return Changes(_with_renames(changes))
-    down = (old.stage.value, wanted.stage.value) if wanted.stage.rank < old.stage.rank else None
-    gained, lost = wanted.capabilities - old.capabilities, old.capabilities - wanted.capabilities
-    return Changes(_with_renames(changes), gained, lost, down)
+    before, after = _canonical(deployed), wanted.model_dump(mode="json")
+    return _with_renames(tuple(_differences(before, after, (), "")))
 
 
-def refuse_immutable(deployed: EnvironmentSpec | Mapping[str, Any], wanted: Loaded) -> Changes:
+def refuse_immutable(deployed: EnvironmentSpec | Mapping[str, Any], wanted: Loaded) -> tuple[Change, ...]:
     """Compare, and refuse what cannot be changed in place before anything runs.
 
     Returns:
@@ -103,7 +74,7 @@ def refuse_immutable(deployed: EnvironmentSpec | Mapping[str, Any], wanted: Load
     """
     changes = compare(deployed, wanted.spec)
     errors = []
-    for change in changes.refused:
+    for change in (one for one in changes if one.migration):
         key = str(change.path[-1])
         got, had = shown(change.after, key), shown(change.before, key)
         problem = f"got {got}, but {had} is deployed and cannot change in place"
@@ -125,17 +96,10 @@ def _immutable() -> dict[tuple[str, ...], str]:
 
 
 def _canonical(spec: EnvironmentSpec | Mapping[str, Any]) -> Mapping[str, Any]:
-    if isinstance(spec, EnvironmentSpec):
-        return spec.model_dump(mode="json")
-    known = _spec(spec)
-    return spec if known is None else known.model_dump(mode="json")
-
-
-def _spec(data: Mapping[str, Any]) -> EnvironmentSpec | None:
     try:
-        return EnvironmentSpec.model_validate(data)
+        return EnvironmentSpec.model_validate(spec).model_dump(mode="json")
     except ValidationError:
-        return None
+        return dict(spec)
 
 
 def _differences(before: object, after: object, path: tuple[Key, ...], name: str) -> Iterator[Change]:

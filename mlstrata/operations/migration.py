@@ -70,7 +70,7 @@ def planned(deployment: Deployment) -> Migration | None:
         return moving
     fixed = deployment.state.declared
     before = {key: fixed[key] for key in _FIXED if key in fixed}
-    others = [change for change in compare(before, deployment.spec).refused if change.path[0] != "storage"]
+    others = [one for one in compare(before, deployment.spec) if one.migration and one.path[0] != "storage"]
     if others:
         raise UsageError(f"{deployment.loaded.file}: {others[0].name} changed as well; migrate the storage alone first")
     deployed = before.get("storage")

@@ -134,6 +134,7 @@ def differences(
         seed: Of the resampling, which keeps the number of each class.
         resamples: How many times.
     """
+
     def difference(metric: Metric, rows: NDArray[np.int64]) -> float:
         return metric(labels[rows], ours[rows]) - metric(labels[rows], other[rows])
 
