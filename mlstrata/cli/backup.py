@@ -18,6 +18,8 @@ def backup(name: str, *, to: str, keep: int, as_json: bool) -> None:
     say(f" {name}: {files} files, {done.size / 2**20:.1f} MiB, are copy {done.said['copy']} at {done.place}")
     if outside := done.manifest.outside:
         say(f" the artifacts are not in it: they lie in {outside}, whose versions and copies are its owner's")
+    if done.said["unfinished"]:
+        say(f" never finished, removed: {', '.join(done.said['unfinished'])}")
     if done.said["removed"]:
         say(f" removed: {', '.join(done.said['removed'])}")
 

@@ -3,23 +3,28 @@
 The files go under today's time, and N copies are kept.
 
 With `--restore NAME` (or `newest`) the way back: that copy's files, into the folder. A copy counts only when it was
-read back: each file's size is compared with what the store says it holds, and only then is an older copy removed.
+read back: each file's size is compared with what the store says it holds, then a list of them is put beside them, and
+only then is an older copy removed. One without a list that fits was cut off: it is removed, and never restored from.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 from mlstrata import worker
 
 STAMP = "%Y%m%dT%H%M%SZ"
 NEWEST = "newest"
+LIST = "complete.json"
+"""What is written last into a copy: its files by name, each with its size in bytes."""
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
@@ -27,7 +32,15 @@ class BackupError(Exception):
     """The copy is not whole; the message says what is missing."""
 
 
-def back_up(folder: Path, to: str, keep: int, now: datetime) -> tuple[str, list[str]]:
+class Kept(NamedTuple):
+    """A copy that was made: its name, and the names of those that were removed, as too old or as never finished."""
+
+    name: str
+    removed: list[str]
+    unfinished: list[str]
+
+
+def back_up(folder: Path, to: str, keep: int, now: datetime) -> Kept:
     """Copy a folder's files, then remove the oldest copies.
 
     Args:
@@ -35,9 +48,6 @@ def back_up(folder: Path, to: str, keep: int, now: datetime) -> tuple[str, list[
         to: Address above the copies, such as s3://bucket/backups/database.
         keep: How many copies stay, this one included; from 1.
         now: The time that names the copy, UTC.
-
-    Returns:
-        The copy's name, and the names of those that were removed.
 
     Raises:
         BackupError: there is nothing to copy, or what the store holds is not what was sent.
@@ -49,19 +59,47 @@ def back_up(folder: Path, to: str, keep: int, now: datetime) -> tuple[str, list[
     copy = _store(f"{to}/{name}")
     for file in files:
         copy.log_artifact(str(folder / file))
-    held = {one.path: one.file_size for one in copy.list_artifacts()}
+    held = _sizes(copy)
     if wrong := [file for file, size in files.items() if held.get(file) != size]:
         raise BackupError(f"{to}/{name}: {', '.join(wrong)} did not arrive whole; older copies were kept")
-    return name, _forget(to, keep)
+    with TemporaryDirectory() as beside:
+        (Path(beside) / LIST).write_text(json.dumps(files), encoding="utf-8")
+        copy.log_artifact(str(Path(beside) / LIST))
+    return Kept(name, *_forget(to, keep, name))
 
 
-def _forget(to: str, keep: int) -> list[str]:
+def _forget(to: str, keep: int, newest: str) -> tuple[list[str], list[str]]:
+    """Remove the copies that were never finished, then the oldest whole ones; return the names of both."""
     above = _store(to)
-    copies = sorted(one.path for one in above.list_artifacts() if one.is_dir and _NAME.fullmatch(one.path))
-    old = copies[:-keep]
-    for name in old:
+    names = [name for name in _names(to) if name <= newest]
+    whole = [name for name in names if _is_whole(to, name)]
+    old, unfinished = whole[:-keep], sorted({*names} - {*whole})
+    for name in (*unfinished, *old):
         above.delete_artifacts(name)
-    return old
+    return old, unfinished
+
+
+def _names(to: str) -> list[str]:
+    return sorted(one.path for one in _store(to).list_artifacts() if one.is_dir and _NAME.fullmatch(one.path))
+
+
+def _is_whole(to: str, name: str) -> bool:
+    """Return whether a copy has the list of its files, and each is there with its size."""
+    copy = _store(f"{to}/{name}")
+    held = _sizes(copy)
+    if LIST not in held:
+        return False
+    with TemporaryDirectory() as beside:
+        text = Path(copy.download_artifacts(LIST, beside)).read_text(encoding="utf-8")
+    try:
+        listed = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(listed, dict) and all(held.get(file) == size for file, size in listed.items())
+
+
+def _sizes(copy: Any) -> dict[str, int]:
+    return {one.path: one.file_size for one in copy.list_artifacts()}
 
 
 def fetch(folder: Path, of: str, name: str) -> str:
@@ -76,14 +114,17 @@ def fetch(folder: Path, of: str, name: str) -> str:
         The name of the copy that was taken.
 
     Raises:
-        BackupError: there is no such copy; the message lists the last ones.
+        BackupError: there is no such copy, or it was cut off; the message lists the last ones.
     """
-    copies = sorted(one.path for one in _store(of).list_artifacts() if one.is_dir and _NAME.fullmatch(one.path))
+    copies = [one for one in _names(of) if _is_whole(of, one)]
     wanted = copies[-1] if name == NEWEST and copies else name
     if wanted not in copies:
-        raise BackupError(f"--restore: got {name}; allowed {NEWEST}, {', '.join(copies[-5:]) or 'none yet'} at {of}")
+        got = f"{name}, a copy that was never finished" if name in _names(of) else name
+        allowed = f"{NEWEST}, {', '.join(copies[-5:])}" if copies else "none yet"
+        raise BackupError(f"--restore: got {got}; allowed {allowed} at {of}")
     folder.mkdir(parents=True, exist_ok=True)
     _store(f"{of}/{wanted}").download_artifacts("", str(folder))
+    (folder / LIST).unlink()
     return wanted
 
 
@@ -111,15 +152,18 @@ def main() -> int:
         if given.restore:
             name = fetch(given.folder, given.to.rstrip("/"), given.restore)
             return _done(f"{name} is in {given.folder}", {"copy": name}, attached=given.attached)
-        name, removed = back_up(given.folder, given.to.rstrip("/"), given.keep, datetime.now(UTC))
+        kept = back_up(given.folder, given.to.rstrip("/"), given.keep, datetime.now(UTC))
     except _failures() as error:
         said = f"{given.to}: {' '.join(str(error).split()).removeprefix(f'{given.to}: ')}"
         if given.attached:
             return worker.fail(said)
         sys.stderr.write(f"{said}\n")
         return 1
-    text = f"{name} is kept at {given.to}; {len(removed)} older ones removed"
-    return _done(text, {"copy": name, "removed": removed}, attached=given.attached)
+    text = f"{kept.name} is kept at {given.to}; {len(kept.removed)} older ones removed"
+    if kept.unfinished:
+        text += f"; {len(kept.unfinished)} that were never finished removed"
+    result = {"copy": kept.name, "removed": kept.removed, "unfinished": kept.unfinished}
+    return _done(text, result, attached=given.attached)
 
 
 def _done(text: str, result: dict[str, Any], *, attached: bool) -> int:
