@@ -45,8 +45,8 @@ class Calendar:
     """The days a check goes by.
 
     Attributes:
-        today: The day of the check: expiry and freshness go by it.
-        as_of: The day that duties are asked about; moves nothing else.
+        today: The day of the check: freshness goes by it.
+        as_of: The day that duties, and the exemptions from them, are asked about; moves nothing else.
         enforcement: Whether duties block before their day.
     """
 
@@ -58,6 +58,11 @@ class Calendar:
     def on(cls, today: date, enforcement: str = Enforcement.BY_DATE, as_of: date | None = None) -> Calendar:
         """Return the calendar of a check on `today`, about `as_of` where it is given."""
         return cls(today, as_of or today, Enforcement(enforcement))
+
+    @property
+    def last(self) -> date:
+        """Return the later of both days: what ends before it lets nothing pass on the day that is asked about."""
+        return max(self.today, self.as_of)
 
     def blocks(self, effective: date) -> bool:
         """Return whether a duty that applies from `effective` blocks a deployment."""

@@ -10,6 +10,12 @@ from pathlib import Path
 from mlstrata.policies.core.facts import Document
 
 LARGEST = 4 << 20
+_WAITING = re.compile(
+    r"^\W*((tbd|tba|tbc|todo|fixme)\b.*|n/?a|none|x+|to be (added|confirmed|decided|defined|determined|done|written)"
+    r"|work in progress|wip|coming soon|placeholder|lorem ipsum.*)?\W*$",
+    re.IGNORECASE,
+)
+"""A line that says nothing yet."""
 _REVIEWED = re.compile(r"^\W*(?:last )?reviewed\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
 _NOTIFIED = re.compile(r"^\W*notified\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
 _VERSION = re.compile(r"^\W*model[ _-]version\W*:\W*(?:v(?=\d))?([\w.-]+)", re.IGNORECASE | re.MULTILINE)
@@ -57,11 +63,14 @@ def _day(pattern: re.Pattern[str], text: str) -> date | None:
 
 
 def _sections(text: str) -> frozenset[int]:
-    """Return the numbers of the sections with text; one that still waits for a person has none."""
+    """Return the numbers of the sections with text; one in which a person is still to write has none."""
     found = list(_SECTION.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)] * bool(found)
     return frozenset(
-        int(match[1])
-        for match, end in zip(found, ends, strict=True)
-        if (body := text[match.end() : end].strip()) and "human input required" not in body.lower()
+        int(match[1]) for match, end in zip(found, ends, strict=True) if _says_something(text[match.end() : end])
     )
+
+
+def _says_something(body: str) -> bool:
+    lines = body.splitlines()
+    return "human input required" not in body.lower() and not all(map(_WAITING.match, lines))

@@ -226,7 +226,7 @@ def _settled(state: _Pass, result: Result) -> Result:
     for index, exemption in enumerate(state.exemptions):
         if exemption.covers(result.rule.id, state.context.environment.name, result.subject):
             state.used.add(index)
-            if exemption.expires < state.context.calendar.today:
+            if exemption.expires < state.context.calendar.last:
                 continue
             return Result(**{**vars(result), "outcome": Outcome.EXEMPT, "blocking": False, "exemption": exemption})
     return result

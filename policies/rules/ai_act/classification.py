@@ -22,6 +22,7 @@ from mlstrata.policies.core.rule import (
     undeployed,
 )
 from mlstrata.policies.core.values import UnknownValueError
+from mlstrata.policies.views.documents import named
 from mlstrata.policies.views.serving import is_serving, makes_content
 
 ROLES = ("provider", "deployer", "importer", "distributor")
@@ -103,13 +104,8 @@ def _role(system: System, _: Context) -> Verdicts:
         yield fails("no role in the Act's sense is declared", f"declare risk.role: one of {', '.join(ROLES)}", "risk")
 
 
-def _literacy(system: System, _: Context) -> Verdicts:
-    if not system.get("documents.literacy"):
-        yield fails(
-            "no record of AI literacy training is named",
-            "name documents.literacy",
-            "documents",
-        )
+def _literacy(system: System, context: Context) -> Verdicts:
+    yield from named(system, context, "literacy", "record of AI literacy training", "Art. 4")[1]
 
 
 _rule = partial(Rule, domain=Domain.AI_ACT)

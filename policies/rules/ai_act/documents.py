@@ -24,6 +24,7 @@ from mlstrata.policies.core.rule import (
     not_applicable,
     unknown,
 )
+from mlstrata.policies.views.documents import named, still_to_come
 from mlstrata.policies.views.serving import serving
 
 FRESH = timedelta(days=180)
@@ -36,33 +37,23 @@ _EU_DATABASE = ("entry in the EU database", "Art. 49")
 MODEL_VERSION = "mlstrata.io/model-version"
 
 
-def _named(system: System, context: Context, key: str, what: str, article: str) -> tuple[Document | None, Verdicts]:
-    """Return what is known of a document, and what is wrong with its being there."""
-    path = system.get(f"documents.{key}")
-    at = f"documents.{key}"
-    if not path:
-        return None, [fails(f"no {what} is named ({article})", f"write it and name it in documents.{key}", at)]
-    known = context.environment.documents.get(str(path), Document())
-    if known.exists is False:
-        return None, [fails(f"the {what} {path} does not exist", "write it, or name the one there is", at)]
-    return known, []
-
-
 def _present(key: str, what: str, article: str) -> Callable[[System, Context], Verdicts]:
     def check(system: System, context: Context) -> Verdicts:
-        yield from _named(system, context, key, what, article)[1]
+        yield from named(system, context, key, what, article)[1]
 
     return check
 
 
 def _risk_register(system: System, context: Context) -> Verdicts:
-    document, wrong = _named(system, context, "risk_register", "risk register", "Art. 9")
+    document, wrong = named(system, context, "risk_register", "risk register", "Art. 9")
     yield from wrong
     if document is None:
         return
     if document.reviewed is None:
         at = "documents.risk_register"
         yield unknown("the risk register does not say when it was reviewed", "write a line `Reviewed: YYYY-MM-DD`", at)
+    elif document.reviewed > context.calendar.today:
+        yield still_to_come("the risk register says that it was reviewed", document.reviewed, "documents.risk_register")
     elif (age := context.calendar.today - document.reviewed) > FRESH:
         yield fails(
             f"the risk register was last reviewed {age.days} days ago; Art. 9 makes it a continuous process (180 days)",
@@ -72,7 +63,7 @@ def _risk_register(system: System, context: Context) -> Verdicts:
 
 
 def _annex_iv(system: System, context: Context) -> Verdicts:
-    document, wrong = _named(system, context, "technical_file", "technical documentation", "Art. 11 and Annex IV")
+    document, wrong = named(system, context, "technical_file", "technical documentation", "Art. 11 and Annex IV")
     yield from wrong
     if document is None:
         return
@@ -122,9 +113,14 @@ def _fria(system: System, context: Context) -> Verdicts:
     elif system.get("risk.role") != "deployer":
         yield not_applicable("Art. 27 asks it of deployers")
     else:
-        document, wrong = _named(system, context, "fria", "fundamental rights impact assessment", "Art. 27")
+        document, wrong = named(system, context, "fria", "fundamental rights impact assessment", "Art. 27")
         yield from wrong
-        if document is not None and document.exists and document.notified is None:
+        notified = document.notified if document is not None else None
+        if notified is not None and notified > context.calendar.today:
+            yield still_to_come(
+                "the impact assessment says that the authority was notified", notified, "documents.fria"
+            )
+        if document is not None and document.exists and notified is None:
             yield fails(
                 "the impact assessment does not say when the authority was notified (Art. 27(3))",
                 "notify it, and write a line `Notified: YYYY-MM-DD`",
@@ -141,7 +137,7 @@ def _conformity(system: System, context: Context) -> Verdicts:
         yield not_applicable("Art. 43 asks it of providers")
         return
     route = "Annex VI or VII" if str(system.get("risk.annex_iii", "")).startswith("1") else "Annex VI"
-    yield from _named(system, context, "conformity", f"conformity assessment ({route})", "Art. 43")[1]
+    yield from named(system, context, "conformity", f"conformity assessment ({route})", "Art. 43")[1]
 
 
 def _declaration(system: System, context: Context) -> Verdicts:
@@ -150,7 +146,7 @@ def _declaration(system: System, context: Context) -> Verdicts:
     elif system.get("risk.role") != "provider":
         yield not_applicable("Art. 47 asks it of providers")
     else:
-        yield from _named(system, context, "declaration", "EU declaration of conformity", "Art. 47 and 48")[1]
+        yield from named(system, context, "declaration", "EU declaration of conformity", "Art. 47 and 48")[1]
 
 
 def _registered(system: System, context: Context) -> Verdicts:
@@ -165,7 +161,7 @@ def _registered(system: System, context: Context) -> Verdicts:
         yield not_applicable("Art. 49 asks it of providers, public bodies and those that claim Art. 6(3)")
     else:
         what, article = ("entry in the national register", "Art. 49(5)") if national else _EU_DATABASE
-        yield from _named(system, context, "registration", what, article)[1]
+        yield from named(system, context, "registration", what, article)[1]
 
 
 _high_risk = partial(Rule, domain=Domain.AI_ACT, tiers=HIGH, duty=Duty.HIGH_RISK)

@@ -20,6 +20,7 @@ from mlstrata.policies.core.rule import (
     undeployed,
 )
 from mlstrata.policies.remedies.cluster import disclosed
+from mlstrata.policies.views.documents import named
 from mlstrata.policies.views.serving import alerting_on, makes_content, serving
 
 DISCLOSURE = "mlstrata.io/ai-disclosure"
@@ -52,10 +53,7 @@ def _marked(system: System, _: Context) -> Verdicts:
 
 
 def _post_market(system: System, context: Context) -> Verdicts:
-    if not system.get("documents.monitoring_plan"):
-        yield fails(
-            "no post-market monitoring plan is named (Art. 72)", "write it, name documents.monitoring_plan", "documents"
-        )
+    yield from named(system, context, "monitoring_plan", "post-market monitoring plan", "Art. 72")[1]
     yield from _without_alerts(system, context)
 
 
@@ -69,12 +67,8 @@ def _without_alerts(system: System, context: Context) -> Iterator[Verdict]:
 
 
 def _incidents(system: System, context: Context) -> Verdicts:
-    if not system.get("documents.incident_runbook"):
-        yield fails(
-            "no runbook says what to do on a serious incident, and by when (Art. 73: 15, 10 or 2 days)",
-            "write it and name documents.incident_runbook",
-            "documents",
-        )
+    what = "runbook of what to do on a serious incident, and by when"
+    yield from named(system, context, "incident_runbook", what, "Art. 73: 15, 10 or 2 days")[1]
     if not context.graph.part("alert-route") and not context.graph.part("monitoring"):
         yield undeployed(
             "serious incidents must be reported to a person (Art. 73)",

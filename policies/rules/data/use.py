@@ -24,6 +24,7 @@ from mlstrata.policies.core.rule import (
     undeployed,
 )
 from mlstrata.policies.core.values import dig
+from mlstrata.policies.views.documents import still_to_come
 from mlstrata.policies.views.stores import CLOUD_STORES, EU_REGIONS, STORES, own_key
 
 FRESH = timedelta(days=180)
@@ -141,7 +142,9 @@ def _measured(system: System, known: LiveSystem, context: Context) -> Verdicts:
 
 
 def _fresh(day: date, context: Context, at: str) -> Verdicts:
-    if (age := context.calendar.today - day) > FRESH:
+    if day > context.calendar.today:
+        yield still_to_come("the bias report says that it was reviewed", day, at)
+    elif (age := context.calendar.today - day) > FRESH:
         yield fails(f"the bias report is {age.days} days old (180 allowed)", "make a new one", at)
 
 

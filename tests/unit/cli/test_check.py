@@ -69,10 +69,16 @@ def test_an_environment_with_a_mirror_passes_as_it_does_without(workspace, capsy
     assert any("registry.example.com/mirror/" in one["reason"] for one in report["results"]), "it is used"
 
 
-@pytest.mark.parametrize("as_of", [None, "2028-08-02"])
-def test_production_passes_today_and_on_the_last_day_of_all(workspace, capsys, as_of):
-    """It enforces every duty today, so that no day changes what blocks."""
-    code, out = run(capsys, "prod", as_of=as_of)
+def test_an_exemption_that_ends_before_lets_nothing_pass_on_a_later_day(workspace, capsys):
+    code, out = run(capsys, "prod", as_of="2027-12-02")
+    blocking = {one["policy"] for one in json.loads(out)[0]["results"] if one["blocking"]}
+    assert code == 1
+    assert "sec-image-digest-pinned" in blocking
+
+
+def test_production_passes_today(workspace, capsys):
+    """It enforces every duty today, so that no day changes what blocks but the one on which an exemption ends."""
+    code, out = run(capsys, "prod")
     (report,) = json.loads(out)
     assert code == 0, [(one["policy"], one["subject"]) for one in report["results"] if one["blocking"]]
     assert report["enforce"] == "now"

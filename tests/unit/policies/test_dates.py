@@ -62,14 +62,16 @@ def test_advice_never_blocks():
     assert found.passed
 
 
-def test_as_of_moves_neither_freshness_nor_expiry():
+def test_as_of_moves_expiry_and_not_freshness():
     stale = documented("docs/risk.md", Document(exists=True, reviewed=TODAY - 100 * DAY))
-    later = TODAY + 365 * DAY
+    later = TODAY + 400 * DAY  # the duties of high risk apply by then
     assert of(report(stale, as_of=later), "aia-risk-register-fresh")[0].outcome is Outcome.PASS
-    exempt = exemption(expires=TODAY)
-    found = report(cut(HIGH_RISK, "documents.fria"), as_of=later, exemptions=[exempt])
-    assert of(found, "aia-fria-present")[0].outcome is Outcome.EXEMPT
-    assert found.passed
+    for expires, outcome in ((later, Outcome.EXEMPT), (later - DAY, Outcome.FAIL)):
+        found = report(cut(HIGH_RISK, "documents.fria"), as_of=later, exemptions=[exemption(expires=expires)])
+        assert of(found, "aia-fria-present")[0].outcome is outcome
+        assert found.passed is (outcome is Outcome.EXEMPT)
+    earlier = report(cut(HIGH_RISK, "documents.fria"), as_of=TODAY - DAY, exemptions=[exemption(expires=TODAY - DAY)])
+    assert of(earlier, "aia-fria-present")[0].outcome is Outcome.FAIL, "it has ended by today"
 
 
 @pytest.mark.parametrize(

@@ -44,5 +44,18 @@ def test_a_section_counts_when_it_holds_text(tmp_path):
     assert known(tmp_path, text)["docs/risk.md"].sections == {1, 9}
 
 
+@pytest.mark.parametrize(
+    "body",
+    ["TBD", "TODO: ask the team", "n/a", "N/A.", "...", "…", "- tbd\n- todo", "x", "*To be defined*", "none", "—"],
+)
+def test_a_section_that_says_nothing_yet_is_empty(tmp_path, body):
+    assert known(tmp_path, f"# 1. General\n\n{body}\n")["docs/risk.md"].sections == set()
+
+
+@pytest.mark.parametrize("body", ["None of the data is personal.", "TBD\nIt scores loans.", "xgboost 3.1", "0.91"])
+def test_a_section_with_any_text_is_not(tmp_path, body):
+    assert known(tmp_path, f"# 1. General\n\n{body}\n")["docs/risk.md"].sections == {1}
+
+
 def test_a_document_that_is_not_there(tmp_path):
     assert known(tmp_path, None)["docs/risk.md"].exists is False
