@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata import worker
-from mlstrata.environments import Capability, SystemSpec
+from mlstrata.environments import Capability, SpecErrors, SystemSpec
 from mlstrata.operations.cluster_access import PIPELINES_URL, authenticate_registry, forward_registry, port_forward
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
@@ -30,6 +30,7 @@ def train(
 
     Raises:
         Failed: the run failed, or a gate refused.
+        SpecErrors: the file asks for what no cluster does.
         UsageError: the environment trains by jobs, the system cannot be trained, or the cluster cannot be reached.
         ClusterError: the cluster cannot be asked.
     """
@@ -61,6 +62,7 @@ def _run(
     from mlstrata.components.upstream.bill import piece
 
     deployment, target, asks = cluster.deployment, cluster.target, cluster.cluster
+    _refuse_untrainable(deployment, system)
     if Capability.PIPELINES not in deployment.spec.capabilities:
         job = f"kubectl create job --from=cronjob/training-{system.name} NAME --context {target.context}"
         raise UsageError(
@@ -82,6 +84,22 @@ def _run(
             worker.lines("mlstrata.services.kubeflow", settings | {"registry": registry, "url": pipelines})
         ) as lines:
             yield lines
+
+
+def _refuse_untrainable(deployment: Deployment, system: SystemSpec) -> None:
+    """Refuse what `validate` refuses of a system, or says of it: nothing in the cluster trains it.
+
+    Raises:
+        SpecErrors: the file asks for what no cluster does.
+        UsageError: the system's model is not trained here.
+    """
+    from mlstrata.stacks.preconditions import refused
+
+    here = f"systems[{deployment.spec.systems.index(system)}]."
+    if found := [one for one in refused(deployment.loaded, deployment.workspace) if one.path.startswith(here)]:
+        raise SpecErrors(found)
+    if reason := system.untrainable():
+        raise UsageError(f"{deployment.file}: {system.name}: {reason}")
 
 
 def _stop_clock(asks: Cluster, namespace: str, system: str) -> None:
