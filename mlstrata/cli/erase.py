@@ -6,14 +6,16 @@ from dataclasses import asdict
 
 from mlstrata.cli.console import confirm, say, say_json
 from mlstrata.cli.reporter import Terminal
+from mlstrata.environments.spec.storage import S3Storage
 from mlstrata.operations import erasure
 from mlstrata.operations.deployment import Deployment
 
 
 def erase(name: str, system: str, *, reason: str, yes: bool, as_json: bool) -> None:
     """Erase the data of a system that the environment declares no more, and say what that was."""
+    deployment = Deployment.open(name)
     done = erasure.erase(
-        Deployment.open(name),
+        deployment,
         system,
         reason,
         Terminal(quiet=as_json),
@@ -25,3 +27,6 @@ def erase(name: str, system: str, *, reason: str, yes: bool, as_json: bool) -> N
     what = f"{done.versions} versions, {done.runs} runs and {done.bytes / 2**20:.1f} MiB of files erased"
     say(f" {system}: {what} · entry {done.record} of the audit log")
     say(" copies that `mlstrata backup` made hold them still, until you delete those")
+    storage = deployment.spec.storage
+    if isinstance(storage, S3Storage) and storage.versioning:
+        say(" the bucket keeps deleted objects as old versions: remove those too, or wait for its lifecycle rule")

@@ -1,10 +1,13 @@
 """`mlstrata erase` refuses what is declared, what is unknown and what cannot be reached; then nothing is touched."""
 
+import re
+
 import pytest
 
 from mlstrata.cli.main import main
+from mlstrata.operations import erasure
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.erasure import left_behind
+from mlstrata.operations.erasure import Erased, left_behind
 from mlstrata.services.runner.contract import TrainingRequest, TrainingSettings
 from mlstrata.services.runner.store import Store
 from tests.support.command import ROOT
@@ -64,3 +67,22 @@ def test_the_runner_forgets_the_runs_of_one_system_alone(tmp_path):
     assert [(run.id, len(run.steps)) for run in store.find()] == [("r1", 2)]
     assert store.checked("gone", "0 3 * * *", 9.0) == 9.0, "a schedule of that name starts anew"
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("storage", "said"),
+    [
+        ("{kind: folder}", False),
+        ('{kind: s3, bucket: models, endpoint: "https://objects.example.com"}', True),
+        ('{kind: s3, bucket: models, endpoint: "https://objects.example.com", versioning: false}', False),
+    ],
+)
+def test_where_the_data_are_still_is_said(workspace, monkeypatch, capsys, storage, said):
+    file = workspace / "environments/local.yaml"
+    file.write_text(re.sub(r"(?m)^storage:.*\n", "", file.read_text()) + f"storage: {storage}\n")
+    monkeypatch.setattr(erasure, "erase", lambda *_, **__: Erased("gone", 2, 3, 2**20, 7))
+    assert main(["erase", "local", "gone", "--yes"]) == 0
+    told = capsys.readouterr().out
+    assert "gone: 2 versions, 3 runs and 1.0 MiB of files erased · entry 7 of the audit log" in told
+    assert "`mlstrata backup`" in told
+    assert ("the bucket keeps deleted objects as old versions" in told) is said
