@@ -6,14 +6,6 @@ from mlstrata.policies.core.evaluate import Report, Result
 from mlstrata.policies.core.rule import NEEDS_LIVE, Outcome
 from mlstrata.policies.reports.places import Places
 
-WORDS = {
-    Outcome.PASS: "pass",
-    Outcome.FAIL: "fail",
-    Outcome.EXEMPT: "exempt",
-    Outcome.UNKNOWN: "unknown",
-    Outcome.NOT_APPLICABLE: "not applicable",
-}
-
 
 def render(reports: list[tuple[Report, Places]]) -> str:
     """Return the reports as text, one after the other."""
