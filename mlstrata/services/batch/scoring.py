@@ -54,9 +54,10 @@ def score(job: ScoringJob, tell: Tell = lambda _done, _all: None) -> tuple[Manif
         raise BatchError(f"output {job.output}: allowed a file ending in {' or '.join(FORMATS)}")
     _require_own(job.output, find_input(job.input))
     model = loaded(job, version, folder)
-    table = open_table(job.input, model.schema.columns, job.key)
+    table = open_table(job.input, model.schema.columns, job.key, job.format)
     model_hash = tree_digest(folder)
     settings = job.model_dump(mode="json", include={"system", "key", "threshold", "probability_range", "chunk_rows"})
+    settings |= {"format": job.format} if job.format else {}
     decisive = {**settings, "version": version, "model": model_hash, "input": table.sha256}
     name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
     output = job.output or job.workdir / f"scores-{name}.csv"

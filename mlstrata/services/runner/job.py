@@ -152,6 +152,7 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
         "system": request.system,
         "source": request.source,
         "store": str(request.workdir / "data"),
+        "reading": json.dumps({"form": request.format, "exclude": list(request.exclude)}, sort_keys=True),
         "columns": request.columns(),
         "target": request.target,
         "algorithm": request.algorithm,

@@ -25,6 +25,8 @@ _DTYPES = {
     "datetime": "datetime64[ns]",
 }
 _BINARY = 2
+MISSING = "missing"
+"""What a model's metadata call the texts that stood for a missing value where it learnt."""
 
 
 class OutputError(Exception):
@@ -46,7 +48,8 @@ class LoadedModel:
         self.loaded_at = datetime.now(UTC)
         self._model = mlflow.pyfunc.load_model(str(folder))
         signature = self._model.metadata.signature
-        self.schema = RequestSchema(signature.inputs.to_dict() if signature and signature.inputs else None)
+        told = (self._model.metadata.metadata or {}).get(MISSING, ())
+        self.schema = RequestSchema(signature.inputs.to_dict() if signature and signature.inputs else None, told)
         # The first prediction imports and allocates; that is not for the first consumer to wait for.
         if example := read_example(folder):
             self.predict(self.schema.check(example))
@@ -72,7 +75,9 @@ def _array(column: Column, instances: Sequence[Mapping[str, Any]]) -> NDArray[An
     if column.type == "datetime":
         # NumPy's times have no zone: all are UTC, those sent without one as well.
         values = [value.astimezone(UTC).replace(tzinfo=None) if value and value.tzinfo else value for value in values]
-    return np.array(values, dtype=_DTYPES[column.type])
+    # To NumPy a missing truth value would be false.
+    kind = "object" if column.type == "boolean" and not column.required else _DTYPES[column.type]
+    return np.array(values, dtype=kind)
 
 
 def probabilities(output: object, count: int) -> NDArray[np.float64]:

@@ -14,22 +14,40 @@ from typing import Any
 from pydantic_core import CoreSchema, ErrorDetails, SchemaValidator, ValidationError, core_schema
 
 from mlstrata.services.serving.problem import ProblemError
+from mlstrata_steps.cells import Format, NoValue, value
 
 _MOST_DETAILS = 20
 _MOST_SHOWN = 60
 _INT32, _INT64 = 2**31, 2**63
 
+
+def _whole(bound: int) -> CoreSchema:
+    """Check a whole number: 5.0 is one, as JSON Schema has it."""
+
+    def read(cell: Any) -> Any:
+        if not isinstance(cell, float):
+            return cell
+        try:
+            found = value(cell, "integer")
+        except NoValue:
+            return cell
+        # What is refused is shown as it was sent.
+        return cell if found is None or not -bound <= found < bound else found
+
+    return core_schema.no_info_before_validator_function(read, core_schema.int_schema(strict=True, ge=-bound, lt=bound))
+
+
 # MLflow's type: (check, what is expected, in words).
 _SCALARS: dict[str, tuple[CoreSchema, str]] = {
     "boolean": (core_schema.bool_schema(strict=True), "true or false"),
-    "integer": (core_schema.int_schema(strict=True, ge=-_INT32, lt=_INT32), "a whole number of 32 bits"),
-    "long": (core_schema.int_schema(strict=True, ge=-_INT64, lt=_INT64), "a whole number of 64 bits"),
+    "integer": (_whole(_INT32), "a whole number of 32 bits"),
+    "long": (_whole(_INT64), "a whole number of 64 bits"),
     "float": (core_schema.float_schema(strict=True, allow_inf_nan=False), "a number"),
     "double": (core_schema.float_schema(strict=True, allow_inf_nan=False), "a number"),
     "string": (core_schema.str_schema(strict=True), "text"),
     "datetime": (core_schema.datetime_schema(), "a date and time, ISO 8601"),
 }
-_NEVER_MISSING = ("boolean", "integer", "long")
+_NEVER_MISSING = ("integer", "long")
 
 
 class UnsupportedSignatureError(ValueError):
@@ -54,11 +72,12 @@ class Column:
 class RequestSchema:
     """Checks the body of a request, `{"instances": [{column: value}, …]}`, against a model's inputs."""
 
-    def __init__(self, inputs: Sequence[Mapping[str, Any]] | None) -> None:
+    def __init__(self, inputs: Sequence[Mapping[str, Any]] | None, missing: Sequence[str] = ()) -> None:
         """Build the check.
 
         Args:
             inputs: the signature's inputs, as in the model's MLmodel file.
+            missing: texts that stood for a missing value in the data that the model learnt of.
 
         Raises:
             UnsupportedSignatureError: no signature, or an input that is not a named column of one value.
@@ -67,7 +86,7 @@ class RequestSchema:
             raise UnsupportedSignatureError("the model has no signature of its inputs; log it with one")
         self.columns = tuple(_column(one) for one in inputs)
         self._by_name = {column.name: column for column in self.columns}
-        fields = {column.name: _field(column) for column in self.columns}
+        fields = {column.name: _field(column, Format(missing=tuple(missing))) for column in self.columns}
         instance = core_schema.typed_dict_schema(fields, extra_behavior="forbid")
         # The first bad instance is enough to tell, and a large body cannot make a larger answer.
         instances = core_schema.list_schema(instance, min_length=1, fail_fast=True)
@@ -151,12 +170,17 @@ def _column(described: Mapping[str, Any]) -> Column:
     return column
 
 
-def _field(column: Column) -> core_schema.TypedDictField:
+def _field(column: Column, form: Format) -> core_schema.TypedDictField:
     check = _SCALARS[column.type][0]
     if column.required:
         return core_schema.typed_dict_field(check)
-    missing = core_schema.with_default_schema(core_schema.nullable_schema(check), default=None)
-    return core_schema.typed_dict_field(missing)
+
+    def read(cell: Any) -> Any:
+        # In training the empty text was a missing value, and so were the declared words.
+        return value(cell, "string", form=form) if isinstance(cell, str) else cell
+
+    nullable = core_schema.no_info_before_validator_function(read, core_schema.nullable_schema(check))
+    return core_schema.typed_dict_field(core_schema.with_default_schema(nullable, default=None))
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -69,11 +69,16 @@ class Columns:
 
 
 def feature_frame(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Select features as the types a model meets in serving: int64, float64, bool and object (text).
+    """Select features as the types a model meets in serving: int64, float64, bool and object.
+
+    Texts are objects, and so are Booleans with gaps: True, False and None.
 
     Args:
         table: A canonical table.
         names: The features, in the order the model signs.
+
+    Raises:
+        StepError: One of them holds dates, which no model here takes as they are.
     """
     import pandas as pd
 
@@ -81,13 +86,36 @@ def feature_frame(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     for name in names:
         column = table[name]
         kind, gaps = kind_of(column), bool(column.isna().any())
-        if kind == "string":
+        if kind in {"date", "time"}:
+            raise StepError(dated(name, column))
+        if kind == "string" or (kind == "boolean" and gaps):
             columns[name] = column.astype(object).where(column.notna(), None)
         elif kind == "number" or gaps:
             columns[name] = column.astype("Float64").astype("float64")
         else:
             columns[name] = column.astype("int64" if kind == "integer" else "bool")
     return pd.DataFrame(columns, index=table.index)
+
+
+def dated(name: str, column: pd.Series[object]) -> str:
+    """Say that a feature holds dates, and what to do."""
+    known = column.dropna()
+    shown = f", such as {str(known.iloc[0]).removesuffix(' 00:00:00')}," if len(known) else ""
+    return (
+        f"column {name} holds dates{shown} in {len(known)} rows: no two rows of tomorrow repeat them; put it into "
+        "model.exclude, or compute numbers of it in the source, such as a weekday or an age in days"
+    )
+
+
+def texts(features: pd.DataFrame) -> list[str]:
+    """List the features that are texts; the other objects are Booleans with gaps."""
+    from pandas.api.types import infer_dtype
+
+    return [
+        str(name)
+        for name in features.columns
+        if features[name].dtype == object and infer_dtype(features[name], skipna=True) != "boolean"
+    ]
 
 
 def _names(role: str, value: object) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlstrata_steps.columns import texts
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.references import imported, module
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 ALGORITHMS = ("logistic_regression", "random_forest", "hist_gradient_boosting")
+CATEGORIES = 100
+"""Columns that a column of texts becomes at most: memory grows with the rows, and not with their values too."""
+
 GROUP, FOLDER, WORKSPACE = "mlstrata.learners", "learners", "MLSTRATA_WORKSPACE"
 """Learners of other people: an entry point's group, and the folder of a workspace, which the variable names."""
 
@@ -62,8 +66,9 @@ TRUSTED = (
 def build(algorithm: str, parameters: Mapping[str, object], features: pd.DataFrame, *, seed: int) -> Pipeline:
     """Build an unfitted model for a table of features.
 
-    Missing numbers become the training median, text becomes one column a value; a value never seen in training becomes
-    none of them. Scaling matters to the linear model only and is left out of the trees.
+    Missing numbers become the training median, text becomes one column a value, of which there are at most `CATEGORIES`
+    in a column of texts: rarer values share one. A value never seen in training becomes none of them, or a rare one
+    where there are such. Scaling matters to the linear model only and is left out of the trees.
 
     Args:
         algorithm: One of `ALGORITHMS`, or a learner of somebody else's (`learner`).
@@ -83,17 +88,17 @@ def build(algorithm: str, parameters: Mapping[str, object], features: pd.DataFra
     require_known(algorithm, parameters, "parameters")
     seeded = {"random_state": seed} if "random_state" in found.parameters else {}
     classifier = found.classifier(**{**found.defaults, **parameters, **seeded})
-    texts = [name for name in features.columns if features[name].dtype == object]
-    numbers = [name for name in features.columns if name not in texts]
+    words = texts(features)
+    numbers = [name for name in features.columns if name not in words]
     numeric = make_pipeline(SimpleImputer(strategy="median"))
     if found.scaled:
         numeric.steps.append(("standardscaler", StandardScaler()))
     textual = make_pipeline(
         SimpleImputer(strategy="constant", fill_value="missing", missing_values=None),
-        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+        OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=CATEGORIES, sparse_output=False),
     )
     prepare = ColumnTransformer(
-        [("numbers", numeric, numbers), ("texts", textual, texts)], remainder="drop", verbose_feature_names_out=False
+        [("numbers", numeric, numbers), ("texts", textual, words)], remainder="drop", verbose_feature_names_out=False
     )
     return Pipeline([("prepare", prepare), ("classify", classifier)])
 

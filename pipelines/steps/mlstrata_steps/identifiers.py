@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -18,16 +18,23 @@ class Kind:
         valid: Says of a candidate whether it is one: check digits and known prefixes.
         least: Share of a column's values that must hold one before the column counts; above 0 where chance alone
             makes some.
+        chance: Share of the values that look like one, of which more must have fitting check digits: as many as this
+            have them by chance where article and order numbers have the same length.
     """
 
     name: str
     pattern: re.Pattern[str]
     valid: Callable[[str], bool]
     least: float = 0.0
+    chance: float = 0.0
 
     def found_in(self, text: str) -> bool:
         """Say whether a text holds one."""
         return any(self.valid(match.group()) for match in self.pattern.finditer(text))
+
+    def candidates(self, counted: Mapping[str, int]) -> int:
+        """Count the rows whose text is written like one, whatever its check digits say."""
+        return sum(rows for text, rows in counted.items() if self.pattern.search(text))
 
 
 def luhn(text: str) -> bool:
@@ -121,7 +128,8 @@ def _phone(text: str) -> bool:
     return 8 <= len(_digits(text)) <= 15
 
 
-# Where a tenth of all numbers have a fitting check digit, only a column full of them is a column of identifiers.
+# A tenth of all numbers have a fitting check digit by chance: only where most of those of the same length have one,
+# they are what it is for.
 _FULL = 0.5
 _SOME = 0.02
 
@@ -129,19 +137,26 @@ _EMAIL = r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,
 _IBAN = r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"
 _IP = r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7})(?![\w:])"
 _PHONE = r"(?<![\w.])(?:\+\d|0\d|\(\d)[\d ()/.-]{6,18}\d(?!\w)"
+_NIR = r"(?<![\w.])[12](?: ?\d){14}(?!\w)"
 _SSN = r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"
 
 KINDS: tuple[Kind, ...] = (
     Kind("e-mail address", re.compile(_EMAIL), _always),
-    Kind("IBAN", re.compile(_IBAN), iban),
-    Kind("French social security number", re.compile(r"(?<![\w.])[12](?: ?\d){14}(?!\w)"), french_nir, _SOME),
-    Kind("payment card number", re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w.])"), card, _SOME),
-    Kind("Spanish national id", re.compile(r"\b(?:\d{8}|[XYZ]\d{7})-?[A-Z]\b"), spanish_dni, _SOME),
-    Kind("Finnish personal id", re.compile(r"\b\d{6}[-+A]\d{3}[0-9A-Y]\b"), finnish_hetu, _SOME),
+    Kind("IBAN", re.compile(_IBAN), iban, chance=_FULL),
+    Kind(
+        "French social security number",
+        re.compile(_NIR),
+        french_nir,
+        _SOME,
+        chance=_FULL,
+    ),
+    Kind("payment card number", re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w.])"), card, _SOME, chance=_FULL),
+    Kind("Spanish national id", re.compile(r"\b(?:\d{8}|[XYZ]\d{7})-?[A-Z]\b"), spanish_dni, _SOME, chance=_FULL),
+    Kind("Finnish personal id", re.compile(r"\b\d{6}[-+A]\d{3}[0-9A-Y]\b"), finnish_hetu, _SOME, chance=_FULL),
     Kind("United States social security number", re.compile(_SSN), us_ssn, _SOME),
-    Kind("German tax id", re.compile(r"(?<![\w.])\d{11}(?!\w)"), german_tax_id, 0.3),
-    Kind("Polish PESEL", re.compile(r"(?<![\w.])\d{11}(?!\w)"), polish_pesel, 0.3),
-    Kind("Dutch BSN", re.compile(r"(?<![\w.])\d{9}(?!\w)"), dutch_bsn, _FULL),
+    Kind("German tax id", re.compile(r"(?<![\w.])\d{11}(?!\w)"), german_tax_id, 0.3, chance=_FULL),
+    Kind("Polish PESEL", re.compile(r"(?<![\w.])\d{11}(?!\w)"), polish_pesel, 0.3, chance=_FULL),
+    Kind("Dutch BSN", re.compile(r"(?<![\w.])\d{9}(?!\w)"), dutch_bsn, _FULL, chance=_FULL),
     Kind("IP address", re.compile(_IP), address, _SOME),
     Kind("phone number", re.compile(_PHONE), _phone, 0.3),
 )

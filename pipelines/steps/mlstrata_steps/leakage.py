@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from mlstrata_steps.columns import Columns, feature_frame
+from mlstrata_steps.columns import Columns, feature_frame, texts
 from mlstrata_steps.intervals import auc
 from mlstrata_steps.outcome import Check, report_of
 from mlstrata_steps.rules import parsed
@@ -215,20 +215,20 @@ def _coded(
     """Turn a feature into numbers, one version a fold: texts become their share of positives in the other folds."""
     import numpy as np
 
-    if column.dtype != object:
+    if not texts(column.to_frame()):
         values = column.astype("float64")
         # A missing value is an answer of its own: it can leak, too.
         filled = values.fillna(values.min() - 1 if values.notna().any() else 0.0).to_numpy()
         return [filled] * len(folds)
-    texts = column.fillna("\x00").astype(str)
+    words = column.fillna("\x00").astype(str)
     versions = []
     for fold in folds:
         others = np.setdiff1d(np.arange(len(labels)), fold)
         base = labels[others].mean()
-        grouped = {text: (rows.sum(), len(rows)) for text, rows in _by_text(texts.to_numpy()[others], labels[others])}
+        grouped = {text: (rows.sum(), len(rows)) for text, rows in _by_text(words.to_numpy()[others], labels[others])}
         # Five imagined rows of the base rate: a rare text does not look certain.
         shares = {text: (events + 5 * base) / (rows + 5) for text, (events, rows) in grouped.items()}
-        versions.append(np.array([shares.get(text, base) for text in texts], dtype="float64"))
+        versions.append(np.array([shares.get(text, base) for text in words], dtype="float64"))
     return versions
 
 

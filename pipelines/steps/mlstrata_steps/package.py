@@ -42,7 +42,7 @@ def package(
     *,
     lock: str = "",
     lock_hash: str = "",
-    metadata: Mapping[str, str] | None = None,
+    metadata: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """Write the folder that is registered and served.
 
@@ -52,7 +52,8 @@ def package(
         target: The folder; replaced when it is there.
         lock: The hashed requirements that this environment was installed from; empty: none are kept with the model.
         lock_hash: `file_hash` of the lock when the run was asked for.
-        metadata: Kept in the model, such as data_version and commit.
+        metadata: Kept in the model, such as data_version and commit; `missing` lists the words that stood for a missing
+            value.
 
     Returns:
         `requirements`: how many are locked; `lock_hash`; `code`: the packages and modules inside.

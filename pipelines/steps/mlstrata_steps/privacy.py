@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from mlstrata_steps.columns import Columns
 from mlstrata_steps.identifiers import KINDS, masked
+from mlstrata_steps.names import no_column
+from mlstrata_steps.notation import looks_like
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import kind_of, read_table
@@ -127,9 +129,10 @@ def scan(column: pd.Series[object], rules: PrivacyRules | None = None) -> Findin
         for looked in KINDS:
             hits = {text: rows for text, rows in counted.items() if looked.found_in(text)}
             rows = sum(hits.values())
-            if hits and rows / len(known) > looked.least:
+            if hits and rows / len(known) > looked.least and rows > looked.chance * looked.candidates(counted):
                 return Finding(looked.name, rows, rows / len(column), masked(min(hits)))
-        if kind == "string" and (found := _texts(counted, len(known), len(column), limits)):
+        # What looks like numbers or dates in another notation identifies nobody; `quality` names it.
+        if kind == "string" and not looks_like(counted) and (found := _texts(counted, len(known), len(column), limits)):
             return found
     hint = _hint(str(column.name))
     if hint and column.nunique() > MANY:
@@ -172,6 +175,15 @@ def check_privacy(
     for name in sorted(set(seen) & set(special)):
         detail = f"holds {special[name]}, a special category, and the model sees it; put it into model.protected"
         checks.append(Check(f"column {name}", False, detail, warns=warns))
+    named = {"personal columns": sorted(personal), "special_fields": sorted(special), "privacy.allow": limits.allow}
+    # A name that matches nothing protects nothing.
+    unmatched = [
+        Check(f"{where} {name}", False, no_column(name, list(table.columns)), warns=warns)
+        for where, names in named.items()
+        for name in names
+        if name not in table.columns
+    ]
+    checks = unmatched + checks
     undeclared = sum(not finding["declared"] for finding in found.values())
     kept = len(personal | set(special))
     headline = f"{len(table.columns)} columns scanned, {undeclared} with undeclared personal data, {kept} declared"

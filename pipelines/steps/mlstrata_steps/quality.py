@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mlstrata_steps.columns import Columns
+from mlstrata_steps.columns import Columns, dated
+from mlstrata_steps.estimator import CATEGORIES as TOLD_APART
+from mlstrata_steps.names import no_column
+from mlstrata_steps.notation import looks_like
 from mlstrata_steps.outcome import Check, StepError
 from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import KINDS, kind_of, positives, read_table
@@ -24,7 +27,7 @@ class ColumnRule:
     """What one column must look like.
 
     Attributes:
-        kind: integer, number, boolean or string; None leaves it open.
+        kind: One of `tables.KINDS`; None leaves it open.
         at_least: Smallest allowed value.
         at_most: Largest allowed value.
         allowed: Allowed values, compared as text; empty leaves them open.
@@ -94,8 +97,11 @@ def check_quality(path: str, columns: Mapping[str, object], rules: Mapping[str, 
     table = read_table(path)
     roles, limits = Columns.parse(columns), QualityRules.parse(rules)
     checks = [*_schema(table, roles, limits), *_shape(table, roles, limits)]
+    seen = roles.seen(list(table.columns))
     for name in table.columns:
-        checks += _column(table[name], limits.columns.get(name, ColumnRule()), limits)
+        rule = limits.columns.get(name, ColumnRule())
+        checks += _column(table[name], rule, limits)
+        checks += _notation(table[name], rule, target=name == roles.target) if name in {*seen, roles.target} else []
     return {
         "passed": not any(check.refuses for check in checks),
         "rows": len(table),
@@ -107,12 +113,11 @@ def check_quality(path: str, columns: Mapping[str, object], rules: Mapping[str, 
 def _schema(table: pd.DataFrame, roles: Columns, limits: QualityRules) -> list[Check]:
     names = list(table.columns)
     missing = roles.missing(names) + [name for name in limits.columns if name not in names]
-    checks = [
-        Check("columns present", not missing, f"missing {', '.join(missing)}" if missing else f"{len(names)} columns")
-    ]
-    unused = [name for name in roles.exclude if name not in names]
-    if unused:
-        checks.append(Check("columns excluded", False, f"the data has no {', '.join(unused)}", warns=True))
+    hints = "".join(f"; {no_column(name, names)}" for name in missing)
+    detail = f"missing {', '.join(missing)}{hints}" if missing else f"{len(names)} columns"
+    checks = [Check("columns present", not missing, detail)]
+    # A name that matches nothing leaves in what somebody wanted out.
+    checks += [Check("columns excluded", False, no_column(name, names)) for name in roles.exclude if name not in names]
     seen = roles.seen(names)
     checks.append(Check("features", bool(seen), ", ".join(seen) or "no column is left for the model to see"))
     constant = [name for name in seen if table[name].nunique(dropna=False) == 1]
@@ -134,12 +139,8 @@ def _shape(table: pd.DataFrame, roles: Columns, limits: QualityRules) -> list[Ch
     if roles.target not in table.columns:
         return checks
     target = table[roles.target]
-    values = sorted(str(value) for value in target.dropna().unique())
-    known = len(values) == BINARY and roles.positive in values and not target.isna().any()
-    shown = ", ".join(values[:5]) + (", …" if len(values) > 5 else "")  # noqa: PLR2004 - as above
-    checks.append(
-        Check("target", known, f"{roles.target} holds {shown}; needed two values, {roles.positive!r} one of them")
-    )
+    known, detail = _target(target, roles)
+    checks.append(Check("target", known, detail))
     if known:
         rarer = int(min(positives(target, roles.positive).sum(), (~positives(target, roles.positive)).sum()))
         balanced = rarer >= limits.min_class_rows and rarer / rows >= limits.min_class_share
@@ -147,6 +148,42 @@ def _shape(table: pd.DataFrame, roles: Columns, limits: QualityRules) -> list[Ch
         checks.append(
             Check("class balance", balanced, f"the rarer class has {rarer} rows ({rarer / rows:.1%}); {limit}")
         )
+    return checks
+
+
+def _target(target: pd.Series[object], roles: Columns) -> tuple[bool, str]:
+    """Say whether the target has two values, one of them the positive one, and what it has instead."""
+    counted = target.value_counts().sort_index()
+    values = [str(value) for value in counted.index]
+    shown = ", ".join(values[:5]) + (", …" if len(values) > 5 else "")  # noqa: PLR2004 - as above
+    gone = int(target.isna().sum())
+    found = bool(positives(target, roles.positive).any())
+    problems = []
+    if gone:
+        problems.append(f"{roles.target} is missing in {gone} row{'s' if gone > 1 else ''}; fill it, or remove them")
+    if len(values) != BINARY:
+        problems.append(f"needed two values, got {len(values)}")
+    elif not found:
+        problems.append(f"needed {roles.positive!r} as one of them; set model.positive to {' or '.join(values)}")
+    return not problems, f"{roles.target} holds {shown}" + "".join(f"; {one}" for one in problems)
+
+
+def _notation(column: pd.Series[object], rule: ColumnRule, *, target: bool) -> list[Check]:
+    """Name a feature that is trained on as something else than what it looks like."""
+    name, kind = str(column.name), kind_of(column)
+    if kind in {"date", "time"} and not target:
+        return [Check(f"column {name} dates", False, dated(name, column).removeprefix(f"column {name} "))]
+    if kind != "string":
+        return []
+    counted = {str(value): int(rows) for value, rows in column.dropna().value_counts().items()}
+    checks = []
+    if rule.kind != "string" and (found := looks_like(counted)):
+        text = f"if it is text, write settings: {{quality: {{columns: {{{name}: {{kind: string}}}}}}}}"
+        checks.append(Check(f"column {name} notation", False, f"{found}; {text}"))
+    if not checks and len(counted) > TOLD_APART and not target:
+        most = f"the {TOLD_APART - 1} most frequent ones are told apart, all others are one"
+        fix = "group them in the source, or exclude it"
+        checks.append(Check(f"column {name} values", False, f"{len(counted):,} values; {most}; {fix}", warns=True))
     return checks
 
 

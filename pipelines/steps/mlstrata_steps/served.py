@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -100,7 +100,7 @@ def check_served(
         with _running(package, wanted) as url:
             seconds = time.monotonic() - began
             checks.append(_smoke(url + wanted.predict, package))
-            checks += _schema(url + wanted.predict, instances[0])
+            checks += _schema(url + wanted.predict, instances[0], _required(package))
             parity, furthest = _parity(url + wanted.predict, instances, trained)
             checks.append(parity)
     except _NotReady as error:
@@ -144,16 +144,27 @@ def _smoke(url: str, package: str) -> Check:
     return Check("smoke", fine, f"{len(given)} of {len(instances)} examples answered with a probability ({status})")
 
 
-def _schema(url: str, good: Mapping[str, object]) -> list[Check]:
+def _required(package: str) -> tuple[str, ...]:
+    """List the inputs that a request must have: those without a gap in training."""
+    from mlflow.models import Model
+
+    signature = Model.load(package).signature
+    inputs = signature.inputs.inputs if signature and signature.inputs else ()
+    return tuple(str(one.name) for one in inputs if one.required)
+
+
+def _schema(url: str, good: Mapping[str, object], required: Sequence[str]) -> list[Check]:
     """Does it refuse what its signature does not allow?"""
-    name = next(iter(good))
-    number = next((key for key, value in good.items() if isinstance(value, int | float)), name)
+    number = next((key for key, value in good.items() if isinstance(value, int | float)), next(iter(good)))
     broken = {
-        "a missing field": {key: value for key, value in good.items() if key != name},
         "an unknown field": {**good, "mlstrata_unknown_field": 1},
         "a wrong type": {**good, number: {"no": "value"}},
     }
     found = []
+    if required:
+        broken["a missing field"] = {key: value for key, value in good.items() if key != required[0]}
+    else:
+        found.append(Check("schema: a missing field", True, "not tried: every column had gaps, so none is required"))
     for what, instance in broken.items():
         status, _ = _ask(url, [instance])
         found.append(Check(f"schema: {what}", status == REFUSED, f"answered {status}, {REFUSED} expected"))

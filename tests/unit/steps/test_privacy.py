@@ -122,6 +122,51 @@ def test_what_only_looks_alike_passes(values):
     assert scan(canonical(pd.DataFrame({"value": values}))["value"]) is None
 
 
+def random_digits(length, start=""):
+    random = np.random.default_rng(length)
+    return [start + "".join(map(str, random.integers(0, 10, length - len(start)))) for _ in range(600)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [int(one) for one in random_digits(13, "4")],
+        random_digits(16, "51"),
+        random_digits(15, "1"),
+        [one + "ABCDEFGH"[at % 8] for at, one in enumerate(random_digits(8))],
+        [f"DE{one}" for one in random_digits(20)],
+        [int(one) for one in random_digits(11, "4")],
+    ],
+    ids=["article numbers", "orders", "fifteen digits", "eight digits and a letter", "contracts", "eleven digits"],
+)
+def test_check_digits_that_fit_by_chance_name_nobody(values):
+    found = scan(canonical(pd.DataFrame({"value": [*values, *values]}))["value"])
+    assert found is None or found.kind == "identifier"
+
+
+def test_a_card_number_in_some_notes_is_found():
+    notes = [f"paid with 4111 1111 1111 1111 on day {at}" if at % 20 == 0 else "paid in cash" for at in range(400)]
+    assert scan(canonical(pd.DataFrame({"note": notes}))["note"]).kind == "payment card number"
+
+
+@pytest.mark.parametrize(
+    ("declared", "where"),
+    [
+        ({"personal": ["singel"]}, "personal columns singel"),
+        ({"special": {"afram": "ethnic_origin"}}, "special_fields"),
+    ],
+)
+def test_a_declaration_that_matches_no_column_protects_nobody(hmda, declared, where):
+    reason = refusal(check_privacy(hmda, COLUMNS, {**DECLARED, **declared}, {}))
+    assert where in reason
+    assert "; did you mean 'single'?" in reason or "; did you mean 'afam'?" in reason
+
+
+def test_numbers_in_another_notation_identify_nobody():
+    values = [f"{at},{at % 90 + 10}" for at in range(600)]
+    assert scan(canonical(pd.DataFrame({"income": values}))["income"]) is None
+
+
 def test_known_numbers_and_their_neighbours():
     assert luhn("79927398713")
     assert not luhn("79927398710")

@@ -87,10 +87,82 @@ def test_all_reasons_come_at_once(tmp_path):
 
 
 def test_warnings_refuse_nothing(tmp_path):
-    found = report(tmp_path, good().assign(same=1), columns={**COLUMNS, "exclude": ["id", "ghost"]})
+    found = report(tmp_path, good().assign(same=1))
     require(found)
     warned = {check["name"]: check["detail"] for check in found["checks"] if not check["passed"]}
-    assert warned == {"columns excluded": "the data has no ghost", "features vary": "same never changes"}
+    assert warned == {"features vary": "same never changes"}
+
+
+@pytest.mark.parametrize(
+    ("role", "name"), [("exclude", "idd"), ("exclude", "ID"), ("protected", "groups"), ("exclude", "nothing_near")]
+)
+def test_a_role_that_matches_no_column_is_refused_with_the_nearest_one(tmp_path, role, name):
+    reasons = "; ".join(refusals(report(tmp_path, good(), columns={**COLUMNS, role: [name]})))
+    near = {"idd": "did you mean 'id'", "ID": "did you mean 'id'", "groups": "did you mean 'group'"}
+    assert f"the data has no column {name!r}; {near.get(name, 'it has id, x, n, group, y')}" in reasons
+
+
+LOOKS = [
+    ("1,25", "looks like a number written with a comma", 'write 1.25, or format: {decimal: ","}'),
+    ("1.234,50", "looks like a number written with a comma", 'format: {decimal: ",", thousands: "."}'),
+    ("12,345", "looks like a number with a comma for thousands", 'format: {thousands: ","}'),
+    ("12 345.5", "looks like a number with marks for thousands", 'format: {thousands: " "}'),
+    ("12.5 %", "looks like a percentage", "write 12.5 in a column that says per cent"),
+    ("EUR 12.50", "looks like an amount with its currency", "write the number alone"),
+    ("28.09.2025", "looks like a date in another notation", 'format: {dates: "%d.%m.%Y"}'),
+    ("09/28/25", "looks like a date in another notation", 'format: {dates: "%m/%d/%y"}'),
+    ("2025/09/28 10:30", "looks like a date in another notation", 'format: {dates: "%Y/%m/%d %H:%M"}'),
+]
+
+
+@pytest.mark.parametrize(("text", "what", "fix"), LOOKS, ids=[case[0] for case in LOOKS])
+def test_texts_that_look_like_something_else_are_named_with_the_fix(tmp_path, text, what, fix):
+    table = good().assign(odd=text)
+    (reason,) = [one for one in refusals(report(tmp_path, table)) if "odd" in one]
+    assert reason.startswith(f"column odd notation: {text!r} {what}, in 600 rows; ")
+    assert fix in reason
+    assert report(tmp_path, table, of("odd", kind="string"))["passed"]
+    assert report(tmp_path, table, columns={**COLUMNS, "exclude": ["id", "odd"]})["passed"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [["01067", "80331"], ["12", "14a"], ["1.2.3", "2.0"], ["A1", "7"], ["north"], ["10:30"], ["5", "6"], ["1-2", "3"]],
+)
+def test_codes_and_words_are_texts(tmp_path, texts):
+    assert report(tmp_path, good().assign(code=[texts[at % len(texts)] for at in range(600)]))["passed"]
+
+
+def test_a_word_among_numbers_is_named(tmp_path):
+    odd = ["unknown" if at % 50 == 0 else str(at % 7) for at in range(600)]
+    (reason,) = refusals(report(tmp_path, good().assign(odd=odd)))
+    assert "'unknown' in 12 rows is no number, all others are" in reason
+    assert 'format: {missing: ["unknown"]}' in reason
+
+
+def test_a_feature_of_dates_is_refused_and_one_that_nothing_sees_is_not(tmp_path):
+    table = good().assign(opened=pd.Timestamp("2025-09-28"))
+    (reason,) = refusals(report(tmp_path, table))
+    assert "column opened dates: holds dates, such as 2025-09-28, in 600 rows" in reason
+    assert "model.exclude" in reason
+    assert report(tmp_path, table, columns={**COLUMNS, "exclude": ["id", "opened"]})["passed"]
+
+
+def test_many_values_warn(tmp_path):
+    found = report(tmp_path, good().assign(town=[f"t{at % 250}x" for at in range(600)]))
+    require(found)
+    (warned,) = [check for check in found["checks"] if not check["passed"]]
+    assert warned["detail"].startswith("250 values; the 99 most frequent ones are told apart, all others are one")
+
+
+def test_a_target_says_what_it_lacks_and_not_what_it_has(tmp_path):
+    gaps = good().assign(y=lambda t: t.y.where(t.index > 3))
+    assert any("y is missing in 4 rows" in one for one in refusals(report(tmp_path, gaps)))
+    flags = good().assign(y=lambda t: (t.y == "yes").astype("float64"))
+    (reason,) = refusals(report(tmp_path, flags))
+    assert reason == "target: y holds 0.0, 1.0; needed 'yes' as one of them; set model.positive to 0.0 or 1.0"
+    for positive in ("1", "1.0"):
+        assert report(tmp_path, flags, columns={**COLUMNS, "positive": positive})["passed"]
 
 
 @pytest.mark.parametrize(

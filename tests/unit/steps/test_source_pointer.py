@@ -39,7 +39,7 @@ def test_the_file_that_a_pointer_names_is_read(pointer, tmp_path):
         ({"md5": "f" * 32}, f"got md5 {MD5} and 15 bytes, the pointer says {'f' * 32}"),
         ({"size": 14}, "15 bytes, the pointer says .* and 14"),
         ({"md5": "0" * 32 + ".dir"}, "points to a folder"),
-        ({"path": "../loans.csv"}, "must be a csv or parquet file beside it"),
+        ({"path": "../loans.csv"}, "must be a csv, parquet or jsonl file beside it"),
         ({"path": "other.csv"}, "'other.csv' of .* is not here; `dvc pull` brings it"),
         ({"text": "outs: []"}, "is no DVC pointer"),
         ({"text": "{"}, "is no DVC pointer"),
