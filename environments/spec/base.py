@@ -39,6 +39,13 @@ def suggestion(value: str, allowed: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else ""
 
 
+def choice(value: str, allowed: Iterable[str]) -> str:
+    """Return "allowed a, b; did you mean 'b'?", the rest of a sentence that names a value which nothing matches."""
+    known = list(allowed)
+    hint = suggestion(value, known)
+    return f"allowed {', '.join(known) or 'none yet'}{f'; {hint}' * bool(hint)}"
+
+
 def wrong(allowed: str, fix: str = "") -> PydanticCustomError:
     """Return the error of a value that is not of the allowed form; the loader adds value and place."""
     return PydanticCustomError(WRONG, "not allowed", {"allowed": allowed, "fix": fix})

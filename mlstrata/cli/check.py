@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlstrata.cli.console import say
 from mlstrata.cli.reporter import Terminal
+from mlstrata.environments.spec.base import choice
 from mlstrata.operations import policy_check
 from mlstrata.operations.errors import UsageError
 
@@ -43,7 +44,7 @@ def check(
     from mlstrata.policies.reports import FORMATS, render
 
     if output not in FORMATS:
-        raise UsageError(f"--format: got '{output}'; allowed {', '.join(FORMATS)}")
+        raise UsageError(f"--format: got '{output}'; {choice(output, FORMATS)}")
     if bool(names) == bool(manifests):
         raise UsageError("name the environments to check, or a folder with --manifests: one of the two")
     day = _day(as_of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -17,6 +18,20 @@ if TYPE_CHECKING:
 
 PASSPHRASE_VARIABLES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")  # the first one set is taken
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+_ROOM = "free some space there, then run again"
+_RIGHT = "let this user write there, or work in another folder"
+_WAY = "move what lies there out of the way"
+_OF_THE_MACHINE = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EROFS: _RIGHT,
+    errno.EACCES: _RIGHT,
+    errno.EPERM: _RIGHT,
+    errno.ENOTDIR: _WAY,
+    errno.EISDIR: _WAY,
+    errno.EEXIST: _WAY,
+}
+"""What an operating system refuses that its user can mend, with the way."""
 
 
 def report(error: BaseException) -> int:
@@ -35,6 +50,9 @@ def report(error: BaseException) -> int:
     if (code := _known(error)) is not None:
         complain(_message(error))
         return code
+    if isinstance(error, OSError) and (fix := _OF_THE_MACHINE.get(error.errno or 0)):
+        complain(f"{error.filename or 'the output'}: cannot be written or read ({error.strerror}); {fix}")
+        return EXIT_USAGE
     return _unexpected(error)
 
 

@@ -19,6 +19,10 @@ def run() -> None:
     code = 1
     # A command is short, and what it makes is held to its end: looking for garbage takes a seventh of a plan.
     gc.disable()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of another encoding shows a sign that it lacks as a question mark.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     # The first to be registered is the last to run: after it nothing is torn down. Python stops a background thread
     # at its next turn, and one that is inside compiled code (a key being derived) would then abort the process.
     atexit.register(lambda: _leave(code))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +16,8 @@ def init(folder: Path) -> None:
     written = create(folder)
     for path in written:
         say(f" + {path}")
-    say(f" {len(written)} files; next: cd {folder} && mlstrata up local --train")
+    enter = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    say(f" {len(written)} files; next: {enter.replace('cd -', 'cd ./-')}mlstrata up local --train")
 
 
 def doctor(target: str, *, as_json: bool) -> None:

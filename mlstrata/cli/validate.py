@@ -9,6 +9,7 @@ from mlstrata.cli.console import complain, out, say, say_json
 from mlstrata.cli.errors import EXIT_USAGE
 from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace
 from mlstrata.environments.not_yet_active import dormant, untrained
+from mlstrata.environments.spec.base import choice
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.validation import validated
 
@@ -34,7 +35,7 @@ def _chosen(names: list[str]) -> dict[str, Path]:
     if not known:
         raise UsageError(f"{folder}: no environments (*.yaml) here")
     if unknown := [name for name in names if name not in known]:
-        raise UsageError(f"no environment '{unknown[0]}' in {folder}; allowed {', '.join(known)}")
+        raise UsageError(f"no environment '{unknown[0]}' in {folder}; {choice(unknown[0], known)}")
     return {name: known[name] for name in names or known}
 
 

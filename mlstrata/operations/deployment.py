@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mlstrata.components import guests
 from mlstrata.environments import EnvironmentSpec, Loaded, SystemSpec, Workspace, load_with_places
+from mlstrata.environments.spec.base import choice
 from mlstrata.files import write_private
 from mlstrata.operations.errors import UsageError
 
@@ -48,8 +49,8 @@ class Deployment:
         if not path.exists():
             known = workspace.environment_files()
             raise UsageError(
-                f"no environment '{name}': {path} does not exist; "
-                f"allowed {', '.join(known) or 'none yet'}; write that file or name one of these"
+                f"no environment '{name}': {path} does not exist; {choice(name, known)}; write that file or name one "
+                "of these"
             )
         return cls(workspace, load_with_places(path))
 
@@ -94,8 +95,8 @@ class Deployment:
         for system in self.spec.systems:
             if system.name == name:
                 return system
-        known = ", ".join(system.name for system in self.spec.systems) or "none yet"
-        raise UsageError(f"{self.file}: no system '{name}'; allowed {known}")
+        known = [system.name for system in self.spec.systems]
+        raise UsageError(f"{self.file}: no system '{name}'; {choice(name, known)}")
 
     @property
     def name(self) -> str:

@@ -31,11 +31,12 @@ def score(
         The job's answer: `output` and its `manifest`.
 
     Raises:
-        UsageError: there is nothing to score, or no such file.
+        UsageError: the environment is not up, there is nothing to score, or no such file.
         Failed: no version is released, or the model cannot be loaded.
     """
-    deployment.target.here("score")
+    here = deployment.target.here("score")
     job = declared_job(deployment, system, given)
+    _ = here.outputs  # refused where the environment is not up
     try:
         job = ScoringJob.model_validate(job.model_dump() | {"output": output, "version": version, "key": key})
     except ValueError:
@@ -69,5 +70,6 @@ def _run(job: ScoringJob, reporter: Reporter) -> dict[str, Any]:
             log=job.workdir / _LOG,
         )
     if done.value is None:
-        raise Failed(f"{job.system}: {done.error}")
+        said = done.error or "no reason was given"
+        raise Failed(said if said.startswith(job.system) else f"{job.system}: {said}")
     return done.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from mlstrata.components.errors import PlanError
 from mlstrata.components.programs import MONITORING, RUNTIME, find
 from mlstrata.components.supervision.sockets import foreign_holder, is_free
 from mlstrata.environments import EnvironmentSpec, Workspace, WorkspaceError, load
-from mlstrata.environments.spec.base import suggestion
+from mlstrata.environments.spec.base import choice
 from mlstrata.operations.errors import UsageError
 
 TARGETS = ("local", "kubernetes", "aws")
@@ -76,8 +77,7 @@ def _environment(asked: str) -> EnvironmentSpec | None:
     if asked and asked not in TARGETS:
         known = list(workspace.environment_files()) if workspace else []
         allowed = [*TARGETS, *(name for name in known if name not in TARGETS)]
-        hint = suggestion(asked, allowed)
-        raise UsageError(f"no target or environment '{asked}'; allowed {', '.join(allowed)}{f'; {hint}' * bool(hint)}")
+        raise UsageError(f"no target or environment '{asked}'; {choice(asked, allowed)}")
     return None
 
 
@@ -135,12 +135,13 @@ def _measured(what: str, there: float, least: float, detail: str, fix: str, *, n
 def _cluster(spec: EnvironmentSpec | None) -> Iterator[Finding]:
     both = tuple(sorted(CLUSTERS))
     sdk = version("pulumi")
-    for name, arguments, fix in (
-        ("pulumi", ("version",), f"install the Pulumi CLI {sdk} or newer: https://www.pulumi.com/docs/install/"),
-        ("kubectl", ("version", "--client"), "install kubectl: https://kubernetes.io/docs/tasks/tools/"),
-    ):
-        said = _program(name, *arguments)
-        yield Finding(name, both, bool(said), said or "not on PATH", "" if said else fix)
+    cli = f"install the Pulumi CLI {sdk} or newer: https://www.pulumi.com/docs/install/"
+    said = _program("pulumi", "version")
+    fine = bool(said) and not _is_older(said, sdk)
+    yield Finding("pulumi", both, fine, said or "not on PATH", "" if fine else cli, needed=not said)
+    said = _program("kubectl", "version", "--client")
+    fix = "install kubectl: https://kubernetes.io/docs/tasks/tools/"
+    yield Finding("kubectl", both, bool(said), said or "not on PATH", "" if said else fix)
     helm = _program("helm", "version", "--short")
     yield Finding(
         "helm", both, bool(helm), helm or "not on PATH",
@@ -149,6 +150,12 @@ def _cluster(spec: EnvironmentSpec | None) -> Iterator[Finding]:
     context = getattr(spec.target, "context", None) if spec else None
     if context:
         yield _reachable(context, both)
+
+
+def _is_older(said: str, least: str) -> bool:
+    """Say whether a program names a version before `least`; one that names none of its own is taken as it is."""
+    there = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+).*", said)
+    return there is not None and tuple(map(int, there.groups())) < tuple(map(int, least.split(".")[:3]))
 
 
 def _reachable(context: str, targets: tuple[str, ...]) -> Finding:

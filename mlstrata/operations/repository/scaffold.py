@@ -11,8 +11,9 @@ from mlstrata.operations.errors import UsageError
 
 TEMPLATE = Path(__file__).with_name("template")
 _HIDDEN = "dot."  # files of packages do not start with a dot
-_TAKEN = re.compile(r"\$(name|version|until)\b")
+_TAKEN = re.compile(r"\$(name|version|pulumi|until)\b")
 _EXEMPT = timedelta(days=180)
+_INSTALLED = ("mlstrata", "mlstrata-steps", "pulumi-embedded")  # a project of this name would take its own place
 
 
 def create(folder: Path) -> tuple[Path, ...]:
@@ -32,6 +33,7 @@ def create(folder: Path) -> tuple[Path, ...]:
         more = ", …" if len(held) > 3 else ""  # noqa: PLR2004 - enough to recognise the folder by
         raise UsageError(f"{folder}: is not empty ({', '.join(held[:3])}{more}); name a new or empty folder")
     values = {"name": project_name(folder.resolve().name), "version": version("mlstrata")}
+    values["pulumi"] = version("pulumi")  # a CLI as old as the SDK, as `mlstrata doctor` says
     values["until"] = (datetime.now(tz=UTC).date() + _EXEMPT).isoformat()
     written = []
     for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file() and path.suffix != ".pyc"):
@@ -54,4 +56,5 @@ def _real(part: str) -> str:
 def project_name(folder: str) -> str:
     """Return a name that Pulumi, Kubernetes and Python's packaging all take, from a folder's."""
     name = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")
-    return (name if re.match(r"[a-z]", name) else f"ml-{name}".rstrip("-"))[:30].rstrip("-")
+    own = re.match(r"[a-z]", name) and name not in _INSTALLED
+    return (name if own else f"ml-{name}".rstrip("-"))[:30].rstrip("-")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mlstrata.environments.spec.base import choice
 from mlstrata.operations.errors import UsageError
 from mlstrata.services.gateway.names import TOKEN_HOURS
 
@@ -56,7 +57,7 @@ def callable_systems(deployment: Deployment, consumer: str) -> list[str]:
     if not systems:
         known = sorted({one for consumers in declared.values() for one in consumers})
         raise UsageError(
-            f"{deployment.file}: no system has a consumer '{consumer}'; allowed {', '.join(known) or 'none yet'}; "
+            f"{deployment.file}: no system has a consumer '{consumer}'; {choice(consumer, known)}; "
             "declare it under systems[…].serving.consumers"
         )
     return systems

@@ -1,5 +1,8 @@
 """What a room raises for people is told as it is, with the exit code that belongs to it."""
 
+import errno
+import os
+
 import pytest
 import typer
 
@@ -40,3 +43,14 @@ def test_what_nobody_foresaw_leaves_its_details_in_a_file(capsys, tmp_path, monk
     (file,) = tmp_path.iterdir()
     assert "ZeroDivisionError" in file.read_text()
     assert str(file) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "fix"),
+    [(errno.EROFS, "let this user write there"), (errno.ENOSPC, "free some space"), (errno.EEXIST, "move what lies")],
+)
+def test_what_the_machine_refuses_names_the_file_and_the_way(capsys, number, fix):
+    assert report(OSError(number, os.strerror(number), "out/dev.yaml")) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"out/dev.yaml: cannot be written or read ({os.strerror(number)}); {fix}")
+    assert said.count("\n") == 1

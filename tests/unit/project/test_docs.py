@@ -126,3 +126,12 @@ def test_what_pypi_shows_has_absolute_links_only():
     links = LINK.findall(FENCE.sub("", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert [link for link in links if not link.startswith("https://")] == []
     assert yaml.safe_load((ROOT / "mkdocs.yml").read_text())["repo_url"] == REPOSITORY
+
+
+def test_the_wheels_of_a_checkout_are_all_named():
+    page = (ROOT / "docs/your-repository.md").read_text(encoding="utf-8")
+    (built,) = re.findall(r"^python3 -m pip wheel .*$", page, re.MULTILINE)
+    there = {path.parent.relative_to(ROOT) for path in ROOT.glob("*/*/pyproject.toml") if path.parts[-3][0] != "."}
+    assert {f"mlstrata/{folder}/" for folder in there} | {"mlstrata/"} == {
+        one for one in built.split() if one[-1] == "/"
+    }

@@ -1,6 +1,7 @@
 """The doctor finds what is not there, says how to get it, and fails for the target that was asked for alone."""
 
 import json
+import re
 import socket
 import stat
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 from mlstrata.cli.repository import doctor
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.repository.doctor import TARGETS, Finding, examine
+from mlstrata.operations.repository.scaffold import create
 
 
 @pytest.fixture
@@ -90,3 +92,19 @@ def test_an_unknown_target_is_refused_with_the_nearest(machine: Path) -> None:
     (machine / "environments/staging.yaml").touch()
     with pytest.raises(UsageError, match=r"'stagin'; allowed local, kubernetes, aws, staging; did you mean 'staging'"):
         examine("stagin")
+
+
+def test_it_asks_for_the_cli_that_the_workflow_of_a_new_repository_takes(machine: Path) -> None:
+    create(machine / "demo")
+    workflow = (machine / "demo/.github/workflows/mlstrata.yml").read_text(encoding="utf-8")
+    (taken,) = re.findall(r'pulumi-version: ">=([\d.]+)"', workflow)
+    assert f"the Pulumi CLI {taken} or newer" in of(examine("kubernetes"), "pulumi").fix
+
+
+@pytest.mark.parametrize(("said", "fine"), [("v2.9.9", False), ("v3.50.0", False), ("v3.999.0", True), ("dev", True)])
+def test_an_older_cli_is_a_warning(machine: Path, said: str, fine: bool) -> None:
+    install(machine, "pulumi", f"echo {said}")
+    found = of(examine("kubernetes"), "pulumi")
+    assert (found.fine, found.detail) == (fine, said)
+    assert fine or not found.needed
+    assert bool(found.fix) is not fine

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlstrata.cli.repository import init
 from mlstrata.environments import Workspace, load
 from mlstrata.environments.guests import missing
 from mlstrata.operations.errors import UsageError
@@ -98,3 +99,18 @@ def test_a_file_is_refused_and_a_fresh_clone_is_empty(tmp_path: Path) -> None:
 )
 def test_a_folder_gives_a_name_that_all_take(folder: str, name: str) -> None:
     assert project_name(folder) == name
+
+
+@pytest.mark.parametrize(
+    ("folder", "enter"),
+    [(Path("demo"), "cd demo && "), (Path("Our Demo"), "cd 'Our Demo' && "), (Path("-x"), "cd ./-x && "), (Path(), "")],
+)
+def test_what_to_do_next_is_a_command_that_runs(folder: Path, enter: str, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    init(folder)
+    assert capsys.readouterr().out.splitlines()[-1] == f" 12 files; next: {enter}mlstrata up local --train"
+
+
+@pytest.mark.parametrize("folder", ["mlstrata", "mlstrata_steps", "Pulumi Embedded"])
+def test_a_repository_is_never_named_as_what_it_installs(folder: str) -> None:
+    assert project_name(folder).startswith("ml-")
