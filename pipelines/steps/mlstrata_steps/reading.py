@@ -224,10 +224,17 @@ def _column(name: str, column: pa.ChunkedArray, *, written: bool) -> Cells:
 def _parquet(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    # As one file: a data set would take columns out of the names of the folders above it, and no name twice.
+    with pq.ParquetFile(path) as file:
+        table = file.read()
     # pandas keeps the names of rows as a column without a name of its own; they are no property of a row.
     rows = [name for name in table.column_names if name.startswith("__index_level_")]
     return table.drop_columns(rows) if rows else table
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique([name for name, _ in pairs])
+    return dict(pairs)
 
 
 def _lines(path: Path) -> list[Cells]:
@@ -237,7 +244,7 @@ def _lines(path: Path) -> list[Cells]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = json.loads(line, object_pairs_hook=_object)
             except ValueError as error:
                 raise StepError(f"{path.name}: line {number} is not JSON: {error}") from error
             if not isinstance(row, dict):

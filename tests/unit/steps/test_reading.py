@@ -249,6 +249,21 @@ def test_a_format_that_does_not_fit_is_told(tmp_path, form, says):
         read(tmp_path, "a,b\n1,x\n", form=form)
 
 
+def test_a_name_given_twice_is_refused_in_every_format(tmp_path):
+    pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_text("a,a\n1,2\n")
+    (tmp_path / "t.jsonl").write_text('{"a": 1, "a": 2}\n')
+    for suffix in ("parquet", "csv", "jsonl"):
+        with pytest.raises(StepError, match="several columns named a; names must be unique"):
+            read_source(str(tmp_path / f"t.{suffix}"))
+
+
+def test_the_names_of_folders_are_no_columns(tmp_path):
+    (tmp_path / "year=2025").mkdir()
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "year=2025" / "t.parquet")
+    assert kinds(read_source(str(tmp_path / "year=2025" / "t.parquet"))) == {"a": "integer"}
+
+
 def test_rows_of_nothing_are_left_out_of_training(tmp_path):
     pq.write_table(pa.table({"a": [1, None, 2], "b": ["x", None, "y"]}), tmp_path / "t.parquet")
     (tmp_path / "t.csv").write_text("a,b\n1,x\n,\n2,y\n")
