@@ -13,6 +13,8 @@ from pathlib import Path
 CGROUPS = Path("/sys/fs/cgroup")
 ADDRESS = "192.168.77.1"
 _NEW_CGROUPS = 0x02000000
+# All pods together count as several processes beside this machine's others, not as one.
+SHARES = {"cpu.shares": 4096, "cpu.weight": 400}
 # What a kubelet and containerd's network library write beside the folders that they are given.
 SCRATCH = ("/run", "/var/lib/kubelet", "/var/lib/cni", "/var/log/containers", "/var/log/pods")
 # Settings of the whole machine that a kubelet changes: it finds them as it wants them, and the machine keeps its own.
@@ -47,6 +49,9 @@ def own_cgroups(name: str) -> None:
         for setting in ("cpuset.cpus", "cpuset.mems"):
             if (group / setting).exists() and not (group / setting).read_text().strip():
                 (group / setting).write_text((root / setting).read_text())
+        for setting, share in SHARES.items():
+            if (group / setting).exists():
+                (group / setting).write_text(str(share))
         (group / "cgroup.procs").write_text("0")
     if ctypes.CDLL(None, use_errno=True).unshare(_NEW_CGROUPS):
         raise OSError(ctypes.get_errno(), "no cgroup namespace of its own")

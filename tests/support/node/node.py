@@ -168,6 +168,14 @@ class Node(Cluster):
         )
         self.run("kube-proxy", f"--config={home}/kube-proxy.yaml", f"--hostname-override={files.NODE}")
 
+    def restart_agents(self) -> None:
+        """End what runs pods, as by `kill -9`, and start it again."""
+        for program in ("kubelet", "kube-proxy", "containerd"):
+            self.end(program)
+        self.run("containerd", f"--config={self.home}/containerd.toml")
+        self._agents()
+        self._wait("the node", lambda: self._condition("node", files.NODE, "", "Ready"))
+
     def _volumes(self) -> None:
         # It reads its settings from an object.
         self.run(
@@ -193,8 +201,8 @@ class Node(Cluster):
             Image("localhost/coredns:1", [names], {"Entrypoint": ["/coredns"], "User": USER}),
         ]
 
-    def image(self, name: str, digest: str, make: Callable[[Path], Image]) -> None:
-        """Have an image, which is kept from one node to the next.
+    def image(self, name: str, digest: str, make: Callable[[Path], Image]) -> str:
+        """Have an image, which is kept from one node to the next; return its own digest, by which pods may name it.
 
         Args:
             name: With its tag.
@@ -202,13 +210,18 @@ class Node(Cluster):
             make: Makes it in a new folder.
         """
         marker = self.cache / "containerd" / f"imported-{name.replace('/', '-')}"
-        if marker.exists() and marker.read_text() == digest:
-            return
-        work = self.home / "image"
-        work.mkdir()
-        self._import([make(work)])
-        shutil.rmtree(work)
-        marker.write_text(digest)
+        if not marker.exists() or marker.read_text() != digest:
+            work = self.home / "image"
+            work.mkdir()
+            self._import([make(work)])
+            shutil.rmtree(work)
+            marker.write_text(digest)
+        listed = [line.split() for line in self.ctr("images", "list").splitlines()]
+        (found,) = [words[2] for words in listed if words[0] == name]
+        pinned = f"{name.rpartition(':')[0]}@{found}"
+        if pinned not in {words[0] for words in listed}:
+            self.ctr("images", "tag", name, pinned)
+        return found
 
     def _import(self, images: Iterable[Image]) -> None:
         self._wait("containerd", lambda: self.inside(self._ctr("version")).code == 0)
