@@ -135,12 +135,15 @@ def _compared(what: str, stack: str, cli: Cli, rounds: int) -> dict[str, object]
         Took(statistics.median(one.wall for one in all_of), statistics.median(one.processor for one in all_of))
         for all_of in (checks, previews)
     )
-    return {
+    found: dict[str, object] = {
         f"{what}: mlstrata check, s": round(ours.wall, 2),
         f"{what}: pulumi preview with the pack, s": round(theirs.wall, 2),
         f"{what}: preview / check": round(theirs.wall / ours.wall, 2),
         f"{what}: preview / check, processor time": round(theirs.processor / ours.processor, 2),
     }
+    for label, value in found.items():  # as the next may take an hour
+        sys.stderr.write(f"{label} {value}\n")
+    return found
 
 
 def _took(work: Callable[[], object]) -> Took:
