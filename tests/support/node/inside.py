@@ -23,15 +23,16 @@ def connect(pid: int, host: str, port: int, timeout: float) -> socket.socket:
 
     def enter() -> None:
         # A socket stays in the network in which it was made; the thread that made it ends.
-        handle = os.open(Path("/proc", str(pid), "ns/net"), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            entered = ctypes.CDLL(None, use_errno=True).setns(handle, _NETWORK) == 0
+            handle = os.open(Path("/proc", str(pid), "ns/net"), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                entered = ctypes.CDLL(None, use_errno=True).setns(handle, _NETWORK) == 0
+            finally:
+                os.close(handle)
             assert entered, os.strerror(ctypes.get_errno())
             found.append(socket.create_connection((host, port), timeout))
         except OSError as error:
             found.append(error)
-        finally:
-            os.close(handle)
 
     thread = threading.Thread(target=enter)
     thread.start()
