@@ -6,7 +6,7 @@ import codecs
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
@@ -103,6 +103,12 @@ def _one_sign(value: object) -> str:
     return value
 
 
+def _decimal(value: object) -> str:
+    if not isinstance(value, str) or value not in {".", ","}:
+        raise wrong("a point or a comma", 'write "," in quotes')
+    return str(value)
+
+
 def _encoding(value: object) -> str:
     try:
         if isinstance(value, str):
@@ -120,6 +126,7 @@ def _date_format(value: object) -> str:
 
 
 _Sign = Annotated[str, PlainValidator(_one_sign), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1})]
+_Decimal = Annotated[str, PlainValidator(_decimal), WithJsonSchema({"enum": [".", ","]})]
 _Encoding = Annotated[str, PlainValidator(_encoding), WithJsonSchema({"type": "string", "minLength": 1})]
 _Dates = Annotated[str, PlainValidator(_date_format), WithJsonSchema({"type": "string", "minLength": 1})]
 
@@ -128,7 +135,7 @@ class FormatSpec(Spec):
     """How a source is written, where it is not comma, point, UTF-8 and ISO 8601."""
 
     delimiter: _Sign = Field(default=",", description="What separates the fields of a csv; a comma.")
-    decimal: Literal[".", ","] = Field(default=".", description="What separates a number's decimals; a point.")
+    decimal: _Decimal = Field(default=".", description="What separates a number's decimals; a point.")
     thousands: _Sign | None = Field(
         default=None, description="What separates a number's groups of three; none: nothing does."
     )
