@@ -115,9 +115,11 @@ def _coded(cells: Cells, kind: str, form: Format) -> _Coded:
     """Read the cells as training did; what is nothing of the kind stays as it is, for the schema to refuse."""
     from mlstrata_steps.cells import NoValue, value
 
+    written = cells.as_written(form)
+
     def read(cell: Any) -> Any:
         try:
-            found = value(cell, kind, written=cells.written, form=form)
+            found = value(cell, kind, written=written, form=form)
         except NoValue:
             return cell
         # The API judges the empty text: what it means depends on whether the column had gaps.

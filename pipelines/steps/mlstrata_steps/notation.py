@@ -10,6 +10,9 @@ MOST_WORDS = 5
 FEW = 0.1
 """Share of the rows up to which they do."""
 
+COLUMN = "COLUMN"
+"""Stands for the column's name in a fix."""
+
 _DIGITS = re.compile(r"[+-]?[0-9]+")
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _MONEY = r"(?:[€$£¥₹]|EUR|USD|GBP|CHF|JPY|PLN|SEK|NOK|DKK|CZK)"
@@ -40,6 +43,10 @@ def looks_like(counted: Mapping[str, int]) -> str:
     odd = sorted(text for text in loose if not _PLAIN.fullmatch(text))
     if odd:
         return _number(max(odd, key=_tellable), sum(stripped[text] for text in odd), odd)
+    if not others and not all(_DIGITS.fullmatch(text) for text in loose):
+        example = max(loose, key=len)
+        rows = sum(stripped.values())
+        return f"{example!r} is a number kept as text, in {rows} rows; declare format: {{kinds: {{{COLUMN}: number}}}}"
     words = others and not any(re.search(r"[0-9]", text) for text in others)
     codes = any(len(text) > 1 and text[0] == "0" and text.isdigit() for text in loose)
     return _words(others) if words and not codes else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlstrata_steps.cells import PLAIN, Format
 from mlstrata_steps.columns import dated
-from mlstrata_steps.notation import looks_like
+from mlstrata_steps.notation import COLUMN, looks_like
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.privacy import scan
 from mlstrata_steps.source import read_source
@@ -146,6 +146,7 @@ def _profiled(column: pd.Series[object]) -> Profiled:
     elif column.nunique(dropna=False) == 1:
         note = "never changes"
     elif kind == "string":
-        note = looks_like({str(text): int(rows) for text, rows in known.value_counts().items()})
+        counted = {str(text): int(rows) for text, rows in known.value_counts().items()}
+        note = looks_like(counted).replace(COLUMN, name)
     missing, distinct = float(column.isna().mean()), int(known.nunique())
     return Profiled(name, kind, missing, distinct, str(finding.kind) if finding else "", note)

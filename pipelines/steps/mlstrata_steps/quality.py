@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlstrata_steps.columns import Columns, dated
 from mlstrata_steps.estimator import CATEGORIES as TOLD_APART
 from mlstrata_steps.names import no_column
-from mlstrata_steps.notation import looks_like
+from mlstrata_steps.notation import COLUMN, looks_like
 from mlstrata_steps.outcome import Check, StepError
 from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import KINDS, kind_of, positives, read_table
@@ -179,7 +179,7 @@ def _notation(column: pd.Series[object], rule: ColumnRule, *, target: bool) -> l
     checks = []
     if rule.kind != "string" and (found := looks_like(counted)):
         text = f"if it is text, write settings: {{quality: {{columns: {{{name}: {{kind: string}}}}}}}}"
-        checks.append(Check(f"column {name} notation", False, f"{found}; {text}"))
+        checks.append(Check(f"column {name} notation", False, f"{found.replace(COLUMN, name)}; {text}"))
     if not checks and len(counted) > TOLD_APART and not target:
         most = f"the {TOLD_APART - 1} most frequent ones are told apart, all others are one"
         fix = "group them in the source, or exclude it"

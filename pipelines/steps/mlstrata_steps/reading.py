@@ -56,6 +56,10 @@ class Cells:
                 self._value(cell, "string", form)
         return infer(self.distinct, written=self.written, gaps=bool((self.codes < 0).any()), form=form)
 
+    def as_written(self, form: Format) -> bool:
+        """Say whether a text here may be a number: in a csv, and wherever the column's kind is declared."""
+        return self.written or self.name in form.kinds
+
     def values(self, kind: str, form: Format) -> list[Any]:
         """Give the value of each distinct cell.
 
@@ -100,7 +104,7 @@ class Cells:
 
     def _value(self, cell: Any, kind: str, form: Format) -> Any:
         try:
-            return value(cell, kind, written=self.written, form=form)
+            return value(cell, kind, written=self.as_written(form), form=form)
         except TooLarge:
             why = f"column {self.name} holds whole numbers above 2^63"
             raise StepError(f"{why}, such as {cell}; exclude it, or write it as text") from None

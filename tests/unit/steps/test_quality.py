@@ -109,6 +109,7 @@ LOOKS = [
     ("12 345.5", "looks like a number with marks for thousands", 'format: {thousands: " "}'),
     ("12.5 %", "looks like a percentage", "write 12.5 in a column that says per cent"),
     ("EUR 12.50", "looks like an amount with its currency", "write the number alone"),
+    ("12.5", "is a number kept as text", "declare format: {kinds: {odd: number}}"),
     ("28.09.2025", "looks like a date in another notation", 'format: {dates: "%d.%m.%Y"}'),
     ("09/28/25", "looks like a date in another notation", 'format: {dates: "%m/%d/%y"}'),
     ("2025/09/28 10:30", "looks like a date in another notation", 'format: {dates: "%Y/%m/%d %H:%M"}'),

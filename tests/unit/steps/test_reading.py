@@ -264,6 +264,15 @@ def test_the_names_of_folders_are_no_columns(tmp_path):
     assert kinds(read_source(str(tmp_path / "year=2025" / "t.parquet"))) == {"a": "integer"}
 
 
+def test_a_declared_kind_reads_the_texts_of_a_typed_file(tmp_path):
+    pq.write_table(pa.table({"a": ["1.5", None, "2"], "b": ["7", "8", "9"]}), tmp_path / "t.parquet")
+    assert kinds(read_source(str(tmp_path / "t.parquet"))) == {"a": "string", "b": "string"}
+    form = Format.parse({"kinds": {"a": "number", "b": "integer"}})
+    table = read_source(str(tmp_path / "t.parquet"), form)
+    assert kinds(table) == {"a": "number", "b": "integer"}
+    assert table["a"].tolist()[0] == 1.5
+
+
 def test_rows_of_nothing_are_left_out_of_training(tmp_path):
     pq.write_table(pa.table({"a": [1, None, 2], "b": ["x", None, "y"]}), tmp_path / "t.parquet")
     (tmp_path / "t.csv").write_text("a,b\n1,x\n,\n2,y\n")
