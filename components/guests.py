@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mlstrata.components import capability
 from mlstrata.environments import Workspace, WorkspaceError
+from mlstrata.environments.spec.base import suggestion
 
 FOLDER, GROUP = "capabilities", "mlstrata.capabilities"
 _OF: dict[Path, tuple[str, ...]] = {}
@@ -35,6 +36,7 @@ def load(workspace: Workspace) -> None:
     before = _names()
     try:
         _load(folder)
+        _require_builders(folder, _names() - before)
     except WorkspaceError:
         _forget(folder, _names() - before)
         raise
@@ -67,6 +69,24 @@ def _load(folder: Path) -> None:
             raise WorkspaceError(f"entry point {point.name} = {point.value}: {_said(error)}") from error
     for file in _files(folder):
         _imported(file)
+
+
+def _require_builders(folder: Path, names: set[str]) -> None:
+    """Refuse a capability whose builder its file lacks: now, and not when it is built.
+
+    Raises:
+        WorkspaceError: There is one.
+    """
+    for one in capability.known():
+        for builder in (one.local, one.kubernetes, one.aws) if str(one.name) in names else ():
+            if builder is None or not builder.build:
+                continue
+            module, _, function = builder.build.partition(":")
+            file = folder / f"{module}.py"
+            if file.is_file() and not callable(getattr(sys.modules.get(module), function, None)):
+                there = [name for name, value in vars(sys.modules[module]).items() if callable(value)]
+                hint = suggestion(function, there) or f"define it, or name one that {file.name} defines"
+                raise WorkspaceError(f"{file}: capability {str(one.name)!r}: got builder {builder.build!r}; {hint}")
 
 
 def _names() -> set[str]:

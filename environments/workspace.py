@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from mlstrata.environments.installation import room
 VARIABLE = "MLSTRATA_WORKSPACE"
 PROJECT = "mlstrata"
 """What the Pulumi project of a workspace is called that names none."""
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 # The kernel keeps 108 bytes for a unix socket's path (104 on macOS); supervisord adds ".<pid>" while it binds.
 LONGEST_SOCKET_PATH = 90
 # Not $TMPDIR: it differs from shell to scheduler, and the socket is a declared input of everything that runs.
@@ -99,8 +101,12 @@ class Workspace:
         if not file.is_file():
             return PROJECT
         found = self._project_file().get("name")
-        if not isinstance(found, str) or not found:
-            raise WorkspaceError(f"{file}: name: got {found!r}; allowed a name, such as {PROJECT}")
+        # It is a folder of the state and a part of every URN.
+        if not isinstance(found, str) or not _PROJECT.fullmatch(found):
+            raise WorkspaceError(
+                f"{file}: name: got {found!r}; allowed 1 to 100 letters, digits, '-', '_' and '.', starting with a "
+                f"letter or digit, such as {PROJECT}"
+            )
         return found
 
     @cached_property

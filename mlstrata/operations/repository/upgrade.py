@@ -64,11 +64,16 @@ def check(workspace: Workspace) -> Upgrade:
     """Compare a repository with the installed version; changes nothing.
 
     Raises:
-        UsageError: It records no version, or none that can be compared.
+        UsageError: It records no version, none that can be compared, or a newer one than is installed.
     """
     import yaml
 
     recorded, installed = _recorded(workspace.root), Version(version("mlstrata"))
+    if recorded > installed:
+        raise UsageError(
+            f"{workspace.root}: records version {recorded} of mlstrata, and the older {installed} is installed; "
+            f"install {recorded} or a newer one"
+        )
     entries: list[dict[str, Any]] = yaml.safe_load(CHANGES.read_text(encoding="utf-8"))
     between = [one for one in entries if recorded < Version(str(one["version"])) <= installed]
     changes = [

@@ -214,8 +214,9 @@ def _drive(main: Coroutine[Any, Any, None], parallel: int, drain: Callable[[], b
 
 
 def _location(error: BaseException, program: Program) -> str:
-    """Find where in the program an exception came from: its own deepest frame, else the deepest not of an SDK."""
-    folder = (program.main if program.main.is_dir() else program.main.parent).resolve()
+    """Find where in the project an exception came from: its own deepest frame, else the deepest not of an SDK."""
+    main = (program.main if program.main.is_dir() else program.main.parent).resolve()
+    folder = next((above for above in (main, *main.parents) if (above / "Pulumi.yaml").is_file()), main)
     own = other = ""
     chain: list[BaseException] = []
     current: BaseException | None = error
@@ -225,7 +226,7 @@ def _location(error: BaseException, program: Program) -> str:
     for link in chain:
         for frame in traceback.extract_tb(link.__traceback__):
             place = f"{frame.filename}:{frame.lineno}"
-            if Path(frame.filename).is_relative_to(folder):
+            if Path(frame.filename).is_relative_to(folder) and "site-packages" not in frame.filename:
                 own = place
             elif not _is_sdk(frame.filename):
                 other = place

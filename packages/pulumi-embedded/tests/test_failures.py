@@ -43,6 +43,18 @@ def test_the_programs_exception_without_our_frames(stack):
     assert not stack.checkpoint.exists()
 
 
+def test_an_exception_elsewhere_in_the_project_is_told_where_it_is(stack):
+    (stack.root / "Pulumi.yaml").write_text("name: unit\nruntime: python\nmain: program\n")
+    (stack.root / "beside.py").write_text("def build():\n    return 1 / 0\n")
+    (stack.root / "program").mkdir()
+    text = f"import sys\nsys.path.insert(0, {str(stack.root)!r})\nimport beside\nbeside.build()\n"
+    (stack.root / "program/__main__.py").write_text(text)
+    stack.program = pulumi_embedded.Program("unit", "test", stack.root / "program")
+    with pytest.raises(pulumi_embedded.ProgramFailed) as caught:
+        stack.up()
+    assert caught.value.location == f"{stack.root / 'beside.py'}:2"
+
+
 def test_a_program_that_fails_midway_deletes_nothing(stack):
     stack.up("Thing('a')\nThing('b')")
     stack.log()

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 UTF8 = "utf-8-sig"
 """UTF-8 for Python, where a mark in front of the first name is none of its letters."""
+_OF_OTHERS = {
+    b"PAR1": ("a Parquet file", "call it .parquet"),
+    b"PK\x03\x04": ("a spreadsheet or an archive", "export the table as csv or Parquet"),
+    b"\xd0\xcf\x11\xe0": ("an Excel file", "export the table as csv or Parquet"),
+    b"\x1f\x8b": ("compressed by gzip", "unpack it"),
+}
+"""How files of other formats start."""
 _LOOKED_AT = 20
 _BLOCK = 16 * 2**20
 """Bytes parsed at a time: a row must fit in."""
@@ -106,6 +113,9 @@ def _filled(table: pa.Table) -> pa.Table:
 def _encoding(path: Path, form: Format) -> str:
     with path.open("rb") as file:
         start = file.read(4)
+    for signature, (what, fix) in _OF_OTHERS.items():
+        if start.startswith(signature):
+            raise StepError(f"{path.name} is no csv, but {what}; {fix}")
     utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
     if utf16 and not form.encoding.lower().replace("_", "-").startswith("utf-16"):
         raise StepError(f"{path.name} is written in UTF-16; write format: {{encoding: utf-16}}")

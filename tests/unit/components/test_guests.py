@@ -61,6 +61,11 @@ def test_it_is_known_while_its_workspace_is(folder: Path) -> None:
         ("broken", "def (", r"broken.py:1: cannot be loaded: SyntaxError: "),
         ("json", "", "another module is called 'json'; give the file another name"),
         ("pytest", "", "another module is called 'pytest'"),
+        (
+            "own",
+            MODULE.replace("greeting", "parting").replace("acme_chat:build", "own:biuld"),
+            r"own.py: capability 'parting': got builder 'own:biuld'; did you mean 'build'\?",
+        ),
         ("taken", MODULE.replace('"greeting"', '"registry"'), "capability 'registry': is declared already"),
     ],
 )

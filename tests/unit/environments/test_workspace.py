@@ -73,7 +73,9 @@ def test_its_project_is_that_of_its_pulumi_file(tmp_path: Path) -> None:
     assert Workspace(tmp_path).project == "acme"
 
 
-@pytest.mark.parametrize("text", ["runtime: python", "name: [a]", "- name", "name: {"])
+@pytest.mark.parametrize(
+    "text", ["runtime: python", "name: [a]", "- name", "name: {", "name: ..", "name: a/../../b", "name: Our Demo"]
+)
 def test_a_pulumi_file_that_names_no_project_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text(text)
     with pytest.raises(WorkspaceError, match=r"^[^\n]*Pulumi\.yaml: [^\n]+$"):

@@ -105,3 +105,14 @@ def test_the_shipped_list_finds_what_it_is_about(tmp_path: Path) -> None:
     (root / "Pulumi.yaml").write_text("name: x\nmain: stacks/\n")
     places = {place for change in upgrade.check(Workspace(root)).open for place in change.places}
     assert places == {"own.py:1", "policies/exemptions.yaml:2", "environments/old.yaml:1", "Pulumi.yaml:2"}
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_an_older_version_than_the_repositorys_is_refused_and_records_nothing(
+    repository: Workspace, check: bool
+) -> None:
+    note = repository.root / ".mlstrata-version"
+    note.write_text("98.0.0\n")
+    with pytest.raises(UsageError, match=r"records version 98\.0\.0 of mlstrata, and the older .* is installed"):
+        command(check=check, as_json=False)
+    assert note.read_text() == "98.0.0\n"

@@ -210,6 +210,8 @@ BAD = [
     ("tabs", "a\tb\n1\t2\n", 'separated by a tab; write format: {delimiter: "\\\\t"}'),
     ("Latin-1", "a,b\nM\xe4x,1\n".encode("latin-1"), "line 2: byte 0xe4 is no utf-8 \\('Mäx,1'\\); write format"),
     ("UTF-16", "a,b\nx,1\n".encode("utf-16"), "is written in UTF-16; write format: {encoding: utf-16}"),
+    ("Parquet", b"PAR1\x15\x04\x15\xf0", "is no csv, but a Parquet file; call it .parquet"),
+    ("a spreadsheet", b"PK\x03\x04\x14\x00", "is no csv, but a spreadsheet or an archive"),
     ("empty", "", "cannot be read as csv: it is empty"),
 ]
 
