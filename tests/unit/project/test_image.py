@@ -106,6 +106,7 @@ def test_nothing_in_it_comes_from_the_checkout(image, tmp_path):
     kept = [path.name for path in (image / "lib").glob("python*/site-packages/*.pth")]
     assert not [name for name in kept if "mlstrata" in name or "editable" in name]
     assert not [name for name in ("weed", "envoy") if (image / "bin" / name).exists()], "they have images of their own"
+    assert not list((image / "lib").glob("python*/site-packages/**/tests")), "nothing that runs needs them"
     pages = (image / "lib").glob("python*/site-packages/mlstrata/services/catalog/templates/*")
     assert list(pages), "pages come along"
 
