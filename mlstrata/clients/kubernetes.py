@@ -93,7 +93,11 @@ class Cluster:
         return dict(self._ask(doing, lambda: self._client.get(_resource(kind), name, namespace=namespace)))
 
     def list(
-        self, kind: Kind, namespace: str = EVERYWHERE, fields: Mapping[str, str] | None = None
+        self,
+        kind: Kind,
+        namespace: str = EVERYWHERE,
+        fields: Mapping[str, str] | None = None,
+        labels: Mapping[str, str | tuple[str, ...]] | None = None,
     ) -> tuple[Json, ...]:
         """Return the objects of a kind, of one namespace or of all.
 
@@ -101,20 +105,31 @@ class Cluster:
             kind: What they are.
             namespace: Where; a kind without namespaces has no other place than everywhere.
             fields: Values that fields of theirs must have, as far as the server selects by them.
+            labels: Values that labels of theirs must have, one of several where there are several.
 
         Raises:
             ClusterError: they may not be listed, the cluster has no such kind, or it does not answer.
         """
         where = f" in {namespace}" if namespace != EVERYWHERE else ""
         doing = f"context {self.context}: list {kind.plural}{where}"
-        selected: dict[str, Any] | None = dict(fields) if fields else None
+        asked = {"fields": fields, "labels": labels}
+        selected: dict[str, Any] = {name: dict(given) for name, given in asked.items() if given}
 
         def ask() -> tuple[Json, ...]:
             if kind.namespaced:
-                return tuple(map(dict, self._client.list(_resource(kind), namespace=namespace, fields=selected)))
-            return tuple(map(dict, self._client.list(_global_resource(kind), fields=selected)))
+                return tuple(map(dict, self._client.list(_resource(kind), namespace=namespace, **selected)))
+            return tuple(map(dict, self._client.list(_global_resource(kind), **selected)))
 
         return self._ask(doing, ask)
+
+    def delete(self, kind: Kind, name: str, namespace: str) -> None:
+        """Delete an object.
+
+        Raises:
+            ClusterError: it is not there, may not be deleted, or the server does not answer.
+        """
+        doing = f"context {self.context}: delete {kind.plural} {name} in {namespace}"
+        self._ask(doing, lambda: self._client.delete(_resource(kind), name, namespace=namespace))
 
     def reach(self) -> None:
         """Ask whether the cluster answers and knows who asks; what they may do is asked by what they do.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pulumi import automation
 
     import pulumi_embedded
+    from mlstrata.clients.kubernetes import Cluster
     from mlstrata.operations.deployment import Deployment
     from mlstrata.operations.engines import Approval, Listener
     from mlstrata.operations.pending.look import Look, Looking
@@ -73,13 +74,18 @@ class PulumiCli:
         plan = planned(self.deployment)
         approve(plan)
         look = self._look(plan.graph)
-        if look is not None:
-            replace(look.cluster, patience_s=_PATIENCE_S).reach()
-        with self._watching(look):
+        cluster = replace(look.cluster, patience_s=_PATIENCE_S) if look is not None else None
+        if cluster is not None:
+            cluster.reach()
+
+        def update(stack: automation.Stack, events: Callable[[automation.EngineEvent], None]) -> None:
+            if cluster is not None:
+                self._clear_releases(stack, cluster)
             # What failed stops what stands on it, and nothing else.
-            done = self._run(
-                listen, lambda stack, events: stack.up(on_event=events, color="never", continue_on_error=True)
-            )
+            stack.up(on_event=events, color="never", continue_on_error=True)
+
+        with self._watching(look):
+            done = self._run(listen, update)
         if any(_BEGUN in one.message for one in done.diagnostics):
             self._forget_begun()
         return done
@@ -195,6 +201,23 @@ class PulumiCli:
         if state.deployment and state.deployment.get("pending_operations"):
             settled = {**state.deployment, "pending_operations": []}
             stack.import_stack(automation.Deployment(version=state.version, deployment=settled))
+
+    def _clear_releases(self, stack: automation.Stack, cluster: Cluster) -> None:
+        """Have Helm install anew what a run that was killed had begun to install.
+
+        Raises:
+            ClusterError: the cluster does not let it.
+        """
+        from mlstrata.operations.halted_releases import clear, halted
+
+        state = stack.export_stack()
+        if not (begun := halted(state.deployment or {})):
+            return
+        # It takes the stack's lock: where somebody else's update is under way, this ends here.
+        stack.import_stack(state)
+        for one in begun:
+            if clear(cluster, one):
+                self.reporter.note(f"chart {one.name} in {one.namespace}: the run that installed it was killed; again")
 
     def _remove_dead_locks(self) -> None:
         """Remove the lock of a run that was killed, as the embedded engine does; the CLI asks for a `cancel` instead.
