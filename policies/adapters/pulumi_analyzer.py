@@ -28,6 +28,7 @@ from mlstrata.policies.core.evaluate import Result
 from mlstrata.policies.core.exemptions import Exemption, of_workspace
 from mlstrata.policies.core.files import PolicyErrors
 from mlstrata.policies.core.graph import Graph, Record, Resource
+from mlstrata.policies.core.kinds import is_expanded
 from mlstrata.policies.core.levels import Asked, Configured, Wish, configured
 from mlstrata.policies.core.rule import Level, Outcome, Rule
 from mlstrata.policies.core.values import Value
@@ -101,7 +102,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def Remediate(self, request: Any, _context: Any) -> Any:
         """Mend a resource by the policies that are set to remediate, one after the other."""
         response = analyzer_pb2.RemediateResponse()
-        if self._workspace is None or not self._policies.remedying:
+        if self._workspace is None or not self._policies.remedying or is_expanded(request.urn):
             return response
         try:
             ids = frozenset(rule.id for rule in self._rules)
@@ -130,9 +131,11 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         The engine hands what each resource outputs here: of a component what it chose to register, of an object in a
         cluster its server's defaults and changes too, and what is marked a secret hides all that it holds. What a
         resource is given came before, one by one; its outputs stand in where it did not, as for one that is only read.
+        What a provider makes of a bundle that it fetched is upstream's, and no plan without the CLI has it: the bundle
+        counts as not inspected here too.
         """
         response = analyzer_pb2.AnalyzeResponse()
-        found = [self._as_given(record(one)) for one in request.resources]
+        found = [self._as_given(record(one)) for one in request.resources if not is_expanded(one.urn)]
         if not found:
             return response
         if self._workspace is None or self._problem:

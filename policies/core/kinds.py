@@ -53,12 +53,22 @@ HIDING = (
     *("kubernetes:kustomize.toolkit.fluxcd.io/", "kubernetes:kustomize.config.k8s.io/"),
 )
 """What makes objects of a cluster that an offline plan may not show."""
+_FETCHED = (
+    *("kubernetes:yaml/v2:ConfigFile", "kubernetes:yaml/v2:ConfigGroup", "kubernetes:kustomize/v2:Directory"),
+    *("kubernetes:helm.sh/v4:Chart", "kubernetes:helm.sh/v3:Release"),
+)
+"""Of these, what the provider fetches and expands by itself: no program declares what is inside."""
 _ASKING = (
     *("kubernetes:kyverno.io/", "kubernetes:policies.kyverno.io/"),
     *("kubernetes:constraints.gatekeeper.sh/", "kubernetes:templates.gatekeeper.sh/"),
     *("kubernetes:admissionregistration.k8s.io/", "kubernetes:apiextensions.k8s.io/"),
 )
 """Groups whose kinds say what others' pods may be like."""
+
+
+def is_expanded(urn: str) -> bool:
+    """Return whether a resource is part of a bundle or chart that its provider fetched."""
+    return any(kind in _FETCHED for kind in urn.split("::")[2].split("$")[:-1])
 
 
 def is_unread(kind: str, inputs: Mapping[str, Value]) -> bool:

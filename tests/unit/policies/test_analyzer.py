@@ -189,6 +189,22 @@ def test_an_environment_has_the_outcome_of_mlstrata_check(pack, workspace, exemp
     assert told(pack.AnalyzeStack(request(records(plan.graph)))) == said(report)
 
 
+@pytest.mark.parametrize("bundle", ["kubernetes:yaml/v2:ConfigFile", "kubernetes:kustomize/v2:Directory"])
+def test_what_a_provider_made_of_a_bundle_is_upstreams(pack, configured, bundle):
+    """No plan without the CLI has it, and nobody could tag or pin it: it must not block a deployment."""
+    head, namespace = "urn:pulumi:prod::p", "kubernetes:core/v1:Namespace"
+    of = Record(f"{head}::mlstrata:platform:Upstream${bundle}::b", bundle, "b")
+    inside = Record(f"{head}::mlstrata:platform:Upstream${bundle}${namespace}::b:x", namespace, "b:x", of.urn)
+    free = Record(f"{head}::{namespace}::y", namespace, "y")
+    response = pack.AnalyzeStack(request([*compliant().resources.values(), of, inside, free]))
+    told = {one.urn for one in response.diagnostics if one.policyName == "cost-owner-tags"}
+    assert free.urn in told
+    assert inside.urn not in told
+    configured(cost_owner_tags=("REMEDIATE", {"owner": "a@example.com", "cost_centre": "12"}))
+    assert remediate(pack, free)
+    assert not remediate(pack, inside)
+
+
 def test_a_secret_stays_one(pack):
     world = compliant()
     put("metadata", "password", SECRET)(world)
