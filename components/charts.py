@@ -67,7 +67,6 @@ def _release(
         # A failed installation is undone, so that the next one starts from nothing.
         "atomic": True,
         "timeout": 600,
-        "compat": "true",  # as the class of pulumi_kubernetes sends it
     }
     return declare("helm.sh/v3:Release", name, inputs, opts)
 

@@ -55,7 +55,6 @@ class Platform(ClusterComponent):
                     "PriorityClass",
                     priority(cluster, what),
                     value=value,
-                    globalDefault=False,
                     description=why,
                     # Training waits for room; it does not push anybody out.
                     preemptionPolicy="Never" if what == "training" else "PreemptLowerPriority",

@@ -172,7 +172,9 @@ class Registrar:
             run.not_inspected.append(goal.type)
         if goal.import_id:
             run.emit.say("warning", f"{goal.name}: import of {goal.import_id} is planned as a create", goal.urn)
-        decision = decide.estimate(old, goal.inputs)
+        # Its plugin registers the component that it makes, with what it chooses: what it left out has not changed.
+        kept = {key: value for key, value in goal.inputs.items() if not goal.remote or not old or key in old.inputs}
+        decision = decide.estimate(old, kept)
         state = goal.state(inputs=goal.inputs, id=old.id if old else "", provider="")
         self._keep(state)
         run.record(add=state, drop=old, wait=False)

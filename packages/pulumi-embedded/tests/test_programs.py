@@ -86,7 +86,7 @@ def test_what_a_plugin_made_inside_its_component_stays_as_long_as_that_does(stac
     made |= {"parent": group["urn"], "custom": True, "id": "m"}
     resources += [bundle, group, made]
     stack.checkpoint.write_text(json.dumps(checkpoint))
-    there = "pulumi.ComponentResource('pkg:index:Bundle', 'b', {}, remote=True)"
+    there = "pulumi.ComponentResource('pkg:index:Bundle', 'b', {'file': 'x'}, remote=True)"
     assert stack.preview(f"Thing('a')\n{there}").counts == {"same": 3}
     assert stack.preview("Thing('a')").counts == {"same": 2, "delete": 3}
 
