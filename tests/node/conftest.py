@@ -14,6 +14,7 @@ from tests.support.node.node import Node
 from tests.support.node.runtime import give
 from tests.support.node.workstation import Workstation
 
+HERE, LAST = Path(__file__).parent, "test_serving.py"
 RELEASER = "releaser"
 SYSTEM, SPACE, TEAM = "mortgage-forest", "ml-dev", "ml-dev-lending"
 REGISTRY = {"password": "registry-of-the-test"}
@@ -24,6 +25,14 @@ SECRETS = {
     (SPACE, "object-store"): {"access_key_id": "store-of-the-test", "secret_access_key": "secret-of-the-store"},
 }
 """What `secrets.yaml` of a render asks for, and a person brings."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the test that declares the system anew behind all others of this folder."""
+    places = [at for at, item in enumerate(items) if item.path.parent == HERE]
+    ordered = sorted((items[at] for at in places), key=lambda item: item.path.name == LAST)
+    for at, item in zip(places, ordered, strict=True):
+        items[at] = item
 
 
 @pytest.fixture(scope="package")

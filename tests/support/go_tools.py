@@ -15,5 +15,6 @@ def programs(of: str) -> dict[str, Path]:
     done = subprocess.run([str(INSTALL), "--where", of], capture_output=True, text=True, check=True)
     found = {name: Path(path) for name, path in (line.split(" ", 1) for line in done.stdout.splitlines())}
     if missing := sorted(name for name, path in found.items() if not path.exists()):
-        pytest.fail(f"no {of} ({', '.join(missing)}): run `make test-engines`, which builds it", pytrace=False)
+        target = "test-node" if of == "node" else "test-engines"
+        pytest.fail(f"no {of} ({', '.join(missing)}): run `make {target}`, which builds it", pytrace=False)
     return found

@@ -26,7 +26,8 @@ from tests.support.node.inside import Door
 from tests.support.patience import PATIENCE, eventually
 
 OBJECTS = Path(__file__).parents[2] / "node/objects"
-CACHE = Path(os.environ.get("MLSTRATA_TOOLS") or Path.home() / ".cache/mlstrata/tools") / "node"
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlstrata/tools"
+CACHE = Path(os.environ.get("MLSTRATA_TOOLS") or _CACHE) / "node"
 PORT = 6443
 # What the shell's image has beside the shell.
 APPLETS = ("cat", "mkdir", "nc", "nslookup", "rm", "sh", "sleep", "wget")
@@ -61,6 +62,8 @@ class Node(Cluster):
 
     def start(self) -> None:
         """Start everything, and wait until the node is ready and has names, volumes and policies."""
+        assert os.geteuid() == 0, "a node has namespaces, mounts and networks of its own: run these tests as root"
+        assert (self.debian / "usr/sbin/iptables").exists(), f"no {self.debian}: run `make test-node`, which unpacks it"
         self._held.enter_context(locked(self.cache / "lock"))
         sweep(self.group)
         shutil.rmtree(self.home, ignore_errors=True)
