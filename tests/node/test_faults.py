@@ -4,6 +4,7 @@ from tests.support.cluster import Json
 from tests.support.node.database import Database
 from tests.support.node.jobs import Job
 from tests.support.node.node import Node
+from tests.support.node.pods import namespace, pod
 from tests.support.node.workstation import Workstation
 
 SYSTEM, SPACE, TEAM, POD = "mortgage-forest", "ml-dev", "ml-dev-lending", "mlflow-0"
@@ -20,12 +21,6 @@ def ready(node: Node) -> bool:
     answer = node.kubectl("get", "pod", POD, "-n", SPACE, "-o", "json")
     found = answer.json["status"].get("conditions", []) if answer.code == 0 else []
     return any(one["type"] == "Ready" and one["status"] == "True" for one in found)
-
-
-def pods(node: Node) -> dict[str, str]:
-    """Return each pod of the platform with the server's own name of it."""
-    answer = node.kubectl("get", "pods", "-n", SPACE, "-o", "json")
-    return {one["metadata"]["name"]: one["metadata"]["uid"] for one in answer.json["items"]}
 
 
 def test_a_training_outlives_the_registry_and_its_database(
@@ -54,9 +49,14 @@ def test_a_scoring_outlives_the_registry(node: Node, workstation: Workstation, t
     assert job.result("scored")["version"] == "1"
 
 
-def test_pods_outlive_the_nodes_own_agents(node: Node, workstation: Workstation) -> None:
+def test_pods_outlive_the_nodes_own_agents(node: Node) -> None:
     """Containerd and the kubelet end and start again; what runs goes on, and what is asked then is done."""
-    before = pods(node)
+    node.must([namespace("later"), pod("first", "later")])
+    wait = ("wait", "-n", "later", "--for=condition=Ready", "--timeout=900s")
+    assert node.kubectl(*wait, "pod/first").code == 0
+    before = node.get("pod", "first", "later")["status"]["containerStatuses"]
     node.restart_agents()
-    node.eventually("the registry in service", lambda: ready(node))
-    assert pods(node) == before
+    node.must([pod("second", "later")])
+    asked = node.kubectl(*wait, "pod/second", "pod/first")
+    assert asked.code == 0, asked.err + node.troubles()
+    assert node.get("pod", "first", "later")["status"]["containerStatuses"] == before
