@@ -1,7 +1,6 @@
 """The real Pulumi CLI with the policy pack says what `mlstrata check` says: policy, resource, level and words."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -18,11 +17,10 @@ from mlstrata.policies.fixtures.compliant_world import compliant
 from mlstrata.policies.judge import judge
 from mlstrata.policies.rules import IDS, RULES
 from tests.support.declaration import declaration
-from tests.support.policy_ways import graph_of, said_by_check, sentence
+from tests.support.policy_ways import graph_of, said_by_check, told_by_check, told_by_cli
 from tests.support.pulumi_cli import Cli
 
 ROOT = Path(__file__).parents[2]
-MARKUP = re.compile(r"<\{%[^%]*%\}>")
 UNKNOWN_TEXT, SECRET_TEXT = "<unknown>", "<secret>"
 PROGRAM = f"""\
 import asyncio, json, pathlib
@@ -54,18 +52,9 @@ def said_by_cli(cli: Cli, stack: str, events: Path) -> list[tuple[str, str, bool
     """Preview a stack with the pack; return its verdicts, those about no resource without the stack's own URN."""
     pack = ("--policy-pack", str(ROOT / "policies"))
     done = cli.run("preview", "-s", stack, *pack, "--event-log", str(events), PULUMI_DEBUG_COMMANDS="true")
-    told = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines() if line.strip()]
-    found = [one["policyEvent"] for one in told if "policyEvent" in one]
+    found = told_by_cli(events)
     assert found, done.text
-    return sorted(
-        (
-            one["policyName"],
-            "" if "::pulumi:pulumi:Stack::" in one["resourceUrn"] else one["resourceUrn"],
-            one["enforcementLevel"] == "mandatory",
-            MARKUP.sub("", one["message"]).strip(),
-        )
-        for one in found
-    )
+    return found
 
 
 def found_in(cases, workspace) -> set[str]:
@@ -163,12 +152,5 @@ def test_the_shipped_local_environment_is_judged_alike(tmp_path, pulumi_bin):
         text=True,
     )
     (report,) = json.loads(done.stdout)
-    checked = [
-        (one["policy"], one["urn"], one["blocking"], sentence(one))
-        for one in report["results"]
-        if one["outcome"] not in ("pass", "not_applicable")
-    ]
-    told = [("exemptions", "", True, one) for one in report["errors"]]
-    told += [("exemptions", "", False, one) for one in report["warnings"]]
     assert any(one["outcome"] == "exempt" for one in report["results"])
-    assert said_by_cli(cli, "local", tmp_path / "events.json") == sorted(checked + told)
+    assert said_by_cli(cli, "local", tmp_path / "events.json") == told_by_check(report)

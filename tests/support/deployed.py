@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -18,17 +19,20 @@ from typing import Any
 import yaml
 
 from tests.support import mirror
-from tests.support.cluster import Cluster, Json
+from tests.support.cluster import ADMIN, Cluster, Json
 from tests.support.command import Done, copy_exemptions
 from tests.support.definitions import OURS, USED, definitions
 from tests.support.mirror import Site
 from tests.support.pulumi_cli import Cli
-from tests.support.rendered import ROOT, at_stage
+from tests.support.rendered import ROOT, Key, at_stage, key
+from tests.support.states import deployment
 
 _SUMMARY = re.compile(r"(?m)^Resources:\n((?:    .*\n)+)")
 _COUNT = re.compile(r"(?m)^    (?:[-+~] |\+-)?(\d+) (created|updated|deleted|replaced|unchanged)")
 CLASSES, VOLUMES = ("standard", "replicated", "gp3"), 12
 """Those that dev (by default), staging and prod take, and how many volumes of each are there."""
+
+SKIP_CHECKPOINTS = "PULUMI_SKIP_CHECKPOINTS"
 
 
 @dataclass
@@ -158,7 +162,10 @@ class Deployed:
         shutil.copytree(ROOT / "environments/substrates", folder / "environments/substrates")
         copy_exemptions(folder)
         (folder / "Pulumi.yaml").write_text(f"name: mlstrata\nruntime: python\nmain: {ROOT}/stacks/\n")
-        cli = Cli(pulumi_bin, folder, variables={**world.variables(), "MLSTRATA_WORKSPACE": str(folder)})
+        # A state that is written once, at the end, spares half of the time: who kills an update asks for each step.
+        variables = {**world.variables(), "MLSTRATA_WORKSPACE": str(folder), SKIP_CHECKPOINTS: "true"}
+        cli = Cli(pulumi_bin, folder, variables=variables)
+        cli.do("stack", "init", name)
         return cls(world, name, folder, cli)
 
     def at(self, stage: str, change: tuple[str, str] | None = None) -> None:
@@ -169,20 +176,37 @@ class Deployed:
             text = text.replace(*change)
         (self.folder / f"environments/{self.name}.yaml").write_text(text, encoding="utf-8")
 
+    @property
+    def checkpoint(self) -> Path:
+        """Return the file of the state."""
+        return self.folder / f".pulumi/stacks/mlstrata/{self.name}.json"
+
     def recorded(self) -> int:
         """Return how many resources the state has now, while an update writes it."""
-        path = self.folder / f".pulumi/stacks/mlstrata/{self.name}.json"
-        return path.read_text(encoding="utf-8").count('"urn":') if path.exists() else 0
+        return self.checkpoint.read_text(encoding="utf-8").count('"urn":') if self.checkpoint.exists() else 0
+
+    def retained(self) -> set[Key]:
+        """Return the objects of the state that outlive it: of what upstream's bundles put into a namespace of ours, the
+        definitions alone, as that namespace goes.
+        """
+        objects = [one for one in deployment(self.checkpoint)["resources"] if "metadata" in one.get("outputs", {})]
+        kept, going = (
+            {key(one["outputs"]) for one in objects if bool(one.get("retainOnDelete")) is retained}
+            for retained in (True, False)
+        )
+        spaces = {name for _, kind, _, name in going if kind == "Namespace"}
+        return {one for one in kept if one[2] not in spaces and (one[1] != "Namespace" or one[3] not in spaces)}
 
     def do(self, *command: str) -> dict[str, int]:
         """Run a command of the CLI on its stack; return what it counts."""
         return counted(self.cli.do(*command, "-s", self.name))
 
-    def start_mlstrata(self, *arguments: str) -> subprocess.Popen[str]:
+    def start_mlstrata(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         """Start our own command in the workspace; what it says goes to the files `out` and `err` there."""
         program = Path(sys.executable).with_name("mlstrata")
         # Where nothing names a backend it is the workspace, which is the CLI's own here.
-        variables = {name: value for name, value in self.cli.environment.items() if name != "PULUMI_BACKEND_URL"}
+        variables = {**self.cli.environment, **more}
+        del variables["PULUMI_BACKEND_URL"]
         with (self.folder / "out").open("w") as out, (self.folder / "err").open("w") as err:
             return subprocess.Popen(
                 [program, *arguments],
@@ -201,6 +225,22 @@ class Deployed:
         """Run our own command in the workspace."""
         code = self.start_mlstrata(*arguments).wait()
         return Done(code, *self.said())
+
+    def stand_on_aws(self) -> None:
+        """Give it a substrate that is the test's cluster, with an `aws` that lets its administrator in."""
+        cluster = self.world.cluster
+        status = {"token": cluster.tokens[ADMIN]}
+        answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
+        program = self.folder / "bin/aws"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n", encoding="utf-8")
+        program.chmod(0o700)
+        self.cli.variables["PATH"] = os.pathsep.join([str(program.parent), self.cli.environment["PATH"]])
+        outputs = yaml.safe_load((ROOT / f"environments/substrates/{self.name}.yaml").read_text(encoding="utf-8"))
+        certificate = (cluster.home / "certificates/apiserver.crt").read_bytes()
+        authority = base64.b64encode(certificate).decode()
+        outputs["cluster"] |= {"endpoint": f"https://127.0.0.1:{cluster.port}", "authority": authority}
+        self.give_substrate(outputs)
 
     def give_substrate(self, outputs: Json) -> None:
         """Put a stack of its cloud's substrate into the backend, with these outputs."""

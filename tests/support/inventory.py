@@ -8,13 +8,21 @@ from tests.support.cluster import Cluster, Json
 from tests.support.rendered import Key, key
 
 # What an API server and its controllers make and remove by themselves.
-OWN = {"events", "events.events.k8s.io", "leases.coordination.k8s.io", "endpoints", "endpointslices.discovery.k8s.io"}
+OWN = {
+    *("events", "events.events.k8s.io", "leases.coordination.k8s.io", "endpoints", "endpointslices.discovery.k8s.io"),
+    "apiservices.apiregistration.k8s.io",
+}
 GIVEN = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
 """What every namespace is given."""
 
 
 def inventory(cluster: Cluster) -> set[Key]:
     """Return every object in the cluster, of every kind that can be listed; what another one owns goes with that."""
+    return set(identified(cluster))
+
+
+def identified(cluster: Cluster) -> dict[Key, str]:
+    """Return the same with what the server calls each: one that was replaced has another name there."""
     kinds = cluster.kubectl("api-resources", "--verbs=list", "-o", "name")
     assert kinds.code == 0, kinds.err
     wanted = ",".join(sorted(set(kinds.out.split()) - OWN))
@@ -22,7 +30,7 @@ def inventory(cluster: Cluster) -> set[Key]:
     assert answer.code == 0, answer.err[-2000:]
     found = json.loads(answer.out)["items"] if answer.out.strip() else []
     return {
-        key(one)
+        key(one): one["metadata"].get("uid", "")  # the state of a component of the control plane has none
         for one in found
         if not one["metadata"].get("ownerReferences")
         and not (one["metadata"].get("namespace") and (one["kind"], one["metadata"]["name"]) in GIVEN)

@@ -1,7 +1,8 @@
 """A site's mirror on loopback: charts by the OCI API over TLS, files beside them; small stand-ins of upstream's names.
 
 A chart has one ConfigMap with the values that it was given; a bundle has the namespace that it declares and the real
-definitions of the kinds that environments use. Nothing of it runs.
+definitions of the kinds that environments use. Nothing of it runs; one chart has a pod all the same, for which Helm
+waits.
 """
 
 from __future__ import annotations
@@ -40,6 +41,24 @@ metadata: {name: stand-in-{{ .Release.Name }}, namespace: {{ .Release.Namespace 
 data:
   values: {{ .Values | toYaml | quote }}
 """
+WITH_POD = "cert-manager"
+"""The chart with a pod."""
+_POD = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: stand-in-{{ .Release.Name }}, namespace: {{ .Release.Namespace }}}
+spec:
+  selector: {matchLabels: {app: {{ .Release.Name }}}}
+  template:
+    metadata: {labels: {app: {{ .Release.Name }}}}
+    spec:
+      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: stand-in
+          image: "registry.example/stand-in@sha256:%s"
+          resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: 10m, memory: 16Mi}}
+          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+""" % ("0" * 64)
 
 
 class Site(ThreadingHTTPServer):
@@ -93,6 +112,8 @@ class Site(ThreadingHTTPServer):
     def _hold_chart(self, chart: Chart, definitions: list[str]) -> None:
         about = {"apiVersion": "v2", "name": chart.name, "version": chart.version, "description": "a stand-in"}
         inside = {"Chart.yaml": yaml.safe_dump(about), "values.yaml": "{}\n", "templates/all.yaml": _TEMPLATE}
+        if chart.name == WITH_POD:
+            inside["templates/pod.yaml"] = _POD
         inside |= {f"crds/{number}.yaml": text for number, text in enumerate(definitions)}
         packed = _packed({f"{chart.name}/{name}": text for name, text in inside.items()})
         config = json.dumps(about).encode()

@@ -7,7 +7,10 @@ whole stack, in no order, by what each resource outputs.
 """
 
 import hashlib
+import json
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -22,6 +25,7 @@ from mlstrata.policies.reports.places import Places
 from pulumi_embedded import GraphResource, wire
 
 MANDATORY = analyzer_pb2.EnforcementLevel.Value("MANDATORY")
+_MARKUP = re.compile(r"<\{%[^%]*%\}>")
 PLAIN_TEXT = "plain text of a secret"
 SERVER_SIDE = {"status": pulumi_embedded.UNKNOWN, "apiVersion": "v1", "generation": 1}
 """What a cluster's server adds to whatever it is given."""
@@ -51,8 +55,12 @@ def graph_of(records: Iterable[Record]) -> list[GraphResource]:
 
 
 def said_by_check(report: Report) -> list[Verdict]:
-    """Return what `mlstrata check --json` says, of what there is something to say about."""
-    told = document(report, Places())
+    """Return what `mlstrata check` says, of what there is something to say about."""
+    return told_by_check(document(report, Places()))
+
+
+def told_by_check(told: Mapping[str, Any]) -> list[Verdict]:
+    """Return the same of a document that `mlstrata check --json` has written."""
     verdicts = [
         (one["policy"], one["urn"], one["blocking"], sentence(one))
         for one in told["results"]
@@ -94,6 +102,20 @@ def said_by_pack(pack: Any, graph: Iterable[GraphResource], outputs: Mapping[str
 def said_over_the_protocol(diagnostics: Iterable[Any]) -> list[Verdict]:
     """Return the diagnostics of the protocol."""
     return sorted((one.policyName, one.urn, one.enforcementLevel == MANDATORY, one.message) for one in diagnostics)
+
+
+def told_by_cli(events: Path) -> list[Verdict]:
+    """Return what the pack said in an event log of the CLI; of what is about no resource, without the stack's URN."""
+    told = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return sorted(
+        (
+            one["policyName"],
+            "" if "::pulumi:pulumi:Stack::" in one["resourceUrn"] else one["resourceUrn"],
+            one["enforcementLevel"] == "mandatory",
+            _MARKUP.sub("", one["message"]).strip(),
+        )
+        for one in (one["policyEvent"] for one in told if "policyEvent" in one)
+    )
 
 
 def _called(method: Any, request: Any) -> Any:
