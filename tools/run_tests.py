@@ -30,6 +30,8 @@ PARTS = ("unit", "properties", "platform", "models", "storage", "engines", "node
 ENGINES, NODE = "engines", "node"
 """The parts that need programs built from Go modules."""
 NEEDS_ENGINES = ("tests/cluster", "tests/pulumi")
+CLUSTERS = "tests/pulumi/test_clusters.py"
+"""Three environments, one after the other, in a process of its own: as long as all others of its folder."""
 NEEDS_NODE = "tests/node"
 GUEST = "tests/guest"
 """Our wheels in an environment of their own, which is built first."""
@@ -50,6 +52,7 @@ LOCAL = {
 }
 # What takes minutes begins first, so that none of it is alone at the end; the others follow in their order.
 LONG = (
+    "test_clusters",
     "guest",
     "test_storage_s3",
     "test_gateway_platform",
@@ -115,7 +118,8 @@ def groups() -> list[Group]:
         Group("models", "gateway and serving", shared),
         Group("platform", GUEST, (GUEST,)),
         *(Group(part.get(name, "platform"), path, (path,)) for name, path in files.items()),
-        *(Group(ENGINES, path, (path,)) for path in NEEDS_ENGINES),
+        *(Group(ENGINES, path, (path,), (CLUSTERS,)) for path in NEEDS_ENGINES),
+        Group(ENGINES, CLUSTERS, (CLUSTERS,)),
         Group(NODE, NEEDS_NODE, (NEEDS_NODE,)),
     ]
     return sorted(found, key=lambda group: group.rank)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mlstrata.environments.spec.base import choice
 from mlstrata.operations.errors import UsageError
 from mlstrata.services.gateway.names import TOKEN_HOURS
 
@@ -52,6 +51,8 @@ def callable_systems(deployment: Deployment, consumer: str) -> list[str]:
     Raises:
         UsageError: none does; the message lists the consumers there are.
     """
+    from mlstrata.environments.spec.base import choice  # which a start of the command has no need of
+
     declared = {system.name: [one.name for one in system.serving.consumers] for system in deployment.spec.systems}
     systems = [system for system, consumers in declared.items() if consumer in consumers]
     if not systems:
