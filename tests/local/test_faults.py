@@ -364,7 +364,7 @@ def test_a_lost_passphrase_is_told_and_not_made_anew(lived: Platform) -> None:
         lambda text: text[: len(text) // 2],
         lambda _: "",
         lambda _: "[]",
-        lambda text: text.replace('"version": 3', '"version": 5', 1),
+        lambda text: text.replace('"version": 3', '"version": 2', 1),
         lambda _: '{"version": 3}',
         lambda _: '{"version": 3, "checkpoint": {"latest": {"resources": [1]}}}',
         lambda text: text.replace("urn:pulumi", "urn:other"),
@@ -379,6 +379,19 @@ def test_a_corrupt_state_is_told_and_left_as_it_is(lived: Platform, damage) -> N
         for command in (["plan", "local"], ["up", "local", "--yes"]):
             assert_one_message(lived.run(*command), str(lived.checkpoint), "restore it from")
         assert lived.checkpoint.read_text() == damage(kept)
+    finally:
+        lived.checkpoint.write_text(kept)
+
+
+def test_a_state_of_a_newer_engine_is_told_and_not_to_be_thrown_away(lived: Platform) -> None:
+    kept = lived.checkpoint.read_text()
+    newer = kept.replace('"version": 3', '"version": 5', 1)
+    assert newer != kept
+    lived.checkpoint.write_text(newer)
+    try:
+        for command in (["plan", "local"], ["up", "local", "--yes"]):
+            assert_one_message(lived.run(*command), str(lived.checkpoint), "written by a newer Pulumi")
+        assert lived.checkpoint.read_text() == newer
     finally:
         lived.checkpoint.write_text(kept)
 
