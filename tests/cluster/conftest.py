@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.cluster import Cluster, Json
 from tests.support.definitions import started
+from tests.support.order import run_last
 from tests.support.registered import Beside, beside
 from tests.support.rendered import climbed
 
@@ -15,10 +16,7 @@ HERE, LAST = Path(__file__).parent, "test_uninstall.py"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests that take everything down behind all others of this folder."""
-    places = [at for at, item in enumerate(items) if item.path.parent == HERE]
-    ordered = sorted((items[at] for at in places), key=lambda item: item.path.name == LAST)
-    for at, item in zip(places, ordered, strict=True):
-        items[at] = item
+    run_last(items, HERE, LAST)
 
 
 @pytest.fixture(scope="package")

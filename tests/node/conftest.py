@@ -13,6 +13,7 @@ from tests.support.node.jobs import Job
 from tests.support.node.node import Node
 from tests.support.node.runtime import give
 from tests.support.node.workstation import Workstation
+from tests.support.order import run_last
 
 HERE, LAST = Path(__file__).parent, "test_serving.py"
 RELEASER = "releaser"
@@ -29,10 +30,7 @@ SECRETS = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the test that declares the system anew behind all others of this folder."""
-    places = [at for at, item in enumerate(items) if item.path.parent == HERE]
-    ordered = sorted((items[at] for at in places), key=lambda item: item.path.name == LAST)
-    for at, item in zip(places, ordered, strict=True):
-        items[at] = item
+    run_last(items, HERE, LAST)
 
 
 @pytest.fixture(scope="package")
