@@ -17,6 +17,7 @@ import pytest
 import pulumi_embedded
 from pulumi_embedded.secrets import SecretBox, SecretsManager
 from pulumi_embedded.state import Snapshot
+from tests.support.patience import eventually
 
 HERE = Path(__file__).parent
 DATA = HERE / "data"
@@ -196,6 +197,20 @@ def test_a_killed_run_is_taken_up(golden):
     assert sum(row["urn"].endswith("::g-second") for row in after["resources"]) == 1
     assert not lock.exists()
     assert any("dead" in diagnostic.message for diagnostic in result.diagnostics)
+
+
+def test_a_killed_run_whose_number_is_still_taken_is_taken_up(golden):
+    """It was killed, and its parent has not asked for it: as under an init that seldom or never does."""
+    backend = place(golden, "01-create")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    try:
+        eventually(lambda: Path(f"/proc/{ended.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z")
+        lock = leave_lock(backend, ended.pid, socket.gethostname())
+        lock.write_text(lock.read_text().replace("2026-11-21T03:41:20.2Z", "2099-01-01T00:00:00Z"))
+        run(golden, backend, UP, "update")
+        assert not lock.exists()
+    finally:
+        ended.wait()
 
 
 @pytest.mark.parametrize(("pid", "host"), [(1, None), (None, "another-machine")])

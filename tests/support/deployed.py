@@ -23,6 +23,7 @@ from tests.support.cluster import ADMIN, Cluster, Json
 from tests.support.command import Done, copy_exemptions
 from tests.support.definitions import OURS, USED, definitions
 from tests.support.mirror import Site
+from tests.support.patience import eventually
 from tests.support.pulumi_cli import Cli
 from tests.support.rendered import ROOT, Key, at_stage, key
 from tests.support.states import deployment
@@ -265,10 +266,20 @@ def counted(done: Done) -> dict[str, int]:
 def kill(process: subprocess.Popen[str]) -> None:
     """End a command and all that it started, as a machine that goes down does."""
     # Plugins are in process groups of their own.
-    for pid in [process.pid, *_descendants(process.pid)]:
+    begun = [process.pid, *_descendants(process.pid)]
+    for pid in begun:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.communicate()
+    eventually(lambda: all(map(_has_ended, begun)))
+
+
+def _has_ended(pid: int) -> bool:
+    """Return whether a process runs no more, whoever is still to ask for its exit code."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] in {"Z", "X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def _descendants(pid: int) -> list[int]:

@@ -108,16 +108,27 @@ def _alive(owner: dict[str, Any]) -> bool:
         return False
     except PermissionError:
         return True
-    started, written = _started(pid), _written(owner)
+    stat = _stat(pid)
+    # One that was killed keeps its number until its parent asks for it, which not every parent does.
+    if stat[:1] in (["Z"], ["X"]):
+        return False
+    started, written = _started(stat), _written(owner)
     return started is None or written is None or started <= written + 1
 
 
-def _started(pid: int) -> float | None:
+def _stat(pid: int) -> list[str]:
+    """Return what /proc tells of a process, from its state on (proc(5)); nothing where it tells none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return []
+
+
+def _started(stat: list[str]) -> float | None:
     """Start of a process in Unix seconds, where /proc tells."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
         uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
-        ticks = int(stat.rsplit(")", 1)[1].split()[19])
+        ticks = int(stat[19])
     except (OSError, ValueError, IndexError):
         return None
     return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
