@@ -82,12 +82,13 @@ def pods(resource: Resource) -> Iterator[Pod]:
                 yield Pod(f"{path}.spec", dig(component, "spec", {}), dig(component, "metadata.annotations"))
         return
     if resource.type.startswith(EMBEDDING):
+        whole = resource.get("spec", {})
         assembled = next((made for group, made in _MADE_OF.items() if resource.type.startswith(group)), None)
         if assembled is not None:
-            _require_seen(resource.get("spec", {}), "spec")
-            yield from (Pod(path, spec, assembled=True) for path, spec in assembled(resource.get("spec", {})))
+            _require_seen(whole, "spec")
+            yield from (Pod(path, spec, assembled=True) for path, spec in assembled(whole))
         if assembled is not spark.pods:
-            yield from _inside({"spec": resource.get("spec", {}), "metadata": resource.inputs.get("metadata")}, "", {})
+            yield from _inside({"spec": whole, "metadata": resource.inputs.get("metadata")}, "", {})
         return
     if resource.kind.endswith("List"):
         resource.all("items")  # those that are known are resources of their own
@@ -98,27 +99,26 @@ def pods(resource: Resource) -> Iterator[Pod]:
         yield Pod(path, spec, resource.get(f"{parent}.metadata.annotations" if parent else "metadata.annotations"))
 
 
-def _inside(value: Value, path: str, context: Value) -> Iterator[Pod]:
+def _inside(value: Value, path: str, context: Value, annotations: Value = None) -> Iterator[Pod]:
     """Yield the pods anywhere inside a value: whatever has containers, or what a pod gets of its node.
 
     Args:
         value: What is looked into.
         path: Where it is.
         context: The security context that is given further up, for all pods beneath.
+        annotations: Those that stand beside the value.
     """
     if isinstance(value, Mapping):
         _require_seen(value, path)
         own = [_at(value, at) for at in ("securityContext", *tekton.CONTEXTS)]
         context = next((one for one in own if one is not None), context)
-        pod = Pod(path, {**value, "securityContext": context})
+        pod = Pod(path, {**value, "securityContext": context}, annotations)
         if any(isinstance(value.get(kind), list) for kind in LISTS) or pod.containers or _takes_of_its_node(value):
             yield pod
+        beside = _at(value, "metadata.annotations")
         for key, inner in value.items():
             if key not in LISTS and key != "metadata":
-                at = f"{path}.{key}" if path else key
-                yield from (
-                    _annotated(one, at, _at(value, "metadata.annotations")) for one in _inside(inner, at, context)
-                )
+                yield from _inside(inner, f"{path}.{key}" if path else key, context, beside)
     elif isinstance(value, list | tuple):
         for at, inner in enumerate(value):
             yield from _inside(inner, f"{path}.{at}", context)
@@ -131,11 +131,6 @@ def _at(value: Value, path: str) -> Value:
             return value if isinstance(value, Unknown) else None
         value = value.get(key)
     return value
-
-
-def _annotated(pod: Pod, path: str, annotations: Value) -> Pod:
-    """Return a pod with the annotations that stand beside it, where it is the one at `path`."""
-    return Pod(path, pod.spec, annotations) if pod.path == path else pod
 
 
 def _takes_of_its_node(value: Mapping[str, Value]) -> bool:
