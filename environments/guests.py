@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.spec.environment import EnvironmentSpec
-from mlstrata.environments.spec.model import DOORS, ModelSpec
+from mlstrata.environments.spec.model import DOORS, LEARNERS, Algorithm, ModelSpec
+from mlstrata.environments.spec.sources import parameters
 from mlstrata.environments.workspace import Workspace
 
 
 def missing(spec: EnvironmentSpec, workspace: Workspace) -> Iterator[str]:
-    """Yield a problem for each pipeline and learner that is named as `module:name` and that nothing has."""
+    """Yield a problem for each pipeline, learner and hyperparameter that is named and that nothing has."""
     for at, system in enumerate(spec.systems):
         for door in DOORS:
             if problem := door.unknown_reference(getattr(system.model, door.field), workspace.root):
                 yield f"systems[{at}].model.{door.field}: {problem.what}; {problem.fix}"
+        yield from (f"systems[{at}].model.{what}" for what in _unknown_parameters(system.model, workspace))
+
+
+_SHIPPED: Mapping[str, str] = {
+    Algorithm.LOGISTIC_REGRESSION: "sklearn.linear_model:LogisticRegression",
+    Algorithm.RANDOM_FOREST: "sklearn.ensemble:RandomForestClassifier",
+    Algorithm.HIST_GRADIENT_BOOSTING: "sklearn.ensemble:HistGradientBoostingClassifier",
+}
+
+
+def _unknown_parameters(model: ModelSpec, workspace: Workspace) -> Iterator[str]:
+    """Yield a problem for each hyperparameter that an estimator does not have, where its source is installed here."""
+    given = model.settings.get("parameters") or {}
+    name = _SHIPPED.get(model.algorithm) or LEARNERS.reference(model.algorithm)
+    module, _, attribute = name.partition(":")
+    if not given or not module or (workspace.root / LEARNERS.folder / f"{module}.py").is_file():
+        return
+    known = parameters(module, attribute)
+    for one in given:
+        if known is not None and one not in known:
+            fix = suggestion(one, known) or "remove it, or write one that it has"
+            yield f"settings.parameters.{one}: {attribute} has no such hyperparameter; {fix}"
 
 
 def code_version(model: ModelSpec, workspace: Workspace) -> str:

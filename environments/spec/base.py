@@ -35,8 +35,9 @@ class Problem(NamedTuple):
 
 def suggestion(value: str, allowed: Iterable[str]) -> str:
     """Return "did you mean …?" for the nearest allowed value, or nothing where none is near."""
-    near = difflib.get_close_matches(value.lower(), list(allowed), n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else ""
+    known = {one.lower(): one for one in allowed}
+    near = difflib.get_close_matches(value.lower(), known, n=1, cutoff=0.6)
+    return f"did you mean '{known[near[0]]}'?" if near else ""
 
 
 def choice(value: str, allowed: Iterable[str]) -> str:

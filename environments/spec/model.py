@@ -39,7 +39,7 @@ class Algorithm(StrEnum):
 
 
 PIPELINES = Door("pipeline", "pipelines", "mlstrata.pipelines", (TRAINING,))
-LEARNERS = Door("algorithm", "learners", "mlstrata.learners", tuple(one.value for one in Algorithm))
+LEARNERS = Door("algorithm", "learners", "mlstrata.learners", tuple(one.value for one in Algorithm), dotted=True)
 DOORS = (PIPELINES, LEARNERS)
 
 
@@ -72,8 +72,8 @@ class ModelSpec(Spec):
     algorithm: Reference = Field(
         default=Algorithm.LOGISTIC_REGRESSION.value,
         description="How it learns: logistic_regression, the simplest, explained by its coefficients, random_forest, "
-        "hist_gradient_boosting, a learner that an installed package brings, or MODULE:NAME of the workspace's folder "
-        "learners/.",
+        "hist_gradient_boosting, a learner that an installed package brings, MODULE:NAME of the workspace's folder "
+        "learners/, or an installed estimator by its path, such as sklearn.ensemble:GradientBoostingClassifier.",
         json_schema_extra={"examples": [one.value for one in Algorithm]},
     )
     settings: Settings = Field(

@@ -69,7 +69,7 @@ Name = Annotated[
 Reference = Annotated[
     str,
     *_matching(
-        r"[a-z][a-z0-9_-]*[a-z0-9]|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*",
+        r"[a-z][a-z0-9_-]*[a-z0-9]|[A-Za-z_][A-Za-z0-9_.]*[:.][A-Za-z_][A-Za-z0-9_]*",
         "a name of a-z, 0-9, '-' and '_', or MODULE:NAME",
         120,
     ),

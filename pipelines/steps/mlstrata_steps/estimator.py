@@ -7,6 +7,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,22 +46,30 @@ class Learner:
     scaled: bool = False
 
     @property
-    def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """Return what the classifier takes."""
-        return inspect.signature(self.classifier).parameters
+    def takes(self) -> set[str]:
+        """Return the names of its hyperparameters; of a class, also what its bases name, as a `**` hands it on."""
+        bases = self.classifier.__mro__[:-1] if isinstance(self.classifier, type) else (self.classifier,)
+        named = {name for one in bases for name, taken in _parameters(one).items() if taken.kind not in _ANY}
+        return {*named, *getattr(self.classifier, "_get_param_names", tuple)()}
+
+    @property
+    def takes_others(self) -> bool:
+        """Whether it also takes what it does not name."""
+        return any(one.kind is inspect.Parameter.VAR_KEYWORD for one in _parameters(self.classifier).values())
 
 
-TRUSTED = (
-    "numpy.dtype",
-    "sklearn._loss._loss.CyHalfBinomialLoss",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-)
-"""Types that skops may rebuild beyond those it trusts by itself: what these estimators are made of, nothing else."""
+_ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _parameters(made: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(made).parameters
+
+
+LIBRARIES = ("catboost", "imblearn", "lightgbm", "sklearn", "xgboost")
+"""Packages of estimators, of whose classes a model may be made: a booster of theirs is kept in its own text format."""
+
+TRUSTED = ("collections.OrderedDict", "collections.defaultdict", "numpy.dtype")
+"""Other types that their models are made of."""
 
 
 def build(algorithm: str, parameters: Mapping[str, object], features: pd.DataFrame, *, seed: int) -> Pipeline:
@@ -86,7 +95,7 @@ def build(algorithm: str, parameters: Mapping[str, object], features: pd.DataFra
 
     found = learner(algorithm)
     require_known(algorithm, parameters, "parameters")
-    seeded = {"random_state": seed} if "random_state" in found.parameters else {}
+    seeded = {"random_state": seed} if "random_state" in found.takes else {}
     classifier = found.classifier(**{**found.defaults, **parameters, **seeded})
     words = texts(features)
     numbers = [name for name in features.columns if name not in words]
@@ -111,7 +120,7 @@ def save(model: Pipeline, path: str) -> None:
 
 
 def load(path: str) -> Pipeline:
-    """Read a model, rebuilding no type outside `trusted()` and skops' own list.
+    """Read a model, rebuilding no type but skops' own, those of `LIBRARIES`, and what a learner brings (`trusted`).
 
     Raises:
         StepError: The file holds another type.
@@ -120,7 +129,7 @@ def load(path: str) -> Pipeline:
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        return skops.io.load(path, trusted=trusted())
+        return skops.io.load(path, trusted=trusted(path))
     except UntrustedTypesFoundException as error:
         raise StepError(f"the model {path!r} holds types that are not trusted: {error}") from error
 
@@ -136,12 +145,13 @@ def require_known(algorithm: str, names: Iterable[str], where: str) -> None:
     Raises:
         StepError: The algorithm is unknown, or one of them is.
     """
-    taken = learner(algorithm).parameters
-    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken.values()):
-        return
-    known = set(taken) - {"random_state"}
+    found = learner(algorithm)
+    known = found.takes - {"random_state"}
     for name in sorted(set(names) - known):
-        close = [] if name == "random_state" else difflib.get_close_matches(name, known, n=1)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8 if found.takes_others else 0.6)
+        close = [] if name == "random_state" else near
+        if found.takes_others and not close and name != "random_state":
+            continue  # such as LightGBM's other names for what it takes
         hint = f"did you mean {close[0]!r}?" if close else "the seed is set by `seed`"
         raise StepError(f"{where}.{name}: {algorithm} has no such hyperparameter ({hint})")
 
@@ -151,7 +161,7 @@ def learner(name: str) -> Learner:
 
     Args:
         name: One of `ALGORITHMS`, the name of an entry point, or `module:name` of a workspace's `learners/` or of what
-            is installed: a `Learner`, or a classifier's class.
+            is installed: a `Learner`, or an estimator's class, whose path may be written with points alone.
 
     Raises:
         StepError: There is none of this name.
@@ -159,10 +169,11 @@ def learner(name: str) -> Learner:
     if name in ALGORITHMS:
         return _shipped()[name]
     point = None if ":" in name else next(iter(entry_points(group=GROUP, name=name)), None)
-    if ":" not in name and point is None:
+    reference = point.value if point else name if ":" in name else ":".join(name.rsplit(".", 1))
+    if ":" not in reference:
         others = sorted(one.name for one in entry_points(group=GROUP))
         raise StepError(f"algorithm: got {name!r}; allowed {', '.join((*ALGORITHMS, *others))}, or MODULE:NAME")
-    found = imported(point.value if point else name, _folders())
+    found = imported(reference, _folders())
     if isinstance(found, Learner):
         return found
     if not callable(found):
@@ -170,14 +181,34 @@ def learner(name: str) -> Learner:
     return Learner(found)
 
 
-def trusted() -> list[str]:
-    """Return the types that a model may hold here: of our learners, and of those that are brought to this place."""
+def trusted(path: str) -> list[str]:
+    """Return the types of a model that may be rebuilt beyond those that skops rebuilds by itself.
+
+    Classes of `LIBRARIES`, and no functions of theirs; and what a learner names that is brought to this place.
+
+    Args:
+        path: A model as `save` writes it.
+    """
+    import skops.io
+
     brought = [learner(one.name) for one in entry_points(group=GROUP)]
     for folder in _folders():
         for file in sorted(folder.glob("*.py")):
             if not file.stem.startswith(("_", "test_")):
                 brought += [one for one in vars(module(file.stem, [folder])).values() if isinstance(one, Learner)]
-    return sorted({*TRUSTED, *(kind for one in brought for kind in one.trusted)})
+    named = {*TRUSTED, *(kind for one in brought for kind in one.trusted)}
+    found = skops.io.get_untrusted_types(file=path)
+    return [kind for kind in found if kind in named or _is_class_of_a_library(kind)]
+
+
+def _is_class_of_a_library(kind: str) -> bool:
+    where, _, name = kind.rpartition(".")
+    if where.partition(".")[0] not in LIBRARIES:
+        return False
+    try:
+        return isinstance(getattr(import_module(where), name, None), type)
+    except ImportError:
+        return False
 
 
 def served_with(model: Pipeline) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ def package(
         signature=signature(features),
         input_example=_example(features),
         serialization_format="skops",
-        skops_trusted_types=trusted(),
+        skops_trusted_types=trusted(model),
         pyfunc_predict_fn="predict_proba",
         pip_requirements=[f"{name}=={version(name)}" for name in (*SERVED_WITH, *own)],
         code_paths=[str(one) for one in code],

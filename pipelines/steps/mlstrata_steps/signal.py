@@ -21,6 +21,9 @@ CHANCE = 0.5
 PERMUTATIONS: Mapping[str, int] = {"logistic_regression": 19, "random_forest": 5, "hist_gradient_boosting": 9}
 """Shuffled models by algorithm: what takes a second or two. 19 is the least that makes luck one in twenty."""
 
+OTHERS = 5
+"""Shuffled models of other people's learners, which may take longer."""
+
 
 @dataclass(frozen=True)
 class SignalRules:
@@ -92,7 +95,7 @@ def check_signal(
     interval = f"auc {found['value']:.3f}, its interval starts at {found['low']:.3f}"
     checks = [Check("above chance", found["low"] > needed, f"{interval}; above {needed:g} asked for")]
     numbers: dict[str, float | None] = {"signal_auc_low": found["low"]}
-    times = PERMUTATIONS.get(algorithm, 0) if limits.permutations is None else limits.permutations
+    times = PERMUTATIONS.get(algorithm, OTHERS) if limits.permutations is None else limits.permutations
     headline = interval
     if times:
         names = [str(name) for name in load(model).feature_names_in_]

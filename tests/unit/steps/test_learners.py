@@ -67,7 +67,7 @@ def test_a_saved_model_is_read_where_its_learner_is_and_nowhere_else(
     model = build("acme_learner:boosting", {}, rows[0], seed=0).fit(*rows)
     path = str(workspace / "model.skops")
     save(model, path)
-    assert "acme_learner.Careful" in trusted()
+    assert "acme_learner.Careful" in trusted(path)
     assert np.array_equal(load(path).predict_proba(rows[0]), model.predict_proba(rows[0]))
     monkeypatch.delenv("MLSTRATA_WORKSPACE")
     with pytest.raises(StepError, match="types that are not trusted"):
@@ -102,11 +102,30 @@ def test_a_model_of_ours_takes_none_of_it_along(workspace: Path, rows: tuple, tm
 
 
 @pytest.mark.parametrize(
+    "name", ["sklearn.ensemble.GradientBoostingClassifier", "sklearn.neighbors:KNeighborsClassifier"]
+)
+def test_an_installed_estimator_is_named_by_its_path_and_kept_by_skops(name: str, rows: tuple, tmp_path: Path) -> None:
+    model, path = build(name, {}, rows[0], seed=0).fit(*rows), str(tmp_path / "model")
+    save(model, path)
+    assert np.array_equal(load(path).predict_proba(rows[0]), model.predict_proba(rows[0]))
+
+
+def test_a_function_of_a_library_is_not_rebuilt(rows: tuple, tmp_path: Path) -> None:
+    from sklearn.datasets import fetch_openml
+    from sklearn.preprocessing import FunctionTransformer
+
+    save(FunctionTransformer(fetch_openml), str(tmp_path / "model"))
+    with pytest.raises(StepError, match="types that are not trusted"):
+        load(str(tmp_path / "model"))
+
+
+@pytest.mark.parametrize(
     ("name", "said"),
     [
         ("xgboost", f"got 'xgboost'; allowed {', '.join(ALGORITHMS)}, or MODULE:NAME"),
         ("acme_learner:bosting", "has no 'bosting'"),
         ("acme_learner:number", "number is int; allowed a Learner, or a classifier's class"),
+        ("sklearn.ensemble.GradientBosting", "has no 'GradientBosting'"),
         ("no_such_module:x", "no_such_module cannot be imported: ModuleNotFoundError"),
     ],
 )
@@ -118,6 +137,17 @@ def test_what_is_no_learner_is_refused(name: str, said: str, workspace: Path) ->
 def test_its_hyperparameters_are_known_by_name(workspace: Path) -> None:
     with pytest.raises(StepError, match=r"parameters.max_dept: .*did you mean 'max_depth'"):
         require_known("acme_learner:boosting", ["max_dept"], "parameters")
+
+
+def test_one_that_takes_anything_is_asked_what_is_like_its_own(workspace: Path) -> None:
+    (workspace / "learners/acme_free.py").write_text(
+        "from sklearn.base import BaseEstimator\n"
+        "class Base(BaseEstimator):\n    def __init__(self, *, max_depth=3): ...\n"
+        "class Free(Base):\n    def __init__(self, **kwargs): ...\n"
+    )
+    require_known("acme_free:Free", ["max_depth", "tree_method"], "parameters")
+    with pytest.raises(StepError, match=r"parameters.max_dept: .*did you mean 'max_depth'"):
+        require_known("acme_free:Free", ["max_dept"], "parameters")
 
 
 def test_what_it_is_from_is_asked_for_when_it_is_served(rows: tuple) -> None:

@@ -1,0 +1,83 @@
+"""An estimator by its import path: looked up in what is installed, its hyperparameters too, and nothing is imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlstrata.environments import SpecErrors, Workspace, loads
+from mlstrata.environments.guests import missing
+from mlstrata.environments.spec.sources import installed, parameters
+
+FILE = """\
+name: local
+target: {{kind: local}}
+stage: foundation
+systems:
+  - name: churn
+    purpose: Say which customers are about to leave.
+    owner: team@example.com
+    risk: {{tier: minimal}}
+    data: [{{name: calls, source: data/calls.csv, classification: internal}}]
+    model: {{modality: tabular, data: calls, target: left, algorithm: {algorithm}, settings: {{parameters: {given}}}}}
+"""
+
+
+def refusals(root: Path, algorithm: str, given: str = "{}") -> list[str]:
+    spec = loads(FILE.format(algorithm=algorithm, given=given).encode(), "local.yaml", "local").spec
+    return list(missing(spec, Workspace(root)))
+
+
+@pytest.mark.parametrize("path", ["sklearn.ensemble.GradientBoostingClassifier", "sklearn.svm:SVC"])
+def test_an_installed_estimator_is_taken(path: str, tmp_path: Path) -> None:
+    assert refusals(tmp_path, path) == []
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "given", "said"),
+    [
+        ("sklearn.ensemble.GradientBostingClassifier", "{}", "did you mean 'GradientBoostingClassifier'?"),
+        ("sklearn.ensembel.GradientBoostingClassifier", "{}", "or one that is installed"),
+        ("sklearn.ensemble:GradientBoostingClassifier", "{max_dept: 3}", "did you mean 'max_depth'?"),
+        ("hist_gradient_boosting", "{max_leaf_node: 3}", "did you mean 'max_leaf_nodes'?"),
+    ],
+)
+def test_what_it_has_not_is_refused_with_the_nearest_name(
+    algorithm: str, given: str, said: str, tmp_path: Path
+) -> None:
+    (problem,) = refusals(tmp_path, algorithm, given)
+    assert problem.startswith("systems[0].model.")
+    assert problem.endswith(said) or said in problem
+
+
+def test_a_pipeline_has_no_path_of_points(tmp_path: Path) -> None:
+    text = FILE.format(algorithm="random_forest", given="{}").replace("target: left", "target: left, pipeline: a.b")
+    with pytest.raises(SpecErrors, match="allowed training, or MODULE:NAME"):
+        loads(text.encode(), "local.yaml", "local")
+
+
+def test_nothing_is_imported_for_it() -> None:
+    code = (
+        "import sys; from mlstrata.environments.spec.sources import parameters;"
+        "assert 'max_depth' in parameters('sklearn.ensemble', 'GradientBoostingClassifier');"
+        "assert not {'sklearn', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_source_that_does_not_tell_is_not_guessed_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "acme_boost").mkdir()
+    (tmp_path / "acme_boost/__init__.py").write_text(
+        "try:\n    from .made import Free, Named\nexcept ImportError: ...\n"
+    )
+    (tmp_path / "acme_boost/made.py").write_text(
+        "class Named:\n    def __init__(self, a, *, b=1): ...\n"
+        "class Free(Named):\n    def __init__(self, **more): ...\nclass Bare(Named): ...\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert installed("acme_boost.made") == tmp_path / "acme_boost/made.py"
+    assert installed("acme_boost.none") is None
+    assert parameters("acme_boost", "Named") == {"a", "b"} == parameters("acme_boost.made", "Bare")
+    assert parameters("acme_boost", "Free") is None
+    assert refusals(tmp_path, "acme_boost:Free", "{anything: 1}") == []
