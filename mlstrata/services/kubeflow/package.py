@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlstrata.clients.mlflow.access import PATIENT, USER
+from mlstrata.services.kubeflow.contract import Reading
 
 Json = dict[str, Any]
+READS = "exec-ingest"
+"""What the compiler calls the step that reads the data."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Package:
     steps: tuple[str, ...]
 
 
-def packaged(ir: Json, image: str, secret: str, labels: dict[str, str]) -> Package:
+def packaged(ir: Json, image: str, secret: str, labels: dict[str, str], data: Reading | None = None) -> Package:
     """Return a compiled pipeline for a cluster.
 
     Args:
@@ -34,6 +37,7 @@ def packaged(ir: Json, image: str, secret: str, labels: dict[str, str]) -> Packa
         image: Image of every step.
         secret: Secret with the registry's password, in the namespace of the steps.
         labels: Labels of the steps' pods: which of them may reach the registry.
+        data: How the step that reads the data reaches its bucket; None: it lies in none.
     """
     import yaml
 
@@ -42,25 +46,30 @@ def packaged(ir: Json, image: str, secret: str, labels: dict[str, str]) -> Packa
         for name, one in ir["deploymentSpec"]["executors"].items()
     }
     pipeline = {**ir, "deploymentSpec": {**ir["deploymentSpec"], "executors": executors}}
-    needs = {
-        "secretAsEnv": [
-            {
-                "keyToEnv": [{"secretKey": "password", "envVar": "MLFLOW_TRACKING_PASSWORD"}],
-                "optional": False,
-                "secretName": secret,
-                "secretNameParameter": {"runtimeValue": {"constant": secret}},
-            }
-        ],
-        "podMetadata": {"labels": labels, "annotations": {"karpenter.sh/do-not-disrupt": "true"}},
-    }
-    for one in executors.values():
-        told = {"MLFLOW_TRACKING_USERNAME": USER, **PATIENT}
+    registry = {"MLFLOW_TRACKING_PASSWORD": (secret, "password")}
+    needs = {}
+    for name, one in executors.items():
+        reads = data if data and name == READS else Reading()
+        told = {"MLFLOW_TRACKING_USERNAME": USER, **PATIENT, **reads.variables}
         given = [{"name": name, "value": value} for name, value in told.items()]
         one["container"]["env"] = [*one["container"].get("env", ()), *given]
-    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": dict.fromkeys(executors, needs)}}}}
+        needs[name] = {
+            "secretAsEnv": [_variable(one, *where) for one, where in {**registry, **reads.secrets}.items()],
+            "podMetadata": {"labels": labels, "annotations": {"karpenter.sh/do-not-disrupt": "true"}},
+        }
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": needs}}}}
     text = yaml.dump_all([pipeline, platform], Dumper=_plain(), sort_keys=True).encode()
     digest = hashlib.sha256(text).hexdigest()[:12]
     return Package(f"{ir['pipelineInfo']['name']}-{digest}", text, tuple(ir["root"]["dag"]["tasks"]))
+
+
+def _variable(name: str, secret: str, key: str) -> Json:
+    return {
+        "keyToEnv": [{"secretKey": key, "envVar": name}],
+        "optional": False,
+        "secretName": secret,
+        "secretNameParameter": {"runtimeValue": {"constant": secret}},
+    }
 
 
 def _plain() -> type:

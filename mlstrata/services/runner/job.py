@@ -95,7 +95,7 @@ def check(request: TrainingRequest) -> dict[str, str | None]:
     from mlstrata_steps.source import source_stamp
     from mlstrata_steps.versioning import fingerprint
 
-    mark = fingerprint(request.recipe(), source_stamp(request.source))
+    mark = fingerprint(request.recipe(), source_stamp(request.source, request.endpoint))
     return {"fingerprint": mark, "version": Registry(request.tracking_uri).version_with(request.system, mark)}
 
 
@@ -152,7 +152,7 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
         "system": request.system,
         "source": request.source,
         "store": str(request.workdir / "data"),
-        "reading": json.dumps({"form": request.format, "exclude": list(request.exclude)}, sort_keys=True),
+        "reading": json.dumps(reading(request), sort_keys=True),
         "columns": request.columns(),
         "target": request.target,
         "algorithm": request.algorithm,
@@ -175,6 +175,12 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
         "commit": commit,
         "tracking_uri": request.tracking_uri,
     }
+
+
+def reading(request: TrainingRequest) -> dict[str, Any]:
+    """Say how the source is read, as the step `ingest` takes it."""
+    there = {"endpoint": request.endpoint} if request.endpoint else {}
+    return {"form": request.format, "exclude": list(request.exclude), **there}
 
 
 def taken(ir: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,7 @@ def training_request(
             system=system.name,
             environment=environment,
             source=str(root / data.source) if location and location.scheme == "file" else data.source,
+            endpoint=data.endpoint,
             format=data.written(),
             target=model.target,
             positive=model.positive_text,

