@@ -48,7 +48,7 @@ DECLARATIONS = (
             "mlstrata.components.serving.local:build",
             after=(Capability.REGISTRY,),
             problems=_local_problems,
-            programs=("mlserver",),
+            programs=("mlserver", "python"),
             system_ports=_ports,
         ),
         kubernetes=ClusterBuilder(

@@ -39,7 +39,15 @@ from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.alerts.settings import ServiceLevel
 from mlstrata.services.serving.cluster import PREDICTOR, UNIT, deployment_of
 from mlstrata.services.serving.cluster import VERSION as RELEASED
-from mlstrata.services.serving.settings import MODEL_FILE, SETTINGS_FILE, ServingSettings, environment, render_files
+from mlstrata.services.serving.settings import (
+    MODEL_FILE,
+    MODULE,
+    READY_PATH,
+    SETTINGS_FILE,
+    ServingSettings,
+    environment,
+    render_files,
+)
 
 HTTP, GRPC, METRICS = 9000, 9500, 6000
 MODELS, CONFIG = "/mnt/models", "/etc/mlstrata/serving"
@@ -198,11 +206,11 @@ class Serving(ClusterComponent):
         unit = Container(
             name=UNIT,
             image=image,
-            command=["mlserver"],
-            args=["start", CONFIG],
+            command=["python", "-m", MODULE],
+            args=[CONFIG],
             env=self.variables,
             ports={"http": HTTP, "grpc": GRPC, "metrics": METRICS},
-            ready="/v2/health/ready",
+            ready=READY_PATH,
             alive="/v2/health/live",
             mounts={"settings": CONFIG, **folders},
             resources=self._resources(),

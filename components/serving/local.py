@@ -11,17 +11,18 @@ from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.scraping import alerting, watched
 from mlstrata.components.serving.args import ServingArgs
 from mlstrata.components.serving.outputs import Endpoint, ServingOutputs, copies, serving_name
+from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.ports import Ports
 from mlstrata.components.supervision.service import File
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.alerts.rules import system_rules
 from mlstrata.services.alerts.settings import ServiceLevel
-from mlstrata.services.serving.folders import releases_folder
+from mlstrata.services.serving.folders import releases_folder, secret_file
 from mlstrata.services.serving.settings import (
     MODEL_FILE,
-    READY_PATH,
     SETTINGS_FILE,
     ServingSettings,
+    answers_path,
     command,
     environment,
     render_files,
@@ -38,6 +39,10 @@ class Serving(LocalComponent):
     def __init__(self, name: str, args: ServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("serving", name, args.host, opts)
         self.endpoint = Endpoint(args.system, tuple(ports.port("http") for ports in args.ports))
+        secret = Credential(f"serving-secret-{args.system}", kind="token", opts=self.child()).secret
+        place = secret_file(args.host.home, args.system).relative_to(args.host.home)
+        # The first process owns it, and the others start after that one; it is read at each use.
+        self._shared = {str(place): File(secret, restart=False)}
         for number, ports in enumerate(args.ports, 1):
             self._process(args, serving_name(args.system, number), ports)
         alerting(self, f"service-level-{args.system}", system_rules(args.service_level))
@@ -53,6 +58,7 @@ class Serving(LocalComponent):
                 http_port=int(given["http"]),
                 grpc_port=int(given["grpc"]),
                 metrics_port=int(given["metrics"]),
+                secret_file=secret_file(home, args.system),
                 sla_p99_s=args.service_level.p99_seconds,
                 probability_range=args.probability_range,
             )
@@ -62,13 +68,16 @@ class Serving(LocalComponent):
 
         self.run(
             service,
-            health=loopback(ports.port("http"), READY_PATH),
+            health=loopback(ports.port("http"), answers_path(args.system)),
             # One after another: what restarts them leaves the others answering meanwhile.
             after=self.ready[-1:],
             ports={name: ports.port(name) for name in ("http", "grpc", "metrics")},
-            command=command(args.host.binaries["mlserver"].parent, home / folder),
+            command=command(args.host.binaries["python"].parent, home / folder),
             environment=ports.ports.apply(lambda given: environment(settings(given))),
-            files={f"{folder}/{name}": file(name) for name in (SETTINGS_FILE, MODEL_FILE)},
+            files={
+                **{f"{folder}/{name}": file(name) for name in (SETTINGS_FILE, MODEL_FILE)},
+                **({} if self.ready else self._shared),
+            },
             folders=(f"data/serving/{args.system}",),
             stop_seconds=20,
         )

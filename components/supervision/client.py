@@ -109,6 +109,10 @@ class SupervisorClient:
 
     def remove(self, name: str, seconds: float) -> None:
         """Stop a service, wait at most `seconds` for its end and forget it; one that is not known is fine."""
+        self._stop(name, seconds)
+        self._tolerate("removeProcessGroup", name)
+
+    def _stop(self, name: str, seconds: float) -> None:
         self._tolerate("stopProcessGroup", name, False)
         info: ProcessInfo | None = None
 
@@ -119,7 +123,11 @@ class SupervisorClient:
 
         if not waiting.until(is_stopped, seconds, 0.05) and info:
             raise SupervisionError(f"{name} (process {info.pid}) did not stop within {seconds:.0f} s")
-        self._tolerate("removeProcessGroup", name)
+
+    def restart(self, name: str, seconds: float) -> None:
+        """Stop a service, wait at most `seconds` for its end, and start it; returns without waiting for it."""
+        self._stop(name, seconds)
+        self._tolerate("startProcessGroup", name, False)
 
     def signal(self, name: str, signal_name: str) -> bool:
         """Send a signal to a service; False when it does not run."""

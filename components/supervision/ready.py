@@ -11,13 +11,14 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from mlstrata.components.supervision.client import SupervisorClient
-from mlstrata.components.supervision.common import StatelessProvider, difference
+from mlstrata.components.supervision.common import StatelessProvider, changed_keys, difference
 from mlstrata.components.supervision.health import Check, wait
 from mlstrata.components.supervision.service import Service
 from mlstrata.components.supervision.values import SupervisionError, plain
 
 # What a killed registry takes on a busy machine to import what it needs.
 _GRACE_SECONDS = 120.0
+_STOP_SECONDS = 120.0
 _INPUTS = ("checks", "seconds", "triggers")
 
 
@@ -53,8 +54,13 @@ class ReadyProvider(StatelessProvider):
         """Wait."""
         return CreateResult("ready", self._wait(props))
 
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Wait."""
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Start what runs and is not healthy anew, unless this run has done so already; then wait."""
+        if olds.get("state") != "healthy" and not changed_keys(olds, news, ["triggers"]):
+            client = SupervisorClient(news["socket"])
+            for check in Check.all_of(news["checks"]):
+                if check.settled(client, _GRACE_SECONDS):
+                    client.restart(check.service, _STOP_SECONDS)
         return UpdateResult(self._wait(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:

@@ -21,6 +21,7 @@ from mlstrata.services.gateway import tokens
 from mlstrata.services.gateway.render import command as gateway_command
 from mlstrata.services.gateway.render import render_files as gateway_files
 from mlstrata.services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
+from mlstrata.services.serving.folders import secret_file
 from mlstrata.services.serving.settings import HOST, ServingSettings, command, environment, render_files
 from tests.support.patience import PATIENCE, eventually
 from tests.support.ports import free_port, free_ports
@@ -28,6 +29,7 @@ from tests.support.ports import free_port, free_ports
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / ".venv" / "bin"
 ISSUER = "mlstrata/test"
+PROOF = "of-a-release"
 SYSTEMS = ("serving-test", "gateway-test", "rollout-test", "crash-test", "load-test")
 APPLICATION = {
     "pirat": 0.22,
@@ -126,7 +128,9 @@ class Platform:
             grpc_port=grpc,
             metrics_port=metrics,
             sla_p99_s=0.15,
+            secret_file=secret_file(home, system),
         )
+        write(self.serving.secret_file, PROOF)
         self.key = tokens.generate_key()
         desk, other = Consumer(name="desk", count=rate), Consumer(name="scarce", count=3, per_seconds=86_400)
         self.gateway = GatewaySettings(
@@ -158,6 +162,12 @@ class Platform:
             command(RUNTIME, folder), self.home / "logs" / "serving.log", environment(self.serving)
         )
         return wait_for(f"{self.process_url}/v2/health/ready", self._mlserver)
+
+    def versions(self, method: str, version: str = "", proof: str = PROOF) -> httpx.Response:
+        """Ask the prediction process's versions interface, as a release does."""
+        address = f"{self.process_url}/versions/{version}".rstrip("/")
+        allowed = {"authorization": f"Bearer {proof}"} if proof else {}
+        return httpx.request(method, address, headers=allowed, trust_env=False)
 
     def kill_serving(self) -> None:
         if self._mlserver:

@@ -396,6 +396,40 @@ def test_a_state_of_a_newer_engine_is_told_and_not_to_be_thrown_away(lived: Plat
         lived.checkpoint.write_text(kept)
 
 
+def as_another_user(command: list[str]) -> str:
+    """Run a command as a user of this machine with no right at all; where we cannot, as ourselves without a secret."""
+    if os.getuid() == 0:
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout
+
+
+def test_another_user_of_the_machine_takes_no_model_away(lived: Platform) -> None:
+    port = int(lived.exports()["ports"]["serving-mortgage-approval"]["http"])
+    secret = lived.home / "config/serving-secrets/mortgage-approval"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    word = secret.read_text().strip()
+    assert len(word) > 30
+    for method, path, status in (
+        ("POST", "/v2/repository/models/mortgage-approval/unload", "404"),
+        ("POST", "/v2/repository/index", "404"),
+        ("GET", "/versions", "401"),
+        ("PUT", "/versions/1", "401"),
+        ("DELETE", "/versions/1", "401"),
+    ):
+        asked = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", "-X", method]
+        asked += ["-H", "content-type: application/json", "-d", "{}", f"http://127.0.0.1:{port}{path}"]
+        assert as_another_user(asked) == status, (method, path)
+    assert lived.run("status", "local").code == 0
+    kept = b"".join(
+        path.read_bytes() for folder in ("logs", "run") for path in (lived.home / folder).rglob("*") if path.is_file()
+    )
+    state = lived.workspace.root / ".pulumi/stacks"
+    kept += b"".join(path.read_bytes() for path in state.rglob("*.json"))
+    assert word.encode() not in kept
+    commands = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert word not in commands
+
+
 def test_an_expired_or_foreign_token_is_refused(lived: Platform) -> None:
     url = f"{lived.exports()['urls']['gateway']}/systems/mortgage-approval/v1/predict"
     passphrase = pulumi_embedded.Passphrase((lived.home / "passphrase").read_text().strip())

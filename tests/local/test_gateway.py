@@ -241,7 +241,7 @@ def test_the_admin_interface_gives_statistics_and_nothing_else(gateway):
 
 def test_routes_flip_under_load_with_no_failed_request(gateway):
     """Only the file is renamed: the versions are in memory already, as after a release."""
-    answer = httpx.put(f"{gateway.process_url}/versions/1", trust_env=False)
+    answer = gateway.versions("PUT", "1")
     assert answer.status_code == 200
     first = (gateway.gateway.directory / ROUTES_FILE).read_text()
     with gateway.load() as load:

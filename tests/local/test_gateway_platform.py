@@ -20,6 +20,7 @@ import pytest
 from mlstrata.environments.stages import default_ports
 from mlstrata.services.gateway import tokens
 from mlstrata.services.gateway.settings import GatewaySettings
+from mlstrata.services.serving.folders import secret_file
 from tests.support.command import ROOT, Platform
 from tests.support.gateway import told
 from tests.support.patience import eventually
@@ -65,7 +66,9 @@ class Gate:
         """Return what each copy has in memory, as it says itself."""
         ports = self.platform.exports()["ports"]
         urls = [f"http://127.0.0.1:{int(ports[name]['http'])}/versions" for name in SERVICES]
-        answers = [httpx.get(url, trust_env=False).json() for url in urls]
+        secret = secret_file(self.platform.home, SYSTEM).read_text()
+        headers = {"authorization": f"Bearer {secret}"}
+        answers = [httpx.get(url, headers=headers, trust_env=False).json() for url in urls]
         return [{one["version"] for one in answer["versions"]} for answer in answers]
 
 

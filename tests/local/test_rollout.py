@@ -8,7 +8,6 @@ import sys
 import threading
 from contextlib import suppress
 
-import httpx
 import pytest
 
 from mlstrata.audit import read, verify
@@ -316,6 +315,6 @@ def _forget(platform):
         platform.serving.directory / FILE,
         Releases(champion="1", loaded=("1",), history=history(platform)[:1]).to_json(),
     )
-    httpx.delete(f"{platform.process_url}/versions/2", trust_env=False)
+    platform.versions("DELETE", "2")
     with suppress(FileNotFoundError):
         shutil.rmtree(platform.serving.directory / "models" / "2")

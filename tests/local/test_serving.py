@@ -4,6 +4,8 @@ import gzip
 import json
 import math
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,6 +16,7 @@ import pytest
 from mlstrata.clients.mlflow import Registry
 from mlstrata.files import write
 from mlstrata.services.serving.releases import FILE
+from mlstrata.services.serving.settings import answers_path
 from tests.support.patience import eventually
 
 SYSTEM = "serving-test"
@@ -37,7 +40,7 @@ def process(fresh, registered):
     assert answer.json()["error"]["code"] == "no_version"
     for version in ("1", "2", "3"):
         registry.download(registry.candidate(SYSTEM, version), fresh.serving.directory / "models" / version)
-        answer = httpx.put(f"{fresh.process_url}/versions/{version}", trust_env=False)
+        answer = fresh.versions("PUT", version)
         assert answer.status_code == 200, answer.text
     return fresh
 
@@ -124,29 +127,28 @@ def test_metrics_tell_requests_by_code_and_latency_with_the_promise_as_a_bucket(
 
 
 def test_versions_load_once_and_unload(process):
-    url = f"{process.process_url}/versions"
-    first = httpx.put(f"{url}/2", trust_env=False).json()["loaded_at"]
-    assert httpx.put(f"{url}/2", trust_env=False).json()["loaded_at"] == first
-    listed = httpx.get(url, trust_env=False).json()
+    first = process.versions("PUT", "2").json()["loaded_at"]
+    assert process.versions("PUT", "2").json()["loaded_at"] == first
+    listed = process.versions("GET").json()
     assert [one["version"] for one in listed["versions"]][:2] == ["1", "2"]
-    assert httpx.delete(f"{url}/2", trust_env=False).json()["unloaded"] is True
-    assert httpx.delete(f"{url}/2", trust_env=False).json()["unloaded"] is False
-    assert httpx.put(f"{url}/2", trust_env=False).status_code == 200
+    assert process.versions("DELETE", "2").json()["unloaded"] is True
+    assert process.versions("DELETE", "2").json()["unloaded"] is False
+    assert process.versions("PUT", "2").status_code == 200
 
 
 @pytest.mark.parametrize("version", ["9", "0", "..", "%2e%2e%2f1", "1.tmp", "latest"])
 def test_a_version_that_is_not_there_is_not_loaded(process, version):
-    assert httpx.put(f"{process.process_url}/versions/{version}", trust_env=False).status_code in (404, 405)
+    assert process.versions("PUT", version).status_code in (404, 405)
 
 
 def test_a_version_that_cannot_be_used_is_refused_and_named(process):
     folder = process.serving.directory / "models" / "7"
     folder.mkdir()
     (folder / "MLmodel").write_text("flavors: {}\n")
-    answer = httpx.put(f"{process.process_url}/versions/7", trust_env=False)
+    answer = process.versions("PUT", "7")
     assert answer.status_code == 422
     assert "version 7" in answer.json()["error"]["message"]
-    assert "7" in httpx.get(f"{process.process_url}/versions", trust_env=False).json()["failed"]
+    assert "7" in process.versions("GET").json()["failed"]
 
 
 def test_v2_answers_and_refuses_the_same(process, application):
@@ -168,10 +170,8 @@ def test_v2_answers_and_refuses_the_same(process, application):
 
 
 def test_it_goes_on_answering_while_another_version_loads(process, application):
-    httpx.delete(f"{process.process_url}/versions/2", trust_env=False)
-    loading = threading.Thread(
-        target=httpx.put, args=(f"{process.process_url}/versions/2",), kwargs={"trust_env": False}
-    )
+    process.versions("DELETE", "2")
+    loading = threading.Thread(target=process.versions, args=("PUT", "2"))
     loading.start()
     while loading.is_alive():
         assert ask(process, {"instances": [application]}).status_code == 200
@@ -190,7 +190,7 @@ def test_it_goes_on_answering_however_long_another_version_takes_to_load(process
         return opened
 
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(httpx.put, f"{process.process_url}/versions/8", trust_env=False)
+        loading = pool.submit(process.versions, "PUT", "8")
         eventually(is_read)
         try:
             assert ask(process, {"instances": [application]}).status_code == 200
@@ -203,6 +203,65 @@ def test_it_goes_on_answering_however_long_another_version_takes_to_load(process
         assert loading.result().status_code == 422
 
 
+CLOSED = {
+    ("POST", f"/v2/repository/models/{SYSTEM}/unload"),
+    ("POST", f"/v2/repository/models/{SYSTEM}/load"),
+    ("POST", "/v2/repository/index"),
+    ("GET", "/v2"),
+    ("GET", "/v2/docs"),
+    ("GET", "/openapi.json"),
+    ("GET", f"/v2/models/{SYSTEM}"),
+    ("POST", f"/v2/models/{SYSTEM}/generate"),
+    ("GET", "/metrics"),
+    ("GET", "/"),
+}
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(CLOSED))
+def test_what_is_not_the_platforms_is_answered_in_its_own_words_and_does_nothing(process, application, method, path):
+    answer = httpx.request(method, process.process_url + path, json={}, trust_env=False)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "unknown_path"
+    assert ask(process, {"instances": [application]}).status_code == 200
+
+
+def test_no_model_is_unloaded_over_grpc_either(process, application):
+    target = f"127.0.0.1:{process.serving.grpc_port}"
+    for service in ("inference.GRPCInferenceService", "inference.model_repository.ModelRepositoryService"):
+        done = unload_over_grpc(process, target, service)
+        assert done.returncode == 0, done.stderr
+        assert "NOT_FOUND" in done.stdout, done.stdout
+    assert ask(process, {"instances": [application]}).status_code == 200
+
+
+@pytest.mark.parametrize("secret", ["", "of-another", "of-a-releas"])
+@pytest.mark.parametrize(("method", "version"), [("GET", ""), ("PUT", "2"), ("DELETE", "2"), ("DELETE", "..")])
+def test_versions_are_for_who_has_the_secret(process, application, method, version, secret):
+    assert process.versions(method, version, secret).status_code in (401, 404)
+    assert ask(process, {"instances": [application]}, x_mlstrata_version="2").status_code == 200
+
+
+def test_whoever_looks_has_the_released_version_predict(process, application):
+    url = f"{process.process_url}{answers_path(SYSTEM)}"
+    assert httpx.get(url, trust_env=False).json()["version"] is None, "nothing is released, and nothing is wrong"
+    try:
+        _release(process, "2")
+        assert httpx.get(url, trust_env=False).json()["version"] == "2"
+        counted = f'mlstrata_predict_requests_total{{code="200",system="{SYSTEM}",version="2"}}'
+        before = _metric(process, counted)
+        assert httpx.get(url, trust_env=False).status_code == 200
+        assert _metric(process, counted) == before, "nobody's request"
+        # It is in memory, and gives what is no probability.
+        _release(process, "3")
+        assert httpx.get(f"{process.process_url}/v2/health/ready", trust_env=False).status_code == 200
+        assert httpx.get(url, trust_env=False).json()["error"]["code"] == "implausible"
+        # It is not in memory, and cannot be.
+        _release(process, "6")
+        assert httpx.get(url, trust_env=False).status_code == 503
+    finally:
+        _release(process, None)
+
+
 def test_killed_and_started_again_it_serves_the_champion_and_survives_a_bad_version(process, application):
     """The last test of the module: it takes the process down."""
     _release(process, "2", loaded=["1", "2", "7"])
@@ -211,7 +270,7 @@ def test_killed_and_started_again_it_serves_the_champion_and_survives_a_bad_vers
     body = json.dumps({"instances": [application]})
     answer = httpx.post(process.process_url + PREDICT, content=body, trust_env=False)
     assert answer.json()["model"]["version"] == "2"
-    assert httpx.delete(f"{process.process_url}/versions/2", trust_env=False).status_code == 409
+    assert process.versions("DELETE", "2").status_code == 409
     # The champion itself unusable: alive, and honest about it.
     _release(process, "7", loaded=["7"])
     assert httpx.get(f"{process.process_url}/v2/health/ready", trust_env=False).status_code != 200
@@ -220,6 +279,26 @@ def test_killed_and_started_again_it_serves_the_champion_and_survives_a_bad_vers
     assert str(process.home) not in answer.text
     (process.serving.directory / FILE).write_text("{")
     assert httpx.post(process.process_url + PREDICT, content=body, trust_env=False).status_code == 503
+
+
+def unload_over_grpc(process, target, service):
+    """Ask in a process of its own: MLServer's messages and Pulumi's cannot be in one."""
+    kind = "model_repository" if "model_repository" in service else "dataplane"
+    script = f"""
+import grpc
+from mlserver.grpc import {kind}_pb2 as messages
+channel = grpc.insecure_channel("{target}")
+call = channel.unary_unary(
+    "/{service}/RepositoryModelUnload",
+    request_serializer=messages.RepositoryModelUnloadRequest.SerializeToString,
+    response_deserializer=messages.RepositoryModelUnloadResponse.FromString,
+)
+try:
+    print(call(messages.RepositoryModelUnloadRequest(model_name="{SYSTEM}"), timeout=60))
+except grpc.RpcError as error:
+    print(error.code())
+"""
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
 
 def _release(process, version, loaded=("1", "2")):

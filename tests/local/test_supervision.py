@@ -1,5 +1,6 @@
 """Supervised services as resources: real supervisord, real processes, faults of every kind."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,12 +9,14 @@ import stat
 import subprocess
 import sys
 import textwrap
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from mlstrata.components.supervision import ready
 from mlstrata.components.supervision.client import SupervisorClient
 from mlstrata.components.supervision.ports import PortsProvider
 from mlstrata.components.supervision.ready import ReadyProvider
@@ -35,6 +38,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args): pass
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
+
+
+BROKEN = (
+    SERVER.replace("self.send_response(200)", "self.send_response(500 if ill else 200)")
+    .replace("        body =", "        global ill; ill = ill or self.path == '/break'\n        body =")
+    .replace("class Handler", "ill = False\nclass Handler")
+)
 
 
 class Place:
@@ -101,6 +111,25 @@ def place(tmp_path):
     yield place
     place.supervisor.delete("supervisor", place.base)
     assert not marked_processes(place.home)
+
+
+def test_what_runs_and_is_not_well_is_started_anew_once_somebody_sees_it(place, monkeypatch):
+    command = [sys.executable, "-S", "-c", BROKEN, str(place.port), str(place.home / "config/web/page")]
+    made = place.up(command=command)
+    checks, pid = place.checks(made["started"]), place.pid()
+    recorded = {**checks, "state": "healthy"}
+    assert place.ready.diff("ready", place.ready.read("ready", recorded).outs, checks).changes is False
+    with contextlib.suppress(urllib.error.HTTPError):
+        urllib.request.urlopen(f"http://127.0.0.1:{place.port}/break", timeout=PATIENCE)
+    ill = {**checks, "state": f"web: http://127.0.0.1:{place.port}/ answers 500, not 200"}
+    assert place.ready.diff("ready", ill, checks).changes is True
+    # It is old enough.
+    monkeypatch.setattr(ready, "_GRACE_SECONDS", 0.0)
+    assert place.ready.read("ready", recorded).outs["state"] == ill["state"]
+    assert place.ready.update("ready", ill, checks).outs["state"] == "healthy"
+    assert place.pid() != pid
+    assert place.page().startswith("hello ")
+    assert place.read(made)["state"] == "running", "the next run finds nothing to do"
 
 
 def test_starts_and_serves_and_leaves_nothing(place):

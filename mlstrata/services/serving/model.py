@@ -34,7 +34,14 @@ class OutputError(Exception):
 
 
 class LoadedModel:
-    """A model of MLflow's pyfunc flavour, with the check of its requests."""
+    """A model of MLflow's pyfunc flavour, with the check of its requests.
+
+    Attributes:
+        version: the version.
+        loaded_at: when it was loaded.
+        schema: the check of its requests.
+        example: the instances that it was logged with; empty when there are none.
+    """
 
     def __init__(self, version: str, folder: Path) -> None:
         """Load the model in `folder` and try it on its own input example.
@@ -50,9 +57,10 @@ class LoadedModel:
         signature = self._model.metadata.signature
         told = (self._model.metadata.metadata or {}).get(MISSING, ())
         self.schema = RequestSchema(signature.inputs.to_dict() if signature and signature.inputs else None, told)
+        self.example = self.schema.check(example) if (example := read_example(folder)) else []
         # The first prediction imports and allocates; that is not for the first consumer to wait for.
-        if example := read_example(folder):
-            self.predict(self.schema.check(example))
+        if self.example:
+            self.predict(self.example)
 
     def predict(self, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
         """Return the probability of the positive class for each of `instances`: shape (n,).

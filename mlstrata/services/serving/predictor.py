@@ -41,12 +41,30 @@ class Predictor:
             "model": {"system": self._settings.system, "version": model.version},
         }
 
+    def attempt(self) -> str | None:
+        """Have the released version predict its own input example; return the version, None where none is released.
+
+        Raises:
+            ProblemError: it would not answer a caller either.
+        """
+        if self.versions.releases().champion is None:
+            return None
+        model = self.versions.choose(None)
+        if model.example:
+            self._computed(model, model.example)
+        return model.version
+
     def probabilities(self, model: LoadedModel, instances: Sequence[Mapping[str, Any]]) -> list[float]:
         """Return a plausible probability for each of `instances`.
 
         Raises:
             ProblemError: 500 when the model fails or gives a value that no probability of this system can have.
         """
+        values = self._computed(model, instances)
+        INSTANCES.labels(self._settings.system, model.version).inc(len(values))
+        return values
+
+    def _computed(self, model: LoadedModel, instances: Sequence[Mapping[str, Any]]) -> list[float]:
         try:
             values: list[float] = model.predict(instances).tolist()
         except OutputError as error:
@@ -64,7 +82,6 @@ class Predictor:
             self._count(model, reason)
             message = f"the prediction is withheld: got {wrong[0]}, allowed {low} to {high}"
             raise ProblemError(500, "implausible", message)
-        INSTANCES.labels(self._settings.system, model.version).inc(len(values))
         return values
 
     def _count(self, model: LoadedModel, reason: str) -> None:

@@ -5,6 +5,7 @@ MLServer reads the annotations of the handlers at run time, so they stay real ob
 """
 
 import asyncio
+import hmac
 import logging
 import os
 import signal
@@ -105,16 +106,36 @@ class SystemRuntime(MLModel):
         """Answer `{"instances": [...]}` with a probability and a label for each; the gateway knows the APIs."""
         return await self._answer(request, lambda body: self._predict_v1(system, request, body), measured=True)
 
+    @custom_handler(rest_path="/systems/{system}/answers", rest_method="GET")
+    async def attempt(self, request: Request, system: str) -> Response:
+        """Have the released version predict its input example, as a caller would have it; the gateway has no way here.
+
+        What a caller could not be answered is the status here too. It is for who looks now and then: it costs a
+        prediction.
+        """
+
+        async def attempt(_: bytes) -> dict[str, Any]:
+            self._check_system(system)
+            return {"system": system, "version": await self._beside(self._predictor.attempt)}
+
+        return await self._answer(request, attempt)
+
     @custom_handler(rest_path="/versions", rest_method="GET")
     async def list_versions(self, request: Request) -> Response:
         """Say which versions are in memory."""
-        return await self._answer(request, lambda _: self._beside(self._predictor.versions.describe))
+
+        async def describe(_: bytes) -> dict[str, Any]:
+            self._check_secret(request)
+            return await self._beside(self._predictor.versions.describe)
+
+        return await self._answer(request, describe)
 
     @custom_handler(rest_path="/versions/{version}", rest_method="PUT")
     async def load_version(self, request: Request, version: str) -> Response:
         """Load a version whose files are in place; loaded already is fine."""
 
         async def load(_: bytes) -> dict[str, Any]:
+            self._check_secret(request)
             # Not among the threads of the predictions, which must not wait for it.
             model = await asyncio.to_thread(self._predictor.versions.load, version)
             return {"version": model.version, "loaded_at": model.loaded_at.isoformat()}
@@ -126,6 +147,7 @@ class SystemRuntime(MLModel):
         """Forget a version; not in memory already is fine."""
 
         async def unload(_: bytes) -> dict[str, Any]:
+            self._check_secret(request)
             return {"version": version, "unloaded": await asyncio.to_thread(self._predictor.versions.unload, version)}
 
         return await self._answer(request, unload)
@@ -159,6 +181,19 @@ class SystemRuntime(MLModel):
     def _check_system(self, system: str) -> None:
         if system != self._serving.system:
             raise ProblemError(404, "unknown_system", f"this process serves {self._serving.system}")
+
+    def _check_secret(self, request: Request) -> None:
+        """Refuse who has not the secret that a release reads from the environment's home."""
+        if (path := self._serving.secret_file) is None:
+            raise ProblemError(404, "unknown_path", "this process takes its version when it starts")
+        try:
+            secret = path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            _log.error("%s: %s", path, error.strerror)
+            raise ProblemError(503, "no_secret", "the secret of this interface cannot be read") from None
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
+            raise ProblemError(401, "unauthenticated", "versions are loaded and unloaded by a release alone")
 
     async def _answer(
         self,

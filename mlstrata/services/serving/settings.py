@@ -18,11 +18,13 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 HOST = "127.0.0.1"
+MODULE = "mlstrata.services.serving"
+"""What `python -m` takes: MLServer without the interfaces that nobody here uses."""
 RUNTIME = "mlstrata.services.serving.runtime.SystemRuntime"
 SETTINGS_FILE = "settings.json"
 MODEL_FILE = "model-settings.json"
 READY_PATH = "/v2/health/ready"
-"""Answers 200 once the released version can answer."""
+"""Answers 200 once the released version is in memory: cheap, for who asks every second."""
 LEAVING_HEADER = "x-envoy-immediate-health-check-fail"
 """In an answer: ask other processes from now on. Envoy's own name for it."""
 UNTOUCHED_HEADER = "x-mlstrata-untouched"
@@ -37,6 +39,10 @@ class ServingSettings(Closed):
     http_port: Port = Field(description="Loopback port of predictions and of the versions interface.")
     grpc_port: Port = Field(description="Loopback port of the V2 protocol over gRPC, which MLServer always opens.")
     metrics_port: Port = Field(description="Loopback port of the Prometheus metrics.")
+    secret_file: Path | None = Field(
+        default=None,
+        description="Holds what a release proves itself with at the versions interface; none: there is no interface.",
+    )
     sla_p99_s: float = Field(
         default=0.25,
         gt=0,
@@ -60,6 +66,11 @@ class ServingSettings(Closed):
         if len(set(ports)) != len(ports):
             raise ValueError(f"http_port, grpc_port, metrics_port: got {ports}; three different ports are needed")
         return self
+
+
+def answers_path(system: str) -> str:
+    """Return the path that answers 200 once the released version predicts its own input example."""
+    return f"/systems/{system}/answers"
 
 
 def render_files(settings: ServingSettings) -> dict[str, str]:
@@ -88,7 +99,7 @@ def render_files(settings: ServingSettings) -> dict[str, str]:
 
 def command(binaries: Path, folder: Path) -> list[str]:
     """Return the command that serves `folder` with the environment whose `bin` folder is `binaries`."""
-    return [str(binaries / "mlserver"), "start", str(folder)]
+    return [str(binaries / "python"), "-m", MODULE, str(folder)]
 
 
 def environment(settings: ServingSettings) -> dict[str, str]:

@@ -86,10 +86,11 @@ def test_every_entry_point_that_a_pod_names_is_in_it(image, graph, tmp_path):
     modules = {one["command"][2] for one in ours(graph) if one["command"][:2] == ["python", "-m"]}
     assert {
         "mlstrata.services.registry.cluster",
+        "mlstrata.services.serving",
         "mlstrata.services.serving.fetch",
         "mlstrata.services.runner.job",
     } <= modules
-    assert {one["command"][0] for one in ours(graph)} == {"python", "mlserver"}
+    assert {one["command"][0] for one in ours(graph)} == {"python"}
     started = next(step["run"] for step in WORKFLOW["jobs"]["image"]["steps"] if "--read-only" in str(step.get("run")))
     for module in sorted(modules):
         done = run(image, [str(image / "bin/python"), "-m", module, "--help"], tmp_path)
@@ -165,7 +166,9 @@ def test_an_image_without_a_commit_is_refused(tmp_path):
 
 def test_the_default_server_starts_as_the_pod_starts_it_and_says_that_nothing_is_released(image, graph, tmp_path):
     data = graph.one("ConfigMap", "serving-mortgage-approval-settings").inputs["data"]
-    (server,) = [one for one in ours(graph) if one["name"] == "model" and one["command"] == ["mlserver"]][:1]
+    (server,) = [
+        one for one in ours(graph) if one["name"] == "model" and one["command"][2] == "mlstrata.services.serving"
+    ][:1]
     config, models = tmp_path / "config", tmp_path / "models"
     config.mkdir()
     models.mkdir()
@@ -178,7 +181,7 @@ def test_the_default_server_starts_as_the_pod_starts_it_and_says_that_nothing_is
     mount = next(one["mountPath"] for one in server["volumeMounts"] if one["name"] == "models")
     told = {one["name"]: one["value"].replace(mount, str(models)) for one in server["env"]}
     environ = {"PATH": f"{image}/bin:/usr/bin:/bin", "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **told}
-    command = [str(image / "bin/mlserver"), server["args"][0], str(config)]
+    command = [str(image / "bin/python"), *server["command"][1:], str(config)]
     url = f"http://127.0.0.1:{ports['http_port']}"
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=log, stderr=log)

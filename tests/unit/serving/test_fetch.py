@@ -65,6 +65,6 @@ def test_a_release_says_which_field_of_the_example_is_wrong(folder, monkeypatch)
 
     monkeypatch.setattr(httpx, "request", refuse)
     with pytest.raises(RolloutError) as raised:
-        ServingProcess("loans", "http://127.0.0.1:1").smoke("3", folder / "models/3")
+        ServingProcess("loans", "http://127.0.0.1:1", folder / "secret").smoke("3", folder / "models/3")
     assert str(raised.value).startswith("trying version 3 on its input example of loans: 1 thing in the body breaks")
     assert str(raised.value).endswith(FIELD)

@@ -35,7 +35,7 @@ def test_the_runtime_gets_the_settings_back_as_they_were():
 
 
 def test_the_command_is_of_the_given_environment():
-    assert command(Path("/bin"), Path("/conf")) == ["/bin/mlserver", "start", "/conf"]
+    assert command(Path("/bin"), Path("/conf")) == ["/bin/python", "-m", "mlstrata.services.serving", "/conf"]
 
 
 @pytest.mark.parametrize(

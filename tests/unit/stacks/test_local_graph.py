@@ -66,6 +66,7 @@ def test_a_systems_resources_are_beneath_it(workspace):
         ("Serving", "serving-mortgage-approval"),
         ("Service", "serving-mortgage-approval"),
         ("Ready", "serving-mortgage-approval-ready"),
+        ("Credential", "serving-secret-mortgage-approval"),
         ("ConfigFile", "serving-mortgage-approval-target"),
         ("ConfigFile", "serving-mortgage-approval-alerts"),
         ("ConfigFile", "service-level-mortgage-approval-alerts"),

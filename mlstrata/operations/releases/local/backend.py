@@ -17,6 +17,7 @@ from mlstrata.operations.releases.journal import Kind
 from mlstrata.operations.releases.local.copies import AnyCopies, Copies, Process
 from mlstrata.operations.releases.local.gateway import Gateway
 from mlstrata.operations.releases.local.process import ServingProcess
+from mlstrata.services.serving.folders import releases_folder, secret_file
 from mlstrata.services.serving.releases import FILE, Releases
 
 STEPS = (
@@ -73,7 +74,7 @@ class LocalBackend(Backend):
         """
         if job := self.batch_jobs.get(system):
             return LocalRollout(self, system, BatchProcess(job, back=kind == "rollback"))
-        processes = [ServingProcess(system, url) for url in self.serving_addresses(system)]
+        processes = self.processes(system)
         several = Copies if kind == "release" else AnyCopies
         return LocalRollout(self, system, processes[0] if len(processes) == 1 else several(processes))
 
@@ -84,17 +85,18 @@ class LocalBackend(Backend):
 
     def serving_directory(self, system: str) -> Path:
         """The folder the prediction process of `system` reads."""
-        return self.home / "data" / "serving" / system
+        return releases_folder(self.home, system)
 
-    def serving_addresses(self, system: str) -> list[str]:
-        """The addresses of the prediction processes of `system`.
+    def processes(self, system: str) -> list[ServingProcess]:
+        """The prediction processes of `system`.
 
         Raises:
             RolloutError: there is no such system.
         """
         if (url := self.serving_urls.get(system)) is None:
             raise self.unknown(system)
-        return [url, *self.copies.get(system, ())]
+        secret = secret_file(self.home, system)
+        return [ServingProcess(system, one, secret) for one in (url, *self.copies.get(system, ()))]
 
 
 class LocalRollout:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from mlstrata.clients.mlflow import RegistryError
 from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.operations.releases.local.backend import LocalBackend
-from mlstrata.operations.releases.local.process import ServingProcess
 from mlstrata.services.serving.releases import Releases
 
 
@@ -38,7 +37,7 @@ def status(backend: LocalBackend, system: str) -> SystemStatus:
     Raises:
         RolloutError: there is no such system, or its releases cannot be read.
     """
-    processes = [ServingProcess(system, url) for url in backend.serving_addresses(system)]
+    processes = backend.processes(system)
     registry = backend.registry
     releases = backend.releases(system)
     differences: list[str] = []

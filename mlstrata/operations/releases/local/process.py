@@ -21,9 +21,11 @@ _OK = 200
 class ServingProcess:
     """Loads, tries and unloads versions over the process's loopback interface."""
 
-    def __init__(self, system: str, url: str) -> None:
+    def __init__(self, system: str, url: str, secret: Path) -> None:
+        """Ask the process of `system` at `url`; `secret` is the file of what its versions interface asks for."""
         self._system = system
         self._url = url
+        self._secret = secret
 
     def load(self, version: str) -> None:
         """Have `version` in memory.
@@ -70,9 +72,17 @@ class ServingProcess:
         if answer["model"]["version"] != version or len(answer["predictions"]) != len(example):
             raise RolloutError(f"trying version {version} on its input example: got {answer}, not its predictions")
 
+    def _allowed(self) -> dict[str, str]:
+        try:
+            return {"authorization": f"Bearer {self._secret.read_text(encoding='utf-8').strip()}"}
+        except OSError as error:
+            raise RolloutError(f"{self._secret}: {error.strerror}; bring the environment up, which writes it") from None
+
     def _ask(self, method: str, path: str, *, timeout: float = _TIMEOUT_S, **request: Any) -> httpx.Response:
         import httpx
 
+        if path.startswith("/versions"):
+            request["headers"] = self._allowed()
         try:
             return httpx.request(method, self._url + path, timeout=timeout, trust_env=False, **request)
         except httpx.TransportError as error:
