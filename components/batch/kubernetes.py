@@ -21,7 +21,7 @@ def build(site: ClusterSite) -> None:
 
 
 def _scoring(site: ClusterSite, system: SystemSpec) -> None:
-    job, asked = scoring_job(system, root=Path(FOLDER), home=Path(FOLDER)), system.serving.resources
+    job, asked = scoring_job(system, root=None, home=Path(FOLDER)), system.serving.resources
     job_of_system(
         site,
         system,

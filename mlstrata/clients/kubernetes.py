@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -122,6 +122,15 @@ class Cluster:
 
         return self._ask(doing, ask)
 
+    def log(self, pod: str, namespace: str) -> Iterator[str]:
+        """Yield the lines of a pod's log, as they come, until its container ends.
+
+        Raises:
+            ClusterError: it may not be read, or the server does not answer or breaks off.
+        """
+        doing = f"context {self.context}: log of {pod} in {namespace}"
+        yield from self._once(doing, lambda: self._patient.log(pod, namespace=namespace, follow=True, newlines=False))
+
     def delete(self, kind: Kind, name: str, namespace: str) -> None:
         """Delete an object.
 
@@ -202,12 +211,19 @@ class Cluster:
 
     @cached_property
     def _client(self) -> Client:
+        return self._connected(self.request_timeout_s)
+
+    @cached_property
+    def _patient(self) -> Client:
+        return self._connected(None)  # a log may be silent for as long as its container works
+
+    def _connected(self, read_s: float | None) -> Client:
         import httpx2
         from lightkube import Client
 
         return Client(
             _config(self.context, self.kubeconfig),
-            timeout=httpx2.Timeout(self.request_timeout_s),
+            timeout=httpx2.Timeout(self.request_timeout_s, read=read_s),
             field_manager=MANAGER,
         )
 

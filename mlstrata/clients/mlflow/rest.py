@@ -127,6 +127,22 @@ class Rest:
         headers = {"Content-Type": "application/octet-stream"}
         self._respond("PUT", self._file(root, path), content=content, headers=headers, timeout=_FILE_TIMEOUT_S)
 
+    def send(self, root: str, path: str, file: Path) -> None:
+        """Keep a file of this machine below a root; it may be larger than this one's memory.
+
+        Raises:
+            RegistryError: it does not answer, or refuses.
+            OSError: the file cannot be read.
+        """
+        headers = {"Content-Type": "application/octet-stream"}
+
+        def ask() -> None:
+            with file.open("rb") as content:
+                given = {"content": content, "timeout": _FILE_TIMEOUT_S}
+                self._once("PUT", self._file(root, path), {**self._headers(), **headers}, given)
+
+        self._patiently(ask)
+
     def fetch(self, root: str, folder: Path) -> None:
         """Put every file below a root into a folder of this machine; a model may be larger than this one's memory.
 

@@ -1,9 +1,9 @@
-"""A training on a cluster: a run of Kubeflow Pipelines, watched from here."""
+"""A training on a cluster: a run of Kubeflow Pipelines, or a Job where there are none, watched from here."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from mlstrata.environments import Capability, SpecErrors, SystemSpec
 from mlstrata.operations.cluster_access import PIPELINES_URL, authenticate_registry, forward_registry, port_forward
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
-from mlstrata.operations.training import Training, follow
+from mlstrata.operations.training import Training, cluster_job, follow
 
 if TYPE_CHECKING:
     from mlstrata.clients.kubernetes import Cluster
@@ -31,7 +31,7 @@ def train(
     Raises:
         Failed: the run failed, or a gate refused.
         SpecErrors: the file asks for what no cluster does.
-        UsageError: the environment trains by jobs, the system cannot be trained, or the cluster cannot be reached.
+        UsageError: the system cannot be trained, its data is not there, or the cluster cannot be reached.
         ClusterError: the cluster cannot be asked.
     """
     began = time.monotonic()
@@ -63,20 +63,26 @@ def _run(
 
     deployment, target, asks = cluster.deployment, cluster.target, cluster.cluster
     _refuse_untrainable(deployment, system)
-    if Capability.PIPELINES not in deployment.spec.capabilities:
-        job = f"kubectl create job --from=cronjob/training-{system.name} NAME --context {target.context}"
-        raise UsageError(
-            f"environment {deployment.name} has no pipelines at stage '{deployment.spec.stage}': its systems are "
-            f"trained by jobs, `{job}`; pipelines come with stage 'foundation'"
-        )
     settings = _settings(deployment, target.namespace, system, trials) | {"if_needed": if_needed}
     authenticate_registry(asks, target.namespace)
+    space = namespace_of(target.namespace, system.team, system.name)
+    if Capability.PIPELINES not in deployment.spec.capabilities:
+        with forward_registry(asks, target.namespace) as registry:
+            _place(deployment, system, settings["request"], registry)
+            known = _existing(settings["request"], registry) if if_needed else None
+        if known:
+            yield iter([{"state": "succeeded", "result": {"version": known, "created": False}, "error": None}])
+            return
+        with closing(cluster_job.lines(asks, space, system.name)) as lines:
+            yield lines
+        return
     if system.model.schedule:
-        _stop_clock(asks, namespace_of(target.namespace, system.team, system.name), system.name)
+        _stop_clock(asks, space, system.name)
     with (
         forward_registry(asks, target.namespace) as registry,
         port_forward(asks, piece("kubeflow-pipelines").namespace, _SERVICE, _PORT, PIPELINES_URL) as pipelines,
     ):
+        _place(deployment, system, settings["request"], registry)
         # Compiled here, in a folder of this machine; the run itself knows none.
         settings["request"]["workdir"] = str(deployment.home / "data/kubeflow" / system.name)
         # Closing ends the watching alone; the run in the cluster goes on.
@@ -84,6 +90,46 @@ def _run(
             worker.lines("mlstrata.services.kubeflow", settings | {"registry": registry, "url": pipelines})
         ) as lines:
             yield lines
+
+
+def _place(deployment: Deployment, system: SystemSpec, request: dict[str, Any], registry: str) -> None:
+    """Put the files of the workspace that the system is trained on, or scores, where its jobs read them.
+
+    Raises:
+        UsageError: there is no such file, or the registry does not take it.
+    """
+    from mlstrata.clients.mlflow import Registry, RegistryError
+    from mlstrata.clients.mlflow.data import WORKSPACE, put
+    from mlstrata_steps import StepError
+    from mlstrata_steps.source import source_file
+
+    for dataset in {one.name: one for one in (system.training_data, system.scored_data) if one}.values():
+        if dataset.location is None or dataset.location.scheme != "file":
+            continue
+        named = deployment.workspace.root / str(dataset.source)
+        try:
+            files = dict.fromkeys((named, source_file(str(named))))  # a pointer and the file that it names
+            source = put(Registry(registry), system.name, dataset.name, tuple(files))
+        except (StepError, RegistryError, OSError) as error:
+            raise UsageError(f"{deployment.file}: {system.name}: {error}") from None
+        if request["source"] == f"{WORKSPACE}{dataset.name}":
+            request["source"] = source
+
+
+def _existing(request: Mapping[str, Any], registry: str) -> str | None:
+    """Return the version that these data, code and settings made already; None where there is none."""
+    from mlstrata.clients.mlflow import Registry, RegistryError
+    from mlstrata.services.runner.contract import TrainingRequest
+    from mlstrata_steps import StepError
+    from mlstrata_steps.source import source_stamp
+    from mlstrata_steps.versioning import fingerprint
+
+    asked = TrainingRequest.model_validate(request)
+    try:
+        mark = fingerprint(asked.recipe(), source_stamp(asked.source, asked.endpoint))
+        return Registry(registry).version_with(asked.system, mark)
+    except (StepError, RegistryError) as error:
+        raise UsageError(f"{asked.system}: {error}") from None
 
 
 def _refuse_untrainable(deployment: Deployment, system: SystemSpec) -> None:
@@ -129,7 +175,7 @@ def _settings(deployment: Deployment, namespace: str, system: SystemSpec, trials
     inside = f"http://mlflow.{namespace}.svc:5000"
     there = Path(FOLDER)
     try:
-        made = training_request(deployment.name, system, root=there, home=there, tracking_uri=inside)
+        made = training_request(deployment.name, system, root=there, home=there, tracking_uri=inside, elsewhere=True)
     except NotTrainable as error:
         raise UsageError(f"{deployment.file}: {error}") from None
     request: dict[str, Any] = made.model_dump(mode="json")
@@ -141,17 +187,19 @@ def _settings(deployment: Deployment, namespace: str, system: SystemSpec, trials
         "secret": ACCESS,
         "labels": {**USES_REGISTRY, "mlstrata.io/environment": deployment.name, "mlstrata.io/system": system.name},
         "schedule": system.model.schedule,
-        "data": _reading(deployment, system),
+        "data": _reading(deployment, system, inside),
     }
 
 
-def _reading(deployment: Deployment, system: SystemSpec) -> dict[str, Any]:
-    """Say how a step reaches the bucket of the system's data; nothing where it lies in none."""
+def _reading(deployment: Deployment, system: SystemSpec, registry: str) -> dict[str, Any]:
+    """Say how a step reaches what the system's data lies in: a bucket, else the registry."""
     from mlstrata.components.storage.data import store_of
     from mlstrata.stacks.cluster_inputs import of
 
     store = store_of(system.training_data, of(deployment.spec, deployment.workspace).store)
-    return {"variables": store.variables(), "secrets": store.credentials()} if store else {}
+    if store is None:
+        return {"variables": {"MLFLOW_TRACKING_URI": registry}}
+    return {"variables": store.variables(), "secrets": store.credentials()}
 
 
 def image_of_steps(deployment: Deployment) -> str:

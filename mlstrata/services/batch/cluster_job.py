@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlstrata.clients.mlflow import CHAMPION, Registry, RegistryError
+from mlstrata.clients.mlflow.data import placed
 from mlstrata.services.batch.scoring import score
 from mlstrata.services.batch.settings import Manifest, ScoringJob, manifest_of
 from mlstrata.services.batch.table import BatchError
@@ -39,8 +40,10 @@ def run(job: ScoringJob, uri: str) -> tuple[str, Manifest]:
         BatchError: nothing is released, or the rows cannot be scored; nothing is kept then.
         RegistryError: the registry does not answer.
     """
-    if fetch(Registry(uri), job.system, job.version or CHAMPION, job.directory) is None:
+    registry = Registry(uri)
+    if fetch(registry, job.system, job.version or CHAMPION, job.directory) is None:
         raise BatchError(f"no version of {job.system} is released yet; release one, then score again")
+    job = job.model_copy(update={"input": placed(registry, job.system, job.input)})
     job.workdir.mkdir(parents=True, exist_ok=True)
     manifest, output = score(job)
     tags = {

