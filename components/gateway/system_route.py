@@ -19,7 +19,7 @@ from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.serving.outputs import ClusterServingOutputs
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.services.gateway.deprecation import deprecation_headers
-from mlstrata.services.gateway.settings import AUDIENCE, SCHEMES, Deprecation, GatewaySystem
+from mlstrata.services.gateway.settings import AUDIENCE, RETRIES, SCHEMES, UNBEGUN, Deprecation, GatewaySystem
 
 CONSUMER = "x-mlstrata-consumer"
 KEYS = "token-keys"
@@ -167,7 +167,7 @@ class SystemRoute(ClusterComponent):
         self.needs(self.space, KEYS, ("jwks",), "public keys of consumers' tokens: a ConfigMap, not a secret")
 
     def _limits(self) -> dict[str, Any]:
-        """Return how much: a consumer's rate (each Envoy counts by itself), a request's size and time."""
+        """Return how much: a consumer's rate (each Envoy counts by itself), a request's size and time, its retries."""
         serving = self.args.serving
         rules = [
             {
@@ -186,6 +186,8 @@ class SystemRoute(ClusterComponent):
                 "maxPendingRequests": MOST_WAITING,
                 "maxParallelRequests": MOST_CONNECTIONS,
             },
+            # A pod that was killed is taken out within seconds; until then its connections are refused.
+            "retry": {"numRetries": RETRIES, "retryOn": {"triggers": list(UNBEGUN)}},
         }
         if rules:
             spec["rateLimit"] = {"type": "Local", "local": {"rules": rules}}

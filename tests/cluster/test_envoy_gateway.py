@@ -316,3 +316,11 @@ def test_envoy_is_told_when_too_much_waits(two_versions: tuple[list[Json], Json]
     [cluster] = [one for one in told["staticResources"]["clusters"] if SYSTEM in one["name"]]
     [bounds] = cluster["circuitBreakers"]["thresholds"]
     assert (bounds["maxConnections"], bounds["maxPendingRequests"], bounds["maxRequests"]) == (1024, 256, 1024)
+
+
+def test_envoy_is_told_to_ask_another_pod_only_where_the_first_cannot_have_begun(two_versions, beside):
+    told = static(two_versions[1], beside, listen=1, backend=2)
+    routes = json.dumps(told["staticResources"]["listeners"])
+    assert '"retryOn": "connect-failure,refused-stream,reset-before-request"' in routes
+    # The first one is not asked again.
+    assert "envoy.retry_host_predicates.previous_hosts" in routes

@@ -18,7 +18,7 @@ from mlstrata.services.gateway.listener import (
     ROUTE_CONFIG,
     VERSION_HEADER,
 )
-from mlstrata.services.gateway.settings import GatewaySettings, GatewaySystem
+from mlstrata.services.gateway.settings import RETRIES, UNBEGUN, GatewaySettings, GatewaySystem
 from mlstrata.services.serving.releases import Releases
 from mlstrata.services.serving.settings import LEAVING_HEADER, UNTOUCHED_HEADER
 
@@ -26,8 +26,6 @@ _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 ROUTES_HEADER = "x-mlstrata-routes"
 HEALTH_PATH = "/healthz"
 _LONGER_S = 5
-# Only where the process cannot have begun: a prediction is recorded once.
-_UNBEGUN = "connect-failure,refused-stream,reset-before-request"
 _OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 
 
@@ -117,7 +115,7 @@ def _system_routes(system: GatewaySystem, api: str, version: str | None) -> Iter
             "timeout": f"{system.timeout_s:.3f}s",
             # A system that may take longer than an idle stream lives must not be taken for one.
             "idle_timeout": f"{system.timeout_s + _LONGER_S:.3f}s",
-            "retry_policy": _retries(system, _UNBEGUN),
+            "retry_policy": _retries(system, ",".join(UNBEGUN)),
         },
     }
     yield shared | {
@@ -149,7 +147,7 @@ def _description(
 
 def _retries(system: GatewaySystem, on: str) -> dict[str, Any]:
     if not system.copies:
-        return {"retry_on": on, "num_retries": 2}
+        return {"retry_on": on, "num_retries": RETRIES}
     # A process that says it did nothing is one that lacks the version, as one that is just starting.
     untouched = [{"name": UNTOUCHED_HEADER, "present_match": True}]
     several = {"retry_on": f"{on},retriable-headers", "retriable_headers": untouched, "num_retries": len(system.ports)}

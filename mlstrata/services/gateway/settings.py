@@ -15,6 +15,9 @@ from mlstrata.services.serving.settings import Name, Port
 SCHEMES = ("Bearer ", "bearer ", "BEARER ")
 """How callers write the scheme of a token: its case says nothing (RFC 9110, 11.1), and Envoy compares every letter."""
 AUDIENCE = "mlstrata"
+UNBEGUN, RETRIES = ("connect-failure", "refused-stream", "reset-before-request"), 2
+"""When a prediction is asked of another process, and how often: only where one cannot have begun it, since it is
+recorded once."""
 SETTINGS_FILE = "gateway.json"
 BOOTSTRAP_FILE = "envoy.json"
 LISTENERS_FILE = "listeners.json"

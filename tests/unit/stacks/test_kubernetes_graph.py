@@ -202,6 +202,13 @@ def test_consumers_are_let_in_by_name_and_rate():
     ]
 
 
+def test_what_a_killed_pod_cannot_have_begun_is_asked_of_another_one():
+    retry = shipped().one("BackendTrafficPolicy", "route-mortgage-approval-limits").inputs["spec"]["retry"]
+    # Of what may have begun nothing is asked again: a prediction is recorded once.
+    assert set(retry["retryOn"]["triggers"]) == {"connect-failure", "refused-stream", "reset-before-request"}
+    assert retry["numRetries"] >= 1
+
+
 def test_nobody_enters_where_no_consumer_is_declared():
     (access,) = [one for one in shipped().all("SecurityPolicy") if one.inputs["metadata"]["name"] == "ticket-routing"]
     assert access.inputs["spec"]["authorization"] == {"defaultAction": "Deny"}
