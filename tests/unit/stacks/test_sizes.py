@@ -1,16 +1,18 @@
 """What an environment asks of its nodes: added up from the graph, and what its file says otherwise."""
 
+import re
 from pathlib import Path
 
 import pulumi
 import pytest
 
 from mlstrata.components.workload.sizes import PROFILES, sizes_of
-from mlstrata.environments import EnvironmentSpec, Workspace, load
+from mlstrata.environments import EnvironmentSpec, Stage, Workspace, load
 from mlstrata.environments.spec.quantities import mebibytes
 from mlstrata.environments.spec.sizing import Profile
 from mlstrata.stacks.program import plan
 from tests.support.recorded import Graph, record
+from tests.support.rendered import unbuilt
 
 ROOT = Path(__file__).parents[3]
 GIB = 1024
@@ -71,14 +73,19 @@ def asked(one) -> tuple[float, int]:
     return cores, memory
 
 
+def standing(graph: Graph) -> tuple[float, int]:
+    """Return cores and MiB of all that stands."""
+    found = [asked(one) for one in graph.resources if one.kind not in {"CronJob", "Job"}]
+    assert len([one for one in found if one[1]]) >= 10
+    return sum(one[0] for one in found), sum(one[1] for one in found)
+
+
 def whole(graph: Graph) -> tuple[float, int]:
     """Return cores and MiB of all that stands, with the largest of its jobs beside it."""
     jobs = [asked(one) for one in graph.resources if one.kind in {"CronJob", "Job"}]
-    standing = [asked(one) for one in graph.resources if one.kind not in {"CronJob", "Job"}]
-    assert len([one for one in standing if one[1]]) >= 10
     assert jobs
-    largest = max(one[0] for one in jobs), max(one[1] for one in jobs)
-    return sum(one[0] for one in standing) + largest[0], sum(one[1] for one in standing) + largest[1]
+    cores, memory = standing(graph)
+    return cores + max(one[0] for one in jobs), memory + max(one[1] for one in jobs)
 
 
 def test_small_leaves_half_of_a_small_node_to_the_charts():
@@ -90,6 +97,20 @@ def test_small_leaves_half_of_a_small_node_to_the_charts():
 
 def test_what_dev_ships_with_is_small():
     assert load(ROOT / "environments/dev.yaml").profile is Profile.SMALL
+
+
+FOOTPRINT = re.compile(r"(?m)^\| (prerequisites|foundation), `(small|standard)` \| ([\d.]+), ([\d.]+) \| ([\d.]+), ([\d.]+) \|")
+"""A row of docs/kubernetes.md: cores and GiB of what stands, then of it with the largest of its jobs."""
+
+
+def test_what_a_stage_asks_for_stands_in_the_docs():
+    rows = FOOTPRINT.findall((ROOT / "docs/kubernetes.md").read_text(encoding="utf-8"))
+    assert len(rows) == 4
+    for stage, profile, *told in rows:
+        off = unbuilt(Stage(stage), "kubernetes")
+        graph = graph_of(changed(profile=profile, storage={"kind": "s3"}, stage=stage, capabilities={"off": off}))
+        found = [f"{each:.1f}" for cores, memory in (standing(graph), whole(graph)) for each in (cores, memory / GIB)]
+        assert told == found, (stage, profile)
 
 
 def test_every_size_of_the_platform_is_a_field():
