@@ -99,7 +99,8 @@ def test_what_dev_ships_with_is_small():
     assert load(ROOT / "environments/dev.yaml").profile is Profile.SMALL
 
 
-FOOTPRINT = re.compile(r"(?m)^\| (prerequisites|foundation), `(small|standard)` \| ([\d.]+), ([\d.]+) \| ([\d.]+), ([\d.]+) \|")
+_PAIR = r"([\d.]+), ([\d.]+)"
+FOOTPRINT = re.compile(rf"(?m)^\| (prerequisites|foundation), `(small|standard)` \| {_PAIR} \| {_PAIR} \|")
 """A row of docs/kubernetes.md: cores and GiB of what stands, then of it with the largest of its jobs."""
 
 
