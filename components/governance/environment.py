@@ -51,6 +51,7 @@ class EnvironmentArgs:
             "gpu_pools": {pool.name: pool.nodes.min for pool in spec.gpu_pools},
             # Only where there is one: an environment without is what it was before there were mirrors.
             **({"mirror": spec.mirror.registry} if spec.mirror else {}),
+            **({} if spec.production is None else {"production": spec.production}),
             "cost_centre": spec.cost_centre or "",
             "labels": dict(spec.labels),
         }

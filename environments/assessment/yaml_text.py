@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from mlstrata.environments.assessment.answers import Answers
 from mlstrata.environments.assessment.kinds import NONE
 from mlstrata.environments.assessment.stage import Wanted
-from mlstrata.environments.assessment.tier import Judged
+from mlstrata.environments.assessment.tier import Judged, risk_of
 from mlstrata.environments.spec.risk import Tier
 from mlstrata.environments.stages import ENTRIES, Capability, Stage
 
@@ -101,7 +101,10 @@ def _system(answers: Answers, judged: Judged) -> Iterator[str]:
     yield f"- name: {quoted(answers['system'])}"
     yield f"  purpose: {quoted(answers['purpose'])}"
     yield from (f"  # {_comment(reason)}" for reason in judged.reasons)
-    yield f"  risk: {{{', '.join(_risk(answers, judged))}}}"
+    yield "  risk:"
+    yield from (f"    {line}" for line in _risk(answers, judged))
+    if judged.tier is Tier.HIGH and not answers["affects"]:
+        yield "    # affects: [consumers]   # whom its output concerns; `check` asks for it"
     yield "  # kpis: [{metric: auc, at_least: 0.75}]   # below it no model is registered"
     yield from _data(answers)
     yield f"  model: {{{', '.join(_model(answers))}}}"
@@ -115,17 +118,24 @@ def _system(answers: Answers, judged: Judged) -> Iterator[str]:
 
 def _risk(answers: Answers, judged: Judged) -> Iterator[str]:
     yield f"tier: {judged.tier}"
-    if answers["annex_iii"] != NONE:
-        yield f"annex_iii: {quoted(answers['annex_iii'])}"
-    yield f"role: {answers['role']}"
-    if answers["profiling"] == "yes":
-        yield "profiling: true"
-    if answers["annex_i"] == "yes":
-        yield "annex_i: true"
-    if answers["public"] != "no":
-        yield f"public_{answers['public']}: true"
-    if judged.exempt:
-        yield f"exemption: {{condition: {answers['exemption']}, memo: {quoted(answers['exemption_memo'])}}}"
+    risk = risk_of(answers)
+    if not judged.exempt:
+        risk.pop("exemption", None)
+    # Who trains a model and puts it into service is its provider.
+    if not trained_elsewhere(answers) and "provider" not in risk["role"]:
+        risk["role"] = ["provider", *risk["role"]]
+    yield from (f"{key}: {_inline(value)}" for key, value in risk.items())
+
+
+def _inline(value: object) -> str:
+    """Return a value as YAML has it within one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {quoted(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return quoted(value) if str(value)[:1].isdigit() else str(value)
 
 
 def trained_elsewhere(answers: Answers) -> bool:

@@ -14,7 +14,7 @@ from mlstrata.environments.spec.storage import Storage, default_storage
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.spec.target import Target
 from mlstrata.environments.spec.teams import GpuPoolSpec, TeamSpec
-from mlstrata.environments.spec.text import Email, Name, Text, Word
+from mlstrata.environments.spec.text import Email, Flag, Name, Text, Word
 from mlstrata.environments.spec.upstream import MirrorSpec, PinSpec
 from mlstrata.environments.stages import Capability, Stage, capabilities_of
 
@@ -36,6 +36,11 @@ class EnvironmentSpec(Spec):
     enforce: Enforce = Field(
         default=Enforce.BY_DATE,
         description="When duties of the AI Act block: by_date, on the day each applies; now, from today.",
+    )
+    production: Flag | None = Field(
+        default=None,
+        description="People depend on what it answers; not said: a cluster is operated as production, and papers that "
+        "the AI Act asks for before production are due.",
     )
     owner: Email | None = Field(default=None, description="Owner of the environment; none: not named yet.")
     cost_centre: Word | None = Field(

@@ -50,7 +50,7 @@ def general(evidence: Evidence) -> Iterator[Block]:
     yield Heading("1(e) Hardware it runs on")
     yield facts(words.rows(evidence.get("serving.resources")), f"Asked for each replica. {DECLARED}")
     yield Heading("1(f) Product it is a component of")
-    if evidence.get("risk.annex_i"):
+    if evidence.get("risk.annex_i") or evidence.get("risk.product"):
         yield Needed("photographs or drawings of the product: its look, marking and layout")
     else:
         yield Text("Declared as no component of a product under Annex I.")

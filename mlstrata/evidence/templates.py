@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mlstrata.environments.classification import roles_of
 from mlstrata.evidence import words
 from mlstrata.evidence.annex_iv import control, where
 from mlstrata.evidence.blocks import Block, Document, Needed, Section, Text, facts, plain, table
@@ -42,12 +43,17 @@ _C = (
 _SECTIONS = {"A": _A, "B": _B, "C": _C}
 
 
+def _roles(evidence: Evidence) -> frozenset[str]:
+    risk, model = evidence.get("risk"), evidence.get("model")
+    return roles_of(risk if isinstance(risk, Mapping) else {}, model if isinstance(model, Mapping) else {})
+
+
 def registration(evidence: Evidence) -> dict[str, object]:
     """Return the entry of Annex VIII; a field that is None is a person's to give.
 
     Section C is a deployer's; B is for a system that a condition of Article 6(3) takes out; A for every other.
     """
-    section = "C" if evidence.get("risk.role") == "deployer" else "B" if evidence.get("risk.exemption") else "A"
+    section = "B" if evidence.get("risk.exemption") else "A" if "provider" in _roles(evidence) else "C"
     version = evidence.version
     released = f"model version {version.version} answers" if version and version.released else "no version is released"
     model = evidence.get("model")

@@ -31,6 +31,8 @@ _NAMES = {
     "min_sample": "smallest sample",
 }
 
+NOT_ANSWERED = "not answered"
+
 
 def label(key: str) -> str:
     """Return a key of the declaration as a name."""
@@ -57,18 +59,26 @@ def risk(evidence: Evidence) -> list[tuple[str, object]]:
     """Return how the system is classified, in words."""
     point, exemption = evidence.get("risk.annex_iii"), evidence.get("risk.exemption")
     found: list[tuple[str, object]] = [("Risk tier", evidence.get("risk.tier"))]
-    if point:
+    if point and point != "none":
         found.append(("Point of Annex III", f"{point}: {_POINTS.get(str(point), '')}".rstrip(": ")))
-    found.append(("Product under Annex I", bool(evidence.get("risk.annex_i"))))
+    product = evidence.get("risk.product")
+    found.append(("Product under Annex I", plain(product) if product else _flag(evidence, "annex_i")))
     if isinstance(exemption, Mapping):
         condition = exemption.get("condition")
         text = f"{condition}: {_CONDITIONS.get(str(condition), '')}; documented at {plain(exemption.get('memo'))}"
         found.append(("Condition of Article 6(3)", text))
-    found.append(("Role in the sense of the Act", evidence.get("risk.role")))
-    found.append(("Profiles natural persons", bool(evidence.get("risk.profiling"))))
+    found.append(("Practice of Article 5", evidence.get("risk.practice") or NOT_ANSWERED))
+    found.append(("Role in the sense of the Act", evidence.get("risk.role") or NOT_ANSWERED))
+    found.append(("Profiles natural persons", _flag(evidence, "profiling")))
+    found.append(("People interact with it", _flag(evidence, "contact")))
     found.append(("Public body, or for one", bool(evidence.get("risk.public_body"))))
     found.append(("For a public service", bool(evidence.get("risk.public_service"))))
     return found
+
+
+def _flag(evidence: Evidence, answer: str) -> object:
+    said = evidence.get(f"risk.{answer}")
+    return NOT_ANSWERED if said is None else bool(said)
 
 
 def ranges(evidence: Evidence) -> list[tuple[str, object]]:

@@ -1,4 +1,4 @@
-"""The 64 policies by number, and which of them are there."""
+"""The policies by number, and which of them are there."""
 
 from __future__ import annotations
 
@@ -67,5 +67,7 @@ CATALOGUE: tuple[str, ...] = (
     "obs-drift-alert",
     "aia-stage-supports-tier",
     "aia-right-to-explanation",
+    "aia-risk-answered",
+    "aia-classification-doubts",
 )
 """Id of each policy, the first of them number 1."""

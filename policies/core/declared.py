@@ -30,6 +30,7 @@ class _Facts(BaseModel):
     name: str
     target: str
     region: str
+    production: bool | None = None
     owner: str
     enforce: Enforcement
     retention: dict[str, float]
@@ -72,6 +73,7 @@ def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environm
         name=given.name,
         target=given.target,
         region=given.region,
+        production=given.production,
         stage=max(stages, key=lambda stage: stage.rank, default=None),
         capabilities=frozenset(switched_on.union(*(reached.capabilities for reached in stages.values()))),
         enforcement=given.enforce,

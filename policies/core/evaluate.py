@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from mlstrata.environments.classification import is_product, point_of
 from mlstrata.policies.core.dates import Calendar, effective, said
 from mlstrata.policies.core.exemptions import Exemption
 from mlstrata.policies.core.facts import Environment
@@ -279,7 +280,8 @@ def _if_asked(verdict: Verdict) -> Verdict:
 
 def _annex_i_only(system: System) -> bool:
     try:
-        return bool(system.get("risk.annex_i")) and not system.get("risk.annex_iii")
+        risk = system.get("risk", {})
+        return is_product(risk) and not point_of(risk)
     except UnknownValueError:
         return False
 

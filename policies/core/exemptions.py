@@ -21,7 +21,12 @@ from mlstrata.policies.core.files import PolicyFile
 
 FILE = "policies/exemptions.yaml"
 LONGEST = timedelta(days=366)
-NEVER_EXEMPT = frozenset({"aia-prohibited-practice"})
+NEVER_EXEMPT = {
+    "aia-prohibited-practice": "Art. 5",
+    "aia-intimate-csam-safeguards": "Art. 5(1)(ba) and (bb)",
+    "aia-tier-consistent": "Art. 5 and 6",
+}
+"""What nobody can exempt, with the article: practices of Art. 5, and the tier that everything else hangs on."""
 
 
 class Exemption(Closed):
@@ -114,8 +119,8 @@ def _unfit(
         fix = suggestion(exemption.policy, policies) or "`mlstrata check ENV --json` lists them"
         yield Finding((*at, "policy"), f"got {policy}, which is no policy", policy, "", fix)
     if exemption.policy in NEVER_EXEMPT:
-        problem = f"got {policy}, which nobody can exempt (Art. 5)"
-        yield Finding((*at, "policy"), problem, policy, "", "remove the system")
+        problem = f"got {policy}, which nobody can exempt ({NEVER_EXEMPT[exemption.policy]})"
+        yield Finding((*at, "policy"), problem, policy, "", "mend what it finds, or remove the system")
     if exemption.expires > until:
         got = str(exemption.expires)
         yield Finding((*at, "expires"), f"got {got}, over a year away", got, f"up to {until}")

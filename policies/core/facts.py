@@ -10,8 +10,6 @@ from mlstrata.environments import Stage
 from mlstrata.policies.core.dates import Enforcement
 from mlstrata.policies.core.live import Live
 
-_PRODUCTION = ("prod", "production", "live")
-
 
 @dataclass(frozen=True)
 class Document:
@@ -37,7 +35,8 @@ class Environment:
     """An environment as far as checks need it; whoever runs the checks fills it in.
 
     Attributes:
-        name: Its name; `prod`, `production`, `live` and names that start or end with them are production.
+        name: Its name.
+        production: People depend on it, as its file says; None where nobody said.
         target: Kind of target: local, kubernetes, aws; empty for a program that is not ours.
         region: Where it runs; empty where it is not known.
         stage: Its stage; None for a program that is not ours, whose capabilities nobody declares.
@@ -55,6 +54,7 @@ class Environment:
     """
 
     name: str
+    production: bool | None = None
     target: str = ""
     region: str = ""
     stage: Stage | None = None
@@ -71,6 +71,11 @@ class Environment:
     live: Live | None = None
 
     @property
-    def production(self) -> bool:
-        """Return whether customers depend on it, by its name: the file has no other word for it."""
-        return bool(set(self.name.replace("_", "-").split("-")) & set(_PRODUCTION))
+    def before_production(self) -> bool:
+        """Return whether the file says that nobody depends on it: until it does, the Act's papers are due."""
+        return self.production is False
+
+    @property
+    def in_production(self) -> bool:
+        """Return whether to operate it as production: as its file says, else wherever there is a cluster."""
+        return self.target in {"kubernetes", "aws"} if self.production is None else self.production

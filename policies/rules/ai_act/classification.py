@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
+from mlstrata.environments.spec.risk import Tier
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import PART_LABEL, SYSTEM_LABEL, Resource, System
 from mlstrata.policies.core.rule import (
@@ -22,22 +22,9 @@ from mlstrata.policies.core.rule import (
     undeployed,
 )
 from mlstrata.policies.core.values import UnknownValueError
+from mlstrata.policies.views.classification import ROLES, classified, declared_roles, trained_here
 from mlstrata.policies.views.documents import named
 from mlstrata.policies.views.serving import is_serving, makes_content
-
-ROLES = ("provider", "deployer", "importer", "distributor")
-PROHIBITED = {
-    "social scoring": r"social(ly)?[ -](scor|rank)",
-    "subliminal or manipulative techniques": r"subliminal|manipulat\w+ (people|persons|behaviou?r)",
-    "exploiting a vulnerability": r"exploit\w* (a |the )?vulnerab",
-    "predicting crime from profiling alone": r"predict\w* (whether|that|who) .{0,40}commit\w* (a )?crime",
-    "scraping faces": r"scrap\w+ .{0,30}(face|facial)",
-    "emotions at work or in education": r"(emotion\w*).{0,40}(employee|worker|student|pupil|workplace|school)",
-    "intimate content without consent": r"undress|nudif|non-?consensual intimate|child sexual",
-    "sorting people by what their bodies tell of their beliefs": r"(infer|deduc|categori[sz]|classif)\w* .{0,60}"
-    r"(race|religio|sexual orientation|political opinion|trade union)\w* .{0,40}(face|voice|biometr|gait|photo)",
-    "remote identification as it happens": r"(real[- ]time|live) .{0,40}(biometric|facial|face) (identif|recogn)",
-}
 
 
 def _declared(context: Context) -> Verdicts:
@@ -75,14 +62,9 @@ def _owned(context: Context, resource: Resource) -> Verdicts:
 def _prohibited(system: System, _: Context) -> Verdicts:
     if str(system.get("risk.tier", "")).strip().lower() == "unacceptable":
         yield fails("the system is declared 'unacceptable', a practice that Art. 5 prohibits", "remove it", "risk.tier")
-    purpose = str(system.get("purpose", "")).lower()
-    for practice, pattern in PROHIBITED.items():
-        if re.search(pattern, purpose):
-            yield fails(
-                f"its purpose reads like a prohibited practice: {practice}",
-                "remove the system, or say what it is for so that it cannot be taken for that",
-                "purpose",
-            )
+    found = classified(system)
+    if found.tier == Tier.UNACCEPTABLE:
+        yield fails(found.reasons[0], "remove the system", "risk.practice")
 
 
 def _safeguards(system: System, _: Context) -> Verdicts:
@@ -99,9 +81,23 @@ def _safeguards(system: System, _: Context) -> Verdicts:
 
 
 def _role(system: System, _: Context) -> Verdicts:
-    role = system.get("risk.role")
-    if role not in ROLES:
-        yield fails("no role in the Act's sense is declared", f"declare risk.role: one of {', '.join(ROLES)}", "risk")
+    declared = declared_roles(system)
+    if odd := [role for role in declared if role not in ROLES]:
+        yield fails(f"role '{odd[0]}' is none of the Act's", f"risk.role: one or several of {', '.join(ROLES)}", "risk")
+        return
+    if "provider" in declared or system.get("risk.provider"):
+        return
+    if trained_here(system):
+        yield fails(
+            "its model is trained here and risk.role does not say provider; who develops a system and puts it into "
+            "service under its own name is its provider (Art. 3(3))",
+            "risk.role: [provider, deployer], or name in risk.provider whose system it is",
+            "risk",
+        )
+    elif not declared:
+        yield fails(
+            "no role in the Act's sense is declared", f"risk.role: one or several of {', '.join(ROLES)}", "risk"
+        )
 
 
 def _literacy(system: System, context: Context) -> Verdicts:
@@ -122,7 +118,7 @@ RULES = (
     _rule(
         id="aia-prohibited-practice",
         title="No practice prohibited by Art. 5 is deployed; there are no exemptions.",
-        holds="neither tier nor purpose names a practice that Art. 5 prohibits",
+        holds="neither tier nor answers name a practice that Art. 5 prohibits",
         references=("AI Act Art. 5", "NIST AI RMF MAP 1.1"),
         duty=Duty.BANS,
         severity=Severity.CRITICAL,
@@ -139,7 +135,7 @@ RULES = (
     ),
     _rule(
         id="aia-role-declared",
-        title="The organisation's role to the system is declared.",
+        title="The organisation's roles are declared, provider among them where the model is trained here.",
         holds="a role is declared",
         references=("AI Act Art. 3", "AI Act Art. 25", "ISO/IEC 42001 A.10.2"),
         duty=Duty.GENERAL,

@@ -24,6 +24,7 @@ from mlstrata.policies.core.rule import (
     not_applicable,
     unknown,
 )
+from mlstrata.policies.views.classification import asked_of, point, product, roles
 from mlstrata.policies.views.documents import named, still_to_come
 from mlstrata.policies.views.serving import serving
 
@@ -106,12 +107,10 @@ def _same_model(system: System, context: Context) -> Verdicts:
 
 
 def _fria(system: System, context: Context) -> Verdicts:
-    point = str(system.get("risk.annex_iii", ""))
-    public = _of_a_public_body(system, point) or system.get("risk.public_service")
-    if point in ("", INFRASTRUCTURE) or not (public or point in FRIA_POINTS):
+    at = point(system)
+    public = _of_a_public_body(system, at) or system.get("risk.public_service")
+    if at in ("", INFRASTRUCTURE) or not (public or at in FRIA_POINTS):
         yield not_applicable(f"Art. 27 asks it of public services and of points {' and '.join(FRIA_POINTS)}")
-    elif system.get("risk.role") != "deployer":
-        yield not_applicable("Art. 27 asks it of deployers")
     else:
         document, wrong = named(system, context, "fria", "fundamental rights impact assessment", "Art. 27")
         yield from wrong
@@ -128,36 +127,35 @@ def _fria(system: System, context: Context) -> Verdicts:
             )
 
 
-def _of_a_public_body(system: System, point: str) -> bool:
-    return bool(system.get("risk.public_body")) or point.startswith(OF_PUBLIC_BODIES)
+def _of_a_public_body(system: System, at: str) -> bool:
+    return bool(system.get("risk.public_body")) or at.startswith(OF_PUBLIC_BODIES)
 
 
 def _conformity(system: System, context: Context) -> Verdicts:
-    if system.get("risk.role") != "provider":
-        yield not_applicable("Art. 43 asks it of providers")
-        return
-    route = "Annex VI or VII" if str(system.get("risk.annex_iii", "")).startswith("1") else "Annex VI"
+    if product(system):
+        route = "that of the product's own law, Art. 43(3)"
+    else:
+        route = "Annex VI or VII" if point(system).startswith("1") else "Annex VI"
     yield from named(system, context, "conformity", f"conformity assessment ({route})", "Art. 43")[1]
 
 
 def _declaration(system: System, context: Context) -> Verdicts:
-    if not context.environment.production:
+    if context.environment.before_production:
         yield not_applicable("required before production")
-    elif system.get("risk.role") != "provider":
-        yield not_applicable("Art. 47 asks it of providers")
     else:
         yield from named(system, context, "declaration", "EU declaration of conformity", "Art. 47 and 48")[1]
 
 
 def _registered(system: System, context: Context) -> Verdicts:
-    claimed, role = bool(system.get("risk.exemption")), system.get("risk.role")
-    point = str(system.get("risk.annex_iii", ""))
+    claimed, held = bool(system.get("risk.exemption")), roles(system)
+    at = point(system)
     # Systems that are high risk as products under Annex I alone are registered nowhere.
-    high, national = system.get("risk.tier") == "high" and point, point == INFRASTRUCTURE
-    deployed = role == "deployer" and _of_a_public_body(system, point) and not national
-    if not context.environment.production:
+    high, national = system.get("risk.tier") == "high" and at, at == INFRASTRUCTURE
+    deployed = "deployer" in held and _of_a_public_body(system, at) and not national
+    provided = not held.isdisjoint({"provider", "authorised_representative"})
+    if context.environment.before_production:
         yield not_applicable("required before production")
-    elif not claimed and not (high and (role == "provider" or deployed)):
+    elif not claimed and not (high and (provided or deployed)):
         yield not_applicable("Art. 49 asks it of providers, public bodies and those that claim Art. 6(3)")
     else:
         what, article = ("entry in the national register", "Art. 49(5)") if national else _EU_DATABASE
@@ -172,21 +170,21 @@ RULES = (
         title="The risk register of a high-risk system was reviewed within 180 days.",
         holds="the risk register exists and was reviewed within 180 days",
         references=("AI Act Art. 9", "Annex IV 5", "ISO/IEC 42001 6.1", "NIST AI RMF MANAGE 1.3"),
-        system=_risk_register,
+        system=asked_of("Art. 9", _risk_register, "provider"),
     ),
     _high_risk(
         id="aia-annex-iv-complete",
         title="The technical documentation has all nine sections of Annex IV.",
         holds="all nine sections hold text",
         references=("AI Act Art. 11", "AI Act Annex IV", "ISO/IEC 42001 A.6.2.7"),
-        system=_annex_iv,
+        system=asked_of("Art. 11", _annex_iv, "provider"),
     ),
     _high_risk(
         id="aia-docs-match-model",
         title="The technical documentation describes the model version that is deployed.",
         holds="documentation and deployment name the same model version",
         references=("AI Act Art. 11(1)", "Annex IV 6"),
-        system=_same_model,
+        system=asked_of("Art. 11", _same_model, "provider"),
     ),
     _high_risk(
         id="aia-ifu-published",
@@ -200,21 +198,21 @@ RULES = (
         title="A deployer under points 5(b) and 5(c), or for a public body or service, assessed the impact on rights.",
         holds="the assessment is named, and the authority was notified where the file can be read",
         references=("AI Act Art. 27", "ISO/IEC 42001 A.5.2"),
-        system=_fria,
+        system=asked_of("Art. 27", _fria, "deployer"),
     ),
     _high_risk(
         id="aia-conformity-route",
         title="A provider's conformity assessment is named.",
         holds="the conformity assessment is named",
         references=("AI Act Art. 43", "Annex IV 7"),
-        system=_conformity,
+        system=asked_of("Art. 43", _conformity, "provider", "importer", "authorised_representative"),
     ),
     _high_risk(
         id="aia-declaration-before-prod",
         title="A provider's EU declaration of conformity is named before production.",
         holds="the declaration is named",
         references=("AI Act Art. 47", "AI Act Art. 48", "Annex IV 8"),
-        system=_declaration,
+        system=asked_of("Art. 47", _declaration, "provider", "importer", "distributor", "authorised_representative"),
     ),
     Rule(
         id="aia-eu-db-registered",

@@ -20,6 +20,7 @@ from mlstrata.policies.core.rule import (
     undeployed,
 )
 from mlstrata.policies.remedies.cluster import disclosed
+from mlstrata.policies.views.classification import asked_of
 from mlstrata.policies.views.documents import named
 from mlstrata.policies.views.serving import alerting_on, makes_content, serving
 
@@ -108,7 +109,7 @@ RULES = (
         references=("AI Act Art. 72", "Annex IV 9", "NIST AI RMF MANAGE 4.1"),
         tiers=HIGH,
         duty=Duty.GENERAL,
-        system=_post_market,
+        system=asked_of("Art. 72", _post_market, "provider"),
     ),
     _rule(
         id="aia-incident-route",

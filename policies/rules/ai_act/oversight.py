@@ -19,6 +19,7 @@ from mlstrata.policies.core.rule import (
     undeployed,
 )
 from mlstrata.policies.core.values import dig
+from mlstrata.policies.views.classification import point
 from mlstrata.policies.views.serving import serving
 
 
@@ -43,7 +44,7 @@ def _kill_switch(system: System, _: Context) -> Verdicts:
 
 
 def _two_people(system: System, _: Context) -> Verdicts:
-    if str(system.get("risk.annex_iii", "")) != "1a":
+    if point(system) != "1a":
         yield not_applicable("Art. 14(5) asks it of remote identification, point 1(a)")
     elif not system.get("oversight.two_person"):
         yield fails(
@@ -58,7 +59,7 @@ def _metrics(system: System, _: Context) -> Verdicts:
 
 
 def _explained(system: System, _: Context) -> Verdicts:
-    if not system.get("risk.profiling") and str(system.get("risk.annex_iii", "2")) == "2":
+    if not system.get("risk.profiling") and point(system) in ("", "2"):
         yield not_applicable("it decides about no people")
         return
     if not system.get("serving.explain"):

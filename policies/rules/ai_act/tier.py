@@ -1,61 +1,146 @@
-"""The AI Act on risk: the tier that is declared, against everything else that is, and the way out of Art. 6(3)."""
+"""The AI Act on risk: the declared tier against the tier that answers lead to, and the way out of Art. 6(3)."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from functools import partial
 
+from mlstrata.environments.classification import RANKS
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import System
-from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdicts, fails, not_applicable
+from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable
+from mlstrata.policies.core.values import dig
+from mlstrata.policies.views.classification import classified, point, product, risk
+from mlstrata.policies.views.purpose import Topic, topics_of
 
-TIERS = ("minimal", "limited", "high", "unacceptable")
-ANNEX_III_WORDS = {
-    "1": r"(face|facial|biometric\w*|iris|fingerprint) (recognition|identif\w+|categor\w+)",
-    "2": r"(power|electricity|gas|heating|water) (grid|supply|network)|road traffic (control|management)"
-    r"|critical (digital )?infrastructure",
-    "3": r"(exam|grade|admission)s? .{0,30}(student|pupil|applicant|university|school)|grad(e|ing) (exams|essays)",
-    "4": r"(recruit|hiring|job applica|candidate).{0,40}(rank|scor|screen|select|filter)"
-    r"|(rank|scor|screen|select|filter).{0,40}(job applica|candidate|cv\b|résumé)",
-    "5": r"credit[- ]?(scor|worth)|(mortgage|loan|credit) appl|(health|life) insurance .{0,20}(pric|risk|premium)"
-    r"|social benefit|emergency call",
-    "6": r"(re)?offend(ing|er)|evidence reliab|polygraph",
-    "7": r"asylum|visa appl|border control",
-    "8": r"judicial|election|voting behaviou?r",
+TIERS = tuple(tier.value for tier in RANKS)
+_LEADS_TO = {"practice": "unacceptable", "annex_iii": "high", "annex_i": "high"}
+"""Question to the tier that the answer which a purpose reads like leads to; limited for any other."""
+_ALWAYS = {
+    "practice": "none, or the practice of Art. 5 that it is used for",
+    "contact": "true where people interact with it directly (Art. 50(1)), else false",
 }
+_BELOW_HIGH = {
+    "annex_iii": "none, or the point of Annex III that its purpose falls under",
+    "annex_i": "true where it is, or keeps safe, a product under Annex I that a third party assesses, else false",
+}
+_OF_PEOPLE = {"profiling": "true where it evaluates aspects of natural persons, else false"}
+_OF_SENSES = {"biometrics": "none, verification, identification, categorisation or emotion_recognition"}
+_AT_HIGH = {"affects": "whom its output concerns, such as [consumers], or []"}
 
 
 def _tier(system: System, _: Context) -> Verdicts:
-    tier, point = str(system.get("risk.tier", "")), str(system.get("risk.annex_iii", ""))
-    fix = "declare risk.tier: high"
+    tier = str(system.get("risk.tier", ""))
     if tier and tier not in TIERS:
         yield fails(
             f"tier '{tier}' is none of the Act's, so no duty would be asked", f"one of {', '.join(TIERS)}", "risk.tier"
         )
         return
-    if tier in {"high", "unacceptable"}:
+    found = classified(system)
+    if _rank(found.tier) > _rank(tier):
+        for reason in found.reasons:
+            yield fails(f"{reason}, and tier '{tier}' is declared", f"declare risk.tier: {found.tier}", "risk.tier")
         return
-    if system.get("risk.annex_i"):
-        yield fails("a safety component of a product under Annex I is high risk", fix, "risk.tier")
-    if point and system.get("risk.profiling"):
-        yield fails(f"Annex III point {point} with profiling of people is always high risk", fix, "risk.tier")
-    elif point and not system.get("risk.exemption"):
+    if tier == "high" and not product(system) and not point(system) and _open(system, "annex_iii", "annex_i"):
         yield fails(
-            f"Annex III point {point} is high risk, and tier '{tier}' is declared",
-            f"{fix}, or document in risk.exemption why Art. 6(3) lets it off",
+            "tier 'high' is declared with neither a point of Annex III nor a product under Annex I; assessment of "
+            "rights, registration and explanation hang on them",
+            "answer risk.annex_iii, and risk.annex_i or risk.product",
+            "risk",
+        )
+        return
+    for topic in _read_like(system):
+        if _rank(_LEADS_TO.get(topic.question, "limited")) > _rank(tier) and _open(system, topic.question):
+            yield fails(
+                f"its purpose has words of {topic.name}, and risk.{topic.question} is not answered",
+                f"answer risk.{topic.question}: {_asked(topic.question)}",
+                f"risk.{topic.question}",
+            )
+
+
+def _answered(system: System, _: Context) -> Verdicts:
+    for question, allowed in _questions(system).items():
+        if _open(system, question):
+            yield fails(f"risk.{question} is not answered, and the tier hangs on it", f"write {allowed}", "risk")
+
+
+def _questions(system: System) -> dict[str, str]:
+    """Return the questions that decide something about a system, each with what may be answered."""
+    asked = dict(_ALWAYS)
+    if system.get("risk.tier") == "high":
+        asked |= _AT_HIGH
+    else:
+        asked |= _BELOW_HIGH
+    if point(system) or any(dig(one, "classification") == "personal" for one in system.all("data")):
+        asked |= _OF_PEOPLE
+    if system.get("model.modality") in {"image", "audio", "video"} or point(system).startswith("1"):
+        asked |= _OF_SENSES
+    if system.get("risk.product"):
+        asked.pop("annex_i", None)
+    return asked
+
+
+def _doubts(system: System, _: Context) -> Verdicts:
+    tier, found = str(system.get("risk.tier", "")), classified(system)
+    decided = not _open(system, "annex_iii") and (bool(system.get("risk.product")) or not _open(system, "annex_i"))
+    if decided and not _open(system, "practice") and tier != "unacceptable" and _rank(tier) > _rank(found.tier):
+        yield fails(
+            f"tier '{tier}' is declared, and the answers lead to '{found.tier}' only",
+            f"declare risk.tier: {found.tier}, or answer what makes it {tier}",
             "risk.tier",
         )
-    if point:
-        return
-    purpose = str(system.get("purpose", "")).lower()
-    for suspected, pattern in ANNEX_III_WORDS.items():
-        if re.search(pattern, purpose):
-            yield fails(
-                f"its purpose reads like Annex III point {suspected}, and tier '{tier}' is declared with no point",
-                "declare risk.annex_iii and tier high, or word the purpose so that it cannot be taken for that",
-                "purpose",
-            )
-            return
+    for topic in _contradicted(system):
+        given = dig(risk(system), topic.question)
+        yield fails(
+            f"its purpose has words of {topic.name}, and risk.{topic.question} answers {_said(given)}",
+            "check the answer; where it is right, nothing has to change",
+            f"risk.{topic.question}",
+        )
+    if system.get("risk.profiling") and dig(risk(system), "affects") == []:
+        yield fails("it profiles people, and its output is said to concern nobody", "answer risk.affects", "risk")
+    if system.get("risk.exemption.condition") in {"a", "c", "d"} and system.get("risk.does") == "decides":
+        yield fails(
+            "a condition of Art. 6(3) is claimed for what only prepares or checks, and risk.does answers 'decides'",
+            "answer what it does, or remove the exemption",
+            "risk.does",
+        )
+
+
+def _contradicted(system: System) -> Iterator[Topic]:
+    """Yield what the purpose reads like where the answer says otherwise; one topic an area, and none that is met."""
+    topics, given = _read_like(system), point(system)
+    if given and any(topic.question == "annex_iii" and topic.area == given[:1] for topic in topics):
+        topics = [topic for topic in topics if topic.question != "annex_iii"]
+    seen = set()
+    for topic in topics:
+        answer = dig(risk(system), topic.question)
+        denied = answer in (None, "none", False) if topic.question != "annex_iii" else answer is not None
+        if answer is None or not denied or (topic.question, topic.area) in seen:
+            continue
+        if topic.question == "annex_i" and product(system):
+            continue
+        seen.add((topic.question, topic.area))
+        yield topic
+
+
+def _read_like(system: System) -> list[Topic]:
+    return list(topics_of(str(system.get("purpose", ""))))
+
+
+def _open(system: System, *questions: str) -> bool:
+    return all(dig(risk(system), question) is None for question in questions)
+
+
+def _asked(question: str) -> str:
+    return {**_ALWAYS, **_BELOW_HIGH}.get(question, "what it generates, such as [text], or []")
+
+
+def _said(answer: object) -> str:
+    return "false" if answer is False else f"'{answer}'"
+
+
+def _rank(tier: str) -> int:
+    return TIERS.index(tier) if tier in TIERS else 0
 
 
 def _exemption(system: System, context: Context) -> Verdicts:
@@ -65,6 +150,12 @@ def _exemption(system: System, context: Context) -> Verdicts:
         return
     if system.get("risk.profiling"):
         yield fails("a system that profiles people cannot claim Art. 6(3)", "remove risk.exemption", "risk.exemption")
+    elif _open(system, "profiling"):
+        yield fails(
+            "Art. 6(3) is claimed, and nobody said that the system profiles no people",
+            "answer risk.profiling; true voids the exemption",
+            "risk.exemption",
+        )
     if not memo or not system.get("risk.exemption.condition"):
         yield fails(
             "Art. 6(3) is claimed without a condition and the assessment that Art. 6(4) asks for",
@@ -75,15 +166,14 @@ def _exemption(system: System, context: Context) -> Verdicts:
         yield fails(f"the assessment {memo} does not exist", "write it", "risk.exemption.memo")
 
 
-_rule = partial(Rule, domain=Domain.AI_ACT)
+_rule = partial(Rule, domain=Domain.AI_ACT, duty=Duty.HIGH_RISK)
 
 RULES = (
     _rule(
         id="aia-tier-consistent",
-        title="The declared tier matches Annex III, Annex I, profiling and the purpose.",
-        holds="the declared tier matches the rest of the declaration",
-        references=("AI Act Art. 6", "AI Act Annex III", "Annex IV 1", "NIST AI RMF MAP 1.1"),
-        duty=Duty.HIGH_RISK,
+        title="The declared tier is not below the tier that the answers under `risk` lead to.",
+        holds="the declared tier is that of the answers",
+        references=("AI Act Art. 5", "AI Act Art. 6", "AI Act Art. 50", "AI Act Annex III", "NIST AI RMF MAP 1.1"),
         severity=Severity.CRITICAL,
         system=_tier,
     ),
@@ -92,7 +182,22 @@ RULES = (
         title="An exemption under Art. 6(3) is documented and claimed for no system that profiles people.",
         holds="the claimed exemption is documented",
         references=("AI Act Art. 6(3)", "AI Act Art. 6(4)"),
-        duty=Duty.HIGH_RISK,
         system=_exemption,
+    ),
+    _rule(
+        id="aia-risk-answered",
+        title="Every question under `risk` that decides about the tier or a duty is answered.",
+        holds="what decides is answered",
+        references=("AI Act Art. 6", "AI Act Art. 50", "Annex IV 1", "ISO/IEC 42001 A.5.2", "NIST AI RMF MAP 1.1"),
+        system=_answered,
+    ),
+    _rule(
+        id="aia-classification-doubts",
+        title="Tier, answers and the words of the purpose do not contradict each other.",
+        holds="tier, answers and purpose agree",
+        references=("AI Act Art. 6", "AI Act Annex III", "NIST AI RMF MAP 1.1"),
+        level=Level.ADVISORY,
+        severity=Severity.LOW,
+        system=_doubts,
     ),
 )

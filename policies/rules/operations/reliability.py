@@ -32,7 +32,7 @@ BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
 def _copies(system: System, context: Context) -> Verdicts:
     answering = [one for one in serving(system) if one.type.startswith((SELDON, *LONG_RUNNING))]
     declared = int(system.get("serving.replicas.min", 0))
-    fewest = max(declared, FEWEST if context.environment.production else 0)
+    fewest = max(declared, FEWEST if context.environment.in_production else 0)
     if not fewest or not answering:
         yield not_applicable("required of workloads that serve in a cluster in production, or declare replicas")
         return
@@ -67,7 +67,7 @@ def _least(resource: Resource, context: Context) -> int | None:
 
 def _budget(system: System, context: Context) -> Verdicts:
     answering = [one for one in serving(system) if one.type.startswith((SELDON, *LONG_RUNNING))]
-    if not context.environment.production or not answering:
+    if not context.environment.in_production or not answering:
         yield not_applicable("required of workloads that serve in a cluster in production")
     elif not any(_keeps_some(budget) for budget in system.of(BUDGET)):
         yield fails("draining a node may stop all its replicas at once", "add a PodDisruptionBudget", "serving")

@@ -102,7 +102,7 @@ def _known_registry(workload: Resource, context: Context) -> Verdicts:
 
 def _signed(context: Context) -> Verdicts:
     running = workloads(context.graph)
-    if not context.environment.production or not running:
+    if not context.environment.in_production or not running:
         yield not_applicable("required of clusters in production")
         return
     patterns = [pattern for policy in context.graph.of(*ADMISSION) for pattern in _verified(policy)]

@@ -17,7 +17,7 @@ PICKLING_SERVERS = ("SKLEARN_SERVER", "sklearn")
 
 
 def _safe(system: System, context: Context) -> Verdicts:
-    if not context.environment.production:
+    if not context.environment.in_production:
         yield not_applicable("required in production")
         return
     places = [str(system.get("model.source", ""))]
