@@ -139,11 +139,9 @@ class Some(OneOf):
 
     def check(self, value: object) -> tuple[str, ...]:  # type: ignore[override]
         """Return the answers, each once."""
-        known = {choice.value for choice in self.choices}
-        if isinstance(value, str) and value in known:
-            return (value,)
         if not isinstance(value, list | tuple):
             raise BadAnswer(f"got {shown(value)}; allowed {self.allowed}, such as [{self.choices[0].value}]")
+        known = {choice.value for choice in self.choices}
         for one in value:
             if _word(one) not in known:
                 raise BadAnswer(f"got {shown(one)} in the list; allowed {self.allowed}")

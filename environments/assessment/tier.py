@@ -43,7 +43,7 @@ def risk_of(answers: Answers) -> dict[str, Any]:
         found["biometrics"] = answers["biometrics"]
     if answers["affects"]:
         found["affects"] = list(answers["affects"])
-    found["role"] = list(answers["role"])
+    found["role"] = ["provider", "deployer"] if answers["role"] == "both" else [answers["role"]]
     if answers["public"] != "no":
         found[f"public_{answers['public']}"] = True
     claimed = {"condition": answers["exemption"], "memo": answers["exemption_memo"]}

@@ -138,7 +138,7 @@ RULES = (
         title="The organisation's roles are declared, provider among them where the model is trained here.",
         holds="a role is declared",
         references=("AI Act Art. 3", "AI Act Art. 25", "ISO/IEC 42001 A.10.2"),
-        duty=Duty.GENERAL,
+        duty=Duty.HIGH_RISK,
         severity=Severity.MEDIUM,
         system=_role,
     ),
