@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.spec.environment import EnvironmentSpec
-from mlstrata.environments.spec.model import DOORS, LEARNERS, Algorithm, ModelSpec
+from mlstrata.environments.spec.model import DOORS, LEARNERS, TRAINERS, Algorithm, ModelSpec
 from mlstrata.environments.spec.sources import parameters
 from mlstrata.environments.workspace import Workspace
 
@@ -18,6 +18,9 @@ def missing(spec: EnvironmentSpec, workspace: Workspace) -> Iterator[str]:
         for door in DOORS:
             if problem := door.unknown_reference(getattr(system.model, door.field), workspace.root):
                 yield f"systems[{at}].model.{door.field}: {problem.what}; {problem.fix}"
+        train = system.model.train
+        if train and (problem := TRAINERS.unknown_reference(train, workspace.root)):
+            yield f"systems[{at}].model.train: {problem.what}; {problem.fix}"
         yield from (f"systems[{at}].model.{what}" for what in _unknown_parameters(system.model, workspace))
 
 
@@ -33,7 +36,7 @@ def _unknown_parameters(model: ModelSpec, workspace: Workspace) -> Iterator[str]
     given = model.settings.get("parameters") or {}
     name = _SHIPPED.get(model.algorithm) or LEARNERS.reference(model.algorithm)
     module, _, attribute = name.partition(":")
-    if not given or not module or (workspace.root / LEARNERS.folder / f"{module}.py").is_file():
+    if model.train or not given or not module or (workspace.root / LEARNERS.folder / f"{module}.py").is_file():
         return
     known = parameters(module, attribute)
     for one in given:
@@ -55,4 +58,9 @@ def code_version(model: ModelSpec, workspace: Workspace) -> str:
         for path in sorted(file.parent.glob("*.py")) if file else ():
             found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
             own = True
+    if model.train and (package := TRAINERS.package(model.train.partition(":")[0], workspace.root)):
+        own = True
+        for path in sorted(package.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
+                found.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()[:12] if own else ""

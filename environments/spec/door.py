@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from mlstrata.environments.spec.base import Problem, suggestion
-from mlstrata.environments.spec.sources import UNTOLD, definitions, installed
+from mlstrata.environments.spec.sources import UNTOLD, definitions, in_package, installed
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Door:
         group: The group of entry points, by whose names installed distributions bring it.
         shipped: The names that come with mlstrata.
         dotted: Whether `module.name` is taken for `module:name`.
+        packages: Whether modules are those of packages in the folder or its `src`, and no installed ones.
     """
 
     field: str
@@ -27,6 +28,7 @@ class Door:
     group: str
     shipped: tuple[str, ...]
     dotted: bool = False
+    packages: bool = False
 
     def entry(self, name: str) -> EntryPoint | None:
         """Return the entry point of this name; None where no distribution has one."""
@@ -54,13 +56,9 @@ class Door:
         module, colon, attribute = self.reference(name).partition(":")
         if not colon or (":" not in name and self.entry(name)):
             return None
-        folder = root / self.folder
         file = self.file(module, root)
         if file is None:
-            modules = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
-            has = f" ({', '.join(modules)})" if modules else ""
-            allowed = f"a module of {folder}{has}, or one that is installed"
-            return self._refused(name, allowed, suggestion(module, modules))
+            return self._unknown_module(name, module, root)
         if file.suffix != ".py":
             return None  # compiled: only its import would tell
         try:
@@ -71,10 +69,31 @@ class Door:
             return None
         return self._refused(name, f"what {file} defines at its top level", suggestion(attribute, sorted(names)))
 
+    def _unknown_module(self, name: str, module: str, root: Path) -> Problem:
+        if self.packages:
+            known = sorted({one.parent.name for place in self._folders(root) for one in place.glob("*/*.py")})
+            where, otherwise, nearest = f"a package in {root}", "", suggestion(module.partition(".")[0], known)
+        else:
+            folder = root / self.folder
+            known = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+            where, otherwise, nearest = str(folder), ", or one that is installed", suggestion(module, known)
+        has = f" ({', '.join(known)})" if known else ""
+        return self._refused(name, f"a module of {where}{has}{otherwise}", nearest)
+
     def file(self, module: str, root: Path) -> Path | None:
         """Return the file of a module: the workspace's, else an installed one; None where there is none."""
+        if self.packages:
+            return next((found for one in self._folders(root) if (found := in_package(one, module))), None)
         own = root / self.folder / f"{module.replace('.', '/')}.py"
         return own if own.is_file() else installed(module)
+
+    def package(self, module: str, root: Path) -> Path | None:
+        """Return the folder of the workspace's package that a module is of; None where there is none."""
+        top = module.partition(".")[0]
+        return next((one / top for one in self._folders(root) if in_package(one, module)), None)
+
+    def _folders(self, root: Path) -> tuple[Path, Path]:
+        return root / self.folder, root / self.folder / "src"
 
     def _refused(self, name: str, allowed: str, hint: str) -> Problem:
         return Problem((self.field,), f"got '{name}'; allowed {allowed}", hint or "name one of these")

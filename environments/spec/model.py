@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
@@ -40,6 +41,7 @@ class Algorithm(StrEnum):
 
 PIPELINES = Door("pipeline", "pipelines", "mlstrata.pipelines", (TRAINING,))
 LEARNERS = Door("algorithm", "learners", "mlstrata.learners", tuple(one.value for one in Algorithm), dotted=True)
+TRAINERS = Door("train", ".", "mlstrata.trainers", (), packages=True)
 DOORS = (PIPELINES, LEARNERS)
 
 
@@ -75,6 +77,11 @@ class ModelSpec(Spec):
         "hist_gradient_boosting, a learner that an installed package brings, MODULE:NAME of the workspace's folder "
         "learners/, or an installed estimator by its path, such as sklearn.ensemble:GradientBoostingClassifier.",
         json_schema_extra={"examples": [one.value for one in Algorithm]},
+    )
+    train: Reference | None = Field(
+        default=None,
+        description="Training function of the workspace's own, PACKAGE.MODULE:FUNCTION, in place of an algorithm; its "
+        "package travels with the model; none: `algorithm` says how it learns.",
     )
     settings: Settings = Field(
         default_factory=dict,
@@ -116,6 +123,8 @@ class ModelSpec(Spec):
             problems.append(
                 Problem(("positive",), "is given for a regression", "remove it, or set task: classification")
             )
+        if self.train is not None:
+            problems += self._trained_by_own_code()
         problems += [one for door in DOORS if (one := door.unknown_name(getattr(self, door.field)))]
         if self.pipeline == TRAINING or ":" in self.pipeline:
             problems += check_training(self.settings)
@@ -126,3 +135,14 @@ class ModelSpec(Spec):
                 problems.append(Problem(("settings", "workers"), what, fix))
         refuse(problems)
         return self
+
+    def _trained_by_own_code(self) -> Iterator[Problem]:
+        if ":" not in (self.train or ""):
+            yield Problem(("train",), f"got {shown(self.train)}; allowed PACKAGE.MODULE:FUNCTION", "name a function")
+        if self.algorithm != Algorithm.LOGISTIC_REGRESSION:
+            yield Problem(("algorithm",), "is given beside train, which says how it learns", "remove one of them")
+        if self.source is not None:
+            yield Problem(("train",), "is given for a model that is trained elsewhere", "remove train or source")
+        if self.settings.get("workers", 1) != 1:
+            what = "is given, but a training function runs in one process"
+            yield Problem(("settings", "workers"), what, "remove it; the function may start its own")

@@ -35,6 +35,15 @@ def installed(module: str) -> Path | None:
     return None
 
 
+def in_package(folder: Path, module: str) -> Path | None:
+    """Return the file of a module of a package that lies in a folder; None where there is none."""
+    top, *rest = module.split(".")
+    if not (folder / top).is_dir():
+        return None
+    place = folder.joinpath(top, *rest)
+    return next((one for one in (place / "__init__.py", place.with_suffix(".py")) if one.is_file()), None)
+
+
 def definitions(file: Path) -> set[str]:
     """Return the names that a module defines or imports at its top level, also where it tries to.
 

@@ -60,7 +60,7 @@ def _system(spec: Declares, system: SystemSpec, sources: Sources) -> System:
         profiling=bool(risk.profiling),
         kpis=tuple(_kpi(kpi) for kpi in system.kpis),
         constraints=system.constraints,
-        algorithm=system.model.algorithm,
+        algorithm=system.model.train or system.model.algorithm,
         datasets=tuple(dataset.name for dataset in system.data),
         features=_features(system.name, sources),
         consumers=tuple(consumer.name for consumer in system.serving.consumers),

@@ -158,7 +158,7 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
         "reading": json.dumps(reading(request), sort_keys=True),
         "columns": request.columns(),
         "target": request.target,
-        "algorithm": request.algorithm,
+        "algorithm": _with_version(request),
         "parameters": json.dumps(request.settings.parameters),
         "seed": request.settings.seed,
         "test_fraction": request.settings.test_fraction,
@@ -184,6 +184,12 @@ def reading(request: TrainingRequest) -> dict[str, Any]:
     """Say how the source is read, as the step `ingest` takes it."""
     there = {"endpoint": request.endpoint} if request.endpoint else {}
     return {"form": request.format, "exclude": list(request.exclude), **there}
+
+
+def _with_version(request: TrainingRequest) -> str:
+    """Name how a model learns with the version of its own code: what is cached of one is not taken for another's."""
+    own = request.own_code and ":" in request.algorithm
+    return f"{request.algorithm}@{request.own_code}" if own else request.algorithm
 
 
 def taken(ir: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

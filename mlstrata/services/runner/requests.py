@@ -77,7 +77,7 @@ def training_request(
             ),
             pipeline=model.pipeline,
             own_code=code_version(model, Workspace(root)),
-            algorithm=model.algorithm,
+            algorithm=f"train:{model.train}" if model.train else model.algorithm,
             settings=_settings(system),
             tracking_uri=tracking_uri,
             workdir=home / WORKDIR / system.name,

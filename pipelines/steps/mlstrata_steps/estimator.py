@@ -12,8 +12,10 @@ from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlstrata_steps import own_store
 from mlstrata_steps.columns import texts
 from mlstrata_steps.outcome import StepError
+from mlstrata_steps.own import PREFIX, WORKSPACE, OwnModel, package_folder
 from mlstrata_steps.references import imported, module
 
 if TYPE_CHECKING:
@@ -24,8 +26,8 @@ ALGORITHMS = ("logistic_regression", "random_forest", "hist_gradient_boosting")
 CATEGORIES = 100
 """Columns that a column of texts becomes at most: memory grows with the rows, and not with their values too."""
 
-GROUP, FOLDER, WORKSPACE = "mlstrata.learners", "learners", "MLSTRATA_WORKSPACE"
-"""Learners of other people: an entry point's group, and the folder of a workspace, which the variable names."""
+GROUP, FOLDER = "mlstrata.learners", "learners"
+"""Learners of other people: an entry point's group, and the folder of a workspace."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ TRUSTED = ("collections.OrderedDict", "collections.defaultdict", "numpy.dtype")
 """Other types that their models are made of."""
 
 
-def build(algorithm: str, parameters: Mapping[str, object], features: pd.DataFrame, *, seed: int) -> Pipeline:
+def build(
+    algorithm: str, parameters: Mapping[str, object], features: pd.DataFrame, *, seed: int
+) -> Pipeline | OwnModel:
     """Build an unfitted model for a table of features.
 
     Missing numbers become the training median, text becomes one column a value, of which there are at most `CATEGORIES`
@@ -80,7 +84,8 @@ def build(algorithm: str, parameters: Mapping[str, object], features: pd.DataFra
     where there are such. Scaling matters to the linear model only and is left out of the trees.
 
     Args:
-        algorithm: One of `ALGORITHMS`, or a learner of somebody else's (`learner`).
+        algorithm: One of `ALGORITHMS`, a learner of somebody else's (`learner`), or `train:` and a training function
+            (`own`), which prepares the features itself.
         parameters: Hyperparameters of the scikit-learn classifier, over our defaults.
         features: The training features; only names and types are read.
         seed: Of the classifier.
@@ -93,6 +98,8 @@ def build(algorithm: str, parameters: Mapping[str, object], features: pd.DataFra
     from sklearn.pipeline import Pipeline, make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+    if algorithm.startswith(PREFIX):
+        return OwnModel(_named(algorithm.removeprefix(PREFIX)), parameters, seed=seed, task="classifier")
     found = learner(algorithm)
     require_known(algorithm, parameters, "parameters")
     seeded = {"random_state": seed} if "random_state" in found.takes else {}
@@ -112,14 +119,21 @@ def build(algorithm: str, parameters: Mapping[str, object], features: pd.DataFra
     return Pipeline([("prepare", prepare), ("classify", classifier)])
 
 
-def save(model: Pipeline, path: str) -> None:
-    """Write a model in skops' format: unlike a pickle, it names its types and runs no code of its own."""
+def save(model: Pipeline | OwnModel, path: str) -> None:
+    """Write a model in skops' format: unlike a pickle, it names its types and runs no code of its own.
+
+    Raises:
+        StepError: A training function's model cannot be stored (`own_store`).
+    """
     import skops.io
 
-    skops.io.dump(model, path)
+    if isinstance(model, OwnModel):
+        own_store.save(model, path)
+    else:
+        skops.io.dump(model, path)
 
 
-def load(path: str) -> Pipeline:
+def load(path: str) -> Pipeline | OwnModel:
     """Read a model, rebuilding no type but skops' own, those of `LIBRARIES`, and what a learner brings (`trusted`).
 
     Raises:
@@ -128,6 +142,8 @@ def load(path: str) -> Pipeline:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
+    if own_store.is_pickle(path):
+        return own_store.load_pickle(path)
     try:
         return skops.io.load(path, trusted=trusted(path))
     except UntrustedTypesFoundException as error:
@@ -145,6 +161,8 @@ def require_known(algorithm: str, names: Iterable[str], where: str) -> None:
     Raises:
         StepError: The algorithm is unknown, or one of them is.
     """
+    if algorithm.startswith(PREFIX):
+        return  # what a training function makes of its settings, it knows
     found = learner(algorithm)
     known = found.takes - {"random_state"}
     for name in sorted(set(names) - known):
@@ -166,6 +184,7 @@ def learner(name: str) -> Learner:
     Raises:
         StepError: There is none of this name.
     """
+    name = _named(name)
     if name in ALGORITHMS:
         return _shipped()[name]
     point = None if ":" in name else next(iter(entry_points(group=GROUP, name=name)), None)
@@ -179,6 +198,11 @@ def learner(name: str) -> Learner:
     if not callable(found):
         raise StepError(f"algorithm: {name} is {type(found).__name__}; allowed a Learner, or a classifier's class")
     return Learner(found)
+
+
+def _named(algorithm: str) -> str:
+    """Leave out the version of its code, which stands there for the caches to tell one from the next."""
+    return algorithm.partition("@")[0]
 
 
 def trusted(path: str) -> list[str]:
@@ -198,7 +222,7 @@ def trusted(path: str) -> list[str]:
                 brought += [one for one in vars(module(file.stem, [folder])).values() if isinstance(one, Learner)]
     named = {*TRUSTED, *(kind for one in brought for kind in one.trusted)}
     found = skops.io.get_untrusted_types(file=path)
-    return [kind for kind in found if kind in named or _is_class_of_a_library(kind)]
+    return [kind for kind in found if kind in named or _is_class_of_a_library(kind) or own_store.is_of_own(kind)]
 
 
 def _is_class_of_a_library(kind: str) -> bool:
@@ -211,22 +235,28 @@ def _is_class_of_a_library(kind: str) -> bool:
         return False
 
 
-def served_with(model: Pipeline) -> tuple[str, ...]:
+def served_with(model: Pipeline | OwnModel) -> tuple[str, ...]:
     """Return the distributions that a fitted classifier is from, beside scikit-learn."""
+    if isinstance(model, OwnModel):
+        return ()
     package = type(model[-1]).__module__.partition(".")[0]
     return tuple(name for name in packages_distributions().get(package, ()) if name != "scikit-learn")
 
 
 def own_code(path: str) -> list[Path]:
-    """Return what a model needs of a workspace's `learners/` wherever it is read: nothing, or all the code in there.
+    """Return what a model needs of a workspace wherever it is read: nothing, or all the code of one folder.
 
-    A module may import its neighbours, so those that one of the model's types is from are not all that it needs.
+    It is that of its training function's package, or of `learners/`: a module may import its neighbours, so those that
+    one of the model's types is from are not all that it needs.
 
     Args:
         path: A model as `save` writes it.
     """
     import skops.io
 
+    model = load(path)
+    if isinstance(model, OwnModel):
+        return [package_folder(model.reference)]
     modules = {kind.partition(".")[0] for kind in skops.io.get_untrusted_types(file=path)}
     for folder in _folders():
         if any((folder / f"{name}.py").is_file() or (folder / name).is_dir() for name in modules):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from mlstrata_steps.columns import feature_frame
 from mlstrata_steps.estimator import load, own_code, served_with, trusted
 from mlstrata_steps.outcome import StepError
+from mlstrata_steps.own_store import is_pickle
 from mlstrata_steps.tables import read_table
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def package(
 
     from mlstrata_steps.signature import signature
 
-    pipeline = load(model)
+    pipeline, kept = load(model), "pickle" if is_pickle(model) else "skops"
     own, code = served_with(pipeline), [Path(__file__).parent, *own_code(model)]
     features = feature_frame(read_table(train), [str(name) for name in pipeline.feature_names_in_])
     shutil.rmtree(target, ignore_errors=True)
@@ -74,8 +75,8 @@ def package(
         target,
         signature=signature(features),
         input_example=_example(features),
-        serialization_format="skops",
-        skops_trusted_types=trusted(model),
+        serialization_format=kept,
+        skops_trusted_types=None if kept == "pickle" else trusted(model),
         pyfunc_predict_fn="predict_proba",
         pip_requirements=[f"{name}=={version(name)}" for name in (*SERVED_WITH, *own)],
         code_paths=[str(one) for one in code],

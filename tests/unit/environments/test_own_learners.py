@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from mlstrata.environments import SpecErrors, Workspace, loads
-from mlstrata.environments.guests import missing
+from mlstrata.environments.guests import code_version, missing
+from mlstrata.environments.spec.model import ModelSpec
 from mlstrata.environments.spec.sources import installed, parameters
 
 FILE = """\
@@ -81,3 +83,50 @@ def test_a_source_that_does_not_tell_is_not_guessed_at(tmp_path: Path, monkeypat
     assert parameters("acme_boost", "Named") == {"a", "b"} == parameters("acme_boost.made", "Bare")
     assert parameters("acme_boost", "Free") is None
     assert refusals(tmp_path, "acme_boost:Free", "{anything: 1}") == []
+
+
+def test_a_training_function_is_looked_up_in_the_packages_of_the_workspace(tmp_path: Path) -> None:
+    (tmp_path / "churn").mkdir()
+    (tmp_path / "churn/training.py").write_text("def train(data, context): ...\n")
+    (tmp_path / "src/other").mkdir(parents=True)
+    (tmp_path / "src/other/fit.py").write_text("def train(data, context): ...\n")
+
+    def said(train: str) -> list[str]:
+        text = FILE.format(algorithm="logistic_regression", given="{any: 1}").replace(
+            "left,", f"left, train: '{train}',"
+        )
+        return list(missing(loads(text.encode(), "local.yaml", "local").spec, Workspace(tmp_path)))
+
+    assert said("churn.training:train") == said("other.fit:train") == []
+    for wrong, near in {
+        "chrun.training:train": "churn",
+        "churn.training:trian": "train",
+        "sklearn.svm:SVC": "",
+    }.items():
+        (problem,) = said(wrong)
+        assert problem.startswith(f"systems[0].model.train: got '{wrong}'")
+        assert f"did you mean '{near}'?" in problem or not near
+
+
+def test_a_changed_package_is_another_version_of_the_code(tmp_path: Path) -> None:
+    (tmp_path / "churn").mkdir()
+    (tmp_path / "churn/training.py").write_text("def train(data, context): ...\n")
+    model = ModelSpec.model_validate({"modality": "tabular", "target": "y", "train": "churn.training:train"})
+    before = code_version(model, Workspace(tmp_path))
+    (tmp_path / "churn/words.txt").write_text("good")
+    assert "" != before != code_version(model, Workspace(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"algorithm": "random_forest"}, "beside train"),
+        ({"source": "s3://bucket/model"}, "trained elsewhere"),
+        ({"settings": {"workers": 2}}, "one process"),
+        ({"train": "churn"}, "PACKAGE.MODULE:FUNCTION"),
+    ],
+)
+def test_a_training_function_says_alone_how_it_learns(more: dict[str, object], said: str) -> None:
+    given = {"modality": "tabular", "target": "y", "train": "churn.training:train", **more}
+    with pytest.raises(ValidationError, match=said):
+        ModelSpec.model_validate(given)
