@@ -79,7 +79,6 @@ def training_pipeline(
         seed: int = 0,
         workers: int = 1,
         test_fraction: float = 0.25,
-        target: str = "target",
         reading: str = "{}",
     ) -> str:
         ingested = asking(ingest(source=source, store=store, reading=reading))
@@ -88,7 +87,7 @@ def training_pipeline(
             data = asking(prepare(data=snapshot)).outputs["prepared"]
         scanned = asking(privacy(data=data, columns=columns, declared=declared, rules=privacy_rules))
         checked = asking(quality(data=data, columns=columns, rules=quality_rules).after(scanned))
-        sides = asking(split(data=data, target=target, seed=seed, test_fraction=test_fraction).after(checked))
+        sides = asking(split(data=data, columns=columns, seed=seed, test_fraction=test_fraction).after(checked))
         training_rows, test_rows = sides.outputs["training"], sides.outputs["testing"]
         searched = asking(
             leakage(training=training_rows, testing=test_rows, columns=columns, rules=leakage_rules, seed=seed)
@@ -117,13 +116,13 @@ def training_pipeline(
                 workers=workers,
             )
         )
-        fitted = trained.outputs["model"]
+        fitted, answers = trained.outputs["model"], trained.outputs["Output"]
         evaluated = asking(
             evaluate(
                 testing=test_rows,
                 model=fitted,
                 columns=columns,
-                base_rate=trained.outputs["Output"],
+                answers=answers,
                 seed=seed,
             )
         )
@@ -146,9 +145,9 @@ def training_pipeline(
             fairness(testing=test_rows, model=fitted, columns=columns, rules=fairness_rules, seed=seed).after(compared)
         )
         tried = asking(
-            plausibility(testing=test_rows, model=fitted, columns=columns, rules=plausibility_rules, seed=seed).after(
-                compared
-            )
+            plausibility(
+                testing=test_rows, model=fitted, columns=columns, answers=answers, rules=plausibility_rules, seed=seed
+            ).after(compared)
         )
         judged = asking(
             gates(
@@ -165,6 +164,7 @@ def training_pipeline(
             package(
                 model=fitted,
                 training=training_rows,
+                columns=columns,
                 lock=lock,
                 lock_hash=lock_hash,
                 data_version=ingested.outputs["data_version"],
@@ -173,13 +173,15 @@ def training_pipeline(
             ).after(judged)
         )
         packaged = made.outputs["packaged"]
-        answered = asking(served(packaged=packaged, testing=test_rows, model=fitted, server=server, lock=lock))
+        answered = asking(
+            served(packaged=packaged, testing=test_rows, model=fitted, columns=columns, server=server, lock=lock)
+        )
         weighed = asking(
             compare(
                 testing=test_rows,
                 model=fitted,
                 columns=columns,
-                base_rate=trained.outputs["Output"],
+                answers=answers,
                 system=system,
                 tracking_uri=tracking_uri,
                 rules=comparison_rules,

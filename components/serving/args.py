@@ -19,11 +19,11 @@ class ServingArgs:
         system: The AI system.
         ports: The ports `http`, `grpc` and `metrics` of each of its processes, the first one's first.
         service_level: The objectives of its service level.
-        probability_range: Predictions outside of it are implausible and not given out.
+        output_range: Predictions outside of it are implausible and not given out; None: what the model says of itself.
     """
 
     host: Host
     system: str
     ports: Sequence[Ports]
     service_level: ServiceLevel
-    probability_range: tuple[float, float]
+    output_range: tuple[float, float] | None

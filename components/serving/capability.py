@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
 from mlstrata.environments import EnvironmentSpec
+from mlstrata.environments.spec.model import Task
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.stages import Capability
 
@@ -25,8 +26,8 @@ def _ports(spec: EnvironmentSpec) -> Mapping[str, Mapping[str, tuple[str, ...]]]
 
 def _implausible(spec: EnvironmentSpec) -> Iterator[str]:
     for at, system in enumerate(spec.systems):
-        low, high = system.monitor.probability_range
-        if not 0 <= low < high <= 1:
+        low, high = system.output_range or (0.0, 1.0)
+        if system.model.task is Task.CLASSIFICATION and not 0 <= low < high <= 1:
             yield f"systems[{at}].monitor.range.probability: got [{low}, {high}]; allowed: within [0, 1]"
 
 

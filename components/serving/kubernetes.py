@@ -69,7 +69,7 @@ class ServingArgs:
         operators: Namespace of Envoy Gateway, whose pods call it.
         registry: Address of the registry.
         store: Where models lie.
-        probability_range: Predictions outside of it are implausible and not given out.
+        output_range: Predictions outside of it are implausible and not given out; None: what the model says of itself.
         disclosure: How people are told that they deal with AI; empty: nobody has to be.
         placement: Nodes for its accelerators.
         features: The feature store's pods, where its model takes features from it.
@@ -84,7 +84,7 @@ class ServingArgs:
     operators: str
     registry: str
     store: ObjectStore
-    probability_range: tuple[float, float]
+    output_range: tuple[float, float] | None
     disclosure: str = ""
     placement: Placement | None = None
     features: Sequence[Peer] = ()
@@ -149,7 +149,6 @@ class Serving(ClusterComponent):
         self.add("releasers", binding, after=[self.add("releases", role, after=after), itself])
 
     def _settings(self) -> dict[str, str]:
-        low, high = self.args.probability_range
         settings = ServingSettings(
             system=self.system,
             directory=Path(MODELS),
@@ -157,7 +156,7 @@ class Serving(ClusterComponent):
             grpc_port=GRPC,
             metrics_port=METRICS,
             sla_p99_s=self.args.serving.sla.p99.total_seconds(),
-            probability_range=(low, high),
+            output_range=self.args.output_range,
         )
         self.variables = environment(settings)
         files = render_files(settings)
@@ -188,14 +187,15 @@ class Serving(ClusterComponent):
 
     def _pod(self) -> dict[str, Any]:
         plain, secret = client(self.args.registry)
-        low, high = self.args.probability_range
+        limits = self.args.output_range
+        declared = [] if limits is None else ["--range", f"{limits[0]:g}", f"{limits[1]:g}"]
         image = self.cluster.image("runtime")
         folders = {"models": MODELS, "tmp": "/tmp"}  # noqa: S108 - a folder of the container's own
         fetch = Container(
             name="fetch",
             image=image,
             command=["python", "-m", "mlstrata.services.serving.fetch"],
-            args=[f"--system={self.system}", f"--directory={MODELS}", f"--low={low:g}", f"--high={high:g}"],
+            args=[f"--system={self.system}", f"--directory={MODELS}", *declared],
             env={**plain, **self.args.store.variables()},
             fields={VERSION: f"metadata.annotations['{RELEASED}']"},
             secrets=secret,
@@ -268,7 +268,7 @@ def _serving(site: ClusterSite, system: SystemSpec) -> Sequence[Backend]:
         operators=piece("envoy-gateway").namespace,
         registry=site.require(ClusterRegistryOutputs).uri,
         store=site.inputs.store,
-        probability_range=system.monitor.probability_range,
+        output_range=system.output_range,
         placement=placement(serving.resources.pool, serving.resources.gpu),
         features=servers_for(site, system),
         disclosure=DISCLOSURE if system.risk.tier in {Tier.HIGH, Tier.LIMITED} else "",

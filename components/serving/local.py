@@ -60,7 +60,7 @@ class Serving(LocalComponent):
                 metrics_port=int(given["metrics"]),
                 secret_file=secret_file(home, args.system),
                 sla_p99_s=args.service_level.p99_seconds,
-                probability_range=args.probability_range,
+                output_range=args.output_range,
             )
 
         def file(name: str) -> File:
@@ -98,5 +98,5 @@ def _endpoint(site: LocalSite, system: SystemSpec) -> Endpoint:
         availability=sla.availability,
     )
     ports = [site.ports[serving_name(system.name, number)] for number in copies(system)]
-    args = ServingArgs(site.host, system.name, ports, service_level, system.monitor.probability_range)
+    args = ServingArgs(site.host, system.name, ports, service_level, system.output_range)
     return Serving(serving_name(system.name), args, site.systems[system.name].child()).endpoint

@@ -10,7 +10,7 @@ from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBui
 from mlstrata.components.storage.data import unreadable
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.data import READ
-from mlstrata.environments.spec.model import Modality, Task
+from mlstrata.environments.spec.model import Modality
 from mlstrata.environments.spec.settings import TRAINING
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.stages import Capability
@@ -27,11 +27,9 @@ def _problems(spec: EnvironmentSpec, *, local: bool) -> Iterator[str]:
 
 
 def _task(system: SystemSpec) -> Iterator[str]:
-    model, made = system.model, f"the pipeline '{TRAINING}' makes classifiers of tables"
+    model, made = system.model, f"the pipeline '{TRAINING}' makes models of tables"
     if model.modality is not Modality.TABULAR:
         yield f"model.modality: got '{model.modality}', but {made}; allowed {Modality.TABULAR}; {ELSEWHERE}"
-    elif model.task is not Task.CLASSIFICATION:
-        yield f"model.task: got '{model.task}', but {made}; allowed {Task.CLASSIFICATION}; {ELSEWHERE}"
 
 
 def _data(spec: EnvironmentSpec, system: SystemSpec, *, local: bool) -> Iterator[str]:

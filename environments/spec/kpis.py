@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import Field, model_validator
@@ -16,16 +17,47 @@ class EvaluationMetric(StrEnum):
     """Axis: what the evaluation step of the training pipeline measures by itself."""
 
     AUC = "auc"
+    PR_AUC = "pr_auc"
     ACCURACY = "accuracy"
+    BALANCED_ACCURACY = "balanced_accuracy"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+    SPECIFICITY = "specificity"
     LOG_LOSS = "log_loss"
     BRIER = "brier"
+    R2 = "r2"
+    MAE = "mae"
+    RMSE = "rmse"
+    MEDIAN_ABSOLUTE_ERROR = "median_absolute_error"
+    PINBALL = "pinball"
+    MAPE = "mape"
+
+
+_ALL = tuple(EvaluationMetric)
+MEASURED: Mapping[str, tuple[EvaluationMetric, ...]] = {
+    "classification": _ALL[: _ALL.index(EvaluationMetric.R2)],
+    "regression": _ALL[_ALL.index(EvaluationMetric.R2) :],
+}
+"""Task to what is measured of it; a test holds this table to what the steps measure."""
+
+
+def misfit(metric: str, task: str, at: tuple[str | int, ...], fix: str) -> Problem | None:
+    """Return what is wrong with a metric that evaluation does not measure of a task; None: it does."""
+    if metric in MEASURED[task]:
+        return None
+    what = f"got {shown(metric)}, which evaluation does not measure"
+    what += f" of a {task}" if metric in _ALL else ""
+    return Problem(at, f"{what}; allowed {', '.join(MEASURED[task])}", fix)
 
 
 class KpiSpec(Spec):
     """A figure and its limit."""
 
     metric: Identifier = Field(
-        description="Figure that training measures (auc, accuracy, log_loss, brier), or any name with a `source`."
+        description="Figure that training measures: of a classification auc, pr_auc, accuracy, balanced_accuracy, "
+        "precision, recall, f1, specificity, log_loss, brier (of many classes the mean over them), of a regression r2, "
+        "mae, rmse, median_absolute_error, pinball, mape; or any name with a `source`."
     )
     at_least: Number | None = Field(default=None, description="Lowest acceptable value, in the metric's own unit.")
     at_most: Number | None = Field(default=None, description="Highest acceptable value, in the metric's own unit.")
@@ -57,10 +89,6 @@ class KpiSpec(Spec):
             problems.append(Problem((), "has neither at_least nor at_most", "add one of them"))
         elif self.at_least is not None and self.at_most is not None:
             problems.append(Problem((), "has both at_least and at_most", "write two KPIs, one for each limit"))
-        if self.gates and self.metric not in set(EvaluationMetric):
-            known = ", ".join(EvaluationMetric)
-            what = f"got {shown(self.metric)}, which evaluation does not measure; allowed {known}"
-            problems.append(Problem(("metric",), what, "choose one of these, or name who measures it in `source`"))
         refuse(problems)
         return self
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from mlstrata.environments.redaction import shown
 from mlstrata.environments.spec.base import Problem, Spec, refuse
 from mlstrata.environments.spec.door import Door
+from mlstrata.environments.spec.kpis import EvaluationMetric, misfit
+from mlstrata.environments.spec.monitor import COMPARED, FairnessMetric
 from mlstrata.environments.spec.quantities import Cron
 from mlstrata.environments.spec.settings import TRAINING, Settings, Value, check_training
-from mlstrata.environments.spec.text import Column, Identifier, Name, Reference, Unique, Word
+from mlstrata.environments.spec.text import Column, Identifier, Name, Number, Reference, Unique, Word
 
 
 class Modality(StrEnum):
@@ -30,15 +32,23 @@ class Task(StrEnum):
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
 
+    @property
+    def output(self) -> str:
+        """Return what its answer is called in `monitor.range`."""
+        return "value" if self is Task.REGRESSION else "probability"
+
 
 class Algorithm(StrEnum):
     """Axis: how the training pipeline learns."""
 
     LOGISTIC_REGRESSION = "logistic_regression"
+    LINEAR_REGRESSION = "linear_regression"
     RANDOM_FOREST = "random_forest"
     HIST_GRADIENT_BOOSTING = "hist_gradient_boosting"
 
 
+_USUAL = {Task.CLASSIFICATION: Algorithm.LOGISTIC_REGRESSION, Task.REGRESSION: Algorithm.LINEAR_REGRESSION}
+_OTHERS = {Task.CLASSIFICATION: Algorithm.LINEAR_REGRESSION, Task.REGRESSION: Algorithm.LOGISTIC_REGRESSION}
 PIPELINES = Door("pipeline", "pipelines", "mlstrata.pipelines", (TRAINING,))
 LEARNERS = Door("algorithm", "learners", "mlstrata.learners", tuple(one.value for one in Algorithm), dotted=True)
 TRAINERS = Door("train", ".", "mlstrata.trainers", (), packages=True)
@@ -50,7 +60,9 @@ class ModelSpec(Spec):
 
     modality: Modality = Field(description="What goes in: tabular, text or image; required, as all else depends on it.")
     task: Task = Field(
-        default=Task.CLASSIFICATION, description="What comes out; classification, as most decisions are yes or no."
+        default=Task.CLASSIFICATION,
+        description="What comes out: classification, the default, as most decisions are yes or no, or one of several "
+        "classes where the target holds more than two values and none is `positive`; regression: a number.",
     )
     data: Name | None = Field(
         default=None, description="Dataset of this system to train on; none: its only one, where there is just one."
@@ -62,7 +74,16 @@ class ModelSpec(Spec):
         default=None, description="Column to predict; none: it cannot be trained here until one is named."
     )
     positive: Value | None = Field(
-        default=None, description="Value of the target that counts as 1; none: the target holds 0 and 1 already."
+        default=None,
+        description="Value of the target that counts as 1; none: it holds 0 and 1 already, or several classes.",
+    )
+    threshold: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="Probability from which a label of two classes is 1, in training's gates, batch and API alike, as "
+        "the model carries it; none: 0.5, which weighs both errors alike.",
+    )
+    quantile: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        default=0.5, description="Quantile that a regression predicts, for its `pinball`; 0.5, the median."
     )
     exclude: Annotated[tuple[Column, ...], Unique] = Field(
         default=(), description="Columns that are no features, such as row numbers; none by default."
@@ -103,8 +124,16 @@ class ModelSpec(Spec):
 
     @property
     def positive_text(self) -> str:
-        """Return the target's value that counts as 1, as text; `1` where the target holds 0 and 1 already."""
-        return "1" if self.positive is None else str(self.positive)
+        """Return the target's value that counts as 1, as text; empty where none is declared."""
+        return "" if self.positive is None else str(self.positive)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _learns_its_task(cls, data: object) -> object:
+        """Take the simplest algorithm of the task where none is named."""
+        if isinstance(data, dict) and data.get("task") == Task.REGRESSION and "algorithm" not in data:
+            return {**data, "algorithm": Algorithm.LINEAR_REGRESSION.value}
+        return data
 
     @model_validator(mode="after")
     def _columns_apart(self) -> ModelSpec:
@@ -125,9 +154,17 @@ class ModelSpec(Spec):
             )
         if self.train is not None:
             problems += self._trained_by_own_code()
+        if self.threshold is not None and self.task is Task.REGRESSION:
+            problems.append(
+                Problem(("threshold",), "is given for a regression", "remove it, or set task: classification")
+            )
+        if self.algorithm == _OTHERS[self.task]:
+            what = f"got {shown(self.algorithm)}, which learns no {self.task}"
+            problems.append(Problem(("algorithm",), what, f"write {_USUAL[self.task]}, or remove it"))
         problems += [one for door in DOORS if (one := door.unknown_name(getattr(self, door.field)))]
         if self.pipeline == TRAINING or ":" in self.pipeline:
             problems += check_training(self.settings)
+            problems += self._misfits()
             workers = self.settings.get("workers", 1)
             if workers != 1 and self.algorithm != Algorithm.LOGISTIC_REGRESSION:
                 what = f"got {shown(workers)}, but {self.algorithm} is trained in one process"
@@ -139,10 +176,27 @@ class ModelSpec(Spec):
     def _trained_by_own_code(self) -> Iterator[Problem]:
         if ":" not in (self.train or ""):
             yield Problem(("train",), f"got {shown(self.train)}; allowed PACKAGE.MODULE:FUNCTION", "name a function")
-        if self.algorithm != Algorithm.LOGISTIC_REGRESSION:
+        if self.algorithm != _USUAL[self.task]:
             yield Problem(("algorithm",), "is given beside train, which says how it learns", "remove one of them")
         if self.source is not None:
             yield Problem(("train",), "is given for a model that is trained elsewhere", "remove train or source")
         if self.settings.get("workers", 1) != 1:
             what = "is given, but a training function runs in one process"
             yield Problem(("settings", "workers"), what, "remove it; the function may start its own")
+
+    def _misfits(self) -> Iterator[Problem]:
+        """Yield the rules of steps that another task than this one has."""
+        for step in ("search", "comparison"):
+            named, at = _rule(self.settings, step), ("settings", step, "metric")
+            # One that no task has, the rules refuse.
+            if named in set(EvaluationMetric) and (one := misfit(str(named), self.task, at, "choose one of these")):
+                yield one
+        named, allowed = _rule(self.settings, "fairness"), COMPARED[self.task]
+        if named in set(FairnessMetric) - set(allowed):
+            what = f"got {shown(named)}, which a {self.task} does not have; allowed {', '.join(allowed)}"
+            yield Problem(("settings", "fairness", "metric"), what, "choose one of these")
+
+
+def _rule(settings: Mapping[str, Any], step: str) -> object:
+    rules = settings.get(step)
+    return rules.get("metric") if isinstance(rules, Mapping) else None

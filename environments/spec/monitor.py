@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -20,6 +21,17 @@ class FairnessMetric(StrEnum):
     DEMOGRAPHIC_PARITY = "demographic_parity"
     EQUAL_OPPORTUNITY = "equal_opportunity"
     EQUALIZED_ODDS = "equalized_odds"
+    RESIDUAL_DIFFERENCE = "residual_difference"
+    PREDICTION_DIFFERENCE = "prediction_difference"
+    ERROR_DIFFERENCE = "error_difference"
+
+
+_RATES = (FairnessMetric.DEMOGRAPHIC_PARITY, FairnessMetric.EQUAL_OPPORTUNITY, FairnessMetric.EQUALIZED_ODDS)
+COMPARED: Mapping[str, tuple[FairnessMetric, ...]] = {
+    "classification": _RATES,
+    "regression": tuple(one for one in FairnessMetric if one not in _RATES),
+}
+"""Task to the differences between groups that it has, the usual one first; a test holds this table to the steps."""
 
 
 def _range(value: object) -> tuple[float, float]:
@@ -60,12 +72,14 @@ class DriftSpec(Spec):
 class FairnessSpec(Spec):
     """How far groups may differ."""
 
-    metric: FairnessMetric = Field(
-        default=FairnessMetric.DEMOGRAPHIC_PARITY,
-        description="Difference that counts; demographic_parity, which needs no outcomes and so is known at once.",
+    metric: FairnessMetric | None = Field(
+        default=None,
+        description="Difference that counts; none: demographic_parity, which needs no outcomes and so is known at "
+        "once, of a regression residual_difference: who is over-estimated against whom.",
     )
     at_most: Share = Field(
-        description="Largest acceptable difference, 0 to 1; required, as it is a decision about people."
+        description="Largest acceptable difference, 0 to 1, of a regression in standard deviations of the target; "
+        "required, as it is a decision about people."
     )
 
 
@@ -78,14 +92,9 @@ class MonitorSpec(Spec):
     )
     range: dict[Column, Range] = Field(
         default_factory=dict,
-        description="Column or output (probability) to its lowest and highest plausible value, in its own unit; "
-        "empty: what training saw.",
+        description="Column or output (probability, of a regression value) to its lowest and highest plausible value, "
+        "in its own unit; empty: what training saw.",
     )
     groups: Annotated[tuple[Column, ...], Unique] = Field(
         default=(), description="Columns by which quality is reported apart; none: the protected attributes."
     )
-
-    @property
-    def probability_range(self) -> tuple[float, float]:
-        """Return the lowest and highest plausible probability."""
-        return self.range.get("probability", (0.0, 1.0))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from mlstrata.environments.spec.base import Spec, immutable
+from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.base import Problem, Spec, immutable, refuse
 from mlstrata.environments.spec.data import READ, DatasetSpec
 from mlstrata.environments.spec.governance import DocumentsSpec, OversightSpec, RetireSpec
-from mlstrata.environments.spec.kpis import KpiSpec, SponsorSpec
+from mlstrata.environments.spec.kpis import KpiSpec, SponsorSpec, misfit
 from mlstrata.environments.spec.model import Modality, ModelSpec, Task
-from mlstrata.environments.spec.monitor import MonitorSpec
+from mlstrata.environments.spec.monitor import COMPARED, MonitorSpec
 from mlstrata.environments.spec.risk import RiskSpec
 from mlstrata.environments.spec.rollout import RolloutSpec
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.environments.spec.settings import TRAINING
 from mlstrata.environments.spec.text import Email, Name, Text, Unique, Word
+
+_MEASURED_BY = "choose one of these, or name who measures it in `source`"
 
 
 class SystemSpec(Spec):
@@ -65,6 +68,31 @@ class SystemSpec(Spec):
         named = self.serving.input
         return next((one for one in self.data if one.name == named), None) if named else self.training_data
 
+    @property
+    def output_range(self) -> tuple[float, float] | None:
+        """Return the lowest and highest plausible answer; None where none is declared."""
+        return self.monitor.range.get(self.model.task.output)
+
+    @model_validator(mode="after")
+    def _fits_its_task(self) -> SystemSpec:
+        task, fairness = self.model.task, self.monitor.fairness
+        found = [
+            one
+            for at, kpi in enumerate(self.kpis)
+            if kpi.gates and (one := misfit(kpi.metric, task, ("kpis", at, "metric"), _MEASURED_BY))
+        ]
+        if fairness and fairness.metric and fairness.metric not in COMPARED[task]:
+            what = f"got {shown(fairness.metric.value)}, which a {task} does not have"
+            allowed = ", ".join(COMPARED[task])
+            found.append(
+                Problem(("monitor", "fairness", "metric"), f"{what}; allowed {allowed}", "choose one of these")
+            )
+        if task is Task.REGRESSION and Task.CLASSIFICATION.output in self.monitor.range:
+            what = f"names the output of a classification, not of a {task}"
+            found.append(Problem(("monitor", "range", Task.CLASSIFICATION.output), what, f"write {task.output}"))
+        refuse(found)
+        return self
+
     def untrainable(self) -> str | None:
         """Return what is missing before the training pipeline can make the model; None where nothing is."""
         model, dataset = self.model, self.training_data
@@ -72,8 +100,8 @@ class SystemSpec(Spec):
         reasons = (
             (model.source is not None, "model.source names a model that is trained elsewhere"),
             (
-                model.modality is not Modality.TABULAR or model.task is not Task.CLASSIFICATION,
-                f"the pipeline '{TRAINING}' makes classifiers of tables, not {model.modality} {model.task}",
+                model.modality is not Modality.TABULAR,
+                f"the pipeline '{TRAINING}' makes models of tables, not of {model.modality}",
             ),
             (dataset is None, "model.data does not say which dataset to train on; declare one in data and name it"),
             (dataset is not None and dataset.source is None, "its dataset has no source to read from"),

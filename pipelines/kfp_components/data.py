@@ -76,7 +76,7 @@ def quality(data: dsl.Input[dsl.Dataset], columns: dict, rules: str, report: dsl
 @component
 def split(
     data: dsl.Input[dsl.Dataset],
-    target: str,
+    columns: dict,
     seed: int,
     test_fraction: float,
     training: dsl.Output[dsl.Dataset],
@@ -87,7 +87,7 @@ def split(
     from mlstrata_steps.split import split as run
 
     with reporting("split"):
-        sides = run(data.path, training.path, testing.path, target, seed=seed, test_fraction=test_fraction)
+        sides = run(data.path, training.path, testing.path, columns, seed=seed, test_fraction=test_fraction)
     return (sides.train, sides.test)
 
 

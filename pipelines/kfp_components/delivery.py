@@ -13,6 +13,7 @@ from mlstrata.pipelines.kfp_components.base import component
 def package(
     model: dsl.Input[dsl.Model],
     training: dsl.Input[dsl.Dataset],
+    columns: dict,
     lock: str,
     lock_hash: str,
     data_version: str,
@@ -30,7 +31,7 @@ def package(
     missing = json.loads(reading).get("form", {}).get("missing", [])
     named = {"data_version": data_version, "commit": commit, **({"missing": missing} if missing else {})}
     with reporting("package"):
-        found = run(model.path, training.path, packaged.path, lock=lock, lock_hash=lock_hash, metadata=named)
+        found = run(model.path, training.path, packaged.path, columns, lock=lock, lock_hash=lock_hash, metadata=named)
     packaged.framework = "mlflow"
     packaged.metadata.update(found)
 
@@ -40,6 +41,7 @@ def served(
     packaged: dsl.Input[dsl.Model],
     testing: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
+    columns: dict,
     server: str,
     lock: str,
     report: dsl.Output[dsl.Artifact],
@@ -50,9 +52,8 @@ def served(
     from mlstrata_steps.outcome import gated
     from mlstrata_steps.served import check_served
 
-    return gated(
-        "served", report.path, check_served, packaged.path, testing.path, model.path, json.loads(server), lock=lock
-    )
+    inputs = (packaged.path, testing.path, model.path, columns, json.loads(server))
+    return gated("served", report.path, check_served, *inputs, lock=lock)
 
 
 @component

@@ -54,8 +54,8 @@ def train(
     seed: int,
     workers: int,
     model: dsl.Output[dsl.Model],
-) -> float:
-    """Fit the model, by several processes when asked to; gives the share of positives."""
+) -> dict:
+    """Fit the model, by several processes when asked to; gives what the rows' answers come to."""
     import json
 
     from mlstrata_steps.outcome import reporting
@@ -76,7 +76,7 @@ def train(
     model.framework = "scikit-learn"
     about = {"algorithm": algorithm, "features": list(found.features), "mitigation": against}
     model.metadata.update({**about, **found.shared})
-    return found.base_rate
+    return dict(found.answers)
 
 
 @component
@@ -84,7 +84,7 @@ def evaluate(
     testing: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
     columns: dict,
-    base_rate: float,
+    answers: dict,
     seed: int,
     metrics: dsl.Output[dsl.Metrics],
 ) -> dict:
@@ -94,7 +94,7 @@ def evaluate(
     from mlstrata_steps.register import numbers
 
     with reporting("evaluate"):
-        found = run(testing.path, model.path, columns, base_rate=base_rate, seed=seed)
+        found = run(testing.path, model.path, columns, answers=answers, seed=seed)
     write_json(metrics.path, found)
     for name, value in numbers(found).items():
         metrics.log_metric(name, value)

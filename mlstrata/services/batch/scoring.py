@@ -27,8 +27,9 @@ from mlstrata.services.serving.problem import ProblemError
 from mlstrata.services.serving.releases import Releases
 from mlstrata_steps.versioning import tree_digest
 
-FIELDS = ("row", "key", "status", "probability", "label", "reason", "version")
-_CSV_START, _JSONL_START = f"{','.join(FIELDS)}\n".encode(), f'{{"{FIELDS[0]}": 1, "'.encode()
+_BEFORE, _AFTER = ("row", "key", "status"), ("reason", "version")
+"""Fields of a line around those of the model's output."""
+_CSV_START, _JSONL_START = f"{','.join(_BEFORE)},".encode(), f'{{"{_BEFORE[0]}": 1, "'.encode()
 _START = 64
 Tell = Callable[[int, int], None]
 
@@ -56,7 +57,7 @@ def score(job: ScoringJob, tell: Tell = lambda _done, _all: None) -> tuple[Manif
     model = loaded(job, version, folder)
     table = open_table(job.input, model.schema.columns, job.key, job.format, endpoint=job.endpoint)
     model_hash = tree_digest(folder)
-    settings = job.model_dump(mode="json", include={"system", "key", "threshold", "probability_range", "chunk_rows"})
+    settings = job.model_dump(mode="json", include={"system", "key", "output_range", "chunk_rows"})
     settings |= {"format": job.format} if job.format else {}
     decisive = {**settings, "version": version, "model": model_hash, "input": table.sha256}
     name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
@@ -162,27 +163,26 @@ def _scored(
             checked.append((at, model.schema.check([row])[0]))
         except ProblemError as problem:
             refusals[at] = _reason(problem)
-    values = dict(_predicted(predictor, model, checked, refusals))
-    lines = []
+    predictions = dict(_predicted(predictor, model, checked, refusals))
+    fields, lines = fields_of(model), []
     for at, (_, key) in enumerate(rows):
         line: dict[str, Any] = {"row": start + at + 1, "key": key, "version": model.version}
-        if at in values:
-            label = int(values[at] >= work.job.threshold)
-            line |= {"status": "scored", "probability": values[at], "label": label, "reason": None}
+        if at in predictions:
+            line |= {"status": "scored", **model.output.cells(predictions[at]), "reason": None}
         else:
-            line |= {"status": "refused", "probability": None, "label": None, "reason": refusals[at]}
-        lines.append({field: line[field] for field in FIELDS})
+            line |= {"status": "refused", **dict.fromkeys(model.output.columns), "reason": refusals[at]}
+        lines.append({field: line[field] for field in fields})
     return lines
 
 
 def _predicted(
     predictor: Predictor, model: LoadedModel, checked: Sequence[tuple[int, dict[str, Any]]], refusals: dict[int, str]
-) -> Iterator[tuple[int, float]]:
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the prediction of each row; where together they are refused, halves are tried down to the rows at fault."""
     if not checked:
         return
     try:
-        values = predictor.probabilities(model, [row for _, row in checked])
+        values = predictor.values(model, [row for _, row in checked])
     except ProblemError as problem:
         if len(checked) == 1:
             refusals[checked[0][0]] = _reason(problem)
@@ -191,7 +191,7 @@ def _predicted(
         for half in (checked[:middle], checked[middle:]):
             yield from _predicted(predictor, model, half, refusals)
         return
-    yield from zip((at for at, _ in checked), values, strict=True)
+    yield from zip((at for at, _ in checked), model.output.predictions(values), strict=True)
 
 
 def _reason(problem: ProblemError) -> str:
@@ -216,7 +216,7 @@ def _publish(work: _Work, chunks: Sequence[Path], output: Path) -> Manifest:
                     reasons[line["reason"].partition(":")[0]] += 1
                 yield line
 
-    _write(output, (text.encode() for text in _formatted(lines(), output.suffix)))
+    _write(output, (text.encode() for text in _formatted(lines(), fields_of(work.model), output.suffix)))
     with output.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if counts.total() != work.table.rows:
@@ -253,12 +253,17 @@ def _tidy(folder: Path) -> None:
             chunk.unlink(missing_ok=True)
 
 
-def _formatted(lines: Iterator[dict[str, Any]], suffix: str) -> Iterator[str]:
+def fields_of(model: LoadedModel) -> tuple[str, ...]:
+    """Return the fields of a line of a model's scores."""
+    return (*_BEFORE, *model.output.columns, *_AFTER)
+
+
+def _formatted(lines: Iterator[dict[str, Any]], fields: Sequence[str], suffix: str) -> Iterator[str]:
     if suffix == ".jsonl":
         yield from (json.dumps(line) + "\n" for line in lines)
         return
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, FIELDS, lineterminator="\n")
+    writer = csv.DictWriter(buffer, fields, lineterminator="\n")
     writer.writeheader()
     for line in lines:
         writer.writerow(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -38,11 +38,9 @@ class ScoringJob(Closed):
     chunk_rows: int = Field(
         default=1000, ge=1, le=1_000_000, description="Rows between two savings; 1000 take well under a second."
     )
-    threshold: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.5, description="Probability from which the label is 1; the API's."
-    )
-    probability_range: tuple[float, float] = Field(
-        default=(0.0, 1.0), description="A prediction outside is implausible and is not given out."
+    output_range: tuple[float, float] | None = Field(
+        default=None,
+        description="A prediction outside is implausible and is not given out; none: what the model's contract says.",
     )
 
     def serving(self) -> ServingSettings:
@@ -53,8 +51,7 @@ class ScoringJob(Closed):
             http_port=1,
             grpc_port=2,
             metrics_port=3,
-            threshold=self.threshold,
-            probability_range=self.probability_range,
+            output_range=self.output_range,
         )
 
 

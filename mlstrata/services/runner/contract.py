@@ -109,8 +109,15 @@ class TrainingRequest(Closed):
     format: dict[str, Any] = Field(
         default_factory=dict, description="How it is written (mlstrata_steps.cells.Format); empty: as we would."
     )
-    target: str = Field(min_length=1, description="The column to predict; two values.")
-    positive: str = Field(min_length=1, description="The target's value whose probability is given.")
+    target: str = Field(min_length=1, description="The column to predict.")
+    task: str = Field("classification", pattern="^(classification|regression)$", description="What comes out.")
+    positive: str = Field(
+        "", description="The target's value whose probability is given; empty: 1 of two values, none of more."
+    )
+    threshold: float | None = Field(
+        None, gt=0, lt=1, description="Probability from which a label of two classes is positive; None: 0.5."
+    )
+    quantile: float = Field(0.5, gt=0, lt=1, description="What a regression predicts; 0.5 is the median.")
     features: tuple[str, ...] = Field((), description="Columns the model sees; empty: all without another role.")
     protected: tuple[str, ...] = Field((), description="Columns for fairness measurements only; no model sees them.")
     exclude: tuple[str, ...] = Field((), description="Columns no model sees.")
@@ -151,6 +158,9 @@ class TrainingRequest(Closed):
             "features": list(self.features),
             "protected": list(self.protected),
             "exclude": list(self.exclude),
+            "task": self.task,
+            **({} if self.threshold is None else {"threshold": self.threshold}),
+            "quantile": self.quantile,
         }
 
     def declared(self) -> dict[str, Any]:

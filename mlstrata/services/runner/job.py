@@ -157,7 +157,6 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
         "store": str(request.workdir / "data"),
         "reading": json.dumps(reading(request), sort_keys=True),
         "columns": request.columns(),
-        "target": request.target,
         "algorithm": _with_version(request),
         "parameters": json.dumps(request.settings.parameters),
         "seed": request.settings.seed,

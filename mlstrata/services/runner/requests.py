@@ -14,10 +14,6 @@ from mlstrata.environments.spec.data import DatasetSpec
 from mlstrata.services.problems import plain
 from mlstrata.services.runner.contract import Kpi, TrainingRequest, TrainingSettings
 
-PROBABILITY = "probability"
-"""The output's name in a system's plausible ranges; the others are columns."""
-
-
 WORKDIR = "data/runner"
 """Folder of the runs, from the environment's home; beneath it each system has one of its own, by its name: what one
 has read, tried or cached is nothing that another's run could take."""
@@ -66,7 +62,10 @@ def training_request(
             endpoint=data.endpoint,
             format=data.written(),
             target=model.target,
+            task=model.task.value,
             positive=model.positive_text,
+            threshold=model.threshold,
+            quantile=model.quantile,
             protected=model.protected,
             exclude=model.exclude,
             personal=data.personal,
@@ -106,7 +105,7 @@ def _settings(system: SystemSpec) -> TrainingSettings:
     columns: dict[str, dict[str, Any]] = {
         name: {"at_least": low, "at_most": high}
         for name, (low, high) in system.monitor.range.items()
-        if name != PROBABILITY
+        if name != system.model.task.output  # the others are columns
     }
     for name, rule in dict(quality.get("columns") or {}).items():
         columns[name] = {**columns.get(name, {}), **rule}
@@ -114,5 +113,5 @@ def _settings(system: SystemSpec) -> TrainingSettings:
         quality["columns"] = columns
     fairness = dict(settings.get("fairness") or {})
     if system.monitor.fairness is not None:
-        fairness = {**system.monitor.fairness.model_dump(mode="json"), **fairness}
+        fairness = {**system.monitor.fairness.model_dump(mode="json", exclude_none=True), **fairness}
     return TrainingSettings.model_validate({**settings, "quality": quality, "fairness": fairness})

@@ -53,14 +53,14 @@ def fetch(registry: Registry, system: str, wanted: str, directory: Path) -> str 
     return candidate.version
 
 
-def attempt(system: str, version: str, directory: Path, probability_range: tuple[float, float]) -> None:
+def attempt(system: str, version: str, directory: Path, output_range: tuple[float, float] | None) -> None:
     """Have a fetched version predict its own input example, as it would for a caller.
 
     Args:
         system: The system.
         version: The version.
         directory: The prediction process's folder.
-        probability_range: What a prediction of this system can be.
+        output_range: What a prediction of this system can be; None: what the model's contract says.
 
     Raises:
         UnusableError: it has no example, cannot be loaded, or its prediction is not plausible.
@@ -82,9 +82,9 @@ def attempt(system: str, version: str, directory: Path, probability_range: tuple
     except Exception as error:  # a model's flavour may raise anything
         raise UnusableError(f"{of} cannot be loaded: {type(error).__name__}: {error}") from error
     ports = {"http_port": 1, "grpc_port": 2, "metrics_port": 3}
-    settings = ServingSettings(system=system, directory=directory, probability_range=probability_range, **ports)
+    settings = ServingSettings(system=system, directory=directory, output_range=output_range, **ports)
     try:
-        Predictor(settings).probabilities(model, model.schema.check(example))
+        Predictor(settings).values(model, model.schema.check(example))
     except ProblemError as problem:
         raise UnusableError(f"{of} on its input example: {problem.sentence()}") from problem
 
@@ -96,14 +96,13 @@ def main() -> int:
     )
     parser.add_argument("--system", required=True)
     parser.add_argument("--directory", type=Path, required=True)
-    parser.add_argument("--low", type=float, default=0.0, help="least that a prediction can be")
-    parser.add_argument("--high", type=float, default=1.0, help="most that a prediction can be")
+    parser.add_argument("--range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="what a prediction can be")
     given = parser.parse_args()
     registry = Registry(os.environ["MLFLOW_TRACKING_URI"])
     try:
         version = fetch(registry, given.system, os.environ.get(VERSION) or CHAMPION, given.directory)
         if version is not None:
-            attempt(given.system, version, given.directory, (given.low, given.high))
+            attempt(given.system, version, given.directory, tuple(given.range) if given.range else None)
     except (RegistryError, UnusableError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

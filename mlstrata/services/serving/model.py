@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata.services.serving.example import read_example
 from mlstrata.services.serving.schema import Column, RequestSchema
+from mlstrata_steps.tasks.output import Output
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,13 +25,8 @@ _DTYPES = {
     "string": "object",
     "datetime": "datetime64[ns]",
 }
-_BINARY = 2
 MISSING = "missing"
 """What a model's metadata call the texts that stood for a missing value where it learnt."""
-
-
-class OutputError(Exception):
-    """A model gave something that is not one probability an instance."""
 
 
 class LoadedModel:
@@ -55,7 +51,8 @@ class LoadedModel:
         self.loaded_at = datetime.now(UTC)
         self._model = mlflow.pyfunc.load_model(str(folder))
         signature = self._model.metadata.signature
-        told = (self._model.metadata.metadata or {}).get(MISSING, ())
+        metadata = self._model.metadata.metadata or {}
+        self.output, told = Output.of(metadata), metadata.get(MISSING, ())
         self.schema = RequestSchema(signature.inputs.to_dict() if signature and signature.inputs else None, told)
         self.example = self.schema.check(example) if (example := read_example(folder)) else []
         # The first prediction imports and allocates; that is not for the first consumer to wait for.
@@ -63,12 +60,12 @@ class LoadedModel:
             self.predict(self.example)
 
     def predict(self, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
-        """Return the probability of the positive class for each of `instances`: shape (n,).
+        """Return what the model says of each of `instances`, in the form that its output contract reads.
 
         Raises:
             OutputError: the model's output has another shape.
         """
-        return probabilities(self._model.predict(self._frame(instances)), len(instances))
+        return self.output.read(self._model.predict(self._frame(instances)), len(instances))
 
     def _frame(self, instances: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         import pandas as pd
@@ -86,28 +83,3 @@ def _array(column: Column, instances: Sequence[Mapping[str, Any]]) -> NDArray[An
     # To NumPy a missing truth value would be false.
     kind = "object" if column.type == "boolean" and not column.required else _DTYPES[column.type]
     return np.array(values, dtype=kind)
-
-
-def probabilities(output: object, count: int) -> NDArray[np.float64]:
-    """Return one probability an instance from what a model's `predict` gave.
-
-    Args:
-        output: (n, 2), a column a class, the positive last; or (n,) or (n, 1), the positive class alone.
-        count: n.
-
-    Raises:
-        OutputError: another shape, or not numbers.
-    """
-    import numpy as np
-
-    try:
-        values = np.asarray(output, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise OutputError(f"the model gave {type(output).__name__} that holds no numbers") from None
-    if values.ndim == _BINARY and values.shape[1] in (1, _BINARY):
-        values = values[:, -1]
-    if values.shape != (count,):
-        raise OutputError(
-            f"the model gave shape {values.shape} for {count} instances; needed ({count},) or ({count}, 2)"
-        )
-    return values

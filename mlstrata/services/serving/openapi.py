@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlstrata.services.serving.schema import Column
+from mlstrata_steps.tasks.output import Output
 
 OPENAPI = "3.1.0"
 MODEL = "x-model"
@@ -37,7 +38,7 @@ _ERRORS = {
 }
 
 
-def document(system: str, api: str, version: str, columns: Sequence[Column]) -> dict[str, Any]:
+def document(system: str, api: str, version: str, columns: Sequence[Column], output: Output) -> dict[str, Any]:
     """Return the document.
 
     Args:
@@ -45,6 +46,7 @@ def document(system: str, api: str, version: str, columns: Sequence[Column]) -> 
         api: The version of its interface, such as v1.
         version: The model's version, whose signature it is.
         columns: The inputs of that signature.
+        output: What it answers.
     """
     return {
         "openapi": OPENAPI,
@@ -59,7 +61,7 @@ def document(system: str, api: str, version: str, columns: Sequence[Column]) -> 
         "paths": {f"/systems/{system}/{api}/predict": {"post": _operation()}},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": _schemas(system, columns),
+            "schemas": _schemas(system, columns, output),
         },
     }
 
@@ -75,12 +77,12 @@ def _operation() -> dict[str, Any]:
     }
 
 
-def _schemas(system: str, columns: Sequence[Column]) -> dict[str, Any]:
+def _schemas(system: str, columns: Sequence[Column], output: Output) -> dict[str, Any]:
     instance = {
         **_object({column.name: _field(column) for column in columns}),
         "required": [column.name for column in columns if column.required],
     }
-    prediction = _object({"probability": {"type": "number", "minimum": 0, "maximum": 1}, "label": {"enum": [0, 1]}})
+    prediction = _object(output.schema())
     model = _object({"system": {"const": system}, "version": {"type": "string"}})
     detail = _object({name: {"type": "string"} for name in ("path", "expected", "fix")} | {"got": {}})
     error = _object({"code": {"type": "string"}, "message": {"type": "string"}})

@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlstrata.services.serving.metrics import IMPLAUSIBLE, INSTANCES
-from mlstrata.services.serving.model import LoadedModel, OutputError
+from mlstrata.services.serving.model import LoadedModel
 from mlstrata.services.serving.problem import ProblemError
 from mlstrata.services.serving.settings import ServingSettings
 from mlstrata.services.serving.versions import Versions
+from mlstrata_steps.tasks.output import OutputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 
@@ -31,13 +36,12 @@ class Predictor:
         """
         model = self.versions.choose(version)
         try:
-            values = self.probabilities(model, model.schema.parse(body))
+            values = self.values(model, model.schema.parse(body))
         except ProblemError as problem:
             problem.version = model.version
             raise
-        threshold = self._settings.threshold
         return {
-            "predictions": [{"probability": value, "label": int(value >= threshold)} for value in values],
+            "predictions": model.output.predictions(values),
             "model": {"system": self._settings.system, "version": model.version},
         }
 
@@ -54,11 +58,11 @@ class Predictor:
             self._computed(model, model.example)
         return model.version
 
-    def probabilities(self, model: LoadedModel, instances: Sequence[Mapping[str, Any]]) -> list[float]:
-        """Return a plausible probability for each of `instances`.
+    def values(self, model: LoadedModel, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+        """Return what the model says of each of `instances`, all plausible, as its output contract reads it.
 
         Raises:
-            ProblemError: 500 when the model fails or gives a value that no probability of this system can have.
+            ProblemError: 500 when the model fails or gives a value that no answer of this system can have.
         """
         values = self._computed(model, instances)
         INSTANCES.labels(self._settings.system, model.version).inc(len(values))
@@ -66,7 +70,7 @@ class Predictor:
 
     def _computed(self, model: LoadedModel, instances: Sequence[Mapping[str, Any]]) -> list[float]:
         try:
-            values: list[float] = model.predict(instances).tolist()
+            values = model.predict(instances)
         except OutputError as error:
             self._count(model, "shape")
             raise ProblemError(500, "implausible", f"the prediction is withheld: {error}") from error
@@ -75,13 +79,10 @@ class Predictor:
             raise ProblemError(
                 500, "model_failed", "the model failed on this request; the log has the reason"
             ) from error
-        low, high = self._settings.probability_range
-        # Also false for what is not a number.
-        if wrong := [value for value in values if not low <= value <= high]:
-            reason = "range" if not math.isnan(wrong[0]) else "not_a_number"
-            self._count(model, reason)
-            message = f"the prediction is withheld: got {wrong[0]}, allowed {low} to {high}"
-            raise ProblemError(500, "implausible", message)
+        if wrong := model.output.outside(values, self._settings.output_range):
+            value, allowed = wrong
+            self._count(model, "not_a_number" if math.isnan(value) else "range")
+            raise ProblemError(500, "implausible", f"the prediction is withheld: got {value}, allowed {allowed}")
         return values
 
     def _count(self, model: LoadedModel, reason: str) -> None:

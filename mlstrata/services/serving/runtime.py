@@ -97,13 +97,13 @@ class SystemRuntime(MLModel):
         async def describe(_: bytes) -> dict[str, Any]:
             self._check_system(system)
             model = await self._beside(lambda: self._predictor.versions.choose(request.headers.get(VERSION)))
-            return document(system, api, model.version, model.schema.columns)
+            return document(system, api, model.version, model.schema.columns, model.output)
 
         return await self._answer(request, describe, identified=False)
 
     @custom_handler(rest_path="/systems/{system}/{api}/predict", rest_method="POST")
     async def predict_v1(self, request: Request, system: str, api: str) -> Response:  # noqa: ARG002 - of the path
-        """Answer `{"instances": [...]}` with a probability and a label for each; the gateway knows the APIs."""
+        """Answer `{"instances": [...]}` with a prediction for each; the gateway knows the APIs."""
         return await self._answer(request, lambda body: self._predict_v1(system, request, body), measured=True)
 
     @custom_handler(rest_path="/systems/{system}/answers", rest_method="GET")
@@ -153,7 +153,7 @@ class SystemRuntime(MLModel):
         return await self._answer(request, unload)
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        """Answer the V2 protocol: a column an input, all of one length; the output is `probability`.
+        """Answer the V2 protocol: a column an input, all of one length; the outputs are those of the model's contract.
 
         Raises:
             MLServerError: with the status and message of the problem.
@@ -164,15 +164,18 @@ class SystemRuntime(MLModel):
             model = self._predictor.versions.choose(headers.get(VERSION))
             version = model.version
             instances = model.schema.check(instances_of(payload))
-            values = await self._beside(lambda: self._predictor.probabilities(model, instances))
+            values = await self._beside(lambda: self._predictor.values(model, instances))
         except ProblemError as problem:
             status = problem.status
             parts = [problem.message, *(f"{one['path']}: {one['fix']}" for one in problem.details)]
             raise MLServerError("; ".join(parts), status) from None
         finally:
             self._record(version, status, begun)
-        output = ResponseOutput(name="probability", shape=[len(values)], datatype="FP64", data=values)
-        return InferenceResponse(model_name=self.name, model_version=version, outputs=[output])
+        outputs = [
+            ResponseOutput(name=name, shape=shape, datatype=kind, data=data)
+            for name, kind, shape, data in model.output.tensors(values)
+        ]
+        return InferenceResponse(model_name=self.name, model_version=version, outputs=outputs)
 
     async def _predict_v1(self, system: str, request: Request, body: bytes) -> dict[str, Any]:
         self._check_system(system)

@@ -49,19 +49,16 @@ class ServingSettings(Closed):
         le=600,
         description="Promised 99th percentile of the latency, in seconds; a bucket of the histogram ends there.",
     )
-    threshold: float = Field(
-        default=0.5, ge=0, le=1, description="Probability from which the label is 1; 0.5 weighs both errors alike."
-    )
-    probability_range: tuple[float, float] = Field(
-        default=(0.0, 1.0), description="A prediction outside is implausible and is not given out."
+    output_range: tuple[float, float] | None = Field(
+        default=None,
+        description="A prediction outside is implausible and is not given out; none: what the model's contract says.",
     )
     threads: int = Field(default=2, ge=1, le=64, description="Predictions computed at once; more only adds waiting.")
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        low, high = self.probability_range
-        if not 0 <= low < high <= 1:
-            raise ValueError(f"probability_range: got [{low}, {high}]; needs 0 <= low < high <= 1")
+        if self.output_range is not None and not self.output_range[0] < self.output_range[1]:
+            raise ValueError(f"output_range: got {list(self.output_range)}; the first must be the smaller")
         ports = (self.http_port, self.grpc_port, self.metrics_port)
         if len(set(ports)) != len(ports):
             raise ValueError(f"http_port, grpc_port, metrics_port: got {ports}; three different ports are needed")

@@ -12,24 +12,33 @@ from mlstrata_steps.tables import kind_of
 if TYPE_CHECKING:
     import pandas as pd
 
+TASKS = ("classification", "regression")
+
 
 @dataclass(frozen=True)
 class Columns:
     """The roles of a table's columns.
 
     Attributes:
-        target: What is predicted; two values.
-        positive: The target's value whose probability the model gives.
+        target: What is predicted.
+        positive: The target's value whose probability the model gives; empty: 1 where the target has two values, and
+            none where it has more (`tasks.task_of`).
         features: What the model sees; empty means every column without another role.
         protected: Kept for fairness measurements only, never shown to a model.
         exclude: Never shown to a model.
+        task: One of `TASKS`.
+        threshold: Probability from which a label of two classes is positive; None: 0.5.
+        quantile: Which one of what may happen a regression predicts; 0.5 is the median.
     """
 
     target: str
-    positive: str
+    positive: str = ""
     features: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    task: str = "classification"
+    threshold: float | None = None
+    quantile: float = 0.5
 
     @classmethod
     def parse(cls, document: Mapping[str, object]) -> Columns:
@@ -41,11 +50,18 @@ class Columns:
         unknown = sorted(set(document) - set(cls.__dataclass_fields__))
         if unknown:
             raise StepError(f"columns: unknown role {unknown[0]!r}; allowed {', '.join(cls.__dataclass_fields__)}")
-        for name in ("target", "positive"):
-            if not isinstance(document.get(name), str) or not document[name]:
-                raise StepError(f"columns.{name}: got {document.get(name)!r}; it must be a name")
+        if not isinstance(document.get("target"), str) or not document["target"]:
+            raise StepError(f"columns.target: got {document.get('target')!r}; it must be a name")
+        positive, task = document.get("positive", ""), document.get("task", TASKS[0])
+        if not isinstance(positive, str):
+            raise StepError(f"columns.positive: got {positive!r}; it must be a text")
+        if task not in TASKS:
+            raise StepError(f"columns.task: got {task!r}; allowed {', '.join(TASKS)}")
         lists = {name: _names(name, document.get(name)) for name in ("features", "protected", "exclude")}
-        roles = cls(target=str(document["target"]), positive=str(document["positive"]), **lists)
+        shares = {
+            name: _share(name, document[name]) for name in ("threshold", "quantile") if document.get(name) is not None
+        }
+        roles = cls(target=str(document["target"]), positive=positive, task=str(task), **lists, **shares)  # type: ignore[arg-type]
         hidden = {roles.target, *roles.protected, *roles.exclude}
         twice = [name for name in roles.features if name in hidden]
         if twice:
@@ -54,7 +70,8 @@ class Columns:
 
     def document(self) -> dict[str, object]:
         """Give the roles as plain JSON values."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        found = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {name: value for name, value in found.items() if value is not None}
 
     def missing(self, available: Sequence[str]) -> list[str]:
         """List named columns that the data does not have."""
@@ -116,6 +133,12 @@ def texts(features: pd.DataFrame) -> list[str]:
         for name in features.columns
         if features[name].dtype == object and infer_dtype(features[name], skipna=True) != "boolean"
     ]
+
+
+def _share(role: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise StepError(f"columns.{role}: got {value!r}; allowed a number between 0 and 1")
+    return float(value)
 
 
 def _names(role: str, value: object) -> tuple[str, ...]:

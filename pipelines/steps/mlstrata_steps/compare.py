@@ -6,23 +6,24 @@ row is hard for both, so their difference is known better than either metric.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
-from mlstrata_steps.intervals import HIGHER_IS_BETTER, METRICS, RESAMPLES, Estimate, bootstrapped
+from mlstrata_steps.intervals import differences
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.rules import parsed
-from mlstrata_steps.tables import positives, read_table
+from mlstrata_steps.tables import read_table
+from mlstrata_steps.tasks import Output, Task, named_metric, task_of
+from mlstrata_steps.tasks.metrics import METRICS
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from mlstrata_steps.intervals import Metric
+    from mlstrata_steps.tasks.base import Labels, Said
 
 CHAMPION = "champion"
 
@@ -32,12 +33,12 @@ class ComparisonRules:
     """What a comparison may stop.
 
     Attributes:
-        metric: What is judged, one of `intervals.METRICS`.
+        metric: What is judged, one of the task's metrics; empty: its headline.
         enforce: Whether a model that is clearly worse than the champion (its whole interval says so) is refused. Off:
             a person who releases sees it and decides.
     """
 
-    metric: str = "auc"
+    metric: str = ""
     enforce: bool = False
 
     @classmethod
@@ -48,7 +49,7 @@ class ComparisonRules:
             StepError: A rule is unknown or out of range.
         """
         rules = parsed(cls, "comparison", document)
-        if rules.metric not in METRICS:
+        if rules.metric and rules.metric not in METRICS:
             raise StepError(f"comparison.metric: got {rules.metric!r}; allowed {', '.join(METRICS)}")
         return rules
 
@@ -58,7 +59,7 @@ def compare(
     model: str,
     columns: Mapping[str, object],
     *,
-    base_rate: float,
+    answers: Mapping[str, object],
     system: str,
     tracking_uri: str,
     rules: Mapping[str, object],
@@ -72,7 +73,7 @@ def compare(
         test: The test rows.
         model: The model that `train` wrote.
         columns: The roles of the columns (`Columns`).
-        base_rate: The baseline's probability for every row.
+        answers: What training saw (`train.Trained`): the baseline.
         system: Name of the registered model.
         tracking_uri: Address of MLflow.
         rules: What may stop (`ComparisonRules`).
@@ -88,27 +89,29 @@ def compare(
     Raises:
         StepError: A rule is malformed, or MLflow does not answer.
     """
-    import numpy as np
-
     limits, roles, table = ComparisonRules.parse(rules), Columns.parse(columns), read_table(test)
-    pipeline = load(model)
+    pipeline, task = load(model), task_of(roles, table)
+    metric = named_metric(task, limits.metric, "comparison.metric")
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
-    labels = positives(table[roles.target], roles.positive).astype("int64")
-    own = np.asarray(pipeline.predict_proba(features)[:, 1], dtype="float64")
-    baseline = _against(labels, own, np.full(len(labels), base_rate), seed)
-    name = limits.metric
+    labels, own = task.labels(table[roles.target]), task.ask(pipeline, features)
+    constants = {one: task.constant(answers, len(labels), one) for one in task.metrics}
+    baseline = _against(task, labels, own, constants, seed)
+    name = metric.name
+    if name not in baseline["metrics"]:
+        raise StepError(f"comparison.metric: {name} is not defined for these rows")
     headline = f"{name} {_difference(baseline, name)} to the base rate"
     checks, champion = [], dict[str, Any]()
-    version, given, note = _champion(table, system, tracking_uri)
+    version, given, note = _champion(task, table, system, tracking_uri)
     if given is None:
         headline += f"; {note}"
     else:
-        champion = _against(labels, own, given, seed) | {"version": version}
+        champion = _against(task, labels, own, dict.fromkeys(task.metrics, given), seed) | {"version": version}
         apart = _kept_apart(system, str(version), settings or {}, data_version, tracking_uri)
         champion["kept_from_these_rows"] = apart
         shown = f"{name} {_difference(champion, name)} to champion {version} on the same {len(labels)} rows"
         shown += "" if apart else ", some of which it may have been trained on"
-        worse = _clearly_worse(champion["difference"][name], name)
+        difference = champion["difference"][name]
+        worse = metric.clearly_worse(difference["low"], difference["high"])
         checks.append(Check(f"not worse than version {version}", not worse, shown, warns=not limits.enforce))
         headline += f"; {shown}"
     numbers = {f"against_baseline_{metric}": found["value"] for metric, found in baseline["difference"].items()}
@@ -117,45 +120,18 @@ def compare(
     return report_of(checks, numbers, headline=headline, baseline=baseline, champion=champion, rows=len(labels))
 
 
-def differences(
-    labels: NDArray[np.int64],
-    ours: NDArray[np.float64],
-    other: NDArray[np.float64],
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-) -> dict[str, Estimate]:
-    """Measure each metric's difference, ours minus the other's, with its 95 % paired percentile bootstrap interval.
-
-    Args:
-        labels: Shape (rows,), 0 or 1, both present.
-        ours: Shape (rows,), probabilities.
-        other: Shape (rows,), of the same rows in the same order.
-        seed: Of the resampling, which keeps the number of each class.
-        resamples: How many times.
-    """
-
-    def difference(metric: Metric, rows: NDArray[np.int64]) -> float:
-        return metric(labels[rows], ours[rows]) - metric(labels[rows], other[rows])
-
-    return bootstrapped(labels, difference, seed=seed, resamples=resamples)
+def _against(task: Task, labels: Labels, ours: Said, others: Mapping[str, Said], seed: int) -> dict[str, Any]:
+    """Compare with what another says, which for a baseline depends on the metric."""
+    metrics = {name: metric(labels, others[name]) for name, metric in task.metrics.items()}
+    metrics = {name: value for name, value in metrics.items() if not math.isnan(value)}
+    measurable = {name: task.metrics[name] for name in metrics}
+    found = differences(measurable, labels, ours, others, task.resampled(labels), seed=seed)
+    return {"metrics": metrics, "difference": {name: asdict(one) for name, one in found.items()}}
 
 
-def _against(
-    labels: NDArray[np.int64], ours: NDArray[np.float64], other: NDArray[np.float64], seed: int
-) -> dict[str, Any]:
-    return {
-        "metrics": {name: metric(labels, other) for name, metric in METRICS.items()},
-        "difference": {name: asdict(one) for name, one in differences(labels, ours, other, seed=seed).items()},
-    }
-
-
-def _champion(
-    table: pd.DataFrame, system: str, tracking_uri: str
-) -> tuple[str | None, NDArray[np.float64] | None, str]:
-    """Ask the champion about the rows: its version, its probabilities or None, and why there are none."""
+def _champion(task: Task, table: pd.DataFrame, system: str, tracking_uri: str) -> tuple[str | None, Said | None, str]:
+    """Ask the champion about the rows: its version, what it says or None, and why it says nothing."""
     import mlflow
-    import numpy as np
     from mlflow.exceptions import MlflowException
 
     mlflow.set_tracking_uri(tracking_uri)
@@ -176,10 +152,10 @@ def _champion(
             f"champion {version} needs {', '.join(missing) or 'columns it does not name'}: not compared",
         )
     try:
-        given = np.asarray(champion.predict(feature_frame(table, names)), dtype="float64")
-    except (MlflowException, ValueError, TypeError) as error:
+        given = task.given(Output.of(champion.metadata.metadata), champion.predict(feature_frame(table, names)))
+    except (MlflowException, StepError, ValueError, TypeError) as error:
         return version, None, f"champion {version} cannot answer these rows: {str(error).splitlines()[0][:200]}"
-    return version, given[:, 1] if given.ndim > 1 else given, ""
+    return version, given, ""
 
 
 def _version(system: str) -> str | None:
@@ -206,10 +182,6 @@ def _kept_apart(
         return False
     used = client.get_run(found.run_id).data.params
     return all(used.get(name) == str(settings.get(name)) for name in ("seed", "test_fraction"))
-
-
-def _clearly_worse(difference: Mapping[str, float], metric: str) -> bool:
-    return difference["high"] < 0 if metric in HIGHER_IS_BETTER else difference["low"] > 0
 
 
 def _difference(against: Mapping[str, Any], metric: str) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.outcome import StepError
+from mlstrata_steps.tasks.output import BINARY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,7 @@ PATIENCE = 600
 """Seconds that a worker has to start or to answer."""
 
 
-def check(algorithm: str, parameters: Mapping[str, object]) -> None:
+def check(algorithm: str, parameters: Mapping[str, object], task: str = BINARY) -> None:
     """Refuse what cannot be trained in several processes.
 
     Raises:
@@ -42,6 +43,8 @@ def check(algorithm: str, parameters: Mapping[str, object]) -> None:
     """
     if algorithm != ALGORITHM:
         raise StepError(f"workers: {algorithm} is trained in one process; allowed with several: {ALGORITHM}")
+    if task != BINARY:
+        raise StepError(f"workers: a model of two classes is what several processes train, not {task}")
     unknown = sorted(set(parameters) - PARAMETERS)
     if unknown:
         allowed = ", ".join(sorted(PARAMETERS))

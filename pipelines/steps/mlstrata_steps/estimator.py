@@ -17,12 +17,17 @@ from mlstrata_steps.columns import texts
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.own import PREFIX, WORKSPACE, OwnModel, package_folder
 from mlstrata_steps.references import imported, module
+from mlstrata_steps.tasks.base import CLASSIFIER, REGRESSOR
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-ALGORITHMS = ("logistic_regression", "random_forest", "hist_gradient_boosting")
+CLASSIFIERS = ("logistic_regression", "random_forest", "hist_gradient_boosting")
+REGRESSORS = ("linear_regression", "random_forest", "hist_gradient_boosting")
+ALGORITHMS = ("logistic_regression", *REGRESSORS)
+SIMPLEST = {CLASSIFIER: CLASSIFIERS[0], REGRESSOR: REGRESSORS[0]}
+"""What learns where no algorithm is named: the easiest to explain."""
 CATEGORIES = 100
 """Columns that a column of texts becomes at most: memory grows with the rows, and not with their values too."""
 
@@ -35,8 +40,9 @@ class Learner:
     """How a model learns; `learners/*.py` of a workspace and entry points `mlstrata.learners` bring others.
 
     Attributes:
-        classifier: Makes an unfitted classifier of two classes as scikit-learn has them (`fit` with `sample_weight`,
-            `predict_proba`, `classes_`) of its hyperparameters, by name; `random_state` is given where it takes one.
+        classifier: Makes an unfitted estimator as scikit-learn has them of its hyperparameters, by name: for a
+            classification one with `predict_proba`, for a regression one with `predict`; `fit` takes `sample_weight`.
+            `random_state` is given where it takes one. Classes come as 0, 1, ….
         defaults: Hyperparameters that are ours to choose.
         trusted: Types that skops may rebuild beyond those it trusts by itself: what the fitted classifier is made of.
         scaled: Whether numbers are brought to one scale before it sees them.
@@ -75,7 +81,7 @@ TRUSTED = ("collections.OrderedDict", "collections.defaultdict", "numpy.dtype")
 
 
 def build(
-    algorithm: str, parameters: Mapping[str, object], features: pd.DataFrame, *, seed: int
+    algorithm: str, parameters: Mapping[str, object], features: pd.DataFrame, *, seed: int, learns: str = CLASSIFIER
 ) -> Pipeline | OwnModel:
     """Build an unfitted model for a table of features.
 
@@ -89,6 +95,7 @@ def build(
         parameters: Hyperparameters of the scikit-learn classifier, over our defaults.
         features: The training features; only names and types are read.
         seed: Of the classifier.
+        learns: What it has to learn: `tasks.base.CLASSIFIER` or `REGRESSOR`.
 
     Raises:
         StepError: The algorithm or a hyperparameter is unknown.
@@ -99,9 +106,9 @@ def build(
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     if algorithm.startswith(PREFIX):
-        return OwnModel(_named(algorithm.removeprefix(PREFIX)), parameters, seed=seed, task="classifier")
-    found = learner(algorithm)
-    require_known(algorithm, parameters, "parameters")
+        return OwnModel(_named(algorithm.removeprefix(PREFIX)), parameters, seed=seed, task=learns)
+    found = learner(algorithm, learns)
+    require_known(algorithm, parameters, "parameters", learns)
     seeded = {"random_state": seed} if "random_state" in found.takes else {}
     classifier = found.classifier(**{**found.defaults, **parameters, **seeded})
     words = texts(features)
@@ -150,20 +157,21 @@ def load(path: str) -> Pipeline | OwnModel:
         raise StepError(f"the model {path!r} holds types that are not trusted: {error}") from error
 
 
-def require_known(algorithm: str, names: Iterable[str], where: str) -> None:
+def require_known(algorithm: str, names: Iterable[str], where: str, learns: str = CLASSIFIER) -> None:
     """Refuse hyperparameters that an algorithm does not have.
 
     Args:
         algorithm: One of `ALGORITHMS`, or a learner of somebody else's (`learner`).
         names: The hyperparameters.
         where: What they are declared under, such as `parameters`.
+        learns: As for `build`.
 
     Raises:
         StepError: The algorithm is unknown, or one of them is.
     """
     if algorithm.startswith(PREFIX):
         return  # what a training function makes of its settings, it knows
-    found = learner(algorithm)
+    found = learner(algorithm, learns)
     known = found.takes - {"random_state"}
     for name in sorted(set(names) - known):
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.8 if found.takes_others else 0.6)
@@ -174,19 +182,23 @@ def require_known(algorithm: str, names: Iterable[str], where: str) -> None:
         raise StepError(f"{where}.{name}: {algorithm} has no such hyperparameter ({hint})")
 
 
-def learner(name: str) -> Learner:
+def learner(name: str, learns: str = CLASSIFIER) -> Learner:
     """Find how a model learns.
 
     Args:
         name: One of `ALGORITHMS`, the name of an entry point, or `module:name` of a workspace's `learners/` or of what
             is installed: a `Learner`, or an estimator's class, whose path may be written with points alone.
+        learns: As for `build`: some names stand for a classifier and for a regressor.
 
     Raises:
-        StepError: There is none of this name.
+        StepError: There is none of this name, or it learns something else.
     """
-    name = _named(name)
+    name = _named(name) or SIMPLEST[learns]
     if name in ALGORITHMS:
-        return _shipped()[name]
+        shipped = _shipped(learns)
+        if name not in shipped:
+            raise StepError(f"algorithm: {name} is no {learns}; allowed {', '.join(shipped)}")
+        return shipped[name]
     point = None if ":" in name else next(iter(entry_points(group=GROUP, name=name)), None)
     reference = point.value if point else name if ":" in name else ":".join(name.rsplit(".", 1))
     if ":" not in reference:
@@ -196,7 +208,9 @@ def learner(name: str) -> Learner:
     if isinstance(found, Learner):
         return found
     if not callable(found):
-        raise StepError(f"algorithm: {name} is {type(found).__name__}; allowed a Learner, or a classifier's class")
+        raise StepError(f"algorithm: {name} is {type(found).__name__}; allowed a Learner, or an estimator's class")
+    if isinstance(found, type) and hasattr(found, "predict_proba") != (learns == CLASSIFIER):
+        raise StepError(f"algorithm: {name} is no {learns}, which model.task asks for")
     return Learner(found)
 
 
@@ -275,7 +289,9 @@ def _folders() -> list[Path]:
     return [Path(root) / FOLDER] if root else []
 
 
-def _shipped() -> dict[str, Learner]:
+def _shipped(learns: str) -> dict[str, Learner]:
+    if learns == REGRESSOR:
+        return _regressors()
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
 
@@ -285,5 +301,19 @@ def _shipped() -> dict[str, Learner]:
         "random_forest": Learner(RandomForestClassifier, {"n_estimators": 200, "min_samples_leaf": 5, "n_jobs": 1}),
         "hist_gradient_boosting": Learner(
             HistGradientBoostingClassifier, {"max_iter": 150, "learning_rate": 0.05, "early_stopping": False}
+        ),
+    }
+
+
+def _regressors() -> dict[str, Learner]:
+    from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+    from sklearn.linear_model import Ridge
+
+    return {
+        # Of a column a value of each text, some are sums of others: a penalty tells their coefficients.
+        "linear_regression": Learner(Ridge, scaled=True),
+        "random_forest": Learner(RandomForestRegressor, {"n_estimators": 200, "min_samples_leaf": 5, "n_jobs": 1}),
+        "hist_gradient_boosting": Learner(
+            HistGradientBoostingRegressor, {"max_iter": 150, "learning_rate": 0.05, "early_stopping": False}
         ),
     }

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from mlstrata_steps.columns import Columns, feature_frame
-from mlstrata_steps.curves import calibration, roc
 from mlstrata_steps.estimator import load
-from mlstrata_steps.intervals import CUT, METRICS, estimates
+from mlstrata_steps.intervals import differences, estimates
 from mlstrata_steps.outcome import Check
-from mlstrata_steps.parity import parity
-from mlstrata_steps.tables import positives, read_table
+from mlstrata_steps.parity import groups_of
+from mlstrata_steps.tables import read_table
+from mlstrata_steps.tasks import task_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlstrata_steps.tasks import Task
+    from mlstrata_steps.tasks.base import Labels, Said
 
 
 def evaluate(
-    path: str, model: str, columns: Mapping[str, object], *, base_rate: float, seed: int = 0
+    path: str, model: str, columns: Mapping[str, object], *, answers: Mapping[str, object], seed: int = 0
 ) -> dict[str, object]:
     """Measure a model on the test rows.
 
@@ -23,49 +31,53 @@ def evaluate(
         path: The test rows.
         model: The model that `train` wrote.
         columns: The roles of the columns (`Columns`).
-        base_rate: The baseline's probability for every row: the share of positives among the training rows.
+        answers: What training saw (`train.Trained`): the baseline says the same of everyone, by all that these tell.
         seed: Of the bootstrap.
 
     Returns:
-        `rows`; `metrics` and `baseline` by name (the former with `low` and `high`); `parity` by protected column;
-        `checks` against the baseline; `probabilities` (min, mean, max, spread); `roc` and `calibration` (`curves`).
+        `task`; `rows`; `metrics` and `baseline` by name (the former with `low` and `high`); `parity` by protected
+        column; `checks` against the baseline; and what a task shows beside (`tasks.Task.shown`), such as curves.
     """
-    import numpy as np
-
     table, roles = read_table(path), Columns.parse(columns)
-    pipeline = load(model)
+    pipeline, task = load(model), task_of(roles, table)
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
-    labels = positives(table[roles.target], roles.positive).astype("int64")
-    probabilities = np.asarray(pipeline.predict_proba(features)[:, 1], dtype="float64")
+    labels = task.labels(table[roles.target])
+    said, strata = task.ask(pipeline, features), task.resampled(labels)
     report: dict[str, object] = {
+        "task": task.name,
         "rows": len(table),
-        "cut": CUT,
-        "probabilities": {
-            "min": float(probabilities.min()),
-            "mean": float(probabilities.mean()),
-            "max": float(probabilities.max()),
-            "spread": float(probabilities.std()),
-        },
-        "roc": roc(labels, probabilities),
-        "calibration": calibration(labels, probabilities),
-        "parity": {name: parity(table[name], labels, probabilities >= CUT) for name in roles.protected},
+        **task.shown(labels, said),
+        "parity": {name: _parity(task, table[name], labels, said) for name in roles.protected},
     }
-    measured = estimates(labels, probabilities, seed=seed)
-    constant = np.full(len(labels), base_rate)
-    baseline = {name: metric(labels, constant) for name, metric in METRICS.items()}
+    # A figure that these rows do not define, such as a percentage of nothing, is not measured.
+    measurable = {name: metric for name, metric in task.metrics.items() if not math.isnan(metric(labels, said))}
+    measured = estimates(measurable, labels, said, strata, seed=seed)
+    constants = {name: task.constant(answers, len(labels), name) for name in measurable}
+    baseline = {name: metric(labels, constants[name]) for name, metric in measurable.items()}
+    loss = {task.loss: task.metrics[task.loss]}
+    less = differences(loss, labels, said, constants, strata, seed=seed)[task.loss]
+    best, words = measured[task.headline], {name: name.replace("_", " ") for name in measured}
+    same = f"saying {task.in_words(answers)} of everyone gives"
     checks = [
         Check(
             "better than chance",
-            measured["auc"].low > baseline["auc"],
-            f"auc {measured['auc'].value:.3f}, its interval starts at {measured['auc'].low:.3f}; "
-            f"saying {base_rate:.1%} of everyone gives {baseline['auc']:.2f}",
+            best.low > baseline[task.headline],
+            f"{words[task.headline]} {best.value:.3f}, its interval starts at {best.low:.3f}; "
+            f"{same} {baseline[task.headline]:.2f}",
         ),
         Check(
             "better than the base rate",
-            measured["log_loss"].value < baseline["log_loss"],
-            f"log loss {measured['log_loss'].value:.3f}; "
-            f"saying {base_rate:.1%} of everyone gives {baseline['log_loss']:.3f}",
+            task.metrics[task.loss].clearly_better(less.low, less.high),
+            f"{words[task.loss]} {measured[task.loss].value:.4g}; {same} {baseline[task.loss]:.4g}, "
+            f"a difference of {less.value:+.3g} ({less.low:+.3g} to {less.high:+.3g})",
         ),
     ]
     metrics = {name: asdict(estimate) for name, estimate in measured.items()}
     return {**report, "metrics": metrics, "baseline": baseline, "checks": [asdict(check) for check in checks]}
+
+
+def _parity(task: Task, column: pd.Series[object], labels: Labels, said: Said) -> dict[str, object]:
+    """Say how the groups of a protected column fare, and the largest difference by the task's usual measure."""
+    codes = groups_of(column)
+    gap = task.gap(codes, labels, said, task.fairness[0], resamples=1)
+    return {"gap": None if gap is None else gap.value, "groups": task.groups(codes, labels, said)}

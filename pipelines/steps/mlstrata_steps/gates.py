@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mlstrata_steps.intervals import METRICS
 from mlstrata_steps.outcome import Check, StepError, report_of, require
 
 ORDER = ("privacy", "quality", "leakage", "signal", "fairness", "plausibility", "gates", "served", "compare")
@@ -33,7 +32,7 @@ def judge(evaluation: Mapping[str, object], kpis: Sequence[Mapping[str, object]]
             continue
         if name not in metrics:
             raise StepError(
-                f"kpis: got metric {name!r}; evaluation measures {', '.join(METRICS)} (others need a source)"
+                f"kpis: got metric {name!r}; evaluation measures {', '.join(metrics)} (others need a source)"
             )
         limits = [word for word in ("at_least", "at_most") if kpi.get(word) is not None]
         if len(limits) != 1:

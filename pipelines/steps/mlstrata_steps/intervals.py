@@ -1,4 +1,4 @@
-"""Metrics of a probability against what happened, each with a bootstrap confidence interval."""
+"""Figures with a bootstrap confidence interval each."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Metric = Callable[[NDArray[np.int64], NDArray[np.float64]], float]
+    from mlstrata_steps.tasks.metrics import Metric
 
 RESAMPLES = 1000
+"""Of a few thousand rows; of more there are fewer, down to `FEWEST`: their interval is narrow, and each one costs."""
+FEWEST, ROWS = 200, 4_000_000
 LEVEL = 0.95
-CUT = 0.5
-"""The probability from which a label is positive."""
 
 
 @dataclass(frozen=True)
@@ -33,67 +33,72 @@ class Estimate:
     high: float
 
 
-def auc(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
-    """Area under the ROC curve, by ranks (Mann and Whitney 1947); ties count half."""
-    from scipy.stats import rankdata
-
-    positive = int(labels.sum())
-    negative = len(labels) - positive
-    ranks = rankdata(probabilities)
-    return float((ranks[labels == 1].sum() - positive * (positive + 1) / 2) / (positive * negative))
-
-
-def accuracy(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
-    """Share of rows whose label, cut at `CUT`, is right."""
-    return float(((probabilities >= CUT) == labels).mean())
-
-
-def log_loss(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
-    """Mean negative log likelihood, in nats; probabilities are kept 1e-15 away from 0 and 1."""
-    import numpy as np
-
-    safe = np.clip(probabilities, 1e-15, 1 - 1e-15)
-    return float(-np.where(labels == 1, np.log(safe), np.log1p(-safe)).mean())
-
-
-def brier(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
-    """Mean squared distance between probability and outcome (Brier 1950)."""
-    return float(((probabilities - labels) ** 2).mean())
-
-
-METRICS: Mapping[str, Metric] = {
-    "auc": auc,
-    "accuracy": accuracy,
-    "log_loss": log_loss,
-    "brier": brier,
-}
-HIGHER_IS_BETTER = frozenset({"auc", "accuracy"})
-"""Those of them of which more is better; of the others less is."""
-
-
 def estimates(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], *, seed: int = 0, resamples: int = RESAMPLES
+    metrics: Mapping[str, Metric],
+    labels: NDArray[np.generic],
+    said: NDArray[np.float64],
+    strata: NDArray[np.int64],
+    *,
+    seed: int = 0,
+    resamples: int = 0,
 ) -> dict[str, Estimate]:
     """Measure every metric with its 95 % percentile bootstrap interval (Efron 1979).
 
-    Resampling keeps the number of each class, so that every resample has an AUC. An interval always holds its
-    estimate: where the percentiles of a skewed metric miss it, they are widened to it.
+    An interval always holds its estimate: where the percentiles of a skewed metric miss it, they are widened to it.
 
     Args:
-        labels: Shape (rows,), 0 or 1, both present.
-        probabilities: Shape (rows,), of the positive class.
+        metrics: By name.
+        labels: Shape (rows,), what happened, as the metrics take it.
+        said: Shape (rows,) or (rows, classes), what the model says, as the metrics take it.
+        strata: Shape (rows,); a resample keeps the number of rows of each, so that every resample has every class.
         seed: Of the resampling.
-        resamples: How many times.
+        resamples: How many times; 0: `resamples_of` the rows.
     """
 
     def of(metric: Metric, rows: NDArray[np.int64]) -> float:
-        return metric(labels[rows], probabilities[rows])
+        return metric(labels[rows], said[rows])
 
-    return bootstrapped(labels, of, seed=seed, resamples=resamples)
+    return bootstrapped(metrics, strata, of, seed=seed, resamples=resamples)
+
+
+def differences(
+    metrics: Mapping[str, Metric],
+    labels: NDArray[np.generic],
+    ours: NDArray[np.float64],
+    others: Mapping[str, NDArray[np.float64]],
+    strata: NDArray[np.int64],
+    *,
+    seed: int = 0,
+    resamples: int = 0,
+) -> dict[str, Estimate]:
+    """Measure each metric's difference, ours minus the other's on the same rows, with its paired bootstrap interval.
+
+    What is hard about a row is hard for both, so their difference is known better than either metric.
+
+    Args:
+        metrics: By name.
+        labels: Shape (rows,), what happened.
+        ours: Shape (rows,) or (rows, classes).
+        others: What the other says of the same rows, by metric: a constant answer is another one for each.
+        strata: As for `estimates`.
+        seed: Of the resampling.
+        resamples: How many times; 0: `resamples_of` the rows.
+    """
+
+    def difference(metric: Metric, rows: NDArray[np.int64]) -> float:
+        return metric(labels[rows], ours[rows]) - metric(labels[rows], others[metric.name][rows])
+
+    return bootstrapped(metrics, strata, difference, seed=seed, resamples=resamples)
+
+
+def resamples_of(rows: int) -> int:
+    """Say how often rows are resampled."""
+    return max(FEWEST, min(RESAMPLES, ROWS // max(1, rows)))
 
 
 def bootstrapped(
-    labels: NDArray[np.int64],
+    metrics: Mapping[str, Metric],
+    strata: NDArray[np.int64],
     measure: Callable[[Metric, NDArray[np.int64]], float],
     *,
     seed: int,
@@ -102,23 +107,24 @@ def bootstrapped(
     """Measure every metric on all rows, and on resamples of them for the interval; as `estimates` says.
 
     Args:
-        labels: Shape (rows,), 0 or 1, both present.
+        metrics: By name.
+        strata: Shape (rows,), as for `estimates`.
         measure: Applies a metric to the rows at some positions.
         seed: Of the resampling.
-        resamples: How many times.
+        resamples: How many times; 0: `resamples_of` the rows.
     """
     import numpy as np
 
-    random = np.random.default_rng(seed)
-    groups = [np.flatnonzero(labels == value) for value in (0, 1)]
-    drawn: dict[str, list[float]] = {name: [] for name in METRICS}
-    for _ in range(resamples):
+    random, times = np.random.default_rng(seed), resamples or resamples_of(len(strata))
+    groups = [np.flatnonzero(strata == value) for value in np.unique(strata)]
+    drawn: dict[str, list[float]] = {name: [] for name in metrics}
+    for _ in range(times):
         rows = np.concatenate([random.choice(group, len(group)) for group in groups])
-        for name, metric in METRICS.items():
+        for name, metric in metrics.items():
             drawn[name].append(measure(metric, rows))
-    tail, everything = (1 - LEVEL) / 2, np.arange(len(labels))
+    tail, everything = (1 - LEVEL) / 2, np.arange(len(strata))
     found: dict[str, Estimate] = {}
-    for name, metric in METRICS.items():
+    for name, metric in metrics.items():
         value = measure(metric, everything)
         low, high = (float(end) for end in np.quantile(drawn[name], (tail, 1 - tail)))
         found[name] = Estimate(value, min(low, value), max(high, value))

@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame, texts
-from mlstrata_steps.intervals import auc
 from mlstrata_steps.outcome import Check, report_of
 from mlstrata_steps.rules import parsed
-from mlstrata_steps.tables import positives, read_table, row_hashes
+from mlstrata_steps.tables import read_table, row_hashes
+from mlstrata_steps.tasks import Task, task_of
+from mlstrata_steps.tasks.base import CLASSIFIER
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,9 +31,10 @@ class LeakageRules:
     """Limits of the search for leaks.
 
     Attributes:
-        max_auc: Largest cross-validated AUC of one feature, or of two together: above it, it is the answer itself.
-        jump_auc: AUC of a feature from which it must not stand far above the others.
-        max_jump: How far, in AUC, it may stand above the next feature then.
+        max_auc: Largest cross-validated AUC (of a number: R2) of one feature, or of two together: above it, it is the
+            answer itself.
+        jump_auc: AUC (of a number: R2) of a feature from which it must not stand far above the others.
+        max_jump: How far, in the same unit, it may stand above the next feature then.
         max_overlap: Largest share of test rows whose features a training row has, too.
         max_rows: Rows looked at; more are sampled, since an AUC this high shows in few.
         max_features: Features looked at in pairs, the strongest first; the number of pairs grows with the square.
@@ -70,7 +72,7 @@ def check_leakage(
         seed: Of the sample and the folds.
 
     Returns:
-        A gate's report (`outcome.report_of`) with `auc`: feature to its cross-validated AUC.
+        A gate's report (`outcome.report_of`) with `scores`: feature to its cross-validated AUC, or R2.
 
     Raises:
         StepError: A role or rule is malformed.
@@ -83,26 +85,59 @@ def check_leakage(
     checks = [*_names(seen, roles.target, limits), *_overlap(training, testing, seen, roles.target, limits)]
     chosen = np.random.default_rng(seed).permutation(len(training))[: limits.max_rows]
     sample = training.iloc[chosen].reset_index(drop=True)
-    labels = positives(sample[roles.target], roles.positive).astype("int64")
-    folds = _folds(labels, seed)
+    task = task_of(roles, training)
+    labels, unit = task.labels(sample[roles.target]), task.headline
+    if task.learns == CLASSIFIER:
+        # A class of less than a row a fold cannot be looked for in each.
+        kept = np.isin(labels, [one for one in np.unique(labels) if (labels == one).sum() >= FOLDS])
+        sample, labels = sample[kept].reset_index(drop=True), labels[kept]
+    folds = _folds(task.strata(labels), seed)
     asked = [name for name in seen if name not in limits.allow]
-    coded = {name: _coded(feature_frame(sample, [name])[name], labels, folds) for name in asked}
-    scores = {name: max(_score([coded[name]], labels, folds, seed), _ranked(coded[name], labels)) for name in asked}
-    checks += _single(scores, sample, labels, limits)
-    pair, best = _strongest_pair(coded, scores, labels, folds, limits, seed)
+    coded = {name: _coded(feature_frame(sample, [name])[name], task.encoded(labels), folds) for name in asked}
+    looked = _Looked(task, labels, folds, seed)
+    scores = {name: max(looked.score([coded[name]]), looked.ranked(coded[name])) for name in asked}
+    checks += _single(scores, sample, looked, limits)
+    pair, best = _strongest_pair(coded, scores, looked, limits)
     checks.append(
         Check(
             "no two features hold the answer",
             best <= limits.max_auc,
-            f"{' and '.join(pair)} together reach auc {best:.3f}, at most {limits.max_auc:g} allowed"
+            f"{' and '.join(pair)} together reach {unit} {best:.3f}, at most {limits.max_auc:g} allowed"
             if pair
             else "no pair to look at",
         )
     )
-    highest = max(scores.values(), default=0.5)
-    headline = f"strongest feature auc {highest:.3f}, strongest pair {best:.3f}, at most {limits.max_auc:g} allowed"
-    numbers = {"leakage_feature_auc": highest, "leakage_pair_auc": best if pair else None}
-    return report_of(checks, numbers, headline=headline, auc=scores)
+    highest = max(scores.values(), default=task.chance)
+    headline = f"strongest feature {unit} {highest:.3f}, strongest pair {best:.3f}, at most {limits.max_auc:g} allowed"
+    numbers = {f"leakage_feature_{unit}": highest, f"leakage_pair_{unit}": best if pair else None}
+    return report_of(checks, numbers, headline=headline, scores=scores)
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """The rows that are looked at: what is asked of them, what happened, and each fold's rows."""
+
+    task: Task
+    labels: NDArray[Any]
+    folds: list[NDArray[np.int64]]
+    seed: int
+
+    def score(self, features: Sequence[list[NDArray[np.float64]]]) -> float:
+        """Headline of a small tree on features, each row scored by a tree that did not see it; mean over the folds."""
+        import numpy as np
+
+        found = []
+        for number, fold in enumerate(self.folds):
+            matrix = np.column_stack([feature[number] for feature in features])
+            others = np.setdiff1d(np.arange(len(self.labels)), fold)
+            tree = self.task.tree(self.seed).fit(matrix[others], self.labels[others])
+            found.append(self.task.score(self.labels[fold], self.task.ask(tree, matrix[fold])))
+        return float(np.mean(found))
+
+    def ranked(self, feature: list[NDArray[np.float64]]) -> float:
+        """Headline of a number by its order alone; chance for texts, whose codes know the labels."""
+        plain = all(one is feature[0] for one in feature)
+        return self.task.association(self.labels, feature[0]) if plain else self.task.chance
 
 
 def _names(seen: Sequence[str], target: str, limits: LeakageRules) -> list[Check]:
@@ -139,25 +174,17 @@ def _overlap(
     ]
 
 
-def _single(
-    scores: Mapping[str, float], sample: pd.DataFrame, labels: NDArray[np.int64], limits: LeakageRules
-) -> list[Check]:
-    import pandas as pd
-
-    ranked = sorted(scores, key=lambda name: -scores[name])
-    copies = []
-    for name in ranked:
-        table = pd.crosstab(sample[name].astype("string").fillna(""), labels)
-        if table.shape == (2, 2) and bool(((table > 0).sum(axis=1) == 1).all()):
-            copies.append(name)
+def _single(scores: Mapping[str, float], sample: pd.DataFrame, looked: _Looked, limits: LeakageRules) -> list[Check]:
+    ranked, unit = sorted(scores, key=lambda name: -scores[name]), looked.task.headline
+    copies = [name for name in ranked if looked.task.copies(sample[name], looked.labels)]
     top = ", ".join(f"{name} {scores[name]:.3f}" for name in ranked[:SHOWN])
-    over = [f"{name} alone reaches auc {scores[name]:.3f}" for name in ranked if scores[name] > limits.max_auc]
+    over = [f"{name} alone reaches {unit} {scores[name]:.3f}" for name in ranked if scores[name] > limits.max_auc]
     checks = [
         Check("no copy of the target", not copies, f"{', '.join(copies)} repeats the target" if copies else "none"),
         Check(
             "no feature holds the answer",
             not over,
-            (f"{', '.join(over)}" if over else f"auc of the strongest: {top}")
+            (f"{', '.join(over)}" if over else f"{unit} of the strongest: {top}")
             + f", at most {limits.max_auc:g} allowed",
         ),
     ]
@@ -166,53 +193,70 @@ def _single(
         stands_out = first > limits.jump_auc and first - second > limits.max_jump
         detail = f"{ranked[0]} {first:.3f}, next {ranked[1]} {second:.3f}"
         limit = f"above {limits.jump_auc:g} at most {limits.max_jump:g} apart"
-        checks.append(Check("no feature stands out", not stands_out, f"auc {detail}; {limit}"))
+        checks.append(Check("no feature stands out", not stands_out, f"{unit} {detail}; {limit}"))
     return checks
 
 
-def _strongest_pair(  # noqa: PLR0917 - one call, from the function above it
+def _strongest_pair(
     coded: Mapping[str, list[NDArray[np.float64]]],
     scores: Mapping[str, float],
-    labels: NDArray[np.int64],
-    folds: list[NDArray[np.int64]],
+    looked: _Looked,
     limits: LeakageRules,
-    seed: int,
 ) -> tuple[tuple[str, str] | None, float]:
-    """Find the two features, neither of them a leak alone, that know most together: by a tree, difference or ratio."""
+    """Find the two features, neither of them a leak alone, that know most together.
+
+    By a tree, their sum, difference, product or ratio.
+    """
     import numpy as np
 
     names = sorted((name for name in coded if scores[name] <= limits.max_auc), key=lambda name: -scores[name])
-    best: tuple[tuple[str, str] | None, float] = (None, 0.5)
+    best: tuple[tuple[str, str] | None, float] = (None, looked.task.chance)
     for left, right in combinations(names[: limits.max_features], 2):
         with np.errstate(divide="ignore", invalid="ignore"):
+            # A text of several classes has a number for each: combined are those of one class.
             made = [
                 combine
                 for a, b in [(coded[left][0], coded[right][0])]
-                for combine in (a - b, a + b, np.nan_to_num(a / b, nan=0.0, posinf=1e12, neginf=-1e12))
+                if a.ndim == b.ndim
+                for combine in (a - b, a + b, a * b, np.nan_to_num(a / b, nan=0.0, posinf=1e12, neginf=-1e12))
             ]
-        found = [abs(auc(labels, values) - 0.5) + 0.5 for values in made]
-        found.append(_score([coded[left], coded[right]], labels, folds, seed))
+        flat = (
+            [values[:, place] for values in made for place in range(values.shape[1])]
+            if made and made[0].ndim > 1
+            else made
+        )
+        found = [looked.task.association(looked.labels, values) for values in flat]
+        found.append(looked.score([coded[left], coded[right]]))
         if max(found) > best[1]:
             best = ((left, right), max(found))
     return best
 
 
-def _folds(labels: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:
-    """Deal the rows of each class to the folds; gives each fold's rows."""
+def _folds(strata: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:
+    """Deal the rows of each of the strata to the folds; gives each fold's rows."""
     import numpy as np
 
     random = np.random.default_rng(seed)
-    dealt = np.empty(len(labels), dtype="int64")
-    for value in (0, 1):
-        rows = random.permutation(np.flatnonzero(labels == value))
+    dealt = np.empty(len(strata), dtype="int64")
+    for value in np.unique(strata):
+        rows = random.permutation(np.flatnonzero(strata == value))
         dealt[rows] = np.arange(len(rows)) % FOLDS
     return [np.flatnonzero(dealt == fold) for fold in range(FOLDS)]
 
 
 def _coded(
-    column: pd.Series[object], labels: NDArray[np.int64], folds: list[NDArray[np.int64]]
+    column: pd.Series[object], encoded: NDArray[np.float64], folds: list[NDArray[np.int64]]
 ) -> list[NDArray[np.float64]]:
-    """Turn a feature into numbers, one version a fold: texts become their share of positives in the other folds."""
+    """Turn a feature into numbers, one version a fold: texts become what their rows of the other folds come to.
+
+    Args:
+        column: The feature.
+        encoded: Shape (rows, outputs), the labels (`Task.encoded`).
+        folds: Each fold's rows.
+
+    Returns:
+        By fold: shape (rows,), for texts of several outputs (rows, outputs).
+    """
     import numpy as np
 
     if not texts(column.to_frame()):
@@ -223,41 +267,22 @@ def _coded(
     words = column.fillna("\x00").astype(str)
     versions = []
     for fold in folds:
-        others = np.setdiff1d(np.arange(len(labels)), fold)
-        base = labels[others].mean()
-        grouped = {text: (rows.sum(), len(rows)) for text, rows in _by_text(words.to_numpy()[others], labels[others])}
-        # Five imagined rows of the base rate: a rare text does not look certain.
-        shares = {text: (events + 5 * base) / (rows + 5) for text, (events, rows) in grouped.items()}
-        versions.append(np.array([shares.get(text, base) for text in words], dtype="float64"))
+        others = np.setdiff1d(np.arange(len(encoded)), fold)
+        base = encoded[others].mean(axis=0)
+        # Five imagined rows of the average: a rare text does not look certain.
+        shares = {
+            text: (rows.sum(axis=0) + 5 * base) / (len(rows) + 5)
+            for text, rows in _by_text(words.to_numpy()[others], encoded[others])
+        }
+        made = np.array([shares.get(text, base) for text in words], dtype="float64")
+        versions.append(made[:, 0] if made.shape[1] == 1 else made)
     return versions
 
 
-def _by_text(texts: NDArray[np.object_], labels: NDArray[np.int64]) -> list[tuple[str, NDArray[np.int64]]]:
+def _by_text(texts: NDArray[np.object_], encoded: NDArray[np.float64]) -> list[tuple[str, NDArray[np.float64]]]:
     import pandas as pd
 
-    return [(str(text), labels[rows]) for text, rows in pd.Series(texts).groupby(texts).indices.items()]
-
-
-def _score(
-    features: Sequence[list[NDArray[np.float64]]], labels: NDArray[np.int64], folds: list[NDArray[np.int64]], seed: int
-) -> float:
-    """AUC of a small tree on features, each row scored by a tree that did not see it; the mean over the folds."""
-    import numpy as np
-    from sklearn.tree import DecisionTreeClassifier
-
-    found = []
-    for number, fold in enumerate(folds):
-        matrix = np.column_stack([feature[number] for feature in features])
-        others = np.setdiff1d(np.arange(len(labels)), fold)
-        tree = DecisionTreeClassifier(max_depth=4, min_samples_leaf=10, random_state=seed)
-        tree.fit(matrix[others], labels[others])
-        found.append(auc(labels[fold], tree.predict_proba(matrix[fold])[:, 1]))
-    return float(np.mean(found))
-
-
-def _ranked(feature: list[NDArray[np.float64]], labels: NDArray[np.int64]) -> float:
-    """AUC of a number by its order alone, in either direction; 0.5 for texts, whose codes know the labels."""
-    return abs(auc(labels, feature[0]) - 0.5) + 0.5 if all(one is feature[0] for one in feature) else 0.5
+    return [(str(text), encoded[rows]) for text, rows in pd.Series(texts).groupby(texts).indices.items()]
 
 
 def _words(name: str) -> list[str]:

@@ -14,7 +14,7 @@ from mlstrata_steps.columns import Columns
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.parity import SMALL, groups_of
 from mlstrata_steps.rules import parsed
-from mlstrata_steps.tables import positives
+from mlstrata_steps.tasks import task_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,14 +68,15 @@ def row_weights(table: pd.DataFrame, roles: Columns, rules: MitigationRules) -> 
         return None
     if not roles.protected:
         raise StepError("mitigation.method: reweigh needs a protected column; model.protected names none")
-    labels = positives(table[roles.target], roles.positive)
+    task = task_of(roles, table)
+    labels = task.strata(task.labels(table[roles.target]))
     named = zip(*(groups_of(table[name]) for name in roles.protected), strict=True)
     # With their lengths: no name can imitate the border between two.
     groups = np.array(["".join(f"{len(one)}:{one}" for one in row) for row in named], dtype=object)
     weights = np.ones(len(table))
     for group in set(groups):
         mine = groups == group
-        for answer in (True, False):
+        for answer in np.unique(labels):
             both = mine & (labels == answer)
             if mine.sum() >= SMALL and both.any():
                 weights[both] = mine.mean() * (labels == answer).mean() / both.mean()

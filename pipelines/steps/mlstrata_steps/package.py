@@ -15,11 +15,14 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlstrata_steps.columns import feature_frame
+from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load, own_code, served_with, trusted
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.own_store import is_pickle
 from mlstrata_steps.tables import read_table
+from mlstrata_steps.tasks import task_of
+from mlstrata_steps.tasks.base import CLASSIFIER
+from mlstrata_steps.tasks.output import METADATA
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +43,7 @@ def package(
     model: str,
     train: str,
     target: str,
+    columns: Mapping[str, object],
     *,
     lock: str = "",
     lock_hash: str = "",
@@ -51,10 +55,11 @@ def package(
         model: The model that `train` wrote.
         train: The training rows, for signature and input example.
         target: The folder; replaced when it is there.
+        columns: The roles of the columns (`Columns`): with the training rows they say what the model answers.
         lock: The hashed requirements that this environment was installed from; empty: none are kept with the model.
         lock_hash: `file_hash` of the lock when the run was asked for.
-        metadata: Kept in the model, such as data_version and commit; `missing` lists the words that stood for a missing
-            value.
+        metadata: Kept in the model beside its output contract, such as data_version and commit; `missing` lists the
+            words that stood for a missing value.
 
     Returns:
         `requirements`: how many are locked; `lock_hash`; `code`: the packages and modules inside.
@@ -68,19 +73,22 @@ def package(
 
     pipeline, kept = load(model), "pickle" if is_pickle(model) else "skops"
     own, code = served_with(pipeline), [Path(__file__).parent, *own_code(model)]
-    features = feature_frame(read_table(train), [str(name) for name in pipeline.feature_names_in_])
+    table, roles = read_table(train), Columns.parse(columns)
+    task = task_of(roles, table)
+    output = task.output(task.answers(task.labels(table[roles.target])))
+    features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     shutil.rmtree(target, ignore_errors=True)
     mlflow.sklearn.save_model(
         pipeline,
         target,
-        signature=signature(features),
+        signature=signature(features, output),
         input_example=_example(features),
         serialization_format=kept,
         skops_trusted_types=None if kept == "pickle" else trusted(model),
-        pyfunc_predict_fn="predict_proba",
+        pyfunc_predict_fn="predict_proba" if task.learns == CLASSIFIER else "predict",
         pip_requirements=[f"{name}=={version(name)}" for name in (*SERVED_WITH, *own)],
         code_paths=[str(one) for one in code],
-        metadata=dict(metadata or {}),
+        metadata={**(metadata or {}), METADATA: output.document()},
     )
     locked: dict[str, str] = {}
     if lock:

@@ -1,10 +1,8 @@
-"""How differently a model treats the groups of a protected column."""
+"""The groups of a protected column."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from mlstrata_steps.intervals import CUT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,32 +40,3 @@ def groups_of(column: pd.Series[object]) -> NDArray[np.object_]:
         if mine.any():
             named[mine] = f"{values[mine].min():.10g} to {values[mine].max():.10g}"
     return named
-
-
-def parity(groups: pd.Series[object], labels: NDArray[np.int64], chosen: NDArray[np.bool_]) -> dict[str, object]:
-    """Compare the rates of positive labels between groups.
-
-    Args:
-        groups: Shape (rows,), what `groups_of` makes groups of.
-        labels: Shape (rows,), what happened, 0 or 1.
-        chosen: Shape (rows,), whether the model says positive.
-
-    Returns:
-        `gap`: the largest difference of positive rates between groups (demographic parity difference, Dwork et al.
-        2012), None with fewer than two groups of `SMALL` rows or more; `groups`: rows, positive_rate, base_rate and
-        true_positive_rate of each.
-    """
-    named = groups_of(groups)
-    found: dict[str, dict[str, float | int | None]] = {}
-    for name in sorted(set(named)):
-        mine = named == name
-        events = mine & (labels == 1)
-        found[str(name)] = {
-            "rows": int(mine.sum()),
-            "positive_rate": float(chosen[mine].mean()),
-            "base_rate": float(labels[mine].mean()),
-            "true_positive_rate": float(chosen[events].mean()) if events.any() else None,
-        }
-    rates = [float(group["positive_rate"] or 0.0) for group in found.values() if (group["rows"] or 0) >= SMALL]
-    gap = max(rates) - min(rates) if len(rates) > 1 else None
-    return {"gap": gap, "cut": CUT, "groups": found}

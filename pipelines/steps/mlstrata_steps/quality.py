@@ -12,12 +12,12 @@ from mlstrata_steps.names import no_column
 from mlstrata_steps.notation import COLUMN, looks_like
 from mlstrata_steps.outcome import Check, StepError
 from mlstrata_steps.rules import parsed
-from mlstrata_steps.tables import KINDS, kind_of, positives, read_table
+from mlstrata_steps.tables import KINDS, kind_of, read_table
+from mlstrata_steps.tasks import task_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BINARY = 2
 CATEGORIES = 20
 """Distinct texts up to which a report shows some: more may be names or notes, and a report holds no such value."""
 
@@ -47,8 +47,8 @@ class QualityRules:
 
     Attributes:
         min_rows: Fewest rows worth training on; with fewer, an interval of the AUC spans everything.
-        min_class_rows: Fewest rows of the rarer class, so that the test part holds some tens of them.
-        min_class_share: Smallest share of the rarer class.
+        min_class_rows: Fewest rows of the rarest class, so that the test part holds some tens of them.
+        min_class_share: Smallest share of the rarest class.
         max_nulls: Largest share of missing values in a column.
         max_duplicates: Largest share of rows that repeat another.
         columns: Rules by column name.
@@ -138,34 +138,7 @@ def _shape(table: pd.DataFrame, roles: Columns, limits: QualityRules) -> list[Ch
     ]
     if roles.target not in table.columns:
         return checks
-    target = table[roles.target]
-    known, detail = _target(target, roles)
-    checks.append(Check("target", known, detail))
-    if known:
-        rarer = int(min(positives(target, roles.positive).sum(), (~positives(target, roles.positive)).sum()))
-        balanced = rarer >= limits.min_class_rows and rarer / rows >= limits.min_class_share
-        limit = f"at least {limits.min_class_rows} rows and {limits.min_class_share:.1%} needed"
-        checks.append(
-            Check("class balance", balanced, f"the rarer class has {rarer} rows ({rarer / rows:.1%}); {limit}")
-        )
-    return checks
-
-
-def _target(target: pd.Series[object], roles: Columns) -> tuple[bool, str]:
-    """Say whether the target has two values, one of them the positive one, and what it has instead."""
-    counted = target.value_counts().sort_index()
-    values = [str(value) for value in counted.index]
-    shown = ", ".join(values[:5]) + (", …" if len(values) > 5 else "")  # noqa: PLR2004 - as above
-    gone = int(target.isna().sum())
-    found = bool(positives(target, roles.positive).any())
-    problems = []
-    if gone:
-        problems.append(f"{roles.target} is missing in {gone} row{'s' if gone > 1 else ''}; fill it, or remove them")
-    if len(values) != BINARY:
-        problems.append(f"needed two values, got {len(values)}")
-    elif not found:
-        problems.append(f"needed {roles.positive!r} as one of them; set model.positive to {' or '.join(values)}")
-    return not problems, f"{roles.target} holds {shown}" + "".join(f"; {one}" for one in problems)
+    return [*checks, *task_of(roles, table).target(table[roles.target], limits)]
 
 
 def _notation(column: pd.Series[object], rule: ColumnRule, *, target: bool) -> list[Check]:

@@ -135,7 +135,7 @@ def register(
         with tempfile.TemporaryDirectory() as folder:
             if package is None:
                 package = f"{folder}/model"
-                package_model(model, train, package, metadata=_about(lineage))
+                package_model(model, train, package, columns, metadata=_about(lineage))
             mlflow.set_experiment(system)
             with mlflow.start_run(run_name=lineage.pipeline_run or None, tags=lineage.tags()) as run:
                 _log_data(lineage, table, roles.target)

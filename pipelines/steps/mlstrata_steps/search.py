@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import build, require_known
-from mlstrata_steps.intervals import HIGHER_IS_BETTER, METRICS
 from mlstrata_steps.mitigation import MitigationRules, fitting, row_weights
 from mlstrata_steps.outcome import StepError, read_json, write_json
 from mlstrata_steps.rules import parsed
-from mlstrata_steps.tables import positives, read_table
+from mlstrata_steps.tables import read_table
+from mlstrata_steps.tasks import Metric, Task, named_metric, task_of
+from mlstrata_steps.tasks.metrics import METRICS
 from mlstrata_steps.versioning import code_version
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SPACES: Mapping[str, Mapping[str, object]] = {
     "logistic_regression": {"C": {"low": 0.001, "high": 100.0, "log": True}},
+    "linear_regression": {"alpha": {"low": 0.001, "high": 1000.0, "log": True}},
     "random_forest": {
         "n_estimators": [100, 200, 300],
         "min_samples_leaf": {"low": 2, "high": 30, "log": True},
@@ -52,7 +54,7 @@ class SearchRules:
         seconds: Budget: no trial starts after it, though those that run are waited for.
         folds: Validation folds of the training rows; the test rows are never looked at.
         processes: Trials at once; None takes the processors that this process may use.
-        metric: What is compared, one of `intervals.METRICS`.
+        metric: What is compared, one of the task's metrics; empty takes its headline.
         space: Hyperparameter to a list of values or `{low, high, log}`; empty takes `SPACES`.
     """
 
@@ -60,7 +62,7 @@ class SearchRules:
     seconds: float = 600.0
     folds: int = 3
     processes: int | None = None
-    metric: str = "auc"
+    metric: str = ""
     space: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
@@ -73,7 +75,7 @@ class SearchRules:
         rules = parsed(cls, "search", document)
         fits = rules.trials >= 0 and rules.seconds > 0 and rules.folds > 1
         fits = fits and (rules.processes is None or rules.processes > 0)
-        if rules.metric not in METRICS:
+        if rules.metric and rules.metric not in METRICS:
             raise StepError(f"search.metric: got {rules.metric!r}; allowed {', '.join(METRICS)}")
         if not fits:
             raise StepError(
@@ -148,12 +150,14 @@ def search(
     if not limits.trials:
         return {"parameters": dict(parameters), "trials": [], "best": 0, "metric": limits.metric, "asked": 0,
                 "out_of_time": False}  # fmt: skip
-    # Drawn from, each would only be a trial that fails.
-    require_known(algorithm, limits.space, "search.space")
     began, found = time.monotonic(), list[Trial]()
     table, roles = read_table(train), Columns.parse(columns)
+    task = task_of(roles, table)
+    # Drawn from, each would only be a trial that fails.
+    require_known(algorithm, limits.space, "search.space", task.learns)
+    metric = named_metric(task, limits.metric, "search.metric")
     features = feature_frame(table, roles.seen(list(table.columns)))
-    labels = positives(table[roles.target], roles.positive).astype("int64")
+    labels = task.labels(table[roles.target])
     weights = row_weights(table, roles, MitigationRules.parse(mitigation or {}))
     drawn = draws(algorithm, parameters, limits, seed)
     context = [
@@ -164,7 +168,7 @@ def search(
         algorithm,
         seed,
         limits.folds,
-        limits.metric,
+        metric.name,
     ]
     prefix = hashlib.sha256(json.dumps(context, sort_keys=True).encode()).hexdigest()
     files = {number: _file(store, prefix, chosen) for number, chosen in enumerate(drawn, start=1)}
@@ -172,8 +176,8 @@ def search(
     def add(trial: Trial) -> None:
         found.append(trial)
         if tell:
-            best = _best(found, limits.metric)
-            shown = "none yet" if best is None else f"{limits.metric} {best.score:.4f} by trial {best.number}"
+            best = _best(found, metric)
+            shown = "none yet" if best is None else f"{metric.name} {best.score:.4f} by trial {best.number}"
             tell(f"{len(found)} of {len(drawn)} trials, best {shown}")
 
     for number, chosen in enumerate(drawn, start=1):
@@ -184,13 +188,13 @@ def search(
                 )
             )
     open_ones = [(number, drawn[number - 1]) for number in files if number not in {trial.number for trial in found}]
-    make = (algorithm, features, labels, weights, seed, limits)
+    make = (algorithm, features, labels, weights, seed, limits, task, metric.name)
     for trial in _in_parallel(open_ones, make, limits.processes or _processors(), began + limits.seconds):
         if files[trial.number] is not None:
             write_json(str(files[trial.number]), trial.document())
         add(trial)
     found.sort(key=lambda trial: trial.number)
-    best = _best(found, limits.metric)
+    best = _best(found, metric)
     if best is None:
         why = next(
             (trial.error for trial in found if trial.error), "the budget of seconds ended before the first trial"
@@ -200,7 +204,7 @@ def search(
         "parameters": dict(best.parameters),
         "trials": [trial.document() for trial in found],
         "best": best.number,
-        "metric": limits.metric,
+        "metric": metric.name,
         "asked": len(drawn),
         "out_of_time": len(found) < len(drawn),
     }
@@ -276,10 +280,12 @@ def try_one(  # noqa: PLR0917 - a task of a process
     parameters: Mapping[str, object],
     algorithm: str,
     features: pd.DataFrame,
-    labels: NDArray[np.int64],
+    labels: NDArray[Any],
     weights: NDArray[np.float64] | None,
     seed: int,
     limits: SearchRules,
+    task: Task,
+    metric: str,
 ) -> Trial:
     """Score one set of hyperparameters on every validation fold, each by a model that did not see it."""
     import numpy as np
@@ -290,19 +296,18 @@ def try_one(  # noqa: PLR0917 - a task of a process
     folds = StratifiedKFold(n_splits=limits.folds, shuffle=True, random_state=seed)
     try:
         with threadpool_limits(limits=1):
-            for others, held in folds.split(features, labels):
-                model = build(algorithm, parameters, features, seed=seed)
+            for others, held in folds.split(features, task.strata(labels)):
+                model = build(algorithm, parameters, features, seed=seed, learns=task.learns)
                 model.fit(features.iloc[others], labels[others], **fitting(weights, others))
-                given = model.predict_proba(features.iloc[held])[:, 1]
-                scores.append(METRICS[limits.metric](labels[held], given))
+                scores.append(task.metrics[metric](labels[held], task.ask(model, features.iloc[held])))
     except (ValueError, StepError) as error:
         return Trial(number, parameters, None, None, time.monotonic() - began, error=str(error).splitlines()[0])
     return Trial(number, parameters, float(np.mean(scores)), float(np.std(scores)), time.monotonic() - began)
 
 
-def _best(trials: Sequence[Trial], metric: str) -> Trial | None:
+def _best(trials: Sequence[Trial], metric: Metric) -> Trial | None:
     """Find the best trial; of equals, the one drawn first."""
-    sign = -1 if metric in HIGHER_IS_BETTER else 1
+    sign = -1 if metric.higher_is_better else 1
     scored = [(sign * trial.score, trial.number, trial) for trial in trials if trial.score is not None]
     return min(scored, key=lambda one: one[:2])[2] if scored else None
 

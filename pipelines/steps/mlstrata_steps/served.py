@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import socket
@@ -19,11 +20,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlstrata_steps.columns import feature_frame
+from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.package import LOCKED, entries, pinned
 from mlstrata_steps.tables import read_table
+from mlstrata_steps.tasks import Task, task_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +65,7 @@ def check_served(
     package: str,
     test: str,
     model: str,
+    columns: Mapping[str, object],
     server: Mapping[str, object],
     *,
     lock: str = "",
@@ -73,6 +76,7 @@ def check_served(
         package: The folder that `package` wrote.
         test: The test rows.
         model: The model that `train` wrote.
+        columns: The roles of the columns (`Columns`).
         server: How it is served (`Server`).
         lock: The hashed requirements that this environment was installed from; empty: not compared.
 
@@ -90,18 +94,19 @@ def check_served(
         raise StepError(f"server: {error}; allowed {', '.join(Server.__dataclass_fields__)}") from error
     checks = [_environment(package, lock)]
     pipeline, table = load(model), read_table(test)
+    task = task_of(Columns.parse(columns), table)
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     rows = features.iloc[np.linspace(0, len(features) - 1, min(ROWS, len(features)), dtype=int)]
-    trained = np.asarray(pipeline.predict_proba(rows)[:, 1], dtype="float64")
+    trained = task.ask(pipeline, rows)
     instances = json.loads(rows.to_json(orient="records", double_precision=15))
     seconds = furthest = None
     began = time.monotonic()
     try:
         with _running(package, wanted) as url:
             seconds = time.monotonic() - began
-            checks.append(_smoke(url + wanted.predict, package))
+            checks.append(_smoke(url + wanted.predict, package, task))
             checks += _schema(url + wanted.predict, instances[0], _required(package))
-            parity, furthest = _parity(url + wanted.predict, instances, trained)
+            parity, furthest = _parity(url + wanted.predict, instances, trained, task)
             checks.append(parity)
     except _NotReady as error:
         checks.append(Check("it is served", False, str(error)))
@@ -134,14 +139,14 @@ def _environment(package: str, lock: str) -> Check:
     )
 
 
-def _smoke(url: str, package: str) -> Check:
-    """Does it answer the model's own example with probabilities?"""
+def _smoke(url: str, package: str, task: Task) -> Check:
+    """Does it answer the model's own example, each with all that its task has?"""
     example = json.loads((Path(package) / "serving_input_example.json").read_text(encoding="utf-8"))["dataframe_split"]
     instances = [dict(zip(example["columns"], row, strict=True)) for row in example["data"]]
     status, answer = _ask(url, instances)
-    given = [one.get("probability") for one in answer.get("predictions", [])] if status == OK else []
-    fine = len(given) == len(instances) and all(isinstance(one, float) and 0 <= one <= 1 for one in given)
-    return Check("smoke", fine, f"{len(given)} of {len(instances)} examples answered with a probability ({status})")
+    given = [task.predicted(one) for one in answer.get("predictions", [])] if status == OK else []
+    fine = len(given) == len(instances) and all(math.isfinite(value) for one in given for value in one)
+    return Check("smoke", fine, f"{len(given)} of {len(instances)} examples answered with {task.answer} ({status})")
 
 
 def _required(package: str) -> tuple[str, ...]:
@@ -171,15 +176,19 @@ def _schema(url: str, good: Mapping[str, object], required: Sequence[str]) -> li
     return found
 
 
-def _parity(url: str, instances: list[dict[str, object]], trained: NDArray[np.float64]) -> tuple[Check, float | None]:
+def _parity(
+    url: str, instances: list[dict[str, object]], trained: NDArray[np.float64], task: Task
+) -> tuple[Check, float | None]:
     """Are the scores those of the model that was trained and judged?"""
     import numpy as np
 
     status, answer = _ask(url, instances)
-    given = np.array([one.get("probability", np.nan) for one in answer.get("predictions", [])], dtype="float64")
-    if status != OK or given.shape != trained.shape:
+    given = np.array([task.predicted(one) for one in answer.get("predictions", [])], dtype="float64")
+    if status != OK or len(given) != len(trained):
         return Check("score parity", False, f"{len(given)} of {len(instances)} rows answered ({status})"), None
-    gap = float(np.abs(given - trained).max())
+    # JSON carries fifteen digits: of a number in the millions they end sooner than of a probability.
+    unit = max(1.0, float(np.abs(trained).max()))
+    gap = float(np.abs(given.reshape(trained.shape) - trained).max()) / unit
     return Check("score parity", gap <= TOLERANCE, f"scores differ by {gap:.1e} at most, {TOLERANCE:g} allowed"), gap
 
 

@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, TensorSpec
 
+    from mlstrata_steps.tasks.output import Output
 
-def signature(features: pd.DataFrame) -> ModelSignature:
-    """Describe what the model takes: named and typed columns, optional where training saw gaps, and two probabilities.
+
+def signature(features: pd.DataFrame, output: Output) -> ModelSignature:
+    """Describe what the model takes and gives: named and typed columns, optional where training saw gaps, and numbers.
 
     Args:
         features: Training features (`columns.feature_frame`).
+        output: What it answers.
     """
     import numpy as np
     from mlflow.models import ModelSignature
@@ -32,4 +35,4 @@ def signature(features: pd.DataFrame) -> ModelSignature:
         )
         for name in map(str, features.columns)
     ]
-    return ModelSignature(Schema(inputs), Schema([TensorSpec(np.dtype("float64"), (-1, 2))]))
+    return ModelSignature(Schema(inputs), Schema([TensorSpec(np.dtype("float64"), output.shape)]))

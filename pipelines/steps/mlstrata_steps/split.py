@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mlstrata_steps.columns import Columns
 from mlstrata_steps.outcome import StepError, StepRefused
 from mlstrata_steps.tables import read_table, row_hashes, write_table
+from mlstrata_steps.tasks import task_of
+from mlstrata_steps.tasks.base import CLASSIFIER
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,10 @@ class Split:
     test: int
 
 
-def split(path: str, train: str, test: str, target: str, *, seed: int = 0, test_fraction: float = 0.25) -> Split:
-    """Split a snapshot, by class, into two files.
+def split(
+    path: str, train: str, test: str, columns: Mapping[str, object], *, seed: int = 0, test_fraction: float = 0.25
+) -> Split:
+    """Split a snapshot, by class or by the size of a number, into two files.
 
     Within a class, rows are ordered by a seeded hash of their content and the first go to the test side. So the split
     does not depend on row order, a row's side hardly moves when others come or go, and rows that are equal stay
@@ -32,36 +39,40 @@ def split(path: str, train: str, test: str, target: str, *, seed: int = 0, test_
         path: A canonical table.
         train: Where the training rows go.
         test: Where the test rows go.
-        target: The column whose shares both sides keep.
+        columns: The roles of the columns (`Columns`): both sides keep the target's shares.
         seed: Gives another split.
         test_fraction: Share of rows tested on, between 0 and 1.
 
     Raises:
         StepError: The target or the fraction makes no sense.
-        StepRefused: One side would hold a single class.
+        StepRefused: One side would lack a class.
     """
-    table = read_table(path)
-    if target not in table.columns:
-        raise StepError(f"target: got {target!r}; the data has {', '.join(table.columns)}")
+    import numpy as np
+
+    table, roles = read_table(path), Columns.parse(columns)
+    task = task_of(roles, table)
+    strata = task.strata(task.labels(table[roles.target]))
     if not 0 < test_fraction < 1:
         raise StepError(f"test_fraction: got {test_fraction}; it must lie between 0 and 1")
-    tested = held_out(table, target, seed=seed, test_fraction=test_fraction)
-    sides = {"training": table[~tested], "test": table[tested]}
-    lonely = [side for side, rows in sides.items() if rows[target].nunique() < table[target].nunique()]
-    if lonely:
-        raise StepRefused([f"the {lonely[0]} rows hold {sides[lonely[0]][target].nunique()} class: too little data"])
-    write_table(sides["training"].reset_index(drop=True), train)
-    write_table(sides["test"].reset_index(drop=True), test)
+    tested = held_out(table, strata, seed=seed, test_fraction=test_fraction)
+    for side, mine in (("training", ~tested), ("test", tested)):
+        has, all_ = len(np.unique(strata[mine])), len(np.unique(strata))
+        if has < all_:
+            what = "classes" if task.learns == CLASSIFIER else "tenths of the target's range"
+            raise StepRefused([f"the {side} rows hold {has} of {all_} {what}: too little data"])
+    write_table(table[~tested].reset_index(drop=True), train)
+    write_table(table[tested].reset_index(drop=True), test)
     return Split(int((~tested).sum()), int(tested.sum()))
 
 
-def held_out(table: pd.DataFrame, target: str, *, seed: int, test_fraction: float) -> np.ndarray:
-    """Say which rows are tested on: shape (rows,), booleans."""
+def held_out(table: pd.DataFrame, strata: NDArray[Any], *, seed: int, test_fraction: float) -> NDArray[np.bool_]:
+    """Say which rows are tested on: shape (rows,); of each of the strata, shape (rows,), the same share."""
     import numpy as np
 
     keys = row_hashes(table, salt=f"split {seed}")
     tested = np.zeros(len(table), dtype=bool)
-    for indices in table.groupby(target, sort=True).indices.values():
+    for stratum in np.unique(strata):
+        indices = np.flatnonzero(strata == stratum)
         ordered = indices[np.argsort(keys[indices], kind="stable")]
         wanted = round(len(ordered) * test_fraction)
         if 0 < wanted < len(ordered):

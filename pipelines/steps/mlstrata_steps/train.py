@@ -10,7 +10,8 @@ from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import build, save
 from mlstrata_steps.mitigation import MitigationRules, fitting, row_weights
 from mlstrata_steps.outcome import StepError
-from mlstrata_steps.tables import positives, read_table
+from mlstrata_steps.tables import read_table
+from mlstrata_steps.tasks import task_of
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,13 @@ class Trained:
 
     Attributes:
         features: What the model sees, in the order it signs.
-        base_rate: Share of positives among the training rows: the trivial baseline's only answer.
+        answers: What the training rows' answers come to (`tasks.Task.answers`): all that a trivial baseline knows.
         rows: Number of training rows.
         shared: How several processes shared the work (`distributed.fit`); empty where one did it all.
     """
 
     features: tuple[str, ...]
-    base_rate: float
+    answers: Mapping[str, object]
     rows: int
     shared: Mapping[str, object] = field(default_factory=dict)
 
@@ -35,35 +36,36 @@ def train(
     model: str,
     columns: Mapping[str, object],
     *,
-    algorithm: str = "logistic_regression",
+    algorithm: str = "",
     parameters: Mapping[str, object] | None = None,
     seed: int = 0,
     workers: int = 1,
     mitigation: Mapping[str, object] | None = None,
 ) -> Trained:
-    """Fit a model that gives the probability of the positive class.
+    """Fit a model of what is asked.
 
     Args:
         path: The training rows.
         model: Where the model goes, in skops' format.
         columns: The roles of the columns (`Columns`).
-        algorithm: One of `estimator.ALGORITHMS`.
+        algorithm: One of `estimator.ALGORITHMS`, or another learner; empty: the simplest.
         parameters: Hyperparameters.
-        seed: Of the classifier.
+        seed: Of the estimator.
         workers: Processes that each hold a part of the rows (`mlstrata_steps.distributed`); 1 trains in this one.
         mitigation: What is done against differences between groups (`MitigationRules`).
 
     Raises:
-        StepError: A setting is wrong; the classifier's own message is repeated.
+        StepError: A setting is wrong; the estimator's own message is repeated.
     """
     table, roles = read_table(path), Columns.parse(columns)
     features = feature_frame(table, roles.seen(list(table.columns)))
-    labels = positives(table[roles.target], roles.positive).astype("int64")
+    task = task_of(roles, table)
+    labels = task.labels(table[roles.target])
     weights = row_weights(table, roles, MitigationRules.parse(mitigation or {}))
-    pipeline = build(algorithm, parameters or {}, features, seed=seed)
+    pipeline = build(algorithm, parameters or {}, features, seed=seed, learns=task.learns)
     shared: Mapping[str, object] = {}
     if workers > 1:
-        distributed.check(algorithm, parameters or {})
+        distributed.check(algorithm, parameters or {}, task.name)
     try:
         if workers > 1:
             shared = distributed.fit(pipeline, features, labels, workers=workers, weights=weights)
@@ -72,4 +74,4 @@ def train(
     except ValueError as error:
         raise StepError(f"{algorithm} cannot be trained with these settings: {error}") from error
     save(pipeline, model)
-    return Trained(tuple(features.columns), float(labels.mean()), len(table), shared)
+    return Trained(tuple(features.columns), task.answers(labels), len(table), shared)

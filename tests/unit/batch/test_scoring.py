@@ -195,7 +195,7 @@ def test_other_rows_are_another_job(job):
 
 
 def test_implausible_predictions_are_withheld_one_by_one(job):
-    narrow = job.model_copy(update={"probability_range": (0.0, 0.5)})
+    narrow = job.model_copy(update={"output_range": (0.0, 0.5)})
     done, output = score(narrow)
     withheld = [line for line in lines(output) if line["reason"].startswith("implausible")]
     assert withheld
@@ -288,7 +288,7 @@ def test_another_job_may_follow_in_the_same_place(job, tmp_path, suffix):
     score(job.model_copy(update={"output": output}))
     # As if killed between the output and its manifest.
     manifest_of(output).unlink()
-    done, _ = score(job.model_copy(update={"output": output, "threshold": 0.9}))
+    done, _ = score(job.model_copy(update={"output": output, "output_range": (0.0, 0.9)}))
     assert read_manifest(output) == done
 
 

@@ -306,8 +306,9 @@ CASES = {
             "8: systems[0].model.settings.leakage.max_acu: unknown key 'max_acu'; allowed max_auc, jump_auc, max_jump, "
             "max_overlap, max_rows, max_features, allow; did you mean 'max_auc'?",
             "8: systems[0].model.settings.leakage.allow: got 'score'; allowed a list of values; write a list of values",
-            "8: systems[0].model.settings.search.metric: got 'profit'; allowed auc, accuracy, log_loss, brier; "
-            "write one of them",
+            "8: systems[0].model.settings.search.metric: got 'profit'; allowed auc, pr_auc, accuracy, "
+            "balanced_accuracy, precision, recall, f1, specificity, log_loss, brier, r2, mae, rmse, "
+            "median_absolute_error, pinball, mape; write one of them",
             "8: systems[0].model.settings.search.space: got [1]; allowed a mapping; write a mapping",
             "8: systems[0].model.settings.privacy.enforce: got 1; allowed true or false; write true or false",
         ],
@@ -376,7 +377,40 @@ CASES = {
         HEAD + SYSTEM + "    kpis: [{metric: minutes_saved, at_least: 6}]\n",
         [
             "9: systems[0].kpis[0].metric: got 'minutes_saved', which evaluation does not measure; allowed auc, "
-            "accuracy, log_loss, brier; choose one of these, or name who measures it in `source`"
+            "pr_auc, accuracy, balanced_accuracy, precision, recall, f1, specificity, log_loss, brier; choose one of "
+            "these, or name who measures it in `source`"
+        ],
+    ),
+    "what a regression does not have": (
+        HEAD
+        + SYSTEM.replace(
+            "{modality: tabular}",
+            "{modality: tabular, task: regression, threshold: 0.3, "
+            "algorithm: logistic_regression, settings: {search: {metric: auc}, fairness: {metric: "
+            "equal_opportunity}}}",
+        ),
+        [
+            "8: systems[0].model.threshold: is given for a regression; remove it, or set task: classification",
+            "8: systems[0].model.algorithm: got 'logistic_regression', which learns no regression; write "
+            "linear_regression, or remove it",
+            "8: systems[0].model.settings.search.metric: got 'auc', which evaluation does not measure of a regression; "
+            "allowed r2, mae, rmse, median_absolute_error, pinball, mape; choose one of these",
+            "8: systems[0].model.settings.fairness.metric: got 'equal_opportunity', which a regression does not have; "
+            "allowed residual_difference, prediction_difference, error_difference; choose one of these",
+        ],
+    ),
+    "kpis and fairness of another task": (
+        HEAD
+        + SYSTEM.replace("{modality: tabular}", "{modality: tabular, task: regression}")
+        + "    kpis: [{metric: auc, at_least: 0.7}]\n"
+        + "    monitor: {fairness: {metric: demographic_parity, at_most: 0.1}, range: {probability: [0, 1]}}\n",
+        [
+            "9: systems[0].kpis[0].metric: got 'auc', which evaluation does not measure of a regression; allowed r2, "
+            "mae, rmse, median_absolute_error, pinball, mape; choose one of these, or name who measures it in `source`",
+            "10: systems[0].monitor.fairness.metric: got 'demographic_parity', which a regression does not have; "
+            "allowed residual_difference, prediction_difference, error_difference; choose one of these",
+            "10: systems[0].monitor.range.probability: names the output of a classification, not of a regression; "
+            "write value",
         ],
     ),
     "steps that fall": (

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mlstrata.environments.loading.document import parse, to_data
-from mlstrata.environments.spec.kpis import EvaluationMetric
+from mlstrata.environments.spec.kpis import MEASURED, EvaluationMetric
 from mlstrata.environments.spec.model import Algorithm
+from mlstrata.environments.spec.monitor import COMPARED
 from mlstrata.environments.spec.rules import RULES
 
 FOLDER = Path(__file__).parents[3] / "environments"
@@ -34,9 +35,16 @@ def test_the_learner_of_several_processes_is_the_one_that_the_file_may_name() ->
 
 
 def test_the_metrics_are_those_of_the_evaluation() -> None:
-    from mlstrata_steps.intervals import METRICS
+    from mlstrata_steps.tasks.binary import Binary
+    from mlstrata_steps.tasks.multiclass import MultiClass
+    from mlstrata_steps.tasks.regression import Regression
 
-    assert set(EvaluationMetric) == set(METRICS)
+    assert {*MEASURED["classification"], *MEASURED["regression"]} == set(EvaluationMetric)
+    for task in (Binary(), MultiClass("abc")):
+        assert MEASURED["classification"] == tuple(task.metrics)
+        assert COMPARED["classification"] == task.fairness
+    assert MEASURED["regression"] == tuple(Regression().metrics)
+    assert COMPARED["regression"] == Regression.fairness
 
 
 @pytest.mark.parametrize("step", RULES)

@@ -29,12 +29,7 @@ UNTRAINABLE = {
     "two datasets": (MODEL, [HMDA, {**HMDA, "name": "other"}], "model.data does not say which dataset"),
     "no source": (MODEL, [{"name": "hmda"}], "its dataset has no source"),
     "no target": ({"modality": "tabular"}, None, "model.target does not say"),
-    "text": ({**MODEL, "modality": "text"}, None, "makes classifiers of tables, not text classification"),
-    "regression": (
-        {"modality": "tabular", "target": "deny", "task": "regression"},
-        None,
-        "makes classifiers of tables, not tabular regression",
-    ),
+    "text": ({**MODEL, "modality": "text"}, None, "makes models of tables, not of text"),
 }
 
 
@@ -48,6 +43,9 @@ def test_what_keeps_it_from_being_trained(model: dict[str, Any], data: list[dict
 def test_nothing_keeps_it_from_being_trained() -> None:
     assert system().untrainable() is None
     assert system({**MODEL, "data": "hmda"}, [{**HMDA, "name": "other"}, HMDA]).untrainable() is None
+    number = system({"modality": "tabular", "target": "deny", "task": "regression"})
+    assert number.untrainable() is None
+    assert number.model.algorithm == "linear_regression"
 
 
 def test_the_named_dataset_is_trained_on() -> None:
@@ -56,7 +54,7 @@ def test_the_named_dataset_is_trained_on() -> None:
     assert chosen.name == "hmda"
 
 
-@pytest.mark.parametrize(("positive", "text"), [("yes", "yes"), (2, "2"), (None, "1")])
+@pytest.mark.parametrize(("positive", "text"), [("yes", "yes"), (2, "2"), (None, "")])
 def test_the_positive_value_as_text(positive: object, text: str) -> None:
     model = {key: value for key, value in {**MODEL, "positive": positive}.items() if value is not None}
     assert system(model).model.positive_text == text

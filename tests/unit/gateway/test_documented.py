@@ -14,6 +14,7 @@ from mlstrata.services.gateway.listener import render_listener
 from mlstrata.services.gateway.settings import Breaker, GatewaySettings
 from mlstrata.services.gateway.tokens import generate_key, public_jwks
 from mlstrata.services.serving.openapi import document
+from mlstrata_steps.tasks.output import Probability
 
 PAGE = (Path(__file__).parents[3] / "docs/gateway.md").read_text(encoding="utf-8")
 SETTINGS = GatewaySettings(
@@ -30,7 +31,9 @@ def test_the_example_is_a_good_declaration():
 
 def test_every_status_is_listed_that_a_caller_may_meet():
     listed = set(re.findall(r"(?m)^\| `(\d{3})` \|", PAGE))
-    responses = document("loans", "v1", "1", [])["paths"]["/systems/loans/v1/predict"]["post"]["responses"]
+    responses = document("loans", "v1", "1", [], Probability())["paths"]["/systems/loans/v1/predict"]["post"][
+        "responses"
+    ]
     # Of a path or method that the document does not describe.
     assert listed == {*responses} - {"200"} | {"404", "405"}
     replies = {mapper["filter"]["status_code_filter"]["comparison"]["value"]["default_value"] for mapper in

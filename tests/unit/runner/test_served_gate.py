@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+COLUMNS = {"target": "y", "positive": "True"}
+
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
@@ -22,7 +24,7 @@ def pack(folder, table):
     from mlstrata_steps.train import train
 
     write_table(canonical(table), str(folder / "rows"))
-    train(str(folder / "rows"), str(folder / "model"), {"target": "y", "positive": "True"})
+    train(str(folder / "rows"), str(folder / "model"), COLUMNS)
     request = TrainingRequest.model_validate(
         {
             "system": "loans", "environment": "local", "source": "rows", "target": "y", "positive": "True",
@@ -31,7 +33,7 @@ def pack(folder, table):
     )  # fmt: skip
     told = served_as(request)
     lock = {"lock": told["lock"], "lock_hash": told["lock_hash"]}
-    package(str(folder / "model"), str(folder / "rows"), str(folder / "out"), **lock)
+    package(str(folder / "model"), str(folder / "rows"), str(folder / "out"), COLUMNS, **lock)
     return folder, json.loads(told["server"]), told["lock"]
 
 
@@ -39,7 +41,7 @@ def check(packed):
     from mlstrata_steps.served import check_served
 
     folder, server, lock = packed
-    return check_served(str(folder / "out"), str(folder / "rows"), str(folder / "model"), server, lock=lock)
+    return check_served(str(folder / "out"), str(folder / "rows"), str(folder / "model"), COLUMNS, server, lock=lock)
 
 
 @pytest.mark.parametrize("taken", ["http_port", "metrics_port"])

@@ -10,18 +10,19 @@ from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, Schema
 from sklearn.linear_model import LogisticRegression
 
-from mlstrata.services.serving.model import LoadedModel, OutputError, probabilities
+from mlstrata.services.serving.model import LoadedModel
 from mlstrata.services.serving.schema import UnsupportedSignatureError
+from mlstrata_steps.tasks.output import OutputError, Probability
 
 FRAME = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1, 0, 1, 0]})
 
 
 def test_probabilities_are_the_positive_class_of_either_shape():
     pairs = np.array([[0.9, 0.1], [0.2, 0.8]])
-    assert probabilities(pairs, 2).tolist() == [0.1, 0.8]
-    assert probabilities(pd.DataFrame(pairs), 2).tolist() == [0.1, 0.8]
-    assert probabilities(pd.Series([0.1, 0.8]), 2).tolist() == [0.1, 0.8]
-    assert probabilities([[0.1], [0.8]], 2).tolist() == [0.1, 0.8]
+    assert Probability().read(pairs, 2).tolist() == [0.1, 0.8]
+    assert Probability().read(pd.DataFrame(pairs), 2).tolist() == [0.1, 0.8]
+    assert Probability().read(pd.Series([0.1, 0.8]), 2).tolist() == [0.1, 0.8]
+    assert Probability().read([[0.1], [0.8]], 2).tolist() == [0.1, 0.8]
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_probabilities_are_the_positive_class_of_either_shape():
 )
 def test_another_output_is_an_error(output):
     with pytest.raises(OutputError):
-        probabilities(output, 2)
+        Probability().read(output, 2)
 
 
 def test_a_saved_model_gives_the_probability_scikit_learn_gives(tmp_path):

@@ -6,6 +6,7 @@ from jsonschema import Draft202012Validator
 from mlstrata.services.serving.openapi import document
 from mlstrata.services.serving.problem import ProblemError
 from mlstrata.services.serving.schema import RequestSchema
+from mlstrata_steps.tasks.output import Probability
 
 INPUTS = [
     {"name": "ratio", "type": "double", "required": True},
@@ -17,7 +18,7 @@ GOOD = {"ratio": 0.5, "count": 3, "kind": "a", "own": True}
 
 
 def described():
-    return document("loans", "v2", "7", RequestSchema(INPUTS).columns)
+    return document("loans", "v2", "7", RequestSchema(INPUTS).columns, Probability())
 
 
 def validator(schema):

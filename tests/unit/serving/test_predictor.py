@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from mlstrata.services.serving.model import OutputError
 from mlstrata.services.serving.predictor import Predictor
 from mlstrata.services.serving.problem import ProblemError
 from mlstrata.services.serving.releases import FILE, Releases
 from mlstrata.services.serving.schema import RequestSchema
 from mlstrata.services.serving.settings import ServingSettings
+from mlstrata_steps.tasks.output import OutputError, Probability
 
 BODY = json.dumps({"instances": [{"a": 1.0}, {"a": 2.0}]}).encode()
 
@@ -21,20 +21,18 @@ class Fixed:
     """A model that always gives the same output."""
 
     def __init__(self, output, version="1"):
-        self.output, self.version = output, version
+        self.given, self.output, self.version = output, Probability(0.4), version
         self.schema = RequestSchema([{"name": "a", "type": "double"}])
 
     def predict(self, instances):
-        if isinstance(self.output, Exception):
-            raise self.output
-        return np.array(self.output)
+        if isinstance(self.given, Exception):
+            raise self.given
+        return np.array(self.given)
 
 
 @pytest.fixture
 def predictor(tmp_path):
-    return Predictor(
-        ServingSettings(system="loans", directory=tmp_path, http_port=1, grpc_port=2, metrics_port=3, threshold=0.4)
-    )
+    return Predictor(ServingSettings(system="loans", directory=tmp_path, http_port=1, grpc_port=2, metrics_port=3))
 
 
 def give(predictor, output):
@@ -82,7 +80,7 @@ def test_a_model_that_fails_is_500_and_its_words_stay_here(predictor):
 
 def test_a_narrower_range_is_kept_to(tmp_path):
     settings = ServingSettings(
-        system="loans", directory=tmp_path, http_port=1, grpc_port=2, metrics_port=3, probability_range=(0.1, 0.9)
+        system="loans", directory=tmp_path, http_port=1, grpc_port=2, metrics_port=3, output_range=(0.1, 0.9)
     )
     with pytest.raises(ProblemError, match=r"allowed 0\.1 to 0\.9"):
         give(Predictor(settings), [0.5, 0.95])

@@ -28,7 +28,7 @@ def test_the_files_bind_to_loopback_in_one_process():
 
 
 def test_the_runtime_gets_the_settings_back_as_they_were():
-    settings = ServingSettings(**GIVEN, sla_p99_s=0.15, probability_range=(0.01, 0.99))
+    settings = ServingSettings(**GIVEN, sla_p99_s=0.15, output_range=(0.01, 0.99))
     model = json.loads(render_files(settings)[MODEL_FILE])
     assert (model["name"], model["implementation"]) == ("loans", RUNTIME)
     assert ServingSettings.model_validate(model["parameters"]["extra"]) == settings
@@ -46,9 +46,7 @@ def test_the_command_is_of_the_given_environment():
         {"system": "No Name"},
         {"system": "../x"},
         {"sla_p99_s": 0},
-        {"probability_range": (0.5, 0.2)},
-        {"probability_range": (0, 2)},
-        {"threshold": 1.5},
+        {"output_range": (0.5, 0.2)},
         {"unknown": 1},
     ],
 )

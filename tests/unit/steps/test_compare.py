@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import mlstrata_steps.compare as module
 from mlstrata_steps import StepError
-from mlstrata_steps.compare import compare, differences
+from mlstrata_steps.compare import compare
+from mlstrata_steps.intervals import differences
 from mlstrata_steps.package import package
 from mlstrata_steps.tables import canonical, write_table
+from mlstrata_steps.tasks.metrics import Metric, auc
 from mlstrata_steps.train import train
 
 COLUMNS = {"target": "y", "positive": "yes"}
@@ -29,7 +30,7 @@ def made(tmp_path_factory):
     train(rows, poor, {**COLUMNS, "features": ["b"]})
     store = f"sqlite:///{folder}/mlflow.db"
     mlflow.set_tracking_uri(store)
-    package(good, rows, str(folder / "package"))
+    package(good, rows, str(folder / "package"), COLUMNS)
     # Without a place of its own the store keeps artifacts in `mlruns` beneath wherever pytest was started.
     experiment = mlflow.create_experiment("loans", artifact_location=f"file://{folder}/artifacts")
     with mlflow.start_run(experiment_id=experiment) as run:
@@ -40,15 +41,10 @@ def made(tmp_path_factory):
     return rows, {"good": good, "poor": poor}, store
 
 
-@pytest.fixture(autouse=True)
-def _fewer_resamples(monkeypatch):
-    monkeypatch.setattr(module, "RESAMPLES", 200)
-
-
 def against(made, model, system="loans", version="sha256:1", **rules):
     rows, models, store = made
     return compare(
-        rows, models[model], COLUMNS, base_rate=0.5, system=system, tracking_uri=store, rules=rules,
+        rows, models[model], COLUMNS, answers={"share": 0.5}, system=system, tracking_uri=store, rules=rules,
         settings={"seed": 0, "test_fraction": 0.25}, data_version=version,
     )  # fmt: skip
 
@@ -82,7 +78,8 @@ def test_pairing_makes_the_interval_narrow():
     random = np.random.default_rng(0)
     labels = (random.random(500) < 0.5).astype("int64")
     ours = np.clip(0.5 + 0.2 * (labels - 0.5) + random.normal(0, 0.2, 500), 0.01, 0.99)
-    found = differences(labels, ours, np.clip(ours + random.normal(0, 0.005, 500), 0.01, 0.99), resamples=200)
+    other = np.clip(ours + random.normal(0, 0.005, 500), 0.01, 0.99)
+    found = differences({"auc": Metric("auc", auc)}, labels, ours, {"auc": other}, labels, resamples=200)
     assert found["auc"].low <= found["auc"].value <= found["auc"].high
     assert found["auc"].high - found["auc"].low < 0.01, "each AUC alone is known to 0.07"
 

@@ -23,7 +23,7 @@ def test_the_roc_is_that_of_scikit_learn_within_the_points_kept():
     false, true, _ = roc_curve(labels, probabilities, drop_intermediate=False)
     for x, y in found:
         assert any(np.isclose(false, x, atol=1e-5) & np.isclose(true, y, atol=1e-5))
-    from mlstrata_steps.intervals import auc
+    from mlstrata_steps.tasks.metrics import auc
 
     assert np.trapezoid(found[:, 1], found[:, 0]) == pytest.approx(auc(labels, probabilities), abs=0.005)
 

@@ -21,7 +21,7 @@ def hmda(tmp_path_factory):
 def found(table, tmp_path, rules=None, seed=0, columns=None):
     paths = {name: str(tmp_path / f"{name}.parquet") for name in ("all", "train", "test")}
     write_table(canonical(table), paths["all"])
-    split(paths["all"], paths["train"], paths["test"], "deny", seed=seed)
+    split(paths["all"], paths["train"], paths["test"], COLUMNS, seed=seed)
     return check_leakage(paths["train"], paths["test"], columns or COLUMNS, rules or {}, seed=seed)
 
 

@@ -83,7 +83,7 @@ def test_it_goes_with_the_model_to_where_it_is_served(workspace: Path, rows: tup
     (workspace / "learners/test_acme.py").write_text("raise AssertionError")
     write_table(canonical(table.assign(y=target)), str(tmp_path / "rows"))
     save(build("acme_learner:boosting", {}, table, seed=0).fit(table, target), str(tmp_path / "model.skops"))
-    found = package(str(tmp_path / "model.skops"), str(tmp_path / "rows"), str(tmp_path / "packed"))
+    found = package(str(tmp_path / "model.skops"), str(tmp_path / "rows"), str(tmp_path / "packed"), {"target": "y"})
     assert found["code"] == ["mlstrata_steps", "acme_common.py", "acme_learner.py"]
     use = (
         "import mlflow.pyfunc, pandas, sys; model = mlflow.pyfunc.load_model(sys.argv[1]);"
@@ -124,7 +124,7 @@ def test_a_function_of_a_library_is_not_rebuilt(rows: tuple, tmp_path: Path) -> 
     [
         ("xgboost", f"got 'xgboost'; allowed {', '.join(ALGORITHMS)}, or MODULE:NAME"),
         ("acme_learner:bosting", "has no 'bosting'"),
-        ("acme_learner:number", "number is int; allowed a Learner, or a classifier's class"),
+        ("acme_learner:number", "number is int; allowed a Learner, or an estimator's class"),
         ("sklearn.ensemble.GradientBosting", "has no 'GradientBosting'"),
         ("no_such_module:x", "no_such_module cannot be imported: ModuleNotFoundError"),
     ],
@@ -143,7 +143,7 @@ def test_one_that_takes_anything_is_asked_what_is_like_its_own(workspace: Path) 
     (workspace / "learners/acme_free.py").write_text(
         "from sklearn.base import BaseEstimator\n"
         "class Base(BaseEstimator):\n    def __init__(self, *, max_depth=3): ...\n"
-        "class Free(Base):\n    def __init__(self, **kwargs): ...\n"
+        "class Free(Base):\n    def __init__(self, **kwargs): ...\n    def predict_proba(self, rows): ...\n"
     )
     require_known("acme_free:Free", ["max_depth", "tree_method"], "parameters")
     with pytest.raises(StepError, match=r"parameters.max_dept: .*did you mean 'max_depth'"):

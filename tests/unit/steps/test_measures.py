@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlstrata_steps.intervals import METRICS, estimates
-from mlstrata_steps.parity import groups_of, parity
+from mlstrata_steps.intervals import estimates
+from mlstrata_steps.parity import groups_of
+from mlstrata_steps.tasks import rates
+from mlstrata_steps.tasks.binary import Binary
+
+METRICS = Binary().metrics
 
 
 @st.composite
@@ -35,7 +39,7 @@ def test_metrics_agree_with_scikit_learn(pair):
 @settings(max_examples=40, deadline=None)
 @given(predictions(), st.integers(0, 9))
 def test_an_interval_holds_its_estimate(pair, seed):
-    for estimate in estimates(*pair, seed=seed, resamples=60).values():
+    for estimate in estimates(METRICS, *pair, pair[0], seed=seed, resamples=60).values():
         assert estimate.low <= estimate.value <= estimate.high
 
 
@@ -45,12 +49,11 @@ def test_intervals_shrink_with_rows_and_repeat_with_the_seed():
     probabilities = np.clip(0.3 * labels + 0.5 * random.random(4000), 0, 1)
     widths = []
     for rows in (250, 4000):
-        found = estimates(labels[:rows], probabilities[:rows], resamples=300)["auc"]
+        found = estimates(METRICS, labels[:rows], probabilities[:rows], labels[:rows], resamples=300)["auc"]
         widths.append(found.high - found.low)
     assert widths[1] < widths[0] / 2.5
-    assert estimates(labels, probabilities, seed=4, resamples=20) == estimates(
-        labels, probabilities, seed=4, resamples=20
-    )
+    twice = [estimates(METRICS, labels, probabilities, labels, seed=4, resamples=20) for _ in range(2)]
+    assert twice[0] == twice[1]
 
 
 def test_the_interval_covers_as_often_as_it_says():
@@ -62,7 +65,7 @@ def test_the_interval_covers_as_often_as_it_says():
         random = np.random.default_rng(seed)
         labels = np.repeat([0, 1], 150)
         scores = norm.cdf(random.normal(size=300) + labels)
-        found = estimates(labels, scores, seed=seed, resamples=200)["auc"]
+        found = estimates({"auc": METRICS["auc"]}, labels, scores, labels, seed=seed, resamples=200)["auc"]
         inside += found.low <= truth <= found.high
     assert inside >= 52
 
@@ -73,20 +76,21 @@ def test_the_gap_agrees_with_fairlearn(rows):
 
     groups, labels, chosen = (np.array(column) for column in zip(*rows, strict=True))
     kept = np.isin(groups, [name for name in "abc" if (groups == name).sum() >= 30])
-    found = parity(pd.Series(groups), labels, chosen)
+    found = rates.gap(groups, labels, chosen, "demographic_parity", resamples=1)
     if len(set(groups[kept])) < 2:
-        assert found["gap"] is None
+        assert found is None
     else:
         expected = demographic_parity_difference(labels[kept], chosen[kept], sensitive_features=groups[kept])
-        assert found["gap"] == pytest.approx(expected)
+        assert found.value == pytest.approx(expected)
 
 
 def test_small_and_missing_groups_are_listed():
     groups = pd.Series(["a"] * 50 + ["b"] * 50 + [None] * 5)
-    found = parity(groups, np.zeros(105, dtype="int64"), np.arange(105) < 25)
-    assert found["gap"] == pytest.approx(0.5)
-    assert found["groups"]["missing"]["rows"] == 5
-    assert found["groups"]["a"]["true_positive_rate"] is None
+    codes, labels, chosen = groups_of(groups), np.zeros(105, dtype="int64"), np.arange(105) < 25
+    assert rates.gap(codes, labels, chosen, "demographic_parity", resamples=1).value == pytest.approx(0.5)
+    found = rates.groups(codes, labels, chosen)
+    assert found["missing"]["rows"] == 5
+    assert found["a"]["true_positive_rate"] is None
 
 
 def test_a_number_of_many_values_makes_quarters_and_one_of_few_its_values():

@@ -8,13 +8,13 @@ from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
 from mlstrata_steps.fairness import check_fairness
 from mlstrata_steps.ingest import ingest
-from mlstrata_steps.intervals import auc
 from mlstrata_steps.mitigation import MitigationRules, row_weights
 from mlstrata_steps.outcome import StepRefused, require
 from mlstrata_steps.parity import groups_of
 from mlstrata_steps.search import search
 from mlstrata_steps.split import split
 from mlstrata_steps.tables import canonical, positives, read_table, write_table
+from mlstrata_steps.tasks.metrics import auc
 from mlstrata_steps.train import train
 
 COLUMNS = {"target": "deny", "positive": "yes", "protected": ["afam", "single"]}
@@ -29,7 +29,7 @@ def hmda(tmp_path_factory):
 def made(table, folder, *, seed=0, **how):
     paths = {name: str(folder / name) for name in ("all", "train", "test", "model")}
     write_table(canonical(table), paths["all"])
-    split(paths["all"], paths["train"], paths["test"], "deny", seed=seed)
+    split(paths["all"], paths["train"], paths["test"], COLUMNS, seed=seed)
     train(paths["train"], paths["model"], COLUMNS, seed=seed, **how)
     return paths
 

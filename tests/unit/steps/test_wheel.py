@@ -54,11 +54,11 @@ columns = {"target": "y", "positive": "yes"}
 paths = {name: str(folder / name) for name in ("train", "test", "model")}
 data = task(retries=2)(ingest)(source, str(folder / "data"))
 report = task()(check_quality)(data.path, columns, {})
-task()(split)(data.path, paths["train"], paths["test"], "y")
+task()(split)(data.path, paths["train"], paths["test"], columns)
 found = task()(search)(paths["train"], columns, algorithm="logistic_regression", parameters={},
                        rules={"trials": 2, "processes": 1})
 made = task(retries=1)(train)(paths["train"], paths["model"], columns, parameters=found["parameters"])
-evaluation = task()(evaluate)(paths["test"], paths["model"], columns, base_rate=made.base_rate)
+evaluation = task()(evaluate)(paths["test"], paths["model"], columns, answers=made.answers)
 task()(gate)(evaluation, [{"metric": "auc", "at_least": 0.6}])
 try:
     task(name="strict gate")(gate)(evaluation, [{"metric": "auc", "at_least": 1}])
