@@ -150,7 +150,7 @@ def test_packed_it_answers_where_the_workspace_is_not(made: str, write, rows: tu
     write_table(canonical(rows[0].assign(y=rows[1])), str(tmp_path / "rows"))
     model = build(write(made), {}, rows[0], seed=0).fit(*rows)
     save(model, str(tmp_path / "model"))
-    found = package(str(tmp_path / "model"), str(tmp_path / "rows"), str(tmp_path / "packed"), COLUMNS)
+    found = package(str(tmp_path / "model"), str(tmp_path / "rows"), str(tmp_path / "packed"), {"target": "y"})
     assert found["code"] == ["mlstrata_steps", "acme_own"]
     use = (
         "import mlflow.pyfunc, pandas, sys; model = mlflow.pyfunc.load_model(sys.argv[1]);"
