@@ -51,6 +51,7 @@ def judge(
     *,
     rules: Sequence[Rule] | None = None,
     as_of: date | None = None,
+    duties_on: date | None = None,
     live: Live | None = None,
 ) -> Report:
     """Return what the policies say about a program's resources.
@@ -59,9 +60,10 @@ def judge(
         records: The resources.
         workspace: Where its exemptions, levels, guests and documents lie.
         stack: The stack, which names an environment that the program does not declare.
-        today: The day of the check: expiry and freshness go by it.
+        today: The day of the check.
         rules: The policies; None for the workspace's.
-        as_of: The day that duties are asked about; None for today.
+        as_of: The day that everything is asked about; None for today.
+        duties_on: The day that duties alone are asked about; None for `as_of`.
         live: Facts of the running platform; None where nobody asked it.
 
     Raises:
@@ -71,7 +73,7 @@ def judge(
     environment = replace(declared(records, workspace.root, stack), live=live)
     # A dossier speaks of an earlier day, too; whether an exemption ends within a year is told by today's.
     exemptions = of_workspace(workspace, frozenset(rule.id for rule in judged), max(today, _now()))
-    calendar = Calendar.on(today, environment.enforcement, as_of)
+    calendar = Calendar.on(today, environment.enforcement, as_of, duties_on)
     return evaluate(records, environment, calendar, rules=judged, exemptions=exemptions)
 
 

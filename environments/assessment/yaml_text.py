@@ -48,7 +48,7 @@ def yaml_text(
         *_switched(answers, wanted, left_out),
         *_declared(_teams(answers), Capability.TEAMS in left_out),
         *_declared(_pools(answers), Capability.GPU_POOLS in left_out),
-        "retention: {predictions: 400d, logs: 200d, documents: 10y}   # logs: the Act asks for 183d at least",
+        "retention: {predictions: 400d, logs: 200d, documents: 10y}   # logs: the Act asks for 184d at least",
         "systems:",
         *("  " + line for line in _system(answers, judged)),
     ]
@@ -135,7 +135,7 @@ def _inline(value: object) -> str:
         return f"{{{', '.join(f'{key}: {quoted(inner)}' for key, inner in value.items())}}}"
     if isinstance(value, bool):
         return str(value).lower()
-    return quoted(value) if str(value)[:1].isdigit() else str(value)
+    return quoted(str(value)) if str(value)[:1].isdigit() else str(value)
 
 
 def trained_elsewhere(answers: Answers) -> bool:

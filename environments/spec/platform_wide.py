@@ -30,7 +30,7 @@ class RetentionSpec(Spec):
     )
     logs: Duration = Field(
         default=parse_duration("200d"),
-        description="Logs and metrics; 200d, the six months the Act asks for (183d) and some days.",
+        description="Logs and metrics; 200d, the six months the Act asks for (184d) and some days.",
     )
     documents: Duration = Field(
         default=parse_duration("10y"), description="Documents and evidence; 10y, what Art. 18 of the Act asks for."

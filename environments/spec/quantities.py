@@ -20,10 +20,10 @@ _MILLISECONDS = {
     "h": 3_600_000,
     "d": 86_400_000,
     "w": 7 * 86_400_000,
-    # A year of retention is 365 days: the duties are counted in days (ten years: 3650).
-    "y": 365 * 86_400_000,
+    # A year of retention is 366 days, so that what is kept for ten years outlasts ten of the calendar's (3653 days).
+    "y": 366 * 86_400_000,
 }
-_LONGEST = timedelta(days=365 * 100)
+_LONGEST = timedelta(days=366 * 100)
 _DURATION = re.compile(r"([0-9]{1,15}) ?(ms|s|m|h|d|w|y)")
 _DURATION_ALLOWED = "a whole number with a unit: ms, s, m, h, d, w or y, such as 150ms or 400d, above 0 up to 100y"
 _WORDS = re.compile(r"([0-9]{1,9})\s*(millisecond|second|sec|minute|min|hour|day|week|month|year)s?", re.IGNORECASE)

@@ -20,6 +20,7 @@ def check(
     names: list[str],
     *,
     as_of: str | None,
+    duties_on: str | None = None,
     output: str,
     manifests: str | None,
     registries: Sequence[str] = (),
@@ -29,7 +30,8 @@ def check(
 
     Args:
         names: The environments.
-        as_of: Day (YYYY-MM-DD) that duties are asked about; None: today.
+        as_of: Day (YYYY-MM-DD) that everything is asked about; None: today.
+        duties_on: Day that duties alone are asked about; None: `as_of`.
         output: text, json, sarif, junit, markdown or codequality.
         manifests: A folder of Kubernetes YAML to check in place of environments.
         registries: Registries that images of manifests may come from, beside those that are known.
@@ -47,17 +49,17 @@ def check(
         raise UsageError(f"--format: got '{output}'; {choice(output, FORMATS)}")
     if bool(names) == bool(manifests):
         raise UsageError("name the environments to check, or a folder with --manifests: one of the two")
-    day = _day(as_of)
+    day, duties = _day(as_of), _day(duties_on, "--duties-on")
     if manifests and live:
         raise UsageError("--live asks a running environment, and --manifests names none: one of the two")
     if registries and not manifests:
         raise UsageError("--registry is for --manifests; an environment's own registry is its mirror.registry")
     if manifests:
         found: tuple[policy_check.Checked, ...] = (
-            policy_check.check_manifests(Path(manifests), as_of=day, registries=registries),
+            policy_check.check_manifests(Path(manifests), as_of=day, duties_on=duties, registries=registries),
         )
     else:
-        found = policy_check.check(names, Terminal(), as_of=day, live=live)
+        found = policy_check.check(names, Terminal(), as_of=day, duties_on=duties, live=live)
     text = render([(one.report, one.places) for one in found], output)
     if output == "text":
         _show(text)
@@ -73,10 +75,10 @@ def _show(text: str) -> None:
         say(line, style=_STYLES.get(line[:5].strip()))
 
 
-def _day(text: str | None) -> date | None:
+def _day(text: str | None, flag: str = "--as-of") -> date | None:
     if text is None:
         return None
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--as-of: got '{text}'; allowed a day, YYYY-MM-DD, such as 2027-12-02") from None
+        raise UsageError(f"{flag}: got '{text}'; allowed a day, YYYY-MM-DD, such as 2027-12-02") from None

@@ -109,9 +109,9 @@ def retention(evidence: Evidence) -> Table:
     """Return how long what is kept."""
     rows = [(name, f"{days:g} days") for name, days in sorted(evidence.retention.items())]
     asked = {
-        "logs": "183 days (Art. 19, 26(6))",
-        "documents": "3650 days (Art. 18)",
-        "predictions": "183 days (Art. 19)",
+        "logs": "184 days (Art. 19, 26(6))",
+        "documents": "3653 days (Art. 18)",
+        "predictions": "184 days (Art. 19)",
     }
     return table(("what", "kept for", "the Act asks of high risk"), [(*row, asked.get(row[0], "-")) for row in rows],
                  f"Retention. {DECLARED}")  # fmt: skip

@@ -42,14 +42,20 @@ class Checked:
 
 
 def check(
-    names: Sequence[str], reporter: Reporter, *, as_of: date | None = None, live: bool = False
+    names: Sequence[str],
+    reporter: Reporter,
+    *,
+    as_of: date | None = None,
+    duties_on: date | None = None,
+    live: bool = False,
 ) -> tuple[Checked, ...]:
     """Check environments, each planned as new, beside its state.
 
     Args:
         names: The environments.
         reporter: Told what takes a while.
-        as_of: Day that duties are asked about; None: today.
+        as_of: Day that everything is asked about: duties, exemptions, freshness; None: today.
+        duties_on: Day that duties alone are asked about; None: `as_of`.
         live: Ask the running platform too.
 
     Raises:
@@ -66,17 +72,24 @@ def check(
                 from mlstrata.operations.live_facts import gather
 
                 known = gather(deployment, reporter)
-            report = report_on(deployment, planned(deployment), today, as_of, known)
+            report = report_on(deployment, planned(deployment), today, as_of, known, duties_on=duties_on)
             found.append(Checked(report, Places(deployment.loaded.file, deployment.loaded.place)))
     return tuple(found)
 
 
-def check_manifests(folder: Path, *, as_of: date | None = None, registries: Sequence[str] = ()) -> Checked:
+def check_manifests(
+    folder: Path,
+    *,
+    as_of: date | None = None,
+    duties_on: date | None = None,
+    registries: Sequence[str] = (),
+) -> Checked:
     """Check a folder of Kubernetes YAML, by the policies of the workspace where there is one.
 
     Args:
         folder: The folder.
-        as_of: Day that duties are asked about; None: today.
+        as_of: Day that everything is asked about: duties, exemptions, freshness; None: today.
+        duties_on: Day that duties alone are asked about; None: `as_of`.
         registries: Registries of one's own that images may come from, each as far as it is to be trusted.
 
     Raises:
@@ -97,8 +110,9 @@ def check_manifests(folder: Path, *, as_of: date | None = None, registries: Sequ
     except (ManifestError, PolicyErrors) as error:
         raise UsageError(str(error)) from None
     own = tuple(map(_registry, registries))
-    environment = Environment(name=folder.resolve().name, target="kubernetes", registries=own)
-    return Checked(evaluate(found, environment, Calendar.on(today, as_of=as_of), rules=rules), Places())
+    environment = Environment(name=folder.resolve().name, target="kubernetes", production=False, registries=own)
+    calendar = Calendar.on(today, as_of=as_of, duties_on=duties_on)
+    return Checked(evaluate(found, environment, calendar, rules=rules), Places())
 
 
 def _registry(given: str) -> str:
@@ -127,6 +141,8 @@ def report_on(
     today: date,
     as_of: date | None = None,
     live: Live | None = None,
+    *,
+    duties_on: date | None = None,
 ) -> Report:
     """Return what the policies say about an engine's plan, and of the running platform where its facts are given.
 
@@ -138,7 +154,8 @@ def report_on(
     from mlstrata.policies.judge import judge
 
     try:
-        return judge(records(result.graph), deployment.workspace, deployment.name, today, as_of=as_of, live=live)
+        found = records(result.graph)
+        return judge(found, deployment.workspace, deployment.name, today, as_of=as_of, duties_on=duties_on, live=live)
     except PolicyErrors as error:
         raise UsageError(str(error)) from None
 

@@ -10,6 +10,8 @@ from datetime import date
 from enum import StrEnum
 
 HIGH_RISK_ANNEX_I = date(2028, 8, 2)
+LEGACY_OF_AUTHORITIES = date(2030, 8, 2)
+"""For high-risk systems of public authorities that were placed before their duties applied (Art. 111(2))."""
 
 
 class Duty(StrEnum):
@@ -20,6 +22,7 @@ class Duty(StrEnum):
     GENERAL_PURPOSE = "general_purpose"
     GENERAL = "general"
     INTIMATE_CONTENT = "intimate_content"
+    MARKING = "marking"
     HIGH_RISK = "high_risk"
 
 
@@ -29,8 +32,13 @@ APPLIES: dict[Duty, date] = {
     Duty.GENERAL_PURPOSE: date(2025, 8, 2),
     Duty.GENERAL: date(2026, 8, 2),
     Duty.INTIMATE_CONTENT: date(2026, 12, 2),
+    Duty.MARKING: date(2026, 8, 2),
     Duty.HIGH_RISK: date(2027, 12, 2),
 }
+"""Art. 72, 73 and 86 wait for `HIGH_RISK` too: they ask something of high-risk systems only, and Art. 6, which says what
+those are, applies from that day; the general date of 2026-08-02 finds no system that they could speak of."""
+MARKING_OF_PLACED = date(2026, 12, 2)
+"""Art. 50(2) for systems that were on the market before the general date."""
 
 
 class Enforcement(StrEnum):
@@ -45,8 +53,8 @@ class Calendar:
     """The days a check goes by.
 
     Attributes:
-        today: The day of the check: freshness goes by it.
-        as_of: The day that duties, and the exemptions from them, are asked about; moves nothing else.
+        today: The day that everything is asked about: freshness of documents, ends of exemptions.
+        as_of: The day that duties are asked about; another one where only they are moved.
         enforcement: Whether duties block before their day.
     """
 
@@ -55,30 +63,45 @@ class Calendar:
     enforcement: Enforcement = Enforcement.BY_DATE
 
     @classmethod
-    def on(cls, today: date, enforcement: str = Enforcement.BY_DATE, as_of: date | None = None) -> Calendar:
-        """Return the calendar of a check on `today`, about `as_of` where it is given."""
-        return cls(today, as_of or today, Enforcement(enforcement))
+    def on(
+        cls,
+        today: date,
+        enforcement: str = Enforcement.BY_DATE,
+        as_of: date | None = None,
+        duties_on: date | None = None,
+    ) -> Calendar:
+        """Return the calendar of a check on `today`.
 
-    @property
-    def last(self) -> date:
-        """Return the later of both days: what ends before it lets nothing pass on the day that is asked about."""
-        return max(self.today, self.as_of)
+        Args:
+            today: The day of the check.
+            enforcement: Whether duties block before their day.
+            as_of: The day that everything is asked about; one that is past makes nothing younger than it is.
+            duties_on: The day that duties alone are asked about; None: `as_of`.
+        """
+        return cls(max(today, as_of or today), duties_on or as_of or today, Enforcement(enforcement))
 
     def blocks(self, effective: date) -> bool:
         """Return whether a duty that applies from `effective` blocks a deployment."""
         return self.enforcement is Enforcement.NOW or self.as_of >= effective
 
 
-def effective(duty: Duty, *, annex_i_only: bool = False) -> date:
+def effective(
+    duty: Duty, *, annex_i_only: bool = False, placed: date | None = None, of_an_authority: bool = False
+) -> date:
     """Return the day a duty applies from.
 
     Args:
         duty: The duty.
         annex_i_only: The system is high risk as a product under Annex I alone, whose duties come later.
+        placed: The day on which the system was placed on the market or put into service.
+        of_an_authority: A public authority uses it.
     """
-    if duty is Duty.HIGH_RISK and annex_i_only:
-        return HIGH_RISK_ANNEX_I
-    return APPLIES[duty]
+    day = HIGH_RISK_ANNEX_I if duty is Duty.HIGH_RISK and annex_i_only else APPLIES[duty]
+    if placed is None or placed >= day:
+        return day
+    if duty is Duty.HIGH_RISK and of_an_authority:
+        return LEGACY_OF_AUTHORITIES
+    return MARKING_OF_PLACED if duty is Duty.MARKING else day
 
 
 def said(effective_from: date, calendar: Calendar) -> str:

@@ -18,7 +18,19 @@ _WAITING = re.compile(
 """A line that says nothing yet."""
 _REVIEWED = re.compile(r"^\W*(?:last )?reviewed\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
 _NOTIFIED = re.compile(r"^\W*notified\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
+_DATED = re.compile(r"^\W*(?:date|signed on|approved on)\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
+_SIGNED = re.compile(r"^\W*(?:signed|approved)(?: by)?[ \t*_]*:[ \t*_]*[^\W\d_]{2,}", re.IGNORECASE | re.MULTILINE)
+_NEEDED = "human input required"
 _VERSION = re.compile(r"^\W*model[ _-]version\W*:\W*(?:v(?=\d))?([\w.-]+)", re.IGNORECASE | re.MULTILINE)
+_FACT = re.compile(
+    r"^\W*(?:(?:last )?reviewed|notified|model[ _-]version|version|date|author|owner|title|status"
+    r"|(?:signed|approved)(?: by| on)?)\W*:.*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A line of a document's own particulars, which says nothing of its subject."""
+_HEADING = re.compile(r"^(?:#{1,6}\s.*|.*\n[=-]{3,}\s*)$", re.MULTILINE)
+_FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1[`~]*\s*$|\Z)|<!--.*?(?:-->|\Z)", re.MULTILINE | re.DOTALL)
+"""A block of code, or a comment: neither is text, whatever headings and dates it holds."""
 _SECTION = re.compile(r"^#{1,3}\s+(?:section\s+)?([1-9])(?:[.:)\s]|$).*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -41,9 +53,13 @@ def _looked_up(path: str, root: Path) -> Document:
             text = stream.read(LARGEST).decode("utf-8", errors="replace")
     except OSError:
         return Document(exists=False)
+    text = _FENCED.sub("", text)
     return Document(
         exists=True,
+        empty=not _says_something(_HEADING.sub("", _FACT.sub("", text))),
         reviewed=_day(_REVIEWED, text),
+        dated=_day(_DATED, text),
+        signed=bool(_SIGNED.search(text)),
         notified=_day(_NOTIFIED, text),
         sections=_sections(text),
         model_version=_first(_VERSION, text),
@@ -67,10 +83,11 @@ def _sections(text: str) -> frozenset[int]:
     found = list(_SECTION.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)] * bool(found)
     return frozenset(
-        int(match[1]) for match, end in zip(found, ends, strict=True) if _says_something(text[match.end() : end])
+        int(match[1])
+        for match, end in zip(found, ends, strict=True)
+        if _NEEDED not in (body := text[match.end() : end]).lower() and _says_something(body)
     )
 
 
 def _says_something(body: str) -> bool:
-    lines = body.splitlines()
-    return "human input required" not in body.lower() and not all(map(_WAITING.match, lines))
+    return not all(map(_WAITING.match, body.splitlines()))

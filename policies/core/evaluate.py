@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 
 from mlstrata.environments.classification import is_product, point_of
-from mlstrata.policies.core.dates import Calendar, effective, said
+from mlstrata.policies.core.dates import Calendar, Duty, effective, said
 from mlstrata.policies.core.exemptions import Exemption
 from mlstrata.policies.core.facts import Environment
 from mlstrata.policies.core.graph import ITEM, Graph, Record, Resource, System
@@ -16,6 +16,9 @@ from mlstrata.policies.core.rule import NEEDS_LIVE, Context, Domain, Level, Outc
 from mlstrata.policies.core.values import SECRET, UnknownValueError
 
 _WORST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.EXEMPT, Outcome.PASS, Outcome.NOT_APPLICABLE)
+_VARY = frozenset({Duty.HIGH_RISK, Duty.MARKING})
+"""Duties whose day hangs on the system."""
+_SOON = timedelta(days=30)
 _ODD = (AttributeError, TypeError, ValueError, KeyError)
 ODD_SHAPE = "an input does not have the shape that its kind of resource has"
 """Manifests from elsewhere hold texts where lists belong; such a resource is not understood, and never passes."""
@@ -194,7 +197,7 @@ def _result(rule: Rule, context: Context, subject: System | Resource | None, ver
     about = verdict.subject
     if isinstance(about, Resource):
         resource, about = about, about.name
-    day = effective(rule.duty, annex_i_only=system is not None and _annex_i_only(system))
+    day = _day(rule.duty, context, system)
     mandatory = rule.level_at(context.environment.stage) is Level.MANDATORY
     # A duty of the Act must be shown to be met; what only the running platform knows is enforced there.
     undetermined = (
@@ -227,7 +230,7 @@ def _settled(state: _Pass, result: Result) -> Result:
     for index, exemption in enumerate(state.exemptions):
         if exemption.covers(result.rule.id, state.context.environment.name, result.subject):
             state.used.add(index)
-            if exemption.expires < state.context.calendar.last:
+            if exemption.expires < state.context.calendar.today:
                 continue
             return Result(**{**vars(result), "outcome": Outcome.EXEMPT, "blocking": False, "exemption": exemption})
     return result
@@ -241,11 +244,15 @@ def _expired(state: _Pass) -> Iterator[str]:
 
 
 def _unused(state: _Pass, rules: set[str]) -> Iterator[str]:
-    """Say what may go: it lets nothing pass, as where a system it was written for is gone, so it blocks nothing."""
+    """Say what may go, as its system is gone, and what ends within 30 days; neither blocks anything."""
     environment, today = state.context.environment.name, state.context.calendar.today
     for index, one in enumerate(state.exemptions):
-        if environment in one.environments and one.policy in rules and one.expires >= today and index not in state.used:
+        if environment not in one.environments or one.policy not in rules or one.expires < today:
+            continue
+        if index not in state.used:
             yield f"{_named(one)} covers nothing in {environment}: delete it"
+        elif one.expires - today < _SOON:
+            yield f"{_named(one)} ends on {one.expires}: mend what it covers, or it blocks from the day after"
 
 
 def _named(one: Exemption) -> str:
@@ -278,12 +285,27 @@ def _if_asked(verdict: Verdict) -> Verdict:
     return replace(verdict, outcome=Outcome.UNKNOWN, reason=f"'risk.tier' is not known, and {verdict.reason}")
 
 
-def _annex_i_only(system: System) -> bool:
+def _day(duty: Duty, context: Context, system: System | None) -> date:
+    """Return the day a duty applies from to a system; for the environment, the earliest of those that it applies to."""
+    if duty not in _VARY:
+        return effective(duty)
+    if system is not None:
+        return _day_of(duty, system)
+    days = [_day_of(duty, one) for one in context.graph.systems if _tier(one) == "high"]
+    return min(days, default=effective(duty))
+
+
+def _day_of(duty: Duty, system: System) -> date:
     try:
         risk = system.get("risk", {})
-        return is_product(risk) and not point_of(risk)
-    except UnknownValueError:
-        return False
+        return effective(
+            duty,
+            annex_i_only=is_product(risk) and not point_of(risk),
+            placed=date.fromisoformat(risk["placed"]) if risk.get("placed") else None,
+            of_an_authority=bool(risk.get("public_body")),
+        )
+    except (UnknownValueError, *_ODD):
+        return effective(duty)
 
 
 def day_of(rule: Rule) -> date | None:

@@ -18,16 +18,22 @@ class Document:
     Attributes:
         exists: The file is there; None where nobody looked (an address on the web).
         reviewed: Day of its last review, as it says itself.
+        dated: Day it bears otherwise, as it says itself.
+        signed: Somebody's name stands under it.
         notified: Day on which an authority was told of it, as it says itself.
         sections: Numbers of its sections that hold text.
         model_version: The model version it describes.
+        empty: It holds no sentence: nothing, headings, placeholders or a block of code only.
     """
 
     exists: bool | None = None
     reviewed: date | None = None
+    dated: date | None = None
+    signed: bool = False
     notified: date | None = None
     sections: frozenset[int] = frozenset()
     model_version: str = ""
+    empty: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlstrata.policies.adapters.remedy import Options, Remedy, changed
-from mlstrata.policies.core.facts import Environment
 from mlstrata.policies.core.graph import Resource
 from mlstrata.policies.core.kinds import KSERVE, LONG_RUNNING, SELDON, WORKLOADS
 from mlstrata.policies.core.values import Value, dig, listed
@@ -69,10 +68,9 @@ def _context(own: Mapping[str, Value], whole: Value, *, windows: bool) -> Mappin
     return new
 
 
-def _copies(serving: Resource, _: Options) -> Mapping[str, Value]:
+def _copies(serving: Resource, options: Options) -> Mapping[str, Value]:
     inputs = serving.inputs
-    stack = serving.urn.split(":")[2] if serving.urn.count(":") > 1 else ""
-    if not is_serving(serving) or not Environment(name=stack).production:
+    if not is_serving(serving) or options["production"].lower() != "true":
         return inputs
     common = int(serving.get("spec.replicas", 1))
     if not serving.type.startswith(SELDON):
@@ -157,7 +155,9 @@ def disclosed(label: str) -> Remedy:
 
 
 RESTRICTED = Remedy(WORKLOADS, _restricted)
-COPIES = Remedy((SELDON, *COUNTED), _copies)
+COPIES = Remedy(
+    (SELDON, *COUNTED), _copies, {"production": "`true` where people depend on it, which the resource does not say."}
+)
 LIMITS = Remedy(WORKLOADS, _limits)
 IDLE_NODES = Remedy((NODE_POOL,), _idle)
 DOORS = Remedy((INGRESS, GATEWAY), _doors, {"certificate_secret": "Secret with the certificate of a door without one."})

@@ -12,7 +12,8 @@ from mlstrata.policies.views.retention import LOG_GROUP, PROMETHEUS, days_kept
 ACLS = ("aws:s3/bucketAcl", "aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read")
 BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-SIX_MONTHS = 183
+SIX_MONTHS = 184
+"""Days: the longest six months of the calendar, March to August."""
 CLOUDWATCH_DAYS = 365
 """The fewest days CloudWatch offers that are six months: it knows 180, then 365."""
 WEEK = 7

@@ -1,16 +1,21 @@
-"""Documents that a system names: whether each is there, and what it says of its days."""
+"""Documents that a system names: whether each is there and says something, and what it says of its days."""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterator
 
 from mlstrata.policies.core.facts import Document
 from mlstrata.policies.core.graph import System
 from mlstrata.policies.core.rule import Context, Verdict, Verdicts, fails
+from mlstrata.policies.core.values import dig
+
+FOR_ALL = 3
+"""Documents that one file is named for from which on it answers for none: two may share one, as an assessment of rights
+may refer to that of data protection (Art. 27(4))."""
 
 
 def named(system: System, context: Context, key: str, what: str, article: str) -> tuple[Document | None, Verdicts]:
-    """Return what is known of a document, and what is wrong with its being there.
+    """Return what is known of a document, and what is wrong with it; None where nothing can be read in it.
 
     Args:
         system: Whose it is.
@@ -19,16 +24,37 @@ def named(system: System, context: Context, key: str, what: str, article: str) -
         what: What it is called.
         article: What asks for it.
     """
-    path = system.get(f"documents.{key}")
     at = f"documents.{key}"
+    path = system.get(at)
     if not path:
         return None, [fails(f"no {what} is named ({article})", f"write it and name it in documents.{key}", at)]
-    known = context.environment.documents.get(str(path), Document())
+    known, wrong = read(context, str(path), what, at)
+    others = [other for other in _naming(system, path) if other != key]
+    if len(others) >= FOR_ALL - 1:
+        shared = f"the {what} {path} is named as {', '.join(others)} too"
+        wrong = [*wrong, fails(shared, "write each of them; one file answers for two at most", at)]
+    return known, wrong
+
+
+def read(context: Context, path: str, what: str, at: str) -> tuple[Document | None, list[Verdict]]:
+    """Return what is known of the document at a path, and what is wrong with it; None where it cannot be read."""
+    known = context.environment.documents.get(path, Document())
     if known.exists is False:
         return None, [fails(f"the {what} {path} does not exist", "write it, or name the one there is", at)]
-    return known, []
+    if known.exists and known.empty:
+        return None, [fails(f"the {what} {path} says nothing: no sentence outside headings and code", "write it", at)]
+    days = (("reviewed", known.reviewed), ("dated", known.dated), ("notified", known.notified))
+    return known, [
+        fails(
+            f"the {what} {path} says that it was {done} on {day}, a day that is still to come",
+            "write the day when it was done",
+            at,
+        )
+        for done, day in days
+        if day is not None and day > context.calendar.today
+    ]
 
 
-def still_to_come(what: str, day: date, at: str) -> Verdict:
-    """Return that a document tells of something as done on a day that is not here yet."""
-    return fails(f"{what} on {day}, a day that is still to come", "write the day when it was done", at)
+def _naming(system: System, path: object) -> Iterator[str]:
+    given = system.get("documents", {})
+    yield from (key for key in given if dig(given, key) == path)

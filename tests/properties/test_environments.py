@@ -300,7 +300,7 @@ def test_what_is_switched_on_is_on_and_works(on: frozenset[Capability], stage: S
 
 
 @relaxed
-@given(st.integers(1, 100 * 365 * 86_400_000))
+@given(st.integers(1, 100 * 366 * 86_400_000))
 def test_durations_are_written_and_read_alike(milliseconds: int) -> None:
     value = timedelta(milliseconds=milliseconds)
     assert parse_duration(format_duration(value)) == value

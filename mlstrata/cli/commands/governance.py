@@ -15,7 +15,14 @@ PANEL = "Governance and evidence"
 @app.command(rich_help_panel=PANEL)
 def check(
     environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV]...", help="Environments.")] = None,
-    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Check what blocks on another day.")] = "",
+    as_of: Annotated[
+        str,
+        typer.Option("--as-of", metavar="DATE", help="Check another day: duties, exemptions, freshness of documents."),
+    ] = "",
+    duties_on: Annotated[
+        str,
+        typer.Option("--duties-on", metavar="DATE", help="Check which duties apply on another day, all else today."),
+    ] = "",
     output: Annotated[
         str, typer.Option("--format", help="text, json, sarif, junit, markdown or codequality.")
     ] = "text",
@@ -36,7 +43,15 @@ def check(
 
     output = "json" if as_json else output
     folder, own = manifests or None, registries or []
-    run(environments or [], as_of=as_of or None, output=output, manifests=folder, registries=own, live=live)
+    run(
+        environments or [],
+        as_of=as_of or None,
+        duties_on=duties_on or None,
+        output=output,
+        manifests=folder,
+        registries=own,
+        live=live,
+    )
 
 
 @app.command(rich_help_panel=PANEL)

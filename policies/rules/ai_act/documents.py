@@ -25,7 +25,7 @@ from mlstrata.policies.core.rule import (
     unknown,
 )
 from mlstrata.policies.views.classification import asked_of, point, product, roles
-from mlstrata.policies.views.documents import named, still_to_come
+from mlstrata.policies.views.documents import named
 from mlstrata.policies.views.serving import serving
 
 FRESH = timedelta(days=180)
@@ -53,8 +53,6 @@ def _risk_register(system: System, context: Context) -> Verdicts:
     if document.reviewed is None:
         at = "documents.risk_register"
         yield unknown("the risk register does not say when it was reviewed", "write a line `Reviewed: YYYY-MM-DD`", at)
-    elif document.reviewed > context.calendar.today:
-        yield still_to_come("the risk register says that it was reviewed", document.reviewed, "documents.risk_register")
     elif (age := context.calendar.today - document.reviewed) > FRESH:
         yield fails(
             f"the risk register was last reviewed {age.days} days ago; Art. 9 makes it a continuous process (180 days)",
@@ -115,10 +113,6 @@ def _fria(system: System, context: Context) -> Verdicts:
         document, wrong = named(system, context, "fria", "fundamental rights impact assessment", "Art. 27")
         yield from wrong
         notified = document.notified if document is not None else None
-        if notified is not None and notified > context.calendar.today:
-            yield still_to_come(
-                "the impact assessment says that the authority was notified", notified, "documents.fria"
-            )
         if document is not None and document.exists and notified is None:
             yield fails(
                 "the impact assessment does not say when the authority was notified (Art. 27(3))",

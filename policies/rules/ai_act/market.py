@@ -99,7 +99,7 @@ RULES = (
         holds="generated content is marked",
         references=("AI Act Art. 50(2)",),
         tiers=(),
-        duty=Duty.GENERAL,
+        duty=Duty.MARKING,
         system=_marked,
     ),
     _rule(
@@ -108,7 +108,7 @@ RULES = (
         holds="plan and alerts exist",
         references=("AI Act Art. 72", "Annex IV 9", "NIST AI RMF MANAGE 4.1"),
         tiers=HIGH,
-        duty=Duty.GENERAL,
+        duty=Duty.HIGH_RISK,
         system=asked_of("Art. 72", _post_market, "provider"),
     ),
     _rule(
@@ -117,7 +117,7 @@ RULES = (
         holds="runbook and alert route exist",
         references=("AI Act Art. 73", "ISO/IEC 42001 A.8.4", "NIST AI RMF MANAGE 4.3"),
         tiers=HIGH,
-        duty=Duty.GENERAL,
+        duty=Duty.HIGH_RISK,
         system=_incidents,
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import ceil
 
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import Resource, System
@@ -23,7 +24,8 @@ from mlstrata.policies.remedies.stores import KEPT, SIX_MONTHS
 from mlstrata.policies.views.retention import BUCKETS, days_kept
 from mlstrata.policies.views.serving import logged, recorders, serving
 
-TEN_YEARS = 3650
+TEN_YEARS = 3653
+"""Days: the longest ten years of the calendar, with three leap days."""
 LOCKS = ("aws:s3/bucketObjectLockConfiguration",)
 
 
@@ -107,7 +109,7 @@ def _document_retention(context: Context) -> Verdicts:
     locks += [(bucket, "objectLockConfiguration.rule.defaultRetention") for bucket in own_locks]
     for lock, at in locks:
         years, kept = lock.get(f"{at}.years", 0), lock.get(f"{at}.days", 0)
-        if int(years) * 365 + int(kept) < TEN_YEARS:
+        if ceil(int(years) * 365.25) + int(kept) < TEN_YEARS:
             yield fails(
                 f"the object lock '{lock.name}' holds documents under ten years",
                 f"lock them {TEN_YEARS} days",
@@ -157,8 +159,8 @@ RULES = (
     ),
     _rule(
         id="aia-log-retention-6m",
-        title="Records and logs of a high-risk system are kept at least 183 days.",
-        holds="records and logs are kept at least 183 days",
+        title=f"Records and logs of a high-risk system are kept at least {SIX_MONTHS} days.",
+        holds=f"records and logs are kept at least {SIX_MONTHS} days",
         references=("AI Act Art. 19", "AI Act Art. 26(6)"),
         tiers=(),
         duty=Duty.HIGH_RISK,

@@ -125,6 +125,7 @@ RULES = (
         holds="the environment has the capabilities that the tier needs",
         references=("AI Act Art. 9", "AI Act Art. 12", "AI Act Art. 72", "NIST AI RMF GOVERN 1.3"),
         tiers=(*HIGH, "limited"),
+        duty=Duty.HIGH_RISK,
         severity=Severity.HIGH,
         system=_stage,
     ),

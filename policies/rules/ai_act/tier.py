@@ -11,6 +11,7 @@ from mlstrata.policies.core.graph import System
 from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import dig
 from mlstrata.policies.views.classification import classified, point, product, risk
+from mlstrata.policies.views.documents import read
 from mlstrata.policies.views.purpose import Topic, topics_of
 
 TIERS = tuple(tier.value for tier in RANKS)
@@ -162,8 +163,15 @@ def _exemption(system: System, context: Context) -> Verdicts:
             "name the condition (a to d) and the memo",
             "risk.exemption",
         )
-    elif (known := context.environment.documents.get(str(memo))) is not None and known.exists is False:
-        yield fails(f"the assessment {memo} does not exist", "write it", "risk.exemption.memo")
+    else:
+        known, wrong = read(context, str(memo), "assessment", "risk.exemption.memo")
+        yield from wrong
+        if known is not None and known.exists and not ((known.dated or known.reviewed) and known.signed):
+            yield fails(
+                f"the assessment {memo} is not dated and signed (Art. 6(4))",
+                "write lines `Date: YYYY-MM-DD` and `Signed by: NAME`",
+                "risk.exemption.memo",
+            )
 
 
 _rule = partial(Rule, domain=Domain.AI_ACT, duty=Duty.HIGH_RISK)

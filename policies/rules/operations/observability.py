@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import System
 from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, not_applicable, undeployed
 from mlstrata.policies.views.serving import LOCAL_FILE, alerting_on, serving
@@ -51,6 +52,7 @@ RULES = (
         holds="a deployed alert watches for drift",
         references=("AI Act Art. 72", "AI Act Art. 15(4)", "NIST AI RMF MEASURE 2.4"),
         tiers=("high", "limited"),
+        duty=Duty.HIGH_RISK,
         system=_drift,
     ),
 )

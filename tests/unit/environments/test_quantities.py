@@ -13,7 +13,7 @@ from mlstrata.environments.spec.data import parse_source
 GOOD: list[tuple[Any, object, object]] = [
     (quantities.Duration, "400d", timedelta(days=400)),
     (quantities.Duration, "150ms", timedelta(milliseconds=150)),
-    (quantities.Duration, "10y", timedelta(days=3650)),
+    (quantities.Duration, "10y", timedelta(days=3660)),
     (quantities.Duration, "2 w", timedelta(days=14)),
     (quantities.Duration, "10m", timedelta(minutes=10)),
     (quantities.RequestRate, "50/s", Rate(50, 1)),
@@ -108,7 +108,7 @@ def test_refused(kind: Any, value: object) -> None:
     ("written", "again"),
     [
         ("400d", "400d"),
-        ("3650d", "10y"),
+        ("3660d", "10y"),
         ("24h", "1d"),
         ("90m", "90m"),
         ("60s", "1m"),

@@ -1,4 +1,4 @@
-"""Duties have their days; `--as-of` moves those days and nothing else."""
+"""Duties have their days; `--as-of` ages everything, `--duties-on` duties alone."""
 
 from datetime import date, timedelta
 
@@ -16,11 +16,11 @@ from mlstrata.policies.rules import RULES
 DAY = timedelta(days=1)
 
 
-def report(*edits, as_of=None, enforcement=Enforcement.BY_DATE, exemptions=(), today=TODAY):
+def report(*edits, as_of=None, duties_on=None, enforcement=Enforcement.BY_DATE, exemptions=(), today=TODAY):
     world = compliant()
     for edit in edits:
         edit(world)
-    calendar = Calendar.on(today, enforcement, as_of)
+    calendar = Calendar.on(today, enforcement, as_of, duties_on)
     return evaluate(world.resources.values(), world.environment, calendar, rules=RULES, exemptions=exemptions)
 
 
@@ -62,16 +62,62 @@ def test_advice_never_blocks():
     assert found.passed
 
 
-def test_as_of_moves_expiry_and_not_freshness():
+def test_as_of_ages_everything_and_duties_on_duties_alone():
     stale = documented("docs/risk.md", Document(exists=True, reviewed=TODAY - 100 * DAY))
     later = TODAY + 400 * DAY  # the duties of high risk apply by then
-    assert of(report(stale, as_of=later), "aia-risk-register-fresh")[0].outcome is Outcome.PASS
+    assert of(report(stale, as_of=later), "aia-risk-register-fresh")[0].outcome is Outcome.FAIL
+    alone = report(stale, duties_on=later)
+    assert of(alone, "aia-risk-register-fresh")[0].outcome is Outcome.PASS
     for expires, outcome in ((later, Outcome.EXEMPT), (later - DAY, Outcome.FAIL)):
         found = report(cut(HIGH_RISK, "documents.fria"), as_of=later, exemptions=[exemption(expires=expires)])
         assert of(found, "aia-fria-present")[0].outcome is outcome
-        assert found.passed is (outcome is Outcome.EXEMPT)
+    kept = report(cut(HIGH_RISK, "documents.fria"), duties_on=later, exemptions=[exemption(expires=TODAY)])
+    assert of(kept, "aia-fria-present")[0].outcome is Outcome.EXEMPT
     earlier = report(cut(HIGH_RISK, "documents.fria"), as_of=TODAY - DAY, exemptions=[exemption(expires=TODAY - DAY)])
     assert of(earlier, "aia-fria-present")[0].outcome is Outcome.FAIL, "it has ended by today"
+
+
+@pytest.mark.parametrize(("left", "warned"), [(0, True), (29, True), (30, False)])
+def test_the_end_of_an_exemption_is_told_thirty_days_before(left, warned):
+    given = [exemption(expires=TODAY + left * DAY)]
+    found = report(cut(HIGH_RISK, "documents.fria"), enforcement=Enforcement.NOW, exemptions=given)
+    assert any(f"ends on {TODAY + left * DAY}" in one for one in found.warnings) is warned
+    assert found.passed
+
+
+def test_rules_on_the_whole_environment_wait_for_the_earliest_duty_of_its_systems():
+    def product(world):
+        world.resources[HIGH_RISK].inputs["risk"] |= {"annex_iii": "none", "annex_i": True}
+
+    short = facts(retention={"predictions": 90.0, "logs": 200.0, "documents": 365.0})
+    for policy in ("aia-docs-retention-10y", "aia-log-retention-6m"):
+        assert not any(one.blocking for one in of(report(product, short, as_of=date(2028, 8, 1)), policy))
+        assert any(one.blocking for one in of(report(product, short, as_of=date(2028, 8, 2)), policy))
+        assert any(one.blocking for one in of(report(short, as_of=date(2027, 12, 2)), policy))
+
+
+@pytest.mark.parametrize(
+    ("duty", "fields", "day"),
+    [
+        (Duty.HIGH_RISK, {"placed": date(2027, 1, 1), "of_an_authority": True}, date(2030, 8, 2)),
+        (Duty.HIGH_RISK, {"placed": date(2027, 12, 2), "of_an_authority": True}, date(2027, 12, 2)),
+        (Duty.HIGH_RISK, {"placed": date(2027, 1, 1)}, date(2027, 12, 2)),
+        (Duty.MARKING, {"placed": date(2026, 8, 1)}, date(2026, 12, 2)),
+        (Duty.MARKING, {"placed": date(2026, 8, 2)}, date(2026, 8, 2)),
+        (Duty.GENERAL, {"placed": date(2020, 1, 1), "of_an_authority": True}, date(2026, 8, 2)),
+    ],
+)
+def test_what_was_placed_before_its_duty_has_the_grace_that_the_act_gives(duty, fields, day):
+    assert effective(duty, **fields) == day
+
+
+def test_the_day_of_placing_is_read_from_the_declaration():
+    def placed(world):
+        world.resources[HIGH_RISK].inputs["risk"] |= {"placed": "2027-01-01", "public_body": True}
+
+    gone = cut(HIGH_RISK, "documents.fria")
+    assert not of(report(placed, gone, as_of=date(2030, 8, 1)), "aia-fria-present")[0].blocking
+    assert of(report(placed, gone, as_of=date(2030, 8, 2)), "aia-fria-present")[0].blocking
 
 
 @pytest.mark.parametrize(

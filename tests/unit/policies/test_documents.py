@@ -59,3 +59,46 @@ def test_a_section_with_any_text_is_not(tmp_path, body):
 
 def test_a_document_that_is_not_there(tmp_path):
     assert known(tmp_path, None)["docs/risk.md"].exists is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "# Risks\n\nReviewed: 2026-10-01\nOwner: a@example.com\n\nTBD\n",
+        "# Risks\n```\nIt scores loans, and a person decides.\n```\n",
+        "~~~text\nIt scores loans.\n",
+        "<!-- It scores loans. -->\n# Risks\n",
+        "Risks\n=====\n...\n",
+    ],
+)
+def test_a_document_without_a_sentence_is_empty(tmp_path, text):
+    found = known(tmp_path, text)["docs/risk.md"]
+    assert found.exists
+    assert found.empty
+
+
+@pytest.mark.parametrize("text", ["It scores loans.", "# Risks\n```\ncode\n```\nTwo.\n", "- tbd\n- a risk"])
+def test_a_document_with_a_sentence_is_not(tmp_path, text):
+    assert not known(tmp_path, text)["docs/risk.md"].empty
+
+
+def test_what_stands_in_a_block_of_code_says_nothing_of_the_document(tmp_path):
+    text = "Text.\n```\nReviewed: 2026-10-01\nModel version: 7\n# 1. General\nIt scores loans.\n```\n"
+    found = known(tmp_path, text)["docs/risk.md"]
+    assert (found.reviewed, found.model_version, found.sections) == (None, "", frozenset())
+
+
+@pytest.mark.parametrize(
+    ("text", "dated", "signed"),
+    [
+        ("Date: 2026-10-01\nSigned by: Ada Lovelace", date(2026, 10, 1), True),
+        ("**Approved on:** 2026-10-01\n**Approved by:** Ada", date(2026, 10, 1), True),
+        ("Signed by:\nDate: soon", None, False),
+        ("It was signed by: nobody", None, False),
+    ],
+)
+def test_a_document_says_when_it_was_signed_and_by_whom(tmp_path, text, dated, signed):
+    found = known(tmp_path, text)["docs/risk.md"]
+    assert (found.dated, found.signed) == (dated, signed)

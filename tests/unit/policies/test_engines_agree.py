@@ -76,7 +76,9 @@ def test_each_way_says_the_same_of_a_shipped_environment(workspace, states, monk
     outcomes = {one.outcome for one in checked.results}
     assert (Outcome.FAIL in outcomes) if faulty else (Outcome.EXEMPT in outcomes)
     reports = []
-    monkeypatch.setattr(policy_check, "report_on", lambda *given: reports.append(report_on(*given)) or reports[-1])
+    monkeypatch.setattr(
+        policy_check, "report_on", lambda *given, **more: reports.append(report_on(*given, **more)) or reports[-1]
+    )
     gate = Gate(deployment)
     if checked.passed:
         gate.approve(plan)

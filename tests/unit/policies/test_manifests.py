@@ -35,7 +35,7 @@ items:
 
 
 def checked(folder):
-    environment = Environment(name="manifests", target="kubernetes")
+    environment = Environment(name="manifests", target="kubernetes", production=False)
     return evaluate(read(folder), environment, Calendar.on(TODAY), rules=RULES)
 
 

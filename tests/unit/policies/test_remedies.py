@@ -24,6 +24,7 @@ OPTIONS = {
     "cost_centre": "4711",
     "certificate_secret": "door",
     "how": "header",
+    "production": "true",
 }
 BY_ID = {rule.id: rule for rule in RULES}
 MENDED = [
@@ -172,10 +173,10 @@ def test_nothing_is_mended_without_what_must_be_chosen():
 
 def test_copies_are_added_in_production_only():
     world = edited(put("tickets", "spec.replicas", 1))
-    elsewhere = replace(
-        world.resources["tickets"], urn="urn:pulumi:dev::sample::kubernetes:apps/v1:Deployment::tickets"
-    )
-    assert mend(BY_ID["rel-prod-replicas"], elsewhere) is elsewhere
+    rule, tickets = BY_ID["rel-prod-replicas"], world.resources["tickets"]
+    for said in ({}, {"production": "false"}):
+        assert mend(rule, tickets, said) is tickets
+    assert mend(rule, tickets, {"production": "true"}).inputs["spec"]["replicas"] == 2
 
 
 def test_an_empty_world_has_nothing_to_mend():
