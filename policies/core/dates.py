@@ -35,8 +35,8 @@ APPLIES: dict[Duty, date] = {
     Duty.MARKING: date(2026, 8, 2),
     Duty.HIGH_RISK: date(2027, 12, 2),
 }
-"""Art. 72, 73 and 86 wait for `HIGH_RISK` too: they ask something of high-risk systems only, and Art. 6, which says what
-those are, applies from that day; the general date of 2026-08-02 finds no system that they could speak of."""
+"""Art. 72, 73 and 86 wait for `HIGH_RISK` too: they speak of high-risk systems only, and Art. 6, which says what those
+are, applies from that day; the general date of 2026-08-02 finds none."""
 MARKING_OF_PLACED = date(2026, 12, 2)
 """Art. 50(2) for systems that were on the market before the general date."""
 
