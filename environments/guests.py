@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.spec.environment import EnvironmentSpec
-from mlstrata.environments.spec.model import DOORS, LEARNERS, TRAINERS, Algorithm, ModelSpec
+from mlstrata.environments.spec.model import DOORS, LEARNERS, TRAINERS, Algorithm, ModelSpec, Task
 from mlstrata.environments.spec.sources import parameters
 from mlstrata.environments.workspace import Workspace
 
@@ -29,12 +29,18 @@ _SHIPPED: Mapping[str, str] = {
     Algorithm.RANDOM_FOREST: "sklearn.ensemble:RandomForestClassifier",
     Algorithm.HIST_GRADIENT_BOOSTING: "sklearn.ensemble:HistGradientBoostingClassifier",
 }
+_REGRESSORS: Mapping[str, str] = {
+    Algorithm.LINEAR_REGRESSION: "sklearn.linear_model:Ridge",
+    Algorithm.RANDOM_FOREST: "sklearn.ensemble:RandomForestRegressor",
+    Algorithm.HIST_GRADIENT_BOOSTING: "sklearn.ensemble:HistGradientBoostingRegressor",
+}
 
 
 def _unknown_parameters(model: ModelSpec, workspace: Workspace) -> Iterator[str]:
     """Yield a problem for each hyperparameter that an estimator does not have, where its source is installed here."""
     given = model.settings.get("parameters") or {}
-    name = _SHIPPED.get(model.algorithm) or LEARNERS.reference(model.algorithm)
+    shipped = _REGRESSORS if model.task is Task.REGRESSION else _SHIPPED
+    name = shipped.get(model.algorithm) or LEARNERS.reference(model.algorithm)
     module, _, attribute = name.partition(":")
     if model.train or not given or not module or (workspace.root / LEARNERS.folder / f"{module}.py").is_file():
         return

@@ -56,13 +56,18 @@ def show_training(done: Training) -> None:
     say(f"   {summary(evaluation)}registered version {done.version} · {done.seconds:.1f} s")
 
 
+_LARGE = 100
+_INTERVAL = ("value", "low", "high")
+
+
 def summary(evaluation: dict[str, Any]) -> str:
     """Say the first metrics of an evaluation with their intervals: `auc 0.83 (0.80 to 0.86) · `."""
     parts = []
-    for name in ("auc", "accuracy"):
+    for name in ("auc", "accuracy", "r2", "mae"):
         metric = (evaluation.get("metrics") or {}).get(name)
         if isinstance(metric, dict):
-            parts.append(f"{name} {metric['value']:.2f} ({metric['low']:.2f} to {metric['high']:.2f})")
+            value, low, high = (f"{metric[one]:.{2 if abs(metric[one]) < _LARGE else 0}f}" for one in _INTERVAL)
+            parts.append(f"{name} {value} ({low} to {high})")
     return "".join(f"{part} · " for part in parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -97,7 +98,9 @@ def ticks(high: float) -> tuple[float, ...]:
         if high <= step * 5:
             count = max(4, -int(-high // step))
             return tuple(round(step * index, 4) for index in range(count + 1))
-    return (0.0, 0.25, 0.5, 0.75, 1.0)
+    power = 10.0 ** math.floor(math.log10(high))
+    step = next(factor * power for factor in (0.25, 0.5, 1, 2, 5) if high <= factor * power * 5)
+    return tuple(float(f"{step * index:.6g}") for index in range(max(4, -int(-high // step)) + 1))
 
 
 def legend(entries: Sequence[tuple[Shape, str]], x: float, y: float, step: float = 120.0) -> list[Shape]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from mlstrata.evidence import measured, plots
 from mlstrata.evidence.blocks import Figure
 from mlstrata.evidence.facts import Evidence, ModelVersion
 
+_IN_UNITS = ("mae", "rmse", "median_absolute_error", "pinball")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -19,9 +20,16 @@ def performance(evidence: Evidence) -> Iterator[Figure]:
         return
     rows = version.metrics.get("test_rows")
     where = f"{rows:.0f} rows it was not trained on" if rows else "rows it was not trained on"
-    if found := measured.measures(version):
-        drawing = plots.intervals(found, _limits(evidence))
-        yield Figure("metrics", f"Performance on {where}. {_source(version)}", drawing)
+    found = measured.measures(version)
+    # One axis holds no euros beside shares.
+    parts = ([one for one in found if one.name not in _IN_UNITS], [one for one in found if one.name in _IN_UNITS])
+    for name, words, part in zip(("metrics", "errors"), ("", ", in the target's unit"), parts, strict=True):
+        if part:
+            drawing = plots.intervals(part, _limits(evidence, [one.name for one in part]))
+            yield Figure(name, f"Performance on {where}{words}. {_source(version)}", drawing)
+    if rows_said := measured.against(version):
+        title = f"What happened and what was said, {len(rows_said)} of {where}. {_source(version)}"
+        yield Figure("against", title, plots.against(rows_said))
     if points := measured.roc(version):
         auc = version.metrics.get("auc")
         yield Figure("roc", f"ROC curve on {where}. {_source(version)}", plots.roc(points, auc))
@@ -38,7 +46,7 @@ def fairness(evidence: Evidence) -> Iterator[Figure]:
         limit = evidence.get("monitor.fairness.at_most")
         declared = isinstance(limit, int | float) and not isinstance(limit, bool)
         limits = {one.name: (float(limit), "at most") for one in found} if declared else {}
-        metric = str(evidence.get("monitor.fairness.metric") or "demographic_parity").replace("_", " ")
+        metric = measured.compared(version, evidence.get("monitor.fairness.metric"))
         title = f"Largest difference between two groups ({metric}), by protected attribute. {_source(version)}"
         yield Figure("fairness", title, plots.intervals(found, limits))
     rates = measured.by_group(version)
@@ -58,7 +66,7 @@ def behaviour(evidence: Evidence) -> Iterator[Figure]:
         yield Figure(f"behaviour-{index}-{_file(name)}", title, plots.curve(name, values, said))
 
 
-def _limits(evidence: Evidence) -> dict[str, tuple[float, str]]:
+def _limits(evidence: Evidence, names: Collection[str]) -> dict[str, tuple[float, str]]:
     kpis = evidence.get("kpis")
     found: dict[str, tuple[float, str]] = {}
     for kpi in kpis if isinstance(kpis, list | tuple) else ():
@@ -67,7 +75,7 @@ def _limits(evidence: Evidence) -> dict[str, tuple[float, str]]:
         for key, words in (("at_least", "at least"), ("at_most", "at most")):
             if isinstance(kpi.get(key), int | float):
                 found[str(kpi.get("metric"))] = (float(kpi[key]), words)
-    return found
+    return {name: limit for name, limit in found.items() if name in names}
 
 
 def _source(version: ModelVersion) -> str:

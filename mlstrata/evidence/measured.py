@@ -56,6 +56,27 @@ class GroupRate:
     high: float
 
 
+ERRORS = ("mean_answer", "mean_prediction", "mean_residual", "mean_error")
+"""Figures of a group in a regression: of what happened, of what was said, of their difference and of its size."""
+
+
+@dataclass(frozen=True)
+class GroupErrors:
+    """How far a regression is off in a group.
+
+    Attributes:
+        attribute: The protected attribute.
+        group: Its value.
+        rows: How many test rows.
+        values: Of `ERRORS`, in the target's unit.
+    """
+
+    attribute: str
+    group: str
+    rows: int
+    values: tuple[float, ...]
+
+
 def measures(version: ModelVersion) -> tuple[Measure, ...]:
     """Return what the model was measured at on rows it never saw: figures that have an interval."""
     known = version.metrics
@@ -96,7 +117,43 @@ def by_group(version: ModelVersion) -> tuple[GroupRate, ...]:
     for attribute, report in _pairs(_at(version, "evaluation", "parity")):
         for group, rates in _pairs(_mapping(report).get("groups")):
             found += _rates(attribute, group, _mapping(rates))
+            for name, one in _pairs(_mapping(rates).get("classes")):
+                found += _rates(attribute, f"{group}, class {name}", _mapping(one))
     return tuple(found)
+
+
+def errors_by_group(version: ModelVersion) -> tuple[GroupErrors, ...]:
+    """Return how far a regression is off in each group of each protected attribute; none of a classification."""
+    found = []
+    for attribute, report in _pairs(_at(version, "evaluation", "parity")):
+        for group, figures in _pairs(_mapping(report).get("groups")):
+            held = _mapping(figures)
+            numbers = [_number(held.get(name)) for name in ("rows", *ERRORS)]
+            if None not in numbers:
+                rows, *values = (one for one in numbers if one is not None)
+                found.append(GroupErrors(attribute, group, int(rows), tuple(values)))
+    return tuple(found)
+
+
+def compared(version: ModelVersion, declared: object) -> str:
+    """Return which difference between groups was measured, in words."""
+    usual = "residual_difference" if _at(version, "evaluation", "task") == "regression" else "demographic_parity"
+    return str(declared or _at(version, "fairness", "metric") or usual).replace("_", " ")
+
+
+def against(version: ModelVersion) -> tuple[tuple[float, float], ...]:
+    """Return what happened and what a regression said of some test rows; none where the run kept none."""
+    return _points(_at(version, "evaluation", "against"), 2)  # type: ignore[return-value]
+
+
+def confusion(version: ModelVersion) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Return each class with how often each class was said of its rows, in their order; none of other tasks."""
+    classes, counts = _at(version, "evaluation", "classes"), _at(version, "evaluation", "confusion")
+    if not isinstance(classes, list | tuple) or not isinstance(counts, list | tuple):
+        return ()
+    points = _points(counts, len(classes))
+    named = zip(classes, points, strict=len(points) == len(classes))
+    return tuple((str(name), tuple(int(count) for count in row)) for name, row in named)
 
 
 def wilson(share: float, rows: int) -> tuple[float, float]:
@@ -149,6 +206,9 @@ def _rates(attribute: str, group: str, rates: Mapping[str, Value]) -> Iterator[G
     rows = _number(rates.get("rows"))
     if rows is None or rows < 1:
         return
+    right = _number(rates.get("accuracy"))
+    if right is not None:
+        yield GroupRate(attribute, group, "accuracy", int(rows), right, *wilson(right, int(rows)))
     chosen, base, found = (_number(rates.get(name)) for name in ("positive_rate", "base_rate", "true_positive_rate"))
     counted = [("positive_rate", chosen, rows)]
     if chosen is not None and base is not None and (found is not None or base == 0):
@@ -203,11 +263,13 @@ def _points(value: object, width: int) -> tuple[tuple[float, ...], ...]:
 
 
 def curves(version: ModelVersion) -> tuple[tuple[str, tuple[float, ...], tuple[float, ...]], ...]:
-    """Return feature, values and mean probability at each, from the gate that follows declared directions."""
+    """Return feature, values and the mean answer at each, from the gate that follows declared directions."""
     found = []
     for name, report in _pairs(_at(version, "gates", "curves")):
         both = _mapping(report)
-        points = _points(list(zip(both.get("values") or (), both.get("probabilities") or (), strict=False)), 2)
+        points = _points(
+            list(zip(both.get("values") or (), both.get("said") or both.get("probabilities") or (), strict=False)), 2
+        )
         if len(points) > 1:
             found.append((name, tuple(x for x, _ in points), tuple(y for _, y in points)))
     return tuple(found)

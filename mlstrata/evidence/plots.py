@@ -112,9 +112,33 @@ def calibration(bins: Sequence[tuple[float, float, float]]) -> Drawing:
     return Drawing(WIDTH, _SIDE + 44, tuple(shapes))
 
 
-def curve(name: str, values: Sequence[float], probabilities: Sequence[float]) -> Drawing:
-    """Draw the mean probability while one feature takes the values."""
-    scale = ticks(max(probabilities))
+def against(rows: Sequence[tuple[float, float]]) -> Drawing:
+    """Draw what happened against what was said of some rows."""
+    ends = [end for row in rows for end in row]
+    low, high = min(ends), max(ends)
+    high = high if high > low else low + 1
+    across, up = Axis(low, high, 60, 60 + _SIDE), Axis(low, high, 8 + _SIDE, 8)
+    shapes: list[Shape] = [Line(((across.at(low), up.at(low)), (across.at(high), up.at(high))), GREY, 0.8, dashed=True)]
+    for tick in (low, (low + high) / 2, high):
+        x, y = across.at(tick), up.at(tick)
+        shapes += [Line(((x, up.start), (x, up.end)), FAINT, 0.6), Line(((60, y), (60 + _SIDE, y)), FAINT, 0.6)]
+        shapes += [
+            Words(x, up.start + 13, f"{tick:.4g}", 8, "middle", GREY),
+            Words(54, y + 3, f"{tick:.4g}", 8, "end", GREY),
+        ]
+    shapes += [Dot(across.at(happened), up.at(said), 1.8) for happened, said in rows]
+    shapes.append(Words(60 + _SIDE / 2, up.start + 28, "happened", 8.5, "middle"))
+    notes = ("upwards: said", "dashed: said as it happened")
+    shapes += [
+        Words(across.at(high) + 14, up.at(high) + 8 + 12 * i, text, 8, colour=GREY) for i, text in enumerate(notes)
+    ]
+    return Drawing(WIDTH, _SIDE + 44, tuple(shapes))
+
+
+def curve(name: str, values: Sequence[float], said: Sequence[float]) -> Drawing:
+    """Draw the mean answer while one feature takes the values."""
+    below = tuple(-one for one in reversed(ticks(-min(said)))) if min(said) < 0 else ()
+    scale = (*below[:-1], *ticks(max(*said, 0.0)))
     high = values[-1] if values[-1] > values[0] else values[0] + 1
     across, up = Axis(values[0], high, 60, 60 + _SIDE), Axis(scale[0], scale[-1], 130, 12)
     shapes: list[Shape] = []
@@ -124,9 +148,9 @@ def curve(name: str, values: Sequence[float], probabilities: Sequence[float]) ->
     for value in values:
         shapes.append(Line(((across.at(value), 130), (across.at(value), 134)), GREY, 0.6))
     shapes += [Words(across.at(end), 145, f"{end:.3g}", 8, "middle", GREY) for end in (values[0], values[-1])]
-    points = tuple((across.at(value), up.at(said)) for value, said in zip(values, probabilities, strict=True))
+    points = tuple((across.at(value), up.at(one)) for value, one in zip(values, said, strict=True))
     shapes += [Line(points, BLUE, 1.8), *(Dot(x, y, 2.5) for x, y in points)]
-    shapes.append(Words(60 + _SIDE / 2, 160, f"{_short(name)}: mean probability at each value", 8.5, "middle"))
+    shapes.append(Words(60 + _SIDE / 2, 160, f"{_short(name)}: mean answer at each value", 8.5, "middle"))
     return Drawing(WIDTH, 166, tuple(shapes))
 
 

@@ -49,6 +49,10 @@ def measured_metrics(evidence: Evidence) -> Iterator[Block]:
         headings = ("metric", "measured", "95 % interval", "same answer for everyone", "declared limit")
         caption = f"Performance on {over}; bootstrap intervals. {source(version)}"
         yield table(headings, rows, caption, (0.32, 0.14, 0.22, 0.17, 0.15))
+        if counts := measured.confusion(version):
+            said = [(name, *(str(count) for count in row)) for name, row in counts]
+            caption = f"How often each class was said (across) of which (down), on {over}. {source(version)}"
+            yield table(("class", *(name for name, _ in counts)), said, caption)
     else:
         single = [(name, f"{value:.6g}") for name, value in sorted(version.metrics.items())]
         yield table(("metric", "measured"), single, f"Performance; no intervals were recorded. {source(version)}")
@@ -65,7 +69,7 @@ def by_group(evidence: Evidence) -> Iterator[Block]:
         shown = "none declared" if limit is None else f"at most {plain(limit)}"
         rows = [(one.name, f"{one.value:.4f}", "-" if one.low is None else f"{one.low:.4f} to {one.high:.4f}", shown)
                 for one in gaps]  # fmt: skip
-        metric = plain(evidence.get("monitor.fairness.metric") or "demographic parity").replace("_", " ")
+        metric = measured.compared(version, evidence.get("monitor.fairness.metric"))
         columns = ("protected attribute", "largest difference", "95 % interval", "declared limit")
         yield table(columns, rows, f"Differences between groups ({metric}). {source(version)}")
     if rates := measured.by_group(version):
@@ -77,6 +81,13 @@ def by_group(evidence: Evidence) -> Iterator[Block]:
         headings = ("attribute", "group", "rate", "rows", "value", "95 % interval")
         caption = f"Performance by group; Wilson intervals. {source(version)}"
         yield table(headings, counted, caption, (0.13, 0.13, 0.36, 0.08, 0.1, 0.2))
+    if errors := measured.errors_by_group(version):
+        figures = [
+            (one.attribute, one.group, str(one.rows), *(f"{value:.4g}" for value in one.values)) for one in errors
+        ]
+        names = [name.replace("_", " ") for name in measured.ERRORS]
+        caption = f"Errors by group, in the target's unit; a residual is said minus happened. {source(version)}"
+        yield table(("attribute", "group", "rows", *names), figures, caption)
     if not gaps and evidence.get("model.protected"):
         yield Needed("measured differences between the groups of the protected attributes", human=False)
     elif not gaps:

@@ -10,9 +10,21 @@ from mlstrata.evidence.facts import Evidence
 
 METRICS = {
     "auc": "AUC, area under the ROC curve (1 is best)",
+    "pr_auc": "PR AUC, average precision (1 is best)",
     "accuracy": "accuracy, share of right labels",
+    "balanced_accuracy": "balanced accuracy, mean recall of the classes",
+    "precision": "precision, share of positive labels that are right",
+    "recall": "recall, share of positives that are found",
+    "f1": "F1, harmonic mean of precision and recall",
+    "specificity": "specificity, share of the others that are told so",
     "brier": "Brier score, squared error of probabilities (0 is best)",
     "log_loss": "log loss, nats (0 is best)",
+    "r2": "R², share of the variance that is explained (1 is best)",
+    "mae": "mean absolute error, in the target's unit (0 is best)",
+    "rmse": "root mean squared error, in the target's unit (0 is best)",
+    "median_absolute_error": "median absolute error, in the target's unit (0 is best)",
+    "pinball": "pinball loss of the declared quantile, in the target's unit (0 is best)",
+    "mape": "mean absolute percentage error, as a share (0 is best)",
 }
 _POINTS = {point.value: text for point, text in POINTS.items()}
 _CONDITIONS = {condition.value: text for condition, text in CONDITIONS.items()}

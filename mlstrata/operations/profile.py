@@ -73,6 +73,8 @@ def _yaml(file: str, found: Proposal) -> str:
         lines += [f"  target: {_flow(target)}{others}", "  # positive: its value that counts as 1"]
     else:
         lines.append("  # target: the column to predict; none has two values and no gap")
+        lines += [f"  # of several classes: {_flow(found.classes)}"] if found.classes else []
+        lines += [f"  # a number, with task: regression: {_flow(found.numbers)}"] if found.numbers else []
     if excluded:
         lines.append(f"  exclude: {_flow(excluded)}")
     return "\n".join(lines) + "\n"

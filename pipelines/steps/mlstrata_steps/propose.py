@@ -14,6 +14,8 @@ from mlstrata_steps.outcome import StepError
 from mlstrata_steps.privacy import scan
 from mlstrata_steps.source import read_source
 from mlstrata_steps.tables import kind_of
+from mlstrata_steps.tasks.multiclass import MOST
+from mlstrata_steps.tasks.regression import FEW
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +75,18 @@ class Proposal:
     def targets(self) -> list[str]:
         """List columns that could be predicted: two values, none missing."""
         return [one.name for one in self.columns if one.distinct == _BINARY and not one.missing]
+
+    @property
+    def classes(self) -> list[str]:
+        """List columns that could be predicted as one of several classes."""
+        known = [one for one in self.columns if not one.missing and one.kind in {"string", "integer"} and not one.note]
+        return [one.name for one in known if _BINARY < one.distinct <= min(MOST, self.rows // MOST)]
+
+    @property
+    def numbers(self) -> list[str]:
+        """List columns that could be predicted as a number."""
+        known = [one for one in self.columns if not one.missing and one.kind in {"integer", "number"} and not one.note]
+        return [one.name for one in known if one.distinct >= FEW]
 
 
 def propose(file: str) -> Proposal:

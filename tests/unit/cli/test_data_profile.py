@@ -55,6 +55,15 @@ def test_a_plain_file_needs_no_format(german, tmp_path, capsys):
     assert 'target: "NO"   # or b' in shown
 
 
+def test_what_has_no_two_values_may_be_classes_or_a_number(german, tmp_path, capsys):
+    rows = "".join(f"{at}.5,{'abc'[at % 3]}\n" for at in range(300))
+    (tmp_path / "kinds.csv").write_text(f"price,kind\n{rows}")
+    assert main(["data", "profile", "kinds.csv"]) == 0
+    shown = capsys.readouterr().out
+    assert "# of several classes: [kind]" in shown
+    assert "# a number, with task: regression: [price]" in shown
+
+
 def test_what_cannot_be_read_is_one_line(german, tmp_path, capsys):
     (tmp_path / "bad.csv").write_text("a,b\n1,2,3\n4\n")
     assert main(["data", "profile", "bad.csv"]) == 2
