@@ -63,7 +63,9 @@ _INTERVAL = ("value", "low", "high")
 def summary(evaluation: dict[str, Any]) -> str:
     """Say the first metrics of an evaluation with their intervals: `auc 0.83 (0.80 to 0.86) · `."""
     parts = []
-    for name in ("auc", "accuracy", "r2", "mae"):
+    from mlstrata_steps.tasks.metrics import SHOWN
+
+    for name in SHOWN:
         metric = (evaluation.get("metrics") or {}).get(name)
         if isinstance(metric, dict):
             value, low, high = (f"{metric[one]:.{2 if abs(metric[one]) < _LARGE else 0}f}" for one in _INTERVAL)

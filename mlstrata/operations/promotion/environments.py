@@ -123,6 +123,7 @@ _CONTRACT = (
     "model.task",
     "model.target",
     "model.positive",
+    "model.threshold",
     "model.protected",
 )
 """What the evidence of a version is about: where it is declared otherwise, the evidence is of another system."""

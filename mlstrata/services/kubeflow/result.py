@@ -6,8 +6,7 @@ from typing import Any
 
 from mlstrata.clients.mlflow import Registry, RegistryError
 from mlstrata.services.kubeflow.contract import KubeflowTraining
-
-_SHOWN = ("auc", "accuracy")
+from mlstrata_steps.tasks.metrics import SHOWN
 
 
 def existing(asked: KubeflowTraining) -> str | None:
@@ -44,7 +43,7 @@ def registered(asked: KubeflowTraining, run: str) -> dict[str, Any]:
         return {"version": version, "created": False}
     shown = {
         name: {"value": metrics[name], "low": metrics[f"{name}_low"], "high": metrics[f"{name}_high"]}
-        for name in _SHOWN
+        for name in SHOWN
         if {name, f"{name}_low", f"{name}_high"} <= set(metrics)
     }
     return {"version": found[0]["version"], "created": True, "run": run, "evaluation": {"metrics": shown}}

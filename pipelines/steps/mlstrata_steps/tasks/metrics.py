@@ -17,6 +17,8 @@ CLASSIFICATION = (
 REGRESSION = ("r2", "mae", "rmse", "median_absolute_error", "pinball", "mape")
 """What is measured of a regression; `mape` only where no true value is 0, `pinball` at the declared quantile."""
 METRICS = (*CLASSIFICATION, *REGRESSION)
+SHOWN = ("auc", "accuracy", "r2", "mae")
+"""Those that one line about a model says, as far as its task has them."""
 _LESS_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse", "median_absolute_error", "pinball", "mape"})
 
 
