@@ -1,72 +1,158 @@
-"""One node for all tests of this folder, and a workstation beside it."""
+"""One node for all tests of this folder, a workstation beside it, and a client in a network of its own.
 
+With MLSTRATA_TEST_CLUSTER a cluster of one's own takes the node's place: docs/cluster-tests.md.
+"""
+
+import secrets
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TypeVar
 
 import pytest
 
 from mlstrata.components.upstream import lock
+from tests.support import deployed, mirror
 from tests.support.cluster import Json
-from tests.support.node.database import PASSWORD, URI, Database
-from tests.support.node.jobs import Job
+from tests.support.node import gateway_chart
+from tests.support.node.balancer import Outside
+from tests.support.node.client import Client
+from tests.support.node.database import Database
+from tests.support.node.environment import (
+    ANSWERER,
+    ANSWERS,
+    BATCH,
+    CONSUMER,
+    CONTEXT,
+    HERE,
+    NAME,
+    OWN,
+    PEOPLE,
+    SECRETS,
+    SPACE,
+    TEXT,
+    TOLD,
+    train,
+)
 from tests.support.node.node import Node
+from tests.support.node.own import Own
 from tests.support.node.runtime import give
+from tests.support.node.standins import StandIns
 from tests.support.node.workstation import Workstation
 from tests.support.order import run_last
 
-HERE, LAST = Path(__file__).parent, "test_serving.py"
-RELEASER = "releaser"
-SYSTEM, SPACE, TEAM = "mortgage-forest", "ml-dev", "ml-dev-lending"
-REGISTRY = {"password": "registry-of-the-test"}
-SECRETS = {
-    (SPACE, "database"): {"username": "mlflow", "password": PASSWORD, "uri": URI},
-    (SPACE, "mlflow-access"): REGISTRY,
-    (TEAM, "mlflow-access"): REGISTRY,
-    (SPACE, "object-store"): {"access_key_id": "store-of-the-test", "secret_access_key": "secret-of-the-store"},
-}
-"""What `secrets.yaml` of a render asks for, and a person brings."""
+LAST = "test_restart.py"
+Made = TypeVar("Made")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the test that declares the system anew behind all others of this folder."""
+    """Put the tests that end the node's own programs behind all others of this folder."""
     run_last(items, HERE, LAST)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was measured."""
+    if TOLD:
+        terminalreporter.write_line("node: " + ", ".join(TOLD))
+
+
+def timed(what: str, do: Callable[[], Made]) -> Made:
+    """Do something, and note how long it took."""
+    begun = time.monotonic()
+    made = do()
+    TOLD.append(f"{what} {time.monotonic() - begun:.0f} s")
+    return made
+
+
 @pytest.fixture(scope="package")
-def node() -> Iterator[Node]:
-    made = Node(people={RELEASER: f"mlstrata:dev:{SYSTEM}:release"})
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node | Own]:
+    """Give the cluster."""
+    made = Own(tmp_path_factory.mktemp("own"), CONTEXT, PEOPLE) if OWN else Node(people=PEOPLE)
     try:
-        made.start()
+        timed("node", made.start)
         yield made
     finally:
         made.stop()
 
 
 @pytest.fixture(scope="package")
-def database(node: Node) -> Database:
-    return Database(node)
+def machine(node: Node | Own) -> Node:
+    """Give the node where it is the tests' own, whose programs and disks a test may take away."""
+    if isinstance(node, Own):
+        pytest.skip("it takes programs or disks of a node away, which are not taken from a cluster of one's own")
+    return node
 
 
 @pytest.fixture(scope="package")
-def workstation(node: Node, database: Database, tmp_path_factory: pytest.TempPathFactory) -> Workstation:
-    """Deploy the environment onto the node by `mlstrata up`, as docs/kubernetes.md says for the first time."""
-    digests = give(node)
-    text = (Path(__file__).parent / "dev.yaml").read_text(encoding="utf-8")
-    person = Workstation(node, tmp_path_factory.mktemp("workstation"), {"dev": text})
-    shutil.copy(Path(__file__).parent / "exemptions.yaml", person.folder / "policies/exemptions.yaml")
-    lock.write(person.folder / "environments" / lock.NAME, digests)
-    for space in sorted({space for space, _ in SECRETS}):
-        assert node.kubectl("create", "namespace", space).code == 0
-    for (space, name), values in SECRETS.items():
-        given = (f"--from-literal={key}={value}" for key, value in values.items())
-        assert node.kubectl("create", "secret", "generic", name, "-n", space, *given).code == 0
-    person.do("up", "dev", "--yes")
-    return person
+def database(machine: Node) -> Database:
+    return Database(machine)
 
 
 @pytest.fixture(scope="package")
-def trained(node: Node, workstation: Workstation) -> Json:
-    """Train once by the CronJob's own pod; return what it says of the version."""
-    result: Json = Job.start(node, f"training-{SYSTEM}", TEAM, "first").result("result")["result"]
-    return result
+def workstation(
+    request: pytest.FixtureRequest, node: Node | Own, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workstation]:
+    """Deploy the environment by `mlstrata up`, as docs/kubernetes.md says for the first time."""
+    folder = tmp_path_factory.mktemp("workstation")
+    if isinstance(node, Own):
+        person = Workstation(node, folder, {NAME: TEXT})
+        person.do("images", NAME, "--resolve")
+        made = {of: {key: secrets.token_hex(16) for key in values} for of, values in SECRETS.items()}
+        shared = {name: values for (space, name), values in made.items() if space == SPACE}
+        yield from deployment(person, {(space, name): shared[name] for space, name in made})
+        return
+    request.getfixturevalue("database")
+    definitions = deployed.used(deployed.known(node))
+    charts = {gateway_chart.NAME: gateway_chart.files()}
+    digests = timed("images", lambda: give(node))
+    with mirror.serving(tmp_path_factory.mktemp("mirror"), definitions, charts) as site:
+        node.mirror(site.host, digests)
+        person = Workstation(node, folder, {NAME: TEXT + site.spec}, SSL_CERT_FILE=str(site.authority))
+        shutil.copy(HERE / "exemptions.yaml", person.folder / "policies/exemptions.yaml")
+        lock.write(person.folder / "environments" / lock.NAME, digests)
+        there = StandIns(node)
+        yield from deployment(person, SECRETS)
+        there.end()
+
+
+def deployment(person: Workstation, brought: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterator[Workstation]:
+    """Bring what a person does, then the environment; a cluster of one's own is left without it again."""
+    person.bring(brought)
+    person.node.must(person.objects("token", NAME, "--keys"))
+    timed("mlstrata up", lambda: person.do("up", NAME, "--yes"))
+    yield person
+    if isinstance(person.node, Own):
+        person.do("down", NAME, "--yes")
+
+
+@pytest.fixture(scope="package")
+def trained(node: Node | Own, workstation: Workstation) -> Json:
+    """Train both systems once by their CronJobs' own pods; return what each says of its version."""
+    return {one: timed(f"training {one}", partial(train, node, one, f"{one}-first")) for one in (BATCH, ANSWERS)}
+
+
+@pytest.fixture(scope="package")
+def outside(node: Node | Own, workstation: Workstation) -> str:
+    """Return where a client outside reaches the gateway."""
+    if isinstance(node, Node):
+        return Outside(node).address
+
+    def addresses() -> list[Json]:
+        found: list[Json] = node.get("gateway", "gateway", SPACE).get("status", {}).get("addresses", [])
+        return found
+
+    node.eventually("the gateway's address", addresses)
+    return f"{addresses()[0]['value']}:443"
+
+
+@pytest.fixture(scope="package")
+def client(node: Node | Own, workstation: Workstation, trained: Json, outside: str) -> Client:
+    """Release the system that answers; return a client outside with its token, which got a first answer."""
+    why = ("--reason", "the first one", "--yes", "--json")
+    release = ("release", NAME, ANSWERS, "--version", "1", *why)
+    released = timed("release", lambda: workstation.do(*release, user=ANSWERER))
+    assert released.json["version"] == "1"
+    made = Client(node, outside, SPACE, ANSWERS, workstation.do("token", NAME, CONSUMER).out.strip())
+    timed("first answer", lambda: node.eventually("an answer", lambda: made.ask().status == "200"))
+    return made

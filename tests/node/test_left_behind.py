@@ -11,6 +11,8 @@ from tests.support.node.node import Node, leftovers, sweep
 from tests.support.node.pods import namespace, pod
 from tests.support.patience import eventually
 
+pytestmark = pytest.mark.usefixtures("machine")
+
 # As a run of the tests has it: the first line tells process 1 of the node, then it waits to be killed.
 RUN = """
 import sys, types, pathlib

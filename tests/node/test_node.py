@@ -1,9 +1,12 @@
 """What a cluster has, on the node of the tests: pods, names, services, volumes, enforced policies, the API for pods."""
 
+import pytest
+
 from tests.support.node.node import Node
 from tests.support.node.pods import namespace, pod
 from tests.support.patience import eventually
 
+pytestmark = pytest.mark.usefixtures("machine")  # its images are the tests' node's
 SPACE = "parts"
 LISTEN = ("sh", "-c", "while true; do echo answer | nc -l -p 8080; done")
 

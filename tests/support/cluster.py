@@ -202,6 +202,21 @@ class Cluster:
         assert "would violate PodSecurity" not in answer.err, answer.err
         return answer
 
+    def listed(self, path: str) -> list[Json]:
+        """Return the objects below a path of the API; none where it does not answer, or knows no such kind."""
+        try:
+            items: list[Json] = json.loads(self._get(path)).get("items", [])
+        except ValueError:
+            return []
+        return items
+
+    def pods(self, *spaces: str) -> list[Json]:
+        """Return the pods of namespaces that are to stay, without those of jobs."""
+        found = [one for space in spaces for one in self.listed(f"/api/v1/namespaces/{space}/pods")]
+        return [
+            one for one in found if "Job" not in {each["kind"] for each in one["metadata"].get("ownerReferences", [])}
+        ]
+
     def can(self, account: str, verb: str, resource: str, namespace: str, *options: str) -> bool:
         """Ask whether an account `namespace:name`, or a user, may do something."""
         user = f"--as=system:serviceaccount:{account}" if ":" in account else f"--as={account}"
@@ -216,11 +231,31 @@ class Cluster:
         found: Json = answer.json
         return found
 
+    def troubles(self) -> str:
+        """Tell of the pods that are not well: what a person would look at first."""
+        answer = self.kubectl("get", "pods", "-A", "-o", "json")
+        told = [
+            self.kubectl("get", "pods", "-A").out,
+            self.kubectl("get", "events", "-A", "--sort-by=.lastTimestamp").out[-4000:],
+        ]
+        for one in answer.json["items"] if answer.code == 0 else []:
+            where = ("-n", one["metadata"]["namespace"], one["metadata"]["name"])
+            states = [*one["status"].get("initContainerStatuses", []), *one["status"].get("containerStatuses", [])]
+            waits = any(not state["ready"] and "terminated" not in state["state"] for state in states)
+            if waits or one["status"]["phase"] == "Failed" or any(state["restartCount"] for state in states):
+                told += [f"== {where[1:]}", self.kubectl("logs", *where, "--all-containers", "--tail=30").out]
+        return "\n".join(told)
+
     def eventually(self, what: str, condition: Any, seconds: float = PATIENCE) -> float:
         """Wait until a condition holds; return the seconds it took."""
         begun = time.monotonic()
         self._wait(what, condition, seconds)
         return time.monotonic() - begun
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Say whether a pod is in service."""
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
 
 
 def die_with_parent() -> None:

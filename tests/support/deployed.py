@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +63,7 @@ class World:
 def world(folder: Path) -> Iterator[World]:
     """Start a control plane with a node, volumes and Karpenter's kinds, and a mirror of everything else."""
     cluster = Cluster(folder / "cluster")
-    folders = [path for name, path in cluster.programs.items() if name.startswith("definitions/")]
-    there = dict(one for each in [*folders, OURS] for one in definitions(each))
+    there = known(cluster)
     try:
         cluster.start()
         cluster.pretend_nodes()
@@ -76,10 +75,21 @@ def world(folder: Path) -> Iterator[World]:
         brought = "\n---\n".join(there[name] for name in ("nodepools.karpenter.sh", "nodeclaims.karpenter.sh"))
         made = cluster.kubectl("create", "-f", "-", stdin=brought)
         assert made.code == 0, made.err
-        with mirror.serving(folder, {name: _undescribed(there[name]) for name in USED}) as site:
+        with mirror.serving(folder, used(there)) as site:
             yield World(cluster, site)
     finally:
         cluster.stop()
+
+
+def known(cluster: Cluster) -> dict[str, str]:
+    """Return the text of every definition that a mirror can have, by its full name."""
+    folders = [path for name, path in cluster.programs.items() if name.startswith("definitions/")]
+    return dict(one for each in [*folders, OURS] for one in definitions(each))
+
+
+def used(there: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the kinds that environments use, without their descriptions."""
+    return {name: _undescribed(there[name]) for name in USED}
 
 
 class _Loader(yaml.CSafeLoader):

@@ -2,7 +2,7 @@
 
 A chart has one ConfigMap with the values that it was given; a bundle has the namespace that it declares and the real
 definitions of the kinds that environments use. Nothing of it runs; one chart has a pod all the same, for which Helm
-waits.
+waits. Where containers run, a chart may be given whole in place of its stand-in, and no stand-in has a pod.
 """
 
 from __future__ import annotations
@@ -70,8 +70,9 @@ class Site(ThreadingHTTPServer):
         authority: File with the certificate that it is known by.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, charts: Mapping[str, Mapping[str, str]] | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self._charts = charts
         self.answers: dict[str, tuple[str, bytes]] = {}
         self.asked: list[str] = []
         self.authority = folder / "authority.pem"
@@ -111,10 +112,15 @@ class Site(ThreadingHTTPServer):
 
     def _hold_chart(self, chart: Chart, definitions: list[str]) -> None:
         about = {"apiVersion": "v2", "name": chart.name, "version": chart.version, "description": "a stand-in"}
-        inside = {"Chart.yaml": yaml.safe_dump(about), "values.yaml": "{}\n", "templates/all.yaml": _TEMPLATE}
-        if chart.name == WITH_POD:
+        inside = {"values.yaml": "{}\n", "templates/all.yaml": _TEMPLATE}
+        if self._charts is None and chart.name == WITH_POD:
             inside["templates/pod.yaml"] = _POD
         inside |= {f"crds/{number}.yaml": text for number, text in enumerate(definitions)}
+        if whole := (self._charts or {}).get(chart.name):
+            # Published at the version that the bill asks for, which its source does not know.
+            about = {**yaml.safe_load(whole["Chart.yaml"]), "version": chart.version}
+            inside = dict(whole)
+        inside["Chart.yaml"] = yaml.safe_dump(about)
         packed = _packed({f"{chart.name}/{name}": text for name, text in inside.items()})
         config = json.dumps(about).encode()
         name = f"charts/{chart.name}"
@@ -158,14 +164,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path, definitions: Mapping[str, str]) -> Iterator[Site]:
+def serving(
+    folder: Path, definitions: Mapping[str, str], charts: Mapping[str, Mapping[str, str]] | None = None
+) -> Iterator[Site]:
     """Serve stand-ins of everything in the bill until the block ends.
 
     Args:
         folder: Where the certificate lies.
         definitions: Text of a custom resource definition by its full name; others are left out.
+        charts: Files of whole charts, by the chart's name; given where containers run, even if there are none.
     """
-    site = Site(folder)
+    site = Site(folder, charts)
     for piece in BILL:
         site.hold(piece, definitions)
     thread = threading.Thread(target=site.serve_forever, daemon=True)

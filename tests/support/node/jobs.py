@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from tests.support.cluster import Json
-from tests.support.node.node import Node
+from tests.support.cluster import Cluster, Json
 
 
 @dataclass(frozen=True)
@@ -19,12 +18,12 @@ class Job:
         name: Its name.
     """
 
-    node: Node
+    node: Cluster
     space: str
     name: str
 
     @classmethod
-    def start(cls, node: Node, cronjob: str, space: str, name: str) -> Job:
+    def start(cls, node: Cluster, cronjob: str, space: str, name: str) -> Job:
         """Start one, as docs/kubernetes.md says."""
         made = node.kubectl("create", "job", f"--from=cronjob/{cronjob}", name, "-n", space)
         assert made.code == 0, made.err
@@ -39,8 +38,8 @@ class Job:
         """Wait until a step of the pipeline has begun."""
         self.node.eventually(step, lambda: any(one.get("step") == step for one in self.said()))
 
-    def result(self, key: str) -> Json:
-        """Wait for its end, and return the last document with a key; it must have succeeded, with its first pod."""
+    def end(self) -> None:
+        """Wait for its end; it must have succeeded, with its first pod."""
 
         def ended() -> bool:
             conditions = self.node.get("job", self.name, self.space).get("status", {}).get("conditions", [])
@@ -48,7 +47,11 @@ class Job:
 
         self.node.eventually(self.name, ended)
         status = self.node.get("job", self.name, self.space)["status"]
-        told = self.node.kubectl("logs", f"job/{self.name}", "-n", self.space, "--tail=40").out
+        told = self.node.kubectl("logs", f"job/{self.name}", "-n", self.space, "--all-containers", "--tail=40").out
         assert (status.get("succeeded"), status.get("failed", 0)) == (1, 0), told + self.node.troubles()
+
+    def result(self, key: str) -> Json:
+        """Wait for its end, and return the last document with a key."""
+        self.end()
         found: Json = [one for one in self.said() if key in one][-1]
         return found

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tests.support.node.images import Image, archive, layer
 from tests.support.node.init import ADDRESS, controllers
 from tests.support.node.inside import Door, connect
 from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import LOOPBACK
 
 OBJECTS = Path(__file__).parents[2] / "node/objects"
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlstrata/tools"
@@ -68,12 +69,9 @@ class Node(Cluster):
         sweep(self.group)
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(mode=0o700)
-        store = self.cache / "containerd"
         users = files.Users(self.tokens, self.people)
-        files.write_all(self.home, store, self.debian, users, f"https://{ADDRESS}:{PORT}")
-        self._unshare()
-        self.run("containerd", f"--config={self.home}/containerd.toml")
-        self._control_plane()
+        files.write_all(self.home, self.cache / "containerd", self.debian, users, f"https://{ADDRESS}:{PORT}")
+        self._power()
         self._import(self._own_images())
         for container in self.ctr("containers", "list", "--quiet").split():
             self.ctr("containers", "delete", container)  # of a node that was killed
@@ -81,6 +79,21 @@ class Node(Cluster):
         for path in sorted(OBJECTS.glob("*.yaml")):
             text = path.read_text(encoding="utf-8").replace("{volumes}", str(self.home / "volumes"))
             self.must(list(yaml.safe_load_all(text)))
+        self._beside()
+
+    def restart(self) -> None:
+        """End everything at once, as a machine does that loses its power, and start it again with what its disk has."""
+        self._end_all()
+        self._power()
+        self._agents()
+        self._beside()
+
+    def _power(self) -> None:
+        self._unshare()
+        self.run("containerd", f"--config={self.home}/containerd.toml")
+        self._control_plane()
+
+    def _beside(self) -> None:
         self._volumes()
         self._wait("the node", lambda: self._condition("node", files.NODE, "", "Ready"))
         self.run("network-policies", f"{self.home}/admin.conf", files.NODE, files.SERVICES)
@@ -96,6 +109,7 @@ class Node(Cluster):
         )
         self.processes.append(("init", self._unshared))
         self._wait("the namespaces", (self.home / "machine").exists)
+        (self.home / "machine").unlink()
         own = self._unshared.pid
         (child,) = Path(f"/proc/{own}/task/{own}/children").read_text(encoding="utf-8").split()
         self.pid = int(child)
@@ -133,7 +147,9 @@ class Node(Cluster):
             f"--kubelet-client-certificate={home}/kubelet-client.crt",
             f"--kubelet-client-key={home}/kubelet-client.key",
         )
-        self.door = Door(self.pid, ADDRESS, PORT)
+        if self.door is None:
+            self.door = Door(self.pid, ADDRESS, PORT)
+        self.door.pid = self.pid  # of a node that is started again: its clients know the port
         self.port = self.door.port
         self.login(self.kubeconfig, ADMIN)
         self._wait("the API server", lambda: self._get("/readyz") == "ok")
@@ -237,10 +253,26 @@ class Node(Cluster):
             marker.write_text(digest)
         listed = [line.split() for line in self.ctr("images", "list").splitlines()]
         (found,) = [words[2] for words in listed if words[0] == name]
-        pinned = f"{name.rpartition(':')[0]}@{found}"
-        if pinned not in {words[0] for words in listed}:
-            self.ctr("images", "tag", name, pinned)
+        self._also(name, f"{name.rpartition(':')[0]}@{found}", {words[0] for words in listed})
         return found
+
+    def mirror(self, registry: str, digests: Mapping[str, str]) -> None:
+        """Have images under the names of a mirror too, as if they had been pulled from there.
+
+        Args:
+            registry: The mirror's.
+            digests: Each image's, by its name with its tag.
+        """
+        there = {line.split()[0] for line in self.ctr("images", "list").splitlines()[1:]}
+        for one in sorted(there):
+            if one.startswith(f"{LOOPBACK}:") and not one.startswith(f"{registry}/"):
+                self.ctr("images", "remove", one)  # of a mirror that is gone
+        for name, digest in digests.items():
+            self._also(name, f"{registry}/{name.rpartition(':')[0]}@{digest}", there)
+
+    def _also(self, name: str, other: str, there: Collection[str]) -> None:
+        if other not in there:
+            self.ctr("images", "tag", name, other)
 
     def _import(self, images: Iterable[Image]) -> None:
         self._wait("containerd", lambda: self.inside(self._ctr("version")).code == 0)
@@ -318,21 +350,6 @@ class Node(Cluster):
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - it makes one system call
             )
 
-    def troubles(self) -> str:
-        """Tell of the pods that are not well: what a person would look at first."""
-        answer = self.kubectl("get", "pods", "-A", "-o", "json")
-        told = [
-            self.kubectl("get", "pods", "-A").out,
-            self.kubectl("get", "events", "-A", "--sort-by=.lastTimestamp").out[-4000:],
-        ]
-        for one in answer.json["items"] if answer.code == 0 else []:
-            where = ("-n", one["metadata"]["namespace"], one["metadata"]["name"])
-            states = [*one["status"].get("initContainerStatuses", []), *one["status"].get("containerStatuses", [])]
-            waits = any(not state["ready"] and "terminated" not in state["state"] for state in states)
-            if waits or one["status"]["phase"] == "Failed" or any(state["restartCount"] for state in states):
-                told += [f"== {where[1:]}", self.kubectl("logs", *where, "--all-containers", "--tail=30").out]
-        return "\n".join(told)
-
     def _condition(self, kind: str, name: str, namespace: str, condition: str) -> bool:
         where = ["-n", namespace] if namespace else []
         answer = self.kubectl("get", kind, name, *where, "-o", "json")
@@ -343,14 +360,25 @@ class Node(Cluster):
         """End everything, and leave nothing but the images."""
         if self.door:
             self.door.close()
+        self._end_all()
+        shutil.rmtree(self.home, ignore_errors=True)
+        self._held.close()
+
+    def _end_all(self) -> None:
         if self._unshared:
             self._unshared.kill()  # and with it process 1, and with that every process of the node
             self._unshared.wait(PATIENCE)
         for _, process in self.processes:
             process.wait(PATIENCE)
+        self.processes.clear()
         sweep(self.group)
-        shutil.rmtree(self.home, ignore_errors=True)
-        self._held.close()
+
+    def kill(self, pod: Mapping[str, Any]) -> None:
+        """End the processes of a pod's containers, as the kernel does that has no memory left."""
+        running = {line.split()[0]: line.split()[1] for line in self.ctr("tasks", "list").splitlines()[1:]}
+        for one in pod["status"]["containerStatuses"]:
+            number = running[one["containerID"].rpartition("/")[2]]
+            assert self.inside(["kill", "-9", number]).code == 0, pod["metadata"]["name"]
 
 
 def leftovers(group: str) -> list[Path]:

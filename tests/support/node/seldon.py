@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import json
-import threading
 
 from tests.support.cluster import Json
 from tests.support.node.node import Node
@@ -53,23 +52,14 @@ def made_of(found: Json) -> list[Json]:
 
 
 class Operator:
-    """It follows every SeldonDeployment of a node until it is ended."""
+    """It follows every SeldonDeployment of a node."""
 
     def __init__(self, node: Node) -> None:
-        self.node, self._ended = node, threading.Event()
-        self.thread = threading.Thread(target=self._follow, daemon=True)
-        self.thread.start()
+        self.node, self._done = node, dict[str, str]()
 
-    def end(self) -> None:
-        """End it; what it made stays."""
-        self._ended.set()
-        self.thread.join()
-
-    def _follow(self) -> None:
-        done: dict[str, str] = {}
-        while not self._ended.wait(2):
-            answer = self.node.kubectl("get", "seldondeployments", "-A", "-o", "json")
-            for one in answer.json["items"] if answer.code == 0 else []:
-                spec = json.dumps(one["spec"], sort_keys=True)
-                if done.get(one["metadata"]["uid"]) != spec and self.node.apply(made_of(one)).code == 0:
-                    done[one["metadata"]["uid"]] = spec
+    def turn(self) -> None:
+        """Make what those want that are new or changed."""
+        for one in self.node.listed("/apis/machinelearning.seldon.io/v1/seldondeployments"):
+            spec = json.dumps(one["spec"], sort_keys=True)
+            if self._done.get(one["metadata"]["uid"]) != spec and self.node.apply(made_of(one)).code == 0:
+                self._done[one["metadata"]["uid"]] = spec

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.cluster import ADMIN
+import yaml
+
+from tests.support.cluster import ADMIN, Json
 from tests.support.command import ROOT, Done
 from tests.support.node.node import Node
+from tests.support.node.own import Own
 from tests.support.pulumi_cli import Cli, folder_for_path
 
 
@@ -20,18 +23,23 @@ class Workstation:
         node: The node.
         folder: A new folder.
         environments: Text of each environment's file by its name.
+        variables: Of its shell.
     """
 
-    def __init__(self, node: Node, folder: Path, environments: Mapping[str, str]) -> None:
+    def __init__(self, node: Node | Own, folder: Path, environments: Mapping[str, str], **variables: str) -> None:
         self.node, self.folder = node, folder / "workspace"
         for name in ("environments", "policies"):
             (self.folder / name).mkdir(parents=True)
         for name, text in environments.items():
             (self.folder / f"environments/{name}.yaml").write_text(text, encoding="utf-8")
         (self.folder / "Pulumi.yaml").write_text(f"name: mlstrata\nruntime: python\nmain: {ROOT}/stacks/\n")
-        programs = folder_for_path(folder / "bin")
+        programs = folder / "bin"
+        if isinstance(node, Own):
+            programs.mkdir()  # the CLI is a user's own, as kubectl is
+        else:
+            folder_for_path(programs)
         (programs / "kubectl").symlink_to(node.programs["kubectl"])
-        self.cli = Cli(programs, self.folder, variables={"MLSTRATA_WORKSPACE": str(self.folder)})
+        self.cli = Cli(programs, self.folder, variables={"MLSTRATA_WORKSPACE": str(self.folder), **variables})
         self.kubeconfigs = {user: folder / f"{user}.kubeconfig" for user in (ADMIN, *node.people)}
         for user, path in self.kubeconfigs.items():
             node.login(path, user)
@@ -56,3 +64,16 @@ class Workstation:
         done = self.run(*arguments, user=user)
         assert done.code == 0, f"mlstrata {' '.join(arguments)}\n{done.text}\n{self.node.troubles()}"
         return done
+
+    def objects(self, *arguments: str) -> list[Json]:
+        """Return the objects that a command of `mlstrata` prints, for kubectl to apply."""
+        return [one for one in yaml.safe_load_all(self.do(*arguments).out) if one]
+
+    def bring(self, secrets: Mapping[tuple[str, str], Mapping[str, str]]) -> None:
+        """Make secrets by namespace and name, and the namespaces first, as a person does before the first `up`."""
+        for space in sorted({space for space, _ in secrets}):
+            assert self.node.kubectl("create", "namespace", space).code == 0
+        for (space, name), values in secrets.items():
+            given = (f"--from-literal={key}={value}" for key, value in values.items())
+            made = self.node.kubectl("create", "secret", "generic", name, "-n", space, *given)
+            assert made.code == 0, made.err

@@ -1,0 +1,59 @@
+"""`components.yaml` is an order: one walk over an empty server leaves everything there, and nothing is tried twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlstrata.components.upstream.bill import piece
+from tests.support.cluster import Cluster
+from tests.support.definitions import USED
+from tests.support.deployed import known
+from tests.support.rendered import STAGES, rendered
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Cluster]:
+    """Start a control plane that knows no kind of an operator's."""
+    made = Cluster(tmp_path / "cluster")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+def install(cluster: Cluster, name: str, definitions: dict[str, str]) -> None:
+    """Bring the definitions of a chart or bundle, as its installation does."""
+    wanted = [one for one in piece(name).crds if one in definitions]
+    if wanted:
+        made = cluster.kubectl("create", "-f", "-", stdin="\n---\n".join(definitions[one] for one in wanted))
+        assert made.code == 0, f"{name}: {made.err}"
+        there = cluster.kubectl("wait", "--for=condition=Established", "--timeout=600s", "crd", *wanted)
+        assert there.code == 0, there.err
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_a_walk_over_the_components_finds_what_each_needs(empty: Cluster, environment: str, tmp_path: Path) -> None:
+    rendered(environment, STAGES[-1], tmp_path / "workspace")
+    out = tmp_path / "workspace/out"
+    definitions = {name: text for name, text in known(empty).items() if name in USED}
+    installed = {one["component"] for one in yaml.safe_load((out / "charts.yaml").read_text(encoding="utf-8"))}
+    walked = [one["component"] for one in yaml.safe_load((out / "components.yaml").read_text(encoding="utf-8"))]
+    assert set(walked) >= installed | {path.name for path in out.iterdir() if path.is_dir()}
+    for name in walked:
+        if name in installed:
+            install(empty, name, definitions)
+        files = sorted((out / name).glob("*.yaml"))
+        for digit in sorted({path.name[0] for path in files}):
+            objects = [
+                one
+                for path in files
+                if path.name[0] == digit
+                for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+            ]
+            answer = empty.apply(objects)
+            assert answer.code == 0, f"{name}: {answer.err}"
