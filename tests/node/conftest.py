@@ -4,7 +4,6 @@ With MLSTRATA_TEST_CLUSTER a cluster of one's own takes the node's place: docs/c
 """
 
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -96,7 +95,9 @@ def workstation(
     """Deploy the environment by `mlstrata up`, as docs/kubernetes.md says for the first time."""
     folder = tmp_path_factory.mktemp("workstation")
     if isinstance(node, Own):
-        person = Workstation(node, folder, {NAME: TEXT})
+        # The Kubernetes provider comes from Pulumi, as for everybody.
+        person = Workstation(node, folder, {NAME: TEXT}, PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION="false")
+        exempt(person)
         person.do("images", NAME, "--resolve")
         made = {of: {key: secrets.token_hex(16) for key in values} for of, values in SECRETS.items()}
         shared = {name: values for (space, name), values in made.items() if space == SPACE}
@@ -109,11 +110,17 @@ def workstation(
     with mirror.serving(tmp_path_factory.mktemp("mirror"), definitions, charts) as site:
         node.mirror(site.host, digests)
         person = Workstation(node, folder, {NAME: TEXT + site.spec}, SSL_CERT_FILE=str(site.authority))
-        shutil.copy(HERE / "exemptions.yaml", person.folder / "policies/exemptions.yaml")
+        exempt(person)
         lock.write(person.folder / "environments" / lock.NAME, digests)
         there = StandIns(node)
         yield from deployment(person, SECRETS)
         there.end()
+
+
+def exempt(person: Workstation) -> None:
+    """Say what a site says whose disks are encrypted below the cluster."""
+    text = (HERE / "exemptions.yaml").read_text(encoding="utf-8").replace("dev", NAME)
+    (person.folder / "policies/exemptions.yaml").write_text(text, encoding="utf-8")
 
 
 def deployment(person: Workstation, brought: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterator[Workstation]:

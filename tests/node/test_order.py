@@ -14,6 +14,8 @@ from tests.support.definitions import USED
 from tests.support.deployed import known
 from tests.support.rendered import STAGES, rendered
 
+pytestmark = pytest.mark.usefixtures("machine")  # it needs the tests' own API server
+
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Cluster]:
