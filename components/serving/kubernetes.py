@@ -33,7 +33,6 @@ from mlstrata.components.serving.seldon import deployment
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.upstream.bill import piece
 from mlstrata.components.workload.pods import Container, Placement, Resources, account, pod
-from mlstrata.environments.spec.risk import Tier
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.alerts.settings import ServiceLevel
@@ -51,7 +50,6 @@ from mlstrata.services.serving.settings import (
 
 HTTP, GRPC, METRICS = 9000, 9500, 6000
 MODELS, CONFIG = "/mnt/models", "/etc/mlstrata/serving"
-DISCLOSURE = "each answer names the model and version that gave it; consumers tell the people concerned"
 VERSION = "MLSTRATA_MODEL_VERSION"
 """Variable with the version that is served, from an annotation that a release sets; empty: the registry's champion."""
 
@@ -271,7 +269,7 @@ def _serving(site: ClusterSite, system: SystemSpec) -> Sequence[Backend]:
         output_range=system.output_range,
         placement=placement(serving.resources.pool, serving.resources.gpu),
         features=servers_for(site, system),
-        disclosure=DISCLOSURE if system.risk.tier in {Tier.HIGH, Tier.LIMITED} else "",
+        disclosure=system.risk.disclosure or "",
         after=[*after, *site.upstream("seldon-core").ready, *site.watched],
     )
     component = Serving(serving_name(system.name), args, beneath)

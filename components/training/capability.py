@@ -10,7 +10,7 @@ from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBui
 from mlstrata.components.storage.data import unreadable
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.data import READ
-from mlstrata.environments.spec.model import Modality
+from mlstrata.environments.spec.model import Modality, Task
 from mlstrata.environments.spec.settings import TRAINING
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.stages import Capability
@@ -28,7 +28,7 @@ def _problems(spec: EnvironmentSpec, *, local: bool) -> Iterator[str]:
 
 def _task(system: SystemSpec) -> Iterator[str]:
     model, made = system.model, f"the pipeline '{TRAINING}' makes models of tables"
-    if model.modality is not Modality.TABULAR:
+    if model.modality is not Modality.TABULAR and model.task is not Task.GENERATION:
         yield f"model.modality: got '{model.modality}', but {made}; allowed {Modality.TABULAR}; {ELSEWHERE}"
 
 

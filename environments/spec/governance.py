@@ -44,6 +44,12 @@ class DocumentsSpec(Spec):
     incident_runbook: Document | None = Field(
         default=None, description="What to do on a serious incident (Art. 73); none yet."
     )
+    notice_workers: Document | None = Field(
+        default=None, description="Notice to workers and their representatives (Art. 26(7)); none yet."
+    )
+    notice_persons: Document | None = Field(
+        default=None, description="Notice to persons about whom it decides, or helps to (Art. 26(11)); none yet."
+    )
     literacy: Document | None = Field(default=None, description="Record of AI literacy training (Art. 4); none yet.")
 
 

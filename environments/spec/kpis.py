@@ -39,12 +39,12 @@ MEASURED: Mapping[str, tuple[EvaluationMetric, ...]] = {
     "classification": _ALL[: _ALL.index(EvaluationMetric.R2)],
     "regression": _ALL[_ALL.index(EvaluationMetric.R2) :],
 }
-"""Task to what is measured of it; a test holds this table to what the steps measure."""
+"""Task to what is measured of it; nothing is of what generates. A test holds this table to what the steps measure."""
 
 
 def misfit(metric: str, task: str, at: tuple[str | int, ...], fix: str) -> Problem | None:
     """Return what is wrong with a metric that evaluation does not measure of a task; None: it does."""
-    if metric in MEASURED[task]:
+    if task not in MEASURED or metric in MEASURED[task]:
         return None
     what = f"got {shown(metric)}, which evaluation does not measure"
     what += f" of a {task}" if metric in _ALL else ""

@@ -24,6 +24,8 @@ class Modality(StrEnum):
     TABULAR = "tabular"
     TEXT = "text"
     IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
 
 
 class Task(StrEnum):
@@ -31,6 +33,7 @@ class Task(StrEnum):
 
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
+    GENERATION = "generation"
 
     @property
     def output(self) -> str:
@@ -58,11 +61,12 @@ DOORS = (PIPELINES, LEARNERS)
 class ModelSpec(Spec):
     """What is learnt, from which columns, and how."""
 
-    modality: Modality = Field(description="What goes in: tabular, text or image; required, as all else depends on it.")
+    modality: Modality = Field(description="What goes in: tabular, text, image, audio or video; required.")
     task: Task = Field(
         default=Task.CLASSIFICATION,
         description="What comes out: classification, the default, as most decisions are yes or no, or one of several "
-        "classes where the target holds more than two values and none is `positive`; regression: a number.",
+        "classes where the target holds more than two values and none is `positive`; regression: a number; generation: "
+        "text, images, sound or video, which nothing here trains (risk.generates says what).",
     )
     data: Name | None = Field(
         default=None, description="Dataset of this system to train on; none: its only one, where there is just one."
@@ -158,7 +162,7 @@ class ModelSpec(Spec):
             problems.append(
                 Problem(("threshold",), "is given for a regression", "remove it, or set task: classification")
             )
-        if self.algorithm == _OTHERS[self.task]:
+        if self.algorithm == _OTHERS.get(self.task):
             what = f"got {shown(self.algorithm)}, which learns no {self.task}"
             problems.append(Problem(("algorithm",), what, f"write {_USUAL[self.task]}, or remove it"))
         problems += [one for door in DOORS if (one := door.unknown_name(getattr(self, door.field)))]
@@ -176,7 +180,7 @@ class ModelSpec(Spec):
     def _trained_by_own_code(self) -> Iterator[Problem]:
         if ":" not in (self.train or ""):
             yield Problem(("train",), f"got {shown(self.train)}; allowed PACKAGE.MODULE:FUNCTION", "name a function")
-        if self.algorithm != _USUAL[self.task]:
+        if self.algorithm != _USUAL.get(self.task):
             yield Problem(("algorithm",), "is given beside train, which says how it learns", "remove one of them")
         if self.source is not None:
             yield Problem(("train",), "is given for a model that is trained elsewhere", "remove train or source")
@@ -191,7 +195,7 @@ class ModelSpec(Spec):
             # One that no task has, the rules refuse.
             if named in set(EvaluationMetric) and (one := misfit(str(named), self.task, at, "choose one of these")):
                 yield one
-        named, allowed = _rule(self.settings, "fairness"), COMPARED[self.task]
+        named, allowed = _rule(self.settings, "fairness"), COMPARED.get(self.task, tuple(FairnessMetric))
         if named in set(FairnessMetric) - set(allowed):
             what = f"got {shown(named)}, which a {self.task} does not have; allowed {', '.join(allowed)}"
             yield Problem(("settings", "fairness", "metric"), what, "choose one of these")

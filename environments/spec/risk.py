@@ -241,6 +241,11 @@ class RiskSpec(Spec):
         description="Synthetic content it makes (Art. 50(2)): text, image, audio, video, [] for none; not answered: "
         "the model's task tells.",
     )
+    disclosure: Text | None = Field(
+        default=None,
+        description="How people are told that they deal with AI (Art. 50(1), (3)), in a sentence; none: nobody is. "
+        "A cluster writes it on what serves.",
+    )
     role: Annotated[tuple[Role, ...], BeforeValidator(_several), Unique, _ROLES] = Field(
         default=(),
         description="What the organisation is to the system, one role or a list; none: a deployer, and a provider "

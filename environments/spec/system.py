@@ -12,7 +12,7 @@ from mlstrata.environments.spec.data import READ, DatasetSpec
 from mlstrata.environments.spec.governance import DocumentsSpec, OversightSpec, RetireSpec
 from mlstrata.environments.spec.kpis import KpiSpec, SponsorSpec, misfit
 from mlstrata.environments.spec.model import Modality, ModelSpec, Task
-from mlstrata.environments.spec.monitor import COMPARED, MonitorSpec
+from mlstrata.environments.spec.monitor import COMPARED, FairnessMetric, MonitorSpec
 from mlstrata.environments.spec.risk import RiskSpec
 from mlstrata.environments.spec.rollout import RolloutSpec
 from mlstrata.environments.spec.serving import ServingSpec
@@ -81,7 +81,7 @@ class SystemSpec(Spec):
             for at, kpi in enumerate(self.kpis)
             if kpi.gates and (one := misfit(kpi.metric, task, ("kpis", at, "metric"), _MEASURED_BY))
         ]
-        if fairness and fairness.metric and fairness.metric not in COMPARED[task]:
+        if fairness and fairness.metric and fairness.metric not in COMPARED.get(task, tuple(FairnessMetric)):
             what = f"got {shown(fairness.metric.value)}, which a {task} does not have"
             allowed = ", ".join(COMPARED[task])
             found.append(
@@ -99,6 +99,7 @@ class SystemSpec(Spec):
         location = dataset.location if dataset else None
         reasons = (
             (model.source is not None, "model.source names a model that is trained elsewhere"),
+            (model.task is Task.GENERATION, "generative models are trained elsewhere; name one in model.source"),
             (
                 model.modality is not Modality.TABULAR,
                 f"the pipeline '{TRAINING}' makes models of tables, not of {model.modality}",

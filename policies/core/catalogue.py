@@ -69,5 +69,10 @@ CATALOGUE: tuple[str, ...] = (
     "aia-right-to-explanation",
     "aia-risk-answered",
     "aia-classification-doubts",
+    "aia-workers-told",
+    "aia-persons-told",
+    "data-dpia-present",
+    "data-classification-consistent",
+    "data-special-by-name",
 )
 """Id of each policy, the first of them number 1."""

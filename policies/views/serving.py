@@ -39,9 +39,11 @@ ANSWERING = frozenset({"InferenceService", "LLMInferenceService", "InferenceGrap
 
 
 def makes_content(system: System) -> bool:
-    """Return whether a system makes content: by its task; where it names none, what it works on tells."""
+    """Return whether a system makes content: by what it is said to generate or its task, else by what it works on."""
     task = system.get("model.task")
-    return bool(task == "generation" or (not task and system.get("model.modality") in {"video", "audio"}))
+    if system.get("risk.generates") or task == "generation":
+        return True
+    return not task and system.get("model.modality") in {"video", "audio"}
 
 
 def is_serving(resource: Resource) -> bool:
@@ -122,6 +124,11 @@ def _captured(endpoint: Resource) -> bool:
 
 def _both_ways(modes: set[str]) -> bool:
     return "InputAndOutput" in modes or modes >= {"Input", "Output"}
+
+
+def scores(system: System) -> bool:
+    """Return whether a system scores rows in jobs: each of them is a decision, as each answer is."""
+    return bool(system.get("serving.mode") == "batch")
 
 
 def recorders(graph: Graph) -> list[Resource]:

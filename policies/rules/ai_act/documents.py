@@ -31,7 +31,7 @@ from mlstrata.policies.views.serving import serving
 FRESH = timedelta(days=180)
 ANNEX_IV = frozenset(range(1, 10))
 FRIA_POINTS = ("5b", "5c")
-OF_PUBLIC_BODIES = ("5a", "6", "7")
+OF_PUBLIC_BODIES = ("5a", "5d", "6", "7", "8a")
 """Points of Annex III whose systems, in its own words, are used by public bodies or on their behalf."""
 INFRASTRUCTURE = "2"  # needs no FRIA, and is registered nationally
 _EU_DATABASE = ("entry in the EU database", "Art. 49")
@@ -121,6 +121,22 @@ def _fria(system: System, context: Context) -> Verdicts:
             )
 
 
+def _workers_told(system: System, context: Context) -> Verdicts:
+    if "workers" not in system.all("risk.affects") and point(system) != "4b":
+        yield not_applicable("it is not used on people at work")
+    else:
+        what = "notice to workers and their representatives"
+        yield from named(system, context, "notice_workers", what, "Art. 26(7)")[1]
+
+
+def _persons_told(system: System, context: Context) -> Verdicts:
+    affects = system.get("risk.affects")
+    if point(system) in ("", INFRASTRUCTURE) or (affects is not None and not list(affects)):
+        yield not_applicable("Art. 26(11) asks it of systems under Annex III that decide about people, or help to")
+    else:
+        yield from named(system, context, "notice_persons", "notice to the persons concerned", "Art. 26(11)")[1]
+
+
 def _of_a_public_body(system: System, at: str) -> bool:
     return bool(system.get("risk.public_body")) or at.startswith(OF_PUBLIC_BODIES)
 
@@ -207,6 +223,22 @@ RULES = (
         holds="the declaration is named",
         references=("AI Act Art. 47", "AI Act Art. 48", "Annex IV 8"),
         system=asked_of("Art. 47", _declaration, "provider", "importer", "distributor", "authorised_representative"),
+    ),
+    _high_risk(
+        id="aia-workers-told",
+        title="Workers and their representatives are told before a high-risk system is used on them.",
+        holds="the notice to workers is named",
+        references=("AI Act Art. 26(7)",),
+        severity=Severity.MEDIUM,
+        system=asked_of("Art. 26(7)", _workers_told, "deployer"),
+    ),
+    _high_risk(
+        id="aia-persons-told",
+        title="Persons about whom a high-risk system decides, or helps to decide, are told.",
+        holds="the notice to persons is named",
+        references=("AI Act Art. 26(11)", "GDPR Art. 13"),
+        severity=Severity.MEDIUM,
+        system=asked_of("Art. 26(11)", _persons_told, "deployer"),
     ),
     Rule(
         id="aia-eu-db-registered",

@@ -20,7 +20,7 @@ from mlstrata.policies.core.rule import (
     undeployed,
 )
 from mlstrata.policies.remedies.cluster import disclosed
-from mlstrata.policies.views.classification import asked_of
+from mlstrata.policies.views.classification import asked_of, point
 from mlstrata.policies.views.documents import named
 from mlstrata.policies.views.serving import alerting_on, makes_content, serving
 
@@ -28,16 +28,33 @@ DISCLOSURE = "mlstrata.io/ai-disclosure"
 
 
 def _disclosed(system: System, _: Context) -> Verdicts:
+    article = _told(system)
+    if not article:
+        yield not_applicable("nobody interacts with it, and it neither reads emotions nor categorises people")
+        return
+    if system.get("risk.disclosure"):
+        return
     answering = serving(system)
     if not answering:
         yield not_applicable("nothing deployed answers for it")
     for resource in answering:
         if not resource.label(DISCLOSURE):
             yield fails(
-                f"{resource.kind} '{resource.name}' does not tell people that they deal with AI (Art. 50(1))",
-                f"disclose it in the answer, and say how in the label {DISCLOSURE}",
-                "serving",
+                f"{resource.kind} '{resource.name}' does not tell people that they deal with AI ({article})",
+                f"tell them, and say how in risk.disclosure, or in the label {DISCLOSURE}",
+                "risk",
             )
+
+
+def _told(system: System) -> str:
+    """Return what asks that people are told, whatever the tier; empty where nothing does."""
+    biometrics = str(system.get("risk.biometrics", "none"))
+    if biometrics in {"emotion_recognition", "categorisation"} or point(system) in {"1b", "1c"}:
+        return "Art. 50(3)"
+    contact = system.get("risk.contact")
+    # Where nobody said, limited risk is taken to be that of Art. 50(1).
+    asked = system.get("risk.tier") == "limited" and not makes_content(system) if contact is None else contact
+    return "Art. 50(1)" if asked else ""
 
 
 def _marked(system: System, _: Context) -> Verdicts:
@@ -84,10 +101,9 @@ _rule = partial(Rule, domain=Domain.AI_ACT)
 RULES = (
     _rule(
         id="aia-interaction-disclosure",
-        title="An AI system of limited risk discloses itself to its users.",
-        holds="its answers disclose that they come from AI",
-        references=("AI Act Art. 50(1)",),
-        tiers=("limited",),
+        title="People who interact with a system, or whose emotions or categories it reads, are told of it.",
+        holds="people are told, as somebody declares",
+        references=("AI Act Art. 50(1)", "AI Act Art. 50(3)"),
         duty=Duty.GENERAL,
         severity=Severity.MEDIUM,
         system=_disclosed,

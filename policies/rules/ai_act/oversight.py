@@ -20,7 +20,7 @@ from mlstrata.policies.core.rule import (
 )
 from mlstrata.policies.core.values import dig
 from mlstrata.policies.views.classification import point
-from mlstrata.policies.views.serving import serving
+from mlstrata.policies.views.serving import scores, serving
 
 
 def _overseer(system: System, _: Context) -> Verdicts:
@@ -33,7 +33,7 @@ def _kill_switch(system: System, _: Context) -> Verdicts:
         yield fails(
             "no kill switch is declared (Art. 14(4)(e))", "oversight.kill_switch: true", "oversight.kill_switch"
         )
-    elif serving(system) and not system.part("kill-switch"):
+    elif (serving(system) or scores(system)) and not system.part("kill-switch"):
         yield undeployed(
             "a kill switch is declared",
             "is one",

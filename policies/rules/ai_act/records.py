@@ -22,7 +22,7 @@ from mlstrata.policies.core.rule import (
 from mlstrata.policies.remedies.cluster import RECORDED
 from mlstrata.policies.remedies.stores import KEPT, SIX_MONTHS
 from mlstrata.policies.views.retention import BUCKETS, days_kept
-from mlstrata.policies.views.serving import logged, recorders, serving
+from mlstrata.policies.views.serving import logged, recorders, scores, serving
 
 TEN_YEARS = 3653
 """Days: the longest ten years of the calendar, with three leap days."""
@@ -31,7 +31,7 @@ LOCKS = ("aws:s3/bucketObjectLockConfiguration",)
 
 def _logging(system: System, context: Context) -> Verdicts:
     answering = serving(system)
-    if not answering:
+    if not answering and not scores(system):
         yield not_applicable("nothing deployed answers for it")
         return
     for resource in answering:

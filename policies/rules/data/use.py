@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from functools import partial
 
@@ -22,12 +23,20 @@ from mlstrata.policies.core.rule import (
     not_applicable,
     undeployed,
 )
-from mlstrata.policies.core.values import dig
-from mlstrata.policies.views.documents import read
+from mlstrata.policies.core.values import dig, listed
+from mlstrata.policies.views.classification import point
+from mlstrata.policies.views.documents import named, read
 from mlstrata.policies.views.stores import CLOUD_STORES, EU_REGIONS, STORES, own_key
 
 FRESH = timedelta(days=180)
 _REGIONS = f"target.region: eu for a cluster of your own that stands there, else one of {', '.join(EU_REGIONS)}"
+SPECIAL = re.compile(
+    r"religi|glaube|konfession|croyance|faith|belief|ethnic|ethnie|ethnisch|etnia|(?:^|_)race(?:$|_)|racial|rasse"
+    r"|(?:^|_)raza|political|politisch|politique|trade_union|gewerkschaft|syndicat|sexual|sexuel|sexuell|genetic|genetisch"
+    r"|disabilit|behinder|handicap|diagnos|disease|krankheit|maladie|health(?!y_)|gesundheit|sant[eé]|(?:^|_)hiv(?:$|_)"
+    r"|biometri"
+)
+"""Names of columns that tell of a special category (GDPR Art. 9): advice, as a name proves nothing."""
 FEATURE_STORES = ("kubernetes:feast.dev/v1:FeatureStore", "mlstrata:features:FeatureView")
 
 
@@ -106,7 +115,7 @@ def _features(view: Resource, _: Context) -> Verdicts:
 
 def _unbiased(system: System, context: Context) -> Verdicts:
     if not system.all("model.protected"):
-        yield not_applicable("it declares no protected attribute")
+        yield from _unexamined(system, context)
         return
     if not system.get("monitor.fairness"):
         yield fails(
@@ -125,6 +134,75 @@ def _unbiased(system: System, context: Context) -> Verdicts:
         yield live("the registry keeps the bias report of each model version")
     else:
         yield from _measured(system, context.environment.live.of(system.name), context)
+
+
+def _unexamined(system: System, context: Context) -> Verdicts:
+    """Judge a system without protected attributes: a report must say how bias was examined, or why it cannot."""
+    if not _about_people(system):
+        yield not_applicable("it decides about no people")
+        return
+    path = system.get("documents.bias_report")
+    if not path:
+        yield fails(
+            "it is about people, and neither a protected attribute nor a bias report is named (Art. 10(2)(f))",
+            "declare model.protected, or name in documents.bias_report a report on why bias cannot be measured",
+            "model",
+        )
+        return
+    known, wrong = read(context, str(path), "bias report", "documents.bias_report")
+    yield from wrong
+    if known is not None and known.reviewed is not None:
+        yield from _fresh(known.reviewed, context, "documents.bias_report")
+
+
+def _about_people(system: System) -> bool:
+    affects = system.get("risk.affects")
+    if affects is not None:
+        return bool(list(affects))
+    return bool(system.get("risk.profiling")) or point(system) not in ("", "2")
+
+
+def _impact(system: System, context: Context) -> Verdicts:
+    data = system.all("data")
+    personal = any(dig(one, "classification") == "personal" or listed(one, "personal") for one in data)
+    special = any(listed(one, "special_categories") or dig(one, "special_fields") for one in data)
+    profiled = bool(system.get("risk.profiling"))
+    if not (special or (profiled and personal) or (personal and system.get("risk.tier") == "high")):
+        yield not_applicable("it neither profiles people nor uses special categories, nor personal data at high risk")
+        return
+    what = "data protection impact assessment"
+    yield from named(system, context, "dpia", what, "GDPR Art. 35(3), AI Act Art. 26(9)")[1]
+
+
+def _classified(system: System, _: Context) -> Verdicts:
+    data = system.all("data")
+    if not data:
+        yield not_applicable("no dataset is declared")
+    for index, one in enumerate(data):
+        said = dig(one, "classification")
+        if said != "personal" and any(dig(one, key) for key in ("personal", "special_categories", "special_fields")):
+            yield fails(
+                f"dataset '{dig(one, 'name')}' is classified '{said}' and declares personal columns",
+                "classification: personal",
+                f"data.{index}.classification",
+            )
+
+
+def _special_by_name(system: System, _: Context) -> Verdicts:
+    data = system.all("data")
+    if not data:
+        yield not_applicable("no dataset is declared")
+    for index, one in enumerate(data):
+        known = set(dig(one, "special_fields", {}))
+        columns = [*map(str, listed(one, "personal")), *map(str, system.all("model.protected"))]
+        for column in dict.fromkeys(columns):
+            if column not in known and SPECIAL.search(column.lower()):
+                yield fails(
+                    f"column '{column}' of dataset '{dig(one, 'name')}' is by its name a special category of personal "
+                    "data, and special_fields does not say so",
+                    f"special_fields: {{{column}: CATEGORY}}, and special_categories",
+                    f"data.{index}",
+                )
 
 
 def _measured(system: System, known: LiveSystem, context: Context) -> Verdicts:
@@ -185,12 +263,37 @@ RULES = (
     ),
     Rule(
         id="data-bias-report-fresh",
-        title="A high-risk system with protected attributes has a limit on bias and a report of the last 180 days.",
+        title="A high-risk system about people has a limit on bias and a report of 180 days, or says why it cannot.",
         holds="limit and report exist",
         references=("AI Act Art. 10(2)(f)", "AI Act Art. 4a", "NIST AI RMF MEASURE 2.11"),
         domain=Domain.DATA,
         tiers=HIGH,
         duty=Duty.HIGH_RISK,
         system=_unbiased,
+    ),
+    Rule(
+        id="data-dpia-present",
+        title="Profiling, special categories and personal data at high risk have a data protection impact assessment.",
+        holds="the assessment is named",
+        references=("GDPR Art. 35", "AI Act Art. 26(9)", "ISO/IEC 42001 A.5.4"),
+        domain=Domain.DATA,
+        duty=Duty.HIGH_RISK,
+        system=_impact,
+    ),
+    _rule(
+        id="data-classification-consistent",
+        title="A dataset with personal columns is classified as personal.",
+        holds="classification and columns agree",
+        references=("GDPR Art. 4(1)", "GDPR Art. 9", "ISO/IEC 42001 A.7.2"),
+        system=_classified,
+    ),
+    _rule(
+        id="data-special-by-name",
+        title="Columns that are special categories by their name are declared as such.",
+        holds="no plain column has the name of a special category",
+        references=("GDPR Art. 9", "AI Act Art. 10(5)", "AI Act Art. 4a"),
+        level=Level.ADVISORY,
+        severity=Severity.MEDIUM,
+        system=_special_by_name,
     ),
 )
