@@ -66,7 +66,7 @@ def attempt(job: ScoringJob) -> int:
         raise BatchError(f"version {version} has no input example to try it on; log it with input_example")
     model = loaded(job, version, folder)
     try:
-        return len(Predictor(job.serving()).probabilities(model, model.schema.check(example)))
+        return len(Predictor(job.serving()).values(model, model.schema.check(example)))
     except ProblemError as problem:
         raise BatchError(f"version {version} on its input example: {problem.sentence()}") from problem
 

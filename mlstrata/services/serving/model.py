@@ -65,7 +65,8 @@ class LoadedModel:
         Raises:
             OutputError: the model's output has another shape.
         """
-        return self.output.read(self._model.predict(self._frame(instances)), len(instances))
+        values: NDArray[np.float64] = self.output.read(self._model.predict(self._frame(instances)), len(instances))
+        return values
 
     def _frame(self, instances: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         import pandas as pd

@@ -68,7 +68,7 @@ class Predictor:
         INSTANCES.labels(self._settings.system, model.version).inc(len(values))
         return values
 
-    def _computed(self, model: LoadedModel, instances: Sequence[Mapping[str, Any]]) -> list[float]:
+    def _computed(self, model: LoadedModel, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
         try:
             values = model.predict(instances)
         except OutputError as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
 from mlstrata_steps.intervals import differences, estimates
-from mlstrata_steps.outcome import Check
+from mlstrata_steps.outcome import Check, known
 from mlstrata_steps.parity import groups_of
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import task_of
@@ -73,7 +73,7 @@ def evaluate(
         ),
     ]
     metrics = {name: asdict(estimate) for name, estimate in measured.items()}
-    return {**report, "metrics": metrics, "baseline": baseline, "checks": [asdict(check) for check in checks]}
+    return known({**report, "metrics": metrics, "baseline": baseline, "checks": [asdict(check) for check in checks]})
 
 
 def _parity(task: Task, column: pd.Series[object], labels: Labels, said: Said) -> dict[str, object]:

@@ -72,12 +72,25 @@ def report_of(
     Returns:
         `passed`, `checks`, `numbers` and `more`.
     """
-    return {
-        "passed": not any(check.refuses for check in checks),
-        "checks": [asdict(check) for check in checks],
-        "numbers": {name: float(value) for name, value in (numbers or {}).items() if value is not None},
-        **more,
-    }
+    return known(
+        {
+            "passed": not any(check.refuses for check in checks),
+            "checks": [asdict(check) for check in checks],
+            "numbers": {name: None if value is None else float(value) for name, value in (numbers or {}).items()},
+            **more,
+        }
+    )
+
+
+def known(document: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what is None, at any depth: a step's outputs travel in structures that have no such value."""
+    return {name: _known(value) for name, value in document.items() if value is not None}
+
+
+def _known(value: object) -> object:
+    if isinstance(value, Mapping):
+        return known(value)
+    return [_known(one) for one in value if one is not None] if isinstance(value, list | tuple) else value
 
 
 def require(report: Mapping[str, object]) -> None:

@@ -210,7 +210,7 @@ def numbers(evaluation: Mapping[str, Any]) -> dict[str, float]:
     for name, estimate in evaluation["metrics"].items():
         found |= {name: estimate["value"], f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
     found |= {f"baseline_{name}": value for name, value in evaluation["baseline"].items()}
-    gaps = {name: groups["gap"] for name, groups in evaluation["parity"].items()}
+    gaps = {name: groups.get("gap") for name, groups in evaluation["parity"].items()}
     return found | {f"parity_gap_{name}": gap for name, gap in gaps.items() if gap is not None}
 
 

@@ -10,8 +10,10 @@ from jsonschema import Draft202012Validator
 from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from mlstrata.services.batch.__main__ import attempt
 from mlstrata.services.batch.scoring import read_manifest, score
 from mlstrata.services.batch.settings import ScoringJob
+from mlstrata.services.batch.table import BatchError
 from mlstrata.services.serving.openapi import document
 from mlstrata.services.serving.predictor import Predictor
 from mlstrata.services.serving.problem import ProblemError
@@ -91,6 +93,15 @@ def test_tensors_hold_every_answer(served):
     for _, kind, shape, data in output.tensors(output.read(said, len(FRAME))):
         assert (len(data), shape[0]) == (np.prod(shape), len(FRAME))
         assert kind in {"FP64", "BYTES"}
+
+
+def test_a_version_is_tried_before_batch_takes_it(served, tmp_path):
+    folder, output, said = served
+    job = ScoringJob(system="kinds", directory=folder, workdir=tmp_path, input="-", version="1")
+    assert attempt(job) == 2
+    beyond = float(output.read(said, len(FRAME)).max()) + 1
+    with pytest.raises(BatchError, match="on its input example: "):
+        attempt(job.model_copy(update={"output_range": (beyond, beyond + 1)}))
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])

@@ -286,6 +286,25 @@ def test_the_threshold_is_the_evaluations_too(tmp_path):
     assert recall[0] > recall[1] > recall[2]
 
 
+@pytest.mark.parametrize(("table", "columns"), [(numbers_of, REGRESSION), (classes_of_three, MANY)])
+def test_reports_hold_nothing_that_a_pipeline_cannot_carry(tmp_path, table, columns):
+    from kfp.compiler.pipeline_spec_builder import to_protobuf_value
+
+    # A group of one row lacks most classes: nothing can be said of those there.
+    lonely = table()
+    lonely.loc[:20, "group"] = [f"g{number}" for number in range(21)]
+    paths = made(lonely, tmp_path, columns)
+    files, answers = (paths["test"], paths["model"], columns), paths["answers"]
+    for report in (
+        answers,
+        evaluate(*files, answers=answers),
+        check_fairness(*files, {}),
+        check_plausibility(*files, {}, answers=answers),
+        check_leakage(paths["train"], paths["test"], columns, {}),
+    ):
+        assert to_protobuf_value(report)
+
+
 def test_a_classifier_that_never_says_one_class_is_implausible(tmp_path):
     table = classes_of_three(rows=3000)
     random = np.random.default_rng(5)
