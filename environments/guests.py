@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 
+from mlstrata.environments.requirements import RequirementsError, read
 from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.spec.environment import EnvironmentSpec
 from mlstrata.environments.spec.model import DOORS, LEARNERS, TRAINERS, Algorithm, ModelSpec, Task
@@ -16,8 +17,19 @@ def missing(spec: EnvironmentSpec, workspace: Workspace) -> Iterator[str]:
     """Yield a problem for each pipeline, learner and hyperparameter that is named and that nothing has."""
     for at, system in enumerate(spec.systems):
         for door in DOORS:
-            if problem := door.unknown_reference(getattr(system.model, door.field), workspace.root):
+            problem = door.unknown_reference(getattr(system.model, door.field), workspace.root)
+            # What its own lock brings is not among what is installed here: training looks.
+            own = system.model.requirements and not door.file_of(getattr(system.model, door.field), workspace.root)
+            if problem and not own:
                 yield f"systems[{at}].model.{door.field}: {problem.what}; {problem.fix}"
+        if spec.target.kind != "local" and (system.model.train or system.model.requirements) and not system.model.image:
+            what = "is missing; on a cluster the image holds a system's own code and requirements"
+            yield f"systems[{at}].model.image: {what}; build one from mlstrata's (docs/your-model.md), name its digest"
+        if system.model.requirements:
+            try:
+                read(workspace.root / system.model.requirements)
+            except RequirementsError as error:
+                yield f"systems[{at}].model.requirements: {error}"
         train = system.model.train
         if train and (problem := TRAINERS.unknown_reference(train, workspace.root)):
             yield f"systems[{at}].model.train: {problem.what}; {problem.fix}"

@@ -52,6 +52,7 @@ class JobArgs:
         schedule: Cron in UTC; None: when somebody asks.
         resources: What it gets.
         placement: Nodes for its accelerators.
+        image: The system's own; None: ours.
         labels: More labels of its pods.
         trained: Pipelines may train by the clock in its place.
         released: It takes the released version: who decided about that is kept with it.
@@ -71,6 +72,7 @@ class JobArgs:
     schedule: str | None = None
     resources: Resources = field(default_factory=Resources)
     placement: Placement | None = None
+    image: str | None = None
     labels: Mapping[str, str] | None = None
     trained: bool = False
     released: bool = False
@@ -143,7 +145,7 @@ class Job(ClusterComponent):
         plain, secret = client(args.registry)
         container = Container(
             name=args.part,
-            image=self.cluster.image("runtime"),
+            image=args.image or self.cluster.image("runtime"),
             command=["python", "-m", args.module],
             args=["--settings=/etc/mlstrata/settings.json"],
             env={**plain, **(args.data or args.store).variables(), "HOME": FOLDER, "TMPDIR": FOLDER},
@@ -200,6 +202,7 @@ def job_of_system(site: ClusterSite, system: SystemSpec, name: str, data: Datase
         store=site.inputs.store,
         features=servers_for(site, system),
         data=store_of(data, site.inputs.store),
+        image=system.model.image,
         after=[*site.require(NamespacesOutputs).by_name[namespace].ready, *site.ready, *registry.ready],
         **given,
     )

@@ -70,6 +70,7 @@ class ServingArgs:
         output_range: Predictions outside of it are implausible and not given out; None: what the model says of itself.
         disclosure: How people are told that they deal with AI; empty: nobody has to be.
         placement: Nodes for its accelerators.
+        image: The system's own; None: ours.
         features: The feature store's pods, where its model takes features from it.
         after: What must be there before it: Seldon, the namespace.
     """
@@ -85,6 +86,7 @@ class ServingArgs:
     output_range: tuple[float, float] | None
     disclosure: str = ""
     placement: Placement | None = None
+    image: str | None = None
     features: Sequence[Peer] = ()
     after: Sequence[pulumi.Resource] = ()
 
@@ -187,7 +189,7 @@ class Serving(ClusterComponent):
         plain, secret = client(self.args.registry)
         limits = self.args.output_range
         declared = [] if limits is None else ["--range", f"{limits[0]:g}", f"{limits[1]:g}"]
-        image = self.cluster.image("runtime")
+        image = self.args.image or self.cluster.image("runtime")
         folders = {"models": MODELS, "tmp": "/tmp"}  # noqa: S108 - a folder of the container's own
         fetch = Container(
             name="fetch",
@@ -268,6 +270,7 @@ def _serving(site: ClusterSite, system: SystemSpec) -> Sequence[Backend]:
         store=site.inputs.store,
         output_range=system.output_range,
         placement=placement(serving.resources.pool, serving.resources.gpu),
+        image=system.model.image,
         features=servers_for(site, system),
         disclosure=system.risk.disclosure or "",
         after=[*after, *site.upstream("seldon-core").ready, *site.watched],

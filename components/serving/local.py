@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pulumi
 
@@ -14,6 +15,7 @@ from mlstrata.components.serving.outputs import Endpoint, ServingOutputs, copies
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.ports import Ports
 from mlstrata.components.supervision.service import File
+from mlstrata.environments.requirements import sha256_of
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.alerts.rules import system_rules
 from mlstrata.services.alerts.settings import ServiceLevel
@@ -72,8 +74,8 @@ class Serving(LocalComponent):
             # One after another: what restarts them leaves the others answering meanwhile.
             after=self.ready[-1:],
             ports={name: ports.port(name) for name in ("http", "grpc", "metrics")},
-            command=command(args.host.binaries["python"].parent, home / folder),
-            environment=ports.ports.apply(lambda given: environment(settings(given))),
+            command=command(args.host.binaries["python"].parent, home / folder, args.lock, home),
+            environment=ports.ports.apply(lambda given: {**environment(settings(given)), **_held(args.lock)}),
             files={
                 **{f"{folder}/{name}": file(name) for name in (SETTINGS_FILE, MODEL_FILE)},
                 **({} if self.ready else self._shared),
@@ -82,6 +84,11 @@ class Serving(LocalComponent):
             stop_seconds=20,
         )
         watched(self, service, ports.port("metrics"), system=args.system, owner=args.service_level.owner)
+
+
+def _held(lock: Path | None) -> dict[str, str]:
+    """Say what the lock of a process comes to, so that it starts anew with another one."""
+    return {"MLSTRATA_REQUIREMENTS": sha256_of(lock)} if lock else {}
 
 
 def build(site: LocalSite) -> ServingOutputs:
@@ -98,5 +105,7 @@ def _endpoint(site: LocalSite, system: SystemSpec) -> Endpoint:
         availability=sla.availability,
     )
     ports = [site.ports[serving_name(system.name, number)] for number in copies(system)]
-    args = ServingArgs(site.host, system.name, ports, service_level, system.output_range)
+    own = system.model.requirements
+    lock = site.workspace.root / own if own else None
+    args = ServingArgs(site.host, system.name, ports, service_level, system.output_range, lock)
     return Serving(serving_name(system.name), args, site.systems[system.name].child()).endpoint

@@ -80,6 +80,10 @@ class Door:
         has = f" ({', '.join(known)})" if known else ""
         return self._refused(name, f"a module of {where}{has}{otherwise}", nearest)
 
+    def file_of(self, name: str, root: Path) -> Path | None:
+        """Return the file of what is named as `module:name`; None where there is none."""
+        return self.file(self.reference(name).partition(":")[0], root)
+
     def file(self, module: str, root: Path) -> Path | None:
         """Return the file of a module: the workspace's, else an installed one; None where there is none."""
         if self.packages:

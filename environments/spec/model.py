@@ -15,7 +15,7 @@ from mlstrata.environments.spec.kpis import EvaluationMetric, misfit
 from mlstrata.environments.spec.monitor import COMPARED, FairnessMetric
 from mlstrata.environments.spec.quantities import Cron
 from mlstrata.environments.spec.settings import TRAINING, Settings, Value, check_training
-from mlstrata.environments.spec.text import Column, Identifier, Name, Number, Reference, Unique, Word
+from mlstrata.environments.spec.text import Column, Identifier, Name, Number, PinnedImage, Reference, Unique, Word
 
 
 class Modality(StrEnum):
@@ -107,6 +107,16 @@ class ModelSpec(Spec):
         default=None,
         description="Training function of the workspace's own, PACKAGE.MODULE:FUNCTION, in place of an algorithm; its "
         "package travels with the model; none: `algorithm` says how it learns.",
+    )
+    requirements: Word | None = Field(
+        default=None,
+        description="Hashed lock of the workspace, such as locks/fraud.txt, of what the model needs beyond mlstrata: "
+        "it is trained and served in an environment of its own; none: in mlstrata's.",
+    )
+    image: PinnedImage | None = Field(
+        default=None,
+        description="Image for this system's training, scoring and serving on a cluster, by digest: made from "
+        "mlstrata's, with the workspace's own code and requirements; none: mlstrata's.",
     )
     settings: Settings = Field(
         default_factory=dict,

@@ -76,6 +76,12 @@ Reference = Annotated[
 ]
 """What is known by a name, or brought as `module:name`."""
 
+PinnedImage = Annotated[
+    str,
+    *_matching(r"[a-z0-9][A-Za-z0-9._/:-]*@sha256:[0-9a-f]{64}", "an image by its digest, NAME@sha256:…", 400),
+]
+"""An image that cannot change under its name."""
+
 Identifier = Annotated[
     str, *_matching(r"[a-z][a-z0-9_]*", "1 to 64 of a-z, 0-9 and '_', starting with a letter", 64, "_")
 ]

@@ -183,7 +183,7 @@ def _settings(deployment: Deployment, namespace: str, system: SystemSpec, trials
         request["settings"]["search"] = {**request["settings"]["search"], "trials": trials}
     return {
         "request": request,
-        "image": image_of_steps(deployment),
+        "image": system.model.image or image_of_steps(deployment),
         "secret": ACCESS,
         "labels": {**USES_REGISTRY, "mlstrata.io/environment": deployment.name, "mlstrata.io/system": system.name},
         "schedule": system.model.schedule,

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from pathlib import Path
 
 from mlstrata import worker
+from mlstrata.environments.requirements import RequirementsError
 from mlstrata.services.batch.settings import BatchSettings, ScoringJob
 from mlstrata.services.batch.table import BatchError
+from mlstrata.services.own_environment import ensure
 
 
 def main() -> int:
@@ -33,12 +36,25 @@ def main() -> int:
         serve(BatchSettings.model_validate_json(text))
         return 0
     job = ScoringJob.model_validate_json(text)
+    if job.requirements is not None and (failed := _move(job.requirements, job.home)):
+        return worker.fail(failed)
     # What a model's own code prints is not for whoever reads our lines.
     with contextlib.redirect_stdout(sys.stderr):
         try:
             return worker.finish(_score(job) if given.what == "score" else {"predictions": attempt(job)})
         except (BatchError, OSError) as error:
             return worker.fail(str(error))
+
+
+def _move(lock: Path, home: Path) -> str:
+    """Go on in the environment of the system's own lock; returns why that cannot be, nothing where this is it."""
+    try:
+        python = ensure(lock, home)
+    except RequirementsError as error:
+        return str(error)
+    if python != Path(sys.executable):
+        os.execv(python, [str(python), "-m", "mlstrata.services.batch", *sys.argv[1:]])  # noqa: S606 - just built
+    return ""
 
 
 def _score(job: ScoringJob) -> dict[str, object]:

@@ -46,6 +46,7 @@ def scoring_job(system: SystemSpec, *, root: Path | None, home: Path, given: str
         directory=releases_folder(home, system.name),
         workdir=home / WORKDIR / system.name,
         input=source,
+        requirements=root / system.model.requirements if root and system.model.requirements else None,
         endpoint=dataset.endpoint if dataset else "",
         format=(dataset or system.training_data or _PLAIN).written(),
         output_range=system.output_range,

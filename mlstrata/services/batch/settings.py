@@ -30,6 +30,9 @@ class ScoringJob(Closed):
     format: dict[str, Any] = Field(
         default_factory=dict, description="How the input is written (mlstrata_steps.cells.Format); empty: as ours."
     )
+    requirements: Path | None = Field(
+        default=None, description="The system's own lock, in whose environment the job runs; none: in ours."
+    )
     output: Path | None = Field(
         default=None, description="A csv or jsonl file; none: one in the workdir, named after the job."
     )
@@ -42,6 +45,11 @@ class ScoringJob(Closed):
         default=None,
         description="A prediction outside is implausible and is not given out; none: what the model's contract says.",
     )
+
+    @property
+    def home(self) -> Path:
+        """Return the environment's home folder, whose `data/serving` holds `directory`."""
+        return self.directory.parents[2]
 
     def serving(self) -> ServingSettings:
         """Return the settings under which the API would answer; a job opens none of the ports."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mlstrata.closed import Closed
+from mlstrata.environments.requirements import sha256_of
 from mlstrata.environments.spec.model import DOORS
 from mlstrata.services.http import ServiceSettings
 from mlstrata.services.scheduling import is_cron
@@ -130,6 +131,9 @@ class TrainingRequest(Closed):
         "logistic_regression", min_length=1, description="The classifier; the linear one is the easiest to explain."
     )
     own_code: str = Field("", description="Version of the workspace's own pipeline and learner; empty: it has none.")
+    requirements: Path | None = Field(
+        None, description="The system's own lock: the steps run in an environment that holds it; None: in ours."
+    )
     settings: TrainingSettings = Field(default_factory=TrainingSettings, description="How it is trained.")
     tracking_uri: str = Field(pattern=r"^https?://", description="Address of MLflow.")
     workdir: Path = Field(description="Absolute folder for snapshots, artifacts, caches and logs of runs.")
@@ -149,6 +153,11 @@ class TrainingRequest(Closed):
         if not value.is_absolute():
             raise ValueError(f"got {str(value)!r}; it must be an absolute path")
         return value
+
+    @property
+    def home(self) -> Path:
+        """Return the environment's home folder, whose `data/runner` holds `workdir`."""
+        return self.workdir.parents[2]
 
     def columns(self) -> dict[str, Any]:
         """Give the roles of the columns as the steps take them."""
@@ -184,6 +193,7 @@ class TrainingRequest(Closed):
             "declared": self.declared(),
             "algorithm": self.algorithm,
             **({"own_code": self.own_code} if self.own_code else {}),
+            **({"requirements": sha256_of(self.requirements)} if self.requirements else {}),
             **({"format": self.format} if self.format else {}),
             "kpis": self.gates(),
             **self.settings.model_dump(mode="json", exclude={"gpus"}),

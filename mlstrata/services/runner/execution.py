@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -73,7 +74,16 @@ def step_names(pipeline: Mapping[str, Any]) -> list[str]:
     return ordered
 
 
-def execute(ir: Path, arguments: Mapping[str, Any], *, root: Path, cache: Path, log: TextIO, emit: Emit) -> Any:
+def execute(
+    ir: Path,
+    arguments: Mapping[str, Any],
+    *,
+    root: Path,
+    cache: Path,
+    log: TextIO,
+    emit: Emit,
+    python: Path | None = None,
+) -> Any:
     """Run a compiled pipeline to its end.
 
     Args:
@@ -83,6 +93,7 @@ def execute(ir: Path, arguments: Mapping[str, Any], *, root: Path, cache: Path, 
         cache: Folder of the cache's entries.
         log: Gets everything that kfp and the steps print.
         emit: Called when a step starts and when it ends.
+        python: The interpreter that steps run in; None: this one.
 
     Returns:
         The pipeline's output.
@@ -93,7 +104,11 @@ def execute(ir: Path, arguments: Mapping[str, Any], *, root: Path, cache: Path, 
     written = Log(log)
     # Nothing is cached of a first run: its steps need those imports, which begin while Kubeflow's SDK is imported here.
     first = not cache.is_dir() or not any(cache.iterdir())
-    with contextlib.redirect_stdout(written), warnings.catch_warnings(), warmed(at_once=first):
+    with (
+        contextlib.redirect_stdout(written),
+        warnings.catch_warnings(),
+        warmed(at_once=first, python=str(python or sys.executable)),
+    ):
         from kfp import components, local
 
         # It repeats for every step that this machine cannot hold a step to its CPU and memory.

@@ -30,7 +30,9 @@ from mlstrata.clients.mlflow import Registry, RegistryError
 from mlstrata.clients.mlflow.access import QUIET, past_proxies
 from mlstrata.clients.mlflow.data import placed
 from mlstrata.environments.installation import room
+from mlstrata.environments.requirements import RequirementsError
 from mlstrata.environments.spec.model import LEARNERS
+from mlstrata.services.own_environment import COMBINED, interpreter_of
 from mlstrata.services.problems import plain
 from mlstrata.services.runner.commit import current_commit
 from mlstrata.services.runner.contract import State, Step, TrainingRequest
@@ -80,7 +82,7 @@ def main() -> int:
             return worker.finish(check(request), state=State.SUCCEEDED)
         run_id = options.run or uuid.uuid4().hex[:12]
         return run(request, run_id, options.log or request.workdir / "logs" / f"{run_id}.log")
-    except (StepError, RegistryError, CompileFailed) as error:
+    except (StepError, RegistryError, CompileFailed, RequirementsError) as error:
         return _failed(str(error), 1)
 
 
@@ -112,6 +114,7 @@ def run(request: TrainingRequest, run_id: str, log: Path) -> int:
 
     from mlstrata.services.runner.execution import RunFailed, execute, step_names
 
+    python = interpreter_of(request.requirements, request.home)
     ir = compiled(request)
     compiled_pipeline = yaml.safe_load(ir.read_text(encoding="utf-8"))
     arguments = taken(compiled_pipeline, pipeline_arguments(request, run_id))
@@ -126,6 +129,7 @@ def run(request: TrainingRequest, run_id: str, log: Path) -> int:
                 cache=request.workdir / "cache",
                 log=written,
                 emit=_emit,
+                python=python,
             )
         except RunFailed as error:
             return _failed(str(error), 1)
@@ -224,6 +228,9 @@ def served_as(request: TrainingRequest) -> dict[str, str]:
     }
     from mlstrata.services.runner.locked import requirements
 
+    if request.requirements:
+        kept = str(interpreter_of(request.requirements, request.home).parents[1] / COMBINED)
+        return {"lock": kept, "lock_hash": file_hash(kept), "server": json.dumps(server, sort_keys=True)}
     kept = str(requirements(request.workdir, whole=bool(LEARNERS.reference(request.algorithm))))
     return {"lock": kept, "lock_hash": file_hash(kept), "server": json.dumps(server, sort_keys=True)}
 

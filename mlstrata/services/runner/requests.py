@@ -75,8 +75,10 @@ def training_request(
                 for kpi in system.kpis
             ),
             pipeline=model.pipeline,
-            own_code=code_version(model, Workspace(root)),
+            # In a pod the code is that of the image.
+            own_code=(model.image or "")[-12:] if elsewhere else code_version(model, Workspace(root)),
             algorithm=f"train:{model.train}" if model.train else model.algorithm,
+            requirements=root / model.requirements if model.requirements and not elsewhere else None,
             settings=_settings(system),
             tracking_uri=tracking_uri,
             workdir=home / WORKDIR / system.name,

@@ -36,7 +36,7 @@ Runner = Callable[..., int]
 
 
 @contextlib.contextmanager
-def warmed(*, at_once: bool = False) -> Iterator[None]:
+def warmed(*, at_once: bool = False, python: str = sys.executable) -> Iterator[None]:
     """Have kfp.local run its steps this way until the block ends.
 
     Until everything is imported, and where a step is no Python function, they run in kfp's own way.
@@ -44,9 +44,10 @@ def warmed(*, at_once: bool = False) -> Iterator[None]:
     Args:
         at_once: Begin to import now and let the first step wait for it, as where every step is known to run: each that
             does not wait imports most of it for itself.
+        python: The interpreter that steps run in.
     """
     with contextlib.ExitStack() as held:
-        ours: socket.socket | None = held.enter_context(_importing()) if at_once else None
+        ours: socket.socket | None = held.enter_context(_importing(python)) if at_once else None
         ready = False
         import_sdk()
         from kfp.local import subprocess_task_handler as handler
@@ -58,7 +59,7 @@ def warmed(*, at_once: bool = False) -> Iterator[None]:
             nonlocal ours, ready
             if ours is None:
                 # Not before there is a step to run: a run whose steps are all cached has nothing to import for.
-                ours = held.enter_context(_importing())
+                ours = held.enter_context(_importing(python))
             ready = ready or _is_ready(ours, wait=at_once)
             if not ready or (step := _step(full_command)) is None:
                 return cold(full_command=full_command, env_vars=env_vars)
@@ -68,7 +69,8 @@ def warmed(*, at_once: bool = False) -> Iterator[None]:
                 # It is gone, and has not taken the step.
                 return cold(full_command=full_command, env_vars=env_vars)
 
-        handler.run_local_subprocess, handler.replace_python_executable = run, with_interpreter
+        handler.run_local_subprocess = run
+        handler.replace_python_executable = lambda command, _own: with_interpreter(command, python)
         try:
             yield
         finally:
@@ -87,12 +89,12 @@ def with_interpreter(full_command: Sequence[str], new_executable: str) -> list[s
 
 
 @contextlib.contextmanager
-def _importing() -> Iterator[socket.socket]:
+def _importing(python: str) -> Iterator[socket.socket]:
     """Have the process that imports until the block ends; gives the socket to it, which does not block yet."""
     ours, its = socket.socketpair()
     with ours, its:
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(its.fileno())], pass_fds=(its.fileno(),), stdin=subprocess.DEVNULL,
+            [python, "-m", __name__, str(its.fileno())], pass_fds=(its.fileno(),), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
         its.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata.services.serving.example import read_example
+from mlstrata.services.serving.requirements import require_installed
 from mlstrata.services.serving.schema import Column, RequestSchema
 from mlstrata_steps.tasks.output import Output
 
@@ -43,8 +44,10 @@ class LoadedModel:
         """Load the model in `folder` and try it on its own input example.
 
         Raises:
+            MissingRequirements: what the system's own lock brought where it learnt is not here; nothing of it ran.
             Exception: whatever the model's flavour raises; the caller says which version could not be loaded.
         """
+        require_installed(folder)
         import mlflow.pyfunc
 
         self.version = version

@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from mlstrata.closed import Closed
+from mlstrata.services.own_environment import launched
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -94,8 +95,17 @@ def render_files(settings: ServingSettings) -> dict[str, str]:
     return {SETTINGS_FILE: _text(server), MODEL_FILE: _text(model)}
 
 
-def command(binaries: Path, folder: Path) -> list[str]:
-    """Return the command that serves `folder` with the environment whose `bin` folder is `binaries`."""
+def command(binaries: Path, folder: Path, lock: Path | None = None, home: Path | None = None) -> list[str]:
+    """Return the command that serves `folder` with the environment whose `bin` folder is `binaries`.
+
+    Args:
+        binaries: Where this installation's programs are.
+        folder: The configuration.
+        lock: The system's own requirements, which the process then holds too; None: it has none.
+        home: The environment's home, where what they add is built.
+    """
+    if lock is not None and home is not None:
+        return launched(lock, home, "-m", MODULE, str(folder))
     return [str(binaries / "python"), "-m", MODULE, str(folder)]
 
 

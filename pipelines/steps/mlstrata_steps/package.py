@@ -27,8 +27,13 @@ from mlstrata_steps.tasks.output import METADATA
 if TYPE_CHECKING:
     import pandas as pd
 
+OWN_PART = "# of the system's own lock"
+"""Line of a lock after which only what the system's own requirements add is named."""
+
 LOCKED = "locked-requirements.txt"
 EXAMPLE_ROWS = 3
+REQUIREMENTS = "requirements"
+"""What a model's metadata call the distributions of its system's own lock, name to version."""
 
 SERVED_WITH = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
 """Distributions whose versions the model asks for when it is served."""
@@ -72,7 +77,8 @@ def package(
     from mlstrata_steps.signature import signature
 
     pipeline, kept = load(model), "pickle" if is_pickle(model) else "skops"
-    own, code = served_with(pipeline), [Path(__file__).parent, *own_code(model)]
+    pins = own_pins(lock)
+    own, code = (*served_with(pipeline), *pins), [Path(__file__).parent, *own_code(model)]
     table, roles = read_table(train), Columns.parse(columns)
     task = task_of(roles, table)
     output = task.output(task.answers(task.labels(table[roles.target])))
@@ -88,7 +94,7 @@ def package(
         pyfunc_predict_fn="predict_proba" if task.learns == CLASSIFIER else "predict",
         pip_requirements=[f"{name}=={version(name)}" for name in (*SERVED_WITH, *own)],
         code_paths=[str(one) for one in code],
-        metadata={**(metadata or {}), METADATA: output.document()},
+        metadata={**(metadata or {}), METADATA: output.document(), **({REQUIREMENTS: pins} if pins else {})},
     )
     locked: dict[str, str] = {}
     if lock:
@@ -97,6 +103,12 @@ def package(
         locked = needed(entries(Path(lock).read_text(encoding="utf-8")), (*SERVED_WITH, *SERVER, *own))
         (Path(target) / LOCKED).write_text("".join(locked[name] for name in sorted(locked)), encoding="utf-8")
     return {"requirements": len(locked), "lock_hash": lock_hash, "code": [one.name for one in code]}
+
+
+def own_pins(lock: str) -> dict[str, str]:
+    """Return what the system's own requirements add, name to version, of the lock of its environment."""
+    own = Path(lock).read_text(encoding="utf-8").partition(f"{OWN_PART}\n")[2] if lock and Path(lock).is_file() else ""
+    return {name: pinned(lines) for name, lines in entries(own).items()}
 
 
 def _example(features: pd.DataFrame) -> pd.DataFrame:

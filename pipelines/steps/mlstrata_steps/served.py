@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ from mlstrata_steps.tasks import Task, task_of
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+MLSERVER = "import sys; from mlserver.cli import main; sys.exit(main())"
+"""The program `mlserver`: its script need not lie beside the interpreter."""
 
 PORTS = ("http_port", "grpc_port", "metrics_port")
 ROWS = 200
@@ -222,12 +226,11 @@ class _PortTaken(_NotReady):
 @contextlib.contextmanager
 def _running(package: str, server: Server) -> Iterator[str]:
     """Serve the package on loopback ports until the block ends; gives the address."""
-    program = Path(sys.executable).parent / "mlserver"
-    if not program.exists():
+    if find_spec("mlserver") is None:
         raise StepError(f"served: MLServer is not installed beside {sys.executable}; install the package mlserver")
     for left in reversed(range(STARTS)):
         try:
-            with _started(program, package, server) as url:
+            with _started(package, server) as url:
                 yield url
                 return
         except _PortTaken:
@@ -236,7 +239,7 @@ def _running(package: str, server: Server) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _started(program: Path, package: str, server: Server) -> Iterator[str]:
+def _started(package: str, server: Server) -> Iterator[str]:
     """Start it once, on ports that are free now."""
     with tempfile.TemporaryDirectory() as name:
         config, directory = Path(name) / "config", Path(name) / "data"
@@ -253,7 +256,7 @@ def _started(program: Path, package: str, server: Server) -> Iterator[str]:
         places = {f"MLSERVER_{one}_DIR": str(Path(name) / one.lower()) for one in ("ENVIRONMENTS", "METRICS")}
         with log.open("wb") as written:
             process = subprocess.Popen(
-                [str(program), "start", str(config)], stdout=written, stderr=written, cwd=name,
+                [sys.executable, "-c", MLSERVER, "start", str(config)], stdout=written, stderr=written, cwd=name,
                 env={**os.environ, **threads, **places},
             )  # fmt: skip
         try:

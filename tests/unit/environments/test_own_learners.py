@@ -130,3 +130,36 @@ def test_a_training_function_says_alone_how_it_learns(more: dict[str, object], s
     given = {"modality": "tabular", "target": "y", "train": "churn.training:train", **more}
     with pytest.raises(ValidationError, match=said):
         ModelSpec.model_validate(given)
+
+
+def test_a_lock_is_read_with_the_file_and_stands_for_what_is_not_installed_here(tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text(f"lightgbm==4.7.0 --hash=sha256:{'0' * 64}\n")
+
+    def said(requirements: str) -> list[str]:
+        text = FILE.format(algorithm="lightgbm.LGBMClassifier", given="{n_estimators: 5}")
+        text = text.replace("left,", f"left, requirements: {requirements},")
+        return list(missing(loads(text.encode(), "local.yaml", "local").spec, Workspace(tmp_path)))
+
+    assert said("own.txt") == []
+    (problem,) = said("none.txt")
+    assert problem.startswith("systems[0].model.requirements: ")
+    assert "none.txt cannot be read: No such file" in problem
+
+
+def test_on_a_cluster_own_code_and_requirements_need_an_image_by_digest(tmp_path: Path) -> None:
+    (tmp_path / "churn").mkdir()
+    (tmp_path / "churn/training.py").write_text("def train(data, context): ...\n")
+    spec = loads(FILE.format(algorithm="random_forest", given="{}").encode(), "local.yaml", "local").spec
+
+    def said(**more: str) -> list[str]:
+        model = ModelSpec.model_validate({"modality": "tabular", "target": "y", **more})
+        system = spec.systems[0].model_copy(update={"model": model})
+        target = spec.target.model_copy(update={"kind": "kubernetes"})
+        return list(missing(spec.model_copy(update={"systems": (system,), "target": target}), Workspace(tmp_path)))
+
+    own = {"train": "churn.training:train"}
+    (problem,) = said(**own)
+    assert problem.startswith("systems[0].model.image: is missing")
+    assert said(**own, image=f"registry.example.com/fraud@sha256:{'0' * 64}") == said() == []
+    with pytest.raises(ValidationError):
+        said(**own, image="registry.example.com/fraud:latest")
