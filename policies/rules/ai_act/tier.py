@@ -13,6 +13,7 @@ from mlstrata.policies.core.values import dig
 from mlstrata.policies.views.classification import classified, point, product, risk
 from mlstrata.policies.views.documents import read
 from mlstrata.policies.views.purpose import Topic, topics_of
+from mlstrata.policies.views.serving import makes_content
 
 TIERS = tuple(tier.value for tier in RANKS)
 _LEADS_TO = {"practice": "unacceptable", "annex_iii": "high", "annex_i": "high"}
@@ -50,11 +51,15 @@ def _tier(system: System, _: Context) -> Verdicts:
             "risk",
         )
         return
+    asked = _questions(system)
     for topic in _read_like(system):
+        # Only an open question that blocks by itself is told here: the words choose which is named, and no more.
+        if topic.question not in asked:
+            continue
         if _rank(_LEADS_TO.get(topic.question, "limited")) > _rank(tier) and _open(system, topic.question):
             yield fails(
                 f"its purpose has words of {topic.name}, and risk.{topic.question} is not answered",
-                f"answer risk.{topic.question}: {_asked(topic.question)}",
+                f"answer risk.{topic.question}: {asked[topic.question]}",
                 f"risk.{topic.question}",
             )
 
@@ -115,8 +120,11 @@ def _contradicted(system: System) -> Iterator[Topic]:
     seen = set()
     for topic in topics:
         answer = dig(risk(system), topic.question)
-        denied = answer in (None, "none", False) if topic.question != "annex_iii" else answer is not None
-        if answer is None or not denied or (topic.question, topic.area) in seen:
+        if topic.question == "generates":
+            denied = not makes_content(system)  # where it is not answered, the model's task is the answer
+        else:
+            denied = answer is not None and (topic.question == "annex_iii" or answer in ("none", False))
+        if not denied or (topic.question, topic.area) in seen:
             continue
         if topic.question == "annex_i" and product(system):
             continue
@@ -132,12 +140,10 @@ def _open(system: System, *questions: str) -> bool:
     return all(dig(risk(system), question) is None for question in questions)
 
 
-def _asked(question: str) -> str:
-    return {**_ALWAYS, **_BELOW_HIGH}.get(question, "what it generates, such as [text], or []")
-
-
 def _said(answer: object) -> str:
-    return "false" if answer is False else f"'{answer}'"
+    if answer is None:
+        return "nothing"
+    return str(answer).lower() if isinstance(answer, bool | list | tuple) else f"'{answer}'"
 
 
 def _rank(tier: str) -> int:
