@@ -40,6 +40,10 @@ class Own(Cluster):
     def stop(self) -> None:
         """Leave it as it is."""
 
+    def log(self, program: str) -> str:
+        """Return nothing: its programs' logs are for whoever runs it."""
+        return ""
+
     def login(self, path: Path, user: str) -> None:
         """Write the kubeconfig of a user on a workstation, with the one context."""
         document: Json = json.loads(json.dumps(self._document))
