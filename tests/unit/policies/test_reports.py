@@ -20,7 +20,7 @@ from mlstrata.policies.rules import RULES
 
 FILE = "environments/prod.yaml"
 LINES = {("retention", "predictions"): (14, 3), ("systems", 0): (20, 5)}
-SHORT = {"predictions": 90.0, "logs": 200.0, "documents": 3650.0}
+SHORT = {"predictions": 90.0, "logs": 200.0, "documents": 3653.0}
 EXEMPT = Exemption(
     policy="gpu-idle-scale-to-zero",
     environments=("prod",),
@@ -72,7 +72,7 @@ def test_text_says_what_where_why_and_how(mixed):
     assert "FAIL aia-log-retention-6m" in text
     assert "environments/prod.yaml:14" in text
     assert (
-        "predictions are kept 90 days; Art. 19 and 26(6) ask for at least 183 (applies 2027-12-02; enforced now)"
+        "predictions are kept 90 days; Art. 19 and 26(6) ask for at least 184 (applies 2027-12-02; enforced now)"
         in text
     )
     assert "fix: retention.predictions: 183d or more" in text
