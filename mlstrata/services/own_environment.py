@@ -21,7 +21,6 @@ from importlib.metadata import Distribution, PackageNotFoundError, distributions
 from importlib.util import find_spec
 from pathlib import Path
 
-from mlstrata.environments.installation import interpreter
 from mlstrata.environments.requirements import Pin, RequirementsError, read
 
 FOLDER, READY = "data/environments", ".ready"
@@ -81,11 +80,6 @@ def fix_of(lock: Path) -> str:
     from mlstrata.environments.installation import lock as ours
 
     return f"uv pip compile --generate-hashes --constraint {ours()} {lock.with_suffix('.in')} -o {lock}"
-
-
-def launched(lock: Path, home: Path, *arguments: str) -> list[str]:
-    """Return the command that builds a lock's environment where it is not there, and is its interpreter."""
-    return [str(interpreter()), "-m", __name__, "--lock", str(lock), "--home", str(home), "--", *arguments]
 
 
 def interpreter_of(lock: Path | None, home: Path) -> Path:

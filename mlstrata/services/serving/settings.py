@@ -13,7 +13,6 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from mlstrata.closed import Closed
-from mlstrata.services.own_environment import launched
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -21,6 +20,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 HOST = "127.0.0.1"
 MODULE = "mlstrata.services.serving"
 """What `python -m` takes: MLServer without the interfaces that nobody here uses."""
+BUILDER = "mlstrata.services.own_environment"
+"""What `python -m` takes before it: goes on in the environment of a system's own lock, built where it is not there."""
 RUNTIME = "mlstrata.services.serving.runtime.SystemRuntime"
 SETTINGS_FILE = "settings.json"
 MODEL_FILE = "model-settings.json"
@@ -105,7 +106,8 @@ def command(binaries: Path, folder: Path, lock: Path | None = None, home: Path |
         home: The environment's home, where what they add is built.
     """
     if lock is not None and home is not None:
-        return launched(lock, home, "-m", MODULE, str(folder))
+        built = ["-m", BUILDER, "--lock", str(lock), "--home", str(home), "--"]
+        return [str(binaries / "python"), *built, "-m", MODULE, str(folder)]
     return [str(binaries / "python"), "-m", MODULE, str(folder)]
 
 
