@@ -149,5 +149,5 @@ def test_the_next_version_is_compared_by_r2_on_the_same_rows_and_taken_back(both
     assert "r2 " in said
     assert "to champion 1 on the same" in said
     assert both.predict(PRICES)["model"]["version"] == "2"
-    both.run("rollback", "local", PRICES, "--reason", "test", "--yes")
+    both.run("rollback", "local", PRICES, "--reason", "test")
     assert both.predict(PRICES)["model"]["version"] == "1"
