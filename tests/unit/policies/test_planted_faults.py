@@ -11,7 +11,7 @@ from mlstrata.policies.fixtures.world import cut, facts, put, without
 from mlstrata.policies.rules import RULES
 
 CONTAINER = "spec.template.spec.containers.0"
-PREDICTIONS, LOGS, DOCUMENTS = 400.0, 200.0, 3650.0
+PREDICTIONS, LOGS, DOCUMENTS = 400.0, 200.0, 3653.0
 
 PLANTED = {
     "a high-risk system whose graph lacks the logger": (

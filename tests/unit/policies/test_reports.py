@@ -75,7 +75,7 @@ def test_text_says_what_where_why_and_how(mixed):
         "predictions are kept 90 days; Art. 19 and 26(6) ask for at least 184 (applies 2027-12-02; enforced now)"
         in text
     )
-    assert "fix: retention.predictions: 183d or more" in text
+    assert "fix: retention.predictions: 184d or more" in text
     assert re.search(r"WARN gpu-idle-scale-to-zero +train +exempt until 2027-01-31 \(ML-212, approved by cto\)", text)
     assert "WARN aia-literacy-record" in text
     assert f"{len(RULES)} policies · 1 system at high risk · 1 system at limited risk" in text
@@ -145,7 +145,7 @@ def test_code_quality_issues_have_what_gitlab_asks_for(mixed):
     assert severities == {"aia-log-retention-6m": "critical", "aia-literacy-record": "info"}
     (blocking,) = (one for one in issues if one["severity"] != "info")
     assert blocking["location"] == {"path": FILE, "lines": {"begin": 14}}
-    assert "fix: retention.predictions: 183d or more" in blocking["description"]
+    assert "fix: retention.predictions: 184d or more" in blocking["description"]
 
 
 def test_a_fingerprint_outlasts_a_move_and_tells_findings_apart(mixed):
