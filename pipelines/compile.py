@@ -11,7 +11,7 @@ from typing import Any
 from mlstrata.environments import Workspace
 from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.spec.model import PIPELINES
-from mlstrata.environments.spec.settings import TRAINING
+from mlstrata.environments.spec.settings import JUDGING, TRAINING
 from mlstrata.kubeflow_sdk import import_sdk
 
 
@@ -23,7 +23,8 @@ def compile_pipeline(name: str, target: Path, *, gpus: int = 0, workspace: Works
     """Write a pipeline's IR; the same pipeline gives the same bytes.
 
     Args:
-        name: As `model.pipeline` in an environment's file: `training`, the name of an entry point, or `module:name`.
+        name: As `model.pipeline` in an environment's file: `training` or `judging`, the name of an entry point, or
+            `module:name`.
         target: The file to write, replaced in one move.
         gpus: Accelerators for the steps that use them.
         workspace: Whose `pipelines/` are looked in first; none: installed pipelines only.
@@ -32,7 +33,7 @@ def compile_pipeline(name: str, target: Path, *, gpus: int = 0, workspace: Works
         PipelineError: There is no such pipeline, or it is none that trains a model of a system.
     """
     import_sdk()
-    pipeline = _training(gpus) if name == TRAINING else _own(name, gpus, workspace)
+    pipeline = _shipped(name, gpus) if name in (TRAINING, JUDGING) else _own(name, gpus, workspace)
     from kfp.compiler import Compiler
 
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -42,10 +43,10 @@ def compile_pipeline(name: str, target: Path, *, gpus: int = 0, workspace: Works
     return target
 
 
-def _training(gpus: int) -> Any:
+def _shipped(name: str, gpus: int) -> Any:
     from mlstrata.pipelines.training import training_pipeline
 
-    return training_pipeline(gpus)
+    return training_pipeline(gpus, name=name, elsewhere=name == JUDGING)
 
 
 def _own(name: str, gpus: int, workspace: Workspace | None) -> Any:

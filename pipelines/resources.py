@@ -49,6 +49,7 @@ TRAINING: Mapping[str, Resources] = MappingProxyType(
         # A processor a trial; each trial keeps its own result, so what a lost node had done is not done again.
         "tune": Resources("2", "4Gi", retries=1),
         "train": Resources("2", "4Gi", retries=1, accelerated=True),
+        "bring": Resources("1", "2Gi", retries=1, cached=False),
         "evaluate": Resources("1", "2Gi", retries=1),
         "signal": Resources("2", "4Gi"),
         "fairness": Resources("1", "2Gi"),

@@ -19,14 +19,15 @@ from kfp import dsl
 
 from mlstrata.pipelines.kfp_components.data import ingest, leakage, privacy, quality, split
 from mlstrata.pipelines.kfp_components.delivery import package, register, served
-from mlstrata.pipelines.kfp_components.fitting import evaluate, train, tune
+from mlstrata.pipelines.kfp_components.fitting import bring, evaluate, train, tune
 from mlstrata.pipelines.kfp_components.judging import compare, fairness, gates, plausibility, signal
 from mlstrata.pipelines.resources import ACCELERATOR, OWN, TRAINING
+from mlstrata_steps.brought import not_asked
 from mlstrata_steps.versioning import code_version
 
 
 def training_pipeline(
-    gpus: int = 0, *, name: str = "training", prepare: Callable[..., Any] | None = None
+    gpus: int = 0, *, name: str = "training", prepare: Callable[..., Any] | None = None, elsewhere: bool = False
 ) -> Callable[..., Any]:
     """Build the pipeline.
 
@@ -35,6 +36,7 @@ def training_pipeline(
         name: What it is called in the registry of pipelines.
         prepare: A step of your own between reading and judging the data: a component whose input `data` and output
             `prepared` are datasets, tables as parquet. It is cached by its inputs and its source.
+        elsewhere: Judge a model that was trained elsewhere: all rows are for its evaluation, none trains.
     """
 
     def asking(task: dsl.PipelineTask) -> dsl.PipelineTask:
@@ -80,6 +82,8 @@ def training_pipeline(
         workers: int = 1,
         test_fraction: float = 0.25,
         reading: str = "{}",
+        model_file: str = "",
+        model_digest: str = "",
     ) -> str:
         ingested = asking(ingest(source=source, store=store, reading=reading))
         snapshot = data = ingested.outputs["data"]
@@ -87,35 +91,44 @@ def training_pipeline(
             data = asking(prepare(data=snapshot)).outputs["prepared"]
         scanned = asking(privacy(data=data, columns=columns, declared=declared, rules=privacy_rules))
         checked = asking(quality(data=data, columns=columns, rules=quality_rules).after(scanned))
-        sides = asking(split(data=data, columns=columns, seed=seed, test_fraction=test_fraction).after(checked))
-        training_rows, test_rows = sides.outputs["training"], sides.outputs["testing"]
-        searched = asking(
-            leakage(training=training_rows, testing=test_rows, columns=columns, rules=leakage_rules, seed=seed)
-        )
-        tuned = asking(
-            tune(
-                training=training_rows,
-                columns=columns,
-                algorithm=algorithm,
-                parameters=parameters,
-                rules=search_rules,
-                mitigation=mitigation_rules,
-                seed=seed,
-                store=trials,
-            ).after(searched)
-        )
-        chosen = tuned.outputs["Output"]
-        trained = asking(
-            train(
-                training=training_rows,
-                columns=columns,
-                algorithm=algorithm,
-                parameters=chosen,
-                mitigation=mitigation_rules,
-                seed=seed,
-                workers=workers,
+        chosen: Any = "{}"
+        leaked: Any = not_asked()
+        if elsewhere:
+            training_rows = test_rows = data
+            trained = tuned = asking(
+                bring(testing=data, columns=columns, file=model_file, digest=model_digest).after(checked)
             )
-        )
+        else:
+            sides = asking(split(data=data, columns=columns, seed=seed, test_fraction=test_fraction).after(checked))
+            training_rows, test_rows = sides.outputs["training"], sides.outputs["testing"]
+            searched = asking(
+                leakage(training=training_rows, testing=test_rows, columns=columns, rules=leakage_rules, seed=seed)
+            )
+            leaked = searched.outputs["Output"]
+            tuned = asking(
+                tune(
+                    training=training_rows,
+                    columns=columns,
+                    algorithm=algorithm,
+                    parameters=parameters,
+                    rules=search_rules,
+                    mitigation=mitigation_rules,
+                    seed=seed,
+                    store=trials,
+                ).after(searched)
+            )
+            chosen = tuned.outputs["Output"]
+            trained = asking(
+                train(
+                    training=training_rows,
+                    columns=columns,
+                    algorithm=algorithm,
+                    parameters=chosen,
+                    mitigation=mitigation_rules,
+                    seed=seed,
+                    workers=workers,
+                )
+            )
         fitted, answers = trained.outputs["model"], trained.outputs["Output"]
         evaluated = asking(
             evaluate(
@@ -154,7 +167,7 @@ def training_pipeline(
                 evaluation=evaluation,
                 kpis=kpis,
                 privacy=scanned.outputs["Output"],
-                leakage=searched.outputs["Output"],
+                leakage=leaked,
                 signal=compared.outputs["Output"],
                 fairness=grouped.outputs["Output"],
                 plausibility=tried.outputs["Output"],

@@ -95,7 +95,7 @@ def build(site: LocalSite) -> PipelinesOutputs:
         root=site.workspace.root,
         port=site.ports[SERVICE].port(SERVICE),
         tracking_uri=registry.uri,
-        registry_access=registry.access,
+        registry_access=registry.sealing,
         systems=[system for system in site.spec.systems if system.untrainable() is None],
     )
     return PipelinesOutputs(SERVICE, Pipelines("pipelines", args).url)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pulumi
 
-from mlstrata.clients.mlflow.access import PASSWORD_FILE
+from mlstrata.clients.mlflow.access import PASSWORD_FILE, SEAL_FILE
 from mlstrata.clients.mlflow.access import of as access_of
 from mlstrata.components.local_host import LocalComponent, loopback, text
 from mlstrata.components.local_site import LocalSite
@@ -17,6 +17,7 @@ from mlstrata.components.storage.outputs import StorageOutputs
 from mlstrata.components.storage.stores import Stores
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
+from mlstrata_steps.seal import KEY
 
 SERVICE = "mlflow"
 DATABASE = "data/mlflow/mlflow.db"
@@ -29,6 +30,7 @@ class Registry(LocalComponent):
     Attributes:
         uri: The address that MLflow's clients take.
         access: The variables with which they say who they are; secret.
+        sealing: The same, and the one with which what makes versions seals them; secret.
     """
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -37,6 +39,9 @@ class Registry(LocalComponent):
         self.uri = loopback(args.port)
         password = Credential(f"{SERVICE}-password", kind="token", opts=self.child()).secret
         self.access = password.apply(access_of)
+        # Out of the registry, so that who has its password alone cannot say that the platform made a version.
+        seal = Credential("seal-key", kind="token", opts=self.child()).secret
+        self.sealing = pulumi.Output.all(self.access, seal).apply(lambda both: {**both[0], KEY: both[1]})
         self.run(
             SERVICE,
             health=loopback(args.port, "/health"),
@@ -48,7 +53,7 @@ class Registry(LocalComponent):
                 *("--metrics", f"{home}/run/mlflow-metrics"),
                 *("--password-file", str(home / PASSWORD_FILE)),
             ],
-            files={PASSWORD_FILE: File(password)},
+            files={PASSWORD_FILE: File(password), SEAL_FILE: File(seal, restart=False)},
             environment=pulumi.Output.from_input(args.access).apply(_environment),
             after=args.after,
             folders=("data/mlflow", "run/mlflow-metrics"),
@@ -78,4 +83,4 @@ def build(site: LocalSite) -> RegistryOutputs:
         after=own.ready if own else (),
     )
     registry = Registry("registry", args)
-    return RegistryOutputs(registry.uri, registry.access)
+    return RegistryOutputs(registry.uri, registry.access, registry.sealing)

@@ -18,12 +18,14 @@ class RegistryOutputs(Outputs):
     Attributes:
         uri: The address that MLflow's clients take.
         access: The variables with which they say who they are; secret.
+        sealing: The same, and the one with which what makes versions seals them; secret.
     """
 
     EXPORTED: ClassVar = {"mlflow": "uri"}
 
     uri: pulumi.Output[str]
     access: pulumi.Output[dict[str, str]]
+    sealing: pulumi.Output[dict[str, str]]
 
 
 @dataclass(frozen=True)

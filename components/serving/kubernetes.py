@@ -36,6 +36,7 @@ from mlstrata.components.workload.pods import Container, Placement, Resources, a
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.alerts.settings import ServiceLevel
+from mlstrata.services.serving.cluster import DIGEST as DIGESTED
 from mlstrata.services.serving.cluster import PREDICTOR, UNIT, deployment_of
 from mlstrata.services.serving.cluster import VERSION as RELEASED
 from mlstrata.services.serving.settings import (
@@ -50,6 +51,8 @@ from mlstrata.services.serving.settings import (
 
 HTTP, GRPC, METRICS = 9000, 9500, 6000
 MODELS, CONFIG = "/mnt/models", "/etc/mlstrata/serving"
+DIGEST = "MLSTRATA_MODEL_DIGEST"
+"""Variable with the digest of that version's files, from another; empty: a release recorded none."""
 VERSION = "MLSTRATA_MODEL_VERSION"
 """Variable with the version that is served, from an annotation that a release sets; empty: the registry's champion."""
 
@@ -68,6 +71,7 @@ class ServingArgs:
         registry: Address of the registry.
         store: Where models lie.
         output_range: Predictions outside of it are implausible and not given out; None: what the model says of itself.
+        own_code: Whether its model may bring code of its own.
         disclosure: How people are told that they deal with AI; empty: nobody has to be.
         placement: Nodes for its accelerators.
         image: The system's own; None: ours.
@@ -84,6 +88,7 @@ class ServingArgs:
     registry: str
     store: ObjectStore
     output_range: tuple[float, float] | None
+    own_code: bool = False
     disclosure: str = ""
     placement: Placement | None = None
     image: str | None = None
@@ -189,15 +194,16 @@ class Serving(ClusterComponent):
         plain, secret = client(self.args.registry)
         limits = self.args.output_range
         declared = [] if limits is None else ["--range", f"{limits[0]:g}", f"{limits[1]:g}"]
+        own = ["--own-code"] if self.args.own_code else []
         image = self.args.image or self.cluster.image("runtime")
         folders = {"models": MODELS, "tmp": "/tmp"}  # noqa: S108 - a folder of the container's own
         fetch = Container(
             name="fetch",
             image=image,
             command=["python", "-m", "mlstrata.services.serving.fetch"],
-            args=[f"--system={self.system}", f"--directory={MODELS}", *declared],
+            args=[f"--system={self.system}", f"--directory={MODELS}", *declared, *own],
             env={**plain, **self.args.store.variables()},
-            fields={VERSION: f"metadata.annotations['{RELEASED}']"},
+            fields={VERSION: f"metadata.annotations['{RELEASED}']", DIGEST: f"metadata.annotations['{DIGESTED}']"},
             secrets=secret,
             mounts=folders,
             # It loads the model to try it, so it needs the room that the model does.
@@ -269,6 +275,7 @@ def _serving(site: ClusterSite, system: SystemSpec) -> Sequence[Backend]:
         registry=site.require(ClusterRegistryOutputs).uri,
         store=site.inputs.store,
         output_range=system.output_range,
+        own_code=system.model.brings_code,
         placement=placement(serving.resources.pool, serving.resources.gpu),
         image=system.model.image,
         features=servers_for(site, system),

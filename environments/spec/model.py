@@ -15,7 +15,17 @@ from mlstrata.environments.spec.kpis import EvaluationMetric, misfit
 from mlstrata.environments.spec.monitor import COMPARED, FairnessMetric
 from mlstrata.environments.spec.quantities import Cron
 from mlstrata.environments.spec.settings import TRAINING, Settings, Value, check_training
-from mlstrata.environments.spec.text import Column, Identifier, Name, Number, PinnedImage, Reference, Unique, Word
+from mlstrata.environments.spec.text import (
+    Column,
+    Digest,
+    Identifier,
+    Name,
+    Number,
+    PinnedImage,
+    Reference,
+    Unique,
+    Word,
+)
 
 
 class Modality(StrEnum):
@@ -133,7 +143,14 @@ class ModelSpec(Spec):
     )
     schedule: Cron | None = Field(default=None, description="Cron in UTC of retraining; none: on request.")
     source: Word | None = Field(
-        default=None, description="Address of a model that was trained elsewhere; none: the pipeline trains it."
+        default=None,
+        description="Address of a model that was trained elsewhere, which `mlstrata judge` fetches: "
+        "models:/NAME/VERSION of the environment's registry, mlflow+https://HOST/NAME/VERSION of another, "
+        "s3://BUCKET/FOLDER, or a folder of the workspace; none: the pipeline trains it.",
+    )
+    digest: Digest | None = Field(
+        default=None,
+        description="What the files of `source` must come to, sha256:…; none: what they came to when first fetched.",
     )
 
     @property
@@ -149,6 +166,11 @@ class ModelSpec(Spec):
             return {**data, "algorithm": Algorithm.LINEAR_REGRESSION.value}
         return data
 
+    @property
+    def brings_code(self) -> bool:
+        """Whether the model may bring code of the workspace's own to where it is served."""
+        return bool(self.train or LEARNERS.reference(self.algorithm))
+
     @model_validator(mode="after")
     def _columns_apart(self) -> ModelSpec:
         problems = [
@@ -162,6 +184,8 @@ class ModelSpec(Spec):
             problems.append(
                 Problem(("schedule",), "is given for a model that is trained elsewhere", "remove schedule or source")
             )
+        if self.digest is not None and self.source is None:
+            problems.append(Problem(("digest",), "is given without a source", "remove it, or name the model in source"))
         if self.positive is not None and self.task is Task.REGRESSION:
             problems.append(
                 Problem(("positive",), "is given for a regression", "remove it, or set task: classification")

@@ -14,6 +14,8 @@ from mlstrata.environments.spec.base import Problem, suggestion, wrong
 from mlstrata.environments.spec.rules import RULES, check_rules, rules_schema
 
 TRAINING = "training"
+JUDGING = "judging"
+"""In place of it for a model that was trained elsewhere; no file names it."""
 _TRAINING_KEYS = ("parameters", *RULES, "seed", "test_fraction", "workers", "gpus")
 _DEEPEST = 6
 _MOST_WORKERS = 64

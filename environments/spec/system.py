@@ -95,10 +95,15 @@ class SystemSpec(Spec):
 
     def untrainable(self) -> str | None:
         """Return what is missing before the training pipeline can make the model; None where nothing is."""
+        if self.model.source is not None:
+            return "model.source names a model that is trained elsewhere"
+        return self.unjudgeable()
+
+    def unjudgeable(self) -> str | None:
+        """Return what is missing before a model can be measured as declared; None where nothing is."""
         model, dataset = self.model, self.training_data
         location = dataset.location if dataset else None
         reasons = (
-            (model.source is not None, "model.source names a model that is trained elsewhere"),
             (model.task is Task.GENERATION, "generative models are trained elsewhere; name one in model.source"),
             (
                 model.modality is not Modality.TABULAR,

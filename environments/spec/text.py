@@ -138,6 +138,7 @@ Licence = Annotated[str, *_matching(r"[A-Za-z0-9][A-Za-z0-9.+-]*", "an SPDX iden
 Column = Annotated[
     str, *_matching(r"[^\x00-\x1f\x7f\s](?:[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s])?", "a column's name", 128)
 ]
+Digest = Annotated[str, *_matching(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits", 71)]
 ApiVersion = Annotated[str, *_matching(r"v[1-9][0-9]{0,2}", "v1, v2, …", 4)]
 Document = Annotated[
     str,

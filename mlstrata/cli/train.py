@@ -12,7 +12,7 @@ from mlstrata.cli.console import say, say_json
 from mlstrata.cli.reporter import Terminal
 from mlstrata.operations import training
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.training import Training
+from mlstrata.operations.training import Training, judging
 
 
 def train(name: str, system: str, *, if_needed: bool, as_json: bool, trials: int | None = None) -> None:
@@ -26,6 +26,18 @@ def train(name: str, system: str, *, if_needed: bool, as_json: bool, trials: int
     show_training(done)
     if done.ran:
         say(f"   `mlstrata release {name} {system}` decides on it")
+
+
+def judge(name: str, system: str, *, source: str, version: str, as_json: bool) -> None:
+    """Judge a model that was trained elsewhere and say what it registered; exit 1 when a gate refused."""
+    reporter = Terminal(quiet=as_json)
+    with _termination_as_interruption():
+        done = judging.judge(Deployment.open(name), system, reporter, source=source, version=version)
+    if as_json:
+        say_json(asdict(done))
+        return
+    show_training(done)
+    say(f"   `mlstrata release {name} {system}` decides on it")
 
 
 @contextmanager

@@ -40,6 +40,9 @@ class ModelVersion:
         commit: Commit of the repository that declares the system.
         code_commit: Commit of the code, where it ran from an image.
         data_version: Hash of the data it was trained on.
+        origin: Where it is from, with the hash of its files; empty: it was trained here.
+        judged_on: Hash of the data that a model from elsewhere was judged on.
+        unknown: What nobody knows of a model from elsewhere.
         metrics: What was measured; `x_low` and `x_high` are the bounds of the interval of `x`.
         settings: Parameters of the run.
         signature: What it takes and gives, as the model's file says.
@@ -55,6 +58,9 @@ class ModelVersion:
     commit: str = ""
     code_commit: str = ""
     data_version: str = ""
+    origin: str = ""
+    judged_on: str = ""
+    unknown: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     signature: str = ""

@@ -123,7 +123,18 @@ def _lineage(version: ModelVersion) -> list[tuple[str, object]]:
         ("Run of the pipeline", version.pipeline_run),
         ("Commit of the repository", version.commit),
         *([("Commit of the code", version.code_commit)] if version.code_commit else []),
-        ("Version of the data", version.data_version),
+        *_made_from(version),
+    ]
+
+
+def _made_from(version: ModelVersion) -> list[tuple[str, object]]:
+    """Return the data behind a version; of a model from elsewhere where it is from, and what nobody knows of it."""
+    if not version.origin:
+        return [("Version of the data", version.data_version)]
+    return [
+        ("Trained elsewhere", version.origin),
+        ("Judged on the data", version.judged_on),
+        ("Not known", version.unknown),
     ]
 
 

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mlstrata.clients.mlflow.access import SEAL
 from mlstrata.components.registry.names import ACCESS, POD, PORT
 from mlstrata.operations.errors import UsageError
+from mlstrata_steps.seal import key
 
 if TYPE_CHECKING:
     from mlstrata.clients.kubernetes import Cluster
@@ -54,6 +56,26 @@ def registry_password(asks: Cluster, namespace: str, fix: str) -> str:
         return base64.b64decode(secret["data"]["password"]).decode()
     except (Forbidden, Missing, KeyError, ValueError) as error:
         raise UsageError(f"no password for the registry ({error}); {fix}") from None
+
+
+def seal_key(asks: Cluster, namespace: str) -> str | None:
+    """Return the key that seals versions: of the variable, else of the registry's secret; None where neither has one.
+
+    Raises:
+        ClusterError: the cluster cannot be asked.
+    """
+    import base64
+
+    from mlstrata.clients.kubernetes import Forbidden, Kind, Missing
+
+    given: str = key()
+    if given:
+        return given
+    try:
+        secret = asks.get(Kind("", "v1", "Secret", "secrets"), ACCESS, namespace)
+        return base64.b64decode(secret["data"][SEAL]).decode().strip() or None
+    except (Forbidden, Missing, KeyError, ValueError):
+        return None
 
 
 @contextmanager

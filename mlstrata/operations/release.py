@@ -77,6 +77,7 @@ def release(
                 decider=decider,
                 limits=limits,
                 without_gates=without_gates,
+                own_code=declared.model.brings_code,
             )
     return comparison, done
 

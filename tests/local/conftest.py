@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mlstrata.clients.mlflow.access import SEAL_FILE
 from mlstrata.files import write
 from mlstrata.operations.releases import LocalBackend
 from mlstrata.services.gateway import tokens
@@ -23,6 +24,7 @@ from mlstrata.services.gateway.render import render_files as gateway_files
 from mlstrata.services.gateway.settings import Consumer, GatewaySettings, GatewaySystem
 from mlstrata.services.serving.folders import secret_file
 from mlstrata.services.serving.settings import HOST, ServingSettings, command, environment, render_files
+from mlstrata_steps.seal import KEY
 from tests.support.patience import PATIENCE, eventually
 from tests.support.ports import free_port, free_ports
 
@@ -97,7 +99,7 @@ class Registered:
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registered]:
     folder = tmp_path_factory.mktemp("mlflow")
     port = free_port()
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    quiet = {KEY: PROOF, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
     server = Process(
         [str(RUNTIME / "mlflow"), "server", *store, "--host", HOST, "--port", str(port), "--workers", "1"],
@@ -131,6 +133,7 @@ class Platform:
             secret_file=secret_file(home, system),
         )
         write(self.serving.secret_file, PROOF)
+        write(home / SEAL_FILE, PROOF)
         self.key = tokens.generate_key()
         desk, other = Consumer(name="desk", count=rate), Consumer(name="scarce", count=3, per_seconds=86_400)
         self.gateway = GatewaySettings(

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 import pulumi_embedded
+from mlstrata.clients.mlflow import Registry, access
 from mlstrata.services.exporter.processes import marked_processes
 from mlstrata.services.gateway.tokens import mint
 from tests.support.command import COMMAND, ROOT, Platform, assert_one_message
@@ -428,6 +429,40 @@ def test_another_user_of_the_machine_takes_no_model_away(lived: Platform) -> Non
     assert word.encode() not in kept
     commands = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert word not in commands
+
+
+def made_by_hand(lived: Platform, ran: Path) -> str:
+    """Register what the registry's password allows: a loader of one's own beside a report of passed gates."""
+    name = "mortgage-approval"
+    registry = Registry(lived.exports()["urls"]["mlflow"], access.header(access.variables(lived.home)))
+    check = {"name": "auc", "passed": True, "detail": "0.99", "warns": False}
+    run = registry.post("runs/create", experiment_id=registry.experiment(name))["run"]["info"]
+    for path, text in {
+        "gates.json": json.dumps({"checks": [check]}),
+        "model/MLmodel": "flavors: {python_function: {loader_module: evilloader, code: code}}\n",
+        "model/code/evilloader.py": f"open({str(ran)!r}, 'w').close()\ndef _load_pyfunc(path): pass\n",
+    }.items():
+        registry.write(run["artifact_uri"], path, text.encode())
+    registry.model(name)
+    tags = [{"key": "seal", "value": "0" * 64}, {"key": "model_digest", "value": "sha256:" + "0" * 64}]
+    source = f"{run['artifact_uri']}/model"
+    made = registry.post("model-versions/create", name=name, source=source, run_id=run["run_id"], tags=tags)
+    return str(made["model_version"]["version"])
+
+
+def test_a_version_made_by_hand_is_refused_and_none_of_its_code_runs(lived: Platform, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    version = made_by_hand(lived, ran)
+    command = ["release", "local", "mortgage-approval", "--version", version, "--reason", "x", "--yes"]
+    done = lived.run(*command)
+    assert done.code == 1
+    said = " ".join(done.err.split())
+    assert f"version {version} may not be released: neither a training run of this platform nor `judge` made it" in said
+    done = lived.run(*command, "--without-gates")
+    assert done.code == 1
+    assert "loader_module: got 'evilloader'" in " ".join(done.err.split())
+    assert not ran.exists()
+    assert lived.run("status", "local").code == 0
 
 
 def test_an_expired_or_foreign_token_is_refused(lived: Platform) -> None:

@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from mlstrata.clients.mlflow import Registry
 from mlstrata.environments import Workspace, load
+from mlstrata.operations.releases.gate import sealed
 from mlstrata.services.runner.commit import current_commit
+from mlstrata.services.runner.contract import Origin
+from mlstrata.services.runner.elsewhere import fetch
 from mlstrata.services.runner.requests import training_request
+from mlstrata_steps.package import file_hash
+from mlstrata_steps.seal import KEY, folder_digest
 from tests.support.patience import PATIENCE, eventually
 from tests.support.ports import free_port
 
@@ -100,7 +106,8 @@ def runner(home, request_of):
             }
         )
     )  # fmt: skip
-    process = subprocess.Popen([str(RUNTIME / "python"), "-m", "mlstrata.services.runner", "--settings", str(settings)])
+    command = [str(RUNTIME / "python"), "-m", "mlstrata.services.runner", "--settings", str(settings)]
+    process = subprocess.Popen(command, env={**os.environ, KEY: "the environment's key"})
     try:
         answers(f"http://127.0.0.1:{port}/healthz", process)
         yield f"http://127.0.0.1:{port}"
@@ -200,6 +207,16 @@ def test_the_registered_model_gives_probabilities_and_has_not_seen_the_protected
         assert all(0 <= probability <= 1 for probability in row)
 
 
+def test_what_was_registered_is_sealed_with_the_files_that_the_registry_gives(home, mlflow_uri, request_of, runner):
+    registry, system = Registry(mlflow_uri), request_of.system
+    candidate = registry.candidate(system, "1")
+    digest = sealed(registry, system, candidate, "the environment's key")
+    assert digest
+    assert sealed(registry, system, candidate, "another key") is None
+    registry.download(candidate, home / "fetched/1")
+    assert folder_digest(home / "fetched/1") == digest
+
+
 def test_a_model_that_misses_its_kpi_is_not_registered(mlflow_uri, request_of, runner):
     document = {**request_of.model_dump(mode="json"), "kpis": [{"metric": "auc", "at_least": 0.99}]}
     refused, _ = train(runner, {"system": request_of.system, "settings": document})
@@ -268,3 +285,31 @@ def test_a_planted_fault_is_refused_by_its_gate(home, mlflow_uri, request_of, ru
         log = next((home / "logs").glob(f"{refused['id']}*")).read_text()
         assert "mail.example" not in log + json.dumps(refused)
     sys.stdout.write(refused["error"] + "\n")
+
+
+def test_a_model_trained_elsewhere_is_judged_by_the_same_gates_and_says_what_is_not_known(
+    home, mlflow_uri, request_of, runner
+):
+    root, system = Workspace.find().root, load(Workspace.find().environment_file("local")).systems[0]
+    source = f"models:/{system.name}/1"
+    found = fetch(source, home / "elsewhere", root=root, registry=Registry(mlflow_uri))
+    digest = file_hash(str(found.file))
+    origin = Origin(source=source, digest=found.digest, file=found.file, file_digest=digest)
+    judged = training_request("local", system, root=root, home=home, tracking_uri=mlflow_uri, origin=origin)
+    done, _ = train(runner, {"system": system.name, "settings": judged.model_dump(mode="json")})
+    assert (done["state"], done["error"]) == ("succeeded", None)
+    steps = {step["name"] for step in done["steps"]}
+    assert steps == {*STEPS, "bring"} - {"split", "leakage", "tune", "train"}
+    version = done["result"]["version"]
+    tags = versions(mlflow_uri, system.name)[int(version)].tags
+    assert (tags["origin"], tags["origin_digest"]) == (source, found.digest)
+    assert "data_version" not in tags, "nobody knows what it was trained on"
+    assert tags["evaluation_data_version"].startswith("sha256:")
+    assert "training data" in tags["unknown"]
+    assert sealed(
+        Registry(mlflow_uri), system.name, Registry(mlflow_uri).candidate(system.name, version), "the environment's key"
+    )
+    # It is refused by the same limits.
+    document = {**judged.model_dump(mode="json"), "kpis": [{"metric": "auc", "at_least": 0.99}]}
+    refused, _ = train(runner, {"system": system.name, "settings": document})
+    assert refused["error"].startswith("gates: auc: 0.")

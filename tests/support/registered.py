@@ -49,7 +49,8 @@ for one in json.load(sys.stdin):
         mlflow.log_dict({"checks": one["checks"]}, "gates.json")
         mlflow.sklearn.log_model(
             model, name="model", registered_model_name=one["system"], pyfunc_predict_fn="predict_proba",
-            signature=infer_signature(data, model.predict_proba(data)), serialization_format="cloudpickle",
+            signature=infer_signature(data, model.predict_proba(data)), serialization_format="skops",
+            skops_trusted_types=["numpy.dtype"],
             input_example=data.head(1) if one.get("example", True) else None, pip_requirements=["scikit-learn"])
 """
 

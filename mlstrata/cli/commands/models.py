@@ -31,6 +31,20 @@ def train(
 
 
 @app.command(rich_help_panel=PANEL)
+def judge(
+    env: Env,
+    system: System,
+    source: Annotated[str, typer.Option("--source", help="Where the model is. Default: model.source.")] = "",
+    version: Annotated[str, typer.Option("--version", help="A version that was registered by hand.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a model that was trained elsewhere and register it if it passes the gates of SYSTEM."""
+    from mlstrata.cli.train import judge as run
+
+    run(env, system, source=source, version=version, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
 def compare(
     env: Env,
     system: System,

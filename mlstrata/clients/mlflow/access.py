@@ -13,9 +13,15 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlstrata_steps.seal import KEY
+
 USER = "mlstrata"
 PASSWORD_FILE = "config/mlflow/password"  # noqa: S105 - where it lies, not what it is
 """The password's place in an environment's home; readable by its owner alone."""
+SEAL = "seal"
+"""On a cluster, its key in the secret with the password; a cluster without it seals none."""
+SEAL_FILE = "config/seal/key"
+"""The place of the key that seals the versions which the platform makes (`mlstrata_steps.seal`), the same way."""
 
 QUIET = {
     # A file comes through the registry: the address of its store is one that only the store's clients know.
@@ -42,6 +48,14 @@ def variables(home: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     return of(password)
+
+
+def sealing(home: Path) -> dict[str, str]:
+    """Return the variable with which a training run seals what it registers; none where there is no key yet."""
+    try:
+        return {KEY: (home / SEAL_FILE).read_text(encoding="utf-8").strip()}
+    except FileNotFoundError:
+        return {}
 
 
 def of(password: str) -> dict[str, str]:

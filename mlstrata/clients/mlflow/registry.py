@@ -12,6 +12,7 @@ from typing import Any
 
 from mlstrata.clients.mlflow.rest import MISSING, RegistryError, Rest
 from mlstrata.clients.mlflow.versions import Candidate, Check, VersionView, input_types
+from mlstrata_steps.seal import TAG
 
 CHAMPION = "champion"
 REPORTS = ("evaluation", "gates", "quality", "tuning", "comparison")
@@ -58,17 +59,20 @@ class Registry(Rest):
         """
         return next((str(one["version"]) for one in self.ready(system)), None)
 
-    def version_with(self, system: str, fingerprint: str) -> str | None:
+    def version_with(self, system: str, fingerprint: str, *, sealed: bool = False) -> str | None:
         """Return the newest version that these data, settings and code made.
 
         Args:
             system: The system.
             fingerprint: `mlstrata_steps.versioning.fingerprint`.
+            sealed: Only one that bears a seal (`mlstrata_steps.seal`); whether it fits, a release looks.
 
         Raises:
             RegistryError: it does not answer as it should.
         """
-        return next((str(one["version"]) for one in self.ready(system, fingerprint=fingerprint)), None)
+        found = self.ready(system, fingerprint=fingerprint)
+        bear = (one for one in found if not sealed or any(tag["key"] == TAG for tag in one.get("tags", [])))
+        return next((str(one["version"]) for one in bear), None)
 
     def candidate(self, system: str, version: str | None) -> Candidate:
         """Return `version` of `system`, or its latest.
@@ -91,6 +95,7 @@ class Registry(Rest):
             figures(self.run(run)) if run else {},
             run,
             datetime.fromtimestamp(int(created) / 1000, tz=UTC) if created else None,
+            {one["key"]: one["value"] for one in versions[wanted].get("tags", [])},
         )
 
     def view(self, version: Mapping[str, Any]) -> VersionView:
@@ -110,6 +115,9 @@ class Registry(Rest):
             commit=tags.get("commit", ""),
             code_commit=tags.get("code_commit", ""),
             data_version=tags.get("data_version", ""),
+            origin=f"{tags['origin']} ({tags.get('origin_digest', '')})" if tags.get("origin") else "",
+            judged_on=tags.get("evaluation_data_version", ""),
+            unknown=tags.get("unknown", ""),
             metrics=dict(sorted(figures(found).items())),
             settings={one["key"]: str(one["value"]) for one in found.get("data", {}).get("params", [])},
         )
@@ -143,16 +151,23 @@ class Registry(Rest):
         Raises:
             RegistryError: it does not answer, or the file is not what the training pipeline writes.
         """
+        if (report := self.gates(run)) is None:
+            return None
+        try:
+            return tuple(Check(one["name"], one["passed"], one["detail"], one["warns"]) for one in report["checks"])
+        except (KeyError, TypeError) as error:
+            raise RegistryError(f"{_GATES} of run {run} cannot be read: {error!r}") from error
+
+    def gates(self, run: str | None) -> dict[str, Any] | None:
+        """Return a run's `gates.json` as it lies there; None where it left none.
+
+        Raises:
+            RegistryError: it does not answer, or the file is no JSON object.
+        """
         if not run:
             return None
         root = str(self.run(run)["info"]["artifact_uri"])
-        if all(one["path"] != _GATES for one in self.listed(root)):
-            return None
-        try:
-            found = self._report(root, _GATES)["checks"]
-            return tuple(Check(one["name"], one["passed"], one["detail"], one["warns"]) for one in found)
-        except (KeyError, TypeError) as error:
-            raise RegistryError(f"{_GATES} of run {run} cannot be read: {error!r}") from error
+        return self._report(root, _GATES) if any(one["path"] == _GATES for one in self.listed(root)) else None
 
     def input_types(self, candidate: Candidate) -> dict[str, str]:
         """Return what a version takes: column to its type in MLflow's words; empty without a signature of columns.

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A registered version: its number, files, the metrics of the run that made it, that run, and when it came."""
+    """A registered version.
+
+    Attributes:
+        version: its number.
+        files: where the registry keeps its files; empty: not asked.
+        metrics: the figures of the run that made it.
+        run: that run.
+        registered: when it came.
+        tags: what was written about it when it came.
+        digest: of its files, where something vouches for it; empty: nothing does.
+        own_code: whether it may bring code of its own.
+    """
 
     version: str
     files: str
     metrics: dict[str, float]
     run: str | None = None
     registered: datetime | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+    own_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +67,9 @@ class VersionView:
         commit: of the repository that declares the system.
         code_commit: of the code, where it ran from an image.
         data_version: hash of the data it was trained on.
+        origin: where a model from elsewhere is from, with the hash of its files; empty: it was trained here.
+        judged_on: hash of the data that such a one was judged on.
+        unknown: what nobody knows of such a one.
         metrics: figures of its evaluation.
         settings: the run's parameters, as text.
     """
@@ -64,6 +81,9 @@ class VersionView:
     commit: str = ""
     code_commit: str = ""
     data_version: str = ""
+    origin: str = ""
+    judged_on: str = ""
+    unknown: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
 

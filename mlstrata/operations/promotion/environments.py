@@ -84,7 +84,8 @@ def promote(
     order = Order(target.system(system), number, who, reason.strip(), approvals, datetime.now(UTC))
     try:
         with here.registry(beside_another=True) as from_, there.registry(beside_another=True) as to:
-            one, other = Side(source.name, from_), Side(target.name, to)
+            one = Side(source.name, from_, here.seal_key())
+            other = Side(target.name, to, there.seal_key())
             metrics = examine(one, order)
             agree(order, metrics)
             with _recording(target) as log, reporter.working("promoting …") as working:

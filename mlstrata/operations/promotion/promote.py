@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mlstrata.clients.mlflow import Registry, figures
+from mlstrata.clients.mlflow import Candidate, Registry, figures
 from mlstrata.environments import SystemSpec
 from mlstrata.operations.promotion.record import EARLIER, FILE, Approval, Evidence
-from mlstrata.operations.releases.gate import failed, unmet, unreported
+from mlstrata.operations.releases.gate import UNSEALED, failed, sealed, unmet, unreported
+from mlstrata_steps.seal import DIGEST, TAG, Made, of_files
 
 _TAG, _RUN = "promoted_from", "promoted_run"
+_BORNE = (DIGEST, TAG)
+_MODEL = "model/"
 _BATCH = 100
 """MLflow takes this many parameters and tags, and ten times as many metrics, at once."""
 _KEPT = ("params", "metrics", "tags")
@@ -25,10 +28,17 @@ class PromotionError(Exception):
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a promotion: an environment and its registry, each with its own access."""
+    """One side of a promotion.
+
+    Attributes:
+        environment: The environment's name.
+        registry: Its registry, with its own access.
+        key: What it seals versions with; None: it has no such key.
+    """
 
     environment: str
     registry: Registry
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,10 +78,14 @@ def examine(source: Side, order: Order) -> dict[str, float]:
         PromotionError: it may not; every reason is named.
         RegistryError: the registry does not answer.
     """
-    run = source.registry.run(_version(source, order)["run_id"])
+    origin = _version(source, order)
+    run = source.registry.run(origin["run_id"])
     metrics = figures(run)
+    made = Candidate(order.version, "", metrics, origin["run_id"], tags=_tags(origin))
     checks = source.registry.checks(run["info"]["run_id"])
     reasons = [*unmet(order.system, metrics), *(failed(checks) if checks else unreported(run["info"]["run_id"]))]
+    if checks and sealed(source.registry, order.system.name, made, source.key) is None:
+        reasons.append(UNSEALED)
     if not order.approvals:
         reasons.append(f"{source.environment} never released it; release it there first")
     if reasons:
@@ -130,7 +144,28 @@ def promote(source: Side, target: Side, order: Order, on_step: Callable[[str], N
         "runs/update", run_id=made["run_id"], status="FINISHED", end_time=run["info"].get("end_time", 0)
     )
     on_step("registering")
-    return Promoted(_register(source, target, origin, run["info"], made), created=True, evidence=evidence)
+    kept = [one for one in _BORNE if one in _tags(origin)]
+    seal = _sealed_again(target, name, made, hashes) if kept else {}
+    return Promoted(_register(source, target, origin, run["info"], made, seal), created=True, evidence=evidence)
+
+
+def _tags(version: dict[str, Any]) -> dict[str, str]:
+    return {one["key"]: one["value"] for one in version.get("tags", [])}
+
+
+def _sealed_again(target: Side, system: str, made: dict[str, Any], hashes: Mapping[str, str]) -> dict[str, str]:
+    """Seal what arrived by the key of where it went: the run there is another, the files and the report are the same.
+
+    Raises:
+        RegistryError: the registry does not give back the report.
+    """
+    model = "".join(
+        f"{digest} {path.removeprefix(_MODEL)}\n" for path, digest in sorted(hashes.items()) if path.startswith(_MODEL)
+    )
+    tags, gates = {DIGEST: of_files(model)}, target.registry.gates(made["run_id"])
+    if target.key is not None and gates is not None:
+        tags[TAG] = Made(system, made["run_id"], tags[DIGEST], gates).sealed(target.key)
+    return tags
 
 
 def _version(source: Side, order: Order) -> dict[str, Any]:
@@ -198,12 +233,20 @@ def _copy_facts(data: dict[str, Any], target: Side, run: str) -> None:
         )
 
 
-def _register(source: Side, target: Side, origin: dict[str, Any], of: dict[str, Any], made: dict[str, Any]) -> str:
+def _register(  # noqa: PLR0917 - both sides, what is there and what is to be
+    source: Side,
+    target: Side,
+    origin: dict[str, Any],
+    of: dict[str, Any],
+    made: dict[str, Any],
+    seal: Mapping[str, str],
+) -> str:
     name, version = origin["name"], str(origin["version"])
     place = str(source.registry.get("model-versions/get-download-uri", name=name, version=version)["artifact_uri"])
     if not place.startswith(of["artifact_uri"]):
         raise PromotionError(f"version {version} lies at {place}, not with its run; train it again")
-    tags = [tag for tag in origin.get("tags", []) if tag["key"] not in (_TAG, _RUN)]
+    tags = [tag for tag in origin.get("tags", []) if tag["key"] not in (_TAG, _RUN, *_BORNE)]
+    tags += [{"key": key, "value": value} for key, value in seal.items()]
     tags += [{"key": _TAG, "value": f"{source.environment}/{version}"}, {"key": _RUN, "value": origin["run_id"]}]
     target.registry.model(name)
     below = place.removeprefix(of["artifact_uri"])

@@ -31,8 +31,8 @@ class Rollout(Protocol):
     before: Releases
     alias_decides: bool
 
-    def prepare(self, candidate: Candidate) -> None:
-        """Have a version ready to answer, and try it; nobody is served by it yet."""
+    def prepare(self, candidate: Candidate) -> Candidate:
+        """Have a version ready to answer, and try it; nobody is served by it yet. Return it with its files' digest."""
 
     def commit(self, releases: Releases) -> None:
         """Record a decision, in one step that is done or not: from here on it is what should serve."""
@@ -83,6 +83,14 @@ class Backend(ABC):
     def registry(self) -> Registry:
         """Where versions are registered."""
         return Registry(self.tracking_uri)
+
+    def seal_key(self) -> str | None:
+        """Return the key with which this environment seals what it makes; None: it has none.
+
+        Raises:
+            RolloutError: it should have one, and it cannot be read.
+        """
+        return None
 
     @abstractmethod
     def systems(self) -> tuple[str, ...]:

@@ -70,6 +70,8 @@ def decided(before: Releases, kind: Kind, candidate: Candidate, reason: str, dec
             from_=previous,
             to=version,
             metrics=candidate.metrics,
+            digest=candidate.digest,
+            own_code=candidate.own_code,
         )
         history = (*history, entry)
     after = before.model_copy(update={"champion": version, "history": history, "settled": False})

@@ -4,13 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mlstrata.clients.mlflow import Candidate, Check
+from mlstrata.clients.mlflow import Candidate, Check, Registry
 from mlstrata.environments import SystemSpec
 from mlstrata.operations.releases.errors import RolloutError
+from mlstrata_steps.seal import DIGEST, TAG, Made
+
+
+def sealed(registry: Registry, system: str, candidate: Candidate, key: str | None) -> str | None:
+    """Return the digest of a version's files that the platform itself sealed with a report of passed gates.
+
+    Args:
+        registry: Where it is registered.
+        system: Its system.
+        candidate: The version.
+        key: The environment's key; None: the environment has none, and the digest is what the registry says.
+
+    Returns:
+        The digest; None of a version that the platform did not seal, or whose report, run or files are others now.
+
+    Raises:
+        RegistryError: the registry does not answer.
+    """
+    digest = candidate.tags.get(DIGEST, "")
+    if key is None:
+        return digest
+    report = registry.gates(candidate.run) if TAG in candidate.tags else None
+    if report is None or not Made(system, candidate.run or "", digest, report).bears(key, candidate.tags[TAG]):
+        return None
+    return digest
+
+
+UNSEALED = (
+    "neither a training run of this platform nor `judge` made it: nothing that the platform wrote says what it passed "
+    "(no seal that fits its run, its report of gates and its files)"
+)
 
 
 def require_passed(
-    candidate: Candidate, checks: Sequence[Check] | None, limits: SystemSpec | None, *, without_gates: bool = False
+    candidate: Candidate,
+    checks: Sequence[Check] | None,
+    limits: SystemSpec | None,
+    *,
+    without_gates: bool = False,
+    is_sealed: bool = True,
 ) -> None:
     """Refuse a version whose gates failed or left no report and, with `limits`, whose figures are outside of them.
 
@@ -18,15 +54,16 @@ def require_passed(
         candidate: The version.
         checks: What the run that made it checked; None or empty: it left no report.
         limits: The system as it is declared now; None where a person judges its figures.
-        without_gates: Let a version pass that has no report.
+        without_gates: Let a version pass that has no report, or one that the platform did not write.
+        is_sealed: Whether the platform wrote the report, of these very files.
 
     Raises:
         RolloutError: it may not be released; every reason is named.
     """
-    unknown = unreported(candidate.run) if not checks and not without_gates else []
+    unknown = [] if without_gates else unreported(candidate.run) if not checks else [] if is_sealed else [UNSEALED]
     reasons = [*unknown, *failed(checks or ()), *(unmet(limits, candidate.metrics) if limits else ())]
     if reasons:
-        fix = "train a version that passes"
+        fix = "train a version that passes, or have one from elsewhere judged (`mlstrata judge`)"
         if unknown:
             fix += ', or answer for it yourself: --without-gates --reason "…"'
         raise RolloutError(f"version {candidate.version} may not be released: {'; '.join(reasons)}; {fix}")

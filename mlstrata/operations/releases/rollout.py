@@ -18,7 +18,7 @@ from mlstrata.environments import SystemSpec
 from mlstrata.operations.releases.backend import Backend, Rollout
 from mlstrata.operations.releases.decision import Release, decided, rollback_target
 from mlstrata.operations.releases.errors import RolloutError
-from mlstrata.operations.releases.gate import require_passed
+from mlstrata.operations.releases.gate import require_passed, sealed
 from mlstrata.operations.releases.journal import Journal, Kind
 from mlstrata.operations.releases.lock import only_one
 from mlstrata.services.serving.releases import Releases
@@ -36,6 +36,7 @@ def release(
     decider: str | None = None,
     limits: SystemSpec | None = None,
     without_gates: bool = False,
+    own_code: bool = False,
 ) -> Release:
     """Have `version` of `system`, or its latest, answer or score, if it passed its gates.
 
@@ -48,6 +49,7 @@ def release(
         limits: The declaration whose figures the version must meet; None where a person judges them.
         without_gates: Release a version whose run left no report of its gates; the recorded reason says so. One whose
             gates failed is refused all the same.
+        own_code: Whether the system's file says that its model brings code; what nothing vouches for brings none.
 
     Raises:
         ClusterError: the cluster does not answer, refuses, or somebody else releases.
@@ -59,8 +61,11 @@ def release(
         candidate = backend.registry.candidate(system, version)
         if candidate.version != rollout.before.champion:
             checks = backend.registry.checks(candidate.run)
-            require_passed(candidate, checks, limits, without_gates=without_gates)
-            reason = reason if checks else f"{UNGATED}: {reason}"
+            digest = sealed(backend.registry, system, candidate, backend.seal_key())
+            require_passed(candidate, checks, limits, without_gates=without_gates, is_sealed=digest is not None)
+            vouched = checks and digest is not None
+            reason = reason if vouched else f"{UNGATED}: {reason}"
+            candidate = replace(candidate, digest=digest or "", own_code=bool(vouched and own_code))
         done = _carry_out(backend, rollout, candidate, system=system, kind="release", reason=reason, decider=decider)
     return replace(done, seconds=time.monotonic() - begun)
 
@@ -77,9 +82,9 @@ def rollback(
     begun = time.monotonic()
     with _begun(backend, system, "rollback") as rollout:
         target = rollback_target(rollout.before, system, to)
-        metrics = next((entry.metrics for entry in reversed(rollout.before.history) if entry.to == target), {})
         # The registry is not asked: an outage of it must not hold up going back.
-        candidate = Candidate(target, "", metrics)
+        entry = next(entry for entry in reversed(rollout.before.history) if entry.to == target)
+        candidate = Candidate(target, "", entry.metrics, digest=entry.digest, own_code=entry.own_code)
         done = _carry_out(backend, rollout, candidate, system=system, kind="rollback", reason=reason, decider=decider)
     return replace(done, seconds=time.monotonic() - begun)
 
@@ -112,7 +117,8 @@ def _carry_out(
     journal.ready(reason, decider)
     after = decided(before, kind, candidate, reason, decider)
     try:
-        rollout.prepare(candidate)
+        candidate = rollout.prepare(candidate)
+        after = decided(before, kind, candidate, reason, decider)
         backend.on_step("decide")
         if len(after.history) > len(before.history):
             journal.abandoned(before)

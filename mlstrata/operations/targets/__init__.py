@@ -65,6 +65,9 @@ class Target(Protocol):
     def registry(self, *, beside_another: bool = False) -> AbstractContextManager[Registry]:
         """Give the environment's registry; `beside_another` of another environment, each with its own access."""
 
+    def seal_key(self) -> str | None:
+        """Return the key with which the environment seals the versions that it makes; None: it was given none."""
+
     def releasing(self, on_step: Callable[[str], None], *, urgent: bool = False) -> AbstractContextManager[Backend]:
         """Give what releases are carried out on; `urgent` goes on without a registry that cannot be reached."""
 

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.target import KubernetesTarget
-from mlstrata.operations.cluster_access import REGISTRY_URL, authenticate_registry, forward_registry, registry_password
+from mlstrata.operations.cluster_access import (
+    REGISTRY_URL,
+    authenticate_registry,
+    forward_registry,
+    registry_password,
+    seal_key,
+)
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.live_facts import BUILT
 from mlstrata.operations.state import ClusterOutputs
@@ -90,6 +96,14 @@ class Kubernetes(Elsewhere):
         with forward_registry(self.cluster, namespace, variable) as url:
             yield Registry(url, access)
 
+    def seal_key(self) -> str | None:
+        """Return the key with which the environment seals the versions that it makes; None: it was given none.
+
+        Raises:
+            ClusterError: the cluster cannot be asked.
+        """
+        return seal_key(self.cluster, self.target.namespace)
+
     @contextmanager
     def releasing(self, on_step: Callable[[str], None], *, urgent: bool = False) -> Iterator[KubernetesBackend]:
         """Give what releases are carried out on, with a way to the registry while it is open."""
@@ -110,7 +124,7 @@ class Kubernetes(Elsewhere):
             yield found
             return
         try:
-            yield replace(found, tracking_uri=registry)
+            yield replace(found, tracking_uri=registry, key=None if urgent else self.seal_key())
         finally:
             opened.__exit__(None, None, None)
 

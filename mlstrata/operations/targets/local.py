@@ -109,6 +109,21 @@ class Local:
         """Return the address on this machine by what answers there."""
         return self.outputs.urls
 
+    def seal_key(self) -> str:
+        """Return the key with which the environment seals the versions that it makes.
+
+        Raises:
+            UsageError: its file is not there, or cannot be read.
+        """
+        from mlstrata.clients.mlflow.access import SEAL_FILE
+
+        path = self.deployment.home / SEAL_FILE
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            up = f"`mlstrata up {self.deployment.name}` writes it"
+            raise UsageError(f"{path}: {error.strerror}; {up}") from None
+
     def access(self) -> None:
         """Let this process, and what it starts, ask the registry as the environment's user."""
         from mlstrata.clients.mlflow.access import variables

@@ -68,21 +68,23 @@ def train(
     return deployment.target.train(system, if_needed=if_needed, trials=trials, reporter=reporter)
 
 
-def follow(system: str, lines: Iterator[dict[str, Any]], reporter: Reporter) -> dict[str, Any]:
+def follow(
+    system: str, lines: Iterator[dict[str, Any]], reporter: Reporter, *, doing: str = "training"
+) -> dict[str, Any]:
     """Report each step as it ends; return the run's result.
 
     Raises:
         Failed: the run did not succeed.
         UsageError: a part could not be asked, so that nothing ran.
     """
-    with reporter.working(f"training {system} …") as working:
+    with reporter.working(f"{doing} {system} …") as working:
         for line in lines:
             if "note" in line:
                 reporter.note(line["note"])
             elif "step" in line:
                 if line["state"] == "running":
                     progress = f" · {line['progress']}" if line.get("progress") else ""
-                    working(f"training {system} · {line['step']}{progress}")
+                    working(f"{doing} {system} · {line['step']}{progress}")
                 elif line["state"] in ENDED:
                     reporter.step(line)
             elif line.get("state") == "succeeded":
@@ -90,7 +92,7 @@ def follow(system: str, lines: Iterator[dict[str, Any]], reporter: Reporter) -> 
                 return result
             elif worker.is_last(line):
                 if line.get("code") == _EXIT_USAGE:
-                    raise UsageError(f"training {system}: {line['error']}")
+                    raise UsageError(f"{doing} {system}: {line['error']}")
                 state = line.get("state", "failed")
-                raise Failed(f"training {system} {state}: {line['error'] or 'no reason was given'}")
-    raise Failed(f"training {system} ended without a result")
+                raise Failed(f"{doing} {system} {state}: {line['error'] or 'no reason was given'}")
+    raise Failed(f"{doing} {system} ended without a result")

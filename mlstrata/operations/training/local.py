@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from mlstrata import worker
+from mlstrata.clients.mlflow.access import sealing
 from mlstrata.environments import Capability, SystemSpec
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.training import ENDED, Training, follow
@@ -35,6 +37,7 @@ def train(local: Local, system: SystemSpec, *, if_needed: bool, trials: int | No
     """
     began = time.monotonic()
     local.access()
+    os.environ.update(sealing(local.deployment.home))
     wanted = _request(local.deployment, system, local.address("mlflow"))
     if trials is not None:
         search = {**wanted.settings.search, "trials": trials}
@@ -43,15 +46,18 @@ def train(local: Local, system: SystemSpec, *, if_needed: bool, trials: int | No
         return Training(system.name, version, ran=False)
     request = wanted.model_dump(mode="json")
     at_foundation = Capability.PIPELINES in local.deployment.spec.capabilities
-    run = (
-        through_runner(local.deployment, local.address("runner"), request)
-        if at_foundation
-        else worker.lines(_JOB, request)
-    )
+    run = run_of(local, request, at_foundation=at_foundation)
     # Closed whatever happens: an interruption may come while a line is shown.
     with closing(run) as lines:
         result = follow(system.name, lines, reporter)
     return Training(system.name, str(result["version"]), ran=True, seconds=time.monotonic() - began, result=result)
+
+
+def run_of(local: Local, request: dict[str, Any], *, at_foundation: bool) -> Generator[dict[str, Any]]:
+    """Run a request by the environment's runner, where it has one, else as a job; yield what it tells."""
+    if at_foundation:
+        return through_runner(local.deployment, local.address("runner"), request)
+    return worker.lines(_JOB, request)
 
 
 def _request(deployment: Deployment, system: SystemSpec, tracking_uri: str) -> TrainingRequest:

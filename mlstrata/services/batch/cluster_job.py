@@ -20,6 +20,7 @@ from mlstrata.clients.mlflow.data import placed
 from mlstrata.services.batch.scoring import score
 from mlstrata.services.batch.settings import Manifest, ScoringJob, manifest_of
 from mlstrata.services.batch.table import BatchError
+from mlstrata.services.serving.admission import Admission
 from mlstrata.services.serving.fetch import fetch
 
 _REASON = 300
@@ -41,7 +42,7 @@ def run(job: ScoringJob, uri: str) -> tuple[str, Manifest]:
         RegistryError: the registry does not answer.
     """
     registry = Registry(uri)
-    if fetch(registry, job.system, job.version or CHAMPION, job.directory) is None:
+    if fetch(registry, job.system, job.version or CHAMPION, job.directory, Admission(own_code=job.own_code)) is None:
         raise BatchError(f"no version of {job.system} is released yet; release one, then score again")
     job = job.model_copy(update={"input": placed(registry, job.system, job.input)})
     job.workdir.mkdir(parents=True, exist_ok=True)

@@ -50,6 +50,7 @@ def scoring_job(system: SystemSpec, *, root: Path | None, home: Path, given: str
         endpoint=dataset.endpoint if dataset else "",
         format=(dataset or system.training_data or _PLAIN).written(),
         output_range=system.output_range,
+        own_code=system.model.brings_code,
     )
 
 

@@ -46,6 +46,10 @@ class ScoringJob(Closed):
         description="A prediction outside is implausible and is not given out; none: what the model's contract says.",
     )
 
+    own_code: bool = Field(
+        default=False, description="Whether the model may bring code: the system's file says that it does."
+    )
+
     @property
     def home(self) -> Path:
         """Return the environment's home folder, whose `data/serving` holds `directory`."""

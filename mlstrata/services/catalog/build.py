@@ -143,7 +143,12 @@ def _versions(system: SystemSpec, sources: Sources) -> Iterator[Version]:
             registered=None if sources.versions is None else version in registered,
             role=roles.get(version),
             run=tags.get("pipeline_run") or run.get("id"),
-            data_version=tags.get("data_version") or run.get("data_version"),
+            # What a model from elsewhere was judged on is not what it learnt from.
+            data_version=None if tags.get("origin") else tags.get("data_version") or run.get("data_version"),
+            origin=tags.get("origin"),
+            origin_digest=tags.get("origin_digest"),
+            evaluation_data_version=tags.get("evaluation_data_version"),
+            unknown=tags.get("unknown"),
             commit=tags.get("commit"),
             code_commit=tags.get("code_commit"),
             code_version=tags.get("code_version"),

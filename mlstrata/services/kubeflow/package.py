@@ -6,12 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from mlstrata.clients.mlflow.access import PATIENT, USER
+from mlstrata.clients.mlflow.access import PATIENT, SEAL, USER
 from mlstrata.services.kubeflow.contract import Reading
+from mlstrata_steps.seal import KEY
 
 Json = dict[str, Any]
-READS = "exec-ingest"
-"""What the compiler calls the step that reads the data."""
+READS, REGISTERS = "exec-ingest", "exec-register"
+"""What the compiler calls the step that reads the data, and the one that registers and seals a version."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,10 @@ def packaged(ir: Json, image: str, secret: str, labels: dict[str, str], data: Re
         given = [{"name": name, "value": value} for name, value in told.items()]
         one["container"]["env"] = [*one["container"].get("env", ()), *given]
         needs[name] = {
-            "secretAsEnv": [_variable(one, *where) for one, where in {**registry, **reads.secrets}.items()],
+            "secretAsEnv": [
+                *(_variable(one, *where) for one, where in {**registry, **reads.secrets}.items()),
+                *([{**_variable(KEY, secret, SEAL), "optional": True}] if name == REGISTERS else []),
+            ],
             "podMetadata": {"labels": labels, "annotations": {"karpenter.sh/do-not-disrupt": "true"}},
         }
     platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": needs}}}}

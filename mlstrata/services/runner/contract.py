@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from mlstrata.closed import Closed
 from mlstrata.environments.requirements import sha256_of
 from mlstrata.environments.spec.model import DOORS
+from mlstrata.environments.spec.settings import JUDGING
 from mlstrata.services.http import ServiceSettings
 from mlstrata.services.scheduling import is_cron
 
@@ -96,6 +97,15 @@ class TrainingSettings(Closed):
     gpus: int = Field(0, ge=0, description="Accelerators for training; none, since the shipped algorithms use none.")
 
 
+class Origin(Closed):
+    """A model that was trained elsewhere, fetched to this machine."""
+
+    source: str = Field(min_length=1, description="Where it is from.")
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Of all its files, as they were fetched.")
+    file: Path = Field(description="The fitted estimator among them, in skops' format.")
+    file_digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Of that file.")
+
+
 class TrainingRequest(Closed):
     """Everything one training run needs to know."""
 
@@ -134,6 +144,7 @@ class TrainingRequest(Closed):
     requirements: Path | None = Field(
         None, description="The system's own lock: the steps run in an environment that holds it; None: in ours."
     )
+    origin: Origin | None = Field(None, description="The model to judge; None: one is trained.")
     settings: TrainingSettings = Field(default_factory=TrainingSettings, description="How it is trained.")
     tracking_uri: str = Field(pattern=r"^https?://", description="Address of MLflow.")
     workdir: Path = Field(description="Absolute folder for snapshots, artifacts, caches and logs of runs.")
@@ -142,6 +153,8 @@ class TrainingRequest(Closed):
     @field_validator("pipeline", "algorithm")
     @classmethod
     def _known(cls, value: str, info: ValidationInfo) -> str:
+        if value == JUDGING and info.field_name == "pipeline":
+            return value
         door = next(one for one in DOORS if one.field == info.field_name)
         if problem := door.unknown_name(value):
             raise ValueError(f"{problem.what}; {problem.fix}")
@@ -195,6 +208,7 @@ class TrainingRequest(Closed):
             **({"own_code": self.own_code} if self.own_code else {}),
             **({"requirements": sha256_of(self.requirements)} if self.requirements else {}),
             **({"format": self.format} if self.format else {}),
+            **({"origin": self.origin.digest} if self.origin else {}),
             "kpis": self.gates(),
             **self.settings.model_dump(mode="json", exclude={"gpus"}),
         }

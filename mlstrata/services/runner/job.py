@@ -97,11 +97,15 @@ def check(request: TrainingRequest) -> dict[str, str | None]:
         StepError: The data source does not exist.
         RegistryError: MLflow does not answer.
     """
+    from mlstrata_steps.seal import key
     from mlstrata_steps.source import source_stamp
     from mlstrata_steps.versioning import fingerprint
 
     mark = fingerprint(request.recipe(), source_stamp(request.source, request.endpoint))
-    return {"fingerprint": mark, "version": Registry(request.tracking_uri).version_with(request.system, mark)}
+    return {
+        "fingerprint": mark,
+        "version": Registry(request.tracking_uri).version_with(request.system, mark, sealed=bool(key())),
+    }
 
 
 def run(request: TrainingRequest, run_id: str, log: Path) -> int:
@@ -154,7 +158,7 @@ def _own_temporary_folder() -> Iterator[None]:
 
 def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
     """Turn a request into the training pipeline's inputs; Kubeflow Pipelines would take the same."""
-    commit = request.commit or current_commit()
+    commit, origin = request.commit or current_commit(), request.origin
     return {
         "system": request.system,
         "source": request.source,
@@ -177,7 +181,9 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
             "pipeline_run": run_id,
             "environment": request.environment,
             "source": request.named or request.source,
+            **({"origin": origin.source, "origin_digest": origin.digest} if origin else {}),
         },
+        **({"model_file": str(origin.file), "model_digest": origin.file_digest} if origin else {}),
         "commit": commit,
         "tracking_uri": request.tracking_uri,
     }
@@ -214,6 +220,7 @@ def served_as(request: TrainingRequest) -> dict[str, str]:
 
     The served test starts the very runtime class that will answer callers; ports and folder are the test's own.
     """
+    from mlstrata.services.serving.admission import Admission
     from mlstrata.services.serving.releases import FILE, Releases
     from mlstrata.services.serving.settings import ServingSettings, render_files
     from mlstrata_steps.package import file_hash
@@ -223,7 +230,10 @@ def served_as(request: TrainingRequest) -> dict[str, str]:
     server = {
         "files": {name: json.loads(text) for name, text in rendered.items()},
         "model": f"models/{CANDIDATE}",
-        "data": {FILE: json.loads(Releases(champion=CANDIDATE, loaded=(CANDIDATE,)).to_json())},
+        "data": {
+            FILE: json.loads(Releases(champion=CANDIDATE, loaded=(CANDIDATE,)).to_json()),
+            f"admitted/{CANDIDATE}.json": Admission(own_code=bool(request.own_code)).model_dump(),
+        },
         "predict": f"/systems/{request.system}/v1/predict",
     }
     from mlstrata.services.runner.locked import requirements

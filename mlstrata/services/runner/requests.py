@@ -11,8 +11,9 @@ from mlstrata.clients.mlflow.data import WORKSPACE
 from mlstrata.environments import SystemSpec, Workspace
 from mlstrata.environments.guests import code_version
 from mlstrata.environments.spec.data import DatasetSpec
+from mlstrata.environments.spec.settings import JUDGING
 from mlstrata.services.problems import plain
-from mlstrata.services.runner.contract import Kpi, TrainingRequest, TrainingSettings
+from mlstrata.services.runner.contract import Kpi, Origin, TrainingRequest, TrainingSettings
 
 WORKDIR = "data/runner"
 """Folder of the runs, from the environment's home; beneath it each system has one of its own, by its name: what one
@@ -32,6 +33,7 @@ def training_request(
     tracking_uri: str,
     commit: str | None = None,
     elsewhere: bool = False,
+    origin: Origin | None = None,
 ) -> TrainingRequest:
     """Build the request that trains a system's model as declared.
 
@@ -43,11 +45,12 @@ def training_request(
         tracking_uri: Address of MLflow.
         commit: Commit of the repository; None: the one the running code is from.
         elsewhere: Where it runs there is no workspace: a file of it is read from the registry.
+        origin: A model that was trained elsewhere, to be judged in place of a training.
 
     Raises:
         NotTrainable: The system is `SystemSpec.untrainable`, or one of its settings is none of the training pipeline's.
     """
-    if reason := system.untrainable():
+    if reason := system.unjudgeable() if origin else system.untrainable():
         raise NotTrainable(f"{system.name}: {reason}")
     model, data = system.model, system.training_data
     if data is None or data.source is None or model.target is None:
@@ -74,12 +77,13 @@ def training_request(
                 Kpi(metric=kpi.metric, at_least=kpi.at_least, at_most=kpi.at_most, source=kpi.source)
                 for kpi in system.kpis
             ),
-            pipeline=model.pipeline,
+            pipeline=JUDGING if origin else model.pipeline,
+            origin=origin,
             # In a pod the code is that of the image.
             own_code=(model.image or "")[-12:] if elsewhere else code_version(model, Workspace(root)),
             algorithm=f"train:{model.train}" if model.train else model.algorithm,
             requirements=root / model.requirements if model.requirements and not elsewhere else None,
-            settings=_settings(system),
+            settings=_judging(_settings(system)) if origin else _settings(system),
             tracking_uri=tracking_uri,
             workdir=home / WORKDIR / system.name,
             commit=commit,
@@ -98,6 +102,11 @@ def source_of(data: DatasetSpec, root: Path | None) -> str:
     if data.location is None or data.location.scheme != "file":
         return str(data.source)
     return f"{WORKSPACE}{data.name}" if root is None else str(root / str(data.source))
+
+
+def _judging(settings: TrainingSettings) -> TrainingSettings:
+    """Leave out what needs training rows: no model of shuffled labels is trained beside one from elsewhere."""
+    return settings.model_copy(update={"signal": {**settings.signal, "permutations": 0}, "workers": 1})
 
 
 def _settings(system: SystemSpec) -> TrainingSettings:

@@ -5,6 +5,9 @@ from __future__ import annotations
 VERSION = "mlstrata.io/version"
 """Annotation of a SeldonDeployment's spec, and so of its pods: the version they serve. Set by a release only."""
 
+DIGEST = "mlstrata.io/model-digest"
+"""Beside it: what the files of that version come to; a pod loads no others. Empty: nobody recorded it."""
+
 RECORD = "mlstrata.io/releases"
 """Annotation of a SeldonDeployment, or of the CronJob that scores: releases and rollbacks, JSON. Set by a release."""
 

@@ -13,17 +13,21 @@ import sys
 from pathlib import Path
 
 from mlstrata.clients.mlflow import CHAMPION, Registry, RegistryError
+from mlstrata.files import write_private
+from mlstrata.services.serving.admission import Admission, place
 from mlstrata.services.serving.example import read_example
 from mlstrata.services.serving.releases import FILE, Releases
 
-VERSION = "MLSTRATA_MODEL_VERSION"
+VERSION, DIGEST = "MLSTRATA_MODEL_VERSION", "MLSTRATA_MODEL_DIGEST"
 
 
 class UnusableError(Exception):
     """A version cannot predict its own input example."""
 
 
-def fetch(registry: Registry, system: str, wanted: str, directory: Path) -> str | None:
+def fetch(
+    registry: Registry, system: str, wanted: str, directory: Path, admission: Admission | None = None
+) -> str | None:
     """Put a version's files and the word that it is released into a folder.
 
     Args:
@@ -31,6 +35,7 @@ def fetch(registry: Registry, system: str, wanted: str, directory: Path) -> str 
         system: The system.
         wanted: A version's number, or `champion` for what the registry calls so.
         directory: The prediction process's folder.
+        admission: What its files must come to, and whether they may bring code; None: they may not.
 
     Returns:
         The version; None where nothing is released yet: the process then starts and says so.
@@ -46,6 +51,7 @@ def fetch(registry: Registry, system: str, wanted: str, directory: Path) -> str 
     folder = directory / "models" / candidate.version
     folder.parent.mkdir(exist_ok=True)
     registry.download(candidate, folder)
+    write_private(place(folder), (admission or Admission()).model_dump_json())
     releases = Releases(champion=candidate.version, loaded=(candidate.version,))
     unfinished = directory / f".{FILE}"
     unfinished.write_text(releases.model_dump_json(indent=2, by_alias=True) + "\n", encoding="utf-8")
@@ -97,10 +103,12 @@ def main() -> int:
     parser.add_argument("--system", required=True)
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="what a prediction can be")
+    parser.add_argument("--own-code", action="store_true", help="the system's file says that its model brings code")
     given = parser.parse_args()
+    admission = Admission(digest=os.environ.get(DIGEST, ""), own_code=given.own_code)
     registry = Registry(os.environ["MLFLOW_TRACKING_URI"])
     try:
-        version = fetch(registry, given.system, os.environ.get(VERSION) or CHAMPION, given.directory)
+        version = fetch(registry, given.system, os.environ.get(VERSION) or CHAMPION, given.directory, admission)
         if version is not None:
             attempt(given.system, version, given.directory, tuple(given.range) if given.range else None)
     except (RegistryError, UnusableError) as error:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlstrata.services.serving.admission import admit
 from mlstrata.services.serving.example import read_example
 from mlstrata.services.serving.requirements import require_installed
 from mlstrata.services.serving.schema import Column, RequestSchema
@@ -44,9 +45,12 @@ class LoadedModel:
         """Load the model in `folder` and try it on its own input example.
 
         Raises:
+            RefusedError: it may not be loaded; nothing of it ran.
             MissingRequirements: what the system's own lock brought where it learnt is not here; nothing of it ran.
             Exception: whatever the model's flavour raises; the caller says which version could not be loaded.
         """
+        # Looked at as data before MLflow is even imported: it runs what the model names.
+        admit(folder)
         require_installed(folder)
         import mlflow.pyfunc
 

@@ -31,6 +31,8 @@ class HistoryEntry(BaseModel):
     from_: Version | None = Field(alias="from", description="The champion before; none at the first release.")
     to: Version = Field(description="The champion after.")
     metrics: dict[str, float] = Field(default_factory=dict, description="Metrics of `to` the decider could see.")
+    digest: str = Field(default="", description="Of the files of `to`; empty: nobody recorded one.")
+    own_code: bool = Field(default=False, description="Whether `to` may bring code of its own.")
 
 
 class Releases(Closed):

@@ -16,6 +16,7 @@ from mlstrata_steps.estimator import load
 from mlstrata_steps.intervals import differences
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.rules import parsed
+from mlstrata_steps.seal import DIGEST, folder_digest, is_sealed, key
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import Output, Task, named_metric, task_of
 from mlstrata_steps.tasks.metrics import METRICS
@@ -139,7 +140,9 @@ def _champion(task: Task, table: pd.DataFrame, system: str, tracking_uri: str) -
         version = _version(system)
         if version is None:
             return None, None, "no champion yet"
-        champion = mlflow.pyfunc.load_model(f"models:/{system}/{version}")
+        if (files := _files(system, version)) is None:
+            return version, None, f"champion {version} bears no seal of this environment: not compared"
+        champion = mlflow.pyfunc.load_model(files)
     except MlflowException as error:
         raise StepError(f"MLflow at {tracking_uri} refused: {error.message}") from error
     signature = champion.metadata.signature
@@ -156,6 +159,23 @@ def _champion(task: Task, table: pd.DataFrame, system: str, tracking_uri: str) -
     except (MlflowException, StepError, ValueError, TypeError) as error:
         return version, None, f"champion {version} cannot answer these rows: {str(error).splitlines()[0][:200]}"
     return version, given, ""
+
+
+def _files(system: str, version: str) -> str | None:
+    """Return where the champion's files are; None where they are not what this environment sealed.
+
+    Loading a model runs what it names, and an alias is for whoever has the registry's password to move.
+    """
+    import mlflow
+
+    if not key():
+        return f"models:/{system}/{version}"
+    client = mlflow.MlflowClient()
+    found = client.get_model_version(system, version)
+    if not is_sealed(client, system, found):
+        return None
+    folder = str(mlflow.artifacts.download_artifacts(f"runs:/{found.run_id}/model"))
+    return folder if folder_digest(folder) == found.tags.get(DIGEST) else None
 
 
 def _version(system: str) -> str | None:

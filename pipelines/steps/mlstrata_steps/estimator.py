@@ -229,14 +229,20 @@ def trusted(path: str) -> list[str]:
     """
     import skops.io
 
-    brought = [learner(one.name) for one in entry_points(group=GROUP)]
+    brought = []
     for folder in _folders():
         for file in sorted(folder.glob("*.py")):
             if not file.stem.startswith(("_", "test_")):
                 brought += [one for one in vars(module(file.stem, [folder])).values() if isinstance(one, Learner)]
-    named = {*TRUSTED, *(kind for one in brought for kind in one.trusted)}
+    named = {kind for one in brought for kind in one.trusted}
     found = skops.io.get_untrusted_types(file=path)
-    return [kind for kind in found if kind in named or _is_class_of_a_library(kind) or own_store.is_of_own(kind)]
+    return [kind for kind in found if kind in named or is_installed_type(kind) or own_store.is_of_own(kind)]
+
+
+def is_installed_type(kind: str) -> bool:
+    """Say whether a model may hold a type wherever it is loaded: what is shipped or installed is made of it."""
+    installed = {one for point in entry_points(group=GROUP) for one in learner(point.name).trusted}
+    return kind in TRUSTED or kind in installed or _is_class_of_a_library(kind)
 
 
 def _is_class_of_a_library(kind: str) -> bool:

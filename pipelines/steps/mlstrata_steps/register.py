@@ -12,6 +12,7 @@ from mlstrata_steps.columns import Columns
 from mlstrata_steps.gates import gate
 from mlstrata_steps.outcome import StepError, require
 from mlstrata_steps.package import package as package_model
+from mlstrata_steps.seal import DIGEST, TAG, Made, folder_digest, is_sealed, key
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.versioning import code_commit, code_version, fingerprint, settings_hash
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-IDENTITY = ("data_version", "code_version", "settings_hash")
+IDENTITY = ("data_version", "evaluation_data_version", "origin_digest", "code_version", "settings_hash")
 """Version tags that say "the same model would come out": a version that has all three is not made twice."""
 
 
@@ -39,6 +40,9 @@ class Lineage:
         source: The data source.
         data_pointer: `md5:…` of the file, where the source is a DVC pointer.
         code_commit: Of the code, where it runs from an image.
+        origin: Where the model is from, if it was trained elsewhere: then the data are what it was judged on, and what
+            it was trained on, with which code and settings, is not known.
+        origin_digest: Of the files that were fetched from there.
         data_path: The snapshot, for the dataset's entry.
     """
 
@@ -52,6 +56,8 @@ class Lineage:
     source: str
     data_pointer: str = ""
     code_commit: str = ""
+    origin: str = ""
+    origin_digest: str = ""
     data_path: str = field(default="", repr=False)
 
     @classmethod
@@ -71,6 +77,10 @@ class Lineage:
     def tags(self) -> dict[str, str]:
         """Give the tags of the run and of the version; empty ones are left out."""
         values = {name: str(value) for name, value in asdict(self).items() if name != "data_path"}
+        if self.origin:
+            # Nobody knows the data that it learnt of: no tag says so.
+            values["evaluation_data_version"] = values.pop("data_version")
+            values["unknown"] = "training data, training code, hyperparameters"
         return {name: value for name, value in values.items() if value}
 
 
@@ -148,21 +158,33 @@ def register(
                 mlflow.log_artifacts(package, "model")
             if tried.get("trials"):
                 _log_trials(client, run, tried, lineage.tags())
+            sealed = _sealed(system, run.info.run_id, package, gates)
         uri = f"runs:/{run.info.run_id}/model"
         # One request makes the version with its tags: a crash never leaves one that its identity cannot find.
-        version = mlflow.register_model(uri, system, tags={**lineage.tags(), **_headline(evaluation, gates)})
+        tags = {**lineage.tags(), **_headline(evaluation, gates), **sealed}
+        version = mlflow.register_model(uri, system, tags=tags)
     except MlflowException as error:
         raise StepError(f"MLflow at {tracking_uri} refused: {error.message}") from error
     return {"version": str(version.version), "run_id": run.info.run_id, "created": True}
 
 
 def registered(client: MlflowClient, system: str, lineage: Lineage) -> dict[str, object] | None:
-    """Find the version that the same data, code and settings made."""
+    """Find the version that the same data, code and settings made; where there is a key, only one that it sealed.
+
+    Tags are for whoever has the registry's password to write: a version is the platform's own by its seal alone.
+    """
     wanted = lineage.tags()
     for found in client.search_model_versions(f"name = '{system}'", order_by=["version_number DESC"]):
-        if all(found.tags.get(name) == wanted.get(name) for name in IDENTITY):
+        if not all(found.tags.get(name) == wanted.get(name) for name in IDENTITY):
+            continue
+        if is_sealed(client, system, found):
             return {"version": str(found.version), "run_id": found.run_id}
     return None
+
+
+def _sealed(system: str, run: str, package: str, gates: Mapping[str, object]) -> dict[str, str]:
+    digest, secret = folder_digest(package), key()
+    return {DIGEST: digest, **({TAG: Made(system, run, digest, gates).sealed(secret)} if secret else {})}
 
 
 def _about(lineage: Lineage) -> dict[str, str]:
@@ -181,7 +203,8 @@ def _log_data(lineage: Lineage, table: pd.DataFrame, target: str) -> None:
         # MLflow keeps 36 characters; the whole hash is the tag.
         digest=lineage.data_version.removeprefix("sha256:")[:32],
     )
-    mlflow.log_input(dataset, context="training", tags={"data_version": lineage.data_version})
+    context = "evaluation" if lineage.origin else "training"
+    mlflow.log_input(dataset, context=context, tags={"data_version": lineage.data_version})
 
 
 def _log_trials(client: MlflowClient, parent: Run, search: Mapping[str, Any], tags: Mapping[str, str]) -> None:

@@ -250,6 +250,7 @@ def _started(package: str, server: Server) -> Iterator[str]:
         ours = {**dict(zip(PORTS, _free_ports(len(PORTS)), strict=True)), "directory": str(directory)}
         for folder, documents in ((config, server.files), (directory, server.data)):
             for file, document in documents.items():
+                (folder / file).parent.mkdir(exist_ok=True)
                 (folder / file).write_text(json.dumps(_with(document, ours)), encoding="utf-8")
         log = Path(name) / "log"
         threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -8,8 +8,8 @@ from mlstrata.operations.releases import backend as shared
 from mlstrata.operations.releases.kubernetes import KubernetesBackend, status
 from mlstrata.operations.releases.kubernetes.served import CRON_JOB, SELDON, read, write
 from mlstrata.services.batch.settings import ScoringJob
-from mlstrata.services.serving.cluster import RECORD, VERSION
-from mlstrata.services.serving.releases import Releases
+from mlstrata.services.serving.cluster import DIGEST, RECORD, VERSION
+from mlstrata.services.serving.releases import HistoryEntry, Releases
 
 JOB = ScoringJob(system="nightly", directory=Path("d"), workdir=Path("w"), input="rows.csv")
 DONE = Releases(champion="2", loaded=("2",))
@@ -58,7 +58,18 @@ def test_its_record_is_all_that_is_set_and_stands_on_its_cronjob(context):
 def test_one_that_answers_is_told_its_version(context):
     assert write(context.cluster, context.place("loans"), DONE, "7").version == "2"
     ((kind, manifest),) = context.cluster.applied
-    assert (kind, manifest["spec"]) == (SELDON, {"annotations": {VERSION: "2"}})
+    assert (kind, manifest["spec"]) == (SELDON, {"annotations": {VERSION: "2", DIGEST: ""}})
+
+
+def test_pods_are_told_what_the_files_of_the_version_come_to(context):
+    entries = [
+        HistoryEntry(kind="release", when=f"2026-11-2{day}T06:00:00Z", who="a", why="b", from_=None, to=to, digest=said)
+        for day, (to, said) in enumerate((("2", "sha256:two"), ("3", "sha256:three")))
+    ]
+    for released, digest in (("3", "sha256:three"), ("2", "sha256:two")):
+        decided = Releases(champion=released, loaded=(released,), history=entries)
+        write(context.cluster, context.place("loans"), decided, "7")
+        assert context.cluster.applied[-1][1]["spec"]["annotations"] == {VERSION: released, DIGEST: digest}
 
 
 def test_what_answers_is_what_pods_are_told_else_what_the_registry_calls_champion(context, monkeypatch):

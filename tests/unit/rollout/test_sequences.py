@@ -16,11 +16,12 @@ from mlstrata.operations.releases import AUDIT_FILE, LocalBackend, RolloutError,
 from mlstrata.operations.releases import backend as shared
 from mlstrata.operations.releases import rollout as module
 from mlstrata.operations.releases.journal import Journal
-from mlstrata.operations.releases.local import STEPS, backend, overview
+from mlstrata.operations.releases.local import STEPS, backend
 from mlstrata.services.gateway import tokens
 from mlstrata.services.gateway.render import render_files
 from mlstrata.services.gateway.settings import ROUTES_FILE, GatewaySettings, GatewaySystem
 from mlstrata.services.serving.releases import Releases
+from tests.support.packed import pack
 
 SYSTEM = "loans"
 VERSIONS = ("1", "2", "3")
@@ -59,7 +60,7 @@ class MemoryRegistry:
     def download(self, candidate, folder):
         if not folder.is_dir():
             self._answer()
-            folder.mkdir(parents=True)
+            pack(folder)
 
     def latest(self, system):
         self._answer()
@@ -75,7 +76,7 @@ class MemoryRegistry:
 
 
 class MemoryProcess:
-    def __init__(self, system, url):
+    def __init__(self, system, url, secret):
         pass
 
     def load(self, version):
@@ -101,8 +102,9 @@ class Rollouts(RuleBasedStateMachine):
         World.alias, World.memory, World.registry_down, World.refused = None, set(), False, None
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(shared, "Registry", MemoryRegistry)
-        for where in (backend, overview):
-            self.patch.setattr(where, "ServingProcess", MemoryProcess)
+        self.patch.setattr(backend, "ServingProcess", MemoryProcess)
+        # Who made a version is asked in other tests.
+        self.patch.setattr(LocalBackend, "seal_key", lambda backend: None)
         self.patch.setattr(backend.Gateway, "follow", lambda gateway, routes: None)
         config = GatewaySettings(
             port=1,

@@ -1,17 +1,22 @@
 """A version without a report of its gates: refused by a release, or released by somebody who answers for it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from mlstrata.audit import read
 from mlstrata.cli.main import main
 from mlstrata.clients.mlflow import Candidate, Check
+from mlstrata.clients.mlflow.access import SEAL_FILE
+from mlstrata.files import write
 from mlstrata.operations.releases import LocalBackend, RolloutError, release
 from mlstrata.operations.releases import backend as shared
 from mlstrata.operations.releases.local import backend as local
 from mlstrata.services.serving.releases import HistoryEntry, Releases
+from mlstrata_steps.seal import DIGEST
 from tests.support.command import first_systems
+from tests.support.packed import GATES, KEY, pack, sealed
 from tests.support.rendered import ROOT
 
 SYSTEM = "mortgage-approval"
@@ -19,25 +24,37 @@ TYPES = {"1": {"pirat": "double", "balance": "double"}, "2": {"pirat": "double",
 
 
 class Registry:
-    """Knows version 1, trained, and version 2, made by hand."""
+    """Knows version 1, trained; 2, made by hand; 3 to 5, made by hand with what was copied of version 1."""
 
     alias = "1"
+    packed: Path
 
     def __init__(self, uri):
         assert uri == "http://registry"
 
     def candidate(self, system, version):
         number = version or "2"
-        return Candidate(number, "", {"auc": 0.8}, "run" if number == "1" else None)
+        tags = sealed(self.packed, SYSTEM, "run")
+        run, borne = {
+            "1": ("run", tags),
+            "2": (None, {}),
+            "3": ("copied", {}),
+            "4": ("copied", tags),
+            "5": ("run", {**tags, DIGEST: "sha256:another"}),
+        }[number]
+        return Candidate(number, "", {"auc": 0.8}, run, tags=borne)
 
     def checks(self, run):
         return (Check("auc", True, "0.8"),) if run else None
+
+    def gates(self, run):
+        return GATES if run else None
 
     def input_types(self, candidate):
         return TYPES[candidate.version]
 
     def download(self, candidate, folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        pack(folder)
 
     def champion(self, system):
         return self.alias
@@ -49,7 +66,7 @@ class Registry:
 class Process:
     """Answers whatever it is asked."""
 
-    def __init__(self, system, url):
+    def __init__(self, system, url, secret):
         pass
 
     def load(self, version):
@@ -71,6 +88,9 @@ def backend(tmp_path, monkeypatch):
     (tmp_path / "environments/local.yaml").write_text(first_systems((ROOT / "environments/local.yaml").read_text(), 1))
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     monkeypatch.setattr(Registry, "alias", "1")
+    monkeypatch.setattr(Registry, "packed", tmp_path / "packed", raising=False)
+    pack(tmp_path / "packed")
+    write(tmp_path / ".mlstrata/local" / SEAL_FILE, KEY)
     monkeypatch.setattr(shared, "Registry", Registry)
     monkeypatch.setattr(local, "ServingProcess", Process)
     monkeypatch.setattr(local.Gateway, "write", lambda gateway, releases: {})
@@ -96,6 +116,44 @@ def test_it_is_refused_and_nothing_changes(backend):
         release(backend, SYSTEM, "2", reason="better")
     assert backend.releases(SYSTEM).champion == Registry.alias == "1"
     assert not backend.audit_file.exists()
+
+
+@pytest.mark.parametrize("version", ["3", "4", "5"])
+def test_a_copied_report_and_a_copied_seal_make_no_version_the_platforms(backend, version):
+    with pytest.raises(RolloutError, match=rf"version {version} may not be released: neither a training run.*judge"):
+        release(backend, SYSTEM, version, reason="better")
+    assert backend.releases(SYSTEM).champion == Registry.alias == "1"
+
+
+def test_the_files_are_those_that_were_sealed_or_it_is_not_released(backend, monkeypatch):
+    def other(registry, candidate, folder):
+        pack(folder)
+        (folder / "more.py").write_text("")
+
+    release(backend, SYSTEM, "2", reason="the vendor's", without_gates=True)
+    monkeypatch.setattr(Registry, "download", other)
+    with pytest.raises(RolloutError, match="version 1 of mortgage-approval may not be loaded: its files are not those"):
+        release(backend, SYSTEM, "1", reason="back")
+    assert backend.releases(SYSTEM).champion == "2"
+    assert not (backend.serving_directory(SYSTEM) / "models/1").exists(), "half of it must not count as had"
+
+
+def test_what_would_run_its_own_code_is_released_by_nobody(backend, monkeypatch):
+    def hostile(registry, candidate, folder):
+        pack(folder)
+        text = (folder / "MLmodel").read_text().replace("mlflow.sklearn", "evilloader")
+        (folder / "MLmodel").write_text(text)
+
+    monkeypatch.setattr(Registry, "download", hostile)
+    with pytest.raises(RolloutError, match="loader_module: got 'evilloader'"):
+        release(backend, SYSTEM, "2", reason="the vendor's", without_gates=True, own_code=True)
+    assert backend.releases(SYSTEM).champion == "1"
+
+
+def test_without_the_environments_key_nothing_passes_for_its_own(backend):
+    (backend.home / SEAL_FILE).unlink()
+    with pytest.raises(RolloutError, match="config/seal/key: No such file"):
+        release(backend, SYSTEM, "2", reason="better")
 
 
 def test_the_log_says_that_it_was_released_without(backend):

@@ -17,12 +17,14 @@ from pathlib import Path
 
 from mlstrata.clients.kubernetes import Cluster, ClusterError, Outdated
 from mlstrata.clients.mlflow import Candidate
+from mlstrata.files import write_private
 from mlstrata.operations.releases.backend import Backend
 from mlstrata.operations.releases.batch import BatchProcess
 from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.operations.releases.journal import Kind
 from mlstrata.operations.releases.kubernetes.pods import await_pods
 from mlstrata.operations.releases.kubernetes.served import Place, Served, read, write
+from mlstrata.services.serving.admission import Admission, place
 from mlstrata.services.serving.releases import Releases
 
 _TRIES = 5
@@ -37,12 +39,18 @@ class KubernetesBackend(Backend):
         namespaces: by system, its namespace.
         ready_timeout_s: longest wait until the pods of a version answer; an image may have to be pulled first.
         poll_s: pause between two looks at them.
+        key: seals the versions that are made here; None: it was given none.
     """
 
     cluster: Cluster
     namespaces: Mapping[str, str]
     ready_timeout_s: float = 600.0
     poll_s: float = 1.0
+    key: str | None = None
+
+    def seal_key(self) -> str | None:
+        """Return the environment's key; None: it was given none."""
+        return self.key
 
     def systems(self) -> tuple[str, ...]:
         """Return the systems that answer or score here."""
@@ -97,7 +105,7 @@ class KubernetesRollout:
         # Without pods the alias is what decides.
         self.alias_decides = place.scores
 
-    def prepare(self, candidate: Candidate) -> None:
+    def prepare(self, candidate: Candidate) -> Candidate:
         """Have a version that no pod tries before it counts predict its own input example on this machine.
 
         Raises:
@@ -106,13 +114,16 @@ class KubernetesRollout:
         """
         job = self._backend.batch_jobs.get(self._place.system)
         if job is None or self._kind == "rollback":
-            return
+            return candidate
         self._backend.on_step("smoke")
         with tempfile.TemporaryDirectory(prefix="mlstrata-smoke-") as scratch:
             folder = Path(scratch) / "models" / candidate.version
             folder.parent.mkdir()
             self._backend.registry.download(candidate, folder)
+            admission = Admission(digest=candidate.digest, own_code=candidate.own_code)
+            write_private(place(folder), admission.model_dump_json())
             BatchProcess(job).smoke(candidate.version, folder)
+        return candidate
 
     def commit(self, releases: Releases) -> None:
         """Record a decision by one patch, in place of the one recorded last.

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlstrata.clients.kubernetes import Cluster, Kind
 from mlstrata.operations.releases.errors import RolloutError
-from mlstrata.services.serving.cluster import RECORD, VERSION, job_of
+from mlstrata.services.serving.cluster import DIGEST, RECORD, VERSION, job_of
 from mlstrata.services.serving.releases import Releases
 
 SELDON = Kind("machinelearning.seldon.io", "v1", "SeldonDeployment", "seldondeployments")
@@ -96,7 +96,8 @@ def write(cluster: Cluster, place: Place, releases: Releases, mark: str) -> Serv
     metadata["annotations"] = {RECORD: kept.model_dump_json(by_alias=True)}
     manifest: dict[str, Any] = {"metadata": metadata}
     if releases.champion is not None and not place.scores:
-        manifest["spec"] = {"annotations": {VERSION: releases.champion}}
+        digest = next((one.digest for one in reversed(releases.history) if one.to == releases.champion), "")
+        manifest["spec"] = {"annotations": {VERSION: releases.champion, DIGEST: digest}}
     return _served(cluster.apply(place.kind, manifest))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlstrata.clients.mlflow import Candidate
+from mlstrata.clients.mlflow.access import SEAL_FILE
 from mlstrata.files import write_private
 from mlstrata.operations.releases.backend import Backend
 from mlstrata.operations.releases.batch import BatchProcess
@@ -17,6 +18,7 @@ from mlstrata.operations.releases.journal import Kind
 from mlstrata.operations.releases.local.copies import AnyCopies, Copies, Process
 from mlstrata.operations.releases.local.gateway import Gateway
 from mlstrata.operations.releases.local.process import ServingProcess
+from mlstrata.services.serving.admission import Admission, RefusedError, admit, digest_of, place
 from mlstrata.services.serving.folders import releases_folder, secret_file
 from mlstrata.services.serving.releases import FILE, Releases
 
@@ -47,6 +49,18 @@ class LocalBackend(Backend):
         """Return the systems that answer or score here."""
         return tuple(self.serving_urls)
 
+    def seal_key(self) -> str | None:
+        """Return the environment's key.
+
+        Raises:
+            RolloutError: its file is not there, or cannot be read.
+        """
+        path = self.home / SEAL_FILE
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise RolloutError(f"{path}: {error.strerror}; bring the environment up, which writes it") from None
+
     def releases(self, system: str) -> Releases:
         """Return what was released of `system`.
 
@@ -73,10 +87,10 @@ class LocalBackend(Backend):
             RolloutError: there is no such system, or its record cannot be read.
         """
         if job := self.batch_jobs.get(system):
-            return LocalRollout(self, system, BatchProcess(job, back=kind == "rollback"))
+            return LocalRollout(self, system, BatchProcess(job, back=kind == "rollback"), kind)
         processes = self.processes(system)
         several = Copies if kind == "release" else AnyCopies
-        return LocalRollout(self, system, processes[0] if len(processes) == 1 else several(processes))
+        return LocalRollout(self, system, processes[0] if len(processes) == 1 else several(processes), kind)
 
     @property
     def gateway(self) -> Gateway:
@@ -104,18 +118,19 @@ class LocalRollout:
 
     alias_decides = False
 
-    def __init__(self, backend: LocalBackend, system: str, process: Process) -> None:
+    def __init__(self, backend: LocalBackend, system: str, process: Process, kind: Kind) -> None:
+        self.kind = kind
         self.before = backend.releases(system)
         self.process = process
         self._backend, self._system = backend, system
         self._directory = backend.serving_directory(system)
 
-    def prepare(self, candidate: Candidate) -> None:
+    def prepare(self, candidate: Candidate) -> Candidate:
         """Have the version's files here, and the version loaded and tried.
 
         Raises:
             RegistryError: its files are not here and the registry does not give them.
-            RolloutError: it cannot be loaded, or does not predict its own input example.
+            RolloutError: it may not or cannot be loaded, or does not predict its own input example.
         """
         folder = self._directory / "models" / candidate.version
         self._backend.on_step("download")
@@ -123,10 +138,30 @@ class LocalRollout:
             registry = self._backend.registry
             known = candidate if candidate.files else registry.candidate(self._system, candidate.version)
             registry.download(known, folder)
+        candidate = self._admitted(candidate, folder)
         self._backend.on_step("load")
         self.process.load(candidate.version)
         self._backend.on_step("smoke")
         self.process.smoke(candidate.version, folder)
+        return candidate
+
+    def _admitted(self, candidate: Candidate, folder: Path) -> Candidate:
+        """Say beside the models which files of a version may be loaded; see that they may before anything of it runs.
+
+        Raises:
+            RolloutError: they may not.
+        """
+        try:
+            if self.kind == "release":
+                candidate = replace(candidate, digest=candidate.digest or digest_of(folder))
+            if candidate.digest:
+                admission = Admission(digest=candidate.digest, own_code=candidate.own_code)
+                write_private(place(folder), admission.model_dump_json())
+            admit(folder)
+        except RefusedError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise RolloutError(f"version {candidate.version} of {self._system} may not be loaded: {error}") from error
+        return candidate
 
     def commit(self, releases: Releases) -> None:
         """Record a decision by one rename."""
@@ -171,3 +206,4 @@ class LocalRollout:
                 with suppress(OSError):
                     folder.replace(doomed)
                     shutil.rmtree(doomed)
+                    place(folder).unlink(missing_ok=True)
