@@ -36,9 +36,9 @@ def _cluster_problems(spec: EnvironmentSpec) -> Iterator[str]:
             yield f"systems[{at}].serving.input: {why}"
             continue
         where = f"systems[{at}].data[{system.data.index(data)}]"
-        if data.location.scheme == "file" and (why := system.untrainable()):
+        if data.location.scheme == "file" and (untrained := system.untrainable()):
             what = "a file of the workspace, which `mlstrata train` hands over on a cluster, and it trains none here"
-            yield f"{where}.source: got '{data.source}', {what} ({why}); put it into a bucket: s3://BUCKET/KEY"
+            yield f"{where}.source: got '{data.source}', {what} ({untrained}); put it into a bucket: s3://BUCKET/KEY"
         elif why := unreadable(data, spec):
             yield f"{where}.{why}"
 
