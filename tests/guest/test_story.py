@@ -129,7 +129,7 @@ def test_the_guests_policy_blocks_and_passes_when_mended(guest: Guest) -> None:
     said = guest.mlstrata("check", "local", code=1)
     assert re.search(r"FAIL org-cost-centre +customer-churn", said)
     assert "nothing was changed" in guest.mlstrata("up", "local", "--yes", code=1)
-    guest.edit("environments/local.yaml", "    risk: {tier", f"{paid}    risk: {{tier")
+    guest.edit("environments/local.yaml", "    risk:\n", f"{paid}    risk:\n")
     guest.mlstrata("check", "local")
 
 

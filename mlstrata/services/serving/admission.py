@@ -131,13 +131,8 @@ def _sklearn(flavors: Mapping[str, Any]) -> None:
         raise RefusedError(f"skops_trusted_types: got {', '.join(odd)[:120]}, which no shipped learner is made of")
 
 
-def _ours(_flavors: Mapping[str, Any]) -> None:
-    """Ask nothing more: our own loader reads no code."""
-
-
 LOADERS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "mlflow.sklearn": _sklearn,
-    "mlstrata_steps.onnx_model": _ours,
 }
 """Modules that may load a model, and what each asks of the flavours beside it."""
 

@@ -178,8 +178,10 @@ def require_known(algorithm: str, names: Iterable[str], where: str, learns: str 
         close = [] if name == "random_state" else near
         if found.takes_others and not close and name != "random_state":
             continue  # such as LightGBM's other names for what it takes
-        hint = f"did you mean {close[0]!r}?" if close else "the seed is set by `seed`"
-        raise StepError(f"{where}.{name}: {algorithm} has no such hyperparameter ({hint})")
+        other = "the seed is set by `seed`" if name == "random_state" else f"allowed {', '.join(sorted(known))}"
+        hint = f"did you mean {close[0]!r}?" if close else other
+        named = _named(algorithm) or SIMPLEST[learns]
+        raise StepError(f"{where}.{name}: {named} has no such hyperparameter ({hint})")
 
 
 def learner(name: str, learns: str = CLASSIFIER) -> Learner:

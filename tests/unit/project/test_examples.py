@@ -54,7 +54,7 @@ def test_the_policies_shown_are_loaded_with_their_levels_and_exemptions(tmp_path
 
 
 def test_the_pipeline_shown_compiles_with_its_step(tmp_path):
-    assert set(written(ROOT / "docs/your-model.md", tmp_path)) == {"pipelines/rounding.py", "pipelines/churn.py"}
+    assert set(written(ROOT / "docs/your-model.md", tmp_path)) >= {"pipelines/rounding.py", "pipelines/churn.py"}
     (declared,) = re.findall(r'pipeline: "(\S+)"', (ROOT / "docs/your-model.md").read_text(encoding="utf-8"))
     made = compile_pipeline(declared, tmp_path / "pipeline.yaml", workspace=Workspace(tmp_path))
     tasks = yaml.safe_load(made.read_text(encoding="utf-8"))["root"]["dag"]["tasks"]

@@ -80,7 +80,7 @@ def test_the_wheel_holds_every_step_and_nothing_else(wheel):
     assert wheel.name == f"mlstrata_steps-{mlstrata_steps.__version__}-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    sources = {f"mlstrata_steps/{path.name}" for path in (PROJECT / "mlstrata_steps").glob("*.py")}
+    sources = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "mlstrata_steps").rglob("*.py")}
     assert names == {*sources, "mlstrata_steps/py.typed"}
 
 
@@ -92,7 +92,7 @@ def test_the_wheel_asks_for_what_its_steps_import_and_for_what_is_locked_here(wh
         assert one.specifier.contains(version(one.name)), f"{one}: this environment has {version(one.name)}"
     imported = {
         name.partition(".")[0]
-        for path in (PROJECT / "mlstrata_steps").glob("*.py")
+        for path in (PROJECT / "mlstrata_steps").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         for name in (
             [alias.name for alias in node.names] if isinstance(node, ast.Import)
