@@ -178,18 +178,15 @@ def test_a_decider_may_be_named(people, second):
 
 def test_a_release_that_fails_is_told_too(people, second):
     before = len(people.decisions())
-    example = people.serving / "models" / "2" / "serving_input_example.json"
-    good = example.read_bytes()
-    example.write_text("[]")
-    try:
-        failed = people.run("release", "local", SYSTEM, "--yes", "--reason", "again", code=1)
-    finally:
-        example.write_bytes(good)
-    assert "got no 'dataframe_split'" in failed.stderr
+    copy = people.serving / "models" / "2"
+    (copy / "serving_input_example.json").write_text("[]")
+    failed = people.run("release", "local", SYSTEM, "--yes", "--reason", "again", code=1)
+    assert "its files are not those that were judged and released" in failed.stderr
+    assert not copy.exists(), "the next release fetches it anew"
     assert people.answers() == "1"
     told = people.decisions()[before:]
     assert [(entry["outcome"], entry["reason"]) for entry in told] == [("failed", "again")]
-    assert "dataframe_split" in told[0]["problem"]
+    assert "not those that were judged" in told[0]["problem"]
 
 
 def test_the_script_of_the_workflows_decides_too(people, second):
