@@ -8,10 +8,9 @@ from mlstrata.policies.adapters.remedy import Options, Remedy, changed
 from mlstrata.policies.core.graph import Resource
 from mlstrata.policies.core.kinds import KSERVE, LONG_RUNNING, SELDON, WORKLOADS
 from mlstrata.policies.core.values import Value, dig, listed
-from mlstrata.policies.remedies.stores import labelled
 from mlstrata.policies.views.kubernetes import accelerators, kept, units
 from mlstrata.policies.views.pods import Pod, pods
-from mlstrata.policies.views.serving import SERVING_TYPES, is_serving
+from mlstrata.policies.views.serving import is_serving
 
 FEWEST = 2
 SECCOMP = {"RuntimeDefault", "Localhost"}
@@ -143,15 +142,6 @@ def _recorded(serving: Resource, _: Options) -> Mapping[str, Value]:
             return serving.inputs
         inputs = changed(inputs, f"spec.predictors.{at}.graph.logger.mode", "all")
     return inputs
-
-
-def disclosed(label: str) -> Remedy:
-    """Return the remedy that says on what serves how people are told that they deal with AI."""
-
-    def mend(serving: Resource, options: Options) -> Mapping[str, Value]:
-        return labelled(serving, {label: options["how"]}) if is_serving(serving) else serving.inputs
-
-    return Remedy((*SERVING_TYPES, *LONG_RUNNING), mend, {"how": "How every answer says so, such as `header`."})
 
 
 RESTRICTED = Remedy(WORKLOADS, _restricted)

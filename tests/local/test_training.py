@@ -301,7 +301,7 @@ def test_a_model_trained_elsewhere_is_judged_by_the_same_gates_and_says_what_is_
     steps = {step["name"] for step in done["steps"]}
     assert steps == {*STEPS, "bring"} - {"split", "leakage", "tune", "train"}
     version = done["result"]["version"]
-    tags = versions(mlflow_uri, system.name)[int(version)].tags
+    tags = versions(mlflow_uri, system.name)[str(version)].tags
     assert (tags["origin"], tags["origin_digest"]) == (source, found.digest)
     assert "data_version" not in tags, "nobody knows what it was trained on"
     assert tags["evaluation_data_version"].startswith("sha256:")

@@ -91,7 +91,7 @@ def test_the_order_of_resources_changes_no_outcome(random):
     assert not [one for one in report.results if one.outcome is Outcome.FAIL]
 
 
-OPTIONS = {"classification": "internal", "owner": "a", "cost_centre": "1", "certificate_secret": "c", "how": "header"}
+OPTIONS = {"classification": "internal", "owner": "a", "cost_centre": "1", "certificate_secret": "c"}
 
 
 def mended(rule, record):

@@ -199,6 +199,9 @@ def own_module(name: str) -> ModuleType:
     for folder in folders:
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
+    package = name.partition(".")[0]
+    if not hasattr(sys.modules.get(package), "__path__") and any((one / package).is_dir() for one in folders):
+        sys.modules.pop(package, None)  # a single module of that name, such as a pipeline's, hides the package
     try:
         found = import_module(name)
     except Exception as error:

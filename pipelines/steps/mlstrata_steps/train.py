@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mlstrata_steps import distributed
 from mlstrata_steps.columns import Columns, feature_frame
-from mlstrata_steps.estimator import build, save
+from mlstrata_steps.estimator import SIMPLEST, build, save
 from mlstrata_steps.mitigation import MitigationRules, fitting, row_weights
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.tables import read_table
@@ -60,6 +60,7 @@ def train(
     table, roles = read_table(path), Columns.parse(columns)
     features = feature_frame(table, roles.seen(list(table.columns)))
     task = task_of(roles, table)
+    algorithm = algorithm or SIMPLEST[task.learns]
     labels = task.labels(table[roles.target])
     weights = row_weights(table, roles, MitigationRules.parse(mitigation or {}))
     pipeline = build(algorithm, parameters or {}, features, seed=seed, learns=task.learns)

@@ -19,7 +19,6 @@ from mlstrata.policies.core.rule import (
     not_applicable,
     undeployed,
 )
-from mlstrata.policies.remedies.cluster import disclosed
 from mlstrata.policies.views.classification import asked_of, point
 from mlstrata.policies.views.documents import named
 from mlstrata.policies.views.serving import alerting_on, makes_content, serving
@@ -107,7 +106,6 @@ RULES = (
         duty=Duty.GENERAL,
         severity=Severity.MEDIUM,
         system=_disclosed,
-        remedies=(disclosed(DISCLOSURE),),
     ),
     _rule(
         id="aia-content-marking",

@@ -41,7 +41,7 @@ def _register(uri: str) -> None:
                 signature=infer_signature(data, model.predict_proba(data)),
                 input_example=data.head(1),
                 pyfunc_predict_fn="predict_proba",
-                serialization_format="cloudpickle",
+                serialization_format="skops",
             )
     mlflow.MlflowClient(uri).set_registered_model_alias("nightly", "champion", "1")
 

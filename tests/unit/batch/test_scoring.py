@@ -40,7 +40,7 @@ def serving(tmp_path_factory):
         signature=infer_signature(example, model.predict_proba(example)),
         input_example=example,
         pyfunc_predict_fn="predict_proba",
-        serialization_format="cloudpickle",
+        serialization_format="skops",
     )
     (folder / "releases.json").write_text(json.dumps({"champion": "1", "loaded": ["1"]}))
     return folder

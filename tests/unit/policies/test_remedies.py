@@ -23,7 +23,6 @@ OPTIONS = {
     "owner": "lending@example.com",
     "cost_centre": "4711",
     "certificate_secret": "door",
-    "how": "header",
     "production": "true",
 }
 BY_ID = {rule.id: rule for rule in RULES}
@@ -92,7 +91,6 @@ def test_mending_is_pure_done_once_and_breaks_no_other_policy(rule, case):
             [put("platform-logs", "retentionInDays", 30), put("prometheus", "spec.retention", "15d")],
         ),
         ("aia-log-retention-6m", [cut("prometheus", "spec.retention")]),
-        ("aia-interaction-disclosure", [cut("tickets", "metadata.labels.mlstrata~io/ai-disclosure")]),
         ("data-classification-tag", [cut("documents", "tags.mlstrata~io/data-classification")]),
         (
             "data-no-public-store",

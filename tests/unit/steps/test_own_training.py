@@ -52,6 +52,8 @@ def rows() -> tuple[pd.DataFrame, np.ndarray]:
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     before = list(sys.path)
+    # Folders that other tests have put there may hold a module of the package's name.
+    forget([one for one in before if "pytest-of-" not in one])
     yield tmp_path
     forget(before)
 
