@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from mlstrata.components.storage.objects import ObjectStore
+from typing import TYPE_CHECKING
+
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.data import DatasetSpec
 from mlstrata.environments.spec.storage import S3Storage
+
+if TYPE_CHECKING:
+    from mlstrata.components.storage.objects import ObjectStore
 
 
 def store_of(dataset: DatasetSpec | None, own: ObjectStore) -> ObjectStore | None:
@@ -15,6 +19,8 @@ def store_of(dataset: DatasetSpec | None, own: ObjectStore) -> ObjectStore | Non
         dataset: The dataset.
         own: The environment's own bucket, whose keys serve for what lies in it.
     """
+    from mlstrata.components.storage.objects import ObjectStore  # with all that builds, which a check does not import
+
     location = dataset.location if dataset else None
     if dataset is None or location is None or location.scheme != "s3":
         return None

@@ -135,11 +135,11 @@ def test_it_archives_the_gateways_log_and_says_why_it_cannot(tmp_path: Path):
     log = tmp_path / ACCESS_LOG
     log.parent.mkdir()
     log.write_text('{"time": "2026-03-01T10:00:00Z"}\n')
-    too_old, kept = (Archive.of(log, datetime.now(UTC) - timedelta(seconds=age)).packed for age in (90_000, 80_000))
+    too_old, kept = (Archive.of(log, datetime.now(UTC) - timedelta(seconds=age)).packed for age in (180_000, 100_000))
     too_old.touch()
     kept.touch()
     command = [sys.executable, "-m", "mlstrata.services.exporter", "--home", str(tmp_path), "--port", str(free_port())]
-    command += ["--gateway-admin", str(free_port()), "--logs-seconds", "86400"]
+    command += ["--gateway-admin", str(free_port()), "--logs-seconds", "172800"]
     process = subprocess.Popen(command)
     begun = time.time()
     try:

@@ -64,7 +64,10 @@ def test_the_pods_take_the_version_from_where_a_release_sets_it():
     (component,) = predictor["componentSpecs"]
     (fetch,) = component["spec"]["initContainers"]
     taken = {one["name"]: one["valueFrom"]["fieldRef"]["fieldPath"] for one in fetch["env"] if "fieldRef" in str(one)}
-    assert taken == {"MLSTRATA_MODEL_VERSION": f"metadata.annotations['{VERSION}']"}
+    assert taken == {
+        "MLSTRATA_MODEL_VERSION": f"metadata.annotations['{VERSION}']",
+        "MLSTRATA_MODEL_DIGEST": "metadata.annotations['mlstrata.io/model-digest']",
+    }
     names = [one["name"] for one in component["spec"]["containers"]]
     assert (predictor["name"], names) == (PREDICTOR, [UNIT])
     assert deployment_of(made["metadata"]["name"]) == f"{SYSTEM}-{predictor['name']}-0-{names[0]}", "as Seldon names it"
