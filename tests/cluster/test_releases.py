@@ -205,7 +205,7 @@ def test_deploying_the_environment_again_leaves_what_was_released(
     (ours,) = owned
     assert ours["operation"] == "Apply"
     assert set(ours["fieldsV1"]) == {"f:metadata", "f:spec"}
-    assert ours["fieldsV1"]["f:spec"] == {"f:annotations": {f"f:{VERSION}": {}}}
+    assert ours["fieldsV1"]["f:spec"] == {"f:annotations": {f"f:{VERSION}": {}, "f:mlstrata.io/model-digest": {}}}
     assert served.kubectl("apply", *manager, "-f", "-", stdin=text).code == 0
 
 
