@@ -27,7 +27,7 @@ OPTIONS = {
 }
 BY_ID = {rule.id: rule for rule in RULES}
 MENDED = [
-    "aia-request-logging", "aia-log-retention-6m", "aia-interaction-disclosure", "data-classification-tag",
+    "aia-request-logging", "aia-log-retention-6m", "data-classification-tag",
     "data-no-public-store", "sec-pod-restricted", "sec-tls-ingress", "sec-private-db-endpoint", "rel-prod-replicas",
     "rel-backup-metadata-db", "gpu-limits-set", "gpu-idle-scale-to-zero", "cost-owner-tags",
 ]  # fmt: skip
