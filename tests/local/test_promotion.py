@@ -76,7 +76,7 @@ def test_what_may_not_go_on_is_refused_by_name_and_nothing_is_registered(two: Tw
         two.declare(**{"at_least: 0.75": "at_least: 0.99"})
         refused = two.promote(*WHY)
         assert_one_message(refused, "its auc is 0.8", "must be at least 0.99", code=1)
-        two.declare(**{"tier: high, annex_iii: 5b": "tier: minimal"})
+        two.declare(**{"tier: high": "tier: minimal"})
         assert_one_message(
             two.promote(*WHY), "systems[0].risk.tier", "local has", "evidence would be of another system"
         )
