@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from mlstrata.clients.mlflow import Registry
-from mlstrata.clients.mlflow.access import header, variables
+from mlstrata.clients.mlflow.access import header, sealing, variables
+from mlstrata.operations.releases.gate import sealed
+from mlstrata_steps.seal import DIGEST, KEY, TAG
 from tests.support.command import ROOT, Done, Platform, assert_one_message
 
 pytestmark = pytest.mark.local
@@ -112,6 +114,13 @@ def test_model_evidence_and_approvals_are_there_as_they_were(two: Two) -> None:
         facts = [{one["key"]: str(one["value"]) for one in run["data"][kind]} for run in runs]
         assert facts[0] == facts[1] != {}
     tags = [{tag["key"]: tag["value"] for tag in one["tags"]} for one in (before, after)]
+    # Each environment seals by its own key, and neither takes the other's seal for its own.
+    homes = [two.platform.workspace.home(environment) for environment in ("local", OTHER)]
+    for side, made in ((here, tags[0]), (there, tags[1])):
+        fits = [sealed(side, SYSTEM, side.candidate(SYSTEM, "1"), sealing(home)[KEY]) for home in homes]
+        assert fits == ([made[DIGEST], None] if side is here else [None, made[DIGEST]])
+    seals = [one.pop(TAG) for one in tags]
+    assert seals[0] != seals[1]
     assert tags[0].items() <= tags[1].items()
     assert tags[1]["promoted_from"] == "local/1"
     roots = [one["info"]["artifact_uri"] for one in runs]
