@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 
-from mlstrata.environments import Workspace
+from mlstrata.environments import Workspace, days
 from mlstrata.environments.workspace import WorkspaceError
 from mlstrata.policies.core.dates import Calendar
 from mlstrata.policies.core.declared import declared
@@ -47,7 +47,7 @@ def judge(
     records: Sequence[Record],
     workspace: Workspace,
     stack: str,
-    today: date,
+    today: date | None = None,
     *,
     rules: Sequence[Rule] | None = None,
     as_of: date | None = None,
@@ -60,7 +60,7 @@ def judge(
         records: The resources.
         workspace: Where its exemptions, levels, guests and documents lie.
         stack: The stack, which names an environment that the program does not declare.
-        today: The day of the check.
+        today: The day of the check; None for the day it is in the environment's time zone.
         rules: The policies; None for the workspace's.
         as_of: The day that everything is asked about; None for today.
         duties_on: The day that duties alone are asked about; None for `as_of`.
@@ -71,11 +71,9 @@ def judge(
     """
     judged = rules_of(workspace) if rules is None else rules
     environment = replace(declared(records, workspace.root, stack), live=live)
+    now = days.today(environment.timezone)
+    day = today or now
     # A dossier speaks of an earlier day, too; whether an exemption ends within a year is told by today's.
-    exemptions = of_workspace(workspace, frozenset(rule.id for rule in judged), max(today, _now()))
-    calendar = Calendar.on(today, environment.enforcement, as_of, duties_on)
+    exemptions = of_workspace(workspace, frozenset(rule.id for rule in judged), max(day, now))
+    calendar = Calendar.on(day, environment.enforcement, as_of, duties_on)
     return evaluate(records, environment, calendar, rules=judged, exemptions=exemptions)
-
-
-def _now() -> date:
-    return datetime.now(tz=UTC).date()

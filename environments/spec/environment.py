@@ -6,6 +6,7 @@ from functools import cached_property
 
 from pydantic import Field, model_validator
 
+from mlstrata.environments.days import ZONE
 from mlstrata.environments.spec.base import Spec, immutable, refuse
 from mlstrata.environments.spec.platform_wide import Enforce, LicencesSpec, RetentionSpec, Switches
 from mlstrata.environments.spec.references import check_references
@@ -14,7 +15,7 @@ from mlstrata.environments.spec.storage import Storage, default_storage
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.spec.target import Target
 from mlstrata.environments.spec.teams import GpuPoolSpec, TeamSpec
-from mlstrata.environments.spec.text import Email, Flag, Name, Text, Word
+from mlstrata.environments.spec.text import Email, Flag, Name, Text, Word, Zone
 from mlstrata.environments.spec.upstream import MirrorSpec, PinSpec
 from mlstrata.environments.stages import Capability, Stage, capabilities_of
 
@@ -36,6 +37,11 @@ class EnvironmentSpec(Spec):
     enforce: Enforce = Field(
         default=Enforce.BY_DATE,
         description="When duties of the AI Act block: by_date, on the day each applies; now, from today.",
+    )
+    timezone: Zone = Field(
+        default=ZONE,
+        description="Time zone whose days duties, exemptions and documents are judged by; that of most of the Union, "
+        "whose Act's days begin at midnight there.",
     )
     production: Flag | None = Field(
         default=None,

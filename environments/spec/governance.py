@@ -24,6 +24,11 @@ class OversightSpec(Spec):
     review: Word | None = Field(
         default=None, description="Queue or role that reviews single decisions; none: none are reviewed."
     )
+    provider_contact: Email | None = Field(
+        default=None,
+        description="Where a deployer tells the provider of risks and serious incidents (Art. 26(5)); none: not named "
+        "yet, and not asked of who is the provider.",
+    )
 
 
 class DocumentsSpec(Spec):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 
 from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.base import Problem, refuse, wrong
+from mlstrata.environments.spec.base import Problem, refuse, suggestion, wrong
 
 
 def _matching(pattern: str, allowed: str, longest: int, joint: str = "") -> tuple[PlainValidator, WithJsonSchema]:
@@ -130,6 +131,22 @@ Network = Annotated[
 """A range of IPv4 addresses."""
 
 Site = Annotated[str, *_matching(r"https?://[^\s/@?#]+(?:/[^\s@?#]+)?", "an http(s) address without credentials", 255)]
+
+
+def _zone(value: str) -> str:
+    if value not in (known := zoneinfo.available_timezones()):
+        raise wrong(_ZONE, suggestion(value, known))
+    return value
+
+
+_ZONE = "UTC, or a zone of the IANA database such as Europe/Berlin"
+Zone = Annotated[
+    str,
+    *_matching(r"UTC|[A-Z][A-Za-z_]+(?:/[A-Za-z0-9_+-]+){1,2}", _ZONE, 64),
+    AfterValidator(_zone),
+]
+"""A time zone by its name: a fixed offset or a short name would be wrong for half of the year."""
+
 Version = Annotated[
     str, *_matching(r"v?[0-9]+(?:\.[0-9]+){0,3}(?:[-+][0-9A-Za-z.-]+)?", "a version such as 1.17.1 or v1.9.0", 64)
 ]

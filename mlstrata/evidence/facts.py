@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from mlstrata.environments.days import ZONE, day_of
 from mlstrata.policies.core.live import GateOutcome
 from mlstrata.policies.core.values import Value
 
@@ -143,6 +144,7 @@ class Evidence:
         unreadable: What could not be read, a sentence each.
         as_of: The day the dossier speaks of; None: the day of the newest fact.
         capabilities: What the platform can do at its stage.
+        timezone: The environment's time zone, whose days those of moments are.
     """
 
     environment: str
@@ -161,6 +163,7 @@ class Evidence:
     unreadable: tuple[str, ...] = ()
     as_of: date | None = None
     capabilities: frozenset[str] = frozenset()
+    timezone: str = ZONE
 
     @property
     def name(self) -> str:
@@ -172,10 +175,10 @@ class Evidence:
         """Return the day the dossier speaks of; None where no fact has one."""
         if self.as_of:
             return self.as_of
-        days = [one.when.date() for one in self.decisions or ()]
+        days = [day_of(one.when, self.timezone) for one in self.decisions or ()]
         days += [one.reviewed for one in self.documents if one.reviewed]
         if self.version and self.version.registered:
-            days.append(self.version.registered.date())
+            days.append(day_of(self.version.registered, self.timezone))
         return max(days, default=None)
 
     def get(self, path: str) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlstrata.environments import Capability
+from mlstrata.environments.days import day_of
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.operations.deployment import Deployment
 
@@ -31,14 +32,14 @@ def gather(deployment: Deployment, reporter: Reporter) -> Live:
     with reporter.working("asking the registry …"), deployment.target.releasing(lambda _step: None) as target:
         return Live(
             {
-                system.name: _system(target, system.name)
+                system.name: _system(target, system.name, deployment.spec.timezone)
                 for system in deployment.spec.systems
                 if BUILT[system.serving.mode] in deployment.spec.capabilities
             }
         )
 
 
-def _system(target: Backend, name: str) -> LiveSystem:
+def _system(target: Backend, name: str, timezone: str) -> LiveSystem:
     from mlstrata.policies.core.live import GateOutcome, LiveSystem
 
     releases, registry = target.releases(name), target.registry
@@ -56,5 +57,5 @@ def _system(target: Backend, name: str) -> LiveSystem:
         # What only warns was for a person to judge before the release.
         gates=None if checks is None else tuple(GateOutcome(c.name, c.passed or c.warns, c.detail) for c in checks),
         bias=gaps,
-        bias_measured=champion.registered.date() if gaps and champion.registered else None,
+        bias_measured=day_of(champion.registered, timezone) if gaps and champion.registered else None,
     )

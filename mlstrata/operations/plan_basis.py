@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstrata.components import guests
+from mlstrata.environments import days
 from mlstrata.environments.installation import room
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ def _called() -> Iterator[tuple[str, bytes]]:
     from mlstrata.components.errors import PlanError
     from mlstrata.components.programs import MONITORING, RUNTIME, find
 
-    yield "day", datetime.now(tz=UTC).date().isoformat().encode()  # exemptions end, certificates are renewed
     for name, value in sorted(os.environ.items()):
         if name.startswith(_VARIABLES):
             yield f"${name}", value.encode(errors="surrogateescape")
@@ -78,6 +77,8 @@ def _called() -> Iterator[tuple[str, bytes]]:
 
 def _declared(deployment: Deployment) -> Iterator[tuple[str, bytes]]:
     root = deployment.workspace.root
+    # Exemptions end by the environment's day, certificates are renewed by that of UTC.
+    yield "days", f"{days.today(deployment.spec.timezone)} {days.today('UTC')}".encode()
     yield "root", str(root).encode()
     yield "environments", repr(list(deployment.workspace.environment_files())).encode()
     named = [deployment.file, root / "Pulumi.yaml"]

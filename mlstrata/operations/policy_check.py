@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlstrata.environments import days
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 
@@ -63,7 +64,6 @@ def check(
     """
     from mlstrata.policies.reports.places import Places
 
-    today = datetime.now(tz=UTC).date()
     found = []
     with collecting_seldom():
         for name in dict.fromkeys(names):
@@ -72,7 +72,7 @@ def check(
                 from mlstrata.operations.live_facts import gather
 
                 known = gather(deployment, reporter)
-            report = report_on(deployment, planned(deployment), today, as_of, known, duties_on=duties_on)
+            report = report_on(deployment, planned(deployment), as_of=as_of, live=known, duties_on=duties_on)
             found.append(Checked(report, Places(deployment.loaded.file, deployment.loaded.place)))
     return tuple(found)
 
@@ -104,14 +104,13 @@ def check_manifests(
     from mlstrata.policies.judge import rules_here
     from mlstrata.policies.reports.places import Places
 
-    today = datetime.now(tz=UTC).date()
     try:
         found, rules = read(folder), rules_here()
     except (ManifestError, PolicyErrors) as error:
         raise UsageError(str(error)) from None
     own = tuple(map(_registry, registries))
     environment = Environment(name=folder.resolve().name, target="kubernetes", production=False, registries=own)
-    calendar = Calendar.on(today, as_of=as_of, duties_on=duties_on)
+    calendar = Calendar.on(days.today(environment.timezone), as_of=as_of, duties_on=duties_on)
     return Checked(evaluate(found, environment, calendar, rules=rules), Places())
 
 
@@ -138,10 +137,10 @@ def collecting_seldom() -> Iterator[None]:
 def report_on(
     deployment: Deployment,
     result: pulumi_embedded.Result,
-    today: date,
+    today: date | None = None,
+    *,
     as_of: date | None = None,
     live: Live | None = None,
-    *,
     duties_on: date | None = None,
 ) -> Report:
     """Return what the policies say about an engine's plan, and of the running platform where its facts are given.

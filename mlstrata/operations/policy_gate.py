@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlstrata.operations.deployment import Deployment
@@ -84,7 +83,7 @@ class Gate:
         """
         from mlstrata.operations.policy_check import report_on
 
-        report = report_on(self._deployment, planned, datetime.now(tz=UTC).date())
+        report = report_on(self._deployment, planned)
         if not report.passed:
             raise Refused(self._deployment, report)
         self.verdict = Verdict.of(report)

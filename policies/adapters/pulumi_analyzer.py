@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent import futures
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
-from mlstrata.environments import Workspace
+from mlstrata.environments import Workspace, days
 from mlstrata.environments.workspace import VARIABLE, WorkspaceError
 from mlstrata.policies.adapters.pulumi_wire import mended, record
+from mlstrata.policies.core.declared import ENVIRONMENT_TYPE
 from mlstrata.policies.core.evaluate import Result
 from mlstrata.policies.core.exemptions import Exemption, of_workspace
 from mlstrata.policies.core.files import PolicyErrors
@@ -104,13 +105,14 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         response = analyzer_pb2.RemediateResponse()
         if self._workspace is None or not self._policies.remedying or is_expanded(request.urn):
             return response
+        today = days.today(self._zone())
         try:
             ids = frozenset(rule.id for rule in self._rules)
-            exemptions = of_workspace(self._workspace, ids, datetime.now(tz=UTC).date())
+            exemptions = of_workspace(self._workspace, ids, today)
         except PolicyErrors:
             return response  # they stop the stack when it is judged
         properties = request.properties
-        for rule, before, after in mend(record(request), self._policies, exemptions):
+        for rule, before, after in mend(record(request), self._policies, exemptions, today):
             properties = mended(properties, before, after)
             response.remediations.add(
                 policyName=rule.id,
@@ -142,8 +144,8 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             response.diagnostics.append(_diagnostic("policies", self._problem, mandatory=True))
             return response
         try:
-            stack, today = found[0].urn.split(":")[2], datetime.now(tz=UTC).date()
-            report = judge(found, self._workspace, stack, today, rules=self._policies.rules)
+            stack = found[0].urn.split(":")[2]
+            report = judge(found, self._workspace, stack, rules=self._policies.rules)
         except PolicyErrors as error:
             response.diagnostics.append(_diagnostic("policies", str(error), mandatory=True))
             return response
@@ -159,6 +161,11 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             kept = f"policies on the AI Act, data and security cannot be lowered here: {', '.join(refused)}"
             response.diagnostics.append(_diagnostic("configuration", kept, mandatory=False))
         return response
+
+    def _zone(self) -> str:
+        """Return the time zone of the environment, as far as it is registered: resources come one by one here."""
+        declared = (given for urn, given in self._registered.items() if f"{ENVIRONMENT_TYPE}::" in urn)
+        return str(next(declared, {}).get("timezone", days.ZONE))
 
     def _as_given(self, resource: Record) -> Record:
         return replace(resource, inputs=self._registered.get(resource.urn, resource.inputs))
@@ -180,13 +187,13 @@ def _workspace() -> Workspace:
 
 
 def mend(
-    resource: Record, policies: Configured, exemptions: Sequence[Exemption]
+    resource: Record, policies: Configured, exemptions: Sequence[Exemption], today: date
 ) -> Iterator[tuple[Rule, Mapping[str, Value], Mapping[str, Value]]]:
     """Yield each policy that mends a resource with its inputs before and after, each after the one before.
 
     What is exempt today stays as it is.
     """
-    today, stack = datetime.now(tz=UTC).date(), resource.urn.split(":")[2]
+    stack = resource.urn.split(":")[2]
     for rule in policies.rules:
         if (options := policies.remedying.get(rule.id)) is None:
             continue

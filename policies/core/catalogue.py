@@ -74,5 +74,6 @@ CATALOGUE: tuple[str, ...] = (
     "data-dpia-present",
     "data-classification-consistent",
     "data-special-by-name",
+    "aia-deployer-monitors",
 )
 """Id of each policy, the first of them number 1."""

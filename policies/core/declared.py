@@ -13,6 +13,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlstrata.environments import Stage
+from mlstrata.environments.days import ZONE
+from mlstrata.environments.spec.text import Zone
 from mlstrata.policies.core.dates import Enforcement
 from mlstrata.policies.core.documents import read
 from mlstrata.policies.core.facts import Environment
@@ -30,6 +32,7 @@ class _Facts(BaseModel):
     name: str
     target: str
     region: str
+    timezone: Zone = ZONE
     production: bool | None = None
     owner: str
     enforce: Enforcement
@@ -73,6 +76,7 @@ def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environm
         name=given.name,
         target=given.target,
         region=given.region,
+        timezone=given.timezone,
         production=given.production,
         stage=max(stages, key=lambda stage: stage.rank, default=None),
         capabilities=frozenset(switched_on.union(*(reached.capabilities for reached in stages.values()))),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from mlstrata.environments import Stage
+from mlstrata.environments.days import ZONE
 from mlstrata.policies.core.dates import Enforcement
 from mlstrata.policies.core.live import Live
 
@@ -45,6 +46,7 @@ class Environment:
         production: People depend on it, as its file says; None where nobody said.
         target: Kind of target: local, kubernetes, aws; empty for a program that is not ours.
         region: Where it runs; empty where it is not known.
+        timezone: The time zone whose days everything is judged by.
         stage: Its stage; None for a program that is not ours, whose capabilities nobody declares.
         capabilities: Its capabilities.
         enforcement: Whether duties block before their day.
@@ -63,6 +65,7 @@ class Environment:
     production: bool | None = None
     target: str = ""
     region: str = ""
+    timezone: str = ZONE
     stage: Stage | None = None
     capabilities: frozenset[str] = frozenset()
     enforcement: Enforcement = Enforcement.NOW

@@ -101,6 +101,7 @@ def gather(deployment: Deployment, declared: SystemSpec, day: date | None) -> Ev
         packages=packages,
         as_of=day,
         capabilities=frozenset(str(one) for one in spec.capabilities),
+        timezone=spec.timezone,
     )
     plan = tried("the plan of the resources", unreadable, lambda: planned(deployment))
     findings: tuple[Finding, ...] | None = None

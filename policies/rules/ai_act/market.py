@@ -19,7 +19,7 @@ from mlstrata.policies.core.rule import (
     not_applicable,
     undeployed,
 )
-from mlstrata.policies.views.classification import asked_of, point
+from mlstrata.policies.views.classification import asked_of, point, roles
 from mlstrata.policies.views.documents import named
 from mlstrata.policies.views.serving import alerting_on, makes_content, serving
 
@@ -74,13 +74,26 @@ def _post_market(system: System, context: Context) -> Verdicts:
     yield from _without_alerts(system, context)
 
 
-def _without_alerts(system: System, context: Context) -> Iterator[Verdict]:
+def _watched_in_use(system: System, context: Context) -> Verdicts:
+    if "provider" in roles(system):
+        yield not_applicable("its provider runs it: what Art. 72 asks of that (aia-pmm-plan-alerts) covers the use")
+        return
+    yield from _without_alerts(system, context, "Art. 26(5)")
+    if not system.get("oversight.provider_contact"):
+        yield fails(
+            "nobody says where its provider is told of risks and serious incidents (Art. 26(5))",
+            "name the provider's address in oversight.provider_contact",
+            "oversight",
+        )
+
+
+def _without_alerts(system: System, context: Context, article: str = "Art. 72") -> Iterator[Verdict]:
     if not alerting_on(context.graph, system, "drift"):
         yield undeployed(
-            "its inputs must be watched for drift (Art. 72)", "alerts on it", "monitor.drift", capability="monitoring"
+            f"its inputs must be watched for drift ({article})", "alerts on it", "monitor.drift", capability="monitoring"
         )
     if not alerting_on(context.graph, system, "error", "slow", "latency", "availab", "budget"):
-        yield undeployed("its performance must be watched (Art. 72)", "alerts on it", "serving.sla")
+        yield undeployed(f"its performance must be watched ({article})", "alerts on it", "serving.sla")
 
 
 def _incidents(system: System, context: Context) -> Verdicts:
@@ -124,6 +137,16 @@ RULES = (
         tiers=HIGH,
         duty=Duty.HIGH_RISK,
         system=asked_of("Art. 72", _post_market, "provider"),
+    ),
+    _rule(
+        id="aia-deployer-monitors",
+        title="A deployer watches a high-risk system in use, and can tell its provider of what it finds.",
+        holds="alerts on drift and performance exist, and the provider's address is named",
+        references=("AI Act Art. 26(5)", "AI Act Art. 72", "NIST AI RMF MANAGE 3.1"),
+        severity=Severity.MEDIUM,
+        tiers=HIGH,
+        duty=Duty.HIGH_RISK,
+        system=asked_of("Art. 26(5)", _watched_in_use, "deployer"),
     ),
     _rule(
         id="aia-incident-route",

@@ -1,16 +1,20 @@
 """Duties have their days; `--as-of` ages everything, `--duties-on` duties alone."""
 
-from datetime import date, timedelta
+import json
+from datetime import date, datetime, timedelta
 
 import pytest
 
+from mlstrata.environments import Workspace, days
 from mlstrata.policies.core.dates import APPLIES, Calendar, Duty, Enforcement, effective, said
 from mlstrata.policies.core.evaluate import evaluate
 from mlstrata.policies.core.exemptions import Exemption
 from mlstrata.policies.core.facts import Document
+from mlstrata.policies.core.graph import Record
 from mlstrata.policies.core.rule import Outcome
 from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, TODAY, compliant
 from mlstrata.policies.fixtures.world import cut, documented, facts
+from mlstrata.policies.judge import judge
 from mlstrata.policies.rules import RULES
 
 DAY = timedelta(days=1)
@@ -206,3 +210,42 @@ def test_a_foundation_environment_is_only_advised_on_costs():
     )
     (wrong,) = (result for result in of(found, "cost-owner-tags") if result.outcome is Outcome.FAIL)
     assert not wrong.blocking
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "day"),
+    [
+        ("2027-12-01T22:59:59+00:00", "Europe/Berlin", date(2027, 12, 1)),
+        ("2027-12-01T23:00:00+00:00", "Europe/Berlin", date(2027, 12, 2)),
+        ("2027-12-01T23:00:00+00:00", "UTC", date(2027, 12, 1)),
+        ("2027-12-01T22:00:00+00:00", "Europe/Helsinki", date(2027, 12, 2)),
+        ("2027-12-02T04:59:59+00:00", "America/New_York", date(2027, 12, 1)),
+    ],
+)
+def test_duties_and_exemptions_go_by_the_day_of_the_environments_zone(monkeypatch, tmp_path, moment, zone, day):
+    """At one moment it is another day elsewhere: what holds until midnight, and from then on, hangs on the zone."""
+    world = compliant()
+    cut(HIGH_RISK, "documents.fria")(world)
+    stated = {
+        "name": "prod",
+        "target": "aws",
+        "region": "eu-central-1",
+        "owner": "",
+        "enforce": "by_date",
+        "retention": {},
+        "gpu_pools": {},
+        "timezone": zone,
+    }
+    urn = "urn:pulumi:prod::p::mlstrata:governance:Environment::prod"
+    records = [*world.resources.values(), Record(urn, "mlstrata:governance:Environment", "prod", "", stated)]
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "docs").mkdir()
+    entry = {"policy": "aia-ifu-published", "environments": ["prod"], "match": ["*"], "reason": "Being written.",
+             "approver": "a", "ticket": "T-1", "expires": "2027-12-01"}  # fmt: skip
+    (tmp_path / "policies/exemptions.yaml").write_text(json.dumps({"exemptions": [entry]}))
+    monkeypatch.setattr(days, "now", lambda: datetime.fromisoformat(moment))
+    found = judge(records, Workspace(tmp_path), "prod")
+    begun = day == date(2027, 12, 2)
+    assert found.calendar.today == day
+    assert of(found, "aia-fria-present")[0].blocking is begun, "a duty begins"
+    assert bool(found.errors) is begun, "an exemption ends"
