@@ -90,7 +90,10 @@ def _watched_in_use(system: System, context: Context) -> Verdicts:
 def _without_alerts(system: System, context: Context, article: str = "Art. 72") -> Iterator[Verdict]:
     if not alerting_on(context.graph, system, "drift"):
         yield undeployed(
-            f"its inputs must be watched for drift ({article})", "alerts on it", "monitor.drift", capability="monitoring"
+            f"its inputs must be watched for drift ({article})",
+            "alerts on it",
+            "monitor.drift",
+            capability="monitoring",
         )
     if not alerting_on(context.graph, system, "error", "slow", "latency", "availab", "budget"):
         yield undeployed(f"its performance must be watched ({article})", "alerts on it", "serving.sla")

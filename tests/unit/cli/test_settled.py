@@ -2,7 +2,7 @@
 
 import json
 import os
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +11,7 @@ import pytest
 import pulumi_embedded
 from mlstrata.components.supervision.client import SupervisorClient
 from mlstrata.components.supervision.supervisor import CONFIG, render_config
+from mlstrata.environments import days
 from mlstrata.operations import plan_basis, settled
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.plan_basis import basis
@@ -131,7 +132,7 @@ def test_a_service_that_does_not_run_is_a_reason_to_plan(deployment, monkeypatch
         lambda one, _: (one.workspace.root / "Pulumi.yaml").write_text("name: another\n"),
         lambda _, patch: patch.setenv("MLSTRATA_TOOLS", "/another"),
         lambda _, patch: patch.setenv("PATH", os.environ["PATH"] + ":/another"),
-        lambda _, patch: patch.setattr(plan_basis, "datetime", SimpleNamespace(now=tomorrow)),
+        lambda _, patch: patch.setattr(days, "now", lambda: datetime.now(tz=UTC) + timedelta(days=1)),
         lambda _, patch: patch.setattr("mlstrata_steps.versioning.tree_digest", lambda folder, *_: str(folder)),
     ],
     ids=["file", "exemptions", "levels", "environments", "project", "tools", "path", "day", "code"],
@@ -141,10 +142,6 @@ def test_what_a_plan_is_made_from_changes_its_basis(deployment, monkeypatch, cha
     assert basis(deployment) == before
     change(deployment, monkeypatch)
     assert basis(deployment) != before
-
-
-def tomorrow(tz):
-    return datetime.now(tz=tz) + timedelta(days=1)
 
 
 def test_a_document_that_a_policy_looks_into_is_part_of_the_basis(deployment):
