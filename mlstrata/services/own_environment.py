@@ -8,7 +8,6 @@ version; what only the lock names is installed by its hashes, as wheels, so no c
 from __future__ import annotations
 
 import argparse
-import fcntl
 import hashlib
 import os
 import shutil
@@ -22,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mlstrata.environments.requirements import Pin, RequirementsError, read
+from mlstrata.files import locked
 
 FOLDER, READY = "data/environments", ".ready"
 COMBINED = "requirements.txt"
@@ -48,9 +48,7 @@ def ensure(lock: Path, home: Path) -> Path:
     key = hashlib.sha256("\0".join((lock.read_text(encoding="utf-8"), sys.prefix, sys.version, ours)).encode())
     folder = home / FOLDER / key.hexdigest()[:16]
     python = folder / "bin/python"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w", encoding="utf-8") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with locked(folder.with_suffix(".lock")):
         if not (folder / READY).exists():
             shutil.rmtree(folder, ignore_errors=True)
             try:

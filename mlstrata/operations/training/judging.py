@@ -11,7 +11,7 @@ from mlstrata.clients.mlflow.access import sealing
 from mlstrata.environments import Capability
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.training import Training, follow
-from mlstrata.operations.training.local import run_of
+from mlstrata.operations.training.local import request_of, run_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlstrata.environments import SystemSpec
     from mlstrata.operations.deployment import Deployment
     from mlstrata.operations.reporting import Reporter
-    from mlstrata.services.runner.contract import Origin, TrainingRequest
+    from mlstrata.services.runner.contract import Origin
 
 FOLDER = "elsewhere"
 """Where fetched models are kept, in the folder of a system's runs."""
@@ -56,7 +56,7 @@ def judge(deployment: Deployment, system: str, reporter: Reporter, *, source: st
     with reporter.working(f"fetching {wanted} …"):
         origin = _fetched(deployment, declared, wanted, here.address("mlflow"))
     reporter.note(f"{wanted} is {origin.digest}")
-    request = _request(deployment, declared, here.address("mlflow"), origin)
+    request = request_of(deployment, declared, here.address("mlflow"), origin)
     run = run_of(
         here, request.model_dump(mode="json"), at_foundation=Capability.PIPELINES in deployment.spec.capabilities
     )
@@ -81,19 +81,3 @@ def _fetched(deployment: Deployment, system: SystemSpec, source: str, registry: 
     except NotFetched as error:
         raise Failed(str(error)) from None
     return Origin(source=source, digest=found.digest, file=found.file, file_digest=file_hash(str(found.file)))
-
-
-def _request(deployment: Deployment, system: SystemSpec, tracking_uri: str, origin: Origin) -> TrainingRequest:
-    from mlstrata.services.runner.requests import NotTrainable, training_request
-
-    try:
-        return training_request(
-            deployment.name,
-            system,
-            root=deployment.workspace.root,
-            home=deployment.home,
-            tracking_uri=tracking_uri,
-            origin=origin,
-        )
-    except NotTrainable as error:
-        raise UsageError(f"{deployment.file}: {error}") from None

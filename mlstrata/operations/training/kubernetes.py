@@ -120,14 +120,12 @@ def _existing(request: Mapping[str, Any], registry: str) -> str | None:
     """Return the version that these data, code and settings made already; None where there is none."""
     from mlstrata.clients.mlflow import Registry, RegistryError
     from mlstrata.services.runner.contract import TrainingRequest
+    from mlstrata.services.runner.known import known
     from mlstrata_steps import StepError
-    from mlstrata_steps.source import source_stamp
-    from mlstrata_steps.versioning import fingerprint
 
     asked = TrainingRequest.model_validate(request)
     try:
-        mark = fingerprint(asked.recipe(), source_stamp(asked.source, asked.endpoint))
-        return Registry(registry).version_with(asked.system, mark)
+        return known(asked, Registry(registry))[1]
     except (StepError, RegistryError) as error:
         raise UsageError(f"{asked.system}: {error}") from None
 

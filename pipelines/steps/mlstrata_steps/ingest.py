@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlstrata_steps.cells import Format
-from mlstrata_steps.source import pointed_version, read_source, source_stamp
+from mlstrata_steps.source import at_hand, pointed_version, read_source
 from mlstrata_steps.tables import canonical, content_hash, write_table
 
 
@@ -54,10 +54,10 @@ def ingest(
     Raises:
         StepError: The source is missing, unreadable, empty or has two columns of one name.
     """
-    stamp = source_stamp(source, endpoint)
-    table = canonical(read_source(source, Format.parse(form), exclude, endpoint=endpoint).dropna(how="all"))
+    file, stamp = at_hand(source, endpoint)
+    table = canonical(read_source(file, Format.parse(form), exclude).dropna(how="all"))
     version = content_hash(table)
     path = Path(store) / f"{version.removeprefix('sha256:')}.parquet"
     if not path.exists():
         write_table(table, str(path))
-    return Ingested(version, stamp, str(path), len(table), tuple(table.columns), pointed_version(source))
+    return Ingested(version, stamp, str(path), len(table), tuple(table.columns), pointed_version(file))

@@ -47,12 +47,19 @@ def stamp(source: str, endpoint: str = "") -> str:
     if source.startswith(REGISTRY):
         return f"sha256:{PurePosixPath(source).parent.name}"
     with _asking(source, endpoint) as bucket:
-        found = bucket.look()
-    return "sha256:" + hashlib.sha256(f"{found.tag} {found.size}".encode()).hexdigest()
+        return bucket.look().stamp
 
 
-def fetched(source: str, endpoint: str = "") -> Path:
-    """Return a source's content as a file of this machine, in the folder of temporary files.
+@dataclass(frozen=True)
+class Fetched:
+    """A source's content as a file of this machine, and the stamp of that very content."""
+
+    path: Path
+    stamp: str
+
+
+def fetched(source: str, endpoint: str = "") -> Fetched:
+    """Bring a source's content into the folder of temporary files.
 
     Args:
         source: As for `stamp`.
@@ -62,7 +69,7 @@ def fetched(source: str, endpoint: str = "") -> Path:
         StepError: There is no such object, it may not be read, or it changed meanwhile.
     """
     if source.startswith(REGISTRY):
-        return _from_registry(source)
+        return Fetched(_from_registry(source), stamp(source))
     with _asking(source, endpoint) as bucket:
         found = bucket.look()
         place = _place(f"{endpoint} {source} {found.tag}") / PurePosixPath(source).name
@@ -70,7 +77,7 @@ def fetched(source: str, endpoint: str = "") -> Path:
             part = place.with_name(f"{place.name}.{os.getpid()}")
             bucket.read(found, part)
             part.replace(place)
-    return place
+    return Fetched(place, found.stamp)
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,10 @@ class _Found:
 
     tag: str
     size: int
+
+    @property
+    def stamp(self) -> str:
+        return "sha256:" + hashlib.sha256(f"{self.tag} {self.size}".encode()).hexdigest()
 
 
 class _Object:

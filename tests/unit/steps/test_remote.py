@@ -13,7 +13,7 @@ import pytest
 from mlstrata_steps.ingest import ingest
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.remote import ENDPOINT, fetched, stamp
-from mlstrata_steps.source import source_file
+from mlstrata_steps.source import at_hand
 from tests.support import bucket
 from tests.support.patience import PATIENCE
 
@@ -93,7 +93,7 @@ def test_an_object_has_the_version_of_the_same_file(store, tmp_path):
 
 def test_the_variable_of_awss_clients_names_the_service_too(store, tmp_path, monkeypatch):
     monkeypatch.setenv(ENDPOINT, store)
-    assert fetched(SOURCE).read_text() == ROWS
+    assert fetched(SOURCE).path.read_text() == ROWS
 
 
 def test_a_stamp_changes_with_the_content_and_reads_nothing(store, tmp_path):
@@ -108,7 +108,7 @@ def test_a_stamp_changes_with_the_content_and_reads_nothing(store, tmp_path):
 
 def test_a_transfer_that_breaks_goes_on_where_it_broke(store):
     with Breaking(store, times=2) as relay:
-        assert fetched(SOURCE, relay.url).read_text() == ROWS
+        assert fetched(SOURCE, relay.url).path.read_text() == ROWS
     assert relay.ranges[0] == ""
     assert all(one.startswith("bytes=") for one in relay.ranges[1:])
 
@@ -156,7 +156,7 @@ def test_what_cannot_be_read_is_one_sentence(store, source, given, told, monkeyp
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(StepError, match=told):
-        source_file(source, store)
+        at_hand(source, store)
 
 
 def test_a_service_that_is_not_there_is_named(tmp_path: Path):
