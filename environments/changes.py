@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from mlstrata.environments.loading.errors import SpecError, SpecErrors
 from mlstrata.environments.loading.loader import Loaded
 from mlstrata.environments.loading.shape import Key, every_field
-from mlstrata.environments.redaction import path_of, shown
+from mlstrata.environments.redaction import LONGEST, path_of, shown
 from mlstrata.environments.spec.environment import EnvironmentSpec
 
 _ABSENT = object()
@@ -75,8 +75,7 @@ def refuse_immutable(deployed: EnvironmentSpec | Mapping[str, Any], wanted: Load
     changes = compare(deployed, wanted.spec)
     errors = []
     for change in (one for one in changes if one.migration):
-        key = str(change.path[-1])
-        got, had = shown(change.after, key), shown(change.before, key)
+        got, had = _said(change.after), _said(change.before)
         problem = f"got {got}, but {had} is deployed and cannot change in place"
         place = wanted.place(change.path)
         fix = f"go back to {had}, or {change.migration}"
@@ -84,6 +83,11 @@ def refuse_immutable(deployed: EnvironmentSpec | Mapping[str, Any], wanted: Load
     if errors:
         raise SpecErrors(errors)
     return changes
+
+
+def _said(value: object) -> str:
+    """Return a value of a valid spec: what cannot change in place is a part of names, which every plan shows."""
+    return repr(value[:LONGEST]) if isinstance(value, str) else shown(value)
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 
+from mlstrata.environments.redaction import path_of
 from mlstrata.environments.requirements import RequirementsError, read
 from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.spec.environment import EnvironmentSpec
@@ -60,7 +61,7 @@ def _unknown_parameters(model: ModelSpec, workspace: Workspace) -> Iterator[str]
     for one in given:
         if known is not None and one not in known:
             fix = suggestion(one, known) or "remove it, or write one that it has"
-            yield f"settings.parameters.{one}: {attribute} has no such hyperparameter; {fix}"
+            yield f"{path_of(('settings', 'parameters', one))}: {attribute} has no such hyperparameter; {fix}"
 
 
 def code_version(model: ModelSpec, workspace: Workspace) -> str:

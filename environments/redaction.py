@@ -1,21 +1,36 @@
-"""How paths and values appear in a message: on one line, bounded, and never a secret."""
+"""How paths and values appear in a message: on one line, bounded, and never a secret.
+
+No pattern tells every secret from a slip of the hand, so a text is repeated only where it could hardly be one: it is
+made of words that the documented fields have themselves, or nearly, and of little else.
+"""
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from pathlib import Path
 
 LONGEST = 60
 _SHORT_LIST = 3
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
-_SECRET_KEY = re.compile(r"(?i)pass(word|wd|phrase)?|secret|token|credential|api_?-?key|private|access_?-?key|auth")
-_SECRET_VALUE = (
-    re.compile(r"-----BEGIN"),
-    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}"),
-    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}"),
-    re.compile(r"\b(?:gh[pousr]|github_pat|glpat|xox[abpr]|sk|pk|rk|hf)[-_][A-Za-z0-9_-]{10,}"),
-    re.compile(r"://[^/\s:@]*:[^/\s@]+@"),
-)
-_LONG_RUN = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
+_SECRET = re.compile(r"(?i)pass(word|wd|phrase)?|secret|token|credential|api_?-?key|private|access_?-?key|auth")
+_BEFORE_A_HOST = re.compile(r"//[^/\s]*@")
+"""Whatever stands before the host of an address: a user, a password, a token alone."""
+_STRANGE = re.compile(r"[^\w\s.,:;/*@%()'\"+<>=-]")
+"""Signs that values of fields do without, and passwords love."""
+_MIXED = re.compile(r"[^\W_]*(?:[^\W\d_]\d|\d[^\W\d_])[^\W_]*")
+_LONGEST_MIXED = 5
+"""Letters and digits in one word, such as `150ms`; a longer one may be a token."""
+_MOST_DIGITS = 8
+"""Digits in a text, such as those of a day."""
+_MOST_UNKNOWN = 7
+"""Letters of a text in words that no field has: a password worth the name has more."""
+_LONGEST_CAPITALS = 3
+_CLOSE = 0.8
+"""How alike a mistyped word is to the one that is meant, from 0 to 1."""
+_SCHEMA = Path(__file__).with_name("environment.schema.json")
 
 
 def path_of(path: tuple[str | int, ...]) -> str:
@@ -24,43 +39,68 @@ def path_of(path: tuple[str | int, ...]) -> str:
     for key in path:
         if isinstance(key, int):
             text += f"[{key}]"
-        elif _WORD.fullmatch(key) and not _looks_secret(key):
+        elif _WORD.fullmatch(key) and is_public(key):
             text += f".{key}" if text else key
         else:
             text += f"[{shown(key)}]"
     return text
 
 
-def shown(value: object, key: str = "") -> str:
+def shown(value: object, *keys: str | int) -> str:
     """Return `value` for a message.
 
     Args:
         value: a scalar, list or mapping from a file.
-        key: the key it is under; a value under `password` is a secret whatever it looks like.
+        keys: the keys it is under; a value under `password` is a secret whatever it looks like.
 
     Returns:
-        one line of at most about 60 characters; of what looks like a secret, its length only.
+        one line of at most about 60 characters; of what may be a secret, its length only.
     """
     if value is None:
         return "nothing"
     if isinstance(value, list) and 0 < len(value) <= _SHORT_LIST and not any(isinstance(v, dict | list) for v in value):
-        return f"[{', '.join(shown(item, key) for item in value)}]"
+        return f"[{', '.join(shown(item, *keys) for item in value)}]"
     if isinstance(value, dict | list | tuple):
         return "a mapping" if isinstance(value, dict) else "a list" if value else "an empty list"
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    if _SECRET_KEY.search(key) or _looks_secret(text):
-        return f"a text of {len(text)} characters (hidden: it looks like a secret)"
+    if under_secret(keys) or (isinstance(value, str) and not is_public(value)):
+        return f"a text of {len(text)} characters (hidden: it may be a secret)"
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
     # repr escapes line ends and control characters, and so keeps an error on its line.
     return repr(text) if isinstance(value, str) else text
 
 
-def _looks_secret(text: str) -> bool:
-    return any(pattern.search(text) for pattern in _SECRET_VALUE) or any(map(_random, _LONG_RUN.findall(text)))
+def under_secret(keys: Iterable[str | int]) -> bool:
+    """Say whether a key that a value is under tells that it is a secret."""
+    return any(isinstance(key, str) and _SECRET.search(key) for key in keys)
 
 
-def _random(run: str) -> bool:
-    """Tell a random run of characters from a long word: it mixes cases and digits, and repeats little."""
-    kinds = sum(bool(re.search(kind, run)) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
-    hexadecimal = re.fullmatch(r"[0-9a-f]{32,}|[0-9A-F]{32,}", run) is not None
-    return hexadecimal or (kinds == 3 and len(set(run)) >= 12)  # noqa: PLR2004 - of four
+@lru_cache(4096)
+def is_public(text: str) -> bool:
+    """Say whether a text can be repeated: it has no form of a secret, and next to nothing that no field knows."""
+    text = text[: LONGEST + 1]
+    if _SECRET.search(text):
+        return text.lower() in _known_words()
+    if _BEFORE_A_HOST.search(text) or _STRANGE.search(text) or sum(map(str.isdecimal, text)) > _MOST_DIGITS:
+        return False
+    if any(len(word[0]) > _LONGEST_MIXED for word in _MIXED.finditer(text)):
+        return False
+    unknown = [word for word in re.findall(r"[^\W\d_]+", text) if not _is_known(word.lower())]
+    shouted = any(word.isupper() and len(word) > _LONGEST_CAPITALS for word in unknown)
+    return not shouted and sum(map(len, unknown)) <= _MOST_UNKNOWN
+
+
+def _is_known(word: str) -> bool:
+    return word in _known_words() or bool(difflib.get_close_matches(word, _beginning(word[0]), n=1, cutoff=_CLOSE))
+
+
+@cache
+def _beginning(letter: str) -> list[str]:
+    """Return the known words to compare with: the first letter is seldom mistyped."""
+    return [word for word in _known_words() if word[0] == letter]
+
+
+@cache
+def _known_words() -> frozenset[str]:
+    """Return the words of the published fields: their names, values and descriptions."""
+    return frozenset(re.findall(r"[a-z]+", _SCHEMA.read_text(encoding="utf-8").lower()))

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from mlstrata.environments.redaction import shown
+
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)")
 COMPILE = "uv pip compile --generate-hashes"
 
@@ -42,8 +44,9 @@ def read(path: Path) -> dict[str, Pin]:
     for number, entry in _entries(text):
         named = _PIN.match(entry)
         if named is None:
-            got = entry.splitlines()[0][:80]
-            raise RequirementsError(f"{path}:{number}: got {got!r}; allowed NAME==VERSION; {fix}")
+            # It may be the address of an index, with the token that opens it.
+            got = entry.splitlines()[0]
+            raise RequirementsError(f"{path}:{number}: got {shown(got)}; allowed NAME==VERSION; {fix}")
         if "--hash=sha256:" not in entry:
             raise RequirementsError(f"{path}:{number}: {named[1]} has no hash; {fix}")
         found[re.sub(r"[-_.]+", "-", named[1]).lower()] = Pin(named[2], entry)

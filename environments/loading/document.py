@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 import yaml
 
 from mlstrata.environments.loading.scalars import Scalar, resolve
+from mlstrata.environments.redaction import is_public
 
 Key = str | int
 MOST_NODES = 100_000
+MOST_UNFOLDED = 10_000
+"""Nodes that aliases stand for: each is validated like a written one, and a short file can hold very many."""
 DEEPEST = 40
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -96,9 +99,14 @@ def parse(text: str) -> Node:
         raise Malformed(
             "a character that YAML does not allow", mark, "remove it; control characters have no place here"
         ) from None
+    if builder.too_much is not None:
+        raise Malformed(_TOO_MUCH, builder.too_much, "write the values out")
     if builder.root is None:
         raise Malformed("the file is empty", Mark(1, 1), "describe the environment: name, target, stage and systems")
     return builder.root
+
+
+_TOO_MUCH = "aliases that unfold to more than an environment needs"
 
 
 class _Builder:
@@ -107,6 +115,8 @@ class _Builder:
         self.stack: list[Node] = []
         self.anchors: dict[str, Node] = {}
         self.documents = 0
+        self.unfolded = 0
+        self.too_much: Mark | None = None
 
     def take(self, event: yaml.Event) -> None:
         mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
@@ -143,12 +153,15 @@ class _Builder:
 
     def _aliased(self, anchor: str, mark: Mark) -> Node:
         node = self.anchors.get(anchor)
+        # A password that starts with '*' and has no quotes is an alias to YAML.
+        name = anchor if is_public(anchor) else "…"
         if node is None:
-            raise Malformed(
-                f"an alias (*{anchor[:40]}) without an anchor", mark, f"write &{anchor[:40]} before it, or the value"
-            )
+            raise Malformed(f"an alias (*{name}) without an anchor", mark, f"write &{name} before it, or the value")
         if node.open:
-            raise Malformed(f"an alias (*{anchor[:40]}) inside its own anchor", mark, "write the value out")
+            raise Malformed(f"an alias (*{name}) inside its own anchor", mark, "write the value out")
+        self.unfolded += node.size
+        if self.unfolded > MOST_UNFOLDED:
+            self.too_much = self.too_much or mark
         return node
 
     def _place(self, node: Node, text: str | None, at: Mark | None = None) -> None:
@@ -171,7 +184,7 @@ class _Builder:
         parent.size += node.size
         parent.depth = max(parent.depth, node.depth + 1)
         if parent.size > MOST_NODES or len(self.stack) + node.depth > DEEPEST:
-            raise Malformed("aliases that unfold to more than an environment needs", mark, "write the values out")
+            raise Malformed(_TOO_MUCH, mark, "write the values out")
 
     def _enter(self, parent: Node, key: str, mark: Mark, node: Node) -> None:
         if key == "<<":

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mlstrata.environments.loading.document import Key, Malformed, Node
 from mlstrata.environments.loading.errors import SpecError, SpecErrors
 from mlstrata.environments.loading.translate import Finding, translate
 from mlstrata.environments.redaction import path_of, shown
-from mlstrata.environments.spec.base import CONTRADICTION
+from mlstrata.environments.spec.base import CONTRADICTION, MOST_PROBLEMS
 from mlstrata.environments.spec.environment import EnvironmentSpec
 from mlstrata.environments.spec.references import check_references
 
@@ -90,7 +91,8 @@ def loads(content: bytes, file: str, name: str | None = None) -> Loaded:
         root = document.parse(text)
     except Malformed as error:
         raise SpecErrors([SpecError(file, *error.mark, "", error.what, fix=error.fix)]) from None
-    errors = [SpecError(file, *f.mark, path_of(f.path), f.what, fix=f.fix) for f in document.repetitions(root)]
+    repeated = islice(document.repetitions(root), MOST_PROBLEMS)
+    errors = [SpecError(file, *f.mark, path_of(f.path), f.what, fix=f.fix) for f in repeated]
     if root.kind != "mapping":
         got = shown(document.to_data(root))
         fix = "write name, target, stage and systems as `key: value`"
@@ -100,7 +102,7 @@ def loads(content: bytes, file: str, name: str | None = None) -> Loaded:
     assert isinstance(data, dict)  # noqa: S101 - a mapping's data is one
     spec, findings = _validate(data)
     if name is not None and isinstance(data.get("name"), str) and data["name"] != name:
-        problem = f"got {shown(data['name'])}, but the file is called {shown(name)}"
+        problem = f"got {shown(data['name'])}, but the file is called {name!r}"
         findings.append(Finding(("name",), problem, shown(data["name"]), "", "give both the same name"))
     errors += [
         SpecError(file, *document.place(root, f.path), path_of(f.path), f.problem, f.value, f.allowed, f.fix)
@@ -116,11 +118,13 @@ def _validate(data: dict[str, Any]) -> tuple[EnvironmentSpec | None, list[Findin
         return EnvironmentSpec.model_validate(data), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-        findings = [finding for detail in details for finding in translate(detail, EnvironmentSpec, data)]
+        translated = (finding for detail in details for finding in translate(detail, EnvironmentSpec, data))
+        findings = list(islice(translated, MOST_PROBLEMS))
         whole = any(detail["type"] == CONTRADICTION and not detail["loc"] for detail in details)
         if not whole:
             # The references are checked last, and only in a spec without other errors; show those too.
-            findings += [Finding(p.at, p.what, fix=p.fix) for p in check_references(data)]
+            broken = islice(check_references(data), MOST_PROBLEMS)
+            findings += [Finding(p.at, p.what, fix=p.fix) for p in broken]
         return None, _told_once(findings)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -21,6 +22,7 @@ class Field(NamedTuple):
     annotation: object
 
 
+@cache
 def fields_of(model: type[BaseModel]) -> dict[str, Field]:
     """Return the fields of `model` by the key a file writes."""
     return {
@@ -73,13 +75,18 @@ def models_at(root: type[BaseModel], path: tuple[Key, ...], data: object) -> lis
     return _chosen(models_in(annotation), data)
 
 
-def every_field(
-    model: type[BaseModel], path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], type[BaseModel], Field]]:
-    """Yield (path, owning model, field) for every field, depth first.
+@cache
+def every_field(model: type[BaseModel]) -> tuple[tuple[tuple[str, ...], type[BaseModel], Field], ...]:
+    """Return (path, owning model, field) for every field, depth first.
 
     In a path `[]` stands for a list's item and `*` for any key of a mapping.
     """
+    return tuple(_every_field(model, ()))
+
+
+def _every_field(
+    model: type[BaseModel], path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], type[BaseModel], Field]]:
     for key, field in fields_of(model).items():
         here = (*path, key)
         yield here, model, field
@@ -88,7 +95,7 @@ def every_field(
             inner = (*inner, "*" if get_origin(_bare(annotation)) is dict else "[]")
             annotation = item
         for option in models_in(annotation):
-            yield from every_field(option, inner)
+            yield from _every_field(option, inner)
 
 
 def _bare(annotation: object) -> object:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from mlstrata.environments.loading.shape import Key, every_field, fields_of, models_at, tag_of
-from mlstrata.environments.redaction import shown
+from mlstrata.environments.redaction import is_public, shown, under_secret
 from mlstrata.environments.spec.base import CONTRADICTION, WRONG, suggestion
 
 Path = tuple[Key, ...]
@@ -42,7 +42,12 @@ class _Case(NamedTuple):
 
     @property
     def got(self) -> str:
-        return shown(self.value, self.key)
+        return shown(self.value, *self.path)
+
+    @property
+    def repeatable(self) -> bool:
+        """Say whether the value may stand in a fix as well."""
+        return not under_secret(self.path) and is_public(str(self.value))
 
     def known_keys(self, path: Path) -> list[str]:
         """Return the keys that the mapping at `path` may have."""
@@ -132,6 +137,11 @@ def _option(case: _Case) -> Finding:
     return case.wrong(", ".join(options), suggestion(str(case.value), options))
 
 
+def _wrong(case: _Case) -> Finding:
+    meant = suggestion(case.value, case.context["among"]) if isinstance(case.value, str) else ""
+    return case.wrong(case.context["allowed"], case.context["fix"] or meant)
+
+
 def _length(case: _Case) -> Finding:
     short = case.kind == "too_short"
     limit = f"at least {case.context['min_length']}" if short else f"at most {case.context['max_length']}"
@@ -151,8 +161,8 @@ def _flag(case: _Case) -> Finding:
 
 def _number(case: _Case) -> Finding:
     allowed = "a whole number" if case.kind.startswith("int") else "a finite number"
-    text = case.value if isinstance(case.value, str) else ""
-    number = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%?\s*", text)
+    text = case.value.strip() if isinstance(case.value, str) else ""
+    number = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%?", text)
     return case.wrong(allowed, f"write {number[1]} without quotes or sign" if number else "")
 
 
@@ -161,7 +171,7 @@ def _list(case: _Case) -> Finding:
     if isinstance(case.value, dict):
         return case.wrong(allowed, "put a '-' before each item")
     # Only one harmless word is repeated as it stands.
-    word = isinstance(case.value, str | int | float) and _WORD.fullmatch(str(case.value)) and "hidden" not in case.got
+    word = case.repeatable and isinstance(case.value, str | int | float) and _WORD.fullmatch(str(case.value))
     return case.wrong(allowed, f"write [{case.value}]" if word else "")
 
 
@@ -177,7 +187,7 @@ def _other(case: _Case) -> Finding:
 
 
 _HANDLERS: dict[str, Callable[[_Case], Finding]] = {
-    WRONG: lambda case: case.wrong(case.context["allowed"], case.context["fix"]),
+    WRONG: _wrong,
     "missing": _missing,
     "extra_forbidden": _unknown_key,
     "union_tag_not_found": _union,

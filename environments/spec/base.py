@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
 WRONG = "wrong"
 CONTRADICTION = "contradiction"
+MOST_PROBLEMS = 100
+"""What is told of one file at once; each costs time, and a hostile file could have a hundred thousand."""
 
 
 class Spec(BaseModel):
     """A closed, frozen part of an environment file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True, allow_inf_nan=False)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return itself, as it is frozen: pydantic copies each default that is a part, for each owner anew."""
+        return self
 
 
 class Problem(NamedTuple):
@@ -47,9 +54,9 @@ def choice(value: str, allowed: Iterable[str]) -> str:
     return f"allowed {', '.join(known) or 'none yet'}{f'; {hint}' * bool(hint)}"
 
 
-def wrong(allowed: str, fix: str = "") -> PydanticCustomError:
-    """Return the error of a value that is not of the allowed form; the loader adds value and place."""
-    return PydanticCustomError(WRONG, "not allowed", {"allowed": allowed, "fix": fix})
+def wrong(allowed: str, fix: str = "", among: Iterable[str] = ()) -> PydanticCustomError:
+    """Return the error of a value that is not of the allowed form, or not `among` these; the loader adds the rest."""
+    return PydanticCustomError(WRONG, "not allowed", {"allowed": allowed, "fix": fix, "among": tuple(among)})
 
 
 def contradiction(problems: Sequence[Problem]) -> PydanticCustomError:
@@ -59,12 +66,12 @@ def contradiction(problems: Sequence[Problem]) -> PydanticCustomError:
 
 
 def refuse(problems: Iterable[Problem]) -> None:
-    """Raise the contradictions, if there are any.
+    """Raise the contradictions, if there are any; the first ones, where they are more than anybody reads.
 
     Raises:
         PydanticCustomError: there is at least one.
     """
-    if found := list(problems):
+    if found := list(islice(problems, MOST_PROBLEMS)):
         raise contradiction(found)
 
 

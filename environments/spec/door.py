@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from mlstrata.environments.redaction import shown
 from mlstrata.environments.spec.base import Problem, suggestion
 from mlstrata.environments.spec.sources import UNTOLD, definitions, in_package, installed
 
@@ -64,7 +65,7 @@ class Door:
         try:
             names = definitions(file)
         except (SyntaxError, UnicodeDecodeError) as error:
-            return Problem((self.field,), f"got '{name}'; {file} is no Python: {error}", "mend it")
+            return Problem((self.field,), f"got {shown(name)}; {file} is no Python: {error}", "mend it")
         if attribute in names or not names.isdisjoint(UNTOLD):
             return None
         return self._refused(name, f"what {file} defines at its top level", suggestion(attribute, sorted(names)))
@@ -100,4 +101,4 @@ class Door:
         return root / self.folder, root / self.folder / "src"
 
     def _refused(self, name: str, allowed: str, hint: str) -> Problem:
-        return Problem((self.field,), f"got '{name}'; allowed {allowed}", hint or "name one of these")
+        return Problem((self.field,), f"got {shown(name)}; allowed {allowed}", hint or "name one of these")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from mlstrata.environments.redaction import shown
+from mlstrata.environments.redaction import is_public, shown
 from mlstrata.environments.spec.base import Problem, Spec, refuse
 from mlstrata.environments.spec.door import Door
 from mlstrata.environments.spec.kpis import EvaluationMetric, misfit
@@ -205,7 +205,8 @@ class ModelSpec(Spec):
             problems += self._misfits()
             workers = self.settings.get("workers", 1)
             if workers != 1 and self.algorithm != Algorithm.LOGISTIC_REGRESSION:
-                what = f"got {shown(workers)}, but {self.algorithm} is trained in one process"
+                learner = self.algorithm if is_public(self.algorithm) else "the algorithm"
+                what = f"got {shown(workers)}, but {learner} is trained in one process"
                 fix = f"remove it, or set algorithm: {Algorithm.LOGISTIC_REGRESSION}"
                 problems.append(Problem(("settings", "workers"), what, fix))
         refuse(problems)

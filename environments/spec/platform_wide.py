@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.base import Problem, Spec, refuse, suggestion, wrong
+from mlstrata.environments.spec.base import Problem, Spec, refuse, wrong
 from mlstrata.environments.spec.quantities import Duration, parse_duration
 from mlstrata.environments.spec.text import Licence, Unique
 from mlstrata.environments.stages import ENTRIES, TABLE, named
@@ -79,7 +79,7 @@ class LicencesSpec(Spec):
 def _known(value: object) -> str:
     if isinstance(value, str) and value in ENTRIES:
         return named(value)
-    raise wrong(", ".join(ENTRIES), suggestion(value, ENTRIES) if isinstance(value, str) else "")
+    raise wrong(", ".join(ENTRIES), among=ENTRIES)
 
 
 CapabilityName = Annotated[

@@ -10,26 +10,22 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlstrata.environments.redaction import shown
+from mlstrata.environments.redaction import is_public, shown
 from mlstrata.environments.spec.base import Problem, suggestion
 from mlstrata.environments.stages import ENTRIES, Capability, Stage, capabilities_of, missing_needs
 
 At = tuple[str | int, ...]
+_MOST_NAMES = 50
+"""Names that a message lists."""
 _PROPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
 
 
-def check_references(data: Mapping[str, Any]) -> list[Problem]:
-    """Return every broken reference and contradiction between parts of the environment `data`."""
-    return [
-        *_duplicates(data, "systems"),
-        *_duplicates(data, "teams"),
-        *_duplicates(data, "gpu_pools"),
-        *_duplicates(data, "upstream"),
-        *_storage(data),
-        *_pools(data),
-        *_systems(data),
-        *_switches(data),
-    ]
+def check_references(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield every broken reference and contradiction between parts of the environment `data`."""
+    for key in ("systems", "teams", "gpu_pools", "upstream"):
+        yield from _duplicates(data, key)
+    for check in (_storage, _pools, _systems, _switches):
+        yield from check(data)
 
 
 def _mappings(data: object, key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -65,7 +61,7 @@ def _duplicates(data: object, key: str, at: At = ()) -> Iterator[Problem]:
 def _reference(value: object, known: list[str], at: At, what: str, how: str) -> Iterator[Problem]:
     if isinstance(value, str) and value not in known:
         # The names in a file that is not judged valid yet may be anything; only proper ones are repeated.
-        proper = [name for name in known if _PROPER.fullmatch(name) and shown(name) == f"'{name}'"]
+        proper = [name for name in known[:_MOST_NAMES] if _PROPER.fullmatch(name) and is_public(name)]
         allowed = f"; allowed {', '.join(proper)}" if proper else ""
         fix = suggestion(value, proper) or how
         yield Problem(at, f"got {shown(value)}, but there is no such {what}{allowed}", fix)

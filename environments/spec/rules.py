@@ -78,11 +78,11 @@ def check_rules(step: str, rules: Mapping[str, Any]) -> Iterator[Problem]:
     for rule, value in rules.items():
         at = ("settings", step, rule)
         if rule not in known:
-            fix = suggestion(rule, tuple(known)) or f"remove {rule}"
+            fix = suggestion(rule, tuple(known)) or "remove it"
             yield Problem(at, f"unknown key {shown(rule)}; allowed {', '.join(known)}", fix)
         elif not _fits(value, known[rule]):
             fix = f"write {known[rule]}" if known[rule] in _KINDS else "write one of them"
-            yield Problem(at, f"got {shown(value, rule)}; allowed {known[rule]}", fix)
+            yield Problem(at, f"got {shown(value, *at)}; allowed {known[rule]}", fix)
 
 
 def _fits(value: object, allowed: str) -> bool:

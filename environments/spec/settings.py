@@ -92,18 +92,18 @@ def check_training(settings: Mapping[str, Any]) -> Iterator[Problem]:
         elif key == "test_fraction":
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
                 yield Problem(
-                    at, f"got {shown(value, key)}; allowed a number between 0 and 1", "write 0.25 for a quarter"
+                    at, f"got {shown(value, *at)}; allowed a number between 0 and 1", "write 0.25 for a quarter"
                 )
         elif key == "workers":
             if type(value) is not int or not 1 <= value <= _MOST_WORKERS:
                 yield Problem(
                     at,
-                    f"got {shown(value, key)}; allowed a whole number, 1 to {_MOST_WORKERS}",
+                    f"got {shown(value, *at)}; allowed a whole number, 1 to {_MOST_WORKERS}",
                     "write 2 to train in two processes",
                 )
         elif type(value) is not int or not 0 <= value <= _LARGEST_SEED:
             yield Problem(
-                at, f"got {shown(value, key)}; allowed a whole number, 0 or more", "write a number without quotes"
+                at, f"got {shown(value, *at)}; allowed a whole number, 0 or more", "write a number without quotes"
             )
 
 
@@ -122,7 +122,7 @@ def _written_as_text(at: tuple[str | int, ...], value: object) -> Iterator[Probl
     if isinstance(value, str) and (match := _EXPONENT.fullmatch(value)):
         whole, fraction, sign, power = match.groups()
         fix = f"write {whole}.{fraction or '0'}e{sign or '+'}{power}, with a point and the sign of the exponent"
-        yield Problem(at, f"got the text {shown(value)}; allowed a number", fix)
+        yield Problem(at, f"got the text {shown(value, *at)}; allowed a number", fix)
     elif isinstance(value, dict):
         for name, one in value.items():
             yield from _written_as_text((*at, name), one)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 
-from mlstrata.environments.redaction import shown
+from mlstrata.environments.redaction import is_public, shown
 from mlstrata.environments.spec.base import Problem, refuse, suggestion, wrong
 
 
@@ -32,15 +32,18 @@ def _matching(pattern: str, allowed: str, longest: int, joint: str = "") -> tupl
 
 def _nearest(value: str, regex: re.Pattern[str], longest: int, joint: str) -> str:
     """Propose the name that a person most likely meant: lower case, `joint` for whatever else is between."""
+    if not is_public(value):
+        return ""
     candidate = re.sub(r"[^a-z0-9]+", joint, value.strip().lower()).strip("-_")[:longest].strip("-_")
     return f"did you mean '{candidate}'?" if regex.fullmatch(candidate) else ""
 
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    first: dict[Any, int] = {}
     refuse(
         Problem((index,), f"got {shown(value)}, which is in the list already", "remove one of them")
         for index, value in enumerate(values)
-        if value in values[:index]
+        if first.setdefault(value, index) != index
     )
     return values
 

@@ -114,7 +114,9 @@ def _unfit(
 ) -> Iterator[Finding]:
     """Yield what is wrong with an exemption that is well formed."""
     at = ("exemptions", index)
-    policy, until = shown(exemption.policy), today + LONGEST
+    known = exemption.policy in policies or exemption.policy in NEVER_EXEMPT
+    policy = repr(exemption.policy) if known else shown(exemption.policy)
+    until = today + LONGEST
     if exemption.policy not in policies:
         fix = suggestion(exemption.policy, policies) or "`mlstrata check ENV --json` lists them"
         yield Finding((*at, "policy"), f"got {policy}, which is no policy", policy, "", fix)

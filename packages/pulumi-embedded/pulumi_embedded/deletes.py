@@ -66,7 +66,8 @@ class Deleter:
         """Delete everything; returns when done or, after a failure, when what was running has ended."""
         if not self._states:
             return
-        count = min(self._run.parallel, len(self._states))
+        # A plan calls no provider: one thread tells the steps in one order.
+        count = 1 if self._run.dry_run else min(self._run.parallel, len(self._states))
         context = contextvars.copy_context()
         threads = [
             threading.Thread(target=context.copy().run, args=(self._work,), name=f"engine-delete-{index}", daemon=True)

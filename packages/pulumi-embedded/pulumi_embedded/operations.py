@@ -15,6 +15,7 @@ from pulumi_embedded.deletes import Deleter, check_supported
 from pulumi_embedded.errors import Cancelled, EngineError, ProgramFailed, Protected, StepsFailed, Unsupported
 from pulumi_embedded.journal import Journal
 from pulumi_embedded.model import Options, Program
+from pulumi_embedded.order import in_order, steps_in_order
 from pulumi_embedded.passphrase import Passphrase
 from pulumi_embedded.run import Closed, Run
 from pulumi_embedded.secrets import SecretBox, SecretsManager
@@ -284,7 +285,7 @@ def _execute(session: Session, run: Run, registrar: Registrar) -> None:
 
 def _refuse_protected(run: Run, action: str) -> None:
     if run.protected:
-        raise run.stop(Protected(tuple(dict.fromkeys(run.protected)), action))
+        raise run.stop(Protected(tuple(sorted(set(run.protected))), action))
 
 
 @contextmanager
@@ -321,4 +322,6 @@ def _reason(session: Session, run: Run) -> EngineError | None:
 
 
 def _result(session: Session, run: Run, found: dict[str, Any]) -> Result:
-    return Result(tuple(run.steps), found, graph=tuple(run.graph), diagnostics=tuple(session.emit.diagnostics))
+    graph = in_order(run.graph)
+    steps = steps_in_order(run.steps, graph) if run.dry_run else tuple(run.steps)
+    return Result(steps, found, graph=graph, diagnostics=tuple(session.emit.diagnostics))

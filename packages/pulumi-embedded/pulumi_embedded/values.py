@@ -83,8 +83,8 @@ def _from_fields(fields: dict[str, Any]) -> Value:
 
 
 def from_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
-    """Convert a protobuf struct to a dict of values."""
-    return {key: from_wire(item) for key, item in struct.fields.items()}
+    """Convert a protobuf struct to a dict of values, its keys sorted: a struct has none in any order of its own."""
+    return {key: from_wire(struct.fields[key]) for key in sorted(struct.fields)}
 
 
 def to_wire(value: Value) -> Value:
