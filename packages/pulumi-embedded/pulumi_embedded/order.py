@@ -9,7 +9,7 @@ from pulumi_embedded.types import GraphResource, Step
 
 
 def in_order(graph: Sequence[GraphResource]) -> tuple[GraphResource, ...]:
-    """Return resources each after its parent, its provider and what it depends on, and by URN where that leaves a choice."""
+    """Return resources by URN, but each after its parent, its provider and what it depends on."""
     known = {one.urn: one for one in graph}
     needs = {one.urn: _needs(one) & known.keys() for one in graph}
     needed_by: dict[str, list[str]] = {}
