@@ -28,7 +28,7 @@ _TIMES = re.compile(r'"seconds": [0-9.]+|\b[0-9]+\.[0-9] s\b')
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
-    """What each process printed and wrote, by command and by file; all at the same time, so that threads meet others."""
+    """What each process printed and wrote, by command and by file; at the same time, so that threads meet others."""
     homes = [tmp_path_factory.mktemp(f"seed{seed}") for seed in SEEDS]
     started = [
         subprocess.Popen(
