@@ -52,7 +52,7 @@ def test_the_zone_is_the_unions_where_nobody_says_one():
 
 @pytest.mark.parametrize(
     ("given", "meant"),
-    [("Europe/Berln", "did you mean 'Europe/Berlin'?"), ("CET+1", ""), ("Europe", ""), ("../../etc/passwd", "")],
+    [("Europe/Berln", "did you mean 'Europe/Berlin'?"), ("CET+1", ""), ("Europe", ""), ("../../etc/hosts", "")],
 )
 def test_a_zone_that_is_none_is_refused_with_the_nearest(tmp_path, given, meant):
     text = SHIPPED.read_text(encoding="utf-8").replace("stage: ", f"timezone: {given}\nstage: ", 1)
