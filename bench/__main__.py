@@ -1,4 +1,4 @@
-"""`make bench`: how long `up` and `plan` take, beside what they cannot be faster than."""
+"""`make bench`: how long `up` and `plan` take, and what a system answers under load, beside what could be at most."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from bench.engines import measure_engines
+from bench.overload import measure_overload
 from bench.plan import measure_plan
 from bench.policies import measure_policies
 from bench.startup import measure_startup
@@ -15,12 +16,16 @@ from bench.startup import measure_startup
 def main() -> None:
     """Run the measurements that were asked for, all by default, and print each with its parts."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument(
-        "which", nargs="*", choices=["up", "plan", "policies", "engines", []], help="what to measure (default: all)"
-    )
+    measures = {
+        "up": measure_startup,
+        "plan": measure_plan,
+        "policies": measure_policies,
+        "engines": measure_engines,
+        "overload": measure_overload,
+    }
+    parser.add_argument("which", nargs="*", choices=[*measures, []], help="what to measure (default: all)")
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
     arguments = parser.parse_args()
-    measures = {"up": measure_startup, "plan": measure_plan, "policies": measure_policies, "engines": measure_engines}
     figures = {name: measures[name]() for name in arguments.which or measures}
     for name, found in figures.items():
         print(name)

@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-from bench.workspace import COMMAND, ROOT
+from bench.workspace import COMMAND, ROOT, find_support
 
 if TYPE_CHECKING:
     from tests.support.pulumi_cli import Cli
@@ -76,7 +75,7 @@ class Took:
 
 def measure_engines() -> dict[str, object]:
     """Return the seconds of each way and their ratios, by what is planned."""
-    _find_support()
+    find_support()
     from tests.support.pulumi_cli import folder_for_path
 
     figures: dict[str, object] = {}
@@ -88,13 +87,6 @@ def measure_engines() -> dict[str, object]:
             cli = _objects(Path(folder) / str(size), bin_, size)
             figures |= _compared(f"{size} objects", STACK, cli, ROUNDS if size == min(SIZES) else 1)
     return figures
-
-
-def _find_support() -> None:
-    """Let the tests' support be imported: some packages install a `tests` of their own, which would be found first."""
-    tests = ModuleType("tests")
-    tests.__path__ = [str(ROOT / "tests")]
-    sys.modules.setdefault("tests", tests)
 
 
 @contextmanager

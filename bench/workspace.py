@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
@@ -61,3 +62,10 @@ def run(environment: dict[str, str], *arguments: str) -> str:
         [COMMAND, *arguments], env=environment, check=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
     )
     return done.stdout
+
+
+def find_support() -> None:
+    """Let the tests' support be imported: some packages install a `tests` of their own, which would be found first."""
+    tests = ModuleType("tests")
+    tests.__path__ = [str(ROOT / "tests")]
+    sys.modules.setdefault("tests", tests)

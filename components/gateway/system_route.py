@@ -19,14 +19,26 @@ from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.serving.outputs import ClusterServingOutputs
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.services.gateway.deprecation import deprecation_headers
-from mlstrata.services.gateway.settings import AUDIENCE, RETRIES, SCHEMES, UNBEGUN, Deprecation, GatewaySystem
+from mlstrata.services.gateway.settings import (
+    AUDIENCE,
+    FEW_RETRIES,
+    RETRIES,
+    RETRY_SHARE,
+    SCHEMES,
+    UNBEGUN,
+    Breaker,
+    Deprecation,
+    GatewaySystem,
+)
+from mlstrata.services.serving.settings import LEAVING_HEADER, OVERLOADED_HEADER, TIMEOUT_HEADER, UNTOUCHED_HEADER
 
 CONSUMER = "x-mlstrata-consumer"
 KEYS = "token-keys"
 """The ConfigMap with the public keys of tokens (`jwks`), in the namespace of every system."""
 PROVIDER = "mlstrata"
 _UNITS = {1: "Second", 60: "Minute", 3600: "Hour", 86400: "Day"}
-MOST_CONNECTIONS, MOST_WAITING = 1024, 256
+_TOLD_THE_GATEWAY = (LEAVING_HEADER, OVERLOADED_HEADER, UNTOUCHED_HEADER)
+"""What a pod tells the gateway in an answer, and nobody else."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +106,19 @@ class SystemRoute(ClusterComponent):
             path = f"/systems/{self.system}/({'|'.join(versions)})/predict"
             match = {"path": {"type": "RegularExpression", "value": path}, "method": "POST"}
         rule: dict[str, Any] = {"matches": [match], "backendRefs": [self._backend(one) for one in self.args.backends]}
+        # How long its caller waits: what comes to its turn later is not computed.
+        waits = {"name": TIMEOUT_HEADER, "value": str(self._timeout_ms())}
+        told: dict[str, Any] = {"remove": list(_TOLD_THE_GATEWAY)}
         if headers := self._told():
-            rule["filters"] = [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": headers}}]
+            told["set"] = headers
+        rule["filters"] = [
+            {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [waits]}},
+            {"type": "ResponseHeaderModifier", "responseHeaderModifier": told},
+        ]
         return rule
+
+    def _timeout_ms(self) -> int:
+        return self.args.serving.limits.timeout // timedelta(milliseconds=1)
 
     def _told(self) -> list[dict[str, str]]:
         """Return the headers by which answers of a version on its way out say so, and no other's.
@@ -168,7 +190,8 @@ class SystemRoute(ClusterComponent):
 
     def _limits(self) -> dict[str, Any]:
         """Return how much: a consumer's rate (each Envoy counts by itself), a request's size and time, its retries."""
-        serving = self.args.serving
+        serving, breaker = self.args.serving, Breaker()
+        pods = serving.replicas.max
         rules = [
             {
                 "clientSelectors": [{"headers": [{"name": CONSUMER, "type": "Exact", "value": consumer.name}]}],
@@ -178,13 +201,16 @@ class SystemRoute(ClusterComponent):
         ]
         spec: dict[str, Any] = {
             "targetRefs": self._targets(),
-            "timeout": {"http": {"requestTimeout": f"{serving.limits.timeout // timedelta(milliseconds=1)}ms"}},
+            "timeout": {"http": {"requestTimeout": f"{self._timeout_ms()}ms"}},
             "requestBuffer": {"limit": str(serving.limits.body_bytes)},
-            # What a slow model cannot take is refused at once, instead of waiting until it is too late.
+            # What a slow model cannot take is refused at once, instead of waiting until it is too late. Each Envoy
+            # counts by itself, and there may be as many pods as the file allows; each pod bounds what it takes, too.
             "circuitBreaker": {
-                "maxConnections": MOST_CONNECTIONS,
-                "maxPendingRequests": MOST_WAITING,
-                "maxParallelRequests": MOST_CONNECTIONS,
+                "maxConnections": breaker.connections * pods,
+                "maxPendingRequests": breaker.pending * pods,
+                "maxParallelRequests": breaker.requests * pods,
+                # What is asked again adds to what is asked: no more than a part of it.
+                "retryBudget": {"percent": {"numerator": RETRY_SHARE}, "minRetryConcurrency": FEW_RETRIES},
             },
             # A pod that was killed is taken out within seconds; until then its connections are refused.
             "retry": {"numRetries": RETRIES, "retryOn": {"triggers": list(UNBEGUN)}},

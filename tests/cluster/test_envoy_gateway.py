@@ -22,7 +22,8 @@ from jwt.algorithms import ECAlgorithm
 from mlstrata.components.gateway.system_route import ON
 from mlstrata.environments.installation import programs_folder
 from mlstrata.services.gateway.certificates import make_authority, make_server
-from mlstrata.services.gateway.settings import AUDIENCE
+from mlstrata.services.gateway.settings import AUDIENCE, FEW_RETRIES, RETRY_SHARE
+from mlstrata.services.serving.settings import MOST_AT_ONCE
 from tests.support.cluster import Json
 from tests.support.envoy_gateway import Beside, ours, states, static, translated
 from tests.support.patience import PATIENCE, eventually
@@ -315,7 +316,13 @@ def test_envoy_is_told_when_too_much_waits(two_versions: tuple[list[Json], Json]
     told = static(two_versions[1], beside, listen=1, backend=2)
     [cluster] = [one for one in told["staticResources"]["clusters"] if SYSTEM in one["name"]]
     [bounds] = cluster["circuitBreakers"]["thresholds"]
-    assert (bounds["maxConnections"], bounds["maxPendingRequests"], bounds["maxRequests"]) == (1024, 256, 1024)
+    [policy] = [
+        one for one in two_versions[0] if (one["kind"], one["metadata"]["name"]) == ("BackendTrafficPolicy", SYSTEM)
+    ]
+    declared = policy["spec"]["circuitBreaker"]
+    assert bounds["maxRequests"] == declared["maxParallelRequests"] >= MOST_AT_ONCE
+    assert bounds["maxConnections"] > bounds["maxRequests"], "no request waits for another one's connection"
+    assert bounds["retryBudget"] == {"budgetPercent": {"value": RETRY_SHARE}, "minRetryConcurrency": FEW_RETRIES}
 
 
 def test_envoy_is_told_to_ask_another_pod_only_where_the_first_cannot_have_begun(two_versions, beside):

@@ -4,9 +4,11 @@ import gzip
 import json
 import math
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -17,16 +19,20 @@ from mlstrata.clients.mlflow import Registry
 from mlstrata.files import write
 from mlstrata.services.serving.releases import FILE
 from mlstrata.services.serving.settings import answers_path
-from tests.support.patience import eventually
+from tests.support.own_model import Held
+from tests.support.patience import PATIENCE, eventually
 
 SYSTEM = "serving-test"
 PREDICT = f"/systems/{SYSTEM}/v1/predict"
+WAITING = 4
 
 
 @pytest.fixture(scope="module")
 def fresh(platforms, registered):
     """A process that was started with nothing released."""
     platform = platforms(SYSTEM, registered.uri, started=False)
+    # So few wait that a test can make it full.
+    platform.serving = platform.serving.model_copy(update={"waiting": WAITING})
     platform.start_serving()
     return platform
 
@@ -201,6 +207,88 @@ def test_it_goes_on_answering_however_long_another_version_takes_to_load(process
             pipe.touch()
             os.close(opened[0])
         assert loading.result().status_code == 422
+
+
+@pytest.fixture
+def held(process):
+    """Version 11, which computes until it is free; both of its threads do."""
+    made = Held(process.serving.directory, "11")
+    assert process.versions("PUT", "11").status_code == 200
+    with ThreadPoolExecutor(process.serving.threads) as pool:
+        computing = [pool.submit(ask_held, process) for _ in range(process.serving.threads)]
+        try:
+            eventually(lambda: made.computed() == process.serving.threads)
+            yield made
+        finally:
+            made.free()
+        assert [one.result().status_code for one in computing] == [200] * process.serving.threads
+    assert process.versions("DELETE", "11").status_code == 200
+
+
+def ask_held(process, **headers):
+    headers = {"x-mlstrata-version": "11", "x-request-id": "held"} | headers
+    return httpx.post(
+        process.process_url + PREDICT, content=Held.body, headers=headers, trust_env=False, timeout=PATIENCE
+    )
+
+
+def waiting(process):
+    return _metric(process, f'mlstrata_predict_waiting{{system="{SYSTEM}"}}')
+
+
+def refused(process, reason):
+    return _metric(process, f'mlstrata_predict_refused_total{{reason="{reason}",system="{SYSTEM}"}}')
+
+
+def test_beyond_its_line_a_request_is_refused_before_it_is_computed_and_all_else_answers(process, held, application):
+    threads, counted = (
+        process.serving.threads,
+        f'mlstrata_predict_requests_total{{code="503",system="{SYSTEM}",version="11"}}',
+    )
+    with ThreadPoolExecutor(3 * WAITING) as pool:
+        asked = [pool.submit(ask_held, process) for _ in range(3 * WAITING)]
+        # Whoever comes to a full line is refused, or who waited in it for long: as many in any case.
+        eventually(lambda: sum(one.done() for one in asked) >= 2 * WAITING)
+        for answer in (one.result() for one in asked if one.done()):
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert answer.json()["error"]["code"] == "overloaded"
+            assert answer.json()["request_id"] == "held"
+            assert answer.headers["x-mlstrata-overloaded"] == "1", "by which the gateway tells it from an ill process"
+            assert "x-mlstrata-untouched" not in answer.headers, "so it is asked of no other process"
+        assert held.computed() == threads
+        assert process.versions("GET").status_code == 200
+        for path in ("/v2/health/ready", "/v2/health/live", answers_path(SYSTEM)):
+            assert httpx.get(process.process_url + path, trust_env=False, timeout=PATIENCE).status_code == 200
+        held.free()
+        eventually(lambda: all(one.done() for one in asked))
+    assert ask(process, {"instances": [application]}).status_code == 200, "it is itself again with the first one"
+    assert _metric(process, counted) == 0, "no version is said to have failed"
+    assert refused(process, "full") + refused(process, "waited") >= 2 * WAITING
+
+
+def test_what_waited_past_its_deadline_is_never_computed(process, held):
+    before = refused(process, "late")
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(ask_held, process, **{"x-envoy-expected-rq-timeout-ms": "10"})
+        eventually(lambda: waiting(process) == 1 or late.done())
+        time.sleep(0.02)
+        held.free()
+        assert late.result().status_code == 503
+    assert refused(process, "late") == before + 1
+    assert held.computed() == process.serving.threads
+
+
+def test_nothing_is_computed_for_a_caller_who_has_gone(process, held):
+    before = refused(process, "gone")
+    head = f"POST {PREDICT} HTTP/1.1\r\nhost: x\r\nx-mlstrata-version: 11\r\ncontent-length: {len(Held.body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", process.serving.http_port)) as caller:
+        caller.sendall(head.encode() + Held.body)
+        eventually(lambda: waiting(process) == 1)
+    # Who asks on a connection of its own is answered after the process has seen that one end.
+    assert httpx.get(f"{process.process_url}/v2/health/live", trust_env=False).status_code == 200
+    held.free()
+    eventually(lambda: refused(process, "gone") == before + 1)
+    assert held.computed() == process.serving.threads
 
 
 CLOSED = {

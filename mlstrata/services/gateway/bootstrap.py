@@ -6,8 +6,15 @@ from typing import Any
 
 from mlstrata.services.gateway.envoy import part, watched
 from mlstrata.services.gateway.names import REOPEN_PATH
-from mlstrata.services.gateway.settings import CLUSTERS_FILE, LISTENERS_FILE, GatewaySettings, GatewaySystem
-from mlstrata.services.serving.settings import HOST, READY_PATH
+from mlstrata.services.gateway.settings import (
+    CLUSTERS_FILE,
+    FEW_RETRIES,
+    LISTENERS_FILE,
+    RETRY_SHARE,
+    GatewaySettings,
+    GatewaySystem,
+)
+from mlstrata.services.serving.settings import HOST, OVERLOADED_HEADER, READY_PATH
 
 
 def cluster_name(system: str) -> str:
@@ -36,5 +43,14 @@ def render_clusters(settings: GatewaySettings) -> dict[str, Any]:
 
 def _cluster(system: GatewaySystem) -> dict[str, Any]:
     endpoints = [part("endpoint", host=HOST, port=port) for port in system.ports]
-    one = part("cluster", name=cluster_name(system.name), endpoints=endpoints, **dict(system.breaker))
+    bounds = {name: bound * len(endpoints) for name, bound in dict(system.breaker).items()}
+    one = part(
+        "cluster",
+        name=cluster_name(system.name),
+        endpoints=endpoints,
+        overloaded_header=OVERLOADED_HEADER,
+        retry_share=RETRY_SHARE,
+        few_retries=FEW_RETRIES,
+        **bounds,
+    )
     return one | (part("balancing", ready_path=READY_PATH) if system.copies else {})

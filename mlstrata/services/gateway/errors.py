@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlstrata.services.serving.problem import OVERLOADED, RETRY_AFTER_S
+
 # status: (code, message). The message says what to do next; `%LOCAL_REPLY_BODY%` is Envoy's own reason.
 _REPLIES: dict[int, tuple[str, str]] = {
     400: ("bad_request", "the request is not valid HTTP for this path: %LOCAL_REPLY_BODY%"),
@@ -28,14 +30,25 @@ _REPLIES: dict[int, tuple[str, str]] = {
 
 def local_replies() -> dict[str, Any]:
     """Return Envoy's configuration of the answers it gives itself."""
-    return {"mappers": [_mapper(status, *reply) for status, reply in _REPLIES.items()]}
+    return {"mappers": [_overloaded(), *(_mapper(status, *reply) for status, reply in _REPLIES.items())]}
+
+
+def _overloaded() -> dict[str, Any]:
+    """Say of a request beyond what a system is asked for at once what its process says of one that it refuses."""
+    return {
+        "filter": {"response_flag_filter": {"flags": ["UO"]}},
+        "headers_to_add": [{"header": {"key": "retry-after", "value": str(RETRY_AFTER_S)}}],
+        "body_format_override": _body("overloaded", OVERLOADED),
+    }
 
 
 def _mapper(status: int, code: str, message: str) -> dict[str, Any]:
     value = {"default_value": status, "runtime_key": f"mlstrata.local_reply.{status}"}
     return {
         "filter": {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}},
-        "body_format_override": {
-            "json_format": {"error": {"code": code, "message": message}, "request_id": "%REQ(X-REQUEST-ID)%"}
-        },
+        "body_format_override": _body(code, message),
     }
+
+
+def _body(code: str, message: str) -> dict[str, Any]:
+    return {"json_format": {"error": {"code": code, "message": message}, "request_id": "%REQ(X-REQUEST-ID)%"}}

@@ -20,7 +20,7 @@ from mlstrata.services.gateway.listener import (
 )
 from mlstrata.services.gateway.settings import RETRIES, UNBEGUN, GatewaySettings, GatewaySystem
 from mlstrata.services.serving.releases import Releases
-from mlstrata.services.serving.settings import LEAVING_HEADER, UNTOUCHED_HEADER
+from mlstrata.services.serving.settings import LEAVING_HEADER, OVERLOADED_HEADER, TIMEOUT_HEADER, UNTOUCHED_HEADER
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 ROUTES_HEADER = "x-mlstrata-routes"
@@ -58,6 +58,7 @@ def render_routes(settings: GatewaySettings, releases: Mapping[str, Releases]) -
         route_config=ROUTE_CONFIG,
         untouched_header=UNTOUCHED_HEADER,
         leaving_header=LEAVING_HEADER,
+        overloaded_header=OVERLOADED_HEADER,
         routes=[health, *routes],
     )
     check_routes(document, render_clusters(settings))
@@ -99,9 +100,9 @@ def _system_routes(system: GatewaySystem, api: str, version: str | None) -> Iter
         "metadata": {"filter_metadata": {"mlstrata": {"system": system.name, "api": api}}},
         "typed_per_filter_config": _rules(system),
     }
-    headers = (
-        [] if version is None else [{"header": {"key": VERSION_HEADER, "value": version}, "append_action": _OVERWRITE}]
-    )
+    # How long its caller waits: what comes to its turn later is not computed.
+    told = {TIMEOUT_HEADER: str(int(system.timeout_s * 1000))} | ({VERSION_HEADER: version} if version else {})
+    headers = [{"header": {"key": key, "value": value}, "append_action": _OVERWRITE} for key, value in told.items()]
     method = {"name": ":method", "string_match": {"exact": "POST"}}
     if goodbye := deprecation_headers(system, api):
         shared |= {"response_headers_to_add": goodbye}

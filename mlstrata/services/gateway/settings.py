@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from mlstrata.closed import Closed
-from mlstrata.services.serving.settings import Name, Port
+from mlstrata.services.serving.settings import MOST_AT_ONCE, Name, Port
 
 SCHEMES = ("Bearer ", "bearer ", "BEARER ")
 """How callers write the scheme of a token: its case says nothing (RFC 9110, 11.1), and Envoy compares every letter."""
@@ -18,6 +18,8 @@ AUDIENCE = "mlstrata"
 UNBEGUN, RETRIES = ("connect-failure", "refused-stream", "reset-before-request"), 2
 """When a prediction is asked of another process, and how often: only where one cannot have begun it, since it is
 recorded once."""
+RETRY_SHARE, FEW_RETRIES = 25, 16
+"""Percent of a system's requests under way that may be retries, and how many may be in any case."""
 SETTINGS_FILE = "gateway.json"
 BOOTSTRAP_FILE = "envoy.json"
 LISTENERS_FILE = "listeners.json"
@@ -60,15 +62,21 @@ class Deprecation(Closed):
 
 
 class Breaker(Closed):
-    """What one system's process is asked for at once; beyond it a request is refused at once with 503.
+    """What each process of a system is asked for at once; beyond it a request is refused at once with 503.
 
-    Refused rather than queued behind others that are late already.
+    Refused rather than queued behind others that are late already. The process itself finds out how many of these it
+    can answer in time, and refuses the others; the gateway keeps from it what it need not even see.
     """
 
-    connections: int = Field(default=128, ge=1, description="Connections to the process.")
-    pending: int = Field(default=256, ge=1, description="Requests waiting for a connection.")
-    requests: int = Field(default=512, ge=1, description="Requests under way.")
-    retries: int = Field(default=16, ge=1, description="Retries under way.")
+    connections: int = Field(
+        default=2 * MOST_AT_ONCE,
+        ge=1,
+        description="Connections to the process; more than requests under way, so that none waits for one of those.",
+    )
+    pending: int = Field(
+        default=MOST_AT_ONCE, ge=1, description="Requests waiting for a connection; no fewer, as a burst makes each."
+    )
+    requests: int = Field(default=MOST_AT_ONCE, ge=1, description="Requests under way.")
 
 
 class GatewaySystem(Closed):

@@ -17,6 +17,10 @@ INSTANCES = Counter("mlstrata_predict_instances", "Instances predicted.", ["syst
 IMPLAUSIBLE = Counter(
     "mlstrata_predict_implausible", "Requests whose predictions were withheld.", ["system", "version", "reason"]
 )
+REFUSED = Counter(
+    "mlstrata_predict_refused", "Requests that were not computed since more came than could be.", ["system", "reason"]
+)
+WAITING = Gauge("mlstrata_predict_waiting", "Requests that wait for their turn.", ["system"])
 LOADED = Gauge("mlstrata_version_loaded", "1 while the version is in memory.", ["system", "version"])
 
 

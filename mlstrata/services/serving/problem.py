@@ -37,6 +37,23 @@ class ProblemError(Exception):
         return {"error": error, "request_id": request_id}
 
 
+RETRY_AFTER_S = 1
+"""When it may be worth to ask a system again that had more to do than it could: it is itself again within that time."""
+
+OVERLOADED = "more is asked of this system than it can answer; try again after the seconds of retry-after"
+
+
+class OverloadProblem(ProblemError):
+    """A request that is not computed since more came than could be; the system is well."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "overloaded",
+            "more is asked of this system than it can answer; try again after the seconds of retry-after",
+        )
+
+
 def told(message: str, details: Sequence[Mapping[str, Any]]) -> str:
     """Return the message of a problem with each field that it is about, in one line."""
     return "; ".join([message, *(f"{one['path']}: got {one['got']}, {one['fix']}" for one in details)])

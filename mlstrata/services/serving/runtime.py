@@ -5,7 +5,6 @@ MLServer reads the annotations of the handlers at run time, so they stay real ob
 """
 
 import asyncio
-import hmac
 import logging
 import os
 import signal
@@ -23,11 +22,19 @@ from mlserver.errors import MLServerError
 from mlserver.handlers import custom_handler
 from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 
-from mlstrata.services.serving.metrics import REQUESTS, latency
+from mlstrata.services.http import is_bearer
+from mlstrata.services.serving.metrics import REFUSED, REQUESTS, WAITING, latency
 from mlstrata.services.serving.openapi import MODEL, document
 from mlstrata.services.serving.predictor import Predictor
-from mlstrata.services.serving.problem import ProblemError
-from mlstrata.services.serving.settings import LEAVING_HEADER, UNTOUCHED_HEADER, ServingSettings
+from mlstrata.services.serving.problem import RETRY_AFTER_S, OverloadProblem, ProblemError
+from mlstrata.services.serving.queue import OverloadedError, Queue
+from mlstrata.services.serving.settings import (
+    LEAVING_HEADER,
+    OVERLOADED_HEADER,
+    TIMEOUT_HEADER,
+    UNTOUCHED_HEADER,
+    ServingSettings,
+)
 from mlstrata.services.serving.v2 import instances_of
 
 Result = TypeVar("Result")
@@ -56,8 +63,11 @@ class SystemRuntime(MLModel):
         extra = settings.parameters.extra if settings.parameters else None
         self._serving = ServingSettings.model_validate(extra or {})
         self._predictor = Predictor(self._serving)
-        # Predictions are computed beside the event loop, which goes on taking requests.
+        # Predictions are computed beside the event loop, which goes on taking requests. None waits for a thread: they
+        # wait in the queue, which knows which of them is still wanted.
         self._threads = ThreadPoolExecutor(self._serving.threads, thread_name_prefix="predict")
+        self._queue = Queue(self._serving.threads, self._serving.waiting)
+        WAITING.labels(self._serving.system).set_function(lambda: len(self._queue))
         self._latency = latency(self._serving.sla_p99_s)
         super().__init__(settings)
 
@@ -75,7 +85,7 @@ class SystemRuntime(MLModel):
 
     async def load(self) -> bool:
         """Load the released versions; with none there is nothing to import, and the start is quick."""
-        await self._beside(self._predictor.versions.load_released)
+        await asyncio.to_thread(self._predictor.versions.load_released)
         # In place of MLServer's own, which is still called by the signal below.
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(self._leave()))
@@ -96,7 +106,7 @@ class SystemRuntime(MLModel):
 
         async def describe(_: bytes) -> dict[str, Any]:
             self._check_system(system)
-            model = await self._beside(lambda: self._predictor.versions.choose(request.headers.get(VERSION)))
+            model = await asyncio.to_thread(self._predictor.versions.choose, request.headers.get(VERSION))
             return document(system, api, model.version, model.schema.columns, model.output)
 
         return await self._answer(request, describe, identified=False)
@@ -116,7 +126,7 @@ class SystemRuntime(MLModel):
 
         async def attempt(_: bytes) -> dict[str, Any]:
             self._check_system(system)
-            return {"system": system, "version": await self._beside(self._predictor.attempt)}
+            return {"system": system, "version": await asyncio.to_thread(self._predictor.attempt)}
 
         return await self._answer(request, attempt)
 
@@ -126,7 +136,7 @@ class SystemRuntime(MLModel):
 
         async def describe(_: bytes) -> dict[str, Any]:
             self._check_secret(request)
-            return await self._beside(self._predictor.versions.describe)
+            return await asyncio.to_thread(self._predictor.versions.describe)
 
         return await self._answer(request, describe)
 
@@ -136,7 +146,7 @@ class SystemRuntime(MLModel):
 
         async def load(_: bytes) -> dict[str, Any]:
             self._check_secret(request)
-            # Not among the threads of the predictions, which must not wait for it.
+            # Not among the threads of the predictions: neither may wait for the other.
             model = await asyncio.to_thread(self._predictor.versions.load, version)
             return {"version": model.version, "loaded_at": model.loaded_at.isoformat()}
 
@@ -164,9 +174,12 @@ class SystemRuntime(MLModel):
             model = self._predictor.versions.choose(headers.get(VERSION))
             version = model.version
             instances = model.schema.check(instances_of(payload))
-            values = await self._beside(lambda: self._predictor.values(model, instances))
+            values = await self._in_turn(lambda: self._predictor.values(model, instances), headers.get(TIMEOUT_HEADER))
         except ProblemError as problem:
             status = problem.status
+            if isinstance(problem, OverloadProblem):
+                # No version refused it: what is said of one must not be said of how much was asked.
+                version = _NO_VERSION
             parts = [problem.message, *(f"{one['path']}: {one['fix']}" for one in problem.details)]
             raise MLServerError("; ".join(parts), status) from None
         finally:
@@ -179,7 +192,8 @@ class SystemRuntime(MLModel):
 
     async def _predict_v1(self, system: str, request: Request, body: bytes) -> dict[str, Any]:
         self._check_system(system)
-        return await self._beside(lambda: self._predictor.answer(body, request.headers.get(VERSION)))
+        version, waits = request.headers.get(VERSION), request.headers.get(TIMEOUT_HEADER)
+        return await self._in_turn(lambda: self._predictor.answer(body, version), waits, request)
 
     def _check_system(self, system: str) -> None:
         if system != self._serving.system:
@@ -194,8 +208,7 @@ class SystemRuntime(MLModel):
         except OSError as error:
             _log.error("%s: %s", path, error.strerror)
             raise ProblemError(503, "no_secret", "the secret of this interface cannot be read") from None
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
+        if not secret or not is_bearer(request.headers.get("authorization", ""), secret):
             raise ProblemError(401, "unauthenticated", "versions are loaded and unloaded by a release alone")
 
     async def _answer(
@@ -209,6 +222,7 @@ class SystemRuntime(MLModel):
         given = request.headers.get(REQUEST_ID, "")
         request_id = given if 0 < len(given) <= _LONGEST_ID else str(uuid.uuid4())
         begun, version, status = time.perf_counter(), _NO_VERSION, 200
+        headers: dict[str, str] = {}
         try:
             body = await _body(request)
             begun = time.perf_counter()
@@ -218,6 +232,10 @@ class SystemRuntime(MLModel):
                 content["request_id"] = request_id
         except ProblemError as problem:
             status, version, content = problem.status, problem.version or _NO_VERSION, problem.body(request_id)
+            if isinstance(problem, OverloadProblem):
+                headers = {OVERLOADED_HEADER: "1", "retry-after": str(RETRY_AFTER_S)}
+            elif status == _NOT_READY:
+                headers = {UNTOUCHED_HEADER: "1"}
         except Exception:  # noqa: BLE001 - the last resort of a server
             # The reason is for our log, the caller gets an id to ask with.
             _log.exception("request %s failed", request_id)
@@ -225,9 +243,7 @@ class SystemRuntime(MLModel):
             content = ProblemError(status, "internal", "the prediction failed; the log has the reason").body(request_id)
         if measured:
             self._record(version, status, begun)
-        headers = {REQUEST_ID: request_id} | ({VERSION: version} if version != _NO_VERSION else {})
-        if status == _NOT_READY:
-            headers[UNTOUCHED_HEADER] = "1"
+        headers |= {REQUEST_ID: request_id} | ({VERSION: version} if version != _NO_VERSION else {})
         if self._leaving:
             headers[LEAVING_HEADER] = "true"
         return JSONResponse(content, status, headers)
@@ -235,10 +251,28 @@ class SystemRuntime(MLModel):
     def _record(self, version: str, status: int, begun: float) -> None:
         system = self._serving.system
         REQUESTS.labels(system, version, str(status)).inc()
-        self._latency.labels(system, version).observe(time.perf_counter() - begun)
+        if version != _NO_VERSION:
+            self._latency.labels(system, version).observe(time.perf_counter() - begun)
 
-    async def _beside(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    async def _in_turn(self, work: Callable[[], Result], waits: str | None, request: Request | None = None) -> Result:
+        """Return what `work` does, unless nobody waits for it any more or too many do.
+
+        Raises:
+            OverloadProblem: it is not done.
+        """
+        try:
+            async with self._queue.turn(_until(waits)):
+                if request is not None and await request.is_disconnected():
+                    raise OverloadedError("gone")  # noqa: TRY301 - it ends as the queue's own refusals do
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except OverloadedError as error:
+            REFUSED.labels(self._serving.system, error.reason).inc()
+            raise OverloadProblem from None
+
+
+def _until(waits: str | None) -> float:
+    """Return when a caller who waits so many milliseconds from now goes away; who does not say waits for ever."""
+    return time.monotonic() + int(waits) / 1000 if waits and waits.isdecimal() else float("inf")
 
 
 async def _body(request: Request) -> bytes:

@@ -18,6 +18,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 HOST = "127.0.0.1"
+MOST_AT_ONCE = 64
+"""Requests that a process is given at once: bounds what it holds, not how many it can take, which it finds out."""
 MODULE = "mlstrata.services.serving"
 """What `python -m` takes: MLServer without the interfaces that nobody here uses."""
 BUILDER = "mlstrata.services.own_environment"
@@ -31,6 +33,11 @@ LEAVING_HEADER = "x-envoy-immediate-health-check-fail"
 """In an answer: ask other processes from now on. Envoy's own name for it."""
 UNTOUCHED_HEADER = "x-mlstrata-untouched"
 """In an answer: the request was refused before anything was done with it, so another process may be asked."""
+
+OVERLOADED_HEADER = "x-mlstrata-overloaded"
+"""In an answer: the process is well and has more to do than it can, so asking another one now only adds to it."""
+TIMEOUT_HEADER = "x-envoy-expected-rq-timeout-ms"
+"""In a request: how long its caller waits, in milliseconds. Envoy's own name for it."""
 
 
 class ServingSettings(Closed):
@@ -56,6 +63,12 @@ class ServingSettings(Closed):
         description="A prediction outside is implausible and is not given out; none: what the model's contract says.",
     )
     threads: int = Field(default=2, ge=1, le=64, description="Predictions computed at once; more only adds waiting.")
+    waiting: int = Field(
+        default=MOST_AT_ONCE,
+        ge=1,
+        le=10_000,
+        description="Requests that wait for their turn at most; the next one is refused, with 503.",
+    )
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -45,14 +45,13 @@ def routes_of(document):
 def test_a_route_sets_the_champion_and_leaves_it_out_before_the_first_release():
     document = render.render_routes(gateway(LOANS, CREDIT), {"loans": Releases(champion="7")})
     routes = routes_of(document)
-    assert routes["loans/v1"]["request_headers_to_add"] == [
-        {
-            "header": {"key": "x-mlstrata-version", "value": "7"},
-            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-        }
-    ]
+    added = {name: routes[name]["request_headers_to_add"] for name in ("loans/v1", "credit/v2")}
+    assert {one["append_action"] for told in added.values() for one in told} == {"OVERWRITE_IF_EXISTS_OR_ADD"}
+    told = {name: {one["header"]["key"]: one["header"]["value"] for one in of} for name, of in added.items()}
+    # How long a caller waits, in milliseconds, by the name that Envoy has for it.
+    waits = {"x-envoy-expected-rq-timeout-ms": "5000"}
+    assert told == {"loans/v1": waits | {"x-mlstrata-version": "7"}, "credit/v2": waits}
     assert routes["loans/v1"]["route"]["cluster"] == "serving-loans"
-    assert routes["credit/v2"]["request_headers_to_add"] == []
     assert {"credit/v1", "credit/v2", "health"} <= set(routes)
 
 
@@ -81,8 +80,12 @@ def test_one_process_is_always_asked_and_several_are_looked_at():
         for endpoint in several["load_assignment"]["endpoints"][0]["lb_endpoints"]
     ]
     assert ports == [18_082, 18_090, 18_091]
-    shared = {name for name in alone if name != "load_assignment"}
+    shared = set(alone) - {"load_assignment", "circuit_breakers"}
     assert {name: alone[name] for name in shared} == {name: several[name] for name in shared}
+    (bound,), (bounds,) = (one["circuit_breakers"]["thresholds"] for one in (alone, several))
+    for name in ("max_connections", "max_pending_requests", "max_requests"):
+        assert bounds[name] == 3 * bound[name], "each process is asked for as much as one alone"
+    assert bounds["retry_budget"] == bound["retry_budget"]
 
 
 @pytest.mark.parametrize("copies", [(), (18_090,)])

@@ -239,7 +239,11 @@ def test_a_version_on_its_way_out_says_so_and_the_current_one_does_not():
     assert len(rules) == 1, "Envoy counts by rule: a consumer has one rate, not one a version"
     (match,) = rules[0]["matches"]
     assert match["path"] == {"type": "RegularExpression", "value": "/systems/mortgage-approval/(v1|v2)/predict"}
-    told = {one["name"]: one["value"] for one in rules[0]["filters"][0]["responseHeaderModifier"]["set"]}
+    asked, answered = rules[0]["filters"]
+    waits = [{"name": "x-envoy-expected-rq-timeout-ms", "value": "5000"}]
+    assert asked["requestHeaderModifier"] == {"set": waits}, "what comes to its turn later is not computed"
+    assert "x-mlstrata-overloaded" in answered["responseHeaderModifier"]["remove"]
+    told = {one["name"]: one["value"] for one in answered["responseHeaderModifier"]["set"]}
     only = "%CEL(request.url_path == '/systems/mortgage-approval/v1/predict' ? "
     assert told["sunset"] == f"{only}'Tue, 01 Jun 2027 00:00:00 GMT' : '')%"
     assert "/v2/predict" in told["link"]
