@@ -11,12 +11,14 @@ import pytest
 
 from mlstrata.files import write
 from mlstrata.operations.releases import release
+from mlstrata.operations.releases.local.gateway import Gateway
 from mlstrata.services.gateway import tokens
 from mlstrata.services.gateway.render import routes_digest, to_text
 from mlstrata.services.gateway.routes import render_routes
 from mlstrata.services.gateway.settings import ROUTES_FILE
 from mlstrata.services.serving.releases import Releases
-from tests.support.patience import eventually
+from tests.support.own_model import Held
+from tests.support.patience import PATIENCE, eventually
 
 SYSTEM = "gateway-test"
 ISSUER = "mlstrata/test"
@@ -237,6 +239,37 @@ def test_the_admin_interface_gives_statistics_and_nothing_else(gateway):
     assert "envoy_http_downstream_rq" in httpx.get(f"{gateway.admin_url}/stats/prometheus", trust_env=False).text
     for path in ("/quitquitquit", "/config_dump", "/logging?level=debug", "/"):
         assert httpx.post(gateway.admin_url + path, trust_env=False).status_code == 403, path
+
+
+def test_what_the_gateway_gave_up_is_not_computed_and_the_next_one_is_answered(gateway):
+    """A request that waits until its caller was told 504 costs nothing more."""
+    held = Held(gateway.serving.directory, "9")
+    assert gateway.versions("PUT", "9").status_code == 200
+    first = (gateway.gateway.directory / ROUTES_FILE).read_text()
+    threads = gateway.serving.threads
+    try:
+        _route(gateway, "9", timeout_s=0.5)
+        eventually(lambda: gateway.predict(Held.body).status_code == 504 and held.computed() == threads)
+        assert [gateway.predict(Held.body).status_code for _ in range(2)] == [504, 504]
+        _route(gateway, "9", timeout_s=PATIENCE)
+        held.free()
+        assert gateway.predict(Held.body).status_code == 200
+        assert held.computed() == threads + 1
+    finally:
+        held.free()
+        write(gateway.gateway.directory / ROUTES_FILE, first)
+        eventually(lambda: gateway.predict().status_code == 200)
+    assert gateway.versions("DELETE", "9").status_code == 200
+
+
+def _route(gateway, version, **changes):
+    """Have the routes to a version in force, with a system of other limits."""
+    systems = tuple(one.model_copy(update=changes) for one in gateway.gateway.systems)
+    routes = render_routes(
+        gateway.gateway.model_copy(update={"systems": systems}), {SYSTEM: Releases(champion=version)}
+    )
+    write(gateway.gateway.directory / ROUTES_FILE, to_text(routes))
+    Gateway(gateway.url, gateway.gateway.directory, PATIENCE).follow(routes)
 
 
 def test_routes_flip_under_load_with_no_failed_request(gateway):

@@ -35,7 +35,7 @@ def hosts(edge):
 @pytest.fixture(autouse=True)
 def all_well(edge, copies):
     for one in copies:
-        one.well, one.lacks, one.failing, one.leaving = True, False, False, False
+        one.well, one.lacks, one.failing, one.leaving, one.overloaded = True, False, False, False, False
     eventually(lambda: hosts(edge) == 3)
 
 
@@ -133,6 +133,21 @@ def test_a_copy_that_fails_again_and_again_is_left_out_and_comes_back(edge, copi
     eventually(left_out)
     copies[0].failing = False
     eventually(lambda: hosts(edge) == 3)
+
+
+def test_a_copy_with_too_much_to_do_is_asked_once_each_time_and_goes_on_being_asked(edge, copies):
+    """Elsewhere its requests would add to what the others have; left out, it would leave them all of its own."""
+    copies[0].overloaded = True
+    before = {one.port: one.seen[LOANS] for one in copies}
+    codes, by = ask(edge, 60)
+    asked = {one.port: one.seen[LOANS] - before[one.port] for one in copies}
+    assert sum(asked.values()) == 60, "nothing is asked again"
+    assert codes == {503: asked[copies[0].port], 200: by.total()}
+    assert asked[copies[0].port] >= 15
+    assert hosts(edge) == 3
+    refused = next(answer for _ in range(30) if (answer := edge.ask()).status_code == 503)
+    assert refused.headers["retry-after"] == "1"
+    assert "x-mlstrata-overloaded" not in refused.headers
 
 
 def test_a_bad_request_does_not_take_every_copy_out(edge, copies):

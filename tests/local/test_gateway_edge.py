@@ -176,7 +176,12 @@ def test_beyond_what_the_process_takes_at_once_is_503_at_once(edge, process):
         try:
             # At once is before the process has answered anybody.
             eventually(lambda: sum(one.done() for one in asked) >= 5)
-            assert {one.result().status_code for one in asked if one.done()} == {503}
+            for answer in (one.result() for one in asked if one.done()):
+                assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+                assert answer.json()["error"]["code"] == "overloaded"
+                assert answer.json()["request_id"] == answer.headers["x-request-id"]
+            assert edge.ask().status_code == 200, "another system's requests do not wait for it"
+            assert httpx.get(f"{edge.url}/healthz", verify=edge.trust, trust_env=False).status_code == 200
         finally:
             process.free.set()
         codes = Counter(one.result().status_code for one in asked)
@@ -184,6 +189,11 @@ def test_beyond_what_the_process_takes_at_once_is_503_at_once(edge, process):
     assert set(codes) == {200, 503}
     # And it recovers.
     assert edge.ask(token, path=NARROW).status_code == 200
+
+
+def test_the_process_learns_how_long_a_caller_waits(edge, process):
+    assert edge.ask(**{"x-envoy-expected-rq-timeout-ms": "1"}).status_code == 200
+    assert process.headers["x-envoy-expected-rq-timeout-ms"] == str(int(PATIENCE * 1000))
 
 
 def test_what_the_process_began_is_not_asked_again(edge, process):

@@ -27,7 +27,7 @@ from mlstrata.services.gateway.settings import (
     GatewaySystem,
 )
 from mlstrata.services.serving.releases import Releases
-from mlstrata.services.serving.settings import LEAVING_HEADER, READY_PATH, UNTOUCHED_HEADER
+from mlstrata.services.serving.settings import LEAVING_HEADER, OVERLOADED_HEADER, READY_PATH, UNTOUCHED_HEADER
 from tests.local.conftest import RUNTIME, Process, wait_for
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
@@ -43,6 +43,7 @@ class StandIn:
         seen: Requests by path.
         headers: What the last request carried.
         well: Whether it says that it is.
+        overloaded: Whether it has more to do than it can, and says so before it does anything.
         lacks: Whether it lacks the version, and says so before it does anything.
         failing: Whether it answers everything with 500.
         leaving: Whether it asks the gateway to go elsewhere.
@@ -52,11 +53,17 @@ class StandIn:
     def __init__(self, port: int = 0) -> None:
         self.seen: Counter[str] = Counter()
         self.headers: dict[str, str] = {}
-        self.well, self.lacks, self.failing, self.leaving = True, False, False, False
+        self.well, self.lacks, self.failing, self.leaving, self.overloaded = True, False, False, False, False
         self.free = threading.Event()
         self._server: ThreadingHTTPServer | None = None
         self.port = port
         self.start()
+
+    def refusal(self) -> dict[str, str]:
+        """Return the headers of a refusal before anything was done; none where it answers."""
+        if self.overloaded:
+            return {OVERLOADED_HEADER: "1", "retry-after": "1"}
+        return {UNTOUCHED_HEADER: "1"} if self.lacks else {}
 
     def start(self) -> None:
         """Listen, on the same port as before."""
@@ -109,10 +116,10 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
             stand_in.headers = {name.lower(): value for name, value in self.headers.items()}
-            if stand_in.lacks:
-                self.answer(503, {"error": {"code": "version_not_loaded"}}, {UNTOUCHED_HEADER: "1"})
+            stand_in.seen[self.path] += not stand_in.lacks
+            if refusal := stand_in.refusal():
+                self.answer(503, {}, refusal)
                 return
-            stand_in.seen[self.path] += 1
             time.sleep(body.get("sleep_ms", 0) / 1000)
             if body.get("held"):
                 stand_in.free.wait(PATIENCE)

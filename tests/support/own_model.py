@@ -65,6 +65,8 @@ class Held:
 
     def __init__(self, directory: Path, version: str) -> None:
         self._data = write_model(directory, version, HELD) / "data"
+        for trace in ("computed", "free"):
+            (self._data / trace).unlink(missing_ok=True)
 
     def computed(self) -> int:
         """Return how many requests it began to compute."""
@@ -74,7 +76,3 @@ class Held:
     def free(self) -> None:
         """Let it end what it computes, and all that comes, at once."""
         write(self._data / "free", "")
-
-    def hold(self) -> None:
-        """Have it compute until it is free again."""
-        (self._data / "free").unlink(missing_ok=True)

@@ -13,6 +13,8 @@ from mlstrata.services.gateway.names import ARCHIVED
 
 REQUESTS, LATENCY = "mlstrata_predict_requests_total", "mlstrata_predict_seconds"
 """What the prediction processes count, by system, version and status code (services/serving/metrics.py)."""
+REFUSED = "mlstrata_predict_refused_total"
+"""Those of them that were not computed since more came than could be; each is among the requests, too, as a 503."""
 _FAILED = ', code=~"5.."'
 _ARCHIVING_SECONDS = 3600
 _CERTIFICATE_DAYS = 14
@@ -140,6 +142,9 @@ def system_groups(service_level: ServiceLevel) -> list[dict[str, Any]]:
     late = f"{quantile} > {service_level.p99_seconds:g} and {enough}"
     objective = f"{service_level.p99_seconds * 1000:g} ms"
     rules.append(rule("SystemSlow", late, "2m", "warning", summary=f"{name}: 1 answer in 100 takes over {objective}"))
+    refused = f'sum(increase({REFUSED}{{system="{name}"}}[5m])) > 0.01 * {_requests(name, "5m")} and {enough}'
+    asked = f"{name} is asked for more than it can answer"
+    rules.append(rule("SystemOverloaded", refused, "2m", "warning", summary=asked))
     return [{"name": f"{name}-service-level", "rules": rules}]
 
 

@@ -33,7 +33,7 @@ _ERRORS = {
     "429": "Over this consumer's rate or quota.",
     "431": "The headers are larger than the gateway takes.",
     "500": "The model failed, or its prediction was withheld.",
-    "503": "No version answers now.",
+    "503": "No version answers now, or (`overloaded`) more is asked than can be: see `retry-after`.",
     "504": "The answer took too long.",
 }
 

@@ -5,6 +5,7 @@ Works on the signature as MLflow writes it down (a list of `{name, type, require
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import json
 from collections.abc import Mapping, Sequence
@@ -102,7 +103,8 @@ class RequestSchema:
             ProblemError: 400 when it is not JSON, 422 when it breaks the signature, with each thing wrong.
         """
         try:
-            return list(self._validator.validate_json(body)["instances"])
+            # Some programs begin every text with a mark; a reader of JSON may pass over it (RFC 8259, 8.1).
+            return list(self._validator.validate_json(body.removeprefix(codecs.BOM_UTF8))["instances"])
         except ValidationError as error:
             raise self._problem(error) from None
 

@@ -85,6 +85,7 @@ def test_amtool_takes_the_configuration(tmp_path: Path):
 
 
 REQUESTS = 'mlstrata_predict_requests_total{system="loans", version="1", code="%s"}'
+REFUSED = 'mlstrata_predict_refused_total{system="loans", reason="%s"}'
 BUCKET = 'mlstrata_predict_seconds_bucket{system="loans", version="1", le="%s"}'
 UP = 'up{job="serving-loans"}'
 SERVICE = '%s{service="serving-loans"}'
@@ -150,6 +151,22 @@ CASES = [
         {REQUESTS % 200: "0+60x30", BUCKET % "0.25": "0+60x30", BUCKET % "1.0": "0+60x30", BUCKET % "+Inf": "0+60x30"},
         20,
         "SystemSlow",
+        False,
+    ),
+    Case(
+        "one request in ten is refused",
+        "system",
+        {REQUESTS % 200: "0+54x30", REQUESTS % 503: "0+6x30", REFUSED % "waited": "0+6x30"},
+        20,
+        "SystemOverloaded",
+        True,
+    ),
+    Case(
+        "errors are no overload",
+        "system",
+        {REQUESTS % 200: "0+54x30", REQUESTS % 503: "0+6x30", REFUSED % "late": "0+0x30"},
+        20,
+        "SystemOverloaded",
         False,
     ),
     Case("down", "service", {UP: "0x20"}, 10, "ServiceDown", True),

@@ -1,4 +1,4 @@
-"""The line before the predictions: in turn while it is a burst, the newest first and nobody for long while it stands."""
+"""The line before the predictions: in turn while it is a burst, the newest first while it stands."""
 
 import asyncio
 from collections.abc import Callable

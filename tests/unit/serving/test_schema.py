@@ -1,5 +1,6 @@
 """The check of requests against a signature."""
 
+import codecs
 import json
 
 import pytest
@@ -33,6 +34,14 @@ def test_a_good_instance_comes_back_as_python_values():
     }
     assert instance["datetime"].year == 2026
     assert isinstance(instance["double"], float)
+
+
+def test_a_mark_before_the_text_is_passed_over_once():
+    schema = RequestSchema(INPUTS)
+    assert schema.parse(codecs.BOM_UTF8 + body(GOOD)) == schema.parse(body(GOOD))
+    for broken in (codecs.BOM_UTF8, codecs.BOM_UTF8 * 2 + body(GOOD), codecs.BOM_UTF16_LE + body(GOOD)):
+        with pytest.raises(ProblemError, match="not JSON"):
+            schema.parse(broken)
 
 
 @pytest.mark.parametrize("name", ["integer", "long"])
