@@ -243,6 +243,48 @@ def test_over_http2_the_same_rules_hold(edge, process):
     assert "x-mlstrata-version" not in process.headers
 
 
+REFUSED = {
+    "401": {"token": False},
+    "403": {"token": "another"},
+    "404": {"path": "/systems/none/v1/predict"},
+    "405": {"method": "PUT"},
+    "429": {"token": "scarce"},
+}
+
+
+@pytest.mark.parametrize("size", [2, 50_000])
+@pytest.mark.parametrize("code", REFUSED)
+def test_over_http2_a_refusal_comes_after_the_body_and_resets_nothing(edge, code, size):
+    """Many clients tell of a reset in place of the answer that came before it."""
+    asked = {"method": "POST", "path": LOANS, "token": "desk"} | REFUSED[code]
+    pseudo = [(":method", asked["method"]), (":scheme", "https"), (":authority", "x"), (":path", asked["path"])]
+    systems = ("another",) if asked["token"] == "another" else ("loans",)
+    token = edge.token("desk" if asked["token"] == "another" else asked["token"] or "desk", systems)
+    allowed = [("authorization", f"Bearer {token if asked['token'] else 'x'}")]
+    headers = [*pseudo, *allowed, ("content-length", str(size))]
+    answers = [h2(edge).ask_slowly(headers, b" " * size) for _ in range(4 if code == "429" else 1)]
+    assert answers[-1] == (code, False)
+    assert not any(reset for _, reset in answers)
+
+
+def test_over_http2_the_body_of_a_known_caller_is_read_up_to_the_systems_limit(edge):
+    """Beyond what is read of anybody: 60,000 bytes."""
+    pseudo = [(":method", "POST"), (":scheme", "https"), (":authority", "x"), (":path", LOANS)]
+    foreign = [("authorization", f"Bearer {edge.token(systems=('another',))}"), ("content-length", "64000")]
+    assert h2(edge).ask_slowly([*pseudo, *foreign], b" " * 64_000) == ("403", False)
+
+
+def test_nobody_is_read_without_a_bound_where_no_route_says_one(edge):
+    """Not by a path that leads nowhere, nor before it is known who sends."""
+    for path in ("/nowhere", LOANS):
+        with edge.connect() as sock:
+            sock.sendall(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n".encode())
+            with suppress(OSError):
+                for _ in range(200):
+                    sock.sendall(b"x" * 1_000)
+            assert told(sock).split()[1] in ("401", "413")
+
+
 BROKEN = {
     "capitals": ("X-Upper", "1"),
     "coding": ("transfer-encoding", "chunked"),

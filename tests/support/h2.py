@@ -4,8 +4,9 @@ import ssl
 import struct
 from collections.abc import Sequence
 
-DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
+_LARGEST = 16_384
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
@@ -17,13 +18,33 @@ class Connection:
         self._sock, self._next = sock, 1
         sock.sendall(PREFACE + frame(SETTINGS, 0, 0))
 
+    def ask_slowly(self, headers: Sequence[tuple[str, str]], body: bytes) -> tuple[str, bool]:
+        """Send the body frame by frame; return the status, and whether the stream was reset when it had its answer."""
+        stream, self._next = self._next, self._next + 2
+        self._sock.sendall(frame(HEADERS, END_HEADERS, stream, _block(headers)))
+        parts = [body[at : at + _LARGEST] for at in range(0, len(body), _LARGEST)]
+        for number, part in enumerate(parts, 1):
+            self._sock.sendall(frame(DATA, END_STREAM if number == len(parts) else 0, stream, part))
+        answer, reset, ended = "", False, False
+        while True:
+            kind, flags, of, payload = self._read()
+            if kind == GOAWAY:
+                return "goaway", True
+            if of == stream:
+                reset |= kind == RST_STREAM
+                answer = status(payload) if kind == HEADERS else answer
+                if kind in (HEADERS, DATA) and flags & END_STREAM and not ended:
+                    ended = True
+                    # Answered after all that comes for the stream.
+                    self._sock.sendall(frame(PING, 0, 0, bytes(8)))
+            if kind == PING and flags & ACK:
+                return answer, reset
+
     def ask(self, headers: Sequence[tuple[str, str]], body: bytes = b"") -> str:
         """Return the status of the answer, `reset` or `goaway`."""
         stream, self._next = self._next, self._next + 2
-        # Each header is `literal without indexing, new name`: one byte before it.
-        block = b"".join(b"\x00" + literal(name) + literal(value) for name, value in headers)
         self._sock.sendall(
-            frame(HEADERS, END_HEADERS | (0 if body else END_STREAM), stream, block)
+            frame(HEADERS, END_HEADERS | (0 if body else END_STREAM), stream, _block(headers))
             + (frame(DATA, END_STREAM, stream, body) if body else b"")
         )
         while True:
@@ -50,6 +71,11 @@ class Connection:
                 return b""
             found += part
         return found
+
+
+def _block(headers: Sequence[tuple[str, str]]) -> bytes:
+    """Return headers, each as `literal without indexing, new name`: one byte before it."""
+    return b"".join(b"\x00" + literal(name) + literal(value) for name, value in headers)
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:

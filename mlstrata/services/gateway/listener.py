@@ -16,6 +16,9 @@ VERSION_HEADER = "x-mlstrata-version"
 JWT_FILTER = "envoy.filters.http.jwt_authn"
 RBAC_FILTER = "envoy.filters.http.rbac"
 BUFFER_FILTER = "envoy.filters.http.buffer"
+SMALL_FILTER = "mlstrata.small"
+SMALL_BYTES = 65_536
+"""What a stream may send before it is known who sends it; and what a path takes that leads nowhere."""
 # Where the token's claims are found by later filters.
 CLAIMS = "claims"
 ROUTE_CONFIG = "systems"
@@ -30,12 +33,15 @@ def render_listener(settings: GatewaySettings) -> dict[str, Any]:
         route_config=ROUTE_CONFIG,
         routes=watched(settings, ROUTES_FILE),
         filters=[
+            part("small_filter", small_filter=SMALL_FILTER, small_bytes=SMALL_BYTES),
             part("token_filter", jwt_filter=JWT_FILTER, tokens=watched(settings, TOKENS_FILE)),
+            # Before whoever is known is refused; as Envoy Gateway has them, too.
+            part("size_filter", buffer_filter=BUFFER_FILTER, small_bytes=SMALL_BYTES),
             part("consumer_filter", rbac_filter=RBAC_FILTER),
             *limit_filters(settings),
-            part("size_filter", buffer_filter=BUFFER_FILTER),
             part("route_filter"),
         ],
+        small_bytes=SMALL_BYTES,
         access_log=str(settings.access_log),
         consumer_header=CONSUMER_HEADER,
         version_header=VERSION_HEADER,
