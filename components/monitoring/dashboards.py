@@ -11,7 +11,7 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.manifests import manifest
-from mlstrata.services.alerts.rules import LATENCY, REQUESTS
+from mlstrata.services.alerts.rules import LATENCY, REFUSED, REQUESTS
 
 LABEL = {"grafana_dashboard": "1"}
 _WIDTH, _HEIGHT, _COLUMNS = 12, 8, 2
@@ -70,6 +70,7 @@ def systems() -> list[Panel]:
     rate = f"sum by (system, version) (rate({REQUESTS}[5m]))"
     failed = f'sum by (system) (rate({REQUESTS}{{code=~"5.."}}[5m])) / sum by (system) (rate({REQUESTS}[5m]))'
     refused = f'sum by (system, code) (rate({REQUESTS}{{code=~"4.."}}[5m]))'
+    beyond = f"sum by (system, reason) (rate({REFUSED}[5m]))"
     quantile = "histogram_quantile({}, sum by (system, le) (rate(" + LATENCY + "_bucket[5m])))"
     withheld = "sum by (system, reason) (rate(mlstrata_predict_implausible_total[5m]))"
     return [
@@ -77,6 +78,7 @@ def systems() -> list[Panel]:
         Panel("Share of requests that failed", "percentunit", {"{{system}}": failed}),
         Panel("Latency", "s", {f"{{{{system}}}} p{share}": quantile.format(share / 100) for share in (50, 99)}),
         Panel("Requests that were refused", "reqps", {"{{system}} {{code}}": refused}),
+        Panel("Requests that were more than could be answered", "reqps", {"{{system}} {{reason}}": beyond}),
         Panel("Predictions withheld as implausible", "reqps", {"{{system}} {{reason}}": withheld}),
         Panel(
             "Versions in memory",
