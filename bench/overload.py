@@ -31,7 +31,7 @@ SYSTEM, TIMEOUT_S = "overload", 5.0
 MODEL_S, CALLERS = 0.015, (2, 4)
 ALONE_S, BEST_S, LOAD_S = 3.0, 3.0, 12.0
 TIMES = (1, 2, 10)
-OK = 200
+OK, END = 200, "connection: close"
 MOST_CONNECTIONS = 900
 AGAIN, NEVER_S = 10, 60.0
 """So many answers in a row, each about as quick as without load, say that it is itself again; and when it is not."""
@@ -145,15 +145,17 @@ def _request(method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
 
 
 async def _measured(platform: Platform) -> dict[str, object]:
+    from tests.local.conftest import PROOF
+
     path = f"/systems/{SYSTEM}/v1/predict"
     body = json.dumps({"instances": [{"x": 1.0}]}).encode()
     ask = _request("POST", path, f"authorization: Bearer {platform.token()}", body=body)
     caller = Caller(platform.gateway.port, ask)
     probes = {
-        "gateway's health": Caller(platform.gateway.port, _request("GET", "/healthz")),
-        "process's health": Caller(platform.serving.http_port, _request("GET", READY_PATH)),
+        "gateway's health": Caller(platform.gateway.port, _request("GET", "/healthz", END)),
+        "process's health": Caller(platform.serving.http_port, _request("GET", READY_PATH, END)),
         "versions": Caller(
-            platform.serving.http_port, _request("GET", "/versions", "authorization: Bearer of-a-release")
+            platform.serving.http_port, _request("GET", "/versions", f"authorization: Bearer {PROOF}", END)
         ),
     }
     alone = (await _closed(caller, 1, ALONE_S)).answered
