@@ -30,6 +30,7 @@ from mlstrata.services.gateway.settings import (
     Deprecation,
     GatewaySystem,
 )
+from mlstrata.services.serving.problem import RETRY_AFTER_S
 from mlstrata.services.serving.settings import LEAVING_HEADER, OVERLOADED_HEADER, TIMEOUT_HEADER, UNTOUCHED_HEADER
 
 CONSUMER = "x-mlstrata-consumer"
@@ -39,6 +40,8 @@ PROVIDER = "mlstrata"
 _UNITS = {1: "Second", 60: "Minute", 3600: "Hour", 86400: "Day"}
 _TOLD_THE_GATEWAY = (LEAVING_HEADER, OVERLOADED_HEADER, UNTOUCHED_HEADER)
 """What a pod tells the gateway in an answer, and nobody else."""
+_AGAIN = {"name": "retry-after", "value": f"%CEL(response.headers[':status'] == '503' ? '{RETRY_AFTER_S}' : '')%"}
+"""Whoever is refused, by a pod or by Envoy itself, is told when to ask again; an empty header is left out."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,7 @@ class SystemRoute(ClusterComponent):
         rule: dict[str, Any] = {"matches": [match], "backendRefs": [self._backend(one) for one in self.args.backends]}
         # How long its caller waits: what comes to its turn later is not computed.
         waits = {"name": TIMEOUT_HEADER, "value": str(self._timeout_ms())}
-        told: dict[str, Any] = {"remove": list(_TOLD_THE_GATEWAY)}
-        if headers := self._told():
-            told["set"] = headers
+        told: dict[str, Any] = {"remove": list(_TOLD_THE_GATEWAY), "set": [*self._told(), _AGAIN]}
         rule["filters"] = [
             {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [waits]}},
             {"type": "ResponseHeaderModifier", "responseHeaderModifier": told},

@@ -23,7 +23,7 @@ from mlstrata.components.gateway.system_route import ON
 from mlstrata.environments.installation import programs_folder
 from mlstrata.services.gateway.certificates import make_authority, make_server
 from mlstrata.services.gateway.settings import AUDIENCE, FEW_RETRIES, RETRY_SHARE
-from mlstrata.services.serving.settings import MOST_AT_ONCE
+from mlstrata.services.serving.settings import MOST_AT_ONCE, OVERLOADED_HEADER, TIMEOUT_HEADER
 from tests.support.cluster import Json
 from tests.support.envoy_gateway import Beside, ours, states, static, translated
 from tests.support.patience import PATIENCE, eventually
@@ -124,15 +124,21 @@ class Door:
 
 class Answering(BaseHTTPRequestHandler):
     seen: list[str | None] = []  # noqa: RUF012 - one list for all requests
+    waits: list[str | None] = []  # noqa: RUF012 - as above
     free = threading.Event()
     """Set by the test that lets a held request go."""
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
         self.seen.append(self.headers.get("x-mlstrata-consumer"))
+        self.waits.append(self.headers.get(TIMEOUT_HEADER))
         if self.headers.get("x-test-held"):
             self.free.wait(PATIENCE)
-        self.send_response(200)
+        # A pod that has more to do than it can.
+        beyond = self.headers.get("x-test-beyond")
+        self.send_response(503 if beyond else 200)
+        if beyond:
+            self.send_header(OVERLOADED_HEADER, "1")
         self.send_header("content-length", "0")
         self.end_headers()
 
@@ -310,6 +316,36 @@ def test_the_switch_stops_every_version(two_versions: tuple[list[Json], Json], b
         token = stopped.token(CONSUMER)
         assert {stopped.ask(token, path=path) for path in (OUTGOING, CURRENT)} == {503}
         assert Answering.seen == []
+
+
+def test_beyond_what_it_takes_at_once_a_caller_is_told_when_to_ask_again(two_versions, beside, tmp_path):
+    found: list[Json] = json.loads(json.dumps(two_versions[0]))
+    [limits] = [one for one in found if (one["kind"], one["metadata"]["name"]) == ("BackendTrafficPolicy", SYSTEM)]
+    limits["spec"]["circuitBreaker"] |= {"maxParallelRequests": 1}
+    del limits["spec"]["rateLimit"]
+    told = translated([*found, *beside.objects(found)], tmp_path)
+    with opened(found, told, beside, tmp_path) as door, ThreadPoolExecutor(1) as pool:
+        token = door.token(CONSUMER)
+        before = len(Answering.seen)
+        Answering.free.clear()
+        try:
+            held = pool.submit(door.asked, token, path=CURRENT, **{"x-test-held": "1"})
+            eventually(lambda: len(Answering.seen) > before)
+            refused = door.asked(token, path=CURRENT)
+        finally:
+            Answering.free.set()
+        assert (refused.status_code, refused.headers.get("retry-after")) == (503, "1")
+        assert held.result().status_code in (200, 504)
+        # A pod's own refusal is passed on, once, and without what is for the gateway alone.
+        before = len(Answering.seen)
+        refused = door.asked(token, path=CURRENT, **{"x-test-beyond": "1"})
+        assert (refused.status_code, refused.headers.get("retry-after")) == (503, "1")
+        assert OVERLOADED_HEADER not in refused.headers
+        assert len(Answering.seen) == before + 1
+        answered = door.asked(token, path=CURRENT, **{TIMEOUT_HEADER: "1"})
+        assert answered.status_code == 200
+        assert "retry-after" not in answered.headers
+        assert Answering.waits[-1] == "5000", "the route's own, whatever a caller says"
 
 
 def test_envoy_is_told_when_too_much_waits(two_versions: tuple[list[Json], Json], beside: Beside):

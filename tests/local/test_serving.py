@@ -1,5 +1,6 @@
 """The prediction process, for real: MLServer with our runtime, from no version to several."""
 
+import codecs
 import gzip
 import json
 import math
@@ -19,6 +20,7 @@ from mlstrata.clients.mlflow import Registry
 from mlstrata.files import write
 from mlstrata.services.serving.releases import FILE
 from mlstrata.services.serving.settings import answers_path
+from tests.local.conftest import PROOF
 from tests.support.own_model import Held
 from tests.support.patience import PATIENCE, eventually
 
@@ -327,6 +329,16 @@ def test_no_model_is_unloaded_over_grpc_either(process, application):
 def test_versions_are_for_who_has_the_secret(process, application, method, version, secret):
     assert process.versions(method, version, secret).status_code in (401, 404)
     assert ask(process, {"instances": [application]}, x_mlstrata_version="2").status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER"])
+def test_the_case_of_the_secrets_scheme_says_nothing(process, scheme):
+    allowed = {"authorization": f"{scheme} {PROOF}"}
+    assert httpx.get(f"{process.process_url}/versions", headers=allowed, trust_env=False).status_code == 200
+
+
+def test_a_body_may_begin_with_a_mark(process, application):
+    assert ask(process, codecs.BOM_UTF8 + json.dumps({"instances": [application]}).encode()).status_code == 200
 
 
 def test_whoever_looks_has_the_released_version_predict(process, application):

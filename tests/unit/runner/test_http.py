@@ -1,5 +1,6 @@
 """The runner's HTTP interface and the life of a run, with a job that only pretends to train."""
 
+import codecs
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def test_bad_requests(serve, make_request):
     for body, status, says in [
         (b"{", 400, "JSON"),
         (b"[]", 422, "object"),
+        (codecs.BOM_UTF8 + b"[]", 422, "object"),
         ({"system": "x-fine", "speed": 1}, 422, "speed"),
         ({"system": "x-fine"}, 422, "known: known-fine"),
         ({"system": "x-fine", "settings": make_request("y-fine")}, 422, "settings.system"),

@@ -247,7 +247,7 @@ def test_a_version_on_its_way_out_says_so_and_the_current_one_does_not():
     only = "%CEL(request.url_path == '/systems/mortgage-approval/v1/predict' ? "
     assert told["sunset"] == f"{only}'Tue, 01 Jun 2027 00:00:00 GMT' : '')%"
     assert "/v2/predict" in told["link"]
-    assert set(told) == {"deprecation", "sunset", "link"}
+    assert set(told) == {"deprecation", "sunset", "link", "retry-after"}
 
 
 def test_a_limit_that_no_envoy_can_hold_is_refused():
