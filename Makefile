@@ -64,7 +64,7 @@ lock: $(UV) ## Resolve the dependency groups into locks/
 docs: .venv/.test ## Build the site of docs/ into site/
 	.venv/bin/mkdocs build --strict --quiet
 
-bench: install ## Measure start-up and plan as ratios
+bench: install ## Measure start-up, plan and overload as ratios
 	@.venv/bin/python -m bench
 
 clean: ## Remove the environments (not the caches, not an environment's data)
