@@ -76,7 +76,7 @@ def under_secret(keys: Iterable[str | int]) -> bool:
 
 
 @lru_cache(4096)
-def is_public(text: str) -> bool:
+def is_public(text: str, most_unknown: int = _MOST_UNKNOWN) -> bool:
     """Say whether a text can be repeated: it has no form of a secret, and next to nothing that no field knows."""
     text = text[: LONGEST + 1]
     if _SECRET.search(text):
@@ -87,7 +87,7 @@ def is_public(text: str) -> bool:
         return False
     unknown = [word for word in re.findall(r"[^\W\d_]+", text) if not _is_known(word.lower())]
     shouted = any(word.isupper() and len(word) > _LONGEST_CAPITALS for word in unknown)
-    return not shouted and sum(map(len, unknown)) <= _MOST_UNKNOWN
+    return not shouted and sum(map(len, unknown)) <= most_unknown
 
 
 def _is_known(word: str) -> bool:

@@ -26,6 +26,7 @@ from mlstrata.components.storage.data import store_of
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.workload.pods import Container, Placement, Resources, account, pod
 from mlstrata.environments.spec.data import DatasetSpec
+from mlstrata.environments.spec.quantities import cron_for_kubernetes
 from mlstrata.environments.spec.system import SystemSpec
 
 FOLDER = "/work"
@@ -178,7 +179,7 @@ class Job(ClusterComponent):
             "batch/v1",
             "CronJob",
             {
-                "schedule": args.schedule or NEVER,
+                "schedule": cron_for_kubernetes(args.schedule or NEVER),
                 "timeZone": "Etc/UTC",
                 "suspend": args.schedule is None,
                 # One at a time: a second would work on the same data.

@@ -208,11 +208,15 @@ _CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 _CRON_PART = re.compile(r"(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?")
 
 
+_SUNDAY = 7
+_LONGEST_MONTHS = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+
+
 def parse_cron(value: object) -> str:
     """Check a schedule: five fields (minute, hour, day, month, weekday; UTC) of numbers, ranges, lists and steps.
 
     Raises:
-        PydanticCustomError: it is not one.
+        PydanticCustomError: it is not one, or names days that no year has, such as 31 February.
     """
     allowed = "five cron fields in UTC (minute hour day month weekday, numbers), such as '0 3 * * 1'"
     if not isinstance(value, str):
@@ -228,7 +232,34 @@ def parse_cron(value: object) -> str:
                 raise wrong(allowed, f"{shown(part)} is not a number, range or step from {lowest} to {highest}")
             if match[3] is not None and int(match[3]) == 0:
                 raise wrong(allowed, f"{shown(part)} steps by nothing")
+    *_, days, months, weekdays = fields
+    # With weekdays given, cron also means each of those; "*" leaves the days to the other two fields.
+    by_days = "*" in weekdays or {day % _SUNDAY for day in _numbers(weekdays, 4)} == set(range(_SUNDAY))
+    longest = max(_LONGEST_MONTHS.get(month, 31) for month in _numbers(months, 3))
+    if by_days and min(_numbers(days, 2)) > longest:
+        raise wrong(allowed, "no year has such a day in these months")
     return " ".join(fields)
+
+
+def cron_for_kubernetes(schedule: str) -> str:
+    """Return a schedule as Kubernetes and Kubeflow read it: to them Sunday is 0 only, and no range ends on it."""
+    *rest, weekdays = schedule.split()
+    if _SUNDAY in (days := _numbers(weekdays, 4)) and "*" not in weekdays:
+        weekdays = ",".join(map(str, sorted({day % _SUNDAY for day in days})))
+    return " ".join((*rest, weekdays))
+
+
+def _numbers(field: str, place: int) -> set[int]:
+    """Return the numbers that a well-formed field of a schedule stands for."""
+    found: set[int] = set()
+    for part in field.split(","):
+        match = _CRON_PART.fullmatch(part)
+        first, last, step = (int(one) if one else None for one in match.groups()) if match else (None, None, None)
+        lowest, highest = _CRON_RANGES[place]
+        # A number alone is itself; with a step it begins a range.
+        end = last if last is not None else first if first is not None and step is None else highest
+        found |= set(range(lowest if first is None else first, end + 1, step or 1))
+    return found
 
 
 Cron = Annotated[str, PlainValidator(parse_cron), WithJsonSchema({"type": "string", "examples": ["0 3 * * 1"]})]

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pydantic_core import PydanticCustomError
+
 from mlstrata import files
+from mlstrata.environments.spec.quantities import parse_cron
 
 TICK = 5.0
 """Seconds between two rounds."""
@@ -35,9 +38,10 @@ class FileMemory:
         """Return up to when it was looked after."""
         try:
             noted = json.loads(self.path.read_text(encoding="utf-8"))
-            if noted["cron"] == cron:
-                return float(noted["at"])
-        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            # What a clock noted that was ahead must not keep it from being due until then.
+            if noted["cron"] == cron and 0 <= (at := float(noted["at"])) <= now:
+                return at
+        except (FileNotFoundError, ValueError, TypeError, KeyError, OverflowError):
             pass
         self.note(cron, now)
         return now
@@ -65,10 +69,12 @@ class Member:
 
 
 def is_cron(text: str) -> bool:
-    """Say whether `text` is a cron expression."""
-    from croniter import croniter
-
-    return bool(croniter.is_valid(text))
+    """Say whether `text` is a schedule as an environment's file may have it."""
+    try:
+        parse_cron(text)
+    except PydanticCustomError:
+        return False
+    return True
 
 
 def is_due(member: Member, now: float) -> bool:

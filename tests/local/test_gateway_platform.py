@@ -21,6 +21,7 @@ from mlstrata.environments.stages import default_ports
 from mlstrata.services.gateway import tokens
 from mlstrata.services.gateway.settings import GatewaySettings
 from mlstrata.services.serving.folders import secret_file
+from tests.support import odd_requests
 from tests.support.command import ROOT, Platform
 from tests.support.gateway import told
 from tests.support.patience import eventually
@@ -250,6 +251,23 @@ def test_the_forging_itself_makes_good_tokens(gate: Gate) -> None:
 def test_a_body_that_trickles_in_is_408(gate: Gate) -> None:
     request = f"POST /systems/{SYSTEM}/v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n"
     assert gate.raw(f"{request}authorization: Bearer {gate.token}\r\n\r\nx".encode()) == "408"
+
+
+def test_no_request_is_answered_with_a_fault_of_ours_or_repeated(gate: Gate) -> None:
+    """However odd, it is answered or refused, by a status that is documented; then the next is answered as before."""
+    example, codes = json.loads(BODY), Counter[int]()
+    with httpx.Client(verify=gate.trust, trust_env=False, timeout=60) as client:
+        for seed in range(odd_requests.COUNT):
+            body, headers = odd_requests.odd_request(seed, example)
+            given = {"content-type": "application/json", "authorization": f"Bearer {gate.token}", **headers}
+            answer = client.post(f"{gate.url}/systems/{SYSTEM}/v1/predict", content=body, headers=given)
+            codes[answer.status_code] += 1
+            assert answer.status_code in odd_requests.ALLOWED, (seed, body[:200], headers, answer.text)
+            repeated = f"{answer.text}{answer.headers}"
+            assert odd_requests.SECRET not in repeated, (seed, body[:200], headers, repeated)
+    print(sorted(codes.items()))
+    assert len(codes) > 2
+    assert gate.ask().status_code == 200
 
 
 def test_over_the_limit_is_429_and_others_do_not_notice(gate: Gate) -> None:

@@ -90,10 +90,10 @@ def _is_whole(to: str, name: str) -> bool:
     if LIST not in held:
         return False
     with TemporaryDirectory() as beside:
-        text = Path(copy.download_artifacts(LIST, beside)).read_text(encoding="utf-8")
+        content = Path(copy.download_artifacts(LIST, beside)).read_bytes()
     try:
-        listed = json.loads(text)
-    except ValueError:
+        listed = json.loads(content)
+    except (ValueError, RecursionError):
         return False
     return isinstance(listed, dict) and all(held.get(file) == size for file, size in listed.items())
 

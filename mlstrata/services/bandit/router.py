@@ -8,6 +8,8 @@ is served by one worker; it is written to a file after each reward and read agai
 from __future__ import annotations
 
 import json
+import logging
+import math
 import random
 import threading
 from collections.abc import Sequence
@@ -66,7 +68,8 @@ class EpsilonGreedyRouter:
         routing: int | None = None,
     ) -> None:
         """Credit `reward` (in [0, 1]) to the branch that had served the request."""
-        if routing is None or not 0 <= int(routing) < len(self.pulls):
+        # A reward that is no number would be the mean of its branch for ever.
+        if routing is None or not 0 <= int(routing) < len(self.pulls) or not math.isfinite(float(reward)):
             return
         with self._lock:
             self.pulls[int(routing)] += 1
@@ -88,9 +91,15 @@ class EpsilonGreedyRouter:
     def _restore(self) -> None:
         if self._state is None or not self._state.exists():
             return
-        saved = json.loads(self._state.read_text(encoding="utf-8"))
-        if len(saved["pulls"]) == len(self.pulls):  # another number of branches is another experiment
-            self.pulls, self.rewards = list(saved["pulls"]), list(saved["rewards"])
+        try:
+            saved = json.loads(self._state.read_text(encoding="utf-8"))
+            pulls, rewards = [int(one) for one in saved["pulls"]], [float(one) for one in saved["rewards"]]
+        except (ValueError, TypeError, KeyError, OverflowError):
+            logging.getLogger(__name__).exception("%s cannot be read; it begins anew", self._state)
+            return
+        sound = all(math.isfinite(one) for one in rewards) and min(pulls, default=0) >= 0
+        if sound and len(pulls) == len(rewards) == len(self.pulls):  # else it is another experiment
+            self.pulls, self.rewards = pulls, rewards
 
     def _save(self) -> None:
         if self._state is not None:

@@ -140,7 +140,7 @@ def _versions(system: SystemSpec, sources: Sources) -> Iterator[Version]:
         yield Version(
             system=system.name,
             version=version,
-            registered=None if sources.versions is None else version in registered,
+            registered=None if sources.versions is None or system.name in sources.unasked else version in registered,
             role=roles.get(version),
             run=tags.get("pipeline_run") or run.get("id"),
             # What a model from elsewhere was judged on is not what it learnt from.
@@ -162,12 +162,18 @@ def _number(version: str) -> tuple[int, str]:
 
 
 def _tags(version: Document) -> dict[str, str]:
-    return {str(tag["key"]): str(tag["value"]) for tag in version.get("tags", ()) if tag.get("value")}
+    return {str(tag.get("key")): str(tag["value"]) for tag in version.get("tags", ()) if tag.get("value")}
 
 
 def _metrics(result: Mapping[str, Any]) -> dict[str, float]:
-    measured = (result.get("evaluation") or {}).get("metrics") or {}
-    return {name: float(figure["value"]) for name, figure in sorted(measured.items())}
+    evaluation = result.get("evaluation")
+    measured = evaluation.get("metrics") if isinstance(evaluation, Mapping) else None
+    found = {}
+    for name, figure in sorted(measured.items()) if isinstance(measured, Mapping) else ():
+        # What another version of the steps wrote otherwise hides no run.
+        if isinstance(figure, Mapping) and isinstance(value := figure.get("value"), int | float):
+            found[name] = float(value)
+    return found
 
 
 def _runs(systems: set[str], sources: Sources, versions: Iterable[Version]) -> Iterator[Run]:

@@ -115,16 +115,18 @@ class Teller:
 
     def tell(self, run_id: str) -> None:
         """Tell what happened to a run and is not told yet. A full disk stops no run: the next start tells it."""
+        try:
+            self._tell(run_id)
+        except Exception:
+            # Nor does a run that an older version wrote keep the others from being told.
+            logging.getLogger(__name__).exception("the lineage of run %s could not be told", run_id)
+
+    def _tell(self, run_id: str) -> None:
         run = self._store.get(run_id)
         if run is None:
             return
         for event in events_of(run, self._store.request(run_id)):
             key = (event["run"]["runId"], event["eventType"])
-            if key in self._told:
-                continue
-            try:
+            if key not in self._told:
                 append(self._path, event)
-            except OSError:
-                logging.getLogger(__name__).exception("the lineage of run %s could not be told", run_id)
-                return
-            self._told.add(key)
+                self._told.add(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from mlstrata.services.catalog.build import build
 from mlstrata.services.catalog.events import EVENTS, elsewhere, read_events
@@ -61,4 +62,8 @@ class Reader:
             [system.name for system in declared.systems],
             aliases=settings.releases == "registry",
         )
-        return build(declared, sources, others=elsewhere(read_events(settings.events)))
+        try:
+            told = read_events(settings.events)
+        except OSError:
+            told, sources = [], replace(sources, missing=(*sources.missing, "lineage events: cannot be read"))
+        return build(declared, sources, others=elsewhere(told))

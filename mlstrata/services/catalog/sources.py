@@ -35,6 +35,7 @@ class Sources:
         releases: System to its releases.
         missing: What could not be read, as `SOURCE: why`.
         types: System to the type of each column that its released model takes.
+        unasked: Systems whose versions the registry did not give.
     """
 
     runs: Sequence[Document] = ()
@@ -42,6 +43,7 @@ class Sources:
     releases: Mapping[str, Releases] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unasked: frozenset[str] = frozenset()
 
 
 def read(home: Path, registry: str | None, systems: Iterable[str], *, aliases: bool = False) -> Sources:
@@ -55,26 +57,8 @@ def read(home: Path, registry: str | None, systems: Iterable[str], *, aliases: b
     """
     names = tuple(systems)
     missing: list[str] = []
-    runs: list[Document] = []
-    releases: dict[str, Releases] = {}
-    versions: list[Document] | None = None
-    database = home / DATABASE
-    if database.exists():
-        try:
-            runs = read_runs(database, names)
-        except (sqlite3.Error, ValueError, AttributeError):
-            missing.append("runs: the runner's database cannot be read")
-    else:
-        missing.append("runs: none were recorded yet")
-    if registry is None:
-        missing.append("registry: not up")
-    else:
-        try:
-            asked = Registry(registry, header(variables(home) or os.environ))
-            versions = [one for name in names for one in asked.versions(name)]
-            releases = {name: read_aliases(asked, name) for name in names} if aliases else {}
-        except (RegistryError, ValueError, AttributeError, TypeError, KeyError):
-            missing.append("registry: not reachable")
+    runs = _runs(home / DATABASE, names, missing)
+    versions, releases, unasked = _registered(home, registry, names, missing, aliases=aliases)
     for name in () if aliases else names:
         try:
             releases[name] = Releases.read(home / SERVING / name)
@@ -86,7 +70,50 @@ def read(home: Path, registry: str | None, systems: Iterable[str], *, aliases: b
             types[name] = read_types(home / SERVING / name, released.champion)
         except (OSError, ValueError, AttributeError, TypeError, KeyError):
             missing.append(f"signature of {name}: cannot be read")
-    return Sources(runs, versions, releases, tuple(missing), types)
+    return Sources(runs, versions, releases, tuple(missing), types, frozenset(unasked))
+
+
+def _runs(database: Path, names: Sequence[str], missing: list[str]) -> list[Document]:
+    if not database.exists():
+        missing.append("runs: none were recorded yet")
+        return []
+    unread: list[str] = []
+    try:
+        found = read_runs(database, names, unread)
+    except (sqlite3.Error, ValueError, AttributeError):
+        missing.append("runs: the runner's database cannot be read")
+        return []
+    missing += [f"run {one}: cannot be read" for one in unread]
+    return found
+
+
+def _registered(
+    home: Path, registry: str | None, names: Sequence[str], missing: list[str], *, aliases: bool
+) -> tuple[list[Document] | None, dict[str, Releases], set[str]]:
+    """Return the versions, the releases that aliases name, and the systems whose versions were not given."""
+    versions: list[Document] = []
+    releases: dict[str, Releases] = {}
+    unasked: set[str] = set()
+    if registry is None:
+        missing.append("registry: not up")
+        return None, releases, unasked
+    for name in names:
+        try:
+            asked = Registry(registry, header(variables(home) or os.environ))
+            versions += asked.versions(name)
+            if aliases:
+                releases[name] = read_aliases(asked, name)
+        except (RegistryError, ValueError, AttributeError, TypeError, KeyError) as error:
+            unasked.add(name)
+            if isinstance(error, RegistryError) and not error.code:
+                # It was not the registry that answered: it will not for another system either.
+                unasked.update(names)
+                break
+    if unasked and unasked.issuperset(names):
+        missing.append("registry: not reachable")
+        return None, releases, unasked
+    missing += [f"registry: versions of {name} cannot be read" for name in sorted(unasked)]
+    return versions, releases, unasked
 
 
 def read_types(folder: Path, version: str | None) -> dict[str, str]:
@@ -108,12 +135,17 @@ def read_types(folder: Path, version: str | None) -> dict[str, str]:
     return input_types(path.read_text(encoding="utf-8"))
 
 
-def read_runs(database: Path, systems: Iterable[str]) -> list[Document]:
+def read_runs(database: Path, systems: Iterable[str], unread: list[str] | None = None) -> list[Document]:
     """Read the newest runs of each system, newest first, and change nothing.
+
+    Args:
+        database: The runner's.
+        systems: The systems.
+        unread: Gets the ids of runs that are not as the runner writes them, which are left out then.
 
     Raises:
         sqlite3.Error: It is no database of the runner.
-        ValueError: A row is not what the runner writes.
+        TypeError, ValueError: A run is not what the runner writes, and `unread` is not given.
     """
     with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=60)) as db:
         db.row_factory = sqlite3.Row
@@ -122,17 +154,30 @@ def read_runs(database: Path, systems: Iterable[str]) -> list[Document]:
             "ORDER BY created DESC, rowid DESC LIMIT ?"
         )
         rows = [row for system in systems for row in db.execute(query, (system, _NEWEST)).fetchall()]
-        return [{**dict(row), **_seen(db, row)} for row in sorted(rows, key=lambda row: -row["created"])]
+        found: list[Document] = []
+        for row in sorted(rows, key=lambda row: -row["created"]):
+            try:
+                found.append({**dict(row), **_seen(db, row)})
+            except (ValueError, TypeError):
+                if unread is None:
+                    raise
+                unread.append(str(row["id"]))
+        return found
 
 
 def _seen(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+    """Return what the steps of a run saw.
+
+    Raises:
+        TypeError, ValueError: It is not what the runner writes.
+    """
     metadata: dict[str, Any] = {}
     for artifact in db.execute("SELECT metadata FROM artifacts WHERE run = ? ORDER BY rowid", (row["id"],)):
         metadata = {**json.loads(artifact["metadata"]), **metadata}
     failed = db.execute("SELECT name FROM steps WHERE run = ? AND state = 'failed' ORDER BY position", (row["id"],))
     first = failed.fetchone()
     return {
-        "result": json.loads(row["result"]) if row["result"] else {},
+        "result": dict(json.loads(row["result"])) if row["result"] else {},
         "data_version": metadata.get("data_version"),
         "features": metadata.get("features") or [],
         "stopped_at": first["name"] if first else None,

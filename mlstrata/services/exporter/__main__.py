@@ -36,7 +36,7 @@ def log_alerts(body: bytes, log: Path) -> int:
     try:
         alerts = json.loads(body)["alerts"]
         entries = [{"received": datetime.now(UTC).isoformat(), **dict(alert)} for alert in alerts]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"not an Alertmanager notification: {error}") from error
     with _lock:
         if log.exists() and log.stat().st_size > _LOG_BYTES:
@@ -63,7 +63,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.path != "/alerts":
             self._answer(HTTPStatus.NOT_FOUND, "not found\n")
             return
-        length = int(self.headers.get("Content-Length") or 0)
+        said = self.headers.get("Content-Length") or "0"
+        if not (said.isascii() and said.isdigit()):
+            self._answer(HTTPStatus.BAD_REQUEST, "Content-Length: a number of bytes is needed\n")
+            return
+        # Longer numbers Python does not read, and they are too many bytes.
+        length = int(said[:20])
         if length > _LIMIT_BYTES:
             self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {_LIMIT_BYTES} bytes\n")
             return

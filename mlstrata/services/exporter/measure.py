@@ -6,6 +6,7 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,9 @@ def services(home: Path) -> dict[str, Use]:
     for process in marked_processes(home):
         try:
             stat = (Path("/proc") / str(process.pid) / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
+        except (OSError, UnicodeDecodeError):  # its name may be any bytes
+            continue
+        if len(stat) <= _RSS:
             continue
         use = uses[process.service]
         use.processes += 1
@@ -70,10 +73,17 @@ def exposition(home: Path) -> str:
     lines: list[str] = []
     for family, kind, values in families:
         lines.append(f"# TYPE {family} {kind}")
-        lines += [f'{family}{{service="{name}"}} {value!r}' for name, value in sorted(values.items())]
-    for name, value in machine(home).items():
-        lines += [f"# TYPE {name} gauge", f"{name} {value!r}"]
+        lines += [f'{family}{{service="{_label(name)}"}} {value!r}' for name, value in sorted(values.items())]
+    # A folder that is gone, or a disk that fails, hides no service.
+    with suppress(OSError):
+        for name, value in machine(home).items():
+            lines += [f"# TYPE {name} gauge", f"{name} {value!r}"]
     return "\n".join(lines) + "\n"
+
+
+def _label(name: str) -> str:
+    """Write a label's value: whatever a process calls itself, the lines of the others can be read."""
+    return name.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def _booted() -> float:

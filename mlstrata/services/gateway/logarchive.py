@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -109,13 +110,19 @@ class Archiver:
             OSError: such as of a full disk; what could not be compressed stays as it is.
         """
         with files.locked(self.log.parent):
-            self._remove()
-            try:
-                self._turn()
-            finally:
-                # A gateway that does not answer keeps nothing that was closed before from being compressed.
-                for archive in archives(self.log):
-                    _pack(archive)
+            # A gateway that does not answer, or an archive that cannot be touched, keeps no other from its turn.
+            failed: list[Exception] = []
+            for begin in (self._remove, lambda: [self._turn], self._pack):
+                for step in begin():
+                    try:
+                        step()
+                    except (OSError, NotReopenedError) as error:
+                        failed.append(error)
+            if failed:
+                raise failed[0]
+
+    def _pack(self) -> list[Callable[[], None]]:
+        return [partial(_pack, archive) for archive in archives(self.log)]
 
     def _turn(self) -> None:
         old = closing(self.log)
@@ -166,11 +173,13 @@ class Archiver:
             closed += timedelta(microseconds=1)
         return archive
 
-    def _remove(self) -> None:
-        for archive in archives(self.log):
-            if archive.closed + self.keep < self.now():
-                for path in (archive.plain, archive.packed, archive.unfinished):
-                    path.unlink(missing_ok=True)
+    def _remove(self) -> list[Callable[[], None]]:
+        return [
+            partial(path.unlink, missing_ok=True)
+            for archive in archives(self.log)
+            if archive.closed + self.keep < self.now()
+            for path in (archive.plain, archive.packed, archive.unfinished)
+        ]
 
 
 def _pack(archive: Archive) -> None:

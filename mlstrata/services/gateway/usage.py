@@ -14,6 +14,8 @@ NOBODY = "-"
 """Stands for what a request never had: a consumer without a good token, a version when none answered."""
 _REFUSED, _FAILED = 400, 500
 _GRPC_UNAVAILABLE = 14
+_LONGEST_MS = 1e9
+"""Milliseconds up to which a duration is one: eleven days."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,11 @@ def _entries(lines: Iterable[str], since: datetime | None) -> Iterator[Mapping[s
     for line in lines:
         try:
             entry = json.loads(line)
-            when = datetime.fromisoformat(entry["time"])
-        except (ValueError, TypeError, KeyError):
+            # A time that names no zone cannot be compared with one that does.
+            counts = bool(entry.get("system")) and (since is None or datetime.fromisoformat(entry["time"]) >= since)
+        except (ValueError, TypeError, KeyError, AttributeError):
             continue
-        if entry.get("system") and (since is None or when >= since):
+        if counts:
             yield entry
 
 
@@ -110,5 +113,5 @@ def _add(count: _Count, entry: Mapping[str, Any]) -> None:
     elif not 0 < status < _FAILED:
         # No status at all: the caller or the process hung up.
         count.errors += 1
-    elif isinstance(entry.get("duration_ms"), int | float):
-        count.answered_ms[float(entry["duration_ms"])] += 1
+    elif isinstance(took := entry.get("duration_ms"), int | float) and 0 <= took <= _LONGEST_MS:
+        count.answered_ms[float(took)] += 1

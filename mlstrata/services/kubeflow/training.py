@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from mlstrata.clients.kubeflow import Kubeflow, KubeflowError
+from mlstrata.environments.spec.quantities import cron_for_kubernetes
 from mlstrata.services.kubeflow.contract import KubeflowTraining
 from mlstrata.services.kubeflow.package import Package
 
@@ -27,7 +28,6 @@ _STATES = {
 }
 _UNDER_WAY = {"PENDING", "RUNNING", "PAUSED", "RUNTIME_STATE_UNSPECIFIED", None}
 _ENDED = ("succeeded", "failed", "cancelled")
-_NO_SUNDAY = "7"
 
 
 class Training:
@@ -147,8 +147,7 @@ class Training:
 
 def cron(five: str) -> str:
     """Return a cron of five fields as Kubeflow reads it: seconds first, and Sunday as 0 only."""
-    minute, hour, day, month, weekday = five.split()
-    return f"0 {minute} {hour} {day} {month} {weekday.replace(_NO_SUNDAY, '0')}"
+    return f"0 {cron_for_kubernetes(five)}"
 
 
 def _like(one: Any, wanted: Json) -> bool:

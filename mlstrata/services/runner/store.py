@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -131,7 +132,7 @@ class Store:
         """Give the newest runs, of one system or of all."""
         where, values = ("WHERE system = ?", [system]) if system else ("", [])
         query = f"SELECT * FROM runs {where} ORDER BY created DESC, rowid DESC LIMIT ?"  # noqa: S608 - values are bound
-        return [self._run(row) for row in self._db.execute(query, [*values, limit]).fetchall()]
+        return [run for row in self._db.execute(query, [*values, limit]).fetchall() if (run := self._readable(row))]
 
     def active(self, system: str) -> bool:
         """Say whether a run of a system waits or runs."""
@@ -161,8 +162,12 @@ class Store:
         return {row["system"]: State(row["state"]) for row in rows}
 
     def checked(self, system: str, cron: str, now: float) -> float:
-        """Give when a schedule was last looked at; now, when it is new."""
-        self._db.execute("INSERT OR IGNORE INTO schedules VALUES (?, ?, ?)", (system, cron, now))
+        """Give when a schedule was last looked at; now, when it is new or a clock that was ahead noted it."""
+        query = (
+            "INSERT INTO schedules VALUES (?, ?, ?) ON CONFLICT (system, cron) DO UPDATE "
+            "SET checked = MIN(checked, excluded.checked)"
+        )
+        self._db.execute(query, (system, cron, now))
         query = "SELECT checked FROM schedules WHERE system = ? AND cron = ?"
         return float(self._db.execute(query, (system, cron)).fetchone()["checked"])
 
@@ -181,6 +186,14 @@ class Store:
             self._db.execute(f"DELETE FROM {table} WHERE system = ?", (system,))  # noqa: S608 - two names
         self._db.execute("COMMIT")
         return runs
+
+    def _readable(self, row: sqlite3.Row) -> Run | None:
+        """Give a run; None where its row is not as this version writes it, which hides no other."""
+        try:
+            return self._run(row)
+        except (ValueError, TypeError):
+            logging.getLogger(__name__).exception("run %s cannot be read", row["id"])
+            return None
 
     def _run(self, row: sqlite3.Row) -> Run:
         made: dict[str, list[Artifact]] = {}

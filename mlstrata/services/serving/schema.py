@@ -14,11 +14,14 @@ from typing import Any
 
 from pydantic_core import CoreSchema, ErrorDetails, SchemaValidator, ValidationError, core_schema
 
+from mlstrata.environments.redaction import is_public
 from mlstrata.services.serving.problem import ProblemError
 from mlstrata_steps.cells import Format, NoValue, value
 
 _MOST_DETAILS = 20
 _MOST_SHOWN = 60
+_MOST_UNKNOWN = 9
+"""Letters of a text in words that are not the platform's own; more could be a password in the wrong field."""
 _INT32, _INT64 = 2**31, 2**63
 
 
@@ -133,13 +136,15 @@ class RequestSchema:
     def _detail(self, error: ErrorDetails) -> dict[str, Any]:
         location, kind = error["loc"], error["type"]
         name = str(location[-1]) if location else ""
-        detail: dict[str, Any] = {"path": _path(location), "got": _shown(error["input"])}
         if kind == "extra_forbidden":
-            # Neither of the two levels takes a field it does not know.
+            # Neither of the two levels takes a field it does not know; what stands under it is nobody's business.
             known = list(self._by_name) if len(location) > 1 else ["instances"]
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"remove {name!r}"
-            return detail | {"expected": "a field of the signature", "fix": hint}
+            close = difflib.get_close_matches(name[:_MOST_SHOWN], known, n=1)
+            repeated = bool(close) or is_public(name, _MOST_UNKNOWN)
+            hint = f"did you mean {close[0]!r}?" if close else f"remove {name!r}" if repeated else "remove the field"
+            path = _path((*location[:-1], name if repeated else "(unknown)"))
+            return {"path": path, "got": "an unknown field", "expected": "a field of the signature", "fix": hint}
+        detail: dict[str, Any] = {"path": _path(location), "got": _shown(error["input"])}
         if kind == "missing":
             expected = self._expected(location)
             return detail | {"got": "nothing", "expected": expected, "fix": f"add {name!r}: {expected}"}
@@ -193,8 +198,13 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _shown(value: object) -> str:
+    """Return a value for an answer, which callers log: no text that could be a secret is repeated."""
+    if isinstance(value, str) and not is_public(value, _MOST_UNKNOWN):
+        return f"a text of {len(value)} characters"
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = type(value).__name__
+    if isinstance(value, dict | list) and '"' in text:
+        return "an object" if isinstance(value, dict) else "a list"
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

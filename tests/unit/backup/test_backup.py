@@ -107,3 +107,13 @@ def test_a_store_without_one_whole_copy_says_so(dumps, tmp_path):
     cut_off(store / back_up(dumps, f"file://{store}", keep=9, now=START).name)
     with pytest.raises(BackupError, match="got newest; allowed none yet"):
         fetch(tmp_path / "back", f"file://{store}", "newest")
+
+
+@pytest.mark.parametrize("torn", [b"\xff\xfe", b"[", b"[" * 100_000, b"3"])
+def test_a_copy_whose_list_is_torn_is_unfinished_and_ends_no_backup(dumps, tmp_path, torn):
+    store = tmp_path / "store"
+    first = back_up(dumps, f"file://{store}", keep=3, now=START)
+    (store / first.name / LIST).write_bytes(torn)
+    second = back_up(dumps, f"file://{store}", keep=3, now=START + timedelta(days=1))
+    assert second.unfinished == [first.name]
+    assert fetch(tmp_path / "back", f"file://{store}", "newest") == second.name

@@ -105,3 +105,18 @@ def test_seldon_serves_it(tmp_path: Path):
     finally:
         process.terminate()
         process.wait(PATIENCE)
+
+
+def test_a_reward_that_is_no_number_is_none():
+    router = EpsilonGreedyRouter(2, 0.0, seed=1)
+    for reward in (float("nan"), float("inf"), 1.0):
+        router.send_feedback(None, [], reward, None, routing=1)
+    assert (router.pulls, router.rewards) == ([0, 1], [0.0, 1.0])
+
+
+@pytest.mark.parametrize("kept", ["", "[]", '{"pulls": [1, 1]}', '{"pulls": [1, 1], "rewards": [NaN, 0]}', "{", '"x"'])
+def test_what_was_kept_and_cannot_be_read_keeps_nothing_from_being_routed(tmp_path: Path, kept: str):
+    (tmp_path / "bandit.json").write_text(kept, encoding="utf-8")
+    router = EpsilonGreedyRouter(2, 0.0, seed=1, state=str(tmp_path / "bandit.json"))
+    assert (router.pulls, router.rewards) == ([0, 0], [0.0, 0.0])
+    assert router.route(None, []) in {0, 1}

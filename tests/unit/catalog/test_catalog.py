@@ -21,6 +21,8 @@ from mlstrata.operations.catalog import TOKEN_FILE
 from mlstrata.operations.errors import UsageError
 from mlstrata.services.catalog.access import Access
 from mlstrata.services.catalog.build import FORGOTTEN, build
+from mlstrata.services.catalog.reader import Reader
+from mlstrata.services.catalog.settings import CatalogSettings, Declared
 from mlstrata.services.catalog.sources import DATABASE, Sources, read, read_runs
 from mlstrata.services.runner.contract import Artifact, State, Step
 from mlstrata.services.runner.requests import training_request
@@ -338,3 +340,44 @@ def test_types_come_from_the_released_model_and_a_broken_one_is_named(tmp_path, 
     found = read(tmp_path, None, [SYSTEM])
     assert found.types.get(SYSTEM) == ({"pirat": "double"} if "pirat" in packed else {} if missing is None else None)
     assert (missing in found.missing) if missing else len(found.missing) == 2
+
+
+def test_a_run_that_cannot_be_read_is_named_and_hides_no_other(home):
+    with sqlite3.connect(home / DATABASE) as db:
+        db.execute("UPDATE runs SET result = '[1]' WHERE id = 'bad'")
+    sources = read(home, None, [SYSTEM])
+    assert [one["id"] for one in sources.runs] == ["good"]
+    assert "run bad: cannot be read" in build(SPEC, sources).missing
+
+
+def test_what_a_run_measured_otherwise_hides_no_version():
+    odd = run("odd", "3") | {
+        "result": {"version": "3", "evaluation": {"metrics": {"auc": 0.7, "brier": {"value": "?"}}}}
+    }
+    found = build(SPEC, Sources(runs=[odd, run("fine", "2")]))
+    assert {version.version: version.metrics for version in found.versions} == {"3": {}, "2": {"auc": 0.8}}
+
+
+def test_a_system_that_the_registry_does_not_give_hides_no_other(registry, home):
+    usual = json.dumps({"model_versions": [registered("2")]}).encode()
+    answers = iter([b'{"model_versions": [{}]}', usual])
+    type(registry).answer = property(lambda _: next(answers), lambda *_: None)
+    try:
+        sources = read(home, address(registry), ["consumer-credit", SYSTEM])
+    finally:
+        del type(registry).answer
+    assert [one["version"] for one in sources.versions or ()] == ["2"]
+    assert "registry: versions of consumer-credit cannot be read" in sources.missing
+    assert {one.registered for one in build(SPEC, sources).versions if one.system == "consumer-credit"} <= {None}
+
+
+def test_lineage_events_that_cannot_be_read_end_no_catalog(home, tmp_path):
+    events, declared = home / "events.jsonl", home / "declared.json"
+    events.mkdir()
+    declared.write_text(Declared.of(SPEC).text(), encoding="utf-8")
+    (tmp_path / "token").touch()
+    given = {"port": 0, "home": home, "declared": declared, "events": events, "token_file": tmp_path / "token"}
+    given["registry"] = "http://127.0.0.1:1"
+    found = Reader(CatalogSettings.model_validate(given)).catalog()
+    assert found.systems[0].champion == "1"
+    assert "lineage events: cannot be read" in found.missing

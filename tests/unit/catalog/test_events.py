@@ -189,3 +189,13 @@ def test_a_file_of_events_from_elsewhere_has_an_end(tmp_path):
 )
 def test_sources_have_the_names_of_the_standard(source, expected):
     assert identity(source) == expected
+
+
+def test_a_run_that_cannot_be_read_keeps_no_other_from_being_told(store, tmp_path, caplog):
+    for name in ("one", "two", "three"):
+        add(store, name)
+        store.start(name, 2.0)
+    store._db.execute("UPDATE runs SET request = '{}' WHERE id = 'two'")
+    Teller(store, tmp_path / "lineage.jsonl").catch_up()
+    assert len(told(tmp_path)) == 2
+    assert "the lineage of run two could not be told" in caplog.text

@@ -4,7 +4,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from croniter import croniter
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from mlstrata.environments import Rate, format_duration
 from mlstrata.environments.spec import quantities, text
@@ -22,6 +26,9 @@ GOOD: list[tuple[Any, object, object]] = [
     (quantities.Day, "2028-02-29", date(2028, 2, 29)),
     (quantities.Cron, " 0  3 * * 1-5 ", "0 3 * * 1-5"),
     (quantities.Cron, "*/15 0,12 1-31/2 * 7", "*/15 0,12 1-31/2 * 7"),
+    (quantities.Cron, "0 3 29 2 *", "0 3 29 2 *"),
+    (quantities.Cron, "0 3 31 4-5 *", "0 3 31 4-5 *"),
+    (quantities.Cron, "0 3 31 2 1", "0 3 31 2 1"),  # on Mondays
     (quantities.Memory, "512Mi", "512Mi"),
     (text.Region, "eu", "eu"),
     (text.Region, "eu-central-1", "eu-central-1"),
@@ -58,6 +65,12 @@ BAD: list[tuple[Any, object]] = [
     (quantities.Cron, "5-1 * * * *"),
     (quantities.Cron, "*/0 * * * *"),
     (quantities.Cron, "@daily"),
+    (quantities.Cron, "0 3 31 2 *"),
+    (quantities.Cron, "0 3 30-31 2 *"),
+    (quantities.Cron, "0 3 30/1 2 *"),
+    (quantities.Cron, "0 3 31 4,6,9,11 *"),
+    (quantities.Cron, "0 3 31 2 */2"),  # Kubernetes wants both then
+    (quantities.Cron, "0 3 31 2 0-6"),
     (quantities.Memory, "512"),
     (quantities.Memory, "0Mi"),
     (text.Name, "a"),
@@ -139,3 +152,26 @@ def test_sources(source: str, scheme: str) -> None:
 def test_other_sources_are_refused(source: object) -> None:
     with pytest.raises(ValueError, match="not allowed"):
         parse_source(source)
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> str:
+    fields = []
+    for lowest, highest in ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7)):
+        bounds = st.lists(st.integers(lowest, highest), min_size=2, max_size=2).map(sorted)
+        ends = draw(st.sampled_from(["*", "{0}", "{0}-{1}", "{0}-{1},{0}"])).format(*draw(bounds))
+        step = draw(st.sampled_from(["", "", "/1", "/7", "/99"]))
+        fields.append(ends + step)
+    return " ".join(fields)
+
+
+@given(schedules())
+def test_a_schedule_that_is_taken_comes_due_on_the_days_that_kubernetes_means(text: str) -> None:
+    try:
+        schedule = quantities.parse_cron(text)
+    except PydanticCustomError:
+        return
+    coming = croniter(schedule, 1.7e9, ret_type=float)
+    same = croniter(quantities.cron_for_kubernetes(schedule), 1.7e9, ret_type=float)
+    assert "7" not in quantities.cron_for_kubernetes(schedule).split()[-1].split("/")[0]
+    assert [coming.get_next() for _ in range(3)] == [same.get_next() for _ in range(3)]

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from mlstrata.services.exporter.__main__ import log_alerts
 from mlstrata.services.exporter.measure import exposition, machine, services
@@ -77,6 +78,31 @@ def test_the_text_is_what_prometheus_reads(marked):
     assert "# TYPE mlstrata_service_cpu_seconds_total counter" in lines
     for line in lines:
         assert line.startswith("# TYPE ") or float(line.rpartition(" ")[2]) >= 0
+
+
+def test_whatever_a_process_is_called_the_others_can_be_read(tmp_path):
+    name = 'odd"} 1\n# \\'
+    running = [
+        subprocess.Popen(["sleep", "3600"], env={**os.environ, HOME_MARK: str(tmp_path), SERVICE_MARK: service})
+        for service in ("web", name)
+    ]
+    try:
+        eventually(lambda: len(marked_processes(tmp_path)) == 2)
+        found = {
+            sample.labels["service"]
+            for family in text_string_to_metric_families(exposition(tmp_path))
+            for sample in family.samples
+            if sample.name == "mlstrata_service_processes"
+        }
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    assert found == {"web", name}
+
+
+def test_a_home_that_is_gone_hides_no_service(tmp_path):
+    assert "mlstrata_service_processes" in exposition(tmp_path / "gone")
 
 
 def test_alerts_are_logged_one_a_line(tmp_path):

@@ -443,3 +443,27 @@ def test_when_it_was_last_done_stands_still_while_it_cannot_be_and_goes_on_after
     name, shown = archiving.exposition().splitlines()[-1].split()
     assert (name, float(shown) >= known) == (ARCHIVED, True)
     assert capsys.readouterr().err.count("no space left") == 1
+
+
+def test_an_archive_that_cannot_be_touched_keeps_no_other_from_its_turn(tmp_path):
+    log, now = tmp_path / "access.log", datetime(2026, 11, 21, 12, tzinfo=UTC)
+    old, torn, fine = (Archive.of(log, now - timedelta(days=days)) for days in (KEEP.days + 1, 2, 1))
+    old.plain.mkdir()  # a folder is not unlinked
+    torn.plain.mkdir()  # nor compressed
+    fine.plain.write_bytes(entry(1, now - timedelta(days=1)))
+    log.write_bytes(entry(2, now) * LIMIT)
+    writer = Writer(log)
+    archiver = Archiver(
+        log,
+        KEEP,
+        lambda: (writer.reopen(), writer.flush())[0],
+        LIMIT,
+        quiet=0.0,
+        now=lambda: now,
+        written=writer.writes,
+    )
+    with pytest.raises(OSError, match="access-"):
+        archiver.round()
+    assert fine.packed.exists()
+    assert not closing(log).exists(), "the log was archived all the same"
+    assert log.stat().st_size == 0

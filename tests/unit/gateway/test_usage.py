@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,3 +46,22 @@ def test_a_percentile_is_the_least_value_that_enough_do_not_exceed(values, share
     found = percentile(Counter(values), share)
     assert sum(one <= found for one in values) >= len(values) * share / 100
     assert sum(one < found for one in values) < len(values) * share / 100
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"time": "2026-11-22T09:00:00"},
+        {"time": "2026-02-31T09:00:00Z"},
+        {"duration_ms": 10**400},
+        {"duration_ms": float("nan")},
+        {"status": "200"},
+        {"system": ["loans"]},
+    ],
+)
+def test_no_line_keeps_the_others_from_being_counted(broken):
+    lines = [line(), json.dumps(json.loads(line()) | broken), line()]
+    found = read_usage(lines, datetime(2026, 11, 20, tzinfo=UTC))
+    counted = next(one for one in found if one.system == "loans")
+    assert counted.requests >= 2
+    assert counted.p99_ms == 10

@@ -143,3 +143,44 @@ def test_prometheus_is_told_whether_the_newest_run_by_schedule_failed(store, mak
         store.end(f"r{number}", state, MONDAY + number + 0.5)
         # What a person asked for or took back says nothing of the schedule.
         assert told() == [f'{TRAINING_FAILED}{{system="system-fine"}} {0.0 if number == 3 else 1.0}']
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [
+        "",
+        "[]",
+        "3",
+        '{"cron": "0 3 * * 1"}',
+        *(f'{{"cron": "0 3 * * 1", "at": {at}}}' for at in ("NaN", "1e300", "-1", '"soon"', "[1]")),
+    ],
+)
+def test_a_memory_that_is_none_is_new_and_comes_due_again(tmp_path, noted):
+    from mlstrata.services.scheduling import FileMemory, Member, tick
+
+    (tmp_path / "seen.json").write_text(noted, encoding="utf-8")
+    done: list[str] = []
+    members = [
+        Member(name, "0 3 * * 1", FileMemory(tmp_path / file), lambda name=name: done.append(name))
+        for name, file in (("torn", "seen.json"), ("whole", "other.json"))
+    ]
+    for seconds in (0, 30, 61):
+        tick(members, MONDAY + seconds)
+    assert done == ["torn", "whole"]
+
+
+def test_what_a_clock_noted_that_was_ahead_keeps_nothing_from_being_due(store):
+    assert not due(store, MONDAY + 365 * 86400)
+    assert not due(store, MONDAY)
+    assert due(store, MONDAY + 61)
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(store, make_request, caplog):
+    from mlstrata.services.runner.contract import TrainingRequest
+
+    request = TrainingRequest.model_validate(make_request())
+    for name in ("one", "two", "three"):
+        store.add(name, request, "request", 1.0)
+    store._db.execute("UPDATE runs SET result = '[' WHERE id = 'two'")
+    assert [run.id for run in store.find()] == ["three", "one"]
+    assert "run two cannot be read" in caplog.text
