@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from mlstrata.environments.redaction import shown
-
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)")
 COMPILE = "uv pip compile --generate-hashes"
 
@@ -44,9 +42,11 @@ def read(path: Path) -> dict[str, Pin]:
     for number, entry in _entries(text):
         named = _PIN.match(entry)
         if named is None:
-            # It may be the address of an index, with the token that opens it.
-            got = entry.splitlines()[0]
-            raise RequirementsError(f"{path}:{number}: got {shown(got)}; allowed NAME==VERSION; {fix}")
+            got = entry.splitlines()[0][:80]
+            if "://" in entry:
+                # It may be the address of an index, with the token that opens it.
+                got = f"{got.partition('://')[0].rpartition(' ')[0]} …".lstrip()
+            raise RequirementsError(f"{path}:{number}: got {got!r}; allowed NAME==VERSION; {fix}")
         if "--hash=sha256:" not in entry:
             raise RequirementsError(f"{path}:{number}: {named[1]} has no hash; {fix}")
         found[re.sub(r"[-_.]+", "-", named[1]).lower()] = Pin(named[2], entry)

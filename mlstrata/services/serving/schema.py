@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic_core import CoreSchema, ErrorDetails, SchemaValidator, ValidationError, core_schema
 
-from mlstrata.environments.redaction import is_public
+from mlstrata.environments.redaction import is_public, under_secret
 from mlstrata.services.serving.problem import ProblemError
 from mlstrata_steps.cells import Format, NoValue, value
 
@@ -137,13 +137,15 @@ class RequestSchema:
         location, kind = error["loc"], error["type"]
         name = str(location[-1]) if location else ""
         if kind == "extra_forbidden":
-            # Neither of the two levels takes a field it does not know; what stands under it is nobody's business.
+            # Neither of the two levels takes a field it does not know; what text stands under it is nobody's business.
             known = list(self._by_name) if len(location) > 1 else ["instances"]
             close = difflib.get_close_matches(name[:_MOST_SHOWN], known, n=1)
             repeated = bool(close) or is_public(name, _MOST_UNKNOWN)
             hint = f"did you mean {close[0]!r}?" if close else f"remove {name!r}" if repeated else "remove the field"
             path = _path((*location[:-1], name if repeated else "(unknown)"))
-            return {"path": path, "got": "an unknown field", "expected": "a field of the signature", "fix": hint}
+            plain = isinstance(error["input"], int | float | None) and not under_secret([name])
+            got = _shown(error["input"]) if plain else "an unknown field"
+            return {"path": path, "got": got, "expected": "a field of the signature", "fix": hint}
         detail: dict[str, Any] = {"path": _path(location), "got": _shown(error["input"])}
         if kind == "missing":
             expected = self._expected(location)
