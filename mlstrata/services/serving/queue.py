@@ -2,12 +2,11 @@
 
 More requests than can be computed make a line that only grows: each is answered later than the one before it, at last
 when nobody waits any more, and all of the work is for nothing. So the line is bounded by a time, which follows what a
-prediction takes, and not by a guess at how many requests a model can take. While it empties now and then it is a burst,
-which is taken in turn. Once it has not been empty for its patience it stands, until for as long nobody had to be
-refused: the newest is next, whose caller is the likeliest still there, and who waited for the patience is refused (B.
-Maurer, Fail at Scale, ACM Queue 13(8), 2015; K. Nichols and V. Jacobson, Controlling Queue Delay, ACM Queue 10(5),
-2012). Those who wait meanwhile hold their places, so that the gateway refuses whom there is no place for, at once and
-without a word to this process.
+prediction takes, and not by a guess at how many requests a model can take. A burst is taken in turn. Once the line has
+been too long for its patience it stands: the newest is next, whose caller is the likeliest still there, and who waited
+for the patience is refused (B. Maurer, Fail at Scale, ACM Queue 13(8), 2015; K. Nichols and V. Jacobson, Controlling
+Queue Delay, ACM Queue 10(5), 2012). Those who wait meanwhile hold their places, so that the gateway refuses whom there
+is no place for, at once and without a word to this process.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from typing import Literal
 
 PATIENCE_S, PREDICTIONS = 1.0, 4.0
 """The least patience of a line, in seconds, and how many predictions may be computed in it, one after the other."""
+_LONG = 0.5
+"""A line is too long when who joins it would wait for this part of its patience."""
 _NEW = 0.1
 """Weight of the newest prediction in what one takes."""
 Reason = Literal["full", "waited", "late", "gone"]
@@ -55,9 +56,9 @@ class Queue:
             most: How many wait at most.
             now: The time, in seconds.
         """
-        self._free, self._most, self._now = workers, most, now
+        self._workers, self._free, self._most, self._now = workers, workers, most, now
         self._line: deque[_Waiting] = deque()
-        self._emptied, self._dropped, self._seconds = now(), float("-inf"), 0.0
+        self._short_at, self._seconds = now(), 0.0
 
     def __len__(self) -> int:
         return len(self._line)
@@ -77,7 +78,8 @@ class Queue:
         try:
             yield
         finally:
-            self._seconds += _NEW * (self._now() - began - self._seconds)
+            took = self._now() - began
+            self._seconds += (_NEW if self._seconds else 1.0) * (took - self._seconds)
             self._free += 1
             self._go_on()
 
@@ -88,9 +90,6 @@ class Queue:
             return
         if len(self._line) >= self._most:
             raise OverloadedError("full")
-        if not self._line:
-            # It was until now.
-            self._emptied = self._now()
         one = _Waiting(self._now(), until)
         self._line.append(one)
         try:
@@ -110,7 +109,10 @@ class Queue:
 
     def _stands(self) -> bool:
         now, patience = self._now(), self._patience
-        return now - self._emptied > patience or now - self._dropped < patience
+        # Not whether it is ever empty: it is not where a few callers ask again with each answer, and none waits long.
+        if len(self._line) * self._seconds <= _LONG * patience * self._workers:
+            self._short_at = now
+        return now - self._short_at > patience
 
     def _go_on(self) -> None:
         """Give whoever is next each turn that is free."""
@@ -127,8 +129,8 @@ class Queue:
 
     def _drop(self) -> None:
         """Refuse who has waited for too long; the oldest are first in the line."""
-        now = self._now()
-        while self._line and self._stands() and now - self._line[0].since > self._patience:
-            self._dropped = now
+        if not self._stands():
+            return
+        while self._line and self._now() - self._line[0].since > self._patience:
             if not (one := self._line.popleft()).turn.done():
                 one.turn.set_exception(OverloadedError("waited"))

@@ -1,6 +1,7 @@
 """The line before the predictions: in turn while it is a burst, the newest first while it stands."""
 
 import asyncio
+import statistics
 from collections.abc import Callable
 
 import pytest
@@ -27,6 +28,7 @@ class Asked:
         self.clock = Clock()
         self.queue = Queue(workers, most, self.clock)
         self.computed: list[str] = []
+        self.waited: dict[str, float] = {}
         self.refused: dict[str, str] = {}
         self._ends: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -37,12 +39,17 @@ class Asked:
         await settled()
 
     async def _one(self, name: str, until: float) -> None:
+        asked = self.clock.now
         try:
             async with self.queue.turn(until):
                 self.computed.append(name)
+                self.waited[name] = self.clock.now - asked
                 await self._ends[name].wait()
         except OverloadedError as error:
             self.refused[name] = error.reason
+
+    def running(self) -> list[str]:
+        return [name for name in self.computed if not self._tasks[name].done()]
 
     async def end(self, name: str) -> None:
         self._ends[name].set()
@@ -116,60 +123,98 @@ def test_what_waited_past_its_deadline_is_never_computed():
     assert asked.refused == {"short": "late"}
 
 
-def test_in_a_line_that_stands_the_newest_is_next_and_nobody_waits_for_long():
-    async def story(asked):
-        for name in ("computed", "old"):
-            await asked.ask(name)
-        asked.clock.now += PATIENCE_S * 0.6
-        await asked.ask("middle")
-        asked.clock.now += PATIENCE_S * 0.6
-        # The line has not been empty for longer than its patience: whoever comes finds that out.
-        await asked.ask("new")
-        assert asked.refused == {"old": "waited"}
-        await asked.end("computed")
-        await asked.end("new")
-
-    asked = run(1, 10, story)
-    assert asked.computed == ["computed", "new", "middle"]
+async def learn(asked: Asked, seconds: float) -> None:
+    """Have it find out what a prediction takes."""
+    await asked.ask("learnt")
+    asked.clock.now += seconds
+    await asked.end("learnt")
 
 
-def test_its_patience_follows_what_a_prediction_takes():
-    """A model that takes ten seconds makes everybody wait, and is not overloaded by that."""
+@pytest.mark.parametrize("seconds", [0.1, 10])
+def test_in_a_line_that_stands_nobody_waits_for_long(seconds):
+    """Whatever a prediction takes: one that takes ten seconds makes callers wait, and is no overload by that."""
+    patience = max(PATIENCE_S, PREDICTIONS * seconds)
 
     async def story(asked):
-        for number in range(30):
-            await asked.ask(str(number))
-            asked.clock.now += 10
-            await asked.end(str(number))
+        await learn(asked, seconds)
         await asked.ask("computed")
-        await asked.ask("waits")
-        asked.clock.now += 10
-        await asked.ask("waits too")
+        for number in range(8):
+            await asked.ask(f"old {number}")
+        asked.clock.now += patience * 0.9
+        await asked.ask("middle")
         assert asked.refused == {}
-        asked.clock.now += 10 * PREDICTIONS
+        asked.clock.now += patience * 0.2
         await asked.ask("new")
-        assert asked.refused == {"waits": "waited", "waits too": "waited"}
+        assert asked.refused == {f"old {number}": "waited" for number in range(8)}
+
+    run(1, 30, story)
+
+
+@pytest.mark.parametrize("times", [2, 4, 10])
+@pytest.mark.parametrize("seconds", [0.05, 2])
+def test_above_its_capacity_it_computes_all_that_it_can_and_what_it_computes_is_fresh(times, seconds):
+    async def story(asked):
+        await learn(asked, seconds)
+        count = 0
+        for _ in range(200):
+            for _ in range(times):
+                asked.clock.now += seconds / times
+                count += 1
+                await asked.ask(str(count))
+            if asked.running():
+                await asked.end(asked.running()[0])
+        late = [asked.waited[name] for name in asked.computed[100:]]
+        assert len(asked.computed) >= 200, "no turn is left unused"
+        assert statistics.median(late) <= seconds * 1.1
+        assert max(late) <= max(PATIENCE_S, PREDICTIONS * seconds) + seconds
+        # The load ends: who comes now is soon the next.
+        asked.clock.now += seconds
+        await asked.ask("after")
+        ends = 0
+        while "after" not in asked.computed:
+            asked.clock.now += seconds
+            ends += 1
+            await asked.end(asked.running()[0])
+        assert ends <= 2
+
+    run(1, 64, story)
+
+
+@pytest.mark.parametrize("callers", [2, 4, 6])
+def test_callers_who_ask_again_with_each_answer_are_all_answered_in_turn(callers):
+    """The line is never empty, and nobody waits long: none is passed over until it is refused."""
+
+    async def story(asked):
+        await learn(asked, 0.05)
+        for number in range(300):
+            await asked.ask(str(number))
+            if number >= callers:
+                asked.clock.now += 0.05
+                await asked.end(str(number - callers))
+        assert asked.refused == {}
+        assert asked.computed[1:250] == [str(number) for number in range(249)]
 
     run(1, 10, story)
 
 
-def test_when_nobody_had_to_be_refused_for_its_patience_it_is_a_burst_again():
+def test_a_line_that_got_short_is_taken_in_turn_again():
     async def story(asked):
-        for name in ("computed", "old"):
-            await asked.ask(name)
+        await learn(asked, 0.1)
+        await asked.ask("computed")
+        for number in range(8):
+            await asked.ask(f"old {number}")
         asked.clock.now += PATIENCE_S * 1.5
         await asked.ask("new")
-        await asked.end("computed")
-        await asked.end("new")
-        asked.clock.now += PATIENCE_S * 1.5
+        assert asked.refused
+        for end in ("computed", *(f"old {number}" for number in range(8)), "new"):
+            await asked.end(end)
         for name in ("first", "second", "third"):
             await asked.ask(name)
         for name in ("first", "second", "third"):
             await asked.end(name)
+        assert asked.computed[-3:] == ["first", "second", "third"]
 
-    asked = run(1, 10, story)
-    assert asked.computed == ["computed", "new", "first", "second", "third"]
-    assert asked.refused == {"old": "waited"}
+    run(1, 30, story)
 
 
 @pytest.mark.parametrize("left", ["waiting", "computed"])
@@ -198,7 +243,7 @@ STEPS = st.lists(
 @given(workers=st.integers(1, 3), most=st.integers(1, 4), steps=STEPS)
 def test_whatever_happens_no_turn_is_lost_and_none_is_given_twice(workers, most, steps):
     async def story(asked):
-        names, running = [], set()
+        names = []
         for kind, value in steps:
             if kind == "ask":
                 names.append(str(len(names)))
@@ -207,8 +252,7 @@ def test_whatever_happens_no_turn_is_lost_and_none_is_given_twice(workers, most,
                 asked.clock.now += value
             elif int(value) < len(names):
                 await (asked.end if kind == "end" else asked.leave)(names[int(value)])
-            running = {name for name in asked.computed if not asked._tasks[name].done()}
-            assert len(running) <= workers
+            assert len(asked.running()) <= workers
         for name in names:
             await asked.end(name)
         await asked.end_all()
