@@ -11,6 +11,7 @@ from mlstrata.cli.console import say, say_json
 from mlstrata.cli.reporter import Terminal
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.dossier.gather import dossier as write_dossier
+from mlstrata.operations.dossier.questionnaire import questionnaire
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
 EPOCH = "SOURCE_DATE_EPOCH"
 
 
-def dossier(name: str, system: str, output: str, *, as_of: str | None, require_complete: bool, as_json: bool) -> None:
+def dossier(
+    name: str,
+    system: str,
+    output: str,
+    *,
+    as_of: str | None,
+    since: str | None,
+    require_complete: bool,
+    as_json: bool,
+) -> None:
     """Write the dossier of a system into a folder; exit 1 with `require_complete` where anything is missing.
 
     Args:
@@ -27,6 +37,7 @@ def dossier(name: str, system: str, output: str, *, as_of: str | None, require_c
         system: The system.
         output: An empty folder, a new one, or an earlier dossier, which is replaced.
         as_of: Day (YYYY-MM-DD) it speaks of; None: `SOURCE_DATE_EPOCH`, else the day of the newest fact.
+        since: Folder of an earlier dossier to say the differences from; None: none.
         require_complete: Exit 1 where it is not complete.
         as_json: One JSON document on standard output.
 
@@ -36,15 +47,49 @@ def dossier(name: str, system: str, output: str, *, as_of: str | None, require_c
     import typer
 
     deployment, day = Deployment.open(name), _day(as_of)
-    done = write_dossier(deployment, system, Path(output), Terminal(quiet=as_json), as_of=day)
+    if not output:
+        raise UsageError("-o: got nothing; name the folder to write to, or ask for the --questions alone")
+    earlier = Path(since) if since else None
+    done = write_dossier(deployment, system, Path(output), Terminal(quiet=as_json), as_of=day, since=earlier)
     if as_json:
         document = {"environment": name, "system": system, "folder": output, "complete": done.complete}
         missing, unreadable = dict(done.missing), list(done.unreadable)
-        say_json({**document, "files": list(done.files), "missing": missing, "unreadable": unreadable})
+        say_json(
+            {
+                **document,
+                "files": list(done.files),
+                "missing": missing,
+                "unreadable": unreadable,
+                "worst": list(done.worst),
+            }
+        )
     else:
         _show(done)
     if require_complete and not done.complete:
         raise typer.Exit(1)
+
+
+def questions(name: str, system: str, *, as_json: bool) -> None:
+    """Write the answer files of a system that are not there yet.
+
+    Args:
+        name: The environment.
+        system: The system.
+        as_json: One JSON document on standard output.
+
+    Raises:
+        UsageError: environment or system are none, or the files cannot be written.
+    """
+    done = questionnaire(Deployment.open(name), system, Terminal(quiet=as_json))
+    if as_json:
+        refused = {key: list(why) for key, why in done.refused.items()}
+        say_json({"folder": done.folder, "written": list(done.written), "answered": list(done.answered),
+                  "refused": refused})  # fmt: skip
+        return
+    for question, why in done.refused.items():
+        say(f" does not count: {done.folder}/{question}.md: {'; '.join(why)}", style="yellow")
+    counts = f"{len(done.written)} questions written, {len(done.answered)} answered, {len(done.refused)} do not count"
+    say(f" {done.folder} · {counts}")
 
 
 def _day(text: str | None) -> date | None:
@@ -66,7 +111,7 @@ def _show(done: Dossier) -> None:
         say(f" incomplete: {document}", style="yellow")
         for title, needs in sections.items():
             say(f"   {title}: {'; '.join(needs)}")
-    for reason in done.unreadable:
-        say(f" not readable: {reason}", style="yellow")
+    for number, fact in enumerate(done.worst, start=1):
+        say(f" {number}. {fact}")
     state = "complete" if done.complete else "DRAFT - incomplete"
     say(f" {len(done.files)} files in {done.folder} · {state}")

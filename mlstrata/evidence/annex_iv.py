@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mlstrata.evidence import section_made, section_used
-from mlstrata.evidence.blocks import Block, Document, Heading, Needed, Section, Table, Text, facts, plain, table
+from mlstrata.evidence.blocks import Block, Document, Heading, Needed, Section, Status, Table, Text, facts, plain, table
 from mlstrata.evidence.facts import Evidence
+from mlstrata.evidence.section_parts import answers_for
 
 TITLES = (
     "1. General description of the system",
@@ -19,8 +20,10 @@ TITLES = (
 )
 NOTICE = (
     "Drafted by mlstrata from the declared system, the planned resources, the registry and the audit log; every table "
-    "says its source. It proves that something is there, consistent and recent; never that it is legally adequate. "
-    "What only a person can say is marked and left open."
+    "says its source. Each sentence, table and plot is marked: declared is what the environment's file wants or a "
+    "named person says, planned is what the program's resources hold, observed is what was read from the registry, the "
+    "audit log or the running platform. It proves that something is there, consistent and recent; never that it is "
+    "legally adequate. What only a person can say is a question with an id, open until a named person answers it."
 )
 _BUILDERS = (
     section_made.general,
@@ -36,18 +39,16 @@ _BUILDERS = (
 
 
 def annex_iv(evidence: Evidence) -> Document:
-    """Return the document; a section that the system's own technical file fills needs no more of a person."""
+    """Return the document; the system's own technical file is named by section, and answers no question for anybody."""
     written = evidence.document("technical_file")
-    given = written.sections if written and written.exists else frozenset()
     sections = []
     for number, (title, build) in enumerate(zip(TITLES, _BUILDERS, strict=True), start=1):
         blocks = list(build(evidence))
-        if number in given and written:
-            blocks = [block for block in blocks if not (isinstance(block, Needed) and block.human)]
+        if written and number in written.sections and answers_for(evidence, "technical_file"):
             own = [("File", f"{plain(written.path)}, section {number}"), ("SHA-256", written.sha256)]
-            blocks += [Heading("Written by people"), facts(own, "What this section leaves open is said there")]
+            blocks += [Heading("Also written"), facts(own, Status.DECLARED, "The system's own technical documentation")]
         sections.append(Section(title, tuple(blocks)))
-    front: list[Block] = [Text(NOTICE, note=True), _completeness(sections)]
+    front: list[Block] = [Text(NOTICE, Status.NOTE), _completeness(sections)]
     front += [Needed(one, human=False) for one in evidence.unreadable]
     title = f"Technical documentation (AI Act, Annex IV): {plain(evidence.name)}"
     chapters = (Section("Completeness", tuple(front)), *sections, _signatures())
@@ -71,8 +72,8 @@ def control(evidence: Evidence) -> tuple[tuple[str, str], ...]:
             f"{plain(evidence.environment)}, target {plain(evidence.target)}, stage {plain(evidence.stage)}",
         ),
         ("Model version", f"{plain(version.version)}, {released}" if version else "none registered or readable"),
-        ("Risk tier", evidence.get("risk.tier")),
-        ("Answers for the system", evidence.get("owner") or evidence.owner),
+        ("Risk tier, as declared", evidence.get("risk.tier")),
+        ("Answers for the system, as declared", evidence.get("owner") or evidence.owner),
         ("As of", evidence.day.isoformat() if evidence.day else "no dated fact"),
     ]
     return tuple((name, plain(value)) for name, value in rows)
@@ -84,13 +85,13 @@ def _completeness(sections: list[Section]) -> Table:
         people, lacking = (sum(need.human is human for need in section.missing) for human in (True, False))
         rows.append((section.title, "no" if section.missing else "yes", people or "-", lacking or "-"))
     headings = ("section", "complete", "need a person", "not available")
-    return table(headings, rows, "Available content, by section of Annex IV", (0.55, 0.13, 0.16, 0.16))
+    return table(headings, rows, Status.OBSERVED, "Available content, by section of Annex IV", (0.55, 0.13, 0.16, 0.16))
 
 
 def _signatures() -> Section:
-    note = Text("The responsible person signs this file when it is complete; mlstrata signs nothing.", note=True)
-    blank = table(("role", "name", "date", "signature"), [("Provider or deployer", " ", " ", " ")] + [
-        (role, " ", " ", " ") for role in ("Human oversight", "Quality management")])  # fmt: skip
+    note = Text("The responsible person signs this file when it is complete; mlstrata signs nothing.", Status.NOTE)
+    rows = [(role, " ", " ", " ") for role in ("Provider or deployer", "Human oversight", "Quality management")]
+    blank = table(("role", "name", "date", "signature"), rows, Status.NOTE)
     return Section("Signatures", (note, blank))
 
 

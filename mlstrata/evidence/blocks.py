@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from mlstrata.evidence.drawing import Drawing
 
@@ -12,12 +13,26 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 HUMAN = "human input required"
 
 
+class Status(StrEnum):
+    """Axis: how far what is said is a fact; every sentence, table and plot of a dossier is marked with it.
+
+    DECLARED is what the environment's file wants or a named person says, PLANNED what is in the resources that the
+    program makes, OBSERVED what was read from the registry, the audit log or the running platform. A NOTE is about the
+    document itself or quotes the Act.
+    """
+
+    DECLARED = "declared"
+    PLANNED = "planned"
+    OBSERVED = "observed"
+    NOTE = "note"
+
+
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `note` where it only explains."""
+    """A paragraph, and how far it is a fact."""
 
     text: str
-    note: bool = False
+    status: Status
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,7 @@ class Table:
     Attributes:
         headings: Of the columns; none for a table of names and values.
         rows: As many cells each.
+        status: How far it is a fact.
         caption: What it shows, and where that comes from.
         widths: Shares of the width, a column each; empty: all the same.
         files: The column that names files of the dossier, with commas between them; None: there is no such column.
@@ -41,6 +57,7 @@ class Table:
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    status: Status
     caption: str = ""
     widths: tuple[float, ...] = ()
     files: int | None = None
@@ -60,10 +77,12 @@ class Needed:
     Attributes:
         what: What is missing.
         human: A person must write it; else a fact that could not be read or does not exist yet.
+        question: Id of the question that it answers; empty where a file of the workspace has to be named or mended.
     """
 
     what: str
     human: bool = True
+    question: str = ""
 
     @property
     def kind(self) -> str:
@@ -73,12 +92,17 @@ class Needed:
     @property
     def said(self) -> str:
         """Return it in words."""
-        return f"[{self.kind}: {self.what}]"
+        return f"[{self.kind}: {self.asked}]"
+
+    @property
+    def asked(self) -> str:
+        """Return what is missing, with the id of the question."""
+        return f"{self.what} ({self.question})" if self.question else self.what
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot.
+    """A plot of what was observed.
 
     Attributes:
         name: Name of its file, without the ending.
@@ -159,7 +183,7 @@ class Document:
         people = sum(need.human for need in self.missing)
         facts = len(self.missing) - people
         if not self.missing:
-            return "Every part of this document is filled. Whether it is adequate, a person judges."
+            return "Every question of this document is answered. Whether it is adequate, a person judges."
         parts = [f"{people} need a person"] * bool(people) + [f"{facts} could not be read or do not exist"] * bool(
             facts
         )
@@ -197,13 +221,17 @@ def _nested(value: object) -> str:
 
 
 def table(
-    headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", widths: Sequence[float] = ()
+    headings: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    status: Status,
+    caption: str = "",
+    widths: Sequence[float] = (),
 ) -> Table:
     """Return a table of values as text."""
     cells = tuple(tuple(plain(cell) for cell in row) for row in rows)
-    return Table(tuple(headings), cells, caption, tuple(widths))
+    return Table(tuple(headings), cells, status, caption, tuple(widths))
 
 
-def facts(rows: Sequence[tuple[str, object]], caption: str = "") -> Table:
+def facts(rows: Sequence[tuple[str, object]], status: Status, caption: str = "") -> Table:
     """Return a table of names and values."""
-    return table((), rows, caption, (0.3, 0.7))
+    return table((), rows, status, caption, (0.3, 0.7))

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from mlstrata.evidence import html
 from mlstrata.evidence.annex_iv import NOTICE, control, where
-from mlstrata.evidence.blocks import Block, Document, Needed, Section, Text, plain, table
+from mlstrata.evidence.blocks import Block, Document, Section, Status, Text, plain, table
 from mlstrata.evidence.facts import Evidence
 
 _DATA = {
+    "facts.json": "What is known as data, for a later `--since`",
     "registration.json": "The registration as data",
     "ml-bom.cdx.json": "Bill of materials of the model: CycloneDX 1.6 with model card",
     "decisions.json": "The audit log's entries as data",
@@ -27,16 +28,18 @@ def cover(evidence: Evidence, documents: Sequence[Document], files: Mapping[str,
         files: Every other file of it, by name.
     """
     rows = [(one.title, f"{one.name}.html, {one.name}.pdf", _state(one)) for one in documents]
-    listed = replace(table(("document", "files", "state"), rows, "Documents", (0.52, 0.3, 0.18)), files=1)
-    data = replace(table(("file", "what it is"), sorted(_DATA.items()), "Data", (0.3, 0.7)), files=0)
+    headings = ("document", "files", "state")
+    listed = replace(table(headings, rows, Status.NOTE, "Documents", (0.52, 0.3, 0.18)), files=1)
+    named = sorted((name, what) for name, what in _DATA.items() if name in files)
+    data = replace(table(("file", "what it is"), named, Status.NOTE, "Data", (0.3, 0.7)), files=0)
     hashes = [(name, hashlib.sha256(files[name]).hexdigest()) for name in sorted(files)]
-    manifest = table(("file", "SHA-256"), hashes, "Hashes, also in MANIFEST.sha256", (0.36, 0.64))
+    manifest = table(("file", "SHA-256"), hashes, Status.NOTE, "Hashes, also in MANIFEST.sha256", (0.36, 0.64))
     missing: list[Block] = []
     for one in documents:
         lacking = [(section.title, need) for section in one.sections for need in section.missing]
-        missing += [Needed(f"{one.name}, {title}: {need.what}", human=need.human) for title, need in lacking]
-    check = Text("`sha256sum --check MANIFEST.sha256` in this folder tells whether a file was changed.")
-    sections = [Section("What is here", (Text(NOTICE, note=True), listed, data))]
+        missing += [replace(need, what=f"{one.name}, {title}: {need.what}") for title, need in lacking]
+    check = Text("`sha256sum --check MANIFEST.sha256` in this folder tells whether a file was changed.", Status.NOTE)
+    sections = [Section("What is here", (Text(NOTICE, Status.NOTE), listed, data))]
     if missing:
         sections.append(Section("What lacks", tuple(missing)))
     sections.append(Section("Hashes", (manifest, check)))

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from mlstrata.environments.classification import roles_of
 from mlstrata.environments.days import ZONE, day_of
+from mlstrata.evidence.answers import Answer
 from mlstrata.policies.core.live import GateOutcome
 from mlstrata.policies.core.values import Value
 
@@ -86,12 +88,25 @@ class Decision:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one policy says about the system or its environment."""
+    """What one policy says about the system or its environment.
+
+    Attributes:
+        policy: Its id.
+        title: What it asks.
+        outcome: What it says, in words.
+        reason: Of whom, and why.
+        observed: It was judged by what the running platform knows; else by the plan.
+        blocking: It stops a deployment.
+        severity: How bad it is: critical, high, medium or low.
+    """
 
     policy: str
     title: str
     outcome: str
     reason: str
+    observed: bool = False
+    blocking: bool = False
+    severity: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +120,8 @@ class DocumentFile:
         reviewed: Day of its last review, as it says itself.
         sections: Numbers of its sections with text.
         sha256: Of its bytes; empty where they were not read.
+        empty: It says nothing: placeholders, headings and code at most.
+        later: A day to come that it says something was done on; None where it says none.
     """
 
     name: str
@@ -113,6 +130,8 @@ class DocumentFile:
     reviewed: date | None = None
     sections: frozenset[int] = frozenset()
     sha256: str = ""
+    empty: bool = False
+    later: date | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +163,9 @@ class Evidence:
         unreadable: What could not be read, a sentence each.
         as_of: The day the dossier speaks of; None: the day of the newest fact.
         capabilities: What the platform can do at its stage.
+        answers: What people answered, by the question's id.
+        since: What an earlier dossier knew, as its facts.json has it; None where none is compared.
+        today: The day it is, for what a later day is named in; None where nobody looked.
         timezone: The environment's time zone, whose days those of moments are.
     """
 
@@ -163,6 +185,9 @@ class Evidence:
     unreadable: tuple[str, ...] = ()
     as_of: date | None = None
     capabilities: frozenset[str] = frozenset()
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    since: Mapping[str, Value] | None = None
+    today: date | None = None
     timezone: str = ZONE
 
     @property
@@ -177,9 +202,16 @@ class Evidence:
             return self.as_of
         days = [day_of(one.when, self.timezone) for one in self.decisions or ()]
         days += [one.reviewed for one in self.documents if one.reviewed]
+        days += [one.day for one in self.answers.values() if one.day and not one.faults]
         if self.version and self.version.registered:
             days.append(day_of(self.version.registered, self.timezone))
-        return max(days, default=None)
+        return max((day for day in days if self.today is None or day <= self.today), default=None)
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Return what the organisation is to the system."""
+        risk, model = self.get("risk"), self.get("model")
+        return roles_of(risk if isinstance(risk, Mapping) else {}, model if isinstance(model, Mapping) else {})
 
     def get(self, path: str) -> Value:
         """Return a declaration, such as `risk.tier`; None where there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from mlstrata.evidence import svg
-from mlstrata.evidence.blocks import Block, Document, Figure, Heading, Needed, Table, Text, visible
+from mlstrata.evidence.blocks import Block, Document, Figure, Heading, Needed, Status, Table, Text, facts, visible
 
 _STYLE = """
 :root{--ink:#1c2733;--grey:#5b6773;--line:#c9d0d7;--mark:#8a5a00;--paper:#fff}
@@ -21,6 +21,9 @@ p{margin:.5rem 0}
 .state{border:2px solid var(--mark);background:#fff8e6;padding:.7rem 1rem;margin:1rem 0;font-weight:600}
 .state.whole{border-color:#2e6b3a;background:#eef7f0}
 .needed{background:#fff8e6;border-inline-start:4px solid var(--mark);padding:.35rem .8rem;margin:.5rem 0}
+.mark{font-size:.72em;font-weight:600;border-radius:.6em;padding:.05em .55em;margin-inline-end:.4em;white-space:nowrap}
+.declared{background:#fdf0d5;color:#6b4600}.planned{background:#e3ecf9;color:#1d4177}
+.observed{background:#dff1e4;color:#1d5430}
 .needed b{text-transform:uppercase;font-size:.75em;letter-spacing:.04em;color:var(--mark)}
 table{border-collapse:collapse;width:100%;table-layout:fixed;margin:.6rem 0 1.2rem;font-size:.9em}
 caption{text-align:start;font-size:.95em;padding:0 0 .35rem}
@@ -54,7 +57,7 @@ def render(document: Document) -> str:
         f'<p class="state{whole}">{_safe(document.state)}</p>\n</header>',
     ]
     if document.control:
-        lines.append(_table(Table((), document.control, "", (0.3, 0.7)), ""))
+        lines.append(_table(facts(document.control, Status.NOTE), ""))
     if len(document.sections) > 2:  # noqa: PLR2004 - a page or two needs no table of contents
         lines.append(f'<nav aria-label="Contents"><ol>{contents}</ol></nav>')
     for index, section in enumerate(document.sections):
@@ -81,21 +84,22 @@ class _Numbers:
 
 def _block(block: Block, numbers: _Numbers) -> str:
     if isinstance(block, Text):
-        kind = ' class="note"' if block.note else ""
-        return f'<p{kind} dir="auto">{_safe(block.text)}</p>'
+        kind = ' class="note"' if block.status is Status.NOTE else ""
+        return f'<p{kind} dir="auto">{_mark(block.status)}{_safe(block.text)}</p>'
     if isinstance(block, Heading):
         return f'<h3 dir="auto">{_safe(block.text)}</h3>'
     if isinstance(block, Needed):
-        return f'<p class="needed" dir="auto"><b>[{_safe(block.kind)}:</b> {_safe(block.what)}<b>]</b></p>'
+        return f'<p class="needed" dir="auto"><b>[{_safe(block.kind)}:</b> {_safe(block.asked)}<b>]</b></p>'
     if isinstance(block, Figure):
         said = f"{numbers.figure()}. {_safe(block.title)}"
-        return f'<figure>{svg.render(block)}<figcaption dir="auto">{said}</figcaption></figure>'
+        return f'<figure>{svg.render(block)}<figcaption dir="auto">{_mark(Status.OBSERVED)}{said}</figcaption></figure>'
     return _table(block, numbers.table() if block.caption else "")
 
 
 def _table(block: Table, number: str) -> str:
     columns = "".join(f'<col style="width:{share:.1%}">' for share in block.shares)
-    caption = f'<caption dir="auto">{number}. {_safe(block.caption)}</caption>' if block.caption else ""
+    said = f"{_mark(block.status)}{number}. {_safe(block.caption)}"
+    caption = f'<caption dir="auto">{said}</caption>' if block.caption else ""
     names = "".join(f'<th scope="col">{_safe(one)}</th>' for one in block.headings)
     head = f"<thead><tr>{names}</tr></thead>\n" if names else ""
     rows = "\n".join(f"<tr>{_cells(row, block)}</tr>" for row in block.rows)
@@ -113,6 +117,10 @@ def _cells(row: tuple[str, ...], block: Table) -> str:
         else:
             cells.append(f'<td dir="auto">{_safe(cell)}</td>')
     return "".join(cells)
+
+
+def _mark(status: Status) -> str:
+    return "" if status is Status.NOTE else f'<span class="mark {status}">{status}</span>'
 
 
 def _safe(text: str) -> str:

@@ -10,13 +10,14 @@ from html import escape
 from io import BytesIO
 from typing import Any
 
-from mlstrata.evidence.blocks import Block, Document, Figure, Heading, Needed, Table, Text, visible
+from mlstrata.evidence.blocks import Block, Document, Figure, Heading, Needed, Status, Table, Text, facts, visible
 from mlstrata.evidence.drawing import Box, Dot, Line, Words
 from mlstrata.evidence.pdf_pages import BOLD, FONT, WIDTH, build, fonts, styles
 
 _LONGEST = 3000
 """Characters of a text as wide as the page, and of a cell its share of them: a row must fit on a page; the HTML holds
 the whole."""
+_COLOURS = {Status.DECLARED: "#6b4600", Status.PLANNED: "#1d4177", Status.OBSERVED: "#1d5430"}
 
 
 def render(document: Document) -> bytes:
@@ -29,7 +30,7 @@ def render(document: Document) -> bytes:
     story += [Paragraph(_safe(document.subtitle), style["note"]), Spacer(1, 10)]
     story += [Paragraph(_safe(document.state), style["whole" if document.complete else "state"]), Spacer(1, 12)]
     if document.control:
-        story += [*_table(Table((), document.control, "", (0.3, 0.7)), style, ""), Spacer(1, 14)]
+        story += [*_table(facts(document.control, Status.NOTE), style, ""), Spacer(1, 14)]
     if len(document.sections) > 2:  # noqa: PLR2004 - a page or two needs no table of contents
         story += [Paragraph("Contents", style["contents"]), _contents(style), PageBreak()]
     tables = figures = 0
@@ -54,13 +55,14 @@ def _flowables(block: Block, style: dict[str, Any], number: str) -> list[Any]:
     from reportlab.platypus import KeepTogether, Paragraph, Spacer
 
     if isinstance(block, Text):
-        return [Paragraph(_safe(_cut(block.text, 1)), style["note" if block.note else "body"])]
+        kind = "note" if block.status is Status.NOTE else "body"
+        return [Paragraph(f"{_mark(block.status)}{_safe(_cut(block.text, 1))}", style[kind])]
     if isinstance(block, Heading):
         return [Paragraph(_safe(block.text), style["point"])]
     if isinstance(block, Needed):
         return [Paragraph(_safe(_cut(block.said, 1)), style["needed"])]
     if isinstance(block, Figure):
-        caption = Paragraph(f"{number}. {_safe(_cut(block.title, 0.2))}", style["caption"])
+        caption = Paragraph(f"{_mark(Status.OBSERVED)}{number}. {_safe(_cut(block.title, 0.2))}", style["caption"])
         return [KeepTogether([_drawing(block), Spacer(1, 2), caption])]
     return _table(block, style, number)
 
@@ -91,9 +93,17 @@ def _table(block: Table, style: dict[str, Any], number: str) -> list[Any]:
     grid = Grid(rows, colWidths=widths, style=looks, repeatRows=bool(block.headings), spaceBefore=3, spaceAfter=10)
     if not block.caption:
         return [grid]
-    caption = Paragraph(f"{number}. {_safe(_cut(block.caption, 0.2))}", style["caption"])
+    said = f"{_mark(block.status)}{number}. {_safe(_cut(block.caption, 0.2))}"
+    caption = Paragraph(said, style["caption"])
     caption.keepWithNext = True
     return [caption, grid]
+
+
+def _mark(status: Status) -> str:
+    """Return a mark in its colour, and in words for who cannot see that."""
+    if status is Status.NOTE:
+        return ""
+    return f'<font color="{_COLOURS[status]}"><b>[{status}]</b></font> '
 
 
 def _drawing(figure: Figure) -> Any:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlstrata.evidence import measured, words
-from mlstrata.evidence.blocks import Block, Heading, Needed, Text, facts, plain, table
+from mlstrata.evidence.blocks import Block, Heading, Needed, Status, Text, facts, plain, table
 from mlstrata.evidence.facts import Evidence, ModelVersion
 from mlstrata.evidence.figures import behaviour, fairness, performance
 from mlstrata.evidence.section_parts import (
     DECLARED,
     NO_VERSION,
+    asked,
     by_group,
     document,
+    findings,
     gates,
     measured_metrics,
-    said,
+    note,
     source,
 )
 
@@ -25,37 +27,42 @@ def general(evidence: Evidence) -> Iterator[Block]:
     yield Heading("1(a) Purpose, provider and version")
     owners = [(name.capitalize(), evidence.get(name)) for name in ("purpose", "owner", "sponsor", "team")
               if evidence.get(name)]  # fmt: skip
-    yield facts([("Name", evidence.name), *owners, *words.risk(evidence)], f"The system. {DECLARED}")
+    yield facts([("Name", evidence.name), *owners, *words.risk(evidence)], Status.DECLARED,
+                f"The system. {DECLARED}")  # fmt: skip
     version = evidence.version
     if version is None:
         yield Needed(NO_VERSION, human=False)
     else:
-        yield facts(_lineage(version), f"The version. {source(version)}")
-    yield Needed("name and address of the provider, and how this version relates to earlier ones")
+        yield facts(_lineage(version), Status.OBSERVED, f"The version. {source(version)}")
+    yield from asked(evidence, "provider.identity", "annex-iv.1.a.versions")
     yield Heading("1(b) Interaction with hardware, software and other AI systems")
-    yield facts(words.rows(evidence.get("serving"), skip=("replicas", "resources")), f"How it is called. {DECLARED}")
-    yield Needed("other systems that its output goes to, other AI systems among them")
+    called = words.rows(evidence.get("serving"), skip=("replicas", "resources"))
+    yield facts(called, Status.DECLARED, f"How it is to be called. {DECLARED}")
+    yield from asked(evidence, "annex-iv.1.b.systems")
     yield Heading("1(c) Versions of software and firmware")
     if evidence.packages:
         yield Text(
             f"{len(evidence.packages)} locked packages, each with its version, are listed in ml-bom.cdx.json "
-            f"(CycloneDX 1.6)."
+            f"(CycloneDX 1.6).",
+            Status.OBSERVED if evidence.version else Status.PLANNED,
         )
     else:
         yield Needed("the locked packages of the model's environment", human=False)
     yield Heading("1(d) Forms in which it is placed on the market or put into service")
     mode = "a service that answers at once" if evidence.get("serving.mode") == "realtime" else "a scheduled job"
-    yield Text(f"Put into service in {plain(evidence.environment)} ({plain(evidence.target)}) as {mode}.")
-    yield Needed("other forms in which it is placed on the market, or that there are none")
+    where = f"{plain(evidence.environment)} ({plain(evidence.target)})"
+    yield Text(f"To be put into service in {where} as {mode}.", Status.DECLARED)
+    yield from asked(evidence, "annex-iv.1.d.forms")
     yield Heading("1(e) Hardware it runs on")
-    yield facts(words.rows(evidence.get("serving.resources")), f"Asked for each replica. {DECLARED}")
+    resources = words.rows(evidence.get("serving.resources"))
+    yield facts(resources, Status.DECLARED, f"To be given to each replica. {DECLARED}")
     yield Heading("1(f) Product it is a component of")
     if evidence.get("risk.annex_i") or evidence.get("risk.product"):
-        yield Needed("photographs or drawings of the product: its look, marking and layout")
+        yield from asked(evidence, "annex-iv.1.f.product")
     else:
-        yield Text("Declared as no component of a product under Annex I.")
+        yield Text("Declared as no component of a product under Annex I.", Status.DECLARED)
     yield Heading("1(g), 1(h) User interface and instructions for use")
-    yield Needed("what the deployer's people see and do")
+    yield from asked(evidence, "annex-iv.1.g.interface")
     yield from document(evidence, "instructions", "Instructions for use (Art. 13)")
 
 
@@ -63,27 +70,29 @@ def elements(evidence: Evidence) -> Iterator[Block]:
     """Yield section 2."""
     version = evidence.version
     yield Heading("2(a) Methods and steps of development")
-    yield facts(words.rows(evidence.get("model"), skip=("settings",)), f"The model. {DECLARED}")
+    yield facts(words.rows(evidence.get("model"), skip=("settings",)), Status.DECLARED, f"The model. {DECLARED}")
     if version is not None:
         rows = sorted(version.settings.items())
-        yield table(("setting", "value"), rows, f"Settings of the run. {source(version)}", (0.4, 0.6))
+        caption = f"Settings of the run. {source(version)}"
+        yield table(("setting", "value"), rows, Status.OBSERVED, caption, (0.4, 0.6))
         if count := measured.trials(version):
-            yield Text(f"{count} settings were tried on parts of the training rows before these were chosen.")
-    yield Needed("how it was developed, with pre-trained systems and tools of third parties, if there were any")
+            tried = f"{count} settings were tried on parts of the training rows before these were chosen."
+            yield Text(tried, Status.OBSERVED)
+    yield from asked(evidence, "annex-iv.2.a.development")
     yield Heading("2(b) Design: logic, key choices, assumptions, what it is optimised for")
     yield from _signature(version)
     yield from behaviour(evidence)
-    yield Needed("design choices with their reasons, assumptions, and what was traded for what")
+    yield from asked(evidence, "annex-iv.2.b.design")
     yield Heading("2(c) Architecture and computational resources")
     yield from _architecture(evidence)
     yield Heading("2(d) Data: where from, how chosen, labelled and cleaned")
     yield from _data(evidence)
     yield Heading("2(e) Human oversight by design (Art. 14)")
-    yield facts(words.rows(evidence.get("oversight")), f"Oversight. {DECLARED}")
-    yield Needed("an assessment of the oversight that is needed, and of what helps people to interpret the output")
+    yield facts(words.rows(evidence.get("oversight")), Status.DECLARED, f"Oversight. {DECLARED}")
+    yield from asked(evidence, "annex-iv.2.e.oversight")
     yield Heading("2(f) Changes determined beforehand")
-    yield facts(words.rows(evidence.get("rollout")), f"How versions change. {DECLARED}")
-    yield Needed("changes of the system and its performance that were determined beforehand, or that there are none")
+    yield facts(words.rows(evidence.get("rollout")), Status.DECLARED, f"How versions are to change. {DECLARED}")
+    yield from asked(evidence, "annex-iv.2.f.changes")
     yield Heading("2(g) Validation and testing: data, metrics, discriminatory impacts, test logs")
     yield from measured_metrics(evidence)
     yield from performance(evidence)
@@ -94,23 +103,18 @@ def elements(evidence: Evidence) -> Iterator[Block]:
     else:
         yield gates(version)
         if line := measured.headline(version, "comparison"):
-            yield Text(f"Against the version before it: {line}.")
-    yield Needed("test logs and reports, dated and signed by the responsible person")
+            yield Text(f"Against the version before it: {line}.", Status.OBSERVED)
+    yield from asked(evidence, "annex-iv.2.g.tests", "annex-iv.2.g.robustness")
     yield Heading("2(h) Cybersecurity")
-    secured = [(one.policy, one.title, one.outcome, one.reason) for one in evidence.findings or ()
-            if one.policy.startswith("sec-") and one.outcome != "not applicable"]  # fmt: skip
+    secured = [one for one in evidence.findings or ()
+               if one.policy.startswith("sec-") and one.outcome != "not applicable"]  # fmt: skip
     if evidence.findings is None:
         yield Needed("findings of the security policies", human=False)
     elif secured:
-        yield policies(secured, "Security policies on the planned resources. Source: `mlstrata check`")
+        yield from findings(secured, "Security policies on the planned resources")
     else:
-        yield said("No security policy applies to the planned resources of this target.")
-    yield Needed("measures against poisoned data, adversarial inputs and theft of the model")
-
-
-def policies(rows: list[tuple[str, str, str, str]], caption: str) -> Block:
-    """Return findings of policies as a table."""
-    return table(("policy", "asks", "outcome", "reason"), rows, caption, (0.22, 0.28, 0.12, 0.38))
+        yield note("No security policy applies to the planned resources of this target.")
+    yield from asked(evidence, "annex-iv.2.h.security")
 
 
 def _lineage(version: ModelVersion) -> list[tuple[str, object]]:
@@ -144,7 +148,7 @@ def _signature(version: ModelVersion | None) -> Iterator[Block]:
     elif not version.signature:
         yield Needed("the model's signature", human=False)
     else:
-        yield Text(f"What the model takes and gives: {plain(version.signature)}")
+        yield Text(f"What the model takes and gives: {plain(version.signature)}", Status.OBSERVED)
 
 
 def _architecture(evidence: Evidence) -> Iterator[Block]:
@@ -154,21 +158,21 @@ def _architecture(evidence: Evidence) -> Iterator[Block]:
         rows = [(one.type, one.name, one.part or "-") for one in evidence.parts if one.own]
         if rows:
             caption = "Resources of the system. Source: the plan of the environment"
-            yield table(("resource", "name", "part"), rows, caption, (0.45, 0.35, 0.2))
+            yield table(("resource", "name", "part"), rows, Status.PLANNED, caption, (0.45, 0.35, 0.2))
         shared: dict[str, int] = {}
         for one in evidence.parts:
             if not one.own:
                 shared[one.type] = shared.get(one.type, 0) + 1
         if shared:
             caption = "Resources it shares with the platform. Source: the plan of the environment"
-            yield table(("resource", "how many"), sorted(shared.items()), caption, (0.8, 0.2))
-    yield Needed("how the parts build on each other, and what training, testing and running it took in computing")
+            yield table(("resource", "how many"), sorted(shared.items()), Status.PLANNED, caption, (0.8, 0.2))
+    yield from asked(evidence, "annex-iv.2.c.computing")
 
 
 def _data(evidence: Evidence) -> Iterator[Block]:
     data = evidence.get("data")
     for dataset in data if isinstance(data, list | tuple) else ():
-        yield facts(words.rows(dataset), f"Dataset. {DECLARED}")
+        yield facts(words.rows(dataset), Status.DECLARED, f"Dataset. {DECLARED}")
     if not data:
         yield Needed("the data it was trained and tested on")
     version = evidence.version
@@ -176,5 +180,6 @@ def _data(evidence: Evidence) -> Iterator[Block]:
         count = measured.rows_of_data(version)
         caption = f"Columns{f' of {count} rows' if count else ''} as trained on, {plain(version.data_version)}. "
         headings = ("column", "kind", "missing", "values (rows)")
-        yield table(headings, columns, caption + source(version), (0.2, 0.15, 0.12, 0.53))
-    yield Needed("how the data were obtained and selected, labelled and cleaned, and which gaps and biases remain")
+        yield table(headings, columns, Status.OBSERVED, caption + source(version), (0.2, 0.15, 0.12, 0.53))
+    points = ("collection", "labelling", "gaps", "dictionary")
+    yield from asked(evidence, *(f"annex-iv.2.d.{point}" for point in points))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from mlstrata.evidence import measured, words
-from mlstrata.evidence.blocks import Block, Needed, Table, Text, facts, plain, table
-from mlstrata.evidence.facts import Evidence, ModelVersion
+from mlstrata.evidence import measured, verdicts, words
+from mlstrata.evidence.blocks import Block, Needed, Status, Table, Text, facts, plain, table
+from mlstrata.evidence.facts import DocumentFile, Evidence, Finding, ModelVersion
+from mlstrata.evidence.questions import QUESTIONS
+from mlstrata.policies.views.documents import FOR_ALL
 
-DECLARED = "Source: the environment's file"
+DECLARED = "Wanted by the environment's file"
 NO_VERSION = "a registered model version"
 
 
@@ -17,21 +19,79 @@ def source(version: ModelVersion) -> str:
     return f"Source: the registry, version {plain(version.version)}, run {plain(version.run)[:12]}"
 
 
+def asked(evidence: Evidence, *names: str) -> Iterator[Block]:
+    """Yield what people answered to questions, each with who says it; else that each is needed, and why.
+
+    Args:
+        evidence: What is known.
+        names: Ids of the questions.
+    """
+    for question in map(QUESTIONS.__getitem__, names):
+        found = evidence.answers.get(question.id)
+        if found is None:
+            yield Needed(question.asks, question=question.id)
+        elif found.faults:
+            yield Needed(f"{question.asks}; {plain(found.path)}: {'; '.join(found.faults)}", question=question.id)
+        else:
+            yield Text(
+                f"{question.asks[0].upper()}{question.asks[1:]}, as {found.author} ({found.role}) says on {found.day}, "
+                f"approved by {found.approved_by} on {found.approved_on} ({plain(found.path)}):",
+                Status.NOTE,
+            )
+            yield from (Text(plain(part), Status.DECLARED) for part in found.text.split("\n\n") if part.strip())
+
+
 def document(evidence: Evidence, name: str, what: str) -> Iterator[Block]:
-    """Yield where a document is, or that there is none."""
+    """Yield where a document is, or what is wrong with it."""
     found = evidence.document(name)
     if found is None:
         yield Needed(f"{what}: name it at `documents.{name}`")
-    elif found.exists is False:
-        yield Needed(f"{what}: {plain(found.path)} does not exist", human=False)
+    elif fault := fault_of(evidence, found):
+        yield Needed(f"{what}: {fault}", human=found.exists is not False)
     else:
         reviewed = str(found.reviewed) if found.reviewed else "says no day of review"
         known = found.sha256 or "an address, not fetched"
-        yield facts([("Document", found.path), ("Last reviewed", reviewed), ("SHA-256", known)], what)
+        rows = [("Document", found.path), ("Last reviewed, as it says", reviewed), ("SHA-256", known)]
+        yield facts(rows, Status.DECLARED, what)
+
+
+def fault_of(evidence: Evidence, found: DocumentFile) -> str:
+    """Return why a named document answers nothing; empty where it may."""
+    path = plain(found.path)
+    if found.exists is False:
+        return f"{path} does not exist"
+    if found.empty:
+        return f"{path} says nothing: no sentence outside headings and code"
+    if found.later:
+        return f"{path} says that something was done on {found.later}, a day that is still to come"
+    shared = [one.name for one in evidence.documents if one.path == found.path and one is not found]
+    return f"{path} is named as {', '.join(shared)} too" if len(shared) >= FOR_ALL - 1 else ""
+
+
+def answers_for(evidence: Evidence, name: str) -> bool:
+    """Return whether the system names a document of its own that says something."""
+    found = evidence.document(name)
+    return found is not None and not fault_of(evidence, found)
+
+
+def findings(found: Sequence[Finding], of_the_plan: str) -> Iterator[Table]:
+    """Yield what policies say, of the plan and of the running platform apart.
+
+    Args:
+        found: The findings.
+        of_the_plan: What the table of the plan shows.
+    """
+    for observed, status, caption in (
+        (False, Status.PLANNED, f"{of_the_plan}. Source: `mlstrata check`"),
+        (True, Status.OBSERVED, "Policies on the running platform. Source: `mlstrata check --live`"),
+    ):
+        rows = [(one.policy, one.title, one.outcome, one.reason) for one in found if one.observed is observed]
+        if rows:
+            yield table(("policy", "asks", "outcome", "reason"), rows, status, caption, (0.22, 0.28, 0.12, 0.38))
 
 
 def measured_metrics(evidence: Evidence) -> Iterator[Block]:
-    """Yield the measured metrics of the version, with their declared limits."""
+    """Yield the measured metrics of the version with their declared limits, and a verdict on each."""
     version = evidence.version
     if version is None or not version.metrics:
         yield Needed("measured metrics", human=False)
@@ -48,18 +108,20 @@ def measured_metrics(evidence: Evidence) -> Iterator[Block]:
         over = f"{count:.0f} rows that the model was not trained on" if count else "rows it was not trained on"
         headings = ("metric", "measured", "95 % interval", "same answer for everyone", "declared limit")
         caption = f"Performance on {over}; bootstrap intervals. {source(version)}"
-        yield table(headings, rows, caption, (0.32, 0.14, 0.22, 0.17, 0.15))
+        yield table(headings, rows, Status.OBSERVED, caption, (0.32, 0.14, 0.22, 0.17, 0.15))
         if counts := measured.confusion(version):
             said = [(name, *(str(count) for count in row)) for name, row in counts]
             caption = f"How often each class was said (across) of which (down), on {over}. {source(version)}"
-            yield table(("class", *(name for name, _ in counts)), said, caption)
+            yield table(("class", *(name for name, _ in counts)), said, Status.OBSERVED, caption)
     else:
         single = [(name, f"{value:.6g}") for name, value in sorted(version.metrics.items())]
-        yield table(("metric", "measured"), single, f"Performance; no intervals were recorded. {source(version)}")
+        caption = f"Performance; no intervals were recorded. {source(version)}"
+        yield table(("metric", "measured"), single, Status.OBSERVED, caption)
+    yield from judged(verdicts.of_metrics(evidence), "Verdict on each metric, by its interval")
 
 
 def by_group(evidence: Evidence) -> Iterator[Block]:
-    """Yield how groups of people fare."""
+    """Yield how groups of people fare, with a verdict and a sentence for each."""
     version = evidence.version
     if version is None:
         yield Needed("measured rates of each group of people", human=False)
@@ -71,7 +133,8 @@ def by_group(evidence: Evidence) -> Iterator[Block]:
                 for one in gaps]  # fmt: skip
         metric = measured.compared(version, evidence.get("monitor.fairness.metric"))
         columns = ("protected attribute", "largest difference", "95 % interval", "declared limit")
-        yield table(columns, rows, f"Differences between groups ({metric}). {source(version)}")
+        yield table(columns, rows, Status.OBSERVED, f"Differences between groups ({metric}). {source(version)}")
+        yield from judged(verdicts.of_gaps(evidence), "Verdict on each difference, by its interval")
     if rates := measured.by_group(version):
         counted = [
             (one.attribute, one.group, measured.RATES[one.rate], str(one.rows), f"{one.value:.1%}",
@@ -80,32 +143,40 @@ def by_group(evidence: Evidence) -> Iterator[Block]:
         ]  # fmt: skip
         headings = ("attribute", "group", "rate", "rows", "value", "95 % interval")
         caption = f"Performance by group; Wilson intervals. {source(version)}"
-        yield table(headings, counted, caption, (0.13, 0.13, 0.36, 0.08, 0.1, 0.2))
+        yield table(headings, counted, Status.OBSERVED, caption, (0.13, 0.13, 0.36, 0.08, 0.1, 0.2))
     if errors := measured.errors_by_group(version):
         figures = [
             (one.attribute, one.group, str(one.rows), *(f"{value:.4g}" for value in one.values)) for one in errors
         ]
         names = [name.replace("_", " ") for name in measured.ERRORS]
         caption = f"Errors by group, in the target's unit; a residual is said minus happened. {source(version)}"
-        yield table(("attribute", "group", "rows", *names), figures, caption)
+        yield table(("attribute", "group", "rows", *names), figures, Status.OBSERVED, caption)
+    yield from judged(verdicts.of_groups(evidence), "Verdict on each group, against the largest of its attribute")
     if not gaps and evidence.get("model.protected"):
         yield Needed("measured differences between the groups of the protected attributes", human=False)
     elif not gaps:
         yield Needed("protected attributes (`model.protected`) to measure by, or why none are needed")
 
 
+def judged(found: Sequence[verdicts.Verdict], caption: str) -> Iterator[Table]:
+    """Yield verdicts as a table; nothing where there are none."""
+    if found:
+        rows = [(one.of, one.verdict, one.sentence) for one in found]
+        yield table(("of", "verdict", "why"), rows, Status.OBSERVED, f"{caption}.", (0.26, 0.16, 0.58))
+
+
 def gates(version: ModelVersion) -> Table:
     """Return what the training's gates found."""
     rows = [(one.name, "passed" if one.passed else "NOT PASSED", one.detail) for one in version.gates or ()]
-    return table(("gate", "outcome", "found, and allowed"), rows, f"Gates of the training. {source(version)}",
-                 (0.3, 0.12, 0.58))  # fmt: skip
+    return table(("gate", "outcome", "found, and allowed"), rows, Status.OBSERVED,
+                 f"Gates of the training. {source(version)}", (0.3, 0.12, 0.58))  # fmt: skip
 
 
 def decisions(evidence: Evidence) -> Table:
     """Return the audit log's entries."""
     rows = [
         (one.number, one.when.isoformat(timespec="seconds"), one.who, one.action,
-         f"{one.version_from or 'none'} → {one.version_to}", one.outcome, one.reason, one.hash[:16])
+         f"{one.version_from or 'none'} to {one.version_to}", one.outcome, one.reason, one.hash[:16])
         for one in evidence.decisions or ()
     ]  # fmt: skip
     headings = ("#", "when", "who", "action", "versions", "outcome", "reason", "hash")
@@ -113,21 +184,22 @@ def decisions(evidence: Evidence) -> Table:
     if evidence.log_whole is None:
         source = "the record that the cluster keeps with the system, its last hundred decisions"
     caption = f"Releases and rollbacks. Source: {source}"
-    return table(headings, rows, caption, (0.05, 0.16, 0.1, 0.1, 0.11, 0.11, 0.22, 0.15))
+    widths = (0.05, 0.16, 0.1, 0.1, 0.11, 0.11, 0.22, 0.15)
+    return table(headings, rows, Status.OBSERVED, caption, widths)
 
 
 def retention(evidence: Evidence) -> Table:
-    """Return how long what is kept."""
+    """Return how long what is to be kept."""
     rows = [(name, f"{days:g} days") for name, days in sorted(evidence.retention.items())]
     asked = {
         "logs": "184 days (Art. 19, 26(6))",
         "documents": "3653 days (Art. 18)",
         "predictions": "184 days (Art. 19)",
     }
-    return table(("what", "kept for", "the Act asks of high risk"), [(*row, asked.get(row[0], "-")) for row in rows],
-                 f"Retention. {DECLARED}")  # fmt: skip
+    headings = ("what", "to be kept for", "the Act asks of high risk")
+    return table(headings, [(*row, asked.get(row[0], "-")) for row in rows], Status.DECLARED, f"Retention. {DECLARED}")
 
 
-def said(text: str) -> Text:
-    """Return a text that only explains."""
-    return Text(text, note=True)
+def note(text: str) -> Text:
+    """Return a text about the document itself."""
+    return Text(text, Status.NOTE)

@@ -38,8 +38,8 @@ _NAMES = {
     "gpu": "accelerators",
     "annex_iii": "point of Annex III",
     "annex_i": "product under Annex I",
-    "kill_switch": "can be stopped at once",
-    "two_person": "two people confirm each result",
+    "kill_switch": "to be stopped at once by the overseer",
+    "two_person": "two people to confirm each result",
     "min_sample": "smallest sample",
 }
 

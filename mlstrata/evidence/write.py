@@ -4,18 +4,54 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mlstrata.evidence import html, pdf, svg
+from mlstrata.evidence import drafts, html, pdf, svg
 from mlstrata.evidence.annex_iv import annex_iv
+from mlstrata.evidence.blocks import Document
 from mlstrata.evidence.bom import bill
+from mlstrata.evidence.changes import changes, known_facts
 from mlstrata.evidence.cover import cover
 from mlstrata.evidence.facts import Evidence
-from mlstrata.evidence.templates import decision_log, fria, instructions, registration, registration_document
+from mlstrata.evidence.section_parts import answers_for
+from mlstrata.evidence.summary import summary
+from mlstrata.evidence.templates import (
+    decision_log,
+    fria,
+    instructions,
+    registered_in,
+    registration,
+    registration_document,
+)
 
 MANIFEST = "MANIFEST.sha256"
+FACTS = "facts.json"
+
+
+def _high(evidence: Evidence) -> bool:
+    return str(evidence.get("risk.tier")) == "high"
+
+
+def _provided(evidence: Evidence) -> bool:
+    return _high(evidence) and "provider" in evidence.roles
+
+
+DOCUMENTS: tuple[tuple[Callable[[Evidence], Document], Callable[[Evidence], bool]], ...] = (
+    # Of a high-risk system the provider documents it; of any other, whoever has it may.
+    (annex_iv, lambda one: _provided(one) or not _high(one)),
+    (registration_document, lambda one: bool(registered_in(one))),
+    (fria, lambda one: _high(one) and "deployer" in one.roles),
+    (instructions, lambda one: _provided(one) or not _high(one)),
+    (drafts.declaration, lambda one: _provided(one) and not answers_for(one, "declaration")),
+    (drafts.monitoring_plan, lambda one: _provided(one) and not answers_for(one, "monitoring_plan")),
+    (drafts.incident_report, _high),
+    (drafts.dpia, lambda one: drafts.needs_dpia(one) and not answers_for(one, "dpia")),
+    (decision_log, lambda _: True),
+    (changes, lambda one: one.since is not None),
+)
+"""Each document, and whether it is drafted of a system: a paper of its own that says something is not drafted anew."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +72,21 @@ class Written:
         return not self.missing
 
 
+def documents_of(evidence: Evidence) -> tuple[Document, ...]:
+    """Return the documents that a system's dossier has."""
+    return tuple(build(evidence) for build, applies in DOCUMENTS if applies(evidence))
+
+
 def write(evidence: Evidence, folder: Path) -> Written:
     """Write the dossier into `folder`; the same evidence gives the same bytes.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    documents = (annex_iv(evidence), registration_document(evidence), fria(evidence), instructions(evidence),
-                 decision_log(evidence))  # fmt: skip
+    drafted = documents_of(evidence)
+    documents = (summary(evidence, drafted), *drafted)
     files: dict[str, bytes] = {
-        "registration.json": _json(registration(evidence)),
+        FACTS: _json(known_facts(evidence)),
         "ml-bom.cdx.json": _json(bill(evidence)),
         "decisions.json": _json(
             [{**asdict(one), "when": one.when.isoformat()} for one in evidence.decisions]
@@ -53,6 +94,8 @@ def write(evidence: Evidence, folder: Path) -> Written:
             else None
         ),
     }
+    if entry := registration(evidence):
+        files["registration.json"] = _json(entry)
     for document in documents:
         files[f"{document.name}.html"] = html.render(document).encode()
         files[f"{document.name}.pdf"] = pdf.render(document)
@@ -65,10 +108,12 @@ def write(evidence: Evidence, folder: Path) -> Written:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     missing = {
-        document.name: {s.title: tuple(need.what for need in s.missing) for s in document.sections if s.missing}
+        document.name: {s.title: tuple(need.asked for need in s.missing) for s in document.sections if s.missing}
         for document in documents
         if not document.complete
     }
+    if evidence.unreadable:
+        missing["sources"] = {"not readable": evidence.unreadable}
     return Written(tuple(files), missing)
 
 

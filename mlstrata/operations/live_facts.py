@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlstrata.environments import Capability
+from mlstrata.environments import Capability, SystemSpec
 from mlstrata.environments.days import day_of
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.operations.deployment import Deployment
@@ -37,6 +37,20 @@ def gather(deployment: Deployment, reporter: Reporter) -> Live:
                 if BUILT[system.serving.mode] in deployment.spec.capabilities
             }
         )
+
+
+def gather_one(deployment: Deployment, system: SystemSpec) -> Live:
+    """Ask registry and rollout about one system; a system that neither answers nor scores here has nothing to ask.
+
+    Raises:
+        UsageError, RegistryError, RolloutError: As `gather`.
+    """
+    from mlstrata.policies.core.live import Live
+
+    if BUILT[system.serving.mode] not in deployment.spec.capabilities:
+        return Live()
+    with deployment.target.releasing(lambda _step: None) as target:
+        return Live({system.name: _system(target, system.name, deployment.spec.timezone)})
 
 
 def _system(target: Backend, name: str, timezone: str) -> LiveSystem:

@@ -16,6 +16,13 @@ _WAITING = re.compile(
     re.IGNORECASE,
 )
 """A line that says nothing yet."""
+_UNFINISHED = re.compile(
+    r"\b(?:tbd|tba|tbc|todo|fixme|lorem ipsum|human input required|work in progress|coming soon|noch offen|folgt noch"
+    r"|à compléter|to be (?:added|completed|confirmed|decided|defined|determined|done|filled in|written))\b"
+    r"|\[(?:insert|fill|your|add|name)\b[^\]\n]*\]",
+    re.IGNORECASE,
+)
+"""A phrase of what is still to be written, wherever it stands."""
 _REVIEWED = re.compile(r"^\W*(?:last )?reviewed\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
 _NOTIFIED = re.compile(r"^\W*notified\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
 _DATED = re.compile(r"^\W*(?:date|signed on|approved on)\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
@@ -53,7 +60,7 @@ def _looked_up(path: str, root: Path) -> Document:
             text = stream.read(LARGEST).decode("utf-8", errors="replace")
     except OSError:
         return Document(exists=False)
-    text = _FENCED.sub("", text)
+    text = plain_text(text)
     return Document(
         exists=True,
         empty=not _says_something(_HEADING.sub("", _FACT.sub("", text))),
@@ -64,6 +71,25 @@ def _looked_up(path: str, root: Path) -> Document:
         sections=_sections(text),
         model_version=_first(_VERSION, text),
     )
+
+
+def plain_text(text: str) -> str:
+    """Return a text without its blocks of code and comments, which say nothing of its subject."""
+    return _FENCED.sub("", text)
+
+
+def waiting(text: str) -> str:
+    """Return the phrase by which a text is not finished; empty where there is none."""
+    if found := _UNFINISHED.search(text):
+        return found[0]
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[0].strip() if lines and all(map(_WAITING.match, lines)) else ""
+
+
+def later(document: Document, today: date) -> date | None:
+    """Return a day to come that a document says something was done on; None where it says none."""
+    said = (document.reviewed, document.dated, document.notified)
+    return next((day for day in said if day is not None and day > today), None)
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

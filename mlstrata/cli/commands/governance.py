@@ -77,19 +77,29 @@ def dossier(
     system: System,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="DIR", help="An empty folder, or an earlier dossier.")
-    ],
+    ] = "",
     as_of: Annotated[
         str, typer.Option("--as-of", metavar="DATE", help="Reference day. Default: the day of the newest fact.")
     ] = "",
+    since: Annotated[
+        str, typer.Option("--since", metavar="DIR", help="An earlier dossier: say what changed since.")
+    ] = "",
+    questions: Annotated[
+        bool, typer.Option("--questions", help="Write the answer files that people fill in, and nothing else.")
+    ] = False,
     require_complete: Annotated[
         bool, typer.Option("--require-complete", help="Exit 1 if anything is missing.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write SYSTEM's evidence: Annex IV file, registration, FRIA and instructions, ML-BOM, decisions, hashes."""
-    from mlstrata.cli.dossier import dossier as run
+    """Write SYSTEM's evidence: summary, Annex IV file, FRIA, instructions, drafts, ML-BOM, decisions, hashes."""
+    from mlstrata.cli import dossier as run
 
-    run(env, system, output, as_of=as_of or None, require_complete=require_complete, as_json=as_json)
+    if questions:
+        run.questions(env, system, as_json=as_json)
+    else:
+        day, earlier = as_of or None, since or None
+        run.dossier(env, system, output, as_of=day, since=earlier, require_complete=require_complete, as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.environments import SystemSpec
+from mlstrata.environments import SystemSpec, days
 from mlstrata.environments.installation import programs_folder
 from mlstrata.files import sha256_of
 from mlstrata.operations.deployment import Deployment
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mlstrata.evidence import DocumentFile, Evidence, Finding, Part
     from mlstrata.operations.reporting import Reporter
     from mlstrata.policies.core.evaluate import Result
+    from mlstrata.policies.core.live import Live
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class Dossier:
         files: The files, by their path in it.
         missing: By document and section, what is not there yet.
         unreadable: What could not be read, and why.
+        worst: What a reader must know first, a sentence each, the worst first.
     """
 
     folder: Path
     files: tuple[str, ...]
     missing: Mapping[str, Mapping[str, tuple[str, ...]]]
     unreadable: tuple[str, ...]
+    worst: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -46,7 +50,15 @@ class Dossier:
         return not self.missing
 
 
-def dossier(deployment: Deployment, system: str, folder: Path, reporter: Reporter, *, as_of: date | None) -> Dossier:
+def dossier(
+    deployment: Deployment,
+    system: str,
+    folder: Path,
+    reporter: Reporter,
+    *,
+    as_of: date | None,
+    since: Path | None = None,
+) -> Dossier:
     """Write the dossier of a system.
 
     Args:
@@ -55,33 +67,44 @@ def dossier(deployment: Deployment, system: str, folder: Path, reporter: Reporte
         folder: An empty folder, a new one, or an earlier dossier, which is replaced.
         reporter: Told what takes a while.
         as_of: Day it speaks of; None: that of the newest fact.
+        since: Folder of an earlier dossier, which it says the differences from; None: none are said.
 
     Raises:
-        UsageError: there is no such system, or the folder holds other files.
+        UsageError: there is no such system, the folder holds other files, or the earlier one is no dossier of it.
     """
     from mlstrata.evidence import write
+    from mlstrata.evidence.summary import WORST, worst
+    from mlstrata.evidence.write import documents_of
 
     declared = deployment.system(system)
     _require_own(folder)
+    earlier = _earlier(since, system) if since else None
     with reporter.working("gathering evidence …"):
-        evidence = gather(deployment, declared, as_of)
+        evidence = replace(gather(deployment, declared, as_of), since=earlier)
         try:
             _clear(folder)
             written = write(evidence, folder)
         except OSError as error:
             raise UsageError(f"{folder}: cannot be written ({error.strerror or error}); name another folder") from None
-    return Dossier(folder, written.files, written.missing, evidence.unreadable)
+        first = tuple(fact.text for fact in worst(evidence, documents_of(evidence))[:WORST])
+    return Dossier(folder, written.files, written.missing, evidence.unreadable, first)
 
 
 def gather(deployment: Deployment, declared: SystemSpec, day: date | None) -> Evidence:
     """Return everything that can be read; what cannot is said in `unreadable`, and stops nothing."""
     from mlstrata.evidence import Evidence
+    from mlstrata.evidence.answers import read as read_answers
 
     unreadable: list[str] = []
     spec = deployment.spec
-    documents = _documents(deployment, declared)
+    today = days.today(spec.timezone)
+    documents = _documents(deployment, declared, today)
     known = tried("the registry", unreadable, lambda: version_of(deployment, declared.name, unreadable))
     version, packages = known or (None, packages_of(None))
+    registered = version.registered if version else None
+    made = days.day_of(registered, spec.timezone) if registered else None
+    answers, stray = read_answers(deployment.workspace.root, declared.name, today=today, made=made)
+    unreadable += stray
     log = tried("the audit log", unreadable, lambda: deployment.target.decisions(declared.name))
     evidence = Evidence(
         environment=deployment.name,
@@ -101,6 +124,8 @@ def gather(deployment: Deployment, declared: SystemSpec, day: date | None) -> Ev
         packages=packages,
         as_of=day,
         capabilities=frozenset(str(one) for one in spec.capabilities),
+        answers=answers,
+        today=today,
         timezone=spec.timezone,
     )
     plan = tried("the plan of the resources", unreadable, lambda: planned(deployment))
@@ -112,7 +137,11 @@ def gather(deployment: Deployment, declared: SystemSpec, day: date | None) -> Ev
             unreadable.append("the policies: no fact has a day yet; give one with --as-of")
         else:
             asked = evidence.day
-            findings = tried("the policies", unreadable, lambda: _findings(deployment, plan, declared.name, asked))
+            # Nothing to ask where the registry was not read: that is said already.
+            live = tried("the running platform", unreadable, lambda: _live(deployment, declared)) if known else None
+            findings = tried(
+                "the policies", unreadable, lambda: _findings(deployment, plan, declared.name, asked, live)
+            )
     told = tuple(_anywhere(deployment, reason) for reason in unreadable)
     return replace(evidence, parts=parts, findings=findings, unreadable=told)
 
@@ -125,15 +154,30 @@ def _anywhere(deployment: Deployment, reason: str) -> str:
     return reason
 
 
-def _documents(deployment: Deployment, declared: SystemSpec) -> tuple[DocumentFile, ...]:
+def _live(deployment: Deployment, declared: SystemSpec) -> Live:
+    from mlstrata.operations.live_facts import gather_one
+
+    return gather_one(deployment, declared)
+
+
+def _documents(deployment: Deployment, declared: SystemSpec, today: date) -> tuple[DocumentFile, ...]:
     from mlstrata.evidence import DocumentFile
-    from mlstrata.policies.core.documents import read
+    from mlstrata.policies.core.documents import later, read
 
     root = deployment.workspace.root
     named = {key: str(path) for key, path in declared.documents.model_dump(mode="json", exclude_none=True).items()}
     known = read(named.values(), root)
     return tuple(
-        DocumentFile(key, path, known[path].exists, known[path].reviewed, known[path].sections, _sha256(root, path))
+        DocumentFile(
+            key,
+            path,
+            known[path].exists,
+            known[path].reviewed,
+            known[path].sections,
+            _sha256(root, path),
+            empty=known[path].empty,
+            later=later(known[path], today),
+        )
         for key, path in sorted(named.items())
     )
 
@@ -154,15 +198,31 @@ def _parts(result: pulumi_embedded.Result, system: str) -> tuple[Part, ...]:
     return tuple(sorted(found, key=lambda part: (not part.own, part.type, part.name)))
 
 
-def _findings(deployment: Deployment, result: pulumi_embedded.Result, system: str, day: date) -> tuple[Finding, ...]:
+def _findings(
+    deployment: Deployment, result: pulumi_embedded.Result, system: str, day: date, live: Live | None
+) -> tuple[Finding, ...]:
     from mlstrata.evidence import Finding
+    from mlstrata.policies.core.rule import NEEDS_LIVE
 
-    results = report_on(deployment, result, day).results
+    planned = report_on(deployment, result, day).results
+    # What the plan alone cannot judge is judged by what runs, where it was asked.
+    waiting = {one.rule.id for one in planned if live and one.reason.startswith(NEEDS_LIVE)}
+    running = report_on(deployment, result, day, live=live).results if waiting else ()
+    results = [one for one in planned if one.rule.id not in waiting]
+    results += [one for one in running if one.rule.id in waiting]
     systems = {one.name for one in deployment.spec.systems} - {system}
     # A plan goes over resources side by side: the order of what it found is not that of the last time.
     ordered = sorted(results, key=lambda one: (one.rule.number, one.subject, one.reason))
     return tuple(
-        Finding(one.rule.id, one.rule.title, one.outcome.value.replace("_", " "), f"{one.subject}: {_why(one)}")
+        Finding(
+            one.rule.id,
+            one.rule.title,
+            one.outcome.value.replace("_", " "),
+            f"{one.subject}: {_why(one)}",
+            observed=one.rule.id in waiting,
+            blocking=one.blocking,
+            severity=one.rule.severity.value,
+        )
         for one in ordered
         if one.subject not in systems
     )
@@ -174,6 +234,26 @@ def _why(result: Result) -> str:
 
 def _days(kept: Any) -> float:
     return float(kept.total_seconds() / 86400)
+
+
+def _earlier(folder: Path, system: str) -> Mapping[str, Any]:
+    """Return what an earlier dossier knew.
+
+    Raises:
+        UsageError: there is none, it is another system's, or it cannot be read.
+    """
+    from mlstrata.evidence.changes import FORM
+    from mlstrata.evidence.write import FACTS
+
+    file = folder / FACTS
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if found["form"] == FORM and found["system"]["name"] == system:
+            return dict(found)
+        what = f"it is of {found['system']['name']}, form {found['form']}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"{FACTS} cannot be read ({type(error).__name__})"
+    raise UsageError(f"--since: got {folder}; {what}; allowed the folder of an earlier dossier of {system}")
 
 
 def _require_own(folder: Path) -> None:

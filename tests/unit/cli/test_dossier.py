@@ -26,7 +26,7 @@ def workspace(tmp_path_factory):
     text = text.replace(declared, f"{declared}\n    documents: {documents}")
     (root / "environments/local.yaml").write_text(text)
     (root / "docs").mkdir()
-    (root / "docs/risk.md").write_text("# Risks\nReviewed: 2026-10-01\n")
+    (root / "docs/risk.md").write_text("# Risks\nReviewed: 2026-10-01\nPeople may be refused wrongly.\n")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("MLSTRATA_WORKSPACE", str(root))
         patched.delenv("SOURCE_DATE_EPOCH", raising=False)
@@ -85,6 +85,52 @@ def test_the_same_facts_elsewhere_give_the_same_bytes(workspace, tmp_path, monke
     page = (tmp_path / "of-a/technical-documentation.html").read_text()
     assert "environments/prod.yaml: target.kind" in page
     assert "exempt until 2027-05-31 (learning-loop, approved by platform@example.com)" in page
+
+
+def test_questions_are_written_once_and_an_answer_counts_in_the_next_dossier(workspace, tmp_path, capsys):
+    folder = workspace / "answers" / SYSTEM
+    try:
+        assert main(["dossier", "local", SYSTEM, "--questions", "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert said["answered"] == []
+        assert sorted(said["written"]) == sorted(one.stem for one in folder.glob("*.md"))
+        text = (folder / "provider.identity.md").read_text()
+        assert "Annex IV 1(a)" in text
+        assert "declared: Purpose" in text, "what the platform knows stands beside the question"
+        for key, value in (("author", "Ana Gil"), ("role", "lead"), ("date", "2026-11-01"),
+                           ("approved_by", "Ben Ohm"), ("approved_on", "2026-11-02")):  # fmt: skip
+            text = "\n".join(f"{key}: {value}" if line.startswith(f"{key}:") else line for line in text.splitlines())
+        answer = f"{text}\nAcme Lending, 1 Main Street, 1010 Vienna; call the switchboard.\n"
+        (folder / "provider.identity.md").write_text(answer)
+        assert main(["dossier", "local", SYSTEM, "--questions", "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert (said["written"], said["answered"]) == ([], ["provider.identity"])
+        assert said["refused"]["annex-iv.4.metrics"] == ["nobody has filled it in"]
+        assert (folder / "provider.identity.md").read_text() == answer
+        assert dossier(tmp_path / "a") == 0
+        page = (tmp_path / "a/technical-documentation.html").read_text()
+        assert "Acme Lending, 1 Main Street" in page
+        assert "as Ana Gil (lead) says on 2026-11-01, approved by Ben Ohm on 2026-11-02" in page
+        assert "as of 2026-11-01" in page
+    finally:
+        shutil.rmtree(workspace / "answers", ignore_errors=True)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_differences_from_an_earlier_dossier_are_a_document(tmp_path, capsys):
+    assert dossier(tmp_path / "a") == 0
+    assert dossier(tmp_path / "a", "--since", str(tmp_path / "a")) == 0, "the earlier one may be written over"
+    assert "Nothing differs." in (tmp_path / "a/changes.html").read_text()
+    (tmp_path / "none").mkdir()
+    assert dossier(tmp_path / "b", "--since", str(tmp_path / "none")) == 2
+    assert "--since: got" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_dossier_without_a_folder_is_refused(capsys):
+    assert main(["dossier", "local", SYSTEM]) == 2
+    assert "--questions" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("workspace")
