@@ -154,6 +154,7 @@ class Document:
         subtitle: The line beneath it.
         sections: Its sections.
         control: What identifies it: names and values of the first page.
+        of: The documents that it sums up: it lacks what they lack, and is too short for a table of contents.
     """
 
     name: str
@@ -161,11 +162,18 @@ class Document:
     subtitle: str
     sections: tuple[Section, ...]
     control: tuple[tuple[str, str], ...] = ()
+    of: tuple[Document, ...] = ()
 
     @property
     def missing(self) -> tuple[Needed, ...]:
         """Return what it lacks."""
-        return tuple(need for section in self.sections for need in section.missing)
+        own = tuple(need for section in self.sections for need in section.missing)
+        return own + tuple(need for one in self.of for need in one.missing)
+
+    @property
+    def has_contents(self) -> bool:
+        """Return whether a table of contents helps: a page or two need none."""
+        return len(self.sections) > 2 and not self.of  # noqa: PLR2004 - said above
 
     @property
     def complete(self) -> bool:
@@ -183,11 +191,13 @@ class Document:
         people = sum(need.human for need in self.missing)
         facts = len(self.missing) - people
         if not self.missing:
-            return "Every question of this document is answered. Whether it is adequate, a person judges."
+            whole = "the documents" if self.of else "this document"
+            return f"Every question of {whole} is answered. Whether that is adequate, a person judges."
         parts = [f"{people} need a person"] * bool(people) + [f"{facts} could not be read or do not exist"] * bool(
             facts
         )
-        return f"Draft, incomplete. Of what it must contain, {' and '.join(parts)}; each place is marked."
+        must = "the documents" if self.of else "it"
+        return f"Draft, incomplete. Of what {must} must contain, {' and '.join(parts)}; each place is marked."
 
     @property
     def figures(self) -> tuple[Figure, ...]:

@@ -58,7 +58,7 @@ def render(document: Document) -> str:
     ]
     if document.control:
         lines.append(_table(facts(document.control, Status.NOTE), ""))
-    if len(document.sections) > 2:  # noqa: PLR2004 - a page or two needs no table of contents
+    if document.has_contents:
         lines.append(f'<nav aria-label="Contents"><ol>{contents}</ol></nav>')
     for index, section in enumerate(document.sections):
         lines.append(f'<section id="s{index}">\n<h2 dir="auto">{_safe(section.title)}</h2>')

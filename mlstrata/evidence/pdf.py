@@ -31,7 +31,7 @@ def render(document: Document) -> bytes:
     story += [Paragraph(_safe(document.state), style["whole" if document.complete else "state"]), Spacer(1, 12)]
     if document.control:
         story += [*_table(facts(document.control, Status.NOTE), style, ""), Spacer(1, 14)]
-    if len(document.sections) > 2:  # noqa: PLR2004 - a page or two needs no table of contents
+    if document.has_contents:
         story += [Paragraph("Contents", style["contents"]), _contents(style), PageBreak()]
     tables = figures = 0
     for section in document.sections:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlstrata.evidence import verdicts, words
 from mlstrata.evidence.blocks import Block, Document, Needed, Section, Status, Text, facts, plain, table
@@ -107,7 +107,7 @@ def summary(evidence: Evidence, documents: Sequence[Document]) -> Document:
         Section("What lacks", (lacks, Text(who, Status.OBSERVED),
                                *(Needed(f"documents.{name}: {fault}") for name, fault in named))),
     )  # fmt: skip
-    return drafted("summary", f"Summary: {plain(evidence.name)}", evidence, sections)
+    return replace(drafted("summary", f"Summary: {plain(evidence.name)}", evidence, sections), of=tuple(documents))
 
 
 def _short(text: str) -> str:

@@ -31,6 +31,7 @@ _CONDITIONS = {condition.value: text for condition, text in CONDITIONS.items()}
 _NAMES = {
     "p99": "99th percentile of latency",
     "sla": "service level",
+    "availability": "availability (%)",
     "body_bytes": "largest request (bytes)",
     "psi": "population stability index",
     "api_versions": "API versions",

@@ -110,7 +110,7 @@ def write(evidence: Evidence, folder: Path) -> Written:
     missing = {
         document.name: {s.title: tuple(need.asked for need in s.missing) for s in document.sections if s.missing}
         for document in documents
-        if not document.complete
+        if any(section.missing for section in document.sections)
     }
     if evidence.unreadable:
         missing["sources"] = {"not readable": evidence.unreadable}
