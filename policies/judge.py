@@ -17,6 +17,7 @@ from mlstrata.policies.core.levels import FILE as LEVELS
 from mlstrata.policies.core.levels import levelled
 from mlstrata.policies.core.live import Live
 from mlstrata.policies.core.rule import Rule
+from mlstrata.policies.frameworks import packs
 from mlstrata.policies.guests import guest_rules
 from mlstrata.policies.rules import RULES
 
@@ -67,7 +68,7 @@ def judge(
         live: Facts of the running platform; None where nobody asked it.
 
     Raises:
-        PolicyErrors: Exemptions, levels or a guest's policy are malformed.
+        PolicyErrors: Exemptions, levels, a framework or a guest's policy are malformed.
     """
     judged = rules_of(workspace) if rules is None else rules
     environment = replace(declared(records, workspace.root, stack), live=live)
@@ -76,4 +77,5 @@ def judge(
     # A dossier speaks of an earlier day, too; whether an exemption ends within a year is told by today's.
     exemptions = of_workspace(workspace, frozenset(rule.id for rule in judged), max(day, now))
     calendar = Calendar.on(day, environment.enforcement, as_of, duties_on)
-    return evaluate(records, environment, calendar, rules=judged, exemptions=exemptions)
+    report = evaluate(records, environment, calendar, rules=judged, exemptions=exemptions)
+    return replace(report, frameworks=packs(workspace.root, environment.frameworks, (rule.id for rule in judged)))

@@ -12,6 +12,7 @@ import pulumi
 from mlstrata.components.base import Component
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.days import ZONE
+from mlstrata.environments.spec.environment import FRAMEWORKS
 from mlstrata.environments.stages import ENTRIES, added_by
 
 _DAY = timedelta(days=1)
@@ -23,8 +24,9 @@ class EnvironmentArgs:
     """Arguments of `Environment`.
 
     Attributes:
-        facts: Name, target, region, time zone where it is another, owner, cost centre, labels, enforcement, days of
-            retention, fewest nodes of each GPU pool, and the registry of its mirror where it has one; plain.
+        facts: Name, target, region, time zone and frameworks where they are others, owner, cost centre, labels,
+            enforcement, days of retention, fewest nodes of each GPU pool, and the registry of its mirror where it has
+            one; plain.
         stages: Name of each stage that is reached to the capabilities that it brings and that are on.
         switched_on: Capabilities that the file declares or switches on by itself, whatever the stage.
     """
@@ -53,6 +55,7 @@ class EnvironmentArgs:
             # Only where there is one: an environment without is what it was before there were mirrors.
             **({"mirror": spec.mirror.registry} if spec.mirror else {}),
             **({} if spec.timezone == ZONE else {"timezone": spec.timezone}),
+            **({} if spec.frameworks == FRAMEWORKS else {"frameworks": list(spec.frameworks)}),
             **({} if spec.production is None else {"production": spec.production}),
             "cost_centre": spec.cost_centre or "",
             "labels": dict(spec.labels),

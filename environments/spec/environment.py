@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -15,9 +16,11 @@ from mlstrata.environments.spec.storage import Storage, default_storage
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.spec.target import Target
 from mlstrata.environments.spec.teams import GpuPoolSpec, TeamSpec
-from mlstrata.environments.spec.text import Email, Flag, Name, Text, Word, Zone
+from mlstrata.environments.spec.text import Email, Flag, Name, Text, Unique, Word, Zone
 from mlstrata.environments.spec.upstream import MirrorSpec, PinSpec
 from mlstrata.environments.stages import Capability, Stage, capabilities_of
+
+FRAMEWORKS = ("eu-ai-act", "gdpr")
 
 
 class EnvironmentSpec(Spec):
@@ -42,6 +45,11 @@ class EnvironmentSpec(Spec):
         default=ZONE,
         description="Time zone whose days duties, exemptions and documents are judged by; that of most of the Union, "
         "whose Act's days begin at midnight there.",
+    )
+    frameworks: Annotated[tuple[Name, ...], Unique] = Field(
+        default=FRAMEWORKS,
+        description="Frameworks that reports count the duties of: eu-ai-act, gdpr, iso-42001, nist-ai-rmf, sr-26-2, "
+        "colorado-sb-26-189, nyc-ll144, or a file of policies/frameworks; the Union's own two.",
     )
     production: Flag | None = Field(
         default=None,

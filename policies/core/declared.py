@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlstrata.environments import Stage
 from mlstrata.environments.days import ZONE
+from mlstrata.environments.spec.environment import FRAMEWORKS
 from mlstrata.environments.spec.text import Zone
 from mlstrata.policies.core.dates import Enforcement
 from mlstrata.policies.core.documents import read
@@ -33,6 +34,7 @@ class _Facts(BaseModel):
     target: str
     region: str
     timezone: Zone = ZONE
+    frameworks: tuple[str, ...] = FRAMEWORKS
     production: bool | None = None
     owner: str
     enforce: Enforcement
@@ -77,6 +79,7 @@ def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environm
         target=given.target,
         region=given.region,
         timezone=given.timezone,
+        frameworks=given.frameworks,
         production=given.production,
         stage=max(stages, key=lambda stage: stage.rank, default=None),
         capabilities=frozenset(switched_on.union(*(reached.capabilities for reached in stages.values()))),

@@ -14,6 +14,7 @@ from mlstrata.policies.core.facts import Environment
 from mlstrata.policies.core.graph import ITEM, Graph, Record, Resource, System
 from mlstrata.policies.core.rule import NEEDS_LIVE, Context, Domain, Level, Outcome, Rule, Verdict, Verdicts
 from mlstrata.policies.core.values import SECRET, UnknownValueError
+from mlstrata.policies.frameworks import Pack
 
 _WORST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.EXEMPT, Outcome.PASS, Outcome.NOT_APPLICABLE)
 _VARY = frozenset({Duty.HIGH_RISK, Duty.MARKING})
@@ -76,6 +77,7 @@ class Report:
         unread: Names of objects with containers, of kinds that no policy knows.
         errors: What is wrong with the exemptions themselves.
         warnings: Exemptions that cover nothing here, each with the lines to delete.
+        frameworks: The frameworks that it is counted by.
     """
 
     environment: Environment
@@ -87,6 +89,7 @@ class Report:
     unread: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    frameworks: tuple[Pack, ...] = ()
 
     @property
     def passed(self) -> bool:

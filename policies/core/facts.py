@@ -47,6 +47,7 @@ class Environment:
         target: Kind of target: local, kubernetes, aws; empty for a program that is not ours.
         region: Where it runs; empty where it is not known.
         timezone: The time zone whose days everything is judged by.
+        frameworks: Ids of the frameworks whose duties reports count.
         stage: Its stage; None for a program that is not ours, whose capabilities nobody declares.
         capabilities: Its capabilities.
         enforcement: Whether duties block before their day.
@@ -66,6 +67,7 @@ class Environment:
     target: str = ""
     region: str = ""
     timezone: str = ZONE
+    frameworks: tuple[str, ...] = ()
     stage: Stage | None = None
     capabilities: frozenset[str] = frozenset()
     enforcement: Enforcement = Enforcement.NOW

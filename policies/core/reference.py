@@ -1,6 +1,6 @@
-"""The page that lists every policy.
+"""The page that lists every policy; beside it that of the frameworks.
 
-`python -m mlstrata.policies.core.reference` writes it; with `--check` it only compares.
+`python -m mlstrata.policies.core.reference` writes both; with `--check` it only compares.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from pathlib import Path
 
 from mlstrata.policies.core.evaluate import day_of
 from mlstrata.policies.core.rule import Domain, Level, Rule
+from mlstrata.policies.frameworks import matrix
 from mlstrata.policies.rules import RULES
 
 FILE = Path(__file__).parents[2] / "docs/policies.md"
+FRAMEWORKS = FILE.with_name("frameworks.md")
 TITLES = {
     Domain.AI_ACT: "EU AI Act",
     Domain.DATA: "Data",
@@ -57,17 +59,18 @@ def _blocks(rule: Rule) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page; with `--check` return 1 where it is not up to date, 2 on wrong usage."""
+    """Write the pages; with `--check` return 1 where one is not up to date, 2 on wrong usage."""
     if arguments not in ([], ["--check"]):
         sys.stderr.write(f"got {' '.join(arguments)}; allowed: python -m mlstrata.policies.core.reference [--check]\n")
         return 2
-    if FILE.exists() and FILE.read_text(encoding="utf-8") == text():
-        return 0
-    if arguments:
-        sys.stderr.write(f"{FILE} is not up to date; run: python -m mlstrata.policies.core.reference\n")
-        return 1
-    FILE.write_text(text(), encoding="utf-8")
-    return 0
+    pages = {FILE: text(), FRAMEWORKS: matrix.text()}
+    stale = [file for file, page in pages.items() if not file.exists() or file.read_text(encoding="utf-8") != page]
+    for file in stale:
+        if arguments:
+            sys.stderr.write(f"{file} is not up to date; run: python -m mlstrata.policies.core.reference\n")
+        else:
+            file.write_text(pages[file], encoding="utf-8")
+    return int(bool(stale and arguments))
 
 
 if __name__ == "__main__":

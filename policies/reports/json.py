@@ -7,6 +7,7 @@ from typing import Any
 
 from mlstrata.policies.core.dates import effective
 from mlstrata.policies.core.evaluate import Report, Result
+from mlstrata.policies.frameworks import Pack, line, state_of
 from mlstrata.policies.reports.places import Places
 from mlstrata.policies.reports.text import summary
 
@@ -28,12 +29,26 @@ def document(report: Report, places: Places) -> dict[str, Any]:
         "systems": [{"name": name, "tier": tier} for name, tier in report.systems],
         "counts": report.counts,
         "summary": summary(report),
+        "frameworks": [_framework(pack, report) for pack in report.frameworks],
         "not_inspected": list(report.not_inspected),
         "unread": list(report.unread),
         "errors": list(report.errors),
         "warnings": list(report.warnings),
         "results": [_result(result, places) for result in report.results],
     }
+
+
+def _framework(pack: Pack, report: Report) -> dict[str, Any]:
+    worst = report.worst
+    duties = [
+        {
+            **duty.model_dump(mode="json"),
+            "state": state_of(duty, worst).value,
+            "applies": duty.since <= report.calendar.as_of,
+        }
+        for duty in pack.duties
+    ]
+    return {"id": pack.id, "version": pack.version, "summary": line(pack, worst), "duties": duties}
 
 
 def _result(result: Result, places: Places) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlstrata.policies.core.evaluate import Report, Result
 from mlstrata.policies.core.rule import NEEDS_LIVE, Outcome
+from mlstrata.policies.frameworks import line
 from mlstrata.policies.reports.places import Places
 from mlstrata.policies.reports.text import heading, summary
 
@@ -18,6 +19,8 @@ def render(reports: list[tuple[Report, Places]]) -> str:
 def _one(report: Report, places: Places) -> str:
     mark = "✅" if report.passed else "❌"
     lines = [f"### {mark} {_safe(heading(report))}", "", _safe(summary(report)), ""]
+    lines += [f"- {_safe(line(pack, report.worst))}" for pack in report.frameworks]
+    lines += [""] * bool(report.frameworks)
     blocking = [result for result in report.results if result.blocking]
     warning = [result for result in report.results if result.warning]
     lines += _table("Blocks", blocking, places) + _table("Warns", warning, places)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlstrata.policies.core.evaluate import Report, Result
 from mlstrata.policies.core.rule import NEEDS_LIVE, Outcome
+from mlstrata.policies.frameworks import line as framework_line
 from mlstrata.policies.reports.places import Places
 
 
@@ -68,6 +69,7 @@ def _one(report: Report, places: Places) -> str:
         )
     lines += [f" FAIL {error}" for error in report.errors]
     lines += [f" WARN {warning}" for warning in report.warnings]
+    lines += [f" {framework_line(pack, report.worst)}" for pack in report.frameworks]
     lines.append(f" {summary(report)}")
     return "\n".join(lines) + "\n"
 

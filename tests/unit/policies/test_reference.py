@@ -35,6 +35,7 @@ def test_it_says_of_whom_and_from_when(policy, words):
 
 def test_a_stale_page_is_told_and_mended(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reference, "FILE", tmp_path / "policies.md")
+    monkeypatch.setattr(reference, "FRAMEWORKS", tmp_path / "frameworks.md")
     assert reference.main(["--check"]) == 1
     assert "run: python -m mlstrata.policies.core.reference" in capsys.readouterr().err
     assert reference.main([]) == reference.main(["--check"]) == 0
