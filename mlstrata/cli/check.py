@@ -25,6 +25,7 @@ def check(
     manifests: str | None,
     registries: Sequence[str] = (),
     live: bool = False,
+    full: bool = False,
 ) -> None:
     """Check environments, or a folder of manifests, and print one report; exit 1 when something would be blocked.
 
@@ -36,6 +37,7 @@ def check(
         manifests: A folder of Kubernetes YAML to check in place of environments.
         registries: Registries that images of manifests may come from, beside those that are known.
         live: Ask the running platform too.
+        full: Print every finding as text, not the ten worst of a policy.
 
     Raises:
         UsageError: a name, day, format or folder is not one, an environment cannot be planned, or the exemptions are
@@ -60,7 +62,7 @@ def check(
         )
     else:
         found = policy_check.check(names, Terminal(), as_of=day, duties_on=duties, live=live)
-    text = render([(one.report, one.places) for one in found], output)
+    text = render([(one.report, one.places) for one in found], output, full=full)
     if output == "text":
         _show(text)
     else:

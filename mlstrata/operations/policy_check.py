@@ -111,7 +111,7 @@ def check_manifests(
     own = tuple(map(_registry, registries))
     environment = Environment(name=folder.resolve().name, target="kubernetes", production=False, registries=own)
     calendar = Calendar.on(days.today(environment.timezone), as_of=as_of, duties_on=duties_on)
-    return Checked(evaluate(found, environment, calendar, rules=rules), Places())
+    return Checked(evaluate(found, environment, calendar, rules=rules), Places(found[0].file))
 
 
 def _registry(given: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -36,20 +36,36 @@ class Unbounded(yaml.YAMLError):  # type: ignore[misc]  # the library has no typ
     """A text is deeper or larger than a manifest, once its aliases are followed."""
 
 
+class _Lines(NamedTuple):
+    """Lines, from 1, that a document begins in, and each mapping in a list at its top or right beneath that."""
+
+    begins: int
+    entries: list[int]
+
+
 def documents(text: str) -> list[Any]:
     """Return the documents of a YAML text as Kubernetes reads them.
 
     Raises:
         yaml.YAMLError: it is no YAML, or none that a manifest may be.
     """
-    _require_bounds(text)
+    return [document for document, _ in _placed(text)]
+
+
+def _placed(text: str) -> list[tuple[Any, _Lines]]:
+    """Return the documents, each with where its objects begin.
+
+    Raises:
+        yaml.YAMLError: As `documents`.
+    """
+    lines = _bounded(text)
     try:
-        return list(yaml.load_all(text, Loader=_Loader))
+        return list(zip(yaml.load_all(text, Loader=_Loader), lines, strict=True))
     except ValueError as error:  # a number that Python does not read
         raise yaml.YAMLError(str(error)) from None
 
 
-def _require_bounds(text: str) -> None:
+def _bounded(text: str) -> list[_Lines]:
     """Go over a text's events, which needs no recursion: libyaml's own has no bound but the stack's end.
 
     Raises:
@@ -59,13 +75,22 @@ def _require_bounds(text: str) -> None:
     anchors: dict[str | None, int] = {}
     sizes = [0]
     names: list[str | None] = []
+    lists: list[bool] = []
+    lines: list[_Lines] = []
     for event in _events(text):
         if isinstance(event, yaml.DocumentStartEvent):
             anchors, sizes = {}, [0]
+            lines.append(_Lines(event.start_mark.line + 1, []))
         elif isinstance(event, yaml.CollectionStartEvent):
+            if not lists:
+                lines[-1] = _Lines(event.start_mark.line + 1, [])
+            elif len(lists) <= 2 and lists[-1] and isinstance(event, yaml.MappingStartEvent):  # noqa: PLR2004 - as told
+                lines[-1].entries.append(event.start_mark.line + 1)
+            lists.append(isinstance(event, yaml.SequenceStartEvent))
             sizes.append(1)
             names.append(event.anchor)
         elif isinstance(event, yaml.CollectionEndEvent):
+            lists.pop()
             anchors[names.pop()] = size = sizes.pop()
             sizes[-1] += size
         elif isinstance(event, yaml.AliasEvent):
@@ -76,6 +101,7 @@ def _require_bounds(text: str) -> None:
             sizes[-1] += 1
         if len(sizes) > DEEPEST or sizes[-1] > MOST_NODES:
             raise Unbounded(TOO_MUCH)
+    return lines
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -96,7 +122,7 @@ def read(folder: Path) -> list[Record]:
         raise ManifestError(f"{folder}: is no folder; name one with Kubernetes YAML in it")
     found: list[Record] = []
     for path in sorted(path for path in folder.rglob("*") if _is_read(path)):
-        found += [_record(one, path, len(found) + at) for at, one in enumerate(_objects(path))]
+        found += [_record(one, path, line, len(found) + at) for at, (one, line) in enumerate(_objects(path))]
     if all(one.type == BUNDLE for one in found):
         raise ManifestError(f"{folder}: holds no Kubernetes objects (.yaml, .yml, .json with apiVersion and kind)")
     return found
@@ -106,11 +132,12 @@ def _is_read(path: Path) -> bool:
     return path.is_file() and (path.suffix in SUFFIXES or path.name in KUSTOMIZATIONS)
 
 
-def _objects(path: Path) -> Iterator[dict[str, Any]]:
+def _objects(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield the objects of a file, each with the line that it begins in."""
     if path.stat().st_size > LARGEST:
         raise ManifestError(f"{path}: larger than 32 MiB; split it")
     try:
-        found = documents(path.read_text(encoding="utf-8"))
+        found = _placed(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read ({error}); make it a readable UTF-8 file") from None
     except Unbounded as error:
@@ -119,28 +146,39 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ManifestError(f"{path}{line}: not valid YAML; render templates first") from None
-    for document in found:
+    for document, lines in found:
         if path.name in KUSTOMIZATIONS and isinstance(document, dict):
-            yield {**KUSTOMIZATION, **document}
+            yield {**KUSTOMIZATION, **document}, lines.begins
             continue
-        yield from (one for one in document if _is_bundle(one)) if isinstance(document, list) else ()
-        items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
-        for item in items if isinstance(items, list) else []:
+        if isinstance(document, list):
+            yield from (one for one in _with_lines(document, lines) if _is_bundle(one[0]))
+        whole = isinstance(document, dict) and document.get("kind") == "List"
+        items = _with_lines(document.get("items"), lines) if whole else [(document, lines.begins)]
+        for item, begins in items:
             if isinstance(item, dict) and isinstance(item.get("apiVersion"), str) and isinstance(item.get("kind"), str):
-                yield item
+                yield item, begins
+
+
+def _with_lines(entries: object, lines: _Lines) -> Iterator[tuple[Any, int]]:
+    """Yield the entries of a list, each with its line; the document's, where an alias stands for one."""
+    given = entries if isinstance(entries, list) else []
+    held = sum(isinstance(one, dict) for one in given) == len(lines.entries)
+    found = iter(lines.entries)
+    for one in given:
+        yield one, next(found) if held and isinstance(one, dict) else lines.begins
 
 
 def _is_bundle(entry: object) -> bool:
     return isinstance(entry, dict) and entry.get("kind") in BUNDLES and isinstance(entry.get("component"), str)
 
 
-def _record(manifest: dict[str, Any], path: Path, index: int) -> Record:
+def _record(manifest: dict[str, Any], path: Path, line: int, index: int) -> Record:
     if _is_bundle(manifest):
         shown = str(manifest.get("name") or manifest["component"])
-        return Record(f"urn:manifest:{index}::{BUNDLE}::{shown}", BUNDLE, shown, file=str(path))
+        return Record(f"urn:manifest:{index}::{BUNDLE}::{shown}", BUNDLE, shown, file=str(path), line=line)
     version = manifest["apiVersion"]
     kind = f"kubernetes:{CORE if version == 'v1' else version}:{manifest['kind']}"
     metadata = manifest.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     shown = str(name or manifest["kind"])
-    return Record(f"urn:manifest:{index}::{kind}::{shown}", kind, shown, inputs=manifest, file=str(path))
+    return Record(f"urn:manifest:{index}::{kind}::{shown}", kind, shown, inputs=manifest, file=str(path), line=line)

@@ -41,6 +41,7 @@ class Result:
         when: Since or from when the duty applies, in words; empty where no date matters.
         exemption: What exempts it.
         file: The manifest it is about.
+        line: Where in it the object begins; 0 where that is not known.
         undetermined: It fails because what it asks is not known, and a duty of the Act must be.
     """
 
@@ -55,6 +56,7 @@ class Result:
     when: str = ""
     exemption: Exemption | None = None
     file: str = ""
+    line: int = 0
     undetermined: bool = False
 
     @property
@@ -222,6 +224,7 @@ def _result(rule: Rule, context: Context, subject: System | Resource | None, ver
         blocking=violation and mandatory and context.calendar.blocks(day),
         when=said(day, context.calendar) if violation else "",
         file=resource.record.file if resource else "",
+        line=resource.record.line if resource else 0,
         undetermined=undetermined,
     )
 

@@ -50,6 +50,7 @@ class Record:
         property_dependencies: Property to the URNs its value comes from.
         protect: It must not be deleted.
         file: The file it was read from, of a manifest.
+        line: The line of that file that it begins in, from 1; 0 where that is not known.
     """
 
     urn: str
@@ -61,6 +62,7 @@ class Record:
     property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     protect: bool = False
     file: str = ""
+    line: int = 0
 
 
 class Resource:

@@ -35,7 +35,7 @@ class Places:
     def of(self, result: Result) -> Place:
         """Return where a result is decided."""
         if result.file:
-            return Place(result.file, 0, 0)
+            return Place(result.file, result.line, min(result.line, 1))
         if not self.file or self.find is None:
             return Place(self.file, 0, 0)
         return Place(self.file, *self.find(result.at))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from mlstrata.policies.core.evaluate import Report, Result
 from mlstrata.policies.core.rule import NEEDS_LIVE, Outcome
 from mlstrata.policies.frameworks import line as framework_line
 from mlstrata.policies.reports.places import Places
 
+MOST = 10
+"""Findings of one policy that are shown; the rest is counted."""
 
-def render(reports: list[tuple[Report, Places]]) -> str:
-    """Return the reports as text, one after the other."""
-    return "\n".join(_one(report, places) for report, places in reports)
+
+def render(reports: list[tuple[Report, Places]], *, full: bool = False) -> str:
+    """Return the reports as text, one after the other; of each policy the ten worst findings, or all of them."""
+    return "\n".join(_one(report, places, full=full) for report, places in reports)
 
 
 def status(result: Result) -> str:
@@ -56,13 +61,21 @@ def refusal(report: Report, places: Places) -> str:
     return "\n".join([*lines, *(f" FAIL {error}" for error in report.errors)])
 
 
-def _one(report: Report, places: Places) -> str:
+def _one(report: Report, places: Places, *, full: bool) -> str:
     lines = [f" {heading(report)}"]
     order = {"FAIL": 0, "WARN": 1, "UNKN": 2}
     shown = [result for result in report.results if status(result)]
     quiet = [result for result in shown if result.reason.startswith(NEEDS_LIVE)]
+    told: Counter[str] = Counter()
+    seen: set[str] = set()
     for result in sorted((r for r in shown if r not in quiet), key=lambda r: order[status(r)]):
-        lines += [one for one in _lines(result, places) if result.exemption is None or one not in lines]
+        said = [one for one in _lines(result, places) if result.exemption is None or one not in seen]
+        seen.update(said)
+        told[result.rule.id] += bool(said)
+        if full or told[result.rule.id] <= MOST:
+            lines += said
+    left_out = {rule: count - MOST for rule, count in told.items() if count > MOST and not full}
+    lines += [f" MORE {rule:<28} {count} more findings; --full shows them" for rule, count in left_out.items()]
     if quiet:
         lines.append(
             f" LIVE {', '.join(sorted({result.rule.id for result in quiet}))}: only the running platform knows"

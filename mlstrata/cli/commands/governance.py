@@ -36,6 +36,7 @@ def check(
     live: Annotated[
         bool, typer.Option("--live", help="Query the running environment too: gates, bias, rollback.")
     ] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print every finding, not the ten worst of a policy.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check the planned resources against governance and the EU AI Act. Changes nothing."""
@@ -51,6 +52,7 @@ def check(
         manifests=folder,
         registries=own,
         live=live,
+        full=full,
     )
 
 

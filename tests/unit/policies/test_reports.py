@@ -3,11 +3,13 @@
 import json
 import re
 from importlib import resources
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from jsonschema import Draft4Validator
 
+from mlstrata.operations.policy_check import check_manifests
 from mlstrata.policies.core.dates import Calendar
 from mlstrata.policies.core.evaluate import evaluate
 from mlstrata.policies.core.exemptions import Exemption
@@ -15,6 +17,7 @@ from mlstrata.policies.core.rule import Outcome
 from mlstrata.policies.fixtures.compliant_world import HIGH_RISK, TODAY, compliant
 from mlstrata.policies.fixtures.world import cut, facts, having, put
 from mlstrata.policies.reports import FORMATS, render
+from mlstrata.policies.reports import sarif as sarif_report
 from mlstrata.policies.reports.places import Places
 from mlstrata.policies.rules import RULES
 
@@ -108,6 +111,9 @@ def test_sarif_has_the_structure_that_code_scanning_takes(mixed):
     for rule in rules:
         assert rule["shortDescription"]["text"]
         assert rule["helpUri"].startswith("https://")
+        assert rule["help"]["markdown"].startswith(f"**{rule['shortDescription']['text']}**")
+        assert rule["help"]["text"].replace("`", "") in rule["help"]["markdown"].replace("**", "").replace("`", "")
+        assert len(rule["properties"]["tags"]) <= 20
         assert 0 < float(rule["properties"]["security-severity"]) <= 10
     prints = [one["partialFingerprints"]["mlstrata/v1"] for one in run["results"]]
     assert len(set(prints)) == len(prints)
@@ -117,12 +123,14 @@ def test_sarif_has_the_structure_that_code_scanning_takes(mixed):
         assert one["message"]["text"]
         (location,) = one["locations"]
         region = location["physicalLocation"]["region"]
-        assert location["physicalLocation"]["artifactLocation"]["uri"] == FILE
+        assert location["physicalLocation"]["artifactLocation"] == {"uri": FILE, "uriBaseId": "%SRCROOT%"}
+        assert one["partialFingerprints"]["primaryLocationLineHash"] == one["partialFingerprints"]["mlstrata/v1"]
         assert region["startLine"] >= 1
         assert region["startColumn"] >= 1
     (suppressed,) = (one for one in run["results"] if "suppressions" in one)
     assert suppressed["suppressions"][0]["status"] == "accepted"
     assert run["invocations"][0]["exitCode"] == 1
+    assert run["automationDetails"]["id"] == "mlstrata/prod/"
 
 
 def test_sarif_is_valid_by_the_schema_of_its_standard(mixed):
@@ -167,13 +175,15 @@ def test_findings_alike_are_told_apart():
     open_pod = cut("recorder", "spec.template.spec.containers.0.securityContext")
     found = report(open_pod)
     (told, _) = found[0]
-    count = sum(one.outcome is Outcome.FAIL for one in told.results)
-    assert count > 3
-    for form, prints in (
-        ("sarif", [one["partialFingerprints"]["mlstrata/v1"] for one in sarif(found)]),
-        ("codequality", [one["fingerprint"] for one in json.loads(render(found, "codequality"))]),
-    ):
-        assert len(set(prints)) == len(prints) == count, form
+    failed = [one for one in told.results if one.outcome is Outcome.FAIL]
+    assert len(failed) > 3
+    issues = [one["fingerprint"] for one in json.loads(render(found, "codequality"))]
+    assert len(set(issues)) == len(issues) == len(failed)
+    alerts = sarif(found)
+    prints = [one["partialFingerprints"]["mlstrata/v1"] for one in alerts]
+    assert len(set(prints)) == len(prints) == len({(one.rule.id, one.urn) for one in failed})
+    (pod,) = (one for one in alerts if one["ruleId"] == "sec-pod-restricted")
+    assert len(pod["message"]["text"].splitlines()) > 1, "one alert tells all that is wrong with a resource"
     assert sarif(found) == sarif(report(open_pod))
 
 
@@ -190,6 +200,81 @@ def test_a_fingerprint_outlasts_a_system_that_is_declared_before_it():
     (before, _), (after, _) = report(*edits)[0], report(*edits, first)[0]
     assert before.systems == after.systems[::-1]
     assert prints(*edits) == prints(*edits, first)
+
+
+PODS = """apiVersion: v1
+kind: Pod
+metadata: {name: first, namespace: shop}
+spec: {containers: [{name: a, image: nginx}]}
+---
+# one more
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: v1
+    kind: Pod
+    metadata: {name: second, namespace: shop}
+    spec: {containers: [{name: a, image: nginx}, {name: b, image: nginx}]}
+
+  - {apiVersion: v1, kind: Pod, metadata: {name: third, namespace: shop}, spec: {containers: [{name: a, image: x}]}}
+"""
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_every_finding_of_a_manifest_has_its_place(tmp_path, monkeypatch, inside):
+    """Code scanning refuses a whole file where one result has no physical place."""
+    folder = tmp_path / "k8s my files"
+    folder.mkdir()
+    (folder / "pods.yaml").write_text(PODS)
+    monkeypatch.chdir(tmp_path if inside else folder)
+    checked = check_manifests(folder if not inside else Path("k8s my files"))
+    found = [(checked.report, checked.places)]
+    lines = {"first": 1, "second": 10, "third": 15}
+    results = sarif(found)
+    assert {one["properties"]["subject"] for one in results} >= set(lines)
+    for one in results:
+        place = one["locations"][0]["physicalLocation"]
+        assert place["region"]["startLine"] == lines.get(one["properties"]["subject"], 1)
+        uri = place["artifactLocation"]["uri"]
+        assert uri == ("k8s%20my%20files/pods.yaml" if inside else "pods.yaml")
+    for one in json.loads(render(found, "codequality")):
+        subject = one["description"].partition(":")[0]
+        assert one["location"]["lines"]["begin"] == lines.get(subject, 1)
+        assert one["location"]["path"].endswith("pods.yaml")
+    assert "pods.yaml:10" in render(found, "text")
+
+
+def test_a_manifest_outside_of_the_repository_has_its_whole_address(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "pods.yaml").write_text(PODS)
+    monkeypatch.chdir(tmp_path / "here")
+    checked = check_manifests(tmp_path)
+    uris = {one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in
+            sarif([(checked.report, checked.places)])}  # fmt: skip
+    assert uris == {(tmp_path / "pods.yaml").as_uri()}
+
+
+def test_no_more_results_than_code_scanning_takes_and_what_blocks_is_kept(monkeypatch, mixed):
+    monkeypatch.setattr(sarif_report, "MOST", 1)
+    run = json.loads(render(mixed, "sarif"))["runs"][0]
+    (kept,) = run["results"]
+    assert kept["level"] == "error"
+    notices = [one["message"]["text"] for one in run["invocations"][0]["toolExecutionNotifications"]]
+    assert notices == ["2 of 3 results are left out: code scanning takes 1 of a run"]
+
+
+def test_text_shows_ten_findings_of_a_policy_and_all_if_asked():
+    many = {"containers": [{"name": f"c{number}", "image": f"x{number}"} for number in range(30)]}
+    found = report(put("recorder", "spec.template.spec", many))
+    findings = [one for one in found[0][0].results if one.rule.id == "sec-image-digest-pinned" and one.warning is False
+                and one.outcome is Outcome.FAIL]  # fmt: skip
+    assert len(findings) == 30
+    short, full = render(found, "text"), render(found, "text", full=True)
+    assert short.count("FAIL sec-image-digest-pinned") == 10
+    assert re.search(r"MORE sec-image-digest-pinned +20 more findings; --full shows them", short)
+    assert full.count("FAIL sec-image-digest-pinned") == 30
+    assert "MORE" not in full
+    assert short.splitlines()[-1] == full.splitlines()[-1], "the counts are the same"
 
 
 def test_junit_counts_what_it_holds(mixed):
