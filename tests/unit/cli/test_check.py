@@ -271,7 +271,7 @@ def test_what_the_whole_of_some_manifests_is_asked_still_names_the_file(workspac
     code, out = run(capsys, manifests=str(folder), output="sarif")
     (found,) = json.loads(out)["runs"][0]["results"]
     assert (code, found["ruleId"]) == (1, "sec-no-plaintext-secret")
-    assert found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == str(file)
+    assert found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == file.as_uri()
 
 
 def test_a_registry_of_ones_own_may_be_allowed_for_manifests(workspace, tmp_path, capsys):
