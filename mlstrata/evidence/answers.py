@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from mlstrata.evidence.questions import QUESTIONS, Question
-from mlstrata.policies.core.documents import plain_text, waiting
+from mlstrata.policies.core.documents import plain_text, waiting, words
 
 FOLDER = "answers"
 KEYS = ("question", "author", "role", "date", "approved_by", "approved_on")
@@ -27,10 +27,9 @@ SAME_FOR = 3
 """Answers of one text from which on it answers none of them; two questions may have one answer."""
 _ALIKE = 0.8
 """Share of words that two texts have in common from which on they are one."""
-_FEWEST, _FEWEST_OF_NONE, _FEWEST_OWN = 5, 3, 3
+FEWEST, _FEWEST_OF_NONE, _FEWEST_OWN = 5, 3, 3
 """Different words of an answer; of one that may say that there is none; and of one beside the question's own."""
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
-_WORD = re.compile(r"[^\W\d_]{2,}")
 _NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|['\u2019.-])*\.?")
 _OFFICES = """
 team teams group groups department dept division unit office desk committee council staff people everybody anybody
@@ -141,7 +140,7 @@ def _faults(answer: Answer, today: date, made: date | None) -> Iterator[str]:
     for name, who in (("author", answer.author), ("approved_by", answer.approved_by)):
         if not natural_person(who):
             yield f"{name} is no first and last name of a natural person" if who else f"{name} is empty"
-    if not _WORD.search(answer.role) or waiting(answer.role):
+    if not words(answer.role) or waiting(answer.role):
         yield "role says nothing"
     if answer.question.people > 1 and _person(answer.author) == _person(answer.approved_by) and answer.author:
         yield "its author approved it, and it takes two people"
@@ -160,24 +159,24 @@ def _of_the_text(text: str, question: Question) -> Iterator[str]:
     if unfinished := waiting(text):
         yield f"it is not finished: '{unfinished}'"
         return
-    words, asked = _words(text), _words(question.asks)
-    fewest = _FEWEST_OF_NONE if question.none and _NONE.search(text) else _FEWEST
-    if len(words) < fewest:
-        yield f"it says too little: {len(words)} different words, and at least {fewest} are needed"
-    elif len(words) >= _FEWEST and len(words - asked) < _FEWEST_OWN:
+    said, asked = words(text), words(question.asks)
+    fewest = _FEWEST_OF_NONE if question.none and _NONE.search(text) else FEWEST
+    if len(said) < fewest:
+        yield f"it says too little: {len(said)} different words, and at least {fewest} are needed"
+    elif len(said) >= FEWEST and len(said - asked) < _FEWEST_OWN:
         yield "it repeats the question"
 
 
 def _each_its_own(found: Mapping[str, Answer]) -> dict[str, Answer]:
     """Return the answers, those marked that say what others say, the words of their questions apart."""
     own = {
-        name: _words(one.text) - _words(one.question.asks)
+        name: words(one.text) - words(one.question.asks)
         for name, one in found.items()
-        if one.text and not (one.question.none and _NONE.search(one.text) and len(_words(one.text)) < _FEWEST)
+        if one.text and not (one.question.none and _NONE.search(one.text) and len(words(one.text)) < FEWEST)
     }
     marked = dict(found)
-    for name, words in own.items():
-        same = [other for other, others in own.items() if other != name and _alike(words, others)]
+    for name, said in own.items():
+        same = [other for other, others in own.items() if other != name and _alike(said, others)]
         if len(same) >= SAME_FOR - 1:
             fault = f"it says what {same[0]} and {len(same) - 1} more say: one text answers two questions at most"
             marked[name] = replace(found[name], faults=(*found[name].faults, fault))
@@ -204,10 +203,6 @@ def natural_person(name: str) -> bool:
 
 def _person(name: str) -> frozenset[str]:
     return frozenset(word.strip(".").casefold() for word in re.split(r"[\s,]+", name) if word)
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(word.casefold() for word in _WORD.findall(text))
 
 
 def _one_line(value: Any) -> str:

@@ -61,7 +61,7 @@ def fault_of(evidence: Evidence, found: DocumentFile) -> str:
     if found.exists is False:
         return f"{path} does not exist"
     if found.empty:
-        return f"{path} says nothing: no sentence outside headings and code"
+        return f"{path} says nothing, or too little: no sentence outside headings, code and placeholders"
     if found.later:
         return f"{path} says that something was done on {found.later}, a day that is still to come"
     shared = [one.name for one in evidence.documents if one.path == found.path and one is not found]

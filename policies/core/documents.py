@@ -11,7 +11,8 @@ from mlstrata.policies.core.facts import Document
 
 LARGEST = 4 << 20
 _WAITING = re.compile(
-    r"^\W*((tbd|tba|tbc|todo|fixme)\b.*|n/?a|none|x+|to be (added|confirmed|decided|defined|determined|done|written)"
+    r"^\W*((tbd|tba|tbc|todo|fixme)\b.*|n/?a|none|x+|[^\W\d]"
+    r"|to be (added|confirmed|decided|defined|determined|done|written)"
     r"|work in progress|wip|coming soon|placeholder|lorem ipsum.*)?\W*$",
     re.IGNORECASE,
 )
@@ -27,6 +28,7 @@ _REVIEWED = re.compile(r"^\W*(?:last )?reviewed\W*:\W*(\d{4}-\d{2}-\d{2})", re.I
 _NOTIFIED = re.compile(r"^\W*notified\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
 _DATED = re.compile(r"^\W*(?:date|signed on|approved on)\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
 _SIGNED = re.compile(r"^\W*(?:signed|approved)(?: by)?[ \t*_]*:[ \t*_]*[^\W\d_]{2,}", re.IGNORECASE | re.MULTILINE)
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _NEEDED = "human input required"
 _VERSION = re.compile(r"^\W*model[ _-]version\W*:\W*(?:v(?=\d))?([\w.-]+)", re.IGNORECASE | re.MULTILINE)
 _FACT = re.compile(
@@ -61,9 +63,11 @@ def _looked_up(path: str, root: Path) -> Document:
     except OSError:
         return Document(exists=False)
     text = plain_text(text)
+    said = _HEADING.sub("", _FACT.sub("", text))
     return Document(
         exists=True,
-        empty=not _says_something(_HEADING.sub("", _FACT.sub("", text))),
+        empty=not _says_something(said),
+        words=len(words(said)),
         reviewed=_day(_REVIEWED, text),
         dated=_day(_DATED, text),
         signed=bool(_SIGNED.search(text)),
@@ -76,6 +80,11 @@ def _looked_up(path: str, root: Path) -> Document:
 def plain_text(text: str) -> str:
     """Return a text without its blocks of code and comments, which say nothing of its subject."""
     return _FENCED.sub("", text)
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the different words of a text, in small letters; a single letter is none."""
+    return frozenset(word.casefold() for word in _WORD.findall(text))
 
 
 def waiting(text: str) -> str:

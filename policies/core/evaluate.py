@@ -23,6 +23,11 @@ _SOON = timedelta(days=30)
 _ODD = (AttributeError, TypeError, ValueError, KeyError)
 ODD_SHAPE = "an input does not have the shape that its kind of resource has"
 """Manifests from elsewhere hold texts where lists belong; such a resource is not understood, and never passes."""
+_SHAPED = "write it as the API of its kind has it"
+_UNDETERMINED = {
+    Domain.AI_ACT: ", and a duty of the AI Act must be known to be met",
+    Domain.SECURITY: ", and what is not understood may run anything",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Result:
         exemption: What exempts it.
         file: The manifest it is about.
         line: Where in it the object begins; 0 where that is not known.
-        undetermined: It fails because what it asks is not known, and a duty of the Act must be.
+        undetermined: It fails because what it asks is not known: a duty of the Act must be, and so must the shape of
+            what may run.
     """
 
     rule: Rule
@@ -191,7 +197,9 @@ def _judged(rule: Rule, context: Context, verdicts: Verdicts, subject: System | 
         yield _result(rule, context, subject, Verdict(Outcome.UNKNOWN, error.reason))
     except _ODD as error:
         found = True
-        yield _result(rule, context, subject, Verdict(Outcome.UNKNOWN, f"{ODD_SHAPE} ({type(error).__name__})"))
+        yield _result(
+            rule, context, subject, Verdict(Outcome.UNKNOWN, f"{ODD_SHAPE} ({type(error).__name__})", _SHAPED)
+        )
     if not found:
         yield _result(rule, context, subject, Verdict(Outcome.PASS, rule.holds))
 
@@ -204,20 +212,18 @@ def _result(rule: Rule, context: Context, subject: System | Resource | None, ver
         resource, about = about, about.name
     day = _day(rule.duty, context, system)
     mandatory = rule.level_at(context.environment.stage) is Level.MANDATORY
-    # A duty of the Act must be shown to be met; what only the running platform knows is enforced there.
-    undetermined = (
-        verdict.outcome is Outcome.UNKNOWN
-        and rule.domain is Domain.AI_ACT
-        and mandatory
-        and not verdict.reason.startswith(NEEDS_LIVE)
-    )
+    # A duty of the Act must be shown to be met; what only the running platform knows is enforced there. What is not
+    # understood may run anything.
+    unknown = verdict.outcome is Outcome.UNKNOWN and mandatory
+    odd = unknown and rule.domain is Domain.SECURITY and verdict.reason.startswith(ODD_SHAPE)
+    undetermined = odd or (unknown and rule.domain is Domain.AI_ACT and not verdict.reason.startswith(NEEDS_LIVE))
     violation = undetermined or verdict.outcome is Outcome.FAIL
     name = about or (system.name if system else resource.name if resource else context.environment.name)
     return Result(
         rule=rule,
         outcome=Outcome.FAIL if violation else verdict.outcome,
         subject=name,
-        reason=verdict.reason + (", and a duty of the AI Act must be known to be met" if undetermined else ""),
+        reason=verdict.reason + (_UNDETERMINED[rule.domain] if undetermined else ""),
         fix=verdict.fix,
         urn=resource.urn.partition(ITEM)[0] if resource else "",
         at=_place(verdict.at, system),

@@ -24,6 +24,7 @@ class Document:
         notified: Day on which an authority was told of it, as it says itself.
         sections: Numbers of its sections that hold text.
         model_version: The model version it describes.
+        words: How many different words it has outside headings, code and its own particulars.
         empty: It holds no sentence: nothing, headings, placeholders or a block of code only.
     """
 
@@ -35,6 +36,7 @@ class Document:
     sections: frozenset[int] = frozenset()
     model_version: str = ""
     empty: bool = False
+    words: int = 0
 
 
 @dataclass(frozen=True)

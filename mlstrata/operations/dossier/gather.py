@@ -162,6 +162,7 @@ def _live(deployment: Deployment, declared: SystemSpec) -> Live:
 
 def _documents(deployment: Deployment, declared: SystemSpec, today: date) -> tuple[DocumentFile, ...]:
     from mlstrata.evidence import DocumentFile
+    from mlstrata.evidence.answers import FEWEST
     from mlstrata.policies.core.documents import later, read
 
     root = deployment.workspace.root
@@ -175,7 +176,7 @@ def _documents(deployment: Deployment, declared: SystemSpec, today: date) -> tup
             known[path].reviewed,
             known[path].sections,
             _sha256(root, path),
-            empty=known[path].empty,
+            empty=bool(known[path].exists) and (known[path].empty or known[path].words < FEWEST),
             later=later(known[path], today),
         )
         for key, path in sorted(named.items())

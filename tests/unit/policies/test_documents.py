@@ -46,7 +46,20 @@ def test_a_section_counts_when_it_holds_text(tmp_path):
 
 @pytest.mark.parametrize(
     "body",
-    ["TBD", "TODO: ask the team", "n/a", "N/A.", "...", "…", "- tbd\n- todo", "x", "*To be defined*", "none", "—"],
+    [
+        "TBD",
+        "TODO: ask the team",
+        "n/a",
+        "N/A.",
+        "...",
+        "…",
+        "- tbd\n- todo",
+        "x",
+        "*To be defined*",
+        "none",
+        "—",
+        "y",
+    ],
 )
 def test_a_section_that_says_nothing_yet_is_empty(tmp_path, body):
     assert known(tmp_path, f"# 1. General\n\n{body}\n")["docs/risk.md"].sections == set()
@@ -71,6 +84,7 @@ def test_a_document_that_is_not_there(tmp_path):
         "~~~text\nIt scores loans.\n",
         "<!-- It scores loans. -->\n# Risks\n",
         "Risks\n=====\n...\n",
+        "# Risks\n\nq\n",
     ],
 )
 def test_a_document_without_a_sentence_is_empty(tmp_path, text):

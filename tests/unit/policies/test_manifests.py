@@ -1,5 +1,7 @@
 """Plain Kubernetes YAML goes through the same rules."""
 
+import json
+
 import pytest
 
 from mlstrata.policies.adapters.kubernetes_yaml import ManifestError, read
@@ -207,3 +209,15 @@ def test_aliases_and_numbers_of_any_length_are_read_or_refused(tmp_path):
     first, second = read(tmp_path)
     assert first.inputs["data"] == {"a": ["x"], "b": ["x"]}
     assert second.inputs["data"] == {"a": "z"}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [[{"containers": []}], "containers", {"containers": "c"}, {"containers": ["c"]}, {"containers": {"name": "c"}}],
+)
+def test_a_pod_that_is_not_understood_never_passes(tmp_path, spec):
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "a"}, "spec": spec}
+    (tmp_path / "pod.json").write_text(json.dumps(pod))
+    found = checked(tmp_path)
+    assert not found.passed
+    assert any(one.blocking and one.rule.id == "sec-pod-restricted" for one in found.results)
