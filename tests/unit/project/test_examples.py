@@ -17,6 +17,7 @@ from mlstrata.environments.loading.loader import loads
 from mlstrata.pipelines.compile import compile_pipeline
 from mlstrata.policies.core.exemptions import of_workspace
 from mlstrata.policies.core.rule import Level
+from mlstrata.policies.frameworks import packs
 from mlstrata.policies.judge import rules_of
 from mlstrata.stacks.program import plan
 from tests.support.recorded import record
@@ -44,13 +45,16 @@ def written(page: Path, folder: Path) -> list[str]:
 
 def test_the_policies_shown_are_loaded_with_their_levels_and_exemptions(tmp_path):
     names = written(ROOT / "docs/your-policies.md", tmp_path)
-    assert set(names) == {"policies/cost.py", "policies/levels.yaml", "policies/exemptions.yaml"}
+    ours = ("cost.py", "levels.yaml", "exemptions.yaml", "frameworks/house.yaml")
+    assert set(names) == {f"policies/{name}" for name in ours}
     workspace = Workspace(tmp_path)
     rules = {rule.id: rule for rule in rules_of(workspace)}
     assert rules["org-cost-centre"].number is None
     assert rules["life-retirement-date"].level is Level.MANDATORY
     (exemption,) = of_workspace(workspace, frozenset(rules), date(2026, 12, 1))
     assert exemption.policy == "org-cost-centre"
+    (house,) = packs(tmp_path, ["house"], rules)
+    assert [duty.rules for duty in house.duties] == [("org-cost-centre",), ()]
 
 
 def test_the_pipeline_shown_compiles_with_its_step(tmp_path):
