@@ -62,8 +62,6 @@ def check(
     Raises:
         UsageError: there is no such environment, it cannot be planned, or the exemptions are malformed.
     """
-    from mlstrata.policies.reports.places import Places
-
     found = []
     with collecting_seldom():
         for name in dict.fromkeys(names):
@@ -73,8 +71,16 @@ def check(
 
                 known = gather(deployment, reporter)
             report = report_on(deployment, planned(deployment), as_of=as_of, live=known, duties_on=duties_on)
-            found.append(Checked(report, Places(deployment.loaded.file, deployment.loaded.place)))
+            found.append(Checked(report, places_of(deployment)))
     return tuple(found)
+
+
+def places_of(deployment: Deployment) -> Places:
+    """Return where in an environment's file what policies speak of stands."""
+    from mlstrata.policies.reports.places import Places
+
+    names = tuple(system.name for system in deployment.spec.systems)
+    return Places(deployment.loaded.file, deployment.loaded.place, names)
 
 
 def check_manifests(

@@ -55,10 +55,10 @@ class Refused(Failed):
     """
 
     def __init__(self, deployment: Deployment, report: Report) -> None:
-        from mlstrata.policies.reports.places import Places
+        from mlstrata.operations.policy_check import places_of
         from mlstrata.policies.reports.text import refusal
 
-        places = Places(deployment.loaded.file, deployment.loaded.place)
+        places = places_of(deployment)
         super().__init__(
             f"{deployment.name} is not brought up, and nothing was changed: its policies refuse it\n"
             f"{refusal(report, places)}\n"

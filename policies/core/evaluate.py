@@ -41,7 +41,7 @@ class Result:
         reason: Why.
         fix: What to do about it.
         urn: The resource; empty where it is about the environment.
-        at: Path of keys in the environment's file that decides it.
+        at: Path of keys in the environment's file that decides it, a system by its name.
         blocking: It stops a deployment.
         when: Since or from when the duty applies, in words; empty where no date matters.
         exemption: What exempts it.
@@ -275,7 +275,7 @@ def _place(at: str, system: System | None) -> tuple[str | int, ...]:
     keys: list[str | int] = [int(key) if key.isdigit() else key for key in at.strip("/").split(".") if key]
     if at.startswith("/") or system is None:
         return tuple(keys)
-    return ("systems", system.index, *keys)
+    return ("systems", system.name, *keys)
 
 
 def _tier(system: System) -> str:

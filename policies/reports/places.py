@@ -27,10 +27,12 @@ class Places:
     Attributes:
         file: The file, as reports show it; empty where there is none.
         find: Path of keys to line and column, of the nearest parent where the file does not write it.
+        systems: Names of its systems, as it lists them: a graph's order is another.
     """
 
     file: str = ""
     find: Callable[[tuple[str | int, ...]], tuple[int, int]] | None = None
+    systems: tuple[str, ...] = ()
 
     def of(self, result: Result) -> Place:
         """Return where a result is decided."""
@@ -38,4 +40,10 @@ class Places:
             return Place(result.file, result.line, min(result.line, 1))
         if not self.file or self.find is None:
             return Place(self.file, 0, 0)
-        return Place(self.file, *self.find(result.at))
+        return Place(self.file, *self.find(self._in_file(result.at)))
+
+    def _in_file(self, at: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        top, *beneath = at or ("",)
+        if top != "systems" or not beneath or beneath[0] not in self.systems:
+            return at
+        return ("systems", self.systems.index(str(beneath[0])), *beneath[1:])

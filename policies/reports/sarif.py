@@ -90,10 +90,8 @@ def fingerprint(result: Result, report: Report, seen: Counter[str]) -> str:
         seen: How often each was given in this document; counted here.
     """
     subject = result.urn.rpartition("::")[2] or result.subject
-    at = list(map(str, result.at))
-    if at[:1] == ["systems"] and len(at) > 1 and int(at[1]) < len(report.systems):
-        at[1] = report.systems[int(at[1])][0]
-    key = "\n".join((result.rule.id, report.environment.name, subject, result.subject, ".".join(at)))
+    at = ".".join(map(str, result.at))
+    key = "\n".join((result.rule.id, report.environment.name, subject, result.subject, at))
     seen[key] += 1
     key += f"\n{seen[key]}" if seen[key] > 1 else ""
     return hashlib.sha256(key.encode()).hexdigest()

@@ -35,7 +35,7 @@ def _declared(context: Context) -> Verdicts:
     for system in context.graph.systems:
         for field in ("purpose", "risk.tier"):
             if not system.get(field):
-                fix, at = f"declare {field}", f"/systems.{system.index}.{field}"
+                fix, at = f"declare {field}", f"/systems.{system.name}.{field}"
                 yield fails(f"no {field} is declared", fix, at, subject=system.name)
 
 

@@ -51,7 +51,7 @@ def _classified(store: Resource, context: Context) -> Verdicts:
                 f"{store.kind} '{store.name}' says '{given}' and holds dataset '{dig(one, 'name')}' of "
                 f"{system.name}, which is declared personal",
                 f"label it {CLASSIFICATION}: personal",
-                f"/systems.{system.index}.data.{index}.classification",
+                f"/systems.{system.name}.data.{index}.classification",
             )
 
 
@@ -80,7 +80,7 @@ def _encrypted(context: Context) -> Verdicts:
         yield undeployed(
             f"{declared[0].name} declares personal data",
             "is labelled as a store of it",
-            f"/systems.{declared[0].index}.data",
+            f"/systems.{declared[0].name}.data",
             fix=f"deploy it with a key of your own and label it {CLASSIFICATION}: personal",
         )
 

@@ -51,7 +51,7 @@ def _in_the_eu(context: Context) -> Verdicts:
         yield not_applicable("no dataset is declared that must stay in the EU")
         return
     system, index, name = bound[0]
-    region, at = context.environment.region, f"/systems.{system.index}.data.{index}.region"
+    region, at = context.environment.region, f"/systems.{system.name}.data.{index}.region"
     if not region:
         yield fails(f"dataset '{name}' must stay in the EU, and target.region says nothing", _REGIONS, at)
     elif region not in EU_REGIONS and region.lower() != "eu":
@@ -81,7 +81,7 @@ def _isolated(context: Context) -> Verdicts:
         yield undeployed(
             f"{special[0].name} declares special categories",
             "keeps them apart",
-            f"/systems.{special[0].index}.data",
+            f"/systems.{special[0].name}.data",
             part="protected",
             fix="deploy a restricted store",
         )

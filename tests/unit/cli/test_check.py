@@ -39,7 +39,7 @@ def test_the_local_environment_passes_with_its_exemptions(workspace, capsys):
     (report,) = json.loads(out)
     assert code == 0
     assert report["passed"]
-    assert report["systems"] == [{"name": name, "tier": "high"} for name in ("mortgage-approval", "consumer-credit")]
+    assert report["systems"] == [{"name": name, "tier": "high"} for name in ("consumer-credit", "mortgage-approval")]
     assert report["resources"] > 40
     exempt = {one["policy"] for one in report["results"] if one["outcome"] == "exempt"}
     assert "aia-stage-supports-tier" in exempt
@@ -188,9 +188,11 @@ def test_a_policy_of_the_workspace_blocks_like_ours(workspace, capsys):
     assert code == 1
     found = [one for one in report["results"] if one["policy"] == "org-cost-centre"]
     assert [(one["subject"], one["blocking"]) for one in found] == [
-        ("mortgage-approval", True),
         ("consumer-credit", True),
+        ("mortgage-approval", True),
     ]
+    lines = (workspace / "environments/local.yaml").read_text().splitlines()
+    assert [lines[one["line"] - 1].split()[-1] for one in found] == ["consumer-credit", "mortgage-approval"]
     assert found[0]["number"] is None
     text = (workspace / "environments/local.yaml").read_text()
     declared = text.replace("  - name: mortgage-approval\n", "  - name: mortgage-approval\n    cost_centre: '4711'\n")

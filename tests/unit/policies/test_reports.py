@@ -22,6 +22,7 @@ from mlstrata.policies.reports.places import Places
 from mlstrata.policies.rules import RULES
 
 FILE = "environments/prod.yaml"
+SYSTEMS = ("mortgage-approval", "ticket-routing")
 LINES = {("retention", "predictions"): (14, 3), ("systems", 0): (20, 5)}
 SHORT = {"predictions": 90.0, "logs": 200.0, "documents": 3653.0}
 EXEMPT = Exemption(
@@ -47,7 +48,7 @@ def report(*edits, exemptions=()):
         edit(world)
     calendar = Calendar.on(TODAY, world.environment.enforcement)
     found = evaluate(world.resources.values(), world.environment, calendar, rules=RULES, exemptions=exemptions)
-    return [(found, Places(FILE, places))]
+    return [(found, Places(FILE, places, SYSTEMS))]
 
 
 @pytest.fixture
