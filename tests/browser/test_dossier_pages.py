@@ -20,7 +20,7 @@ def _of(file: str):
 
 
 catalog, evidence = _of("test_catalog_pages.py"), _of("../unit/policies/evidence/test_evidence.py")
-PAGES = ("index", "technical-documentation", "registration", "fria", "instructions-for-use", "decisions")
+PAGES = ("index", "summary", "technical-documentation", "registration", "fria", "instructions-for-use", "decisions")
 pytestmark = [
     pytest.mark.skipif(catalog.chromium() is None, reason="needs Chromium: run `make install-test`"),
 ]
@@ -66,6 +66,6 @@ def test_contents_and_cover_lead_where_they_say(browser, folder):
     assert page.locator("figure svg[role=img] > title").count() == page.locator("figcaption").count() > 4
     page.goto((folder / "index.html").as_uri())
     files = page.eval_on_selector_all("main td a", "links => links.map(one => one.getAttribute('href'))")
-    assert len(files) == 13
+    assert len(files) == 24
     assert all((folder / one).is_file() for one in files)
     page.close()
