@@ -39,7 +39,6 @@ class ProblemError(Exception):
 
 RETRY_AFTER_S = 1
 """When it may be worth to ask a system again that had more to do than it could: it is itself again within that time."""
-
 OVERLOADED = "more is asked of this system than it can answer; try again after the seconds of retry-after"
 
 
@@ -47,11 +46,7 @@ class OverloadProblem(ProblemError):
     """A request that is not computed since more came than could be; the system is well."""
 
     def __init__(self) -> None:
-        super().__init__(
-            503,
-            "overloaded",
-            "more is asked of this system than it can answer; try again after the seconds of retry-after",
-        )
+        super().__init__(503, "overloaded", OVERLOADED)
 
 
 def told(message: str, details: Sequence[Mapping[str, Any]]) -> str:
