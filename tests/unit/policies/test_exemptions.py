@@ -56,8 +56,8 @@ def test_no_file_is_no_exemption(tmp_path):
             "yaml:9: exemptions[0].expires: got 2027-11-23, over a year away; allowed up",
         ),
         (
-            entry().replace("sec-image-digest-pinned", "sec-image-pinned"),
-            "yaml:3: exemptions[0].policy: got 'sec-image-pinned', which is no policy; did you mean 'sec-image",
+            entry().replace("sec-image-digest-pinned", "cost-owner-tag"),
+            "yaml:3: exemptions[0].policy: got 'cost-owner-tag', which is no policy; did you mean 'cost-owner-tags'?",
         ),
         (entry().replace("sec-image-digest-pinned", "aia-prohibited-practice"), "nobody can exempt"),
         (entry().replace("    approver: cto\n", ""), "yaml:3: exemptions[0].approver: is missing; add 'approver': who"),
