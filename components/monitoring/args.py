@@ -19,6 +19,7 @@ class MonitoringArgs:
         alerts: Loopback ports of Prometheus and Alertmanager; None where the environment leaves alerts out.
         resources_port: Loopback port of what measures the services, logs alerts and archives the gateway's log.
         retention: How long metrics and the gateway's log are kept.
+        keeping: The text of the file that says what else is kept how long (`RetentionSettings`).
         gateway_admin: Loopback port of the admin interface of the gateway whose log is archived; None: there is none.
     """
 
@@ -26,4 +27,5 @@ class MonitoringArgs:
     alerts: tuple[pulumi.Input[int], pulumi.Input[int]] | None
     resources_port: pulumi.Input[int]
     retention: timedelta
+    keeping: pulumi.Input[str]
     gateway_admin: pulumi.Input[int] | None = None

@@ -9,19 +9,22 @@ from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.args import MonitoringArgs
 from mlstrata.components.monitoring.outputs import MonitoringOutputs
 from mlstrata.components.monitoring.scraping import PROMETHEUS, PROMETHEUS_FOLDER, alerting, watched
+from mlstrata.components.registry.outputs import RegistryOutputs
 from mlstrata.components.supervision.service import File
 from mlstrata.environments.installation import interpreter
 from mlstrata.environments.stages import Capability
 from mlstrata.services.alerts import alertmanager, prometheus
 from mlstrata.services.alerts.rules import machine_rules, upkeep_rules
 from mlstrata.services.alerts.settings import Receiver
+from mlstrata.services.retention.settings import RetentionSettings
 
 ALERTMANAGER, RESOURCES = "alertmanager", "resources"
 _ALERTMANAGER_FOLDER = "config/alertmanager"
+_RETENTION_FILE = "config/resources/retention.json"
 
 
 class Monitoring(LocalComponent):
-    """Metrics, alerts and their log, and the archives of the gateway's.
+    """Metrics, alerts and their log, the archives of the gateway's, and what removes what has been kept long enough.
 
     Attributes:
         urls: Addresses of Prometheus and Alertmanager; empty where the environment leaves alerts out.
@@ -55,6 +58,8 @@ class Monitoring(LocalComponent):
             RESOURCES,
             health=loopback(args.resources_port, "/healthz"),
             ports={RESOURCES: args.resources_port},
+            # Each round reads it anew.
+            files={_RETENTION_FILE: File(args.keeping, restart=False)},
             command=[
                 *(
                     str(interpreter()),
@@ -64,6 +69,8 @@ class Monitoring(LocalComponent):
                     home,
                     "--port",
                     text(args.resources_port),
+                    "--retention",
+                    f"{home}/{_RETENTION_FILE}",
                 ),
                 *archiving,
             ],
@@ -123,8 +130,13 @@ def build(site: LocalSite) -> MonitoringOutputs:
     gateway, alerts = site.ports.get("gateway"), None
     if Capability.ALERTS in site.spec.capabilities:
         alerts = (site.ports[PROMETHEUS].port(PROMETHEUS), site.ports[ALERTMANAGER].port(ALERTMANAGER))
+    registry = site.find(RegistryOutputs)
+    uri = pulumi.Output.from_input(registry.uri if registry else "")
     args = MonitoringArgs(
         host=site.host,
+        keeping=uri.apply(
+            lambda known: RetentionSettings.of(site.spec, site.host.home, known).model_dump_json(indent=1) + "\n"
+        ),
         alerts=alerts,
         resources_port=site.ports[RESOURCES].port(RESOURCES),
         retention=site.spec.retention.logs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from mlstrata.environments.redaction import shown
 from mlstrata.environments.spec.base import Problem, Spec, refuse, wrong
-from mlstrata.environments.spec.quantities import Duration, parse_duration
+from mlstrata.environments.spec.quantities import Duration, format_duration, parse_duration
 from mlstrata.environments.spec.text import Licence, Unique
 from mlstrata.environments.stages import ENTRIES, TABLE, named
 
@@ -40,6 +41,33 @@ class RetentionSpec(Spec):
         description="Values in the feature store, after they were computed; 7d, so that what a failed batch left "
         "behind is not taken for today's. The store's label mlstrata.io/ttl says it; a team's views are to keep to it.",
     )
+    runs: Duration = Field(
+        default=parse_duration("90d"),
+        description="On this machine, what training and scoring leave that no released version needs, after the last "
+        "use: files of runs, data snapshots, unfinished scores; 90d, a quarter, so that a failed run can be examined. "
+        "At least 1d.",
+    )
+    caches: Duration = Field(
+        default=parse_duration("30d"),
+        description="On this machine, what is made again when it is needed, after the last use: results of steps, "
+        "compiled pipelines, fetched models, environments of a system's own; 30d, so that what is used monthly stays. "
+        "At least 1d.",
+    )
+    history: Duration = Field(
+        default=parse_duration("400d"),
+        description="Records of updates with a copy of the state each; 400d, as long as predictions. The newest ten "
+        "stay, whatever their age. At least 1d.",
+    )
+
+    @model_validator(mode="after")
+    def _outlasts_a_day(self) -> RetentionSpec:
+        # A job that began today must find what it began with.
+        refuse(
+            Problem((name,), f"got '{format_duration(value)}'", "1d at least: a job may take that long")
+            for name in ("runs", "caches", "history")
+            if (value := getattr(self, name)) < timedelta(days=1)
+        )
+        return self
 
 
 _LIMITING = ("BUSL-1.1", "SSPL-1.0", "Elastic-2.0")

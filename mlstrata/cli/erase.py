@@ -26,6 +26,11 @@ def erase(name: str, system: str, *, reason: str, yes: bool, as_json: bool) -> N
         return
     what = f"{done.versions} versions, {done.runs} runs and {done.bytes / 2**20:.1f} MiB of files erased"
     say(f" {system}: {what} · entry {done.record} of the audit log")
+    if done.kept and done.kept_until:
+        say(f" kept until {done.kept_until:%Y-%m-%d} (retention.documents): gates and figures of what was released, in")
+        say(f"   {done.kept}")
+    logs = deployment.spec.retention.logs.days
+    say(f" kept: decisions in the audit log; who asked when in the gateway's log, for {logs} days (retention.logs)")
     say(" copies that `mlstrata backup` made hold them still, until you delete those")
     storage = deployment.spec.storage
     if isinstance(storage, S3Storage) and storage.versioning:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -13,14 +14,23 @@ from typing import TYPE_CHECKING
 from mlstrata import worker
 from mlstrata.environments.installation import interpreter
 from mlstrata.environments.spec.base import suggestion
+from mlstrata.files import write_private
 from mlstrata.operations.deciding import deciding_user
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
+from mlstrata.operations.training.first_version import EXAMPLES
+from mlstrata.services.retention.settings import DOCUMENTS, KEPT
+from mlstrata.services.retention.walking import measured
+from mlstrata.services.serving.folders import releases_folder
+from mlstrata.services.serving.releases import FILE, Releases
 
 if TYPE_CHECKING:
     from mlstrata.clients.mlflow import Registry
     from mlstrata.operations.reporting import Reporter
     from mlstrata.operations.targets.local import Local
+
+EVIDENCE = ("evaluation", "gates")
+"""Reports of a version that are kept when its system is erased: figures and verdicts, no rows."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,8 @@ class Erased:
         runs: How many runs the runner knew of it.
         bytes: Size of the files in its folders.
         record: Number of the entry in the audit log.
+        kept: Folder with the evidence of its released versions, which the law has kept; None: none was released.
+        kept_until: When that may go, UTC.
     """
 
     system: str
@@ -40,6 +52,8 @@ class Erased:
     runs: int
     bytes: int
     record: int
+    kept: Path | None = None
+    kept_until: datetime | None = None
 
 
 def left_behind(deployment: Deployment) -> tuple[str, ...]:
@@ -54,7 +68,8 @@ def erase(
     """Erase a removed system's data, runs and versions, and record who did so and why.
 
     What a run that was cut off left is erased by the next. The audit log and the lineage keep decisions, names and
-    hashes; copies that a backup made are as they were.
+    hashes; the reports of versions that were released are kept as long as the file keeps documents, since they hold
+    figures and no rows; copies that a backup made are as they were.
 
     Args:
         deployment: The environment, which is up.
@@ -77,7 +92,7 @@ def erase(
     except ValueError as error:
         raise UsageError(f"--reason: {error}") from None
     folders = [parent / system for parent in _parents(deployment) if (parent / system).is_dir()]
-    size = sum(path.lstat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+    size = sum(measured(folder).size for folder in folders)
     with local.registry() as registry:
         try:
             versions, champion = len(registry.versions(system)), registry.champion(system)
@@ -85,8 +100,10 @@ def erase(
                 raise _unknown(deployment, system)
             agree()
             with reporter.working(f"erasing {system} …"):
+                kept = _keep_evidence(deployment, registry, system, reason)
                 _from_registry(local, registry, system)
                 runs = _from_runner(deployment, system)
+                (deployment.home / EXAMPLES / f"{system}.json").unlink(missing_ok=True)
                 _remove(folders)
         except RegistryError as error:
             raise Failed(f"{system}: {error}; run this again") from None
@@ -106,14 +123,45 @@ def erase(
     )
     for warning in appended.warnings:
         reporter.note(warning)
-    return Erased(system, versions, runs, size, appended.record.number)
+    until = datetime.fromtimestamp(_until(kept), UTC) if kept else None
+    return Erased(system, versions, runs, size, appended.record.number, kept, until)
+
+
+def _keep_evidence(deployment: Deployment, registry: Registry, system: str, reason: str) -> Path | None:
+    """Keep what was measured and decided of the versions that were released; return where, None where none was.
+
+    Raises:
+        RegistryError: their reports cannot be read; nothing is erased then.
+        Failed: what was released cannot be read, or the disk refuses.
+    """
+    folder = deployment.home / DOCUMENTS / system
+    try:
+        releases = Releases.read(releases_folder(deployment.home, system))
+        released = {entry.to for entry in releases.history}
+        for version in registry.versions(system):
+            if (number := str(version["version"])) in released:
+                for name, report in registry.reports(str(version.get("run_id") or "")).items():
+                    if name in EVIDENCE:
+                        write_private(folder / number / f"{name}.json", json.dumps(report, indent=1) + "\n")
+        if released:
+            write_private(folder / FILE, releases.to_json())
+            until = (datetime.now(UTC) + deployment.spec.retention.documents).timestamp()
+            about = {"system": system, "reason": reason, "versions": sorted(released, key=int), "until": until}
+            write_private(folder / KEPT, json.dumps(about, indent=1) + "\n")
+    except (OSError, ValueError) as error:
+        raise Failed(f"{system}: its evidence cannot be kept: {error}; nothing is erased") from error
+    # One that was cut off has kept it already.
+    return folder if (folder / KEPT).is_file() else None
+
+
+def _until(kept: Path) -> float:
+    return float(json.loads((kept / KEPT).read_text(encoding="utf-8"))["until"])
 
 
 def _parents(deployment: Deployment) -> tuple[Path, ...]:
     """Return the folders that have one of each system, by its name; what was released goes last."""
     from mlstrata.services.batch.settings import WORKDIR as BATCH
     from mlstrata.services.runner.requests import WORKDIR as RUNNER
-    from mlstrata.services.serving.folders import releases_folder
 
     return deployment.home / BATCH, deployment.home / RUNNER, releases_folder(deployment.home, "")
 

@@ -48,6 +48,10 @@ def ensure(lock: Path, home: Path) -> Path:
     key = hashlib.sha256("\0".join((lock.read_text(encoding="utf-8"), sys.prefix, sys.version, ours)).encode())
     folder = home / FOLDER / key.hexdigest()[:16]
     python = folder / "bin/python"
+    with locked(folder.with_suffix(".lock"), shared=True):
+        if (folder / READY).exists():
+            (folder / READY).touch()  # it is kept for some time after its last use
+            return python
     with locked(folder.with_suffix(".lock")):
         if not (folder / READY).exists():
             shutil.rmtree(folder, ignore_errors=True)
@@ -58,6 +62,13 @@ def ensure(lock: Path, home: Path) -> Path:
                 raise
             (folder / READY).touch()
     return python
+
+
+def _hold(folder: Path) -> None:
+    """Keep an environment from being removed as long as this process lives, whatever it goes on as."""
+    handle = os.open(folder.with_suffix(".lock"), os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    os.set_inheritable(handle, True)
 
 
 def added_by(pins: Mapping[str, Pin], lock: Path) -> dict[str, Pin]:
@@ -167,6 +178,8 @@ def main() -> None:
     except (RequirementsError, OSError) as error:
         sys.stderr.write(f"Error: cannot be loaded: {error}\n")
         sys.exit(2)
+    if python != Path(sys.executable):
+        _hold(python.parents[1])
     arguments = given.arguments[1:] if given.arguments[:1] == ["--"] else given.arguments
     os.execv(python, [str(python), *arguments])  # noqa: S606 - the interpreter that was just built
 

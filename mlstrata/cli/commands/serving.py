@@ -59,9 +59,20 @@ def usage(
     since: Annotated[
         str, typer.Option("--since", metavar="PERIOD", help="Only the last 15m, 24h, 7d. Default: everything logged.")
     ] = "",
+    disk: Annotated[
+        bool, typer.Option("--disk", help="Show what takes how much of the disk, and what of it may go when.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show requests by consumer and version, with refusals, errors and latency."""
+    """Show requests by consumer and version, with refusals, errors and latency; or what takes the disk."""
+    if disk:
+        from mlstrata.cli.disk import disk as show
+        from mlstrata.operations.errors import UsageError
+
+        if since:
+            raise UsageError("--since, --disk: got both; what lies on the disk is that of now")
+        show(env, as_json=as_json)
+        return
     from mlstrata.cli.usage import usage as run
 
     run(env, since=since, as_json=as_json)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mlstrata.operations import history
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.policy_gate import Gate, leaving_nothing
 from mlstrata.operations.reporting import SILENT
@@ -98,6 +100,7 @@ def _deployed(deployment: Deployment, engine: Engine, reporter: Reporter) -> Dep
     with leaving_nothing(deployment), reporter.changing("starting") as listen:
         result = engine.up(listen, gate.approve)
     waited = None if engine.waited is None else tuple(engine.waited)
+    history.prune(deployment, time.time())
     return Deployed(deployment.reopened(), result, gate.verdict, waited=waited)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 from mlstrata.clients.kubernetes import ClusterError
 from mlstrata.clients.mlflow import Candidate, RegistryError
@@ -66,6 +67,9 @@ def release(
             vouched = checks and digest is not None
             reason = reason if vouched else f"{UNGATED}: {reason}"
             candidate = replace(candidate, digest=digest or "", own_code=bool(vouched and own_code))
+        else:
+            # What answers was judged when it was released; what was said of its files then holds.
+            candidate = replace(candidate, **_said(rollout.before, candidate.version))
         done = _carry_out(backend, rollout, candidate, system=system, kind="release", reason=reason, decider=decider)
     return replace(done, seconds=time.monotonic() - begun)
 
@@ -84,9 +88,15 @@ def rollback(
         target = rollback_target(rollout.before, system, to)
         # The registry is not asked: an outage of it must not hold up going back.
         entry = next(entry for entry in reversed(rollout.before.history) if entry.to == target)
-        candidate = Candidate(target, "", entry.metrics, digest=entry.digest, own_code=entry.own_code)
+        candidate = Candidate(target, "", entry.metrics, **_said(rollout.before, target))
         done = _carry_out(backend, rollout, candidate, system=system, kind="rollback", reason=reason, decider=decider)
     return replace(done, seconds=time.monotonic() - begun)
+
+
+def _said(before: Releases, version: str) -> dict[str, Any]:
+    """Return what the last decision for a version said of its files."""
+    entry = next((entry for entry in reversed(before.history) if entry.to == version), None)
+    return {"digest": entry.digest, "own_code": entry.own_code} if entry else {}
 
 
 @contextmanager

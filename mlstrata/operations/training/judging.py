@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from mlstrata.operations.reporting import Reporter
     from mlstrata.services.runner.contract import Origin
 
-FOLDER = "elsewhere"
-"""Where fetched models are kept, in the folder of a system's runs."""
-
 
 def judge(deployment: Deployment, system: str, reporter: Reporter, *, source: str = "", version: str = "") -> Training:
     """Fetch a model, measure it on the system's declared data, and register it if it passes the gates.
@@ -68,7 +65,7 @@ def judge(deployment: Deployment, system: str, reporter: Reporter, *, source: st
 def _fetched(deployment: Deployment, system: SystemSpec, source: str, registry: str) -> Origin:
     from mlstrata.clients.mlflow import Registry
     from mlstrata.services.runner.contract import Origin
-    from mlstrata.services.runner.elsewhere import NotFetched, fetch
+    from mlstrata.services.runner.elsewhere import FOLDER, NotFetched, fetch
     from mlstrata.services.runner.requests import WORKDIR
     from mlstrata_steps.package import file_hash
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from mlstrata.services.alerts.settings import PLATFORM, ServiceLevel, Severity, Watched
+from mlstrata.services.exporter.pruning import PRUNED
 from mlstrata.services.gateway.names import ARCHIVED
 
 REQUESTS, LATENCY = "mlstrata_predict_requests_total", "mlstrata_predict_seconds"
@@ -53,16 +54,18 @@ class Subject:
 
 
 def machine_rules(owner: str) -> str:
-    """Return the rules about the machine: disk and memory."""
+    """Return the rules about the machine: disk and memory, and that what has been kept long enough goes."""
     rule = Subject(PLATFORM, owner).rule
     free = "mlstrata_disk_free_bytes / mlstrata_disk_size_bytes"
     fills = f"{free} < 0.5 and predict_linear(mlstrata_disk_free_bytes[1h], 4 * 3600) < 0"
     memory = "mlstrata_memory_available_bytes / mlstrata_memory_total_bytes"
+    kept = "what has been kept long enough was not removed for a day; the log of the service resources says why"
     return _text(
         "machine",
         [
             rule("DiskNearlyFull", f"{free} < 0.1", "5m", "critical", summary="less than 10 % of the disk is free"),
             rule("DiskFillsUp", fills, "10m", "warning", summary="at this pace the disk is full within four hours"),
+            rule("NotPruned", f"time() - {PRUNED} > 86400", "5m", "warning", summary=kept),
             rule("MemoryNearlyFull", f"{memory} < 0.1", "5m", "critical", summary="under 10 % of the memory is free"),
         ],
     )

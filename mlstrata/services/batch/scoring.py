@@ -21,7 +21,8 @@ from typing import Any
 from mlstrata import files
 from mlstrata.services.batch.settings import FORMATS, Manifest, ScoringJob, manifest_of
 from mlstrata.services.batch.table import BatchError, Table, find_input, open_table
-from mlstrata.services.serving.model import LoadedModel
+from mlstrata.services.retention.lock import in_use
+from mlstrata.services.serving.model import ServedModel, load
 from mlstrata.services.serving.predictor import Predictor
 from mlstrata.services.serving.problem import ProblemError
 from mlstrata.services.serving.releases import Releases
@@ -47,6 +48,11 @@ def score(job: ScoringJob, tell: Tell = lambda _done, _all: None) -> tuple[Manif
     Raises:
         BatchError: the job cannot be done; nothing was published.
     """
+    with in_use(job.workdir):
+        return _score(job, tell)
+
+
+def _score(job: ScoringJob, tell: Tell) -> tuple[Manifest, Path]:
     version = job.version or _champion(job)
     folder = job.directory / "models" / version
     if not folder.is_dir():
@@ -113,14 +119,14 @@ def _champion(job: ScoringJob) -> str:
     return champion
 
 
-def loaded(job: ScoringJob, version: str, folder: Path) -> LoadedModel:
+def loaded(job: ScoringJob, version: str, folder: Path) -> ServedModel:
     """Load a version as the API does.
 
     Raises:
         BatchError: it cannot be loaded.
     """
     try:
-        return LoadedModel(version, folder)
+        return load(version, folder)
     except Exception as error:  # a model's flavour may raise anything
         raise BatchError(f"version {version} of {job.system} cannot be loaded: {error}") from error
 
@@ -130,7 +136,7 @@ class _Work:
     """A job with what it was found to be about; `folder` holds its finished chunks."""
 
     job: ScoringJob
-    model: LoadedModel
+    model: ServedModel
     table: Table
     name: str
     model_hash: str
@@ -177,7 +183,7 @@ def _scored(
 
 
 def _predicted(
-    predictor: Predictor, model: LoadedModel, checked: Sequence[tuple[int, dict[str, Any]]], refusals: dict[int, str]
+    predictor: Predictor, model: ServedModel, checked: Sequence[tuple[int, dict[str, Any]]], refusals: dict[int, str]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the prediction of each row; where together they are refused, halves are tried down to the rows at fault."""
     if not checked:
@@ -254,7 +260,7 @@ def _tidy(folder: Path) -> None:
             chunk.unlink(missing_ok=True)
 
 
-def fields_of(model: LoadedModel) -> tuple[str, ...]:
+def fields_of(model: ServedModel) -> tuple[str, ...]:
     """Return the fields of a line of a model's scores."""
     return (*_BEFORE, *model.output.columns, *_AFTER)
 

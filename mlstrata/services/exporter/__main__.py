@@ -1,9 +1,9 @@
-"""Serves measures, logs alerts, archives the gateway's log: `python -m mlstrata.services.exporter --home DIR --port N`.
+"""Serves measures, logs alerts, archives and prunes: `python -m mlstrata.services.exporter --home DIR --port N`.
 
 `GET /metrics` gives the measures, `GET /healthz` answers 200, `POST /alerts` takes Alertmanager's webhook and appends
 each alert as one JSON line to logs/alerts.jsonl in the environment's home. With `--gateway-admin PORT` and
-`--logs-seconds N` it archives the gateway's access log and keeps it that long. Only the standard library: it starts at
-once and holds little memory.
+`--logs-seconds N` it archives the gateway's access log and keeps it that long; with `--retention FILE` it starts what
+removes what else has been kept long enough. Only the standard library: it starts at once and holds little memory.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from mlstrata.services.exporter.measure import exposition
+from mlstrata.services.exporter.pruning import Pruning
 from mlstrata.services.gateway.logarchive import Archiver, Archiving, reopen
 from mlstrata.services.gateway.names import ACCESS_LOG
 
@@ -51,6 +52,7 @@ class Handler(BaseHTTPRequestHandler):
 
     home: Path
     archiving: Archiving | None = None
+    pruning: Pruning | None = None
 
     def do_GET(self) -> None:
         """Give the measures, or say that it lives."""
@@ -83,7 +85,8 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing for each request: Prometheus asks every few seconds."""
 
     def _measures(self) -> str:
-        return exposition(self.home) + (self.archiving.exposition() if self.archiving else "")
+        upkeep = (self.archiving, self.pruning)
+        return exposition(self.home) + "".join(one.exposition() for one in upkeep if one)
 
     def _answer(self, status: HTTPStatus, text: str) -> None:
         body = text.encode()
@@ -103,6 +106,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True, help="loopback port")
     parser.add_argument("--gateway-admin", type=int, help="loopback port of the gateway's admin interface, if any")
     parser.add_argument("--logs-seconds", type=float, help="how long the gateway's log is kept")
+    parser.add_argument("--retention", type=Path, help="settings file of mlstrata.services.retention")
     arguments = parser.parse_args()
     if (arguments.gateway_admin is None) != (arguments.logs_seconds is None):
         parser.error("--gateway-admin and --logs-seconds: got one of them; allowed both or none")
@@ -110,6 +114,8 @@ def main() -> None:
         keep = timedelta(seconds=arguments.logs_seconds)
         archiver = Archiver(arguments.home / ACCESS_LOG, keep, partial(reopen, arguments.gateway_admin))
         Handler.archiving = Archiving(archiver)
+    if arguments.retention is not None:
+        Handler.pruning = Pruning(arguments.retention)
     Handler.home = arguments.home
     ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler).serve_forever()
 

@@ -19,6 +19,8 @@ from mlstrata.services.serving.admission import MODEL_FILE, RefusedError, digest
 
 FORMS = "models:/NAME/VERSION, mlflow+https://HOST/NAME/VERSION, s3://BUCKET/FOLDER, or a folder of the workspace"
 """What `model.source` may be."""
+FOLDER = "elsewhere"
+"""Where fetched models are kept, in the folder of a system's runs."""
 RECORD = "fetched.json"
 """Beside what was fetched: the digest that each source had first."""
 ACCESS = ("MLSTRATA_SOURCE_USERNAME", "MLSTRATA_SOURCE_PASSWORD", "MLSTRATA_SOURCE_TOKEN")
@@ -70,6 +72,7 @@ def fetch(source: str, folder: Path, *, root: Path, registry: Registry, declared
         kept = folder / digest.removeprefix("sha256:")
         if not kept.is_dir():
             made.replace(kept)
+        kept.touch()  # it is kept for some time after its last use
     return Fetched(source, digest, kept / _file(kept))
 
 

@@ -34,6 +34,7 @@ from mlstrata.environments.requirements import RequirementsError
 from mlstrata.environments.spec.model import LEARNERS
 from mlstrata.services.own_environment import COMBINED, interpreter_of
 from mlstrata.services.problems import plain
+from mlstrata.services.retention.lock import in_use
 from mlstrata.services.runner.commit import current_commit
 from mlstrata.services.runner.contract import State, Step, TrainingRequest
 from mlstrata.services.runner.known import known
@@ -110,6 +111,11 @@ def run(request: TrainingRequest, run_id: str, log: Path) -> int:
     Raises:
         CompileFailed: The pipeline does not compile, or needs what no run has.
     """
+    with in_use(request.workdir):
+        return _run(request, run_id, log)
+
+
+def _run(request: TrainingRequest, run_id: str, log: Path) -> int:
     import yaml
 
     from mlstrata.services.runner.execution import RunFailed, execute, step_names

@@ -22,6 +22,8 @@ _LARGEST = 4 * 2**20
 _KEYS = frozenset({"code", "data", "env", "loader_module", "model_path", "predict_fn", "python_version"})
 _PREDICT = frozenset({"predict", "predict_proba", "predict_log_proba"})
 _OUR_CODE = "mlstrata_steps"
+BROUGHT_BY = "model.train: MODULE:FUNCTION, or model.algorithm: MODULE:NAME"
+"""What in a system's file says that its model brings code."""
 
 
 class RefusedError(Exception):
@@ -101,7 +103,7 @@ def look(folder: Path, *, code: bool = True) -> None:
     if not isinstance(loader, str) or loader not in LOADERS:
         raise RefusedError(
             f"{MODEL_FILE}: loader_module: got {str(loader)[:80]!r}; allowed {', '.join(LOADERS)}, or any where the "
-            "system's file says that it brings code of its own (model.algorithm: MODULE:NAME)"
+            f"system's file says that it brings code of its own ({BROUGHT_BY})"
         )
     if odd := sorted(str(key) for key in set(packed) - _KEYS):
         raise RefusedError(
@@ -167,5 +169,5 @@ def _require_our_code(folder: Path, named: object) -> None:
     if odd := [one for one in brought if one != _OUR_CODE]:
         raise RefusedError(
             f"it brings code of its own ({', '.join(odd)[:80]}), and the system's file does not say that it does "
-            "(model.algorithm: MODULE:NAME)"
+            f"({BROUGHT_BY})"
         )

@@ -71,7 +71,7 @@ def attempt(system: str, version: str, directory: Path, output_range: tuple[floa
     Raises:
         UnusableError: it has no example, cannot be loaded, or its prediction is not plausible.
     """
-    from mlstrata.services.serving.model import LoadedModel
+    from mlstrata.services.serving.model import load
     from mlstrata.services.serving.predictor import Predictor
     from mlstrata.services.serving.problem import ProblemError
     from mlstrata.services.serving.settings import ServingSettings
@@ -84,7 +84,7 @@ def attempt(system: str, version: str, directory: Path, output_range: tuple[floa
     if not example:
         raise UnusableError(f"{of} has no input example to try it on; log it with input_example")
     try:
-        model = LoadedModel(version, folder)
+        model = load(version, folder)
     except Exception as error:  # a model's flavour may raise anything
         raise UnusableError(f"{of} cannot be loaded: {type(error).__name__}: {error}") from error
     ports = {"http_port": 1, "grpc_port": 2, "metrics_port": 3}

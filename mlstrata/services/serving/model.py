@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mlstrata.services.serving.admission import admit
+from mlstrata.services.serving.admission import Admission, admit
 from mlstrata.services.serving.example import read_example
 from mlstrata.services.serving.requirements import require_installed
 from mlstrata.services.serving.schema import Column, RequestSchema
+from mlstrata_steps.apart import Apart
 from mlstrata_steps.tasks.output import Output
 
 if TYPE_CHECKING:
@@ -29,6 +32,73 @@ _DTYPES = {
 }
 MISSING = "missing"
 """What a model's metadata call the texts that stood for a missing value where it learnt."""
+
+
+class ServedModel(Protocol):
+    """A version that predicts, in this process or in another one.
+
+    Attributes:
+        version: the version.
+        loaded_at: when it was loaded.
+        schema: the check of its requests.
+        output: what it answers.
+        example: the instances that it was logged with; empty when there are none.
+    """
+
+    version: str
+    loaded_at: datetime
+    schema: RequestSchema
+    output: Output
+    example: list[dict[str, Any]]
+
+    def predict(self, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+        """Return what the model says of each of `instances`, in the form that its output contract reads."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What another process knows of a model that it loaded; as `ServedModel`."""
+
+    version: str
+    loaded_at: datetime
+    schema: RequestSchema
+    output: Output
+    example: list[dict[str, Any]]
+
+
+def load(version: str, folder: Path) -> ServedModel:
+    """Load the model in `folder` and try it: in a process of its own where it may bring code of its own.
+
+    Raises:
+        Exception: as `LoadedModel`.
+    """
+    said = Admission.of(folder)
+    return ModelApart(version, folder) if said and said.own_code else LoadedModel(version, folder)
+
+
+class ModelApart:
+    """A version in a process of its own, where no other version's modules are; as `ServedModel`."""
+
+    def __init__(self, version: str, folder: Path) -> None:
+        """Load the model in `folder` there, and try it on its own input example.
+
+        Raises:
+            Exception: as `LoadedModel`; what is of its own code, as OwnCodeError.
+        """
+        self._model = Apart(f"{LoadedModel.__module__}:{LoadedModel.__name__}", version, folder)
+        facts: Facts = self._model.ask("facts")
+        self.version, self.loaded_at, self.example = facts.version, facts.loaded_at, facts.example
+        self.schema, self.output = facts.schema, facts.output
+
+    def predict(self, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+        """Return what the model says of each of `instances`, in the form that its output contract reads.
+
+        Raises:
+            OutputError: the model's output has another shape.
+            OwnCodeError: it failed.
+        """
+        values: NDArray[np.float64] = self._model.ask("predict", instances)
+        return values
 
 
 class LoadedModel:
@@ -52,6 +122,8 @@ class LoadedModel:
         # Looked at as data before MLflow is even imported: it runs what the model names.
         admit(folder)
         require_installed(folder)
+        # Nothing is compiled beside the code that a model brings: its digest is of all its files.
+        sys.dont_write_bytecode = True
         import mlflow.pyfunc
 
         self.version = version
@@ -74,6 +146,10 @@ class LoadedModel:
         """
         values: NDArray[np.float64] = self.output.read(self._model.predict(self._frame(instances)), len(instances))
         return values
+
+    def facts(self) -> Facts:
+        """Return what is known of it without its code."""
+        return Facts(self.version, self.loaded_at, self.schema, self.output, self.example)
 
     def _frame(self, instances: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         import pandas as pd

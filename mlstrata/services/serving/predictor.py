@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlstrata.services.serving.metrics import IMPLAUSIBLE, INSTANCES
-from mlstrata.services.serving.model import LoadedModel
+from mlstrata.services.serving.model import ServedModel
 from mlstrata.services.serving.problem import ProblemError
 from mlstrata.services.serving.settings import ServingSettings
 from mlstrata.services.serving.versions import Versions
@@ -58,7 +58,7 @@ class Predictor:
             self._computed(model, model.example)
         return model.version
 
-    def values(self, model: LoadedModel, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+    def values(self, model: ServedModel, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
         """Return what the model says of each of `instances`, all plausible, as its output contract reads it.
 
         Raises:
@@ -68,7 +68,7 @@ class Predictor:
         INSTANCES.labels(self._settings.system, model.version).inc(len(values))
         return values
 
-    def _computed(self, model: LoadedModel, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+    def _computed(self, model: ServedModel, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
         try:
             values = model.predict(instances)
         except OutputError as error:
@@ -85,6 +85,6 @@ class Predictor:
             raise ProblemError(500, "implausible", f"the prediction is withheld: got {value}, allowed {allowed}")
         return values
 
-    def _count(self, model: LoadedModel, reason: str) -> None:
+    def _count(self, model: ServedModel, reason: str) -> None:
         IMPLAUSIBLE.labels(self._settings.system, model.version, reason).inc()
         _log.error("version %s of %s: implausible prediction (%s)", model.version, self._settings.system, reason)

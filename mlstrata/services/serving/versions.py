@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 from mlstrata.services.serving.metrics import LOADED
-from mlstrata.services.serving.model import LoadedModel
+from mlstrata.services.serving.model import ServedModel, load
 from mlstrata.services.serving.problem import ProblemError
 from mlstrata.services.serving.releases import FILE, Releases
 from mlstrata.services.serving.settings import ServingSettings
@@ -22,7 +22,7 @@ class Versions:
 
     def __init__(self, settings: ServingSettings) -> None:
         self._settings = settings
-        self._models: dict[str, LoadedModel] = {}
+        self._models: dict[str, ServedModel] = {}
         self._failed: dict[str, str] = {}
         self._loading = threading.Lock()
         self._starting = threading.Lock()
@@ -39,7 +39,7 @@ class Versions:
                 # `load` has logged the traceback.
                 _log.error("%s", problem)
 
-    def load(self, version: str) -> LoadedModel:
+    def load(self, version: str) -> ServedModel:
         """Return `version`, loaded now unless it is in memory.
 
         Raises:
@@ -54,7 +54,7 @@ class Versions:
                     404, "unknown_version", f"version {version} of {self._settings.system} is not at {folder}"
                 )
             try:
-                model = LoadedModel(version, folder)
+                model = load(version, folder)
             except Exception as error:  # a model's code may raise anything; the process must live on
                 reason = f"{type(error).__name__}: {error}"
                 self._failed[version] = reason
@@ -81,7 +81,7 @@ class Versions:
                 LOADED.remove(self._settings.system, version)
             return known
 
-    def choose(self, version: str | None) -> LoadedModel:
+    def choose(self, version: str | None) -> ServedModel:
         """Return the model that answers: `version` when a route names one, else the champion.
 
         Raises:

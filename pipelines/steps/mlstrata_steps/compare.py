@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlstrata_steps.apart import Apart, OwnCodeError
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
 from mlstrata_steps.intervals import differences
@@ -22,8 +23,6 @@ from mlstrata_steps.tasks import Output, Task, named_metric, task_of
 from mlstrata_steps.tasks.metrics import METRICS
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mlstrata_steps.tasks.base import Labels, Said
 
 CHAMPION = "champion"
@@ -102,7 +101,7 @@ def compare(
         raise StepError(f"comparison.metric: {name} is not defined for these rows")
     headline = f"{name} {_difference(baseline, name)} to the base rate"
     checks, champion = [], dict[str, Any]()
-    version, given, note = _champion(task, table, system, tracking_uri)
+    version, given, note = _champion(test, roles, system, tracking_uri)
     if given is None:
         headline += f"; {note}"
     else:
@@ -130,7 +129,7 @@ def _against(task: Task, labels: Labels, ours: Said, others: Mapping[str, Said],
     return {"metrics": metrics, "difference": {name: asdict(one) for name, one in found.items()}}
 
 
-def _champion(task: Task, table: pd.DataFrame, system: str, tracking_uri: str) -> tuple[str | None, Said | None, str]:
+def _champion(test: str, roles: Columns, system: str, tracking_uri: str) -> tuple[str | None, Said | None, str]:
     """Ask the champion about the rows: its version, what it says or None, and why it says nothing."""
     import mlflow
     from mlflow.exceptions import MlflowException
@@ -142,23 +141,38 @@ def _champion(task: Task, table: pd.DataFrame, system: str, tracking_uri: str) -
             return None, None, "no champion yet"
         if (files := _files(system, version)) is None:
             return version, None, f"champion {version} bears no seal of this environment: not compared"
-        champion = mlflow.pyfunc.load_model(files)
     except MlflowException as error:
         raise StepError(f"MLflow at {tracking_uri} refused: {error.message}") from error
-    signature = champion.metadata.signature
-    names = signature.inputs.input_names() if signature is not None else []
-    missing = [name for name in names if name not in table.columns]
-    if missing or not names:
-        return (
-            version,
-            None,
-            f"champion {version} needs {', '.join(missing) or 'columns it does not name'}: not compared",
-        )
     try:
-        given = task.given(Output.of(champion.metadata.metadata), champion.predict(feature_frame(table, names)))
-    except (MlflowException, StepError, ValueError, TypeError) as error:
+        # Its code is that of its version, and what this process has imported is the new one's.
+        given = Apart(f"{__name__}:Champion", files).ask("say", test, roles)
+    except (OwnCodeError, StepError) as error:
         return version, None, f"champion {version} cannot answer these rows: {str(error).splitlines()[0][:200]}"
     return version, given, ""
+
+
+class Champion:
+    """A packaged model with the code that it brings."""
+
+    def __init__(self, files: str) -> None:
+        """Load it."""
+        import mlflow
+
+        self._model = mlflow.pyfunc.load_model(files)
+
+    def say(self, test: str, roles: Columns) -> Said:
+        """Return what it says of the test rows.
+
+        Raises:
+            StepError: They lack a column that it takes, or it gives no answer of the task.
+        """
+        table, signature = read_table(test), self._model.metadata.signature
+        names = signature.inputs.input_names() if signature is not None else []
+        missing = [name for name in names if name not in table.columns]
+        if missing or not names:
+            raise StepError(f"it needs {', '.join(missing) or 'columns that it does not name'}")
+        given = self._model.predict(feature_frame(table, names))
+        return task_of(roles, table).given(Output.of(self._model.metadata.metadata), given)
 
 
 def _files(system: str, version: str) -> str | None:
@@ -169,7 +183,7 @@ def _files(system: str, version: str) -> str | None:
     import mlflow
 
     if not key():
-        return f"models:/{system}/{version}"
+        return str(mlflow.artifacts.download_artifacts(f"models:/{system}/{version}"))
     client = mlflow.MlflowClient()
     found = client.get_model_version(system, version)
     if not is_sealed(client, system, found):

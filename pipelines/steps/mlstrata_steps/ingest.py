@@ -58,6 +58,8 @@ def ingest(
     table = canonical(read_source(file, Format.parse(form), exclude).dropna(how="all"))
     version = content_hash(table)
     path = Path(store) / f"{version.removeprefix('sha256:')}.parquet"
-    if not path.exists():
+    if path.exists():
+        path.touch()  # it is kept for some time after its last use
+    else:
         write_table(table, str(path))
     return Ingested(version, stamp, str(path), len(table), tuple(table.columns), pointed_version(file))

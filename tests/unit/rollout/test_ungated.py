@@ -13,6 +13,7 @@ from mlstrata.files import write
 from mlstrata.operations.releases import LocalBackend, RolloutError, release
 from mlstrata.operations.releases import backend as shared
 from mlstrata.operations.releases.local import backend as local
+from mlstrata.services.serving.admission import Admission, digest_of, place
 from mlstrata.services.serving.releases import HistoryEntry, Releases
 from mlstrata_steps.seal import DIGEST
 from tests.support.command import first_systems
@@ -148,6 +149,29 @@ def test_what_would_run_its_own_code_is_released_by_nobody(backend, monkeypatch)
     with pytest.raises(RolloutError, match="loader_module: got 'evilloader'"):
         release(backend, SYSTEM, "2", reason="the vendor's", without_gates=True, own_code=True)
     assert backend.releases(SYSTEM).champion == "1"
+
+
+def test_what_answers_may_be_released_again_with_what_was_said_of_its_code(backend):
+    folder = backend.serving_directory(SYSTEM) / "models/1"
+    pack(folder)
+    (folder / "MLmodel").write_text(
+        (folder / "MLmodel").read_text().replace("predict_proba", "predict_proba, code: code")
+    )
+    write(folder / "code/acme/__init__.py", "")
+    said = Admission(digest=digest_of(folder), own_code=True)
+    write(place(folder), said.model_dump_json())
+    first = HistoryEntry(
+        kind="release", when="2026-11-21T06:00:00Z", who="a", why="b", from_=None, to="1",
+        digest=said.digest, own_code=True,
+    )  # fmt: skip
+    before = Releases(champion="1", loaded=("1",), history=(first,), settled=True)
+    (backend.serving_directory(SYSTEM) / "releases.json").write_text(before.to_json())
+    assert not release(backend, SYSTEM, "1", reason="again").changed
+    assert (Admission.of(folder), digest_of(folder)) == (said, said.digest)
+    write(folder / "code/acme/more.py", "")
+    with pytest.raises(RolloutError, match="not those that were judged and released"):
+        release(backend, SYSTEM, "1", reason="again")
+    assert Admission.of(folder) == said
 
 
 def test_without_the_environments_key_nothing_passes_for_its_own(backend):

@@ -27,7 +27,7 @@ class Loaded:
 @pytest.fixture
 def versions(tmp_path, monkeypatch):
     Loaded.tries = []
-    monkeypatch.setattr(module, "LoadedModel", Loaded)
+    monkeypatch.setattr(module, "load", Loaded)
     for version in ("1", "2", "9"):
         (tmp_path / "models" / version).mkdir(parents=True)
     release(tmp_path, "1")

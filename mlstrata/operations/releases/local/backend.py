@@ -134,32 +134,38 @@ class LocalRollout:
         """
         folder = self._directory / "models" / candidate.version
         self._backend.on_step("download")
-        if not folder.is_dir():
+        fetched = not folder.is_dir()
+        if fetched:
             registry = self._backend.registry
             known = candidate if candidate.files else registry.candidate(self._system, candidate.version)
             registry.download(known, folder)
-        candidate = self._admitted(candidate, folder)
+        candidate = self._admitted(candidate, folder, fetched=fetched)
         self._backend.on_step("load")
         self.process.load(candidate.version)
         self._backend.on_step("smoke")
         self.process.smoke(candidate.version, folder)
         return candidate
 
-    def _admitted(self, candidate: Candidate, folder: Path) -> Candidate:
+    def _admitted(self, candidate: Candidate, folder: Path, *, fetched: bool) -> Candidate:
         """Say beside the models which files of a version may be loaded; see that they may before anything of it runs.
 
         Raises:
-            RolloutError: they may not.
+            RolloutError: they may not; what was said of files that were here before is said still.
         """
+        said = place(folder)
+        before = said.read_bytes() if said.is_file() else None
         try:
             if self.kind == "release":
                 candidate = replace(candidate, digest=candidate.digest or digest_of(folder))
             if candidate.digest:
                 admission = Admission(digest=candidate.digest, own_code=candidate.own_code)
-                write_private(place(folder), admission.model_dump_json())
+                write_private(said, admission.model_dump_json())
             admit(folder)
         except RefusedError as error:
-            shutil.rmtree(folder, ignore_errors=True)
+            if fetched or (candidate.digest and not _is_whole(folder, candidate.digest)):
+                shutil.rmtree(folder, ignore_errors=True)  # the next release fetches it anew
+            if before is not None:
+                write_private(said, before)
             raise RolloutError(f"version {candidate.version} of {self._system} may not be loaded: {error}") from error
         return candidate
 
@@ -207,3 +213,10 @@ class LocalRollout:
                     folder.replace(doomed)
                     shutil.rmtree(doomed)
                     place(folder).unlink(missing_ok=True)
+
+
+def _is_whole(folder: Path, digest: str) -> bool:
+    try:
+        return digest_of(folder) == digest
+    except RefusedError:
+        return False

@@ -1,0 +1,1 @@
+"""What an environment on this machine keeps, how long, and what removes the rest."""
