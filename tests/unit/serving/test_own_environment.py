@@ -1,9 +1,7 @@
 """A system's own environment: built from its hashed lock on top of ours, once; what cannot go with ours is named."""
 
-import hashlib
 import json
 import subprocess
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,22 +9,7 @@ import pytest
 from mlstrata.environments.requirements import RequirementsError, read
 from mlstrata.services.own_environment import COMBINED, FOLDER, ensure
 from mlstrata.services.serving.requirements import MissingRequirements, require_installed
-
-
-def wheel(folder: Path, name: str = "acme_boost", *, needs: str = "") -> str:
-    """Write a wheel of version 1.0; return its entry of a lock."""
-    path = folder / f"{name}-1.0-py3-none-any.whl"
-    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n" + f"Requires-Dist: {needs}\n" * bool(needs)
-    kind = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    files = {
-        f"{name}.py": "fits = True\n",
-        f"{name}-1.0.dist-info/METADATA": about,
-        f"{name}-1.0.dist-info/WHEEL": kind,
-    }
-    with zipfile.ZipFile(path, "w") as packed:
-        for file, text in {**files, f"{name}-1.0.dist-info/RECORD": ""}.items():
-            packed.writestr(file, text)
-    return f"{name.replace('_', '-')}==1.0 \\\n    --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+from tests.support.locks import wheel
 
 
 @pytest.fixture

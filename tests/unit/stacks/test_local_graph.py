@@ -110,16 +110,20 @@ def test_foundation_only_adds_to_prerequisites(workspace):
     assert {("Catalog", "catalog"), ("Service", "catalog"), ("Credential", "catalog-token")} <= added
 
 
-def test_another_system_changes_only_the_gateway_and_what_the_catalog_shows(workspace):
+def test_another_system_changes_only_the_gateway_what_the_catalog_shows_and_what_is_kept(workspace):
     spec = staged("foundation")
     values = spec.model_dump(mode="json", by_alias=True)
     second = {"name": "second", "purpose": "Another.", "risk": {"tier": "minimal"}, "model": {"modality": "tabular"}}
     more = EnvironmentSpec.model_validate({**values, "systems": [*values["systems"], second]})
     old, new = ({resource.urn: resource for resource in graph_of(s, workspace).resources} for s in (spec, more))
     changed = {urn.rpartition("::")[2] for urn in old if new[urn].inputs != old[urn].inputs}
-    assert changed == {"gateway", "gateway-routes", "catalog"}
-    files = next(new[urn] for urn in new if urn.endswith("Service::catalog")).inputs["files"]
-    assert not files["config/catalog/declared.json"]["restart"], "the catalog reads it again by itself"
+    assert changed == {"gateway", "gateway-routes", "catalog", "resources"}
+    for service, file in (
+        ("catalog", "config/catalog/declared.json"),
+        ("resources", "config/resources/retention.json"),
+    ):
+        files = next(new[urn] for urn in new if urn.endswith(f"Service::{service}")).inputs["files"]
+        assert not files[file]["restart"], "it is read again without a restart"
 
 
 def test_another_copy_touches_no_process_that_answers(workspace):
