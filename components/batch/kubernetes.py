@@ -22,6 +22,7 @@ def build(site: ClusterSite) -> None:
 
 def _scoring(site: ClusterSite, system: SystemSpec) -> None:
     job, asked = scoring_job(system, root=None, home=Path(FOLDER)), system.serving.resources
+    job = job.model_copy(update={"keep": site.spec.retention.predictions.total_seconds()})
     job_of_system(
         site,
         system,

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from mlstrata.services.alerts.settings import PLATFORM, ServiceLevel, Severity, Watched
-from mlstrata.services.exporter.pruning import PRUNED
+from mlstrata.services.exporter.names import PRUNED
 from mlstrata.services.gateway.names import ARCHIVED
 
 REQUESTS, LATENCY = "mlstrata_predict_requests_total", "mlstrata_predict_seconds"

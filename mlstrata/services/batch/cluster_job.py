@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,10 @@ from mlstrata.services.batch.table import BatchError
 from mlstrata.services.serving.admission import Admission
 from mlstrata.services.serving.fetch import fetch
 
+_KIND, _SCORING = "mlstrata.kind", "scoring"
+"""Tag of a run that keeps scores."""
+_MOST = 1000
+"""Jobs whose scores are removed at once; a job comes again."""
 _REASON = 300
 """Longest part of a client's message that is told on."""
 
@@ -48,12 +53,15 @@ def run(job: ScoringJob, uri: str) -> tuple[str, Manifest]:
     job.workdir.mkdir(parents=True, exist_ok=True)
     manifest, output = score(job)
     tags = {
-        "mlstrata.kind": "scoring",
+        _KIND: _SCORING,
         "model_version": manifest.version,
         "input": manifest.input,
         "input_sha256": manifest.input_sha256,
     }
-    return _kept(job.system, uri, tags, manifest, output), manifest
+    kept = _kept(job.system, uri, tags, manifest, output)
+    if job.keep is not None:
+        forget(job.system, uri, time.time() - job.keep)
+    return kept, manifest
 
 
 def _kept(system: str, uri: str, tags: Mapping[str, str], manifest: Manifest, output: Path) -> str:
@@ -76,6 +84,30 @@ def _kept(system: str, uri: str, tags: Mapping[str, str], manifest: Manifest, ou
     except (MlflowException, OSError) as error:
         reason = str(error).partition("\n")[0][:_REASON]
         raise RegistryError(f"the registry at {uri} does not keep what was scored: {reason}") from error
+
+
+def forget(system: str, uri: str, before: float) -> int:
+    """Remove the scores that a system's jobs kept before a time, files first; return of how many jobs.
+
+    What cannot be removed now, the next job removes: it never makes a job fail that has scored.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    client, removed = mlflow.MlflowClient(uri), 0
+    mlflow.set_tracking_uri(uri)
+    try:
+        experiment = client.get_experiment_by_name(system)
+        where = f"tags.`{_KIND}` = '{_SCORING}' and attributes.start_time < {int(before * 1000)}"
+        for run in client.search_runs([experiment.experiment_id], where, max_results=_MOST) if experiment else ():
+            get_artifact_repository(run.info.artifact_uri).delete_artifacts()
+            client.delete_run(run.info.run_id)
+            removed += 1
+    except (MlflowException, OSError) as error:
+        reason = str(error).partition("\n")[0][:_REASON]
+        sys.stderr.write(f"old scores of {system} are not all removed yet: {reason}\n")
+    return removed
 
 
 def main() -> int:

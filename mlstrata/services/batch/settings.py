@@ -45,6 +45,11 @@ class ScoringJob(Closed):
         description="A prediction outside is implausible and is not given out; none: what the model's contract says.",
     )
 
+    keep: float | None = Field(
+        default=None,
+        gt=0,
+        description="On a cluster, seconds that the scores of a job stay in the registry; none: for good.",
+    )
     own_code: bool = Field(
         default=False, description="Whether the model may bring code: the system's file says that it does."
     )

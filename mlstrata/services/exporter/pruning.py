@@ -8,8 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-PRUNED = "mlstrata_pruned_timestamp_seconds"
-"""The metric that says when all that could go was removed last."""
+from mlstrata.services.exporter.names import PRUNED
+
 _FIRST_SECONDS, _ROUND_SECONDS, _LONGEST_SECONDS = 600.0, 3600.0, 6 * 3600.0
 """The first round leaves the machine to an `up` that goes on, such as with a training."""
 

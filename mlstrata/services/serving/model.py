@@ -57,11 +57,19 @@ class ServedModel(Protocol):
 
 @dataclass(frozen=True)
 class Facts:
-    """What another process knows of a model that it loaded; as `ServedModel`."""
+    """What another process knows of a model that it loaded, as it can be sent.
 
-    version: str
+    Attributes:
+        loaded_at: when it was loaded.
+        inputs: the signature's inputs, as MLflow writes them; None: it has none.
+        missing: the texts that stood for a missing value where it learnt.
+        output: what it answers.
+        example: the instances that it was logged with; empty when there are none.
+    """
+
     loaded_at: datetime
-    schema: RequestSchema
+    inputs: list[dict[str, Any]] | None
+    missing: tuple[str, ...]
     output: Output
     example: list[dict[str, Any]]
 
@@ -86,9 +94,13 @@ class ModelApart:
             Exception: as `LoadedModel`; what is of its own code, as OwnCodeError.
         """
         self._model = Apart(f"{LoadedModel.__module__}:{LoadedModel.__name__}", version, folder)
-        facts: Facts = self._model.ask("facts")
-        self.version, self.loaded_at, self.example = facts.version, facts.loaded_at, facts.example
-        self.schema, self.output = facts.schema, facts.output
+        try:
+            facts: Facts = self._model.ask("facts")
+            self.schema = RequestSchema(facts.inputs, facts.missing)
+        except BaseException:
+            self._model.close()
+            raise
+        self.version, self.loaded_at, self.output, self.example = version, facts.loaded_at, facts.output, facts.example
 
     def predict(self, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
         """Return what the model says of each of `instances`, in the form that its output contract reads.
@@ -131,8 +143,9 @@ class LoadedModel:
         self._model = mlflow.pyfunc.load_model(str(folder))
         signature = self._model.metadata.signature
         metadata = self._model.metadata.metadata or {}
-        self.output, told = Output.of(metadata), metadata.get(MISSING, ())
-        self.schema = RequestSchema(signature.inputs.to_dict() if signature and signature.inputs else None, told)
+        self.output, self._missing = Output.of(metadata), tuple(metadata.get(MISSING, ()))
+        self._inputs = signature.inputs.to_dict() if signature and signature.inputs else None
+        self.schema = RequestSchema(self._inputs, self._missing)
         self.example = self.schema.check(example) if (example := read_example(folder)) else []
         # The first prediction imports and allocates; that is not for the first consumer to wait for.
         if self.example:
@@ -149,7 +162,7 @@ class LoadedModel:
 
     def facts(self) -> Facts:
         """Return what is known of it without its code."""
-        return Facts(self.version, self.loaded_at, self.schema, self.output, self.example)
+        return Facts(self.loaded_at, self._inputs, self._missing, self.output, self.example)
 
     def _frame(self, instances: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         import pandas as pd

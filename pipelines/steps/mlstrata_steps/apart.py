@@ -66,12 +66,19 @@ class Apart:
             try:
                 return self._begun().ask(method, arguments)
             except _EndedError:
-                self._process = None
+                self._process = None  # it is asked once more, of another one
             try:
                 return self._begun().ask(method, arguments)
             except _EndedError as error:
                 self._process = None
                 raise OwnCodeError(str(error)) from None
+
+    def close(self) -> None:
+        """End the process, where waiting for whoever asks last is too long."""
+        with self._turn:
+            if self._process is not None:
+                self._process.close()
+                self._process = None
 
     def _begun(self) -> _Process:
         if self._process is None:

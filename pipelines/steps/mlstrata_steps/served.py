@@ -44,6 +44,8 @@ PATIENCE = 600
 STARTS = 3
 """Times that it is started when another process took its port between the choice and the start."""
 OK, REFUSED = 200, 422
+_UNLOADED = "cannot be loaded: "
+"""What the server's log says before the reason."""
 
 
 @dataclass(frozen=True)
@@ -272,12 +274,18 @@ def _started(package: str, server: Server) -> Iterator[str]:
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), _opener().open(url, timeout=2):
-            return
+        try:
+            with _opener().open(url, timeout=2):
+                return
+        except urllib.error.HTTPError:
+            if _UNLOADED in log.read_text(encoding="utf-8", errors="replace"):
+                break  # it answers, and will never be ready
+        except OSError:
+            pass
         time.sleep(0.05)
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
     ended = "was not ready in time" if process.poll() is None else f"ended with code {process.returncode}"
-    says = [at for at, line in enumerate(lines) if "cannot be loaded" in line or "Error" in line]
+    says = [at for at, line in enumerate(lines) if _UNLOADED in line or "Error" in line]
     # With the lines after it: some errors name the field that they are about only there.
     telling = " ".join(line.strip() for line in lines[says[-1] :][:3]) if says else lines[-1]
     taken = any("address already in use" in line.lower() for line in lines)

@@ -1,6 +1,7 @@
 """What a pod does that has no disk: its version from the registry, its output back to MLflow, the registry's tables."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,6 +116,40 @@ def test_scores_and_their_manifest_are_kept_in_a_run(registry, tmp_path):
     assert json.loads(text) == manifest.model_dump(mode="json")
     lines = Path(client.download_artifacts(kept, manifest.output, str(tmp_path))).read_text().splitlines()
     assert len(lines) == 4
+
+
+def test_scores_that_were_kept_long_enough_are_removed_with_their_files_and_nothing_else(
+    registry, tmp_path, monkeypatch
+):
+    import mlflow
+
+    from mlstrata.services.batch.cluster_job import forget, run
+    from mlstrata.services.batch.settings import ScoringJob
+
+    rows = tmp_path / "rows.csv"
+    rows.write_text("pirat,lvrat\n0.1,0.3\n")
+    client = mlflow.MlflowClient(registry)
+    experiment = client.get_experiment_by_name("nightly").experiment_id
+    trained = {found.info.run_id for found in client.search_runs([experiment], "tags.`mlstrata.kind` != 'scoring'")}
+
+    def scored(name: str) -> str:
+        folders = {"directory": tmp_path / "s", "workdir": tmp_path / name}
+        return run(ScoringJob(system="nightly", input=str(rows), keep=3600.0, **folders), registry)[0]
+
+    first = scored("first")
+    between = time.time()
+    assert client.get_run(first).info.lifecycle_stage == "active"
+    time.sleep(0.01)
+    second = scored("second")
+    assert forget("nightly", registry, between) >= 1
+    assert client.get_run(first).info.lifecycle_stage == "deleted"
+    assert (client.list_artifacts(first), len(client.list_artifacts(second))) == ([], 2)
+    assert forget("nightly", registry, between) == 0
+    left = {found.info.run_id for found in client.search_runs([experiment])}
+    assert left >= {*trained, second}
+    assert forget("unknown", registry, between) == 0
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert forget("nightly", "http://127.0.0.1:1", between) == 0, "it has scored all the same"
 
 
 def test_nothing_is_scored_before_a_release(registry, tmp_path):

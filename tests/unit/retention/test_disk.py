@@ -14,7 +14,8 @@ from mlstrata.files import write
 from mlstrata.operations import erasure, history
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed
-from mlstrata.services.exporter.pruning import PRUNED, Pruning
+from mlstrata.services.exporter.names import PRUNED
+from mlstrata.services.exporter.pruning import Pruning
 from mlstrata.services.retention.settings import KEPT
 from mlstrata.services.serving.releases import FILE, HistoryEntry, Releases
 from tests.support.command import ROOT, first_systems

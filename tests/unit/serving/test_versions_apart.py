@@ -35,7 +35,7 @@ def _load_pyfunc(path):
     return Rule()
 """
 ANSWERS = "return [LIMIT] * len(table)"
-ROW = [{"a": 1.0}]
+ROW = [{"a": 1.0, "b": 2, "c": None}]
 
 
 @pytest.fixture
@@ -47,7 +47,8 @@ def bring(tmp_path):
         write(package / "limits.py", f"LIMIT = {limit}\n")
         write(package / "rule.py", RULE.format(does=does))
         folder = tmp_path / "models" / version
-        signature = ModelSignature(Schema([ColSpec("double", "a")]), Schema([ColSpec("double")]))
+        columns = [ColSpec("double", "a"), ColSpec("long", "b"), ColSpec("string", "c", required=False)]
+        signature = ModelSignature(Schema(columns), Schema([ColSpec("double")]))
         mlflow.pyfunc.save_model(
             folder, loader_module="acme_rule.rule", code_paths=[str(package)], signature=signature,
             input_example=pd.DataFrame(ROW),
