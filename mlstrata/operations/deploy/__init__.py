@@ -92,6 +92,7 @@ def up(deployment: Deployment, reporter: Reporter, *, agree: Callable[[], None] 
     refuse_immutable_changes(deployment)
     target.refuse_to_begin()
     agree()
+    target.prepare(reporter)
     return target.make(lambda: _deployed(deployment, engine, reporter))
 
 

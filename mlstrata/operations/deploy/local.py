@@ -12,6 +12,7 @@ from mlstrata.operations.deploy import Deployed
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.plan_basis import basis
+from mlstrata.operations.reporting import Reporter
 
 LEAST_FREE_BYTES = 64 * 2**20  # logs of a service turn at 10 MB; the registry and one model take some MB
 
@@ -28,6 +29,27 @@ def refuse_full_disk(deployment: Deployment) -> None:
             f"{deployment.workspace.root}: {free / 2**20:.1f} MiB are free on its disk; a local environment needs at "
             f"least {LEAST_FREE_BYTES // 2**20} MiB for its state, registry and logs; free some space, then run again"
         )
+
+
+def build_environments(deployment: Deployment, reporter: Reporter) -> None:
+    """Build the environment of each system that has a lock of its own, unless it is there.
+
+    Here the caller's index, proxies and certificates are known; services get none of the caller's variables.
+
+    Raises:
+        UsageError: one cannot be had; nothing was changed.
+    """
+    from mlstrata.environments.requirements import RequirementsError
+    from mlstrata.services.own_environment import ensure
+
+    for system in deployment.spec.systems:
+        if own := system.model.requirements:
+            deployment.workspace.keep_from_git()
+            with reporter.working(f"building the environment of {system.name} …"):
+                try:
+                    ensure(deployment.workspace.root / own, deployment.home)
+                except RequirementsError as error:
+                    raise UsageError(f"{deployment.file}: {system.name}: model.requirements: {error}") from None
 
 
 def make(deployment: Deployment, run: Callable[[], Deployed]) -> Deployed:

@@ -41,6 +41,9 @@ class Target(Protocol):
     def refuse_to_begin(self) -> None:
         """Refuse what could not end well on this machine."""
 
+    def prepare(self, reporter: Reporter) -> None:
+        """Have on this machine what the environment's services cannot get for themselves."""
+
     def make(self, run: Callable[[], Deployed]) -> Deployed:
         """Make the environment by `run`, unless it is known to be made."""
 

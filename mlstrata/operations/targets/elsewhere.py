@@ -63,6 +63,9 @@ class Elsewhere:
     def refuse_to_begin(self) -> None:
         """Refuse nothing: the environment needs no room on this machine."""
 
+    def prepare(self, reporter: Reporter) -> None:
+        """Do nothing: an image holds what a system needs."""
+
     def make(self, run: Callable[[], Deployed]) -> Deployed:
         """Make the environment: the cluster may have changed, so nothing that an earlier run left is relied on."""
         return run()

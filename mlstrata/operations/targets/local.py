@@ -52,6 +52,12 @@ class Local:
 
         refuse_full_disk(self.deployment)
 
+    def prepare(self, reporter: Reporter) -> None:
+        """Build the environments that systems of this machine have of their own."""
+        from mlstrata.operations.deploy.local import build_environments
+
+        build_environments(self.deployment, reporter)
+
     def make(self, run: Callable[[], Deployed]) -> Deployed:
         """Make the environment, unless the last `up` left it as it is to be."""
         from mlstrata.operations.deploy.local import make

