@@ -125,6 +125,9 @@ class _Process:
         except (EOFError, OSError):
             self.close()
             raise _EndedError(f"its process ended with code {self._process.returncode}") from None
+        except BaseException:
+            self.close()  # what it answers now is nobody's any more
+            raise
         if failed:
             raise value
         return value
