@@ -8,6 +8,7 @@ version; what only the lock names is installed by its hashes, as wheels, so no c
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil

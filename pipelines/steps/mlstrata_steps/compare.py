@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.apart import Apart, OwnCodeError
@@ -144,9 +145,12 @@ def _champion(test: str, roles: Columns, system: str, tracking_uri: str) -> tupl
     except MlflowException as error:
         raise StepError(f"MLflow at {tracking_uri} refused: {error.message}") from error
     try:
-        # Its code is that of its version, and what this process has imported is the new one's.
-        given = Apart(f"{__name__}:Champion", files).ask("say", test, roles)
-    except (OwnCodeError, StepError) as error:
+        # Code that it brings is that of its version, and what this process has imported is the new one's.
+        apart = _brings_code(files)
+        given = (
+            Apart(f"{__name__}:Champion", files).ask("say", test, roles) if apart else Champion(files).say(test, roles)
+        )
+    except (OwnCodeError, StepError, MlflowException, ValueError, TypeError) as error:
         return version, None, f"champion {version} cannot answer these rows: {str(error).splitlines()[0][:200]}"
     return version, given, ""
 
@@ -166,13 +170,26 @@ class Champion:
         Raises:
             StepError: They lack a column that it takes, or it gives no answer of the task.
         """
+        from mlflow.types import DataType
+        from pandas.api.types import is_integer_dtype
+
         table, signature = read_table(test), self._model.metadata.signature
         names = signature.inputs.input_names() if signature is not None else []
         missing = [name for name in names if name not in table.columns]
         if missing or not names:
             raise StepError(f"it needs {', '.join(missing) or 'columns that it does not name'}")
-        given = self._model.predict(feature_frame(table, names))
+        frame = feature_frame(table, names)
+        # A column that has gaps among the training rows alone is one of integers here; MLflow widens none by itself.
+        doubles = [one.name for one in signature.inputs if one.type is DataType.double]
+        whole = {name: "float64" for name in doubles if is_integer_dtype(frame[name])}
+        given = self._model.predict(frame.astype(whole))
         return task_of(roles, table).given(Output.of(self._model.metadata.metadata), given)
+
+
+def _brings_code(files: str) -> bool:
+    """Whether a packaged model has code beside that of the steps."""
+    ours = __name__.partition(".")[0]
+    return any(one.name != ours for one in (Path(files) / "code").glob("*"))
 
 
 def _files(system: str, version: str) -> str | None:

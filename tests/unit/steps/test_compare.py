@@ -88,3 +88,31 @@ def test_pairing_makes_the_interval_narrow():
 def test_bad_rules(made, rules):
     with pytest.raises(StepError, match="comparison"):
         against(made, "good", **rules)
+
+
+def test_a_champion_is_asked_of_rows_without_the_gaps_that_it_learnt_of(made, tmp_path):
+    import mlflow
+
+    store = made[2]
+    mlflow.set_tracking_uri(store)
+    random = np.random.default_rng(5)
+    count = random.integers(0, 9, size=200)
+    y = np.where(random.random(200) < 1 / (1 + np.exp(4.0 - count)), "yes", "no")
+    whole = pd.DataFrame({"a": count, "b": random.normal(size=200), "y": y})
+    gaps = whole.assign(a=whole["a"].astype("Int64").where(whole.index > 20))
+    paths = {}
+    for name, table in (("whole", whole), ("gaps", gaps)):
+        paths[name] = str(tmp_path / f"{name}.parquet")
+        write_table(canonical(table), paths[name])
+    train(paths["gaps"], str(tmp_path / "model"), COLUMNS)
+    package(str(tmp_path / "model"), paths["gaps"], str(tmp_path / "package"), COLUMNS)
+    experiment = mlflow.create_experiment("counts", artifact_location=f"file://{tmp_path}/artifacts")
+    with mlflow.start_run(experiment_id=experiment) as run:
+        mlflow.log_artifacts(str(tmp_path / "package"), "model")
+    mlflow.register_model(f"runs:/{run.info.run_id}/model", "counts")
+    mlflow.MlflowClient().set_registered_model_alias("counts", "champion", "1")
+    found = compare(
+        paths["whole"], str(tmp_path / "model"), COLUMNS, answers={"share": 0.5}, system="counts", tracking_uri=store,
+        rules={}, settings={},
+    )  # fmt: skip
+    assert found["champion"]["difference"]["auc"]["value"] == 0.0, found["headline"]
