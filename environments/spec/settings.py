@@ -77,7 +77,9 @@ Value = Annotated[
 ]
 
 
-_EXPONENT = re.compile(r"([-+]?[0-9]+)(?:\.([0-9]*))?[eE]([-+]?)([0-9]+)")
+_EXPONENT = re.compile(r"([-+]?)([0-9]*)(?:\.([0-9]*))?[eE]([-+]?)([0-9]+)")
+_OTHER_BASE = re.compile(r"[-+]?(?:0x[0-9a-fA-F]{1,16}|0o[0-7]{1,20}|0b[01]{1,64})")
+_GROUPED = re.compile(r"[-+]?[0-9]{1,3}(?:_[0-9]{3}){1,5}")
 
 
 def check_training(settings: Mapping[str, Any]) -> Iterator[Problem]:
@@ -117,11 +119,21 @@ def _check_mapping(key: str, value: object) -> Iterator[Problem]:
         yield from _written_as_text(("settings", key) if key == "parameters" else ("settings", key, "space"), free)
 
 
+def _as_number(text: str) -> str:
+    """Say how to write the number that a text looks like; empty where it looks like none."""
+    match = _EXPONENT.fullmatch(text)
+    if match and (match[2] or match[3]):
+        minus, whole, fraction, sign, power = match.groups()
+        number = f"{minus}{whole or '0'}.{fraction or '0'}e{sign or '+'}{power}"
+        return f"write {number}, with a point and the sign of the exponent"
+    if _OTHER_BASE.fullmatch(text) or _GROUPED.fullmatch(text):
+        return f"write {int(text, 0 if _OTHER_BASE.fullmatch(text) else 10)}"
+    return ""
+
+
 def _written_as_text(at: tuple[str | int, ...], value: object) -> Iterator[Problem]:
     """Yield the numbers that YAML 1.1 reads as texts, where nothing else would say so before training has begun."""
-    if isinstance(value, str) and (match := _EXPONENT.fullmatch(value)):
-        whole, fraction, sign, power = match.groups()
-        fix = f"write {whole}.{fraction or '0'}e{sign or '+'}{power}, with a point and the sign of the exponent"
+    if isinstance(value, str) and (fix := _as_number(value)):
         yield Problem(at, f"got the text {shown(value, *at)}; allowed a number", fix)
     elif isinstance(value, dict):
         for name, one in value.items():

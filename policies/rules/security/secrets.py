@@ -15,14 +15,14 @@ from mlstrata.policies.core.values import Unknown, Value, dig, leaves, listed
 from mlstrata.policies.views.pods import containers
 
 NAMES = re.compile(
-    r"(password|passwd|passphrase|apikey|authtoken)$"
+    r"((password|passwd|passphrase|apikey|authtoken)"
     r"|(^|[_.-])(pwd|secret|secret_?key|secret_(string|binary)|api_?key|access_?key|account_?key|private_?key|token"
-    r"|credentials?|connection_?string)$"
+    r"|credentials?|connection_?string))(_?\d{1,2})?$"
 )
-"""Names that hold a secret, in snake case."""
+"""Names that hold a secret, in snake case; a second one has a number."""
 OF_A_LANGUAGE = re.compile(
     r"(^|[_.-])(pad|bos|eos|unk|sep|cls|mask|stop|start|end|max|min|special|blank|prefix|middle|suffix|eod|eot|boi|eoi|fim)"
-    r"_token$"
+    r"_token(_?\d{1,2})?$"
 )
 """Names of words that a language model sets apart, and of how many it takes."""
 TOKENS = re.compile(

@@ -54,6 +54,9 @@ def test_a_format_that_nothing_reads_is_refused(form, says):
         ("parameters: {C: 1e-3}", "parameters.C: got the text '1e-3'", "write 1.0e-3"),
         ("parameters: {C: 25E2}", "parameters.C: got the text '25E2'", "write 25.0e+2"),
         ("parameters: {a: [1, 2.5e3]}", "parameters.a[1]: got the text '2.5e3'", "write 2.5e+3"),
+        ("parameters: {C: .5e3}", "parameters.C: got the text '.5e3'", "write 0.5e+3"),
+        ("parameters: {C: 0x10}", "parameters.C: got the text '0x10'", "write 16"),
+        ("parameters: {C: 1_000}", "parameters.C: got the text '1_000'", "write 1000"),
         ("search: {space: {C: [1e-4, 1.0]}}", "search.space.C[0]: got the text '1e-4'", "write 1.0e-4"),
     ],
 )
