@@ -167,7 +167,7 @@ def _parents(deployment: Deployment) -> tuple[Path, ...]:
 
 
 def _folders(parent: Path) -> list[Path]:
-    return [one for one in parent.iterdir() if one.is_dir()] if parent.is_dir() else []
+    return sorted(one for one in parent.iterdir() if one.is_dir()) if parent.is_dir() else []
 
 
 def _refuse_what_stands(deployment: Deployment, system: str) -> None:

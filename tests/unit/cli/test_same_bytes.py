@@ -16,7 +16,7 @@ from mlstrata.cli.main import main
 for arguments in (
     ["plan", "prod", "--json"], ["plan", "prod"],
     *(["check", "prod", "--format", one] for one in ("text", "json", "sarif", "junit", "markdown", "codequality")),
-    ["images", "prod", "--json"], ["validate", "--json"],
+    ["images", "prod", "--json"], ["validate", "--json"], ["catalog", "local", "--json"],
     ["render", "staging", "--output", "rendered"],
     ["dossier", "prod", "mortgage-approval", "--output", "dossier", "--as-of", "2026-11-01"],
 ):
