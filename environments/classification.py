@@ -118,11 +118,14 @@ def roles_of(risk: Mapping[str, Any], model: Mapping[str, Any]) -> frozenset[str
     """Return what the organisation is to a system.
 
     Whoever runs it is a deployer where nothing else is declared; whoever trains it and puts it into service is its
-    provider (Art. 3(3)), unless `risk.provider` names somebody else.
+    provider (Art. 3(3)), unless `risk.provider` names somebody else. A provider who runs it uses it under its own
+    authority, so is its deployer too (Art. 3(4)), unless `risk.deployer` names somebody else.
     """
     found = set(declared_roles(risk)) or {"deployer"}
     if trained_here(model) and not risk.get("provider"):
         found.add("provider")
+    if "provider" in found and not risk.get("deployer"):
+        found.add("deployer")
     return frozenset(found)
 
 

@@ -256,6 +256,11 @@ class RiskSpec(Spec):
         description="Name of the provider where that is somebody else although the model is trained here; none: who "
         "trains it is taken for its provider.",
     )
+    deployer: Text | None = Field(
+        default=None,
+        description="Name of the deployer where that is somebody else although the system runs here; none: a provider "
+        "that runs it is taken for its deployer too.",
+    )
     placed: Day | None = Field(
         default=None,
         description="Day on which it was placed on the market or put into service, YYYY-MM-DD; none: not yet, so no "
