@@ -82,7 +82,11 @@ def _dataset(
     spec: Declares, system: SystemSpec, dataset: DatasetSpec, sources: Sources, runs: Iterable[Run]
 ) -> Dataset:
     trains = dataset is system.training_data
-    versions = [run.data_version for run in runs if trains and run.system == system.name and run.data_version]
+    versions = [
+        run.data_version
+        for run in runs
+        if trains and run.system == system.name and run.data_version and run.source in (None, dataset.source)
+    ]
     return Dataset(
         name=dataset.name,
         system=system.name,
@@ -188,6 +192,7 @@ def _runs(systems: set[str], sources: Sources, versions: Iterable[Version]) -> I
                 trigger=run["cause"],
                 created=run["created"],
                 data_version=run["data_version"],
+                source=run.get("source"),
                 stopped_at=run["stopped_at"],
             )
     for version in versions:

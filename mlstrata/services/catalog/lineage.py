@@ -30,8 +30,15 @@ def lineage(
         for consumer in system.consumers:
             graph.node(NodeKind.CONSUMER, consumer, consumer)
             graph.edge(NodeKind.SYSTEM, system.name, NodeKind.CONSUMER, consumer)
+    datasets = tuple(datasets)
     known = _sources(graph, datasets)
+    declared = {(one.system, one.source) for one in datasets}
     for run in runs:
+        if run.data_version and run.source and (run.system, run.source) not in declared:
+            # Read when the file named another source than it does today.
+            name = f"{run.system}/{run.source}"
+            graph.node(NodeKind.SOURCE, name, run.source)
+            graph.edge(NodeKind.SOURCE, name, NodeKind.SNAPSHOT, run.data_version)
         graph.node(NodeKind.RUN, run.id, run.id)
         if run.data_version:
             graph.node(NodeKind.SNAPSHOT, run.data_version, short(run.data_version))

@@ -83,6 +83,7 @@ class Run(Closed):
     trigger: str | None = Field(description="What started it: request or schedule.")
     created: float | None = Field(description="When it was asked for, in seconds since 1970.")
     data_version: str | None = Field(description="The snapshot that it read.")
+    source: str | None = Field(default=None, description="What that was taken of, as the file had it; None: not known.")
     stopped_at: str | None = Field(description="The step that failed.")
 
 

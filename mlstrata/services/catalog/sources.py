@@ -13,6 +13,7 @@ from typing import Any
 
 from mlstrata.clients.mlflow import MISSING, Registry, RegistryError, input_types
 from mlstrata.clients.mlflow.access import header, variables
+from mlstrata.environments import Workspace
 from mlstrata.services.runner.requests import WORKDIR
 from mlstrata.services.serving.releases import Releases
 
@@ -29,8 +30,8 @@ class Sources:
     """What was read, as plain documents.
 
     Attributes:
-        runs: The newest runs, newest first: id, system, state, cause, created, result, data_version, features and
-            stopped_at.
+        runs: The newest runs, newest first: id, system, state, cause, created, result, data_version, source, features
+            and stopped_at.
         versions: Versions as MLflow's REST interface gives them; None when it could not be asked.
         releases: System to its releases.
         missing: What could not be read, as `SOURCE: why`.
@@ -150,14 +151,16 @@ def read_runs(database: Path, systems: Iterable[str], unread: list[str] | None =
     with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=60)) as db:
         db.row_factory = sqlite3.Row
         query = (
-            "SELECT id, system, state, cause, created, result FROM runs WHERE system = ? "
+            "SELECT id, system, state, cause, created, result, request FROM runs WHERE system = ? "
             "ORDER BY created DESC, rowid DESC LIMIT ?"
         )
+        root = Workspace.of_home(database.absolute().parents[len(Path(DATABASE).parts) - 1]).root
         rows = [row for system in systems for row in db.execute(query, (system, _NEWEST)).fetchall()]
         found: list[Document] = []
         for row in sorted(rows, key=lambda row: -row["created"]):
             try:
-                found.append({**dict(row), **_seen(db, row)})
+                told = {name: row[name] for name in ("id", "system", "state", "cause", "created")}
+                found.append({**told, **_seen(db, row), "source": _source(row["request"], root)})
             except (ValueError, TypeError):
                 if unread is None:
                     raise
@@ -182,6 +185,13 @@ def _seen(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
         "features": metadata.get("features") or [],
         "stopped_at": first["name"] if first else None,
     }
+
+
+def _source(request: str, root: Path) -> str | None:
+    """Return what a run read, as the environment's file had it: a file of the workspace by its path in there."""
+    asked = json.loads(request)
+    said = asked.get("named") or asked.get("source")
+    return str(said).removeprefix(f"{root}/") if said else None
 
 
 def read_aliases(registry: Registry, system: str) -> Releases:

@@ -381,3 +381,20 @@ def test_lineage_events_that_cannot_be_read_end_no_catalog(home, tmp_path):
     found = Reader(CatalogSettings.model_validate(given)).catalog()
     assert found.systems[0].champion == "1"
     assert "lineage events: cannot be read" in found.missing
+
+
+def test_each_snapshot_comes_from_the_source_that_its_run_read(home, workspace):
+    """What the file names today is not what a run read before."""
+    before, other = "data/before.csv", "sha256:" + "cd" * 32
+    with sqlite3.connect(home / DATABASE) as db:
+        request = json.loads(db.execute("SELECT request FROM runs WHERE id = 'bad'").fetchone()[0])
+        told = json.dumps(request | {"source": f"{workspace}/{before}"})
+        db.execute("UPDATE runs SET request = ? WHERE id = 'bad'", (told,))
+        artifact = ("bad", "ingest", "data", "system.Dataset", "/x", json.dumps({"data_version": other}))
+        db.execute("INSERT INTO artifacts VALUES (?, ?, ?, ?, ?, ?)", artifact)
+    found = build(SPEC, read(home, None, [SYSTEM]), SYSTEM)
+    edges = {(edge.source, edge.target) for edge in found.edges}
+    assert (f"source:{SYSTEM}/{before}", f"snapshot:{other}") in edges
+    assert (f"source:{SYSTEM}/hmda", f"snapshot:{DATA}") in edges
+    assert (f"source:{SYSTEM}/hmda", f"snapshot:{other}") not in edges
+    assert found.datasets[0].snapshots == (DATA,)
