@@ -80,6 +80,24 @@ class _Layout:
             self.tar.addfile(entry, content)
 
 
+def relabelled(
+    path: Path, name: str, manifest: Mapping[str, Any], config: Mapping[str, Any], labels: Mapping[str, str]
+) -> Path:
+    """Write an image of layers that whoever imports it has already, under a name and with other labels; return it."""
+    own = {**config, "config": {**config["config"], "Labels": {**config["config"].get("Labels", {}), **labels}}}
+    with tarfile.open(path, "w") as tar:
+        layout = _Layout(tar)
+        kept = {"mediaType": manifest["config"]["mediaType"], **layout.document(own)}
+        described = {"mediaType": manifest["mediaType"], **layout.document({**manifest, "config": kept})}
+        layout.top("index.json", {"schemaVersion": 2, "manifests": [{**described, "annotations": _named(name)}]})
+        layout.top("oci-layout", {"imageLayoutVersion": "1.0.0"})
+    return path
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rpartition(":")[2]}
+
+
 def archive(path: Path, images: Iterable[Image]) -> Path:
     """Write images as one OCI layout, each layer once; return it.
 
@@ -102,12 +120,8 @@ def archive(path: Path, images: Iterable[Image]) -> Path:
                 "config": kept,
                 "layers": [{"mediaType": f"{_MEDIA}.layer.v1.tar", **one} for one in layers],
             }
-            named = {
-                "io.containerd.image.name": image.name,
-                "org.opencontainers.image.ref.name": image.name.rpartition(":")[2],
-            }
             described = {"mediaType": f"{_MEDIA}.manifest.v1+json", **layout.document(manifest)}
-            manifests.append({**described, "annotations": named})
+            manifests.append({**described, "annotations": _named(image.name)})
         layout.top("index.json", {"schemaVersion": 2, "manifests": manifests})
         layout.top("oci-layout", {"imageLayoutVersion": "1.0.0"})
     return path

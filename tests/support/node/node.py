@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -20,7 +21,7 @@ from mlstrata.files import locked
 from tests.support.cluster import ADMIN, Answer, Cluster, die_with_parent
 from tests.support.go_tools import programs
 from tests.support.node import files
-from tests.support.node.images import Image, archive, layer
+from tests.support.node.images import Image, archive, layer, relabelled
 from tests.support.node.init import ADDRESS, controllers
 from tests.support.node.inside import Door, connect
 from tests.support.patience import PATIENCE, eventually
@@ -256,6 +257,24 @@ class Node(Cluster):
         self._also(name, f"{name.rpartition(':')[0]}@{found}", {words[0] for words in listed})
         return found
 
+    def next_release(self, name: str, digest: str) -> str:
+        """Have an image of the same layers with another version, as the next release is; return its digest.
+
+        Args:
+            name: The image's, with its tag.
+            digest: The image's own.
+        """
+        repository, _, tag = name.rpartition(":")
+        manifest = json.loads(self.ctr("content", "get", digest))
+        config = json.loads(self.ctr("content", "get", manifest["config"]["digest"]))
+        labels = {"org.opencontainers.image.version": f"{tag}-next"}
+        path = relabelled(self.home / "next.tar", f"{repository}:{tag}-next", manifest, config, labels)
+        self.ctr("images", "import", str(path))
+        listed = [line.split() for line in self.ctr("images", "list").splitlines()]
+        (found,) = [words[2] for words in listed if words[0] == f"{repository}:{tag}-next"]
+        self._also(f"{repository}:{tag}-next", f"{repository}@{found}", {words[0] for words in listed})
+        return found
+
     def mirror(self, registry: str, digests: Mapping[str, str]) -> None:
         """Have images under the names of a mirror too, as if they had been pulled from there.
 
@@ -268,7 +287,8 @@ class Node(Cluster):
             if one.startswith(f"{LOOPBACK}:") and not one.startswith(f"{registry}/"):
                 self.ctr("images", "remove", one)  # of a mirror that is gone
         for name, digest in digests.items():
-            self._also(name, f"{registry}/{name.rpartition(':')[0]}@{digest}", there)
+            own = f"{name.rpartition(':')[0]}@{digest}"
+            self._also(own, f"{registry}/{own}", there)
 
     def _also(self, name: str, other: str, there: Collection[str]) -> None:
         if other not in there:
