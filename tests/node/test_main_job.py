@@ -81,7 +81,7 @@ def test_what_is_said_of_it_is_true(workstation, client):
     folder = workstation.folder / "dossier"
     written = workstation.do("dossier", NAME, ANSWERS, "-o", str(folder), "--json").json
     assert written["unreadable"] == []
-    text = "".join((folder / name).read_text(encoding="utf-8") for name in written["files"] if name.endswith(".md"))
+    text = (folder / "technical-documentation.html").read_text(encoding="utf-8")
     assert COMMIT in text, "the commit that its image was built from"
 
 
