@@ -107,7 +107,7 @@ class Backup(ClusterComponent):
             args=[f"--folder={FOLDER}", f"--to={store.url('backups/database')}", *arguments],
             env=store.variables(),
             secrets=store.credentials(),
-            mounts={"work": FOLDER},
+            mounts={"work": FOLDER, "tmp": "/tmp"},  # noqa: S108 - a folder of the container's own
             resources=self.cluster.size("jobs"),
         )
 
@@ -123,7 +123,8 @@ class Backup(ClusterComponent):
             [last],
             first=first,
             account=self.name,
-            volumes={"work": {"emptyDir": {"sizeLimit": "20Gi"}}},
+            # A copy is unpacked beside what it is packed from.
+            volumes={name: {"emptyDir": {"sizeLimit": "20Gi"}} for name in ("work", "tmp")},
             priority=priority(self.cluster, "platform"),
             restart="Never",
         )

@@ -51,7 +51,7 @@ def test_another_training_outlives_the_registry_and_its_database_and_is_rolled_b
     job = Job.start(machine, f"scoring-{BATCH}", TEAM, "scores-through-faults")
     assert job.result("scored")["version"] == "2"
     machine.eventually("the registry in service", lambda: ready(machine))
-    workstation.do("rollback", NAME, BATCH, *WHY, user=RELEASER)
+    workstation.do("rollback", NAME, BATCH, *WHY[:2], user=RELEASER)
     assert Job.start(machine, f"scoring-{BATCH}", TEAM, "scores-of-before").result("scored")["version"] == "1"
     (system,) = [one for one in workstation.do("status", NAME, "--json").json["systems"] if one["name"] == BATCH]
     assert (system["champion"], system["healthy"]) == ("1", True)

@@ -49,6 +49,8 @@ def ours(node: Node | Own) -> list[Json]:
 
 def killed(node: Node | Own, pod: Json) -> Kill:
     """Kill a pod, and wait until its set is whole again: the other copies of it are there meanwhile."""
+    # An earlier kill may have had it start its containers anew.
+    pod = node.get("pod", pod["metadata"]["name"], pod["metadata"]["namespace"])
     (owner,) = pod["metadata"]["ownerReferences"]
     copies = len(of(node, owner))
     begun = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import yaml
 from mlstrata.components.upstream.bill import piece
 from tests.support.cluster import Cluster
 from tests.support.definitions import USED
-from tests.support.deployed import known
+from tests.support.deployed import BROUGHT, known
 from tests.support.rendered import STAGES, rendered
 
 pytestmark = pytest.mark.usefixtures("machine")  # it needs the tests' own API server
@@ -28,9 +28,8 @@ def empty(tmp_path: Path) -> Iterator[Cluster]:
         made.stop()
 
 
-def install(cluster: Cluster, name: str, definitions: dict[str, str]) -> None:
-    """Bring the definitions of a chart or bundle, as its installation does."""
-    wanted = [one for one in piece(name).crds if one in definitions]
+def install(cluster: Cluster, name: str, wanted: Sequence[str], definitions: dict[str, str]) -> None:
+    """Bring definitions, as the installation of a chart or bundle does."""
     if wanted:
         made = cluster.kubectl("create", "-f", "-", stdin="\n---\n".join(definitions[one] for one in wanted))
         assert made.code == 0, f"{name}: {made.err}"
@@ -46,9 +45,11 @@ def test_a_walk_over_the_components_finds_what_each_needs(empty: Cluster, enviro
     installed = {one["component"] for one in yaml.safe_load((out / "charts.yaml").read_text(encoding="utf-8"))}
     walked = [one["component"] for one in yaml.safe_load((out / "components.yaml").read_text(encoding="utf-8"))]
     assert set(walked) >= installed | {path.name for path in out.iterdir() if path.is_dir()}
+    if "karpenter" not in installed:
+        install(empty, "of the organisation", BROUGHT, definitions)
     for name in walked:
         if name in installed:
-            install(empty, name, definitions)
+            install(empty, name, [one for one in piece(name).crds if one in definitions], definitions)
         files = sorted((out / name).glob("*.yaml"))
         for digit in sorted({path.name[0] for path in files}):
             objects = [

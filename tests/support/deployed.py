@@ -59,6 +59,10 @@ class World:
         }
 
 
+BROUGHT = ("nodepools.karpenter.sh", "nodeclaims.karpenter.sh")
+"""Definitions that the organisation's cluster has before: GPU pools are pools of its Karpenter."""
+
+
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
     """Start a control plane with a node, volumes and Karpenter's kinds, and a mirror of everything else."""
@@ -71,8 +75,7 @@ def world(folder: Path) -> Iterator[World]:
         cluster.must([volume(name, number) for name in CLASSES for number in range(VOLUMES)])
         made = cluster.kubectl("create", "-f", "-", stdin=json.dumps(node("node", cpu="900")))
         assert made.code == 0, made.err
-        # Of the organisation: GPU pools are pools of its Karpenter.
-        brought = "\n---\n".join(there[name] for name in ("nodepools.karpenter.sh", "nodeclaims.karpenter.sh"))
+        brought = "\n---\n".join(there[name] for name in BROUGHT)
         made = cluster.kubectl("create", "-f", "-", stdin=brought)
         assert made.code == 0, made.err
         with mirror.serving(folder, used(there)) as site:

@@ -1,7 +1,9 @@
 """What an environment on a cluster adds when it is switched on: backups, features, the organisation's secrets."""
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
@@ -74,6 +76,31 @@ def test_a_backup_reads_its_dump_back_before_it_is_sent():
     assert script.index("pg_dump") < script.index("pg_restore --list")
     assert pod["containers"][0]["args"][1] == "--to=s3://example-mlstrata-dev/backups/database"
     assert job["timeZone"] == "Etc/UTC"
+
+
+def test_each_container_of_ours_has_a_folder_for_temporary_files():
+    lacking = []
+    for one in switched().resources:
+        for pod in _pods(one.inputs):
+            for container in [*pod["containers"], *pod.get("initContainers", [])]:
+                variables = {each["name"]: each.get("value") for each in container.get("env", [])}
+                writable = {each["mountPath"] for each in container.get("volumeMounts", []) if not each.get("readOnly")}
+                folder = variables.get("TMPDIR", "/tmp")  # noqa: S108 - as a container has it
+                if "mlstrata/runtime" in container["image"] and folder not in writable:
+                    lacking.append((one.name, container["name"]))
+    assert lacking == []
+
+
+def _pods(inputs: Any) -> Iterator[dict[str, Any]]:
+    """Yield the pods that an object declares, however deep."""
+    if isinstance(inputs, dict):
+        if "containers" in inputs:
+            yield inputs
+        for value in inputs.values():
+            yield from _pods(value)
+    elif isinstance(inputs, list):
+        for value in inputs:
+            yield from _pods(value)
 
 
 def test_a_restore_waits_for_somebody_and_is_all_or_nothing():
