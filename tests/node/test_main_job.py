@@ -2,15 +2,31 @@
 
 import json
 
+from mlstrata.environments.spec.quantities import mebibytes
 from tests.support.cluster import Cluster
 from tests.support.node.client import Client
 from tests.support.node.database import PORT
-from tests.support.node.environment import ANSWERS, BATCH, NAME, OPERATORS, OVERSEER, OWN, PEOPLE, RELEASER, SPACE, TEAM
+from tests.support.node.environment import (
+    ANSWERS,
+    BATCH,
+    NAME,
+    OPERATORS,
+    OVERSEER,
+    OWN,
+    PEOPLE,
+    RELEASER,
+    SPACE,
+    TEAM,
+    TOLD,
+)
+from tests.support.node.files import NODE
 from tests.support.node.init import ADDRESS
 from tests.support.node.jobs import Job
+from tests.support.node.node import Node
 from tests.support.node.pods import pod
 from tests.support.node.runtime import COMMIT
 
+MIB = 1 << 20
 PROBE = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)"
 
 
@@ -83,6 +99,24 @@ def test_what_is_said_of_it_is_true(workstation, client):
     assert written["unreadable"] == []
     text = (folder / "technical-documentation.html").read_text(encoding="utf-8")
     assert COMMIT in text, "the commit that its image was built from"
+
+
+def test_pods_take_no_more_memory_than_they_ask_for(machine: Node, client: Client) -> None:
+    for _ in range(50):
+        assert client.ask().status == "200"
+    answer = machine.kubectl("get", "--raw", f"/api/v1/nodes/{NODE}/proxy/stats/summary")
+    used = {
+        (one["podRef"]["namespace"], one["podRef"]["name"]): one["memory"]["workingSetBytes"] / MIB
+        for one in answer.json["pods"]
+        if "memory" in one
+    }
+    told = {}
+    for found in machine.pods(SPACE, TEAM):
+        at = (found["metadata"]["namespace"], found["metadata"]["name"])
+        asked = [one["resources"]["requests"]["memory"] for one in found["spec"]["containers"]]
+        told[at] = (round(used[at]), sum(map(mebibytes, asked)))
+    TOLD.append(f"memory in MiB, used and asked for: { ({name: both for (_, name), both in told.items()}) }")
+    assert {at: both for at, both in told.items() if both[0] > both[1]} == {}
 
 
 def test_deploying_again_changes_nothing(node, workstation):
