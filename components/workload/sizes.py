@@ -70,7 +70,7 @@ PROFILES: Mapping[Profile, Sizes] = MappingProxyType(
             {
                 "registry": _size("100m", "320Mi", "1", "1Gi"),
                 "catalog": _size("25m", "96Mi", "500m", "256Mi"),
-                "object_store": _size("100m", "192Mi", "1", "1Gi"),
+                "object_store": _size("100m", "256Mi", "1", "1Gi"),
                 "database": _size("100m", "256Mi", "1", "512Mi"),
                 "gateway": _size("50m", "64Mi", "1", "256Mi"),
                 "prometheus": _size("100m", "512Mi", "1", "1Gi"),

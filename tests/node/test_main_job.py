@@ -106,7 +106,7 @@ def test_pods_take_no_more_memory_than_they_ask_for(machine: Node, client: Clien
         assert client.ask().status == "200"
     answer = machine.kubectl("get", "--raw", f"/api/v1/nodes/{NODE}/proxy/stats/summary")
     used = {
-        (one["podRef"]["namespace"], one["podRef"]["name"]): one["memory"]["workingSetBytes"] / MIB
+        (one["podRef"]["namespace"], one["podRef"]["name"]): one["memory"]["rssBytes"] / MIB
         for one in answer.json["pods"]
         if "memory" in one
     }
