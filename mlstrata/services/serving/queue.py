@@ -20,8 +20,8 @@ from typing import Literal
 
 PATIENCE_S, PREDICTIONS = 1.0, 4.0
 """The least patience of a line, in seconds, and how many predictions may be computed in it, one after the other."""
-_LONG = 0.5
-"""A line is too long when who joins it would wait for this part of its patience."""
+_LONG_S, _LONG = 0.25, 2.0
+"""A line is too long when who joins it would wait for longer: seconds, and so many predictions."""
 _NEW = 0.1
 """Weight of the newest prediction in what one takes."""
 Reason = Literal["full", "waited", "late", "gone"]
@@ -110,7 +110,7 @@ class Queue:
     def _stands(self) -> bool:
         now, patience = self._now(), self._patience
         # Not whether it is ever empty: it is not where a few callers ask again with each answer, and none waits long.
-        if len(self._line) * self._seconds <= _LONG * patience * self._workers:
+        if len(self._line) * self._seconds <= max(_LONG_S, _LONG * self._seconds) * self._workers:
             self._short_at = now
         return now - self._short_at > patience
 
