@@ -13,7 +13,7 @@ from mlstrata.operations.disk import disk as measure
 if TYPE_CHECKING:
     from mlstrata.operations.disk import Taken
 
-_HEADS = ("kind", "system", "size", "of it now", "next on", "kept by")
+_HEADS = ("kind", "system", "size", "may go now", "next goes", "kept by")
 _STEP = 1024
 
 
