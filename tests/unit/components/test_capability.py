@@ -135,7 +135,7 @@ def test_a_name_that_nothing_declares_is_refused_with_the_nearest(guest):
     ):
         loads(text(on=["greetin"]), "small.yaml")
     withdraw(guest)
-    with pytest.raises(SpecErrors, match=r"got 'greeting'; allowed registry, training"):
+    with pytest.raises(SpecErrors, match=r"small.yaml:4: capabilities.on\[0\]: got .*; allowed registry, training"):
         loads(text(on=["greeting"]), "small.yaml")
 
 
