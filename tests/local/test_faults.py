@@ -57,7 +57,11 @@ BAD_YAML = {
     "unknown-capability": ("retention:", "capabilities: {off: [katalog]}\nretention:", "did you mean 'catalog'?"),
     "unknown-tier": ("tier: high", "tier: hihg", "did you mean 'high'?"),
     "no-such-dataset": ("data: hmda", "data: hdma", "hdma"),
-    "bad-name": ("- name: mortgage-approval", "- name: Mortgage Approval", "got 'Mortgage Approval'"),
+    "bad-name": (
+        "- name: mortgage-approval",
+        "- name: Mortgage Approval",
+        "systems[0].name: got a text of 17 characters",
+    ),
     "range-backwards": ("probability: [0, 1]", "probability: [1, 0]", "probability"),
     "name-of-another": ("name: local", "name: dev", "name"),
 }

@@ -1,5 +1,6 @@
 """A pipeline of somebody's own: found, compiled, given what it takes; what is not there is refused before a run."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,7 @@ def test_its_own_step_stands_between_reading_and_judging(workspace: Workspace, t
 )
 def test_what_the_workspace_lacks_is_refused_with_the_nearest(pipeline: str, said: str, workspace: Workspace) -> None:
     (found,) = refusals(pipeline, workspace)
-    assert found.startswith(f"systems[0].model.pipeline: got '{pipeline}'; allowed ")
+    assert re.match(r"systems\[0\]\.model\.pipeline: got .*; allowed ", found)
     assert found.endswith(said)
     assert refusals("churn:with_rounding", workspace) == []
 
