@@ -10,6 +10,7 @@ import os
 import re
 import runpy
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -197,7 +198,8 @@ def _drive(main: Coroutine[Any, Any, None], parallel: int, drain: Callable[[], b
     loop.set_exception_handler(lambda _loop, _context: None)  # failures of steps are recorded elsewhere
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(main)
+        with _woken_by_signals(loop):
+            loop.run_until_complete(main)
     finally:
         idle = drain()
         with contextlib.suppress(Exception):
@@ -211,6 +213,29 @@ def _drive(main: Coroutine[Any, Any, None], parallel: int, drain: Callable[[], b
         asyncio.set_event_loop(None)
         if idle:  # else abandoned threads would report to a closed loop
             loop.close()
+
+
+@contextlib.contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Have a signal wake the loop, which runs its handler.
+
+    The kernel gives a process's signal to whichever thread it likes, mostly the main one. Another one only notes it for
+    the main thread, which may wait for a step that ends no more.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard, told = socket.socketpair()
+    with heard, told:
+        heard.setblocking(False)
+        told.setblocking(False)
+        loop.add_reader(heard, heard.recv, 4096)
+        former = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(former)
+            loop.remove_reader(heard)
 
 
 def _location(error: BaseException, program: Program) -> str:

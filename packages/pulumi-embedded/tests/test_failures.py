@@ -204,14 +204,17 @@ def test_the_passphrase_comes_from_where_the_cli_takes_it(stack, monkeypatch, tm
 
 
 def interrupt(stack, number: signal.Signals, times: int) -> pulumi_embedded.Cancellation:
-    """Send this process a signal when a create has begun, again when the run has heard it, then let the create end."""
+    """Send this process a signal when a create has begun, again when the run has heard it, then let the create end.
+
+    It comes to a thread that is not the main one, as the kernel may choose.
+    """
     cancel = pulumi_embedded.Cancellation()
 
     def send() -> None:
         while not (stack.root / "log").exists():
             time.sleep(0.01)
         for _ in range(times):
-            os.kill(os.getpid(), number)
+            signal.pthread_kill(threading.get_ident(), number)
             cancel.event.wait()
         if times == 1:
             (stack.root / "free").touch()
