@@ -34,7 +34,8 @@ def fresh(platforms, registered):
     """A process that was started with nothing released."""
     platform = platforms(SYSTEM, registered.uri, started=False)
     # So few wait that a test can make it full.
-    platform.serving = platform.serving.model_copy(update={"waiting": WAITING})
+    # One at a time: a version with code of its own computes no more than one in its process.
+    platform.serving = platform.serving.model_copy(update={"waiting": WAITING, "threads": 1})
     platform.start_serving()
     return platform
 
@@ -213,7 +214,7 @@ def test_it_goes_on_answering_however_long_another_version_takes_to_load(process
 
 @pytest.fixture
 def held(process):
-    """Version 11, which computes until it is free; both of its threads do."""
+    """Version 11, which computes until it is free, and has begun."""
     made = Held(process.serving.directory, "11")
     assert process.versions("PUT", "11").status_code == 200
     with ThreadPoolExecutor(process.serving.threads) as pool:
