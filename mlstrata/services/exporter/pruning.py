@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 from mlstrata.services.exporter.names import PRUNED
+from mlstrata.services.rounds import Rounds
 
 _FIRST_SECONDS, _ROUND_SECONDS, _LONGEST_SECONDS = 600.0, 3600.0, 6 * 3600.0
 """The first round leaves the machine to an `up` that goes on, such as with a training."""
 
 
-class Pruning:
-    """Prunes from now on; what goes wrong is said once, on its standard error.
-
-    Attributes:
-        done: When a round last removed all that could go, in seconds since 1970; before the first, when it began.
-    """
+class Pruning(Rounds):
+    """Prunes from now on."""
 
     def __init__(self, settings: Path, *, first: float = _FIRST_SECONDS, every: float = _ROUND_SECONDS) -> None:
-        self.done = time.time()
-        self._settings, self._first, self._every = settings, first, every
-        threading.Thread(target=self._run, name="retention", daemon=True).start()
+        self._settings = settings
+        super().__init__("retention", PRUNED, every=every, first=first)
 
-    def exposition(self) -> str:
-        """Return what Prometheus reads: a time that stands still says that nothing is removed any more."""
-        return f"# TYPE {PRUNED} gauge\n{PRUNED} {self.done!r}\n"
-
-    def _run(self) -> None:
-        said, wait = "", self._first
-        while True:
-            time.sleep(wait)
-            complaint = self._round()
-            if complaint and complaint != said:
-                sys.stderr.write(f"{complaint}\n")
-                sys.stderr.flush()
-            said, wait = complaint, self._every
-
-    def _round(self) -> str:
+    def round(self) -> str:
+        """Remove what may go; return what went wrong."""
         command = [sys.executable, "-m", "mlstrata.services.retention", "--settings", str(self._settings)]
         try:
             ended = subprocess.run(
@@ -55,5 +36,4 @@ class Pruning:
             return f"what has been kept long enough is not removed yet: {error}"
         if ended.returncode:
             return f"what has been kept long enough is not all removed yet: {ended.stderr.strip()[-400:]}"
-        self.done = time.time()
         return ""

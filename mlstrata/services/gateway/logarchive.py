@@ -12,8 +12,6 @@ import http.client
 import json
 import os
 import shutil
-import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +24,7 @@ from pathlib import Path
 from mlstrata import files, waiting
 from mlstrata.services.gateway.logfiles import Archive, archives, closing
 from mlstrata.services.gateway.names import ARCHIVED, REOPEN_PATH
+from mlstrata.services.rounds import Rounds
 
 LIMIT_BYTES = 64 * 1024 * 1024
 """Size from which on the log is archived: about 200,000 requests."""
@@ -205,33 +204,17 @@ def _pack(archive: Archive) -> None:
     archive.plain.unlink(missing_ok=True)
 
 
-class Archiving:
-    """Archives from now on, beside what the process does else; what goes wrong is said once, on its standard error.
-
-    Attributes:
-        done: When a round last did all there was to do, in seconds since 1970; before the first, when it began.
-    """
+class Archiving(Rounds):
+    """Archives from now on."""
 
     def __init__(self, archiver: Archiver) -> None:
-        self.done = time.time()
         self._archiver = archiver
-        threading.Thread(target=self._run, name="access-log", daemon=True).start()
+        super().__init__("access-log", ARCHIVED, every=ROUND_SECONDS)
 
-    def exposition(self) -> str:
-        """Return what Prometheus reads: a time that stands still says that nothing is archived any more."""
-        return f"# TYPE {ARCHIVED} gauge\n{ARCHIVED} {self.done!r}\n"
-
-    def _run(self) -> None:
-        said = ""
-        while True:
-            complaint = ""
-            try:
-                self._archiver.round()
-                self.done = time.time()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next round must come
-                complaint = f"{self._archiver.log} is not archived yet: {type(error).__name__}: {error}"
-            if complaint and complaint != said:
-                sys.stderr.write(f"{complaint}\n")
-                sys.stderr.flush()
-            said = complaint
-            time.sleep(ROUND_SECONDS)
+    def round(self) -> str:
+        """Archive what is to be archived; return what went wrong."""
+        try:
+            self._archiver.round()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next round must come
+            return f"{self._archiver.log} is not archived yet: {type(error).__name__}: {error}"
+        return ""
