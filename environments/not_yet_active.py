@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mlstrata.environments.loading.shape import Key
 from mlstrata.environments.redaction import path_of
 from mlstrata.environments.spec.environment import EnvironmentSpec
+from mlstrata.environments.spec.recording import RecordingSpec
 from mlstrata.environments.spec.rollout import Strategy
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.system import SystemSpec
@@ -79,6 +80,13 @@ def _declared(system: SystemSpec) -> Iterator[tuple[bool, tuple[Key, ...], Capab
         Capability.FAIRNESS,
         "it is not measured live",
     )
+    yield (
+        system.recording != RecordingSpec(),
+        ("recording",),
+        Capability.RECORDING,
+        "predictions are not kept",
+    )
+    yield bool(system.retrain.on), ("retrain", "on"), Capability.RETRAINING, "a person starts each training"
     yield (
         system.retire.date is not None,
         ("retire", "date"),

@@ -13,6 +13,8 @@ from mlstrata.environments.spec.governance import DocumentsSpec, OversightSpec, 
 from mlstrata.environments.spec.kpis import KpiSpec, SponsorSpec, misfit
 from mlstrata.environments.spec.model import Modality, ModelSpec, Task
 from mlstrata.environments.spec.monitor import COMPARED, FairnessMetric, MonitorSpec
+from mlstrata.environments.spec.recording import RecordingSpec
+from mlstrata.environments.spec.retrain import RetrainSpec
 from mlstrata.environments.spec.risk import RiskSpec
 from mlstrata.environments.spec.rollout import RolloutSpec
 from mlstrata.environments.spec.serving import ServingSpec
@@ -51,6 +53,8 @@ class SystemSpec(Spec):
     serving: ServingSpec = Field(default=ServingSpec(), description="How it answers.")
     rollout: RolloutSpec = Field(default=RolloutSpec(), description="How a new version takes over.")
     monitor: MonitorSpec = Field(default=MonitorSpec(), description="What is watched while it runs.")
+    recording: RecordingSpec = Field(default=RecordingSpec(), description="What is kept of each prediction.")
+    retrain: RetrainSpec = Field(default=RetrainSpec(), description="When it learns again without anyone asking.")
     oversight: OversightSpec = Field(default=OversightSpec(), description="Human oversight.")
     documents: DocumentsSpec = Field(default=DocumentsSpec(), description="Where its documents are.")
     retire: RetireSpec = Field(default=RetireSpec(), description="When it is looked at again, and when it ends.")

@@ -111,7 +111,7 @@ CASES = {
         HEAD + SYSTEM + "    p99: 10ms\n",
         [
             "9: systems[0].p99: unknown key 'p99'; allowed name, purpose, risk, model, team, owner, cost_centre, "
-            "labels, sponsor, kpis, constraints, data, serving, rollout, monitor, oversight, documents, retire; "
+            "labels, sponsor, kpis, constraints, data, serving, rollout, monitor, recording, retrain, oversight, documents, retire; "
             "it belongs to systems[].serving.sla.p99"
         ],
     ),
