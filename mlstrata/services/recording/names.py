@@ -1,0 +1,15 @@
+"""Where an environment keeps what is recorded, from its home; what records and what reads agree here."""
+
+from __future__ import annotations
+
+SERVICE = "recorder"
+CONFIG = f"config/{SERVICE}"
+SETTINGS_FILE = f"{CONFIG}/{SERVICE}.json"
+TOKEN_FILE = f"{CONFIG}/token"
+KEY_FILE = f"{CONFIG}/subject-key"
+"""The environment's key for hashes of persons and pseudonyms; mode 0600."""
+WORKDIR = f"data/{SERVICE}"
+DATABASE = f"{WORKDIR}/predictions.db"
+PROTECTED = f"{WORKDIR}/protected"
+"""Folder, mode 0700, of what is read for measuring fairness alone."""
+GROUPS = f"{PROTECTED}/groups.db"
