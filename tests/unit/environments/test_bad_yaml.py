@@ -111,8 +111,8 @@ CASES = {
         HEAD + SYSTEM + "    p99: 10ms\n",
         [
             "9: systems[0].p99: unknown key 'p99'; allowed name, purpose, risk, model, team, owner, cost_centre, "
-            "labels, sponsor, kpis, constraints, data, serving, rollout, monitor, recording, retrain, oversight, documents, retire; "
-            "it belongs to systems[].serving.sla.p99"
+            "labels, sponsor, kpis, constraints, data, serving, rollout, monitor, recording, retrain, oversight, "
+            "documents, retire; it belongs to systems[].serving.sla.p99"
         ],
     ),
     "unknown key": (HEAD + "zzzz: 1\n", [f"4: zzzz: unknown key 'zzzz'; allowed {TOP}; remove it"]),
