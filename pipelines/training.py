@@ -177,7 +177,9 @@ def training_pipeline(
             package(
                 model=fitted,
                 training=training_rows,
+                testing=test_rows,
                 columns=columns,
+                evaluation=evaluation,
                 lock=lock,
                 lock_hash=lock_hash,
                 data_version=ingested.outputs["data_version"],

@@ -13,7 +13,9 @@ from mlstrata.pipelines.kfp_components.base import component
 def package(
     model: dsl.Input[dsl.Model],
     training: dsl.Input[dsl.Dataset],
+    testing: dsl.Input[dsl.Dataset],
     columns: dict,
+    evaluation: dict,
     lock: str,
     lock_hash: str,
     data_version: str,
@@ -31,7 +33,9 @@ def package(
     missing = json.loads(reading).get("form", {}).get("missing", [])
     named = {"data_version": data_version, "commit": commit, **({"missing": missing} if missing else {})}
     with reporting("package"):
-        found = run(model.path, training.path, packaged.path, columns, lock=lock, lock_hash=lock_hash, metadata=named)
+        measured = {"test": testing.path, "evaluation": evaluation}
+        locked = {"lock": lock, "lock_hash": lock_hash}
+        found = run(model.path, training.path, packaged.path, columns, metadata=named, **locked, **measured)
     packaged.framework = "mlflow"
     packaged.metadata.update(found)
 

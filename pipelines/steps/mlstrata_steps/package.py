@@ -13,12 +13,13 @@ import shutil
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load, own_code, served_with, trusted
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.own_store import is_pickle
+from mlstrata_steps.reference import write_reference
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import task_of
 from mlstrata_steps.tasks.base import CLASSIFIER
@@ -53,6 +54,8 @@ def package(
     lock: str = "",
     lock_hash: str = "",
     metadata: Mapping[str, object] | None = None,
+    test: str = "",
+    evaluation: Mapping[str, Any] | None = None,
 ) -> dict[str, object]:
     """Write the folder that is registered and served.
 
@@ -65,6 +68,8 @@ def package(
         lock_hash: `file_hash` of the lock when the run was asked for.
         metadata: Kept in the model beside its output contract, such as data_version and commit; `missing` lists the
             words that stood for a missing value.
+        test: The test rows, on which the model's own answers are summed up for its monitor; empty: the training rows.
+        evaluation: The report on the test rows, whose metrics go with the model.
 
     Returns:
         `requirements`: how many are locked; `lock_hash`; `code`: the packages and modules inside.
@@ -96,6 +101,7 @@ def package(
         code_paths=[str(one) for one in code],
         metadata={**(metadata or {}), METADATA: output.document(), **({REQUIREMENTS: pins} if pins else {})},
     )
+    write_reference(target, pipeline, table, roles, test=test, evaluation=evaluation)
     locked: dict[str, str] = {}
     if lock:
         if file_hash(lock) != lock_hash:
