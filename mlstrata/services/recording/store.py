@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 from mlstrata.services.recording.record import Record
 
 
+class StoreFullError(Exception):
+    """The disk is full: nothing of a batch was kept, and whoever sent it sends it again."""
+
+
+class StoreUnreadableError(Exception):
+    """What lies where the store is to be is none, or is one of a newer program; the message names it."""
+
+
+class Queue(StrEnum):
+    """Axis: why a person is to look at a row."""
+
+    LABELLING = "labelling"
+    REVIEW = "review"
+
+
 @dataclass(frozen=True)
 class Feedback:
-    """What became known of a prediction after it was given; the newest of one (id, instance) holds.
+    """What became known of a prediction after it was given.
+
+    Of one (id, instance) the newest holds: of `truth` (with its `reviewer` and `sampled`), `reward` and `groups` each
+    the newest that says any, so that a late reward leaves the truth as it is.
 
     Attributes:
         id: The request's id.
@@ -53,14 +72,75 @@ class Known:
         return self.record.instances[self.instance].output
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A row that waits for a person.
+
+    Attributes:
+        queue: Why.
+        id: The request's id.
+        instance: The row of the request, from 0.
+        at: When it was predicted, in seconds since 1970.
+        sampled: Probability with which it was chosen.
+    """
+
+    queue: Queue
+    id: str
+    instance: int
+    at: float
+    sampled: float
+
+
+@dataclass(frozen=True)
+class Count:
+    """What was recorded of a version.
+
+    Attributes:
+        system: The system.
+        version: The version.
+        recorded: Records, ever.
+        removed: Of these, what was pruned or erased.
+        newest: When the newest was predicted, in seconds since 1970.
+    """
+
+    system: str
+    version: str
+    recorded: int
+    removed: int
+    newest: float
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What was done about what is recorded of a person.
+
+    Attributes:
+        erased: Records that are gone.
+        held: Records that the law has kept, for nothing else: no window yields them.
+        until: When the last of these may go, in seconds since 1970; None: none is held.
+    """
+
+    erased: int
+    held: int = 0
+    until: float | None = None
+
+
 class Store(Protocol):
     """Records, feedback and what is derived from them. Safe to call from several threads."""
 
     def add(self, records: Sequence[Record]) -> int:
-        """Keep records, all of them or none; return how many were new."""
+        """Keep records, all of them or none; return how many were new.
+
+        Raises:
+            StoreFullError: the disk is full; none was kept.
+        """
 
     def tell(self, feedback: Iterable[Feedback]) -> int:
-        """Keep feedback, of known predictions or of such as come later; return how many rows changed anything."""
+        """Keep feedback, of known predictions or of such as come later; return how many rows changed anything.
+
+        Raises:
+            StoreFullError: the disk is full; sent again, all of it is kept.
+        """
 
     def find(self, request: str) -> list[Record]:
         """Return what was recorded under a request's id, the answer that was given first."""
@@ -88,11 +168,50 @@ class Store(Protocol):
             limit: The newest rows at most.
         """
 
-    def erase(self, *, system: str, subject: str) -> int:
-        """Remove what was recorded of a person (their keyed hash); return how many records went."""
+    def waiting(self, queue: Queue, system: str, limit: int) -> list[Waiting]:
+        """Return the rows of a system that wait for a person, the oldest first, `limit` at most."""
+
+    def lengths(self) -> dict[tuple[Queue, str], int]:
+        """Return how many rows wait, by queue and system."""
+
+    def missing(self, requests: Collection[str]) -> set[str]:
+        """Return those of some requests' ids under which nothing is recorded."""
+
+    def counts(self) -> list[Count]:
+        """Return what was recorded by version."""
+
+    def joined(self) -> dict[str, int]:
+        """Return how many rows have feedback, by system; under "" those whose prediction has not come yet."""
+
+    def erase(self, *, system: str, subject: str, asked: float, hold: float = 0.0) -> Erasure:
+        """Remove what was recorded of a person, also what was predicted until then and arrives later.
+
+        Args:
+            system: The system.
+            subject: The person's keyed hash (`subject_hash`).
+            asked: Now, in seconds since 1970.
+            hold: Seconds that the law has a record kept; younger ones are held, and go by `finish_erasures`.
+        """
+
+    def finish_erasures(self, now: float, *, forget: float) -> int:
+        """Remove held records whose time has come; return how many went.
+
+        Args:
+            now: Seconds since 1970.
+            forget: Seconds after which nothing that was predicted before an erasure can arrive any more.
+        """
 
     def prune(self, system: str, before: float) -> int:
-        """Remove records from before a time, in seconds since 1970; return how many went."""
+        """Remove records from before a time, in seconds since 1970, with their feedback; return how many went."""
+
+    def prune_strays(self, before: float) -> int:
+        """Remove feedback from before a time whose prediction never came; return how many rows went."""
+
+    def size(self) -> int:
+        """Return what it takes of the disk, in bytes."""
+
+    def shrink(self) -> None:
+        """Give the disk back what removed records took, a bounded part at a time."""
 
     def close(self) -> None:
         """Let go of files and connections."""

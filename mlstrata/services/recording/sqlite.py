@@ -1,0 +1,271 @@
+"""The embedded store: SQLite files in the environment's home, for one machine.
+
+A batch is one transaction, on the disk before it is answered (WAL, synchronous FULL); the key (id, version) makes it
+harmless to send a batch again. What is predicted and what protected attributes people have lie in two files: the
+second is opened by nobody who does not ask for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from sqlite3 import Connection
+
+from mlstrata.services.recording.database import Database, marks
+from mlstrata.services.recording.merging import Grouped, Told, grouped
+from mlstrata.services.recording.names import DATABASE, GROUPS
+from mlstrata.services.recording.protected import Protected
+from mlstrata.services.recording.record import Record
+from mlstrata.services.recording.removal import Removal
+from mlstrata.services.recording.sampling import waiting_rows
+from mlstrata.services.recording.schema import SCHEMA, VERSION, judged_values, told
+from mlstrata.services.recording.store import Count, Erasure, Feedback, Known, Queue, Waiting
+
+_CHUNK = 500
+"""Records that a window reads at once: no reader keeps the file's log from being emptied for long."""
+
+
+def open_store(home: Path, *, read_only: bool = False, shares: Mapping[str, float] | None = None) -> SqliteStore:
+    """Open the embedded store of an environment, and make it where there is none.
+
+    Args:
+        home: The environment's home folder.
+        read_only: Write nothing: for what monitors, or learns from what was recorded.
+        shares: Share of a system's answers that a person labels (`recording.label_share`), by system; only what adds
+            records needs to know.
+
+    Raises:
+        FileNotFoundError: there is none, and nothing is to be written.
+        StoreUnreadableError: what lies there is no store, or one of a newer version.
+    """
+    return SqliteStore(home, read_only=read_only, shares=shares or {})
+
+
+class SqliteStore:
+    """Records, feedback and queues in SQLite. Safe to call from several threads."""
+
+    def __init__(self, home: Path, *, read_only: bool, shares: Mapping[str, float]) -> None:
+        self._db = Database(home / DATABASE, SCHEMA, VERSION, read_only=read_only)
+        self._groups = Protected(home / GROUPS, read_only=read_only)
+        self._removal = Removal(self._db, self._groups)
+        self._shares = dict(shares)
+
+    def add(self, records: Sequence[Record]) -> int:
+        """Keep records, all of them or none; return how many were new.
+
+        Raises:
+            StoreFullError: the disk is full; none was kept.
+        """
+        wanted = {one.key: one for one in reversed(records)}
+        if not wanted:
+            return 0
+        with self._db.writing() as db:
+            for part in _parts(list({key[0] for key in wanted})):
+                query = f"SELECT id, version FROM records WHERE id IN ({marks(part)})"  # noqa: S608 - bound
+                for key in db.execute(query, part):
+                    wanted.pop(key, None)
+            new = [(one, held) for one in wanted.values() if (held := self._removal.held(db, one)) is not None]
+            db.executemany(
+                "INSERT INTO records (id, version, system, at, shadow, subject, held, rows, body) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (*one.key, one.system, one.at, one.shadow, one.subject, held, len(one.instances), one.to_bytes())
+                    for one, held in new
+                ],
+            )
+            self._count(db, [one for one, _ in new])
+            ids = [(one.system, one.id) for one, _ in new]
+            db.executemany("UPDATE feedback SET system = ? WHERE id = ? AND system = ''", ids)
+            self._queue(db, [one for one, held in new if not held])
+        return len(new)
+
+    def tell(self, feedback: Iterable[Feedback]) -> int:
+        """Keep feedback, of known predictions or of such as come later; return how many rows changed anything.
+
+        Raises:
+            StoreFullError: the disk is full; sent again, all of it is kept.
+        """
+        given = list(feedback)
+        groups = [(one.id, one.instance, said) for one in given if (said := grouped(one))]
+        changed = self._groups.tell(groups) if groups else set()
+        with self._db.writing() as db:
+            for one in given:
+                if self._merge(db, one):
+                    changed.add((one.id, one.instance))
+        return len(changed)
+
+    def find(self, request: str) -> list[Record]:
+        """Return what was recorded under a request's id, the answer that was given first."""
+        query = "SELECT body FROM records WHERE id = ? ORDER BY shadow, at, version"
+        return [Record.from_bytes(row[0]) for row in self._db.read(query, (request,))]
+
+    def known(self, request: str) -> list[Known]:
+        """Return the rows that were recorded under a request's id, with their feedback."""
+        found = self.find(request)
+        rows = [(one, number) for one in found for number in range(len(one.instances))]
+        return list(self._joined(rows, groups=False))
+
+    def window(
+        self,
+        system: str,
+        *,
+        since: float,
+        until: float,
+        version: str | None = None,
+        shadow: bool = False,
+        groups: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Known]:
+        """Yield the rows of `system` recorded in [since, until), oldest first, with their feedback.
+
+        Those of one moment come by id, version and instance. What is recorded meanwhile may be in it or not.
+        """
+        where, values = "system = ? AND at < ? AND held = 0 AND rows > 0", [system, until]
+        if version is not None:
+            where, values = f"{where} AND version = ?", [*values, version]
+        if not shadow:
+            where = f"{where} AND shadow = 0"
+        after, skipped = (since, "", ""), 0
+        if limit is not None:
+            found = self._newest(where, values, since, limit)
+            if found is None:
+                return
+            after, skipped = found
+        # Whatever the limit skips is in the first record; the comparison is `>=` until that is read.
+        sign = ">="
+        query = (
+            f"SELECT at, id, version, body FROM records WHERE {where} AND (at, id, version) {{}} (?, ?, ?) "  # noqa: S608
+            f"ORDER BY at, id, version LIMIT {_CHUNK}"
+        )
+        while chunk := self._db.read(query.format(sign), [*values, *after]):
+            after, sign = chunk[-1][:3], ">"
+            records = [Record.from_bytes(row[3]) for row in chunk]
+            rows = [(one, number) for one in records for number in range(len(one.instances))]
+            yield from self._joined(rows[skipped:], groups=groups)
+            skipped = 0
+
+    def waiting(self, queue: Queue, system: str, limit: int) -> list[Waiting]:
+        """Return the rows of a system that wait for a person, the oldest first, `limit` at most."""
+        query = (
+            "SELECT id, instance, at, sampled FROM queue WHERE queue = ? AND system = ? "
+            "ORDER BY at, id, instance LIMIT ?"
+        )
+        return [Waiting(queue, *row) for row in self._db.read(query, (queue, system, limit))]
+
+    def lengths(self) -> dict[tuple[Queue, str], int]:
+        """Return how many rows wait, by queue and system."""
+        rows = self._db.read("SELECT queue, system, COUNT(*) FROM queue GROUP BY queue, system")
+        return {(Queue(queue), system): count for queue, system, count in rows}
+
+    def missing(self, requests: Collection[str]) -> set[str]:
+        """Return those of some requests' ids under which nothing is recorded."""
+        wanted = list(requests)
+        there = {row[0] for row in self._db.read_among("SELECT DISTINCT id FROM records WHERE id IN ({})", wanted)}
+        return set(wanted) - there
+
+    def counts(self) -> list[Count]:
+        """Return what was recorded by version."""
+        query = "SELECT system, version, recorded, removed, newest FROM counts ORDER BY system, version"
+        return [Count(*row) for row in self._db.read(query)]
+
+    def joined(self) -> dict[str, int]:
+        """Return how many rows have feedback, by system; under "" those whose prediction has not come yet."""
+        return dict(self._db.read("SELECT system, COUNT(*) FROM feedback GROUP BY system"))
+
+    def erase(self, *, system: str, subject: str, asked: float, hold: float = 0.0) -> Erasure:
+        """Remove what was recorded of a person, also what was predicted until then and arrives later."""
+        return self._removal.erase(system, subject, asked=asked, hold=hold)
+
+    def finish_erasures(self, now: float, *, forget: float) -> int:
+        """Remove held records whose time has come; return how many went."""
+        return self._removal.finish(now, forget)
+
+    def prune(self, system: str, before: float) -> int:
+        """Remove records from before a time, in seconds since 1970, with their feedback; return how many went."""
+        return self._removal.prune(system, before)
+
+    def prune_strays(self, before: float) -> int:
+        """Remove feedback from before a time whose prediction never came; return how many rows went."""
+        return self._removal.prune_strays(before)
+
+    def size(self) -> int:
+        """Return what it takes of the disk, in bytes."""
+        return self._db.size() + self._groups.size()
+
+    def shrink(self) -> None:
+        """Give the disk back what removed records took, a bounded part at a time."""
+        self._db.shrink()
+        self._groups.shrink()
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self._db.close()
+        self._groups.close()
+
+    def _count(self, db: Connection, new: Sequence[Record]) -> None:
+        by_version: dict[tuple[str, str], list[float]] = {}
+        for one in new:
+            by_version.setdefault((one.system, one.version), []).append(one.at)
+        db.executemany(
+            "INSERT INTO counts VALUES (?, ?, ?, 0, ?) ON CONFLICT (system, version) DO UPDATE SET "
+            "recorded = recorded + excluded.recorded, newest = max(newest, excluded.newest)",
+            [(*key, len(times), max(times)) for key, times in by_version.items()],
+        )
+
+    def _queue(self, db: Connection, new: Sequence[Record]) -> None:
+        judged = "SELECT 1 FROM feedback WHERE id = ? AND instance = ? AND truth IS NOT NULL"
+        for one in new:
+            for row in waiting_rows(one, self._shares.get(one.system, 0.0)):
+                if db.execute(judged, (row.id, row.instance)).fetchone() is None:
+                    values = (row.queue, one.system, row.id, row.instance, row.at, row.sampled)
+                    db.execute("INSERT OR IGNORE INTO queue VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def _merge(self, db: Connection, one: Feedback) -> bool:
+        key, said = (one.id, one.instance), Told.of(one)
+        if said == Told():
+            return False
+        row = db.execute(f"SELECT {_TOLD} FROM feedback WHERE id = ? AND instance = ?", key).fetchone()  # noqa: S608
+        there = told(row) if row else Told()
+        merged = there.merged(said)
+        if merged == there:
+            return False
+        system = db.execute("SELECT system FROM records WHERE id = ?", (one.id,)).fetchone()
+        db.execute(
+            "INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*key, system[0] if system else "", *judged_values(merged)),
+        )
+        if merged.judged:
+            db.execute("DELETE FROM queue WHERE id = ? AND instance = ?", key)
+        return True
+
+    def _newest(
+        self, where: str, values: Sequence[object], since: float, limit: int
+    ) -> tuple[tuple[float, str, str], int] | None:
+        """Return where the newest `limit` rows begin, and how many rows of that record come before; None: nowhere."""
+        query = (
+            f"SELECT at, id, version, rows FROM records WHERE {where} AND at >= ? "  # noqa: S608 - bound
+            "ORDER BY at DESC, id DESC, version DESC LIMIT ?"
+        )
+        begins, counted = None, 0
+        for at, request, version, rows in self._db.read(query, [*values, since, limit]):
+            begins, counted = (at, request, version), counted + rows
+            if counted >= limit:
+                return begins, counted - limit
+        return (begins, 0) if begins else None
+
+    def _joined(self, rows: Sequence[tuple[Record, int]], *, groups: bool) -> Iterator[Known]:
+        ids = list({one.id for one, _ in rows})
+        query = f"SELECT id, instance, {_TOLD} FROM feedback WHERE id IN ({{}})"  # noqa: S608 - bound
+        known = {(row[0], row[1]): told(row[2:]) for row in self._db.read_among(query, ids)}
+        persons: Mapping[tuple[str, int], Grouped] = self._groups.of(ids) if groups else {}
+        for record, number in rows:
+            key = record.id, number
+            feedback = known.get(key, Told()).feedback(record.id, number, persons.get(key))
+            yield Known(record, number, feedback)
+
+
+_TOLD = "at, truth, reviewer, sampled, rewarded, reward"
+
+
+def _parts(names: list[str]) -> Iterator[list[str]]:
+    return (names[first : first + _CHUNK] for first in range(0, len(names), _CHUNK))

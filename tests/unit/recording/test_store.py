@@ -1,0 +1,117 @@
+"""Every store of predictions does what a plain model of one does, in whatever order and however often things come."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlstrata.services.recording.store import Feedback, Queue
+from tests.support.recording import SHARE, SUBJECTS, SYSTEMS, Model, feedback, record, records
+
+BATCHES = st.lists(records(), max_size=6)
+TOLD = st.lists(feedback(), max_size=6)
+TIMES = st.integers(100, 105).map(float)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), BATCHES),
+        st.tuples(st.just("tell"), TOLD),
+        st.tuples(st.just("prune"), st.sampled_from(SYSTEMS), TIMES),
+        st.tuples(
+            st.just("erase"), st.sampled_from(SYSTEMS), st.sampled_from(SUBJECTS[1:]), st.sampled_from([0.0, 2.0])
+        ),
+        st.tuples(st.just("finish"), TIMES),
+    ),
+    max_size=8,
+)
+WINDOWS = list(product(SYSTEMS, [None, "2"], [False, True], [False, True], [None, 1, 4]))
+
+
+def same(store, model):
+    for system, version, shadow, groups, limit in WINDOWS:
+        asked = {"version": version, "shadow": shadow, "groups": groups, "limit": limit}
+        for since, until in ((0.0, 1e9), (101.0, 103.0)):
+            found = list(store.window(system, since=since, until=until, **asked))
+            assert found == model.window(system, since=since, until=until, **asked)
+    for queue, system in product(Queue, SYSTEMS):
+        waiting = store.waiting(queue, system, 100)
+        assert [(one.id, one.instance) for one in waiting] == model.waiting(queue, system)
+        assert store.lengths().get((queue, system), 0) == len(waiting)
+        assert {one.sampled for one in waiting} <= {1.0 if queue is Queue.REVIEW else SHARE}
+    ids = {f"r-{number}" for number in range(10)}
+    assert store.missing(ids) == ids - {one.id for one, _ in model.records.values()}
+    for request in ids:
+        known = [one for one, _ in model.records.values() if one.id == request]
+        assert store.find(request) == sorted(known, key=lambda one: (one.shadow, one.at, one.version))
+    counted = store.counts()
+    assert sum(one.recorded - one.removed for one in counted) == len(model.records)
+    assert sum(one.removed for one in counted) == model.removed
+
+
+@given(steps=STEPS)
+def test_a_store_does_what_the_model_does(steps, stores):
+    with stores() as store:
+        model = Model()
+        for what, *with_ in steps:
+            if what == "add":
+                assert store.add(with_[0]) == model.add(with_[0])
+            elif what == "tell":
+                store.tell(with_[0])
+                model.tell(with_[0])
+            elif what == "prune":
+                assert store.prune(*with_) == model.prune(*with_)
+            elif what == "erase":
+                system, subject, hold = with_
+                done = store.erase(system=system, subject=subject, asked=102.0, hold=hold)
+                assert done.erased == model.erase(system, subject, 102.0, hold)
+                held = [
+                    one.at
+                    for one, held in model.records.values()
+                    if held and (one.system, one.subject) == (system, subject)
+                ]
+                assert (done.held, done.until) == (len(held), max(held) + hold if held else None)
+            else:
+                assert store.finish_erasures(with_[0], forget=1e6) == model.finish(with_[0])
+        same(store, model)
+
+
+@given(batches=st.lists(BATCHES, max_size=3), told=st.lists(TOLD, max_size=3), data=st.data())
+def test_any_order_and_any_repetition_gives_the_same(batches, told, data, stores):
+    calls = [("add", one) for one in batches] + [("tell", one) for one in told]
+    again = data.draw(st.permutations(calls + data.draw(st.lists(st.sampled_from(calls), max_size=4)) if calls else []))
+    with stores() as once, stores() as shuffled:
+        for what, batch in calls:
+            getattr(once, what)(batch)
+        for what, batch in again:
+            getattr(shuffled, what)(batch)
+        for system, shadow in product(SYSTEMS, (False, True)):
+            asked = {"since": 0.0, "until": 1e9, "shadow": shadow, "groups": True}
+            assert list(once.window(system, **asked)) == list(shuffled.window(system, **asked))
+            for queue in Queue:
+                assert once.waiting(queue, system, 100) == shuffled.waiting(queue, system, 100)
+        assert once.counts() == shuffled.counts()
+        assert once.joined() == shuffled.joined()
+
+
+@given(told=TOLD, batch=BATCHES)
+def test_telling_again_changes_nothing(told, batch, stores):
+    with stores() as store:
+        store.tell(told)
+        store.add(batch)
+        assert store.tell(told) == 0
+        assert store.add(batch) == 0
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_stray_goes_by_its_age_alone(stores, late):
+    told, batch = Feedback("r-1", 100.0, truth="yes", groups={"sex": "f"}), record("r-1", system="fraud")
+    with stores() as store:
+        store.tell([told])
+        assert store.joined() == {"": 1}
+        store.add([batch] if late else [])
+        assert store.prune_strays(100.0) == 0
+        assert store.prune_strays(1e9) == (0 if late else 1)
+        store.add([batch])
+        (known,) = store.window("fraud", since=0.0, until=1e9, groups=True)
+        assert known.feedback == (told if late else None)
+        assert store.joined() == ({"fraud": 1} if late else {})
