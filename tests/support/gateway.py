@@ -42,6 +42,8 @@ class StandIn:
     Attributes:
         seen: Requests by path.
         headers: What the last request carried.
+        versions: Requests by the version they name, copies for a shadow apart, as `shadow:2`.
+        slow: Version to the seconds that it takes longer.
         well: Whether it says that it is.
         overloaded: Whether it has more to do than it can, and says so before it does anything.
         lacks: Whether it lacks the version, and says so before it does anything.
@@ -53,6 +55,8 @@ class StandIn:
     def __init__(self, port: int = 0) -> None:
         self.seen: Counter[str] = Counter()
         self.headers: dict[str, str] = {}
+        self.versions: Counter[str] = Counter()
+        self.slow: dict[str, float] = {}
         self.well, self.lacks, self.failing, self.leaving, self.overloaded = True, False, False, False, False
         self.free = threading.Event()
         self._server: ThreadingHTTPServer | None = None
@@ -117,6 +121,10 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
             stand_in.headers = {name.lower(): value for name, value in self.headers.items()}
             stand_in.seen[self.path] += not stand_in.lacks
+            version = self.headers.get("x-mlstrata-version", "")
+            copy = "shadow:" if "x-mlstrata-shadow" in self.headers else ""
+            stand_in.versions[copy + version] += 1
+            time.sleep(stand_in.slow.get(version, 0))
             if refusal := stand_in.refusal():
                 self.answer(503, {}, refusal)
                 return
@@ -128,6 +136,7 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                 return
             status = 500 if stand_in.failing else body.get("status", 200)
             more = {LEAVING_HEADER: "true"} if stand_in.leaving else {}
+            more |= {"x-mlstrata-version": version} if version else {}
             self.answer(status, {"consumer": self.headers["x-mlstrata-consumer"], "by": stand_in.port}, more)
 
         def do_GET(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from mlstrata.closed import Closed
-from mlstrata.services.serving.releases import Version
+from mlstrata.services.serving.running import Version
 from mlstrata.services.serving.settings import Name, ServingSettings
 
 WORKDIR = "data/batch"

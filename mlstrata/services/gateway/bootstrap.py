@@ -11,6 +11,8 @@ from mlstrata.services.gateway.settings import (
     FEW_RETRIES,
     LISTENERS_FILE,
     RETRY_SHARE,
+    SHADOWS_AT_ONCE,
+    Breaker,
     GatewaySettings,
     GatewaySystem,
 )
@@ -20,6 +22,11 @@ from mlstrata.services.serving.settings import HOST, OVERLOADED_HEADER, READY_PA
 def cluster_name(system: str) -> str:
     """Return the name of the cluster of `system`."""
     return f"serving-{system}"
+
+
+def shadow_cluster_name(system: str) -> str:
+    """Return the name of the cluster that gets copies of the requests of `system`."""
+    return f"serving-{system}-shadow"
 
 
 def render_bootstrap(settings: GatewaySettings) -> dict[str, Any]:
@@ -37,20 +44,30 @@ def render_bootstrap(settings: GatewaySettings) -> dict[str, Any]:
 
 
 def render_clusters(settings: GatewaySettings) -> dict[str, Any]:
-    """Return the clusters, one a system, as the file Envoy watches."""
-    return {"resources": [_cluster(system) for system in settings.systems]}
+    """Return the clusters, two a system, as the file Envoy watches."""
+    return {"resources": [one for system in settings.systems for one in (_cluster(system), _shadow(system))]}
+
+
+def _shadow(system: GatewaySystem) -> dict[str, Any]:
+    """The same processes with a bound of its own: copies that are slow must not use up what requests may."""
+    bound = Breaker(connections=2 * SHADOWS_AT_ONCE, pending=SHADOWS_AT_ONCE, requests=SHADOWS_AT_ONCE)
+    return _processes(system, shadow_cluster_name(system.name), bound)
 
 
 def _cluster(system: GatewaySystem) -> dict[str, Any]:
+    one = _processes(system, cluster_name(system.name), system.breaker)
+    return one | (part("balancing", ready_path=READY_PATH) if system.copies else {})
+
+
+def _processes(system: GatewaySystem, name: str, breaker: Breaker) -> dict[str, Any]:
     endpoints = [part("endpoint", host=HOST, port=port) for port in system.ports]
-    bounds = {name: bound * len(endpoints) for name, bound in dict(system.breaker).items()}
-    one = part(
+    bounds = {bound: most * len(endpoints) for bound, most in dict(breaker).items()}
+    return part(
         "cluster",
-        name=cluster_name(system.name),
+        name=name,
         endpoints=endpoints,
         overloaded_header=OVERLOADED_HEADER,
         retry_share=RETRY_SHARE,
         few_retries=FEW_RETRIES,
         **bounds,
     )
-    return one | (part("balancing", ready_path=READY_PATH) if system.copies else {})

@@ -26,11 +26,13 @@ _REPLIES: dict[int, tuple[str, str]] = {
     503: ("unavailable", "the system does not answer; try again shortly"),
     504: ("timed_out", "the system took too long to answer"),
 }
+STOPPED_STATUS = 598
+"""What the route of a stopped system answers inside of Envoy, which knows answers apart by status; callers get 503."""
 
 
 def local_replies() -> dict[str, Any]:
     """Return Envoy's configuration of the answers it gives itself."""
-    return {"mappers": [_overloaded(), *(_mapper(status, *reply) for status, reply in _REPLIES.items())]}
+    return {"mappers": [_overloaded(), _stopped(), *(_mapper(status, *reply) for status, reply in _REPLIES.items())]}
 
 
 def _overloaded() -> dict[str, Any]:
@@ -40,6 +42,12 @@ def _overloaded() -> dict[str, Any]:
         "headers_to_add": [{"header": {"key": "retry-after", "value": str(RETRY_AFTER_S)}}],
         "body_format_override": _body("overloaded", OVERLOADED),
     }
+
+
+def _stopped() -> dict[str, Any]:
+    """Say of a request to a system that was stopped that this was decided: asking again does not help."""
+    message = "this system was stopped by a person and answers nothing until it is resumed; ask its owner"
+    return _mapper(STOPPED_STATUS, "stopped", message) | {"status_code": 503}
 
 
 def _mapper(status: int, code: str, message: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from mlstrata.services.gateway.bootstrap import cluster_name, render_clusters
 from mlstrata.services.gateway.deprecation import deprecation_headers
 from mlstrata.services.gateway.envoy import part
+from mlstrata.services.gateway.errors import STOPPED_STATUS
 from mlstrata.services.gateway.listener import (
     BUFFER_FILTER,
     CLAIMS,
@@ -19,6 +20,7 @@ from mlstrata.services.gateway.listener import (
     VERSION_HEADER,
 )
 from mlstrata.services.gateway.settings import RETRIES, UNBEGUN, GatewaySettings, GatewaySystem
+from mlstrata.services.gateway.traffic import destination, set_headers, version_headers
 from mlstrata.services.serving.releases import Releases
 from mlstrata.services.serving.settings import LEAVING_HEADER, OVERLOADED_HEADER, TIMEOUT_HEADER, UNTOUCHED_HEADER
 
@@ -26,7 +28,6 @@ _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 ROUTES_HEADER = "x-mlstrata-routes"
 HEALTH_PATH = "/healthz"
 _LONGER_S = 5
-_OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 
 
 class GatewayError(Exception):
@@ -50,7 +51,7 @@ def render_routes(settings: GatewaySettings, releases: Mapping[str, Releases]) -
         route
         for system in settings.systems
         for api in system.api_versions
-        for route in _system_routes(system, api, releases.get(system.name, Releases()).champion)
+        for route in _system_routes(system, api, releases.get(system.name, Releases()))
     ]
     health = part("health", path=HEALTH_PATH, routes_header=ROUTES_HEADER, digest=_digest(routes))
     document = part(
@@ -90,40 +91,55 @@ def _targets(routes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for resource in routes["resources"]:
         for host in resource["virtual_hosts"]:
             for route in host["routes"]:
-                if "route" in route:
-                    yield route["name"], route["route"].get("cluster", "no cluster")
+                for cluster in _clusters(route["route"]) if "route" in route else ():
+                    yield route["name"], cluster
 
 
-def _system_routes(system: GatewaySystem, api: str, version: str | None) -> Iterator[dict[str, Any]]:
+def _clusters(action: Mapping[str, Any]) -> list[str]:
+    mirrors = [one["cluster"] for one in action.get("request_mirror_policies", ())]
+    if "weighted_clusters" in action:
+        return [*(one["name"] for one in action["weighted_clusters"]["clusters"]), *mirrors]
+    return [action.get("cluster", "no cluster"), *mirrors]
+
+
+def _system_routes(system: GatewaySystem, api: str, releases: Releases) -> Iterator[dict[str, Any]]:
     path = f"/systems/{system.name}/{api}/predict"
     shared: dict[str, Any] = {
         "metadata": {"filter_metadata": {"mlstrata": {"system": system.name, "api": api}}},
         "typed_per_filter_config": _rules(system),
     }
     # How long its caller waits: what comes to its turn later is not computed.
-    told = {TIMEOUT_HEADER: str(int(system.timeout_s * 1000))} | ({VERSION_HEADER: version} if version else {})
-    headers = [{"header": {"key": key, "value": value}, "append_action": _OVERWRITE} for key, value in told.items()]
+    told = {TIMEOUT_HEADER: str(int(system.timeout_s * 1000))}
+    described = {VERSION_HEADER: releases.champion} if releases.champion else {}
     method = {"name": ":method", "string_match": {"exact": "POST"}}
     if goodbye := deprecation_headers(system, api):
         shared |= {"response_headers_to_add": goodbye}
-    yield _description(system, api, shared, headers)
-    yield shared | {
-        "name": f"{system.name}/{api}",
-        "match": {"path": path, "headers": [method]},
-        "request_headers_to_add": headers,
-        "route": {
-            "cluster": cluster_name(system.name),
-            "timeout": f"{system.timeout_s:.3f}s",
-            # A system that may take longer than an idle stream lives must not be taken for one.
-            "idle_timeout": f"{system.timeout_s + _LONGER_S:.3f}s",
-            "retry_policy": _retries(system, ",".join(UNBEGUN)),
-        },
-    }
+    yield _description(system, api, shared, set_headers(told | described))
+    asked = {"name": f"{system.name}/{api}", "match": {"path": path, "headers": [method]}}
+    yield shared | asked | (_refused() if releases.stopped else _answered(system, releases, told))
     yield shared | {
         "name": f"{system.name}/{api}/method",
         "match": {"path": path},
         "direct_response": {"status": 405},
         "response_headers_to_add": [{"header": {"key": "allow", "value": "POST"}}],
+    }
+
+
+def _refused() -> dict[str, Any]:
+    """The kill switch: nothing is asked of the process, whatever it is like."""
+    return {"direct_response": {"status": STOPPED_STATUS}}
+
+
+def _answered(system: GatewaySystem, releases: Releases, told: dict[str, str]) -> dict[str, Any]:
+    return {
+        "request_headers_to_add": set_headers(told | version_headers(releases)),
+        "route": destination(system.name, releases)
+        | {
+            "timeout": f"{system.timeout_s:.3f}s",
+            # A system that may take longer than an idle stream lives must not be taken for one.
+            "idle_timeout": f"{system.timeout_s + _LONGER_S:.3f}s",
+            "retry_policy": _retries(system, ",".join(UNBEGUN)),
+        },
     }
 
 

@@ -20,6 +20,8 @@ UNBEGUN, RETRIES = ("connect-failure", "refused-stream", "reset-before-request")
 recorded once."""
 RETRY_SHARE, FEW_RETRIES = 25, 16
 """Percent of a system's requests under way that may be retries, and how many may be in any case."""
+SHADOWS_AT_ONCE = 8
+"""Copies of requests that a shadow works on at once; further ones are dropped, as nobody waits for their answers."""
 SETTINGS_FILE = "gateway.json"
 BOOTSTRAP_FILE = "envoy.json"
 LISTENERS_FILE = "listeners.json"

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlstrata.closed import Closed
 from mlstrata.files import damaged
-
-Version = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}$")]
+from mlstrata.services.serving.running import Move, Running, Stopped, Version
 
 FILE = "releases.json"
 
@@ -45,6 +44,13 @@ class Releases(Closed):
     )
     loaded: tuple[Version, ...] = Field(default=(), description="Versions in memory; the previous one, to go back.")
     history: tuple[HistoryEntry, ...] = Field(default=(), description="Decisions, oldest first.")
+    rollout: Running | None = Field(default=None, description="The rollout under way; none: the champion has it all.")
+    stopped: Stopped | None = Field(default=None, description="Why no request is answered; none: they are.")
+    held: tuple[Version, ...] = Field(
+        default=(),
+        description="Versions that a rollout or rollback took back: their files stay until a person lets go of them.",
+    )
+    moved: Move | None = Field(default=None, description="The last decision that is no entry of `history`.")
     settled: bool = Field(
         default=True,
         description="False from the last decision until routes and registry follow it; a rollout that died stays so.",
@@ -61,6 +67,12 @@ class Releases(Closed):
                 released.pop()
         earlier = [version for version in released if version != self.champion]
         return earlier[-1] if earlier else None
+
+    @property
+    def last_move(self) -> Move | None:
+        """Return the last decision, where it is none of `history`."""
+        newer = self.moved and not (self.history and self.history[-1].when >= self.moved.when)
+        return self.moved if newer else None
 
     @classmethod
     def read(cls, directory: Path) -> Releases:

@@ -39,6 +39,9 @@ OVERLOADED_HEADER = "x-mlstrata-overloaded"
 TIMEOUT_HEADER = "x-envoy-expected-rq-timeout-ms"
 """In a request: how long its caller waits, in milliseconds. Envoy's own name for it."""
 
+SHADOW_HEADER = "x-mlstrata-shadow"
+"""In a request: a copy of one that another version answers; nobody is given the answer to this one."""
+
 
 class ServingSettings(Closed):
     """What the prediction process of one system needs to know."""
