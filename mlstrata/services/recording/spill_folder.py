@@ -1,0 +1,82 @@
+"""A spill's folder: who has it, how far the store has committed it, and what its parts are called."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+WATERMARK = "committed"
+LOCK = "lock"
+
+
+class SpillError(Exception):
+    """A record cannot be kept, or the spill cannot be used."""
+
+
+class SpillFullError(SpillError):
+    """A record cannot be kept: the disk is full, or the spill's own limit is reached."""
+
+
+class Durability(StrEnum):
+    """Axis: what an acknowledged record outlives."""
+
+    GROUP = "group"
+    INTERVAL = "interval"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records in order.
+
+    Attributes:
+        payloads: The records.
+        upto: What to tell `trim` once they are committed: the number after the last one.
+    """
+
+    payloads: tuple[bytes, ...]
+    upto: int
+
+
+def held(path: Path, seconds: float) -> int:
+    """Take the lock of a folder, which falls with the process; return its open file.
+
+    Raises:
+        SpillError: Another process has it after so many seconds.
+        OSError: It cannot be opened.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                os.close(handle)
+                raise SpillError(f"{path.parent}: another process has it") from None
+            time.sleep(0.05)
+        else:
+            return handle
+
+
+def note(path: Path, number: int) -> None:
+    """Write the watermark down.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    # Not synced: an older one only has records sent again.
+    beside = path.with_name(f".{path.name}")
+    beside.write_text(f"{number}\n", encoding="ascii")
+    beside.replace(path)
+
+
+def noted(path: Path) -> int:
+    """Return the watermark as it was written down; 0 where it was not."""
+    with suppress(OSError, ValueError):
+        return max(0, int(path.read_text(encoding="ascii")))
+    return 0
