@@ -194,6 +194,7 @@ TABLE: tuple[Entry, ...] = (
         _M,
         "With trusted alerts and rollouts, an alert may start the next model.",
         (_C.PIPELINES, _C.MONITORING, _C.ROLLOUT),
+        ports={"learning": 0},
     ),
     Entry(
         _C.FEATURE_STORE,

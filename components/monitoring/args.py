@@ -20,6 +20,7 @@ class MonitoringArgs:
         resources_port: Loopback port of what measures the services, logs alerts and archives the gateway's log.
         retention: How long metrics and the gateway's log are kept.
         keeping: The text of the file that says what else is kept how long (`RetentionSettings`).
+        learner: Port and token file of the learning process, which is told of alerts with a cause; None: there is none.
         gateway_admin: Loopback port of the admin interface of the gateway whose log is archived; None: there is none.
     """
 
@@ -29,3 +30,4 @@ class MonitoringArgs:
     retention: timedelta
     keeping: pulumi.Input[str]
     gateway_admin: pulumi.Input[int] | None = None
+    learner: tuple[pulumi.Input[int], str] | None = None

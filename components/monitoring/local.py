@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
+from mlstrata.components.learning.outputs import LearningOutputs
 from mlstrata.components.local_host import LocalComponent, loopback, text
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.args import MonitoringArgs
@@ -15,7 +16,7 @@ from mlstrata.environments.installation import interpreter
 from mlstrata.environments.stages import Capability
 from mlstrata.services.alerts import alertmanager, prometheus
 from mlstrata.services.alerts.rules import machine_rules, upkeep_rules
-from mlstrata.services.alerts.settings import Receiver
+from mlstrata.services.alerts.settings import Learner, Receiver
 from mlstrata.services.retention.settings import RetentionSettings
 
 ALERTMANAGER, RESOURCES = "alertmanager", "resources"
@@ -78,8 +79,12 @@ class Monitoring(LocalComponent):
 
     def _run_alertmanager(self, args: MonitoringArgs, port: pulumi.Input[int]) -> None:
         home = args.host.home
-        config = pulumi.Output.from_input(args.resources_port).apply(
-            lambda port: alertmanager.render_config(Receiver(port=int(port)))
+        learning_port, token_file = args.learner or (0, "")
+        config = pulumi.Output.all(args.resources_port, learning_port).apply(
+            lambda ports: alertmanager.render_config(
+                Receiver(port=int(ports[0])),
+                Learner(port=int(ports[1]), token_file=token_file) if token_file else None,
+            )
         )
         listen = text(port).apply(lambda number: f"--web.listen-address=127.0.0.1:{number}")
         path = f"{_ALERTMANAGER_FOLDER}/{alertmanager.CONFIG_FILE}"
@@ -130,7 +135,7 @@ def build(site: LocalSite) -> MonitoringOutputs:
     gateway, alerts = site.ports.get("gateway"), None
     if Capability.ALERTS in site.spec.capabilities:
         alerts = (site.ports[PROMETHEUS].port(PROMETHEUS), site.ports[ALERTMANAGER].port(ALERTMANAGER))
-    registry = site.find(RegistryOutputs)
+    registry, learning = site.find(RegistryOutputs), site.find(LearningOutputs)
     uri = pulumi.Output.from_input(registry.uri if registry else "")
     args = MonitoringArgs(
         host=site.host,
@@ -141,5 +146,6 @@ def build(site: LocalSite) -> MonitoringOutputs:
         resources_port=site.ports[RESOURCES].port(RESOURCES),
         retention=site.spec.retention.logs,
         gateway_admin=gateway.port("gateway_admin") if gateway else None,
+        learner=(learning.port, learning.token_file) if learning else None,
     )
     return MonitoringOutputs(Monitoring("monitoring", args).urls)

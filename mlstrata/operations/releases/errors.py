@@ -3,3 +3,7 @@
 
 class RolloutError(Exception):
     """A release or rollback did not happen, or not in full; the message says what serves now and what to do."""
+
+
+class Busy(RolloutError):
+    """Another rollout holds the environment at this moment; nothing was done."""

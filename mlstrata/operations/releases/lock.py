@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mlstrata.files import locked
-from mlstrata.operations.releases.errors import RolloutError
+from mlstrata.operations.releases.errors import Busy
 
 
 @contextmanager
@@ -16,13 +16,13 @@ def only_one(path: Path, what: str) -> Iterator[None]:
     """Hold the lock at `path`; it falls with the process that holds it, however that ends.
 
     Raises:
-        RolloutError: another process holds it.
+        Busy: another process holds it.
     """
     with ExitStack() as held:
         try:
             handle = held.enter_context(locked(path, wait=False))
         except BlockingIOError:
-            raise RolloutError(f"another rollout is running ({_holder(path)}); wait for it to end") from None
+            raise Busy(f"another rollout is running ({_holder(path)}); wait for it to end") from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"pid {os.getpid()}: {what}\n".encode(), 0)
         # A process that finds the lock held by one that notes no name must not read ours.

@@ -11,6 +11,7 @@ import yaml
 from mlstrata.services.alerts.settings import PLATFORM, ServiceLevel, Severity, Watched
 from mlstrata.services.exporter.names import PRUNED
 from mlstrata.services.gateway.names import ARCHIVED
+from mlstrata.services.retraining import names as learning
 
 REQUESTS, LATENCY = "mlstrata_predict_requests_total", "mlstrata_predict_seconds"
 """What the prediction processes count, by system, version and status code (services/serving/metrics.py)."""
@@ -121,6 +122,26 @@ def schedule_rules(owners: Mapping[str, str], metric: str) -> str:
         failed, summary = f'{metric}{{system="{system}"}} == 1', f"{system}: the last {what} by schedule failed"
         rules.append(Subject(system, owner).rule(alert, failed, "0s", "warning", summary=summary))
     return _text(f"{what}-schedules", rules)
+
+
+def learning_rules(owners: Mapping[str, str]) -> str:
+    """Return the rules about systems that learn again by themselves: where a person has to look.
+
+    Args:
+        owners: System to who is told.
+    """
+    rules = []
+    for system, owner in owners.items():
+        at, rule = f'{{system="{system}"}}', Subject(system, owner).rule
+        stopped = f"{system} learns no more by itself: too many models in a row were not released"
+        failed = f"{system}: the last retraining gave no model that was released"
+        waits = f"{system}: a new version waits for over an hour, such as for its approval"
+        rules += [
+            rule("LearningStopped", f"{learning.STOPPED}{at} == 1", "0s", "critical", summary=stopped),
+            rule("RetrainingUnreleased", f"{learning.UNRELEASED}{at} == 1", "0s", "warning", summary=failed),
+            rule("RolloutWaits", f"time() - {learning.ROLLING}{at} > 3600", "1m", "warning", summary=waits),
+        ]
+    return _text("learning", rules)
 
 
 def system_rules(service_level: ServiceLevel) -> str:

@@ -51,3 +51,11 @@ class Receiver(Closed):
 
     port: Port = Field(description="Loopback port of the service that logs the alerts it is sent.")
     path: str = Field(default="/alerts", pattern=r"^/", description="Its path.")
+
+
+class Learner(Closed):
+    """Who is told of the alerts that have a cause for learning again."""
+
+    port: Port = Field(description="Loopback port of the learning process.")
+    token_file: str = Field(min_length=1, description="File with the bearer token that it asks for.")
+    path: str = Field(default="/alerts", pattern=r"^/", description="Its path.")

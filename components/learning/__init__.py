@@ -1,0 +1,1 @@
+"""What has systems learn again when an alert says that the world changed."""

@@ -1,0 +1,87 @@
+"""The learning process on this machine: alerts and wishes in, trainings and rollouts out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pulumi
+
+from mlstrata.components.learning.args import LearningArgs
+from mlstrata.components.learning.outputs import LearningOutputs
+from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.local_site import LocalSite
+from mlstrata.components.monitoring.scraping import alerting, watched
+from mlstrata.components.supervision.credential import Credential
+from mlstrata.components.supervision.service import File
+from mlstrata.services.alerts.rules import learning_rules
+from mlstrata.services.retraining.dataset import JOURNAL, WORKDIR
+from mlstrata.services.retraining.settings import LearningSettings
+
+SERVICE = "learning"
+TOKEN_FILE = f"config/{SERVICE}/token"
+_SETTINGS_FILE = f"config/{SERVICE}/{SERVICE}.json"
+
+
+class Learning(LocalComponent):
+    """Has systems learn again, inside what their file allows.
+
+    Attributes:
+        url: Its address.
+        token: The credential that it asks for.
+    """
+
+    def __init__(self, name: str, args: LearningArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(SERVICE, name, args.host, opts)
+        home = args.host.home
+        self.token = Credential(f"{SERVICE}-token", kind="token", opts=self.child())
+        self.url = loopback(args.port)
+        self.run(
+            SERVICE,
+            health=loopback(args.port, "/healthz"),
+            ports={SERVICE: args.port},
+            command=[
+                str(args.host.binaries["python"]),
+                *("-m", "mlstrata.operations.learning", "--settings", str(home / _SETTINGS_FILE)),
+            ],
+            files={
+                _SETTINGS_FILE: File(pulumi.Output.from_input(args.port).apply(_settings(args))),
+                TOKEN_FILE: File(self.token.secret),
+            },
+            folders=(WORKDIR,),
+            # A release that is under way is ended, or undone, first.
+            stop_seconds=30,
+        )
+        watched(self, SERVICE, args.port)
+        if args.owners:
+            alerting(self, "learning-loop", learning_rules(args.owners))
+        self.register_outputs({"url": self.url})
+
+
+def _settings(args: LearningArgs) -> Callable[[float], str]:
+    """Return what renders the process's settings once its port is known."""
+
+    def render(port: float) -> str:
+        home = args.host.home
+        settings = LearningSettings(
+            port=int(port),
+            token_file=home / TOKEN_FILE,
+            environment=args.environment,
+            workspace=args.root,
+            journal=home / JOURNAL,
+        )
+        return settings.model_dump_json(indent=1, exclude_defaults=True) + "\n"
+
+    return render
+
+
+def build(site: LocalSite) -> LearningOutputs:
+    """Build the learning process of the environment."""
+    port = site.ports[SERVICE].port(SERVICE)
+    args = LearningArgs(
+        host=site.host,
+        environment=site.spec.name,
+        root=site.workspace.root,
+        port=port,
+        owners={one.name: one.owner or site.host.owner for one in site.spec.systems if one.untrainable() is None},
+    )
+    return LearningOutputs(Learning(SERVICE, args).url, port, str(site.host.home / TOKEN_FILE))

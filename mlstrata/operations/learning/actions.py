@@ -1,0 +1,211 @@
+"""What the loop does to an environment on this machine: data, runner, releases."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlstrata.environments import SystemSpec
+from mlstrata.environments.spec.retrain import RetrainSpec
+from mlstrata.environments.workspace import VARIABLE
+from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
+from mlstrata.operations.learning.runner import Runner
+from mlstrata.operations.learning.standing import standing_of
+from mlstrata.services.retraining.dataset import WORKDIR
+from mlstrata.services.retraining.loop import Composed, Place, Ran, Refused, Standing
+from mlstrata.services.retraining.settings import LearningSettings
+from mlstrata.services.retraining.trigger import Training
+
+if TYPE_CHECKING:
+    from mlstrata.services.recording.store import Store
+
+DECIDER = "learning process"
+"""Who decides, in the audit log, where no person did."""
+_COUNT_SECONDS = 5.0
+"""How long a count of labelled rows is taken for granted: it reads every one of them."""
+
+
+class EnvironmentActions:
+    """The actions of the loop (`services.retraining.loop.Actions`)."""
+
+    def __init__(self, settings: LearningSettings) -> None:
+        os.environ[VARIABLE] = str(settings.workspace)
+        self._name = settings.environment
+        self._opened: tuple[tuple[int, ...], Deployment] | None = None
+        self._counted: dict[str, tuple[float, int]] = {}
+
+    @property
+    def deployment(self) -> Deployment:
+        """Return the environment as its file and its state are now; they are read again once one of them changed."""
+        known = self._opened
+        if known is None or known[0] != self._marks(known[1]):
+            fresh = Deployment.open(self._name)
+            known = self._opened = (self._marks(fresh), fresh)
+        return known[1]
+
+    @staticmethod
+    def _marks(deployment: Deployment) -> tuple[int, ...]:
+        return tuple(_changed(path) for path in (deployment.file, deployment.checkpoint))
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the environment's state says where its parts are: not yet while `up` makes it the first time."""
+        try:
+            return bool(self.deployment.target.urls)
+        except UsageError:
+            return False
+
+    def envelopes(self) -> dict[str, RetrainSpec]:
+        """Return the systems that this machine trains, and what bounds each."""
+        return {one.name: one.retrain for one in self.deployment.spec.systems if one.untrainable() is None}
+
+    def envelope(self, system: str) -> RetrainSpec | None:
+        """Return what a system's file allows."""
+        return self.envelopes().get(system)
+
+    def labelled(self, system: str) -> int:
+        """Count the recorded rows that have their truth."""
+        from mlstrata.services.retraining.dataset import labelled
+
+        at, count = self._counted.get(system, (float("-inf"), 0))
+        if time.monotonic() - at > _COUNT_SECONDS:
+            store = self._store()
+            try:
+                count = sum(1 for _ in labelled(store, system, time.time()))
+            finally:
+                store.close()
+            self._counted[system] = (time.monotonic(), count)
+        return count
+
+    def compose(self, training: Training) -> Composed:
+        """Write the data that a training learns from, and say what the runner is asked.
+
+        Raises:
+            Refused: The file changed since `up`, or its recorded rows cannot be learnt from.
+        """
+        from mlstrata.operations.training.local import request_of
+        from mlstrata.services.retraining.dataset import NotComposed, compose, labelled
+        from mlstrata_steps import StepError
+
+        deployment = self.deployment
+        try:
+            system = deployment.system(training.system)
+            self._refuse_outside(deployment, system)
+            wanted = request_of(deployment, system, deployment.target.here("retrain").address("mlflow"))
+        except UsageError as error:
+            raise Refused(str(error)) from None
+        name = system.training_data.name if system.training_data else wanted.source
+        store = self._store()
+        try:
+            rows = labelled(store, system.name, time.time())
+            made = compose(wanted, rows, deployment.home / WORKDIR / system.name, dataset=name)
+        except (NotComposed, StepError) as error:
+            raise Refused(str(error)) from None
+        finally:
+            store.close()
+        form = {name: value for name, value in wanted.format.items() if name == "missing"}
+        request = wanted.model_copy(
+            update={
+                "source": str(made.path),
+                "named": made.named,
+                "endpoint": "",
+                "recorded": made.origins.text,
+                "format": {**form, "kinds": dict(made.kinds)},
+            }
+        )
+        return Composed(request.model_dump_json(), f"{made.named} ({made.origins.text})")
+
+    def ran(self, training: Training) -> Ran | None:
+        """Say where a training's run is."""
+        return self._runner().ran(training.id)
+
+    def submit(self, training: Training) -> None:
+        """Have the runner do a composed training under its identity.
+
+        Raises:
+            Refused: The runner refuses the request.
+        """
+        self._runner().submit(training.id, training.system, json.loads(training.request))
+
+    def standing(self, training: Training) -> Standing:
+        """Say where a training's version is."""
+        return standing_of(
+            self.deployment.target.released(training.system).model_dump(mode="json", by_alias=True),
+            training.version,
+            begun=training.rolled is not None,
+        )
+
+    def begin(self, training: Training) -> None:
+        """Begin the rollout of a training's version.
+
+        Raises:
+            Refused: The version may not be released.
+        """
+        from mlstrata.clients.mlflow import RegistryError
+        from mlstrata.operations.release import release
+        from mlstrata.operations.releases import RolloutError
+        from mlstrata.operations.releases.errors import Busy
+        from mlstrata.operations.reporting import SILENT
+
+        reason = _one_line(f"retraining {training.id}: {training.reason}")
+        try:
+            release(self.deployment, training.system, SILENT, version=training.version, reason=reason, decider=DECIDER)
+        except UsageError as error:
+            raise Refused(str(error)) from None
+        except RolloutError as error:
+            if isinstance(error, Busy) or isinstance(error.__cause__, RegistryError | OSError):
+                raise  # it comes right by itself
+            if self.standing(training).place is not Place.NOWHERE:
+                raise
+            raise Refused(str(error)) from None
+
+    def advance(self, system: str, now: float) -> None:
+        """Do nothing: a release is whole once it is done."""
+
+    def _refuse_outside(self, deployment: Deployment, system: SystemSpec) -> None:
+        """Refuse what nobody declared: another envelope than the deployed one, and features that were not recorded.
+
+        Raises:
+            UsageError: Algorithm, settings, features or anything else of the system differ from what is deployed.
+        """
+        deployed = {one["name"]: one for one in deployment.state.declared.get("systems", ())}
+        if deployed.get(system.name) != system.model_dump(mode="json", exclude_none=True):
+            raise UsageError(
+                f"{deployment.file}: {system.name} has changes that `mlstrata up {deployment.name}` has not made; a "
+                "system learns by itself inside what is deployed only"
+            )
+        model = system.model
+        hidden = {*system.recording.exclude, *system.recording.pseudonymise}
+        hidden -= {*model.exclude, *model.protected, str(model.target)}
+        if unseen := sorted(hidden):
+            raise UsageError(
+                f"{deployment.file}: {system.name}: recording.exclude, recording.pseudonymise: {', '.join(unseen)} "
+                "is not recorded as it was, so recorded rows teach nothing of it; record it, or name it in "
+                "model.exclude"
+            )
+
+    def _store(self) -> Store:
+        from mlstrata.services.recording.sqlite import open_store
+
+        return open_store(self.deployment.home)
+
+    def _runner(self) -> Runner:
+        deployment = self.deployment
+        token = (deployment.home / "config/runner/token").read_text(encoding="utf-8").strip()
+        return Runner(deployment.target.here("retrain").address("runner"), token)
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _one_line(text: str, longest: int = 900) -> str:
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
