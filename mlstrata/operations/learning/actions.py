@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,11 +74,11 @@ class EnvironmentActions:
 
         at, count = self._counted.get(system, (float("-inf"), 0))
         if time.monotonic() - at > _COUNT_SECONDS:
-            store = self._store()
             try:
-                count = sum(1 for _ in labelled(store, system, time.time()))
-            finally:
-                store.close()
+                with closing(self._store()) as store:
+                    count = sum(1 for _ in labelled(store, system, time.time()))
+            except FileNotFoundError:
+                count = 0  # nothing was recorded yet
             self._counted[system] = (time.monotonic(), count)
         return count
 
@@ -99,14 +100,12 @@ class EnvironmentActions:
         except UsageError as error:
             raise Refused(str(error)) from None
         name = system.training_data.name if system.training_data else wanted.source
-        store = self._store()
+        folder = deployment.home / WORKDIR / system.name
         try:
-            rows = labelled(store, system.name, time.time())
-            made = compose(wanted, rows, deployment.home / WORKDIR / system.name, dataset=name)
-        except (NotComposed, StepError) as error:
+            with closing(self._store()) as store:
+                made = compose(wanted, labelled(store, system.name, time.time()), folder, dataset=name)
+        except (NotComposed, StepError, FileNotFoundError) as error:
             raise Refused(str(error)) from None
-        finally:
-            store.close()
         form = {name: value for name, value in wanted.format.items() if name == "missing"}
         request = wanted.model_copy(
             update={
@@ -133,11 +132,8 @@ class EnvironmentActions:
 
     def standing(self, training: Training) -> Standing:
         """Say where a training's version is."""
-        return standing_of(
-            self.deployment.target.released(training.system).model_dump(mode="json", by_alias=True),
-            training.version,
-            begun=training.rolled is not None,
-        )
+        released = self.deployment.target.released(training.system)
+        return standing_of(released, training.version, begun=training.rolled is not None)
 
     def begin(self, training: Training) -> None:
         """Begin the rollout of a training's version.
@@ -191,7 +187,7 @@ class EnvironmentActions:
     def _store(self) -> Store:
         from mlstrata.services.recording.sqlite import open_store
 
-        return open_store(self.deployment.home)
+        return open_store(self.deployment.home, read_only=True)
 
     def _runner(self) -> Runner:
         deployment = self.deployment

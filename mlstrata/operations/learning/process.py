@@ -58,7 +58,7 @@ class Ticker:
         self._loop.round(declared)
         champions = {system: deployment.target.champion(system) for system in declared}
         audit.record(self._journal, deployment.target.here("learning").audit_file, DECIDER, champions)
-        moving = any(deployment.target.released(system).challenger for system in declared)
+        moving = any(deployment.target.released(system).rollout for system in declared)
         return moving or any(
             one.ended is None for system in self._journal.systems() for one in self._journal.trainings(system)
         )

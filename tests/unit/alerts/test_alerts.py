@@ -16,18 +16,20 @@ from mlstrata.services.alerts.rules import (
     CERTIFICATE_ENDS,
     SCORING_FAILED,
     TRAINING_FAILED,
+    learning_rules,
     machine_rules,
     schedule_rules,
     service_rules,
     system_rules,
     upkeep_rules,
 )
-from mlstrata.services.alerts.settings import Receiver, ServiceLevel, Target, Watched
+from mlstrata.services.alerts.settings import Learner, Receiver, ServiceLevel, Target, Watched
 from mlstrata.services.gateway.names import ARCHIVED
 
 SERVICE_LEVEL = ServiceLevel(system="loans", owner="loans@example.com", p99_seconds=0.25, availability=99)
 WATCHED = Watched(service="serving-loans", owner="loans@example.com", system="loans")
 RULES = {
+    "learning": learning_rules({"loans": "loans@example.com"}),
     "machine": machine_rules("platform@example.com"),
     "upkeep": upkeep_rules("platform@example.com"),
     "scoring": schedule_rules({"loans": "loans@example.com"}, SCORING_FAILED),
@@ -80,8 +82,11 @@ def test_promtool_takes_the_configuration_with_contributed_files(tmp_path: Path)
 
 def test_amtool_takes_the_configuration(tmp_path: Path):
     path = tmp_path / "alertmanager.yml"
-    path.write_text(alertmanager.render_config(Receiver(port=9099)))
-    assert "SUCCESS" in run(tool("amtool"), "check-config", str(path))
+    token = tmp_path / "token"
+    token.write_text("of-the-learning-process")
+    for learner in (None, Learner(port=9100, token_file=str(token))):
+        path.write_text(alertmanager.render_config(Receiver(port=9099), learner))
+        assert "SUCCESS" in run(tool("amtool"), "check-config", str(path))
 
 
 REQUESTS = 'mlstrata_predict_requests_total{system="loans", version="1", code="%s"}'
@@ -268,3 +273,20 @@ def test_alerts_fire_when_they_should(case: Case, tmp_path: Path):
     }
     (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
     assert "SUCCESS" in run(tool("promtool"), "test", "rules", str(tmp_path / "test.yml"))
+
+
+def test_alerts_with_a_cause_reach_the_learning_process_and_the_log_has_them_all(tmp_path):
+    config = yaml.safe_load(alertmanager.render_config(Receiver(port=9099), Learner(port=9100, token_file="/t")))
+    first, second = config["route"]["routes"]
+    assert first == {"receiver": "learning", "matchers": ['cause!=""'], "continue": True}
+    assert second == {"receiver": "log"}
+    (hook,) = next(one for one in config["receivers"] if one["name"] == "learning")["webhook_configs"]
+    assert hook["url"] == "http://127.0.0.1:9100/alerts"
+    assert hook["http_config"]["authorization"]["credentials_file"] == "/t"
+    assert hook["send_resolved"] is False
+
+
+def test_a_system_that_learns_has_its_rules():
+    rules = yaml.safe_load(learning_rules({"credit": "ann@example.com"}))["groups"][0]["rules"]
+    assert [one["alert"] for one in rules] == ["LearningStopped", "RetrainingUnreleased", "RolloutWaits"]
+    assert all(one["labels"]["owner"] == "ann@example.com" for one in rules)

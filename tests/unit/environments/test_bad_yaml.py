@@ -6,6 +6,7 @@ from textwrap import dedent
 import pytest
 
 from mlstrata.environments import SpecErrors, load
+from mlstrata.environments.stages import default_ports
 
 HEAD = "name: prod\ntarget: {kind: local}\nstage: scale\n"
 SYSTEM = "systems:\n  - name: loans\n    purpose: Help.\n    risk: {tier: minimal}\n    model: {modality: tabular}\n"
@@ -161,8 +162,7 @@ CASES = {
     "unknown port": (
         "name: prod\ntarget: {kind: local, ports: {grafana: 3000}}\nstage: scale\n",
         [
-            "2: target.ports.grafana: unknown port 'grafana'; allowed mlflow, gateway, prometheus, alertmanager, "
-            "runner, catalog; remove it; services behind the gateway take a free port"
+            f"2: target.ports.grafana: unknown port 'grafana'; allowed {', '.join(default_ports())}; remove it; services behind the gateway take a free port"
         ],
     ),
     "port out of range": (
