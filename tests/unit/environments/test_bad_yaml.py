@@ -162,7 +162,8 @@ CASES = {
     "unknown port": (
         "name: prod\ntarget: {kind: local, ports: {grafana: 3000}}\nstage: scale\n",
         [
-            f"2: target.ports.grafana: unknown port 'grafana'; allowed {', '.join(default_ports())}; remove it; services behind the gateway take a free port"
+            f"2: target.ports.grafana: unknown port 'grafana'; allowed {', '.join(default_ports())}; "
+            "remove it; services behind the gateway take a free port"
         ],
     ),
     "port out of range": (
