@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from bench.drift import measure_drift
 from bench.engines import measure_engines
 from bench.overload import measure_overload
 from bench.plan import measure_plan
@@ -22,6 +23,7 @@ def main() -> None:
         "policies": measure_policies,
         "engines": measure_engines,
         "overload": measure_overload,
+        "drift": measure_drift,
     }
     parser.add_argument("which", nargs="*", choices=[*measures, []], help="what to measure (default: all)")
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")

@@ -1,0 +1,34 @@
+"""Names that the monitor and whoever reads it share: its files, and the metrics that alert rules ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlstrata.services.monitor.verdict import Watch
+
+SERVICE = "monitor"
+CONFIG = f"config/{SERVICE}"
+SETTINGS_FILE = f"{CONFIG}/{SERVICE}.json"
+DECLARED_FILE = f"{CONFIG}/declared.json"
+TOKEN_FILE = f"{CONFIG}/token"
+WORKDIR = f"data/{SERVICE}"
+
+VALUES: Mapping[Watch, str] = {
+    Watch.INPUT_DRIFT: "mlstrata_drift_psi",
+    Watch.OUTPUT_DRIFT: "mlstrata_output_drift_psi",
+    Watch.PERFORMANCE: "mlstrata_performance",
+    Watch.FAIRNESS: "mlstrata_fairness_gap",
+    Watch.QUALITY: "mlstrata_quality_share",
+    Watch.SERVICE: "mlstrata_service_measured",
+    Watch.ESTIMATE: "mlstrata_performance_estimated",
+}
+"""What was measured, by what is watched."""
+FOUND = "mlstrata_monitor_found"
+"""1 where a finding is certain and beyond its limit, else 0."""
+LIMIT = "mlstrata_monitor_limit"
+ROWS, TRUTHS = "mlstrata_monitor_rows", "mlstrata_monitor_truths"
+FAILED = "mlstrata_monitor_blind"
+"""1 where a system that answers cannot be watched."""
+ROUND = "mlstrata_monitor_round_timestamp_seconds"
+ROUNDS_MISSED = 12
+"""Rounds without an end from which on the monitor stands still."""
