@@ -183,6 +183,7 @@ TABLE: tuple[Entry, ...] = (
         _S,
         "Drift, outliers and live accuracy show only in what was recorded.",
         (_C.RECORDING, _C.ALERTS),
+        ports={"monitor": 0},
     ),
     Entry(_C.FAIRNESS, _S, "Differences between groups show only over many recorded decisions.", (_C.MONITORING,)),
     Entry(_C.EXPLANATION, _S, "People may ask why; the answer must be made with the prediction.", (_C.SERVING,)),

@@ -9,6 +9,7 @@ from mlstrata.environments.spec.monitor import COMPARED
 from mlstrata.services.monitor.drift import ALPHA, Moved, chi_square, compare
 from mlstrata.services.monitor.estimate import estimate
 from mlstrata.services.monitor.layout import Column, Counted, Layout
+from mlstrata.services.monitor.names import WORSE
 from mlstrata.services.monitor.truth import Answered, Asked, measure
 from mlstrata.services.monitor.verdict import Bar, Finding, Watch
 from mlstrata.services.monitor.window import LATENCIES, Served
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from mlstrata.environments.spec.system import SystemSpec
     from mlstrata_steps.reference import Reference
 
-WORSE = 0.05
-"""By how much a share of missing, unseen or implausible values may rise: less hardly moves what a model is worth."""
 LEAST_TRUTHS = 100
 """Rows with their truth below which no metric is judged: their interval is no interval."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlstrata_steps.profile import NUMBER, Profile, number_of, text_of
+from mlstrata_steps.profile import NUMBER, SLACK, Profile, number_of, raised, text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,7 @@ class Column:
 
         sample = np.asarray(self.profile.sample, dtype="float64")
         fine = np.quantile(sample, np.arange(1, PERCENTILES) / PERCENTILES, method="lower") if len(sample) else sample
+        fine = fine + np.abs(fine) * SLACK
         return np.unique(np.concatenate([np.asarray(self.profile.edges, dtype="float64"), fine]))
 
     @cached_property
@@ -109,7 +110,8 @@ class Column:
     @property
     def range(self) -> tuple[float, float] | None:
         """Return the lowest and highest plausible number; None of what is no number."""
-        return (self.allowed or self.profile.range) if self.profile.numeric else None
+        ends = (self.allowed or self.profile.range) if self.profile.numeric else None
+        return (-raised(-ends[0]), raised(ends[1])) if ends else None
 
     def count(self, cells: Sequence[Any]) -> Counted:
         """Count values, as the store has them."""

@@ -30,5 +30,5 @@ ROWS, TRUTHS = "mlstrata_monitor_rows", "mlstrata_monitor_truths"
 FAILED = "mlstrata_monitor_blind"
 """1 where a system that answers cannot be watched."""
 ROUND = "mlstrata_monitor_round_timestamp_seconds"
-ROUNDS_MISSED = 12
-"""Rounds without an end from which on the monitor stands still."""
+WORSE = 0.05
+"""By how much a share of missing, unseen or implausible values may rise: less hardly moves what a model is worth."""

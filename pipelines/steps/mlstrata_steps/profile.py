@@ -29,6 +29,8 @@ MOST = 50
 LEAST = 5
 """Rows that a text must have to be named: what fewer persons have can tell who they are."""
 FLAGS = ("false", "true")
+SLACK = 1e-6
+"""By what share of itself a number may differ and be the same: 3.6 is written for the 3.5999999 of four bytes."""
 
 
 @dataclass(frozen=True)
@@ -189,10 +191,15 @@ def _edges(known: Sequence[float]) -> tuple[float, ...]:
     """Lay edges at tenths of the rows; of a number of few values at each of them but the last."""
     distinct = sorted(set(known))
     if len(distinct) <= BINS:
-        return tuple(distinct[:-1])
+        return tuple(sorted({raised(one) for one in distinct[:-1]}))
     found = {known[min(len(known) - 1, math.ceil(len(known) * tenth / BINS) - 1)] for tenth in range(1, BINS)}
     # Nothing is above the highest value.
-    return tuple(sorted(found - {distinct[-1]}))
+    return tuple(sorted({raised(one) for one in found - {distinct[-1]}}))
+
+
+def raised(number: float) -> float:
+    """Return what a number may be written as and be the same, at the most."""
+    return number + abs(number) * SLACK
 
 
 def _chosen(known: Sequence[float], most: int) -> list[float]:

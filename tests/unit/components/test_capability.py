@@ -149,7 +149,7 @@ def test_the_same_capability_twice_is_no_other_and_another_of_its_name_is_refuse
     ("name", "row", "said"),
     [
         ("registry", stages.Entry("registry", None, "R."), "is declared already"),
-        ("sla", stages.Entry("sla", None, "R."), "is known already"),
+        ("cost", stages.Entry("cost", None, "R."), "is known already"),
         ("No Name", stages.Entry("No Name", None, "R."), "allowed 2 to 40 of a-z"),
         ("greeter", stages.Entry("greeter", None, "R.", ("hearing",)), "needs 'hearing', which is not known"),
         ("greeter", stages.Entry("greeter", None, "R.", ports={"mlflow": 0}), "port 'mlflow' is another capability's"),

@@ -133,6 +133,15 @@ def test_numbers_in_many_rows_are_not_apart_from_themselves():
     assert statistic == 0
 
 
+def test_a_number_of_four_bytes_is_the_one_that_people_write():
+    trained = [float(np.float32(one)) for one in (1.8, 3.1, 3.2, 3.6, 10.6) for _ in range(200)]
+    written = [one for one in (1.8, 3.1, 3.2, 3.6, 10.6) for _ in range(200)]
+    one = Column(profiled("unemp", trained, "number"))
+    counted = one.count(written)
+    assert counted.outside == 0
+    assert one.coarse(counted.counts).tolist() == one.reference.tolist()
+
+
 @given(st.lists(st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=3)))
 def test_every_cell_is_counted_once(given_cells: list[object]):
     layout = Layout(
