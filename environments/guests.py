@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from mlstrata.environments.redaction import path_of
 from mlstrata.environments.requirements import RequirementsError, read
 from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.spec.environment import EnvironmentSpec
-from mlstrata.environments.spec.model import DOORS, LEARNERS, TRAINERS, Algorithm, ModelSpec, Task
+from mlstrata.environments.spec.model import DOORS, LEARNERS, MEASURES, TRAINERS, Algorithm, ModelSpec, Task
 from mlstrata.environments.spec.sources import parameters
 from mlstrata.environments.workspace import Workspace
 
@@ -23,7 +24,8 @@ def missing(spec: EnvironmentSpec, workspace: Workspace) -> Iterator[str]:
             own = system.model.requirements and not door.file_of(getattr(system.model, door.field), workspace.root)
             if problem and not own:
                 yield f"systems[{at}].model.{door.field}: {problem.what}; {problem.fix}"
-        if spec.target.kind != "local" and (system.model.train or system.model.requirements) and not system.model.image:
+        own_code = system.model.train or system.model.requirements or system.model.metrics
+        if spec.target.kind != "local" and own_code and not system.model.image:
             what = "is missing; on a cluster the image holds a system's own code and requirements"
             yield f"systems[{at}].model.image: {what}; build one from mlstrata's (docs/your-model.md), name its digest"
         if system.model.requirements:
@@ -31,6 +33,9 @@ def missing(spec: EnvironmentSpec, workspace: Workspace) -> Iterator[str]:
                 read(workspace.root / system.model.requirements)
             except RequirementsError as error:
                 yield f"systems[{at}].model.requirements: {error}"
+        for name, reference in system.model.metrics.items():
+            if problem := MEASURES.unknown_reference(reference, workspace.root):
+                yield f"systems[{at}].model.{path_of(('metrics', name))}: {problem.what}; {problem.fix}"
         train = system.model.train
         if train and (problem := TRAINERS.unknown_reference(train, workspace.root)):
             yield f"systems[{at}].model.train: {problem.what}; {problem.fix}"
@@ -79,7 +84,24 @@ def code_version(model: ModelSpec, workspace: Workspace) -> str:
             own = True
     if model.train and (package := TRAINERS.package(model.train.partition(":")[0], workspace.root)):
         own = True
-        for path in sorted(package.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
-                found.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes() + b"\0")
+        for name, content in _package(package):
+            found.update(name + b"\0" + content + b"\0")
     return found.hexdigest()[:12] if own else ""
+
+
+def metric_versions(model: ModelSpec, workspace: Workspace) -> dict[str, str]:
+    """Name the version of the package that measures each figure of one's own; empty where there is no such package."""
+    versions: dict[str, str] = {}
+    for metric, reference in model.metrics.items():
+        package, found = MEASURES.package(reference.partition(":")[0], workspace.root), hashlib.sha256()
+        for name, content in _package(package) if package else ():
+            found.update(name + b"\0" + content + b"\0")
+        versions[metric] = found.hexdigest()[:12] if package else ""
+    return versions
+
+
+def _package(folder: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the names in a package's folder and their content, without what Python compiles."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
+            yield str(path.relative_to(folder)).encode(), path.read_bytes()

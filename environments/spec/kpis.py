@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from pydantic import Field, model_validator
 
-from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.base import Problem, Spec, refuse
+from mlstrata.environments.redaction import is_public, shown
+from mlstrata.environments.spec.base import Problem, Spec, refuse, suggestion
 from mlstrata.environments.spec.quantities import Day
 from mlstrata.environments.spec.text import Document, Identifier, Name, Number, Word
 
@@ -42,13 +42,23 @@ MEASURED: Mapping[str, tuple[EvaluationMetric, ...]] = {
 """Task to what is measured of it; nothing is of what generates. A test holds this table to what the steps measure."""
 
 
-def misfit(metric: str, task: str, at: tuple[str | int, ...], fix: str) -> Problem | None:
-    """Return what is wrong with a metric that evaluation does not measure of a task; None: it does."""
-    if task not in MEASURED or metric in MEASURED[task]:
+def misfit(metric: str, task: str, at: tuple[str | int, ...], fix: str, own: Collection[str] = ()) -> Problem | None:
+    """Return what is wrong with a metric that evaluation does not measure of a task; None: it does.
+
+    Args:
+        metric: Its name.
+        task: The model's.
+        at: Where the file names it.
+        fix: What to do where no name is near.
+        own: Names of the metrics that the model declares itself.
+    """
+    if task not in MEASURED or metric in MEASURED[task] or metric in own:
         return None
     what = f"got {shown(metric)}, which evaluation does not measure"
     what += f" of a {task}" if metric in _ALL else ""
-    return Problem(at, f"{what}; allowed {', '.join(MEASURED[task])}", fix)
+    allowed = (*MEASURED[task], *filter(is_public, own))
+    near = suggestion(metric, allowed)
+    return Problem(at, f"{what}; allowed {', '.join(allowed)}", f"{near} {fix}".strip())
 
 
 class KpiSpec(Spec):
@@ -57,7 +67,7 @@ class KpiSpec(Spec):
     metric: Identifier = Field(
         description="Figure that training measures: of a classification auc, pr_auc, accuracy, balanced_accuracy, "
         "precision, recall, f1, specificity, log_loss, brier (of many classes the mean over them), of a regression r2, "
-        "mae, rmse, median_absolute_error, pinball, mape; or any name with a `source`."
+        "mae, rmse, median_absolute_error, pinball, mape; a name of `model.metrics`; or any name with a `source`."
     )
     at_least: Number | None = Field(default=None, description="Lowest acceptable value, in the metric's own unit.")
     at_most: Number | None = Field(default=None, description="Highest acceptable value, in the metric's own unit.")

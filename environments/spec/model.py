@@ -65,7 +65,12 @@ _OTHERS = {Task.CLASSIFICATION: Algorithm.LINEAR_REGRESSION, Task.REGRESSION: Al
 PIPELINES = Door("pipeline", "pipelines", "mlstrata.pipelines", (TRAINING,))
 LEARNERS = Door("algorithm", "learners", "mlstrata.learners", tuple(one.value for one in Algorithm), dotted=True)
 TRAINERS = Door("train", ".", "mlstrata.trainers", (), packages=True)
+MEASURES = Door("metrics", ".", "mlstrata.metrics", (), packages=True)
 DOORS = (PIPELINES, LEARNERS)
+
+
+_MADE = (("test_rows", "baseline_", "against_", "parity_gap_"), ("_low", "_high"))
+"""How the names of figures begin or end that training derives from others."""
 
 
 class ModelSpec(Spec):
@@ -117,6 +122,12 @@ class ModelSpec(Spec):
         default=None,
         description="Training function of the workspace's own, PACKAGE.MODULE:FUNCTION, in place of an algorithm; its "
         "package travels with the model; none: `algorithm` says how it learns.",
+    )
+    metrics: dict[Identifier, Reference] = Field(
+        default_factory=dict,
+        description="Figures of the workspace's own by name, each PACKAGE.MODULE:FUNCTION of what happened, what the "
+        "model says and the rows, such as {minutes_saved: churn.value:minutes_saved}; larger is better unless a KPI "
+        "says at_most; empty: none beside those that evaluation measures by itself.",
     )
     requirements: Word | None = Field(
         default=None,
@@ -192,6 +203,7 @@ class ModelSpec(Spec):
             )
         if self.train is not None:
             problems += self._trained_by_own_code()
+        problems += self._own_metrics()
         if self.threshold is not None and self.task is Task.REGRESSION:
             problems.append(
                 Problem(("threshold",), "is given for a regression", "remove it, or set task: classification")
@@ -222,6 +234,15 @@ class ModelSpec(Spec):
         if self.settings.get("workers", 1) != 1:
             what = "is given, but a training function runs in one process"
             yield Problem(("settings", "workers"), what, "remove it; the function may start its own")
+
+    def _own_metrics(self) -> Iterator[Problem]:
+        for name, reference in self.metrics.items():
+            at = ("metrics", name)
+            if ":" not in reference:
+                yield Problem(at, f"got {shown(reference)}; allowed PACKAGE.MODULE:FUNCTION", "name a function")
+            if name in set(EvaluationMetric) or name.startswith(_MADE[0]) or name.endswith(_MADE[1]):
+                what = "has a name that evaluation gives to figures of its own"
+                yield Problem(at, what, "choose another name, such as minutes_saved")
 
     def _misfits(self) -> Iterator[Problem]:
         """Yield the rules of steps that another task than this one has."""

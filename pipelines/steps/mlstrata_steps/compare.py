@@ -17,13 +17,17 @@ from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
 from mlstrata_steps.intervals import differences
 from mlstrata_steps.outcome import Check, StepError, report_of
+from mlstrata_steps.own_metrics import metrics_of
 from mlstrata_steps.rules import parsed
 from mlstrata_steps.seal import DIGEST, folder_digest, is_sealed, key
 from mlstrata_steps.tables import read_table
-from mlstrata_steps.tasks import Output, Task, named_metric, task_of
+from mlstrata_steps.tasks import Metric, Output, named_metric, task_of
 from mlstrata_steps.tasks.metrics import METRICS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mlstrata_steps.tasks.base import Labels, Said
 
 CHAMPION = "champion"
@@ -95,8 +99,9 @@ def compare(
     metric = named_metric(task, limits.metric, "comparison.metric")
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     labels, own = task.labels(table[roles.target]), task.ask(pipeline, features)
-    constants = {one: task.constant(answers, len(labels), one) for one in task.metrics}
-    baseline = _against(task, labels, own, constants, seed)
+    every, strata = metrics_of(task, roles, table), task.resampled(labels)
+    constants = {one: task.constant(answers, len(labels), one) for one in every}
+    baseline = _against(every, labels, own, constants, strata, seed)
     name = metric.name
     if name not in baseline["metrics"]:
         raise StepError(f"comparison.metric: {name} is not defined for these rows")
@@ -106,7 +111,7 @@ def compare(
     if given is None:
         headline += f"; {note}"
     else:
-        champion = _against(task, labels, own, dict.fromkeys(task.metrics, given), seed) | {"version": version}
+        champion = _against(every, labels, own, dict.fromkeys(every, given), strata, seed) | {"version": version}
         apart = _kept_apart(system, str(version), settings or {}, data_version, tracking_uri)
         champion["kept_from_these_rows"] = apart
         shown = f"{name} {_difference(champion, name)} to champion {version} on the same {len(labels)} rows"
@@ -121,12 +126,19 @@ def compare(
     return report_of(checks, numbers, headline=headline, baseline=baseline, champion=champion, rows=len(labels))
 
 
-def _against(task: Task, labels: Labels, ours: Said, others: Mapping[str, Said], seed: int) -> dict[str, Any]:
+def _against(  # noqa: PLR0917 - one call a side, from the function above it
+    every: Mapping[str, Metric],
+    labels: Labels,
+    ours: Said,
+    others: Mapping[str, Said],
+    strata: NDArray[np.int64],
+    seed: int,
+) -> dict[str, Any]:
     """Compare with what another says, which for a baseline depends on the metric."""
-    metrics = {name: metric(labels, others[name]) for name, metric in task.metrics.items()}
+    metrics = {name: metric(labels, others[name]) for name, metric in every.items()}
     metrics = {name: value for name, value in metrics.items() if not math.isnan(value)}
-    measurable = {name: task.metrics[name] for name in metrics}
-    found = differences(measurable, labels, ours, others, task.resampled(labels), seed=seed)
+    measurable = {name: every[name] for name in metrics}
+    found = differences(measurable, labels, ours, others, strata, seed=seed)
     return {"metrics": metrics, "difference": {name: asdict(one) for name, one in found.items()}}
 
 

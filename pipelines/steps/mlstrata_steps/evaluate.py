@@ -11,6 +11,7 @@ from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
 from mlstrata_steps.intervals import differences, estimates
 from mlstrata_steps.outcome import Check, known
+from mlstrata_steps.own_metrics import metrics_of
 from mlstrata_steps.parity import groups_of
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import task_of
@@ -50,7 +51,8 @@ def evaluate(
         "parity": {name: _parity(task, table[name], labels, said) for name in roles.protected},
     }
     # A figure that these rows do not define, such as a percentage of nothing, is not measured.
-    measurable = {name: metric for name, metric in task.metrics.items() if not math.isnan(metric(labels, said))}
+    every = metrics_of(task, roles, table)
+    measurable = {name: metric for name, metric in every.items() if not math.isnan(metric(labels, said))}
     measured = estimates(measurable, labels, said, strata, seed=seed)
     constants = {name: task.constant(answers, len(labels), name) for name in measurable}
     baseline = {name: metric(labels, constants[name]) for name, metric in measurable.items()}

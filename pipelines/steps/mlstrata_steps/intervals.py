@@ -56,7 +56,7 @@ def estimates(
     """
 
     def of(metric: Metric, rows: NDArray[np.int64]) -> float:
-        return metric(labels[rows], said[rows])
+        return metric.at(labels, said, rows)
 
     return bootstrapped(metrics, strata, of, seed=seed, resamples=resamples)
 
@@ -86,7 +86,7 @@ def differences(
     """
 
     def difference(metric: Metric, rows: NDArray[np.int64]) -> float:
-        return metric(labels[rows], ours[rows]) - metric(labels[rows], others[metric.name][rows])
+        return metric.at(labels, ours, rows) - metric.at(labels, others[metric.name], rows)
 
     return bootstrapped(metrics, strata, difference, seed=seed, resamples=resamples)
 

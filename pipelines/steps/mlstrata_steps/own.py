@@ -105,7 +105,7 @@ class OwnModel:
         try:
             self.model = train(Data(features.copy(), target.copy()), context)
         except Exception as error:
-            raise StepError(f"{self._fails}: {type(error).__name__}: {error}{_line(error)}") from error
+            raise StepError(f"{self._fails}: {type(error).__name__}: {error}{line_of(error)}") from error
         self._probe = features.head(PROBED)
         self._judge(self._probe)
         return self
@@ -189,8 +189,12 @@ def function(reference: str) -> Callable[[Data, Context], Any]:
     return found  # type: ignore[no-any-return]
 
 
-def own_module(name: str) -> ModuleType:
+def own_module(name: str, field: str = "model.train") -> ModuleType:
     """Import a module of the workspace's packages, or of those that travel with a model.
+
+    Args:
+        name: The module.
+        field: What names it in the environment's file.
 
     Raises:
         StepError: It does not import, or another one of that name is installed.
@@ -205,9 +209,9 @@ def own_module(name: str) -> ModuleType:
     try:
         found = import_module(name)
     except Exception as error:
-        raise StepError(f"model.train: {name} cannot be imported: {type(error).__name__}: {error}") from error
+        raise StepError(f"{field}: {name} cannot be imported: {type(error).__name__}: {error}") from error
     if folders and not is_own(found):
-        raise StepError(f"model.train: another {name} is installed ({found.__file__}); rename the workspace's package")
+        raise StepError(f"{field}: another {name} is installed ({found.__file__}); rename the workspace's package")
     return found
 
 
@@ -235,7 +239,7 @@ def sources() -> list[Path]:
     return [Path(root).resolve(), Path(root).resolve() / "src"] if root else []
 
 
-def _line(error: BaseException) -> str:
+def line_of(error: BaseException) -> str:
     """Say where in the workspace's code an error came up."""
     trace, found = error.__traceback__, ""
     while trace is not None:

@@ -8,9 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from mlstrata.environments import SpecErrors, Workspace, loads
-from mlstrata.environments.guests import code_version, missing
+from mlstrata.environments.guests import code_version, metric_versions, missing
 from mlstrata.environments.spec.model import ModelSpec
 from mlstrata.environments.spec.sources import installed, parameters
+from mlstrata.environments.spec.system import SystemSpec
 
 FILE = """\
 name: local
@@ -106,6 +107,54 @@ def test_a_training_function_is_looked_up_in_the_packages_of_the_workspace(tmp_p
         (problem,) = said(wrong)
         assert problem.startswith(f"systems[0].model.train: got '{wrong}'")
         assert f"did you mean '{near}'?" in problem or not near
+
+
+def test_an_own_figure_is_looked_up_in_the_packages_of_the_workspace(tmp_path: Path) -> None:
+    (tmp_path / "worth").mkdir()
+    (tmp_path / "worth/value.py").write_text("def saved(truth, said, rows): ...\n")
+
+    def said(function: str) -> list[str]:
+        text = FILE.format(algorithm="logistic_regression", given="{}").replace(
+            "left,", f"left, metrics: {{saved: '{function}'}},"
+        )
+        return list(missing(loads(text.encode(), "local.yaml", "local").spec, Workspace(tmp_path)))
+
+    assert said("worth.value:saved") == []
+    (problem,) = said("worth.value:svaed")
+    assert problem.startswith("systems[0].model.metrics.saved: got ")
+    assert "did you mean 'saved'?" in problem
+
+
+def test_a_changed_figure_is_another_version_of_it(tmp_path: Path) -> None:
+    (tmp_path / "worth").mkdir()
+    (tmp_path / "worth/value.py").write_text("def saved(truth, said, rows): ...\n")
+    model = ModelSpec.model_validate({"modality": "tabular", "target": "y", "metrics": {"saved": "worth.value:saved"}})
+    before = metric_versions(model, Workspace(tmp_path))
+    (tmp_path / "worth/value.py").write_text("def saved(truth, said, rows): return 1.0\n")
+    assert before["saved"] != metric_versions(model, Workspace(tmp_path))["saved"]
+    assert not code_version(model, Workspace(tmp_path)), "the model itself has no code of its own"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ({"auc": "worth.value:saved"}, "has a name that evaluation gives"),
+        ({"saved_low": "worth.value:saved"}, "has a name that evaluation gives"),
+        ({"saved": "worth"}, "PACKAGE.MODULE:FUNCTION"),
+    ],
+)
+def test_a_figure_has_a_name_and_a_function_of_its_own(metrics: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ModelSpec.model_validate({"modality": "tabular", "target": "y", "metrics": metrics})
+
+
+def test_a_kpi_of_an_unknown_figure_is_refused_with_the_nearest() -> None:
+    model = {"modality": "tabular", "target": "y", "metrics": {"minutes_saved": "worth.value:saved"}}
+    system = {"name": "calls", "purpose": "Plan calls.", "risk": {"tier": "minimal"}, "model": model}
+    SystemSpec.model_validate({**system, "kpis": [{"metric": "minutes_saved", "at_least": 6}]})
+    with pytest.raises(ValidationError) as refused:
+        SystemSpec.model_validate({**system, "kpis": [{"metric": "minutes_svaed", "at_least": 6}]})
+    assert "did you mean 'minutes_saved'?" in str(refused.value.errors()[0]["ctx"])
 
 
 def test_a_changed_package_is_another_version_of_the_code(tmp_path: Path) -> None:

@@ -38,6 +38,10 @@ class Metric:
         """Measure."""
         return self.measure(labels, said)
 
+    def at(self, labels: Any, said: Any, rows: Any) -> float:
+        """Measure some rows, by their positions: shape (chosen,); one may come more than once."""
+        return self.measure(labels[rows], said[rows])
+
     @property
     def higher_is_better(self) -> bool:
         """Return which way is better."""
