@@ -177,7 +177,13 @@ TABLE: tuple[Entry, ...] = (
         "Many releases need a judge that is not a person: champion against challenger.",
         (_C.RELEASE, _C.SERVING),
     ),
-    Entry(_C.RECORDING, _S, "What was predicted, from what, by which version, must be answerable.", (_C.SERVING,)),
+    Entry(
+        _C.RECORDING,
+        _S,
+        "What was predicted, from what, by which version, must be answerable.",
+        (_C.SERVING,),
+        ports={"recorder": 0},
+    ),
     Entry(
         _C.MONITORING,
         _S,

@@ -72,20 +72,20 @@ def read_secret(path: Path) -> str:
     return checked_secret(path.read_text(encoding="utf-8").strip(), str(path))
 
 
-async def body(request: Request) -> bytes:
+async def body(request: Request, most: int = BODY) -> bytes:
     """Read a request's body: JSON, without the mark that some programs begin every text with (RFC 8259, 8.1).
 
     Raises:
-        HTTPException: 413, it is larger than `BODY`; the rest is not read.
+        HTTPException: 413, it is larger than `most` bytes; the rest is not read.
     """
     from starlette.exceptions import HTTPException
 
-    read = b""
+    read = bytearray()
     async for chunk in request.stream():
         read += chunk
-        if len(read) > BODY:
-            raise HTTPException(413, f"the body is larger than {BODY} bytes")
-    return read.removeprefix(codecs.BOM_UTF8)
+        if len(read) > most:
+            raise HTTPException(413, f"the body is larger than {most} bytes")
+    return bytes(read).removeprefix(codecs.BOM_UTF8)
 
 
 def page_size(request: Request, usual: int, most: int) -> int:

@@ -26,6 +26,9 @@ TRAINING_FAILED, SCORING_FAILED = "mlstrata_runner_scheduled_run_failed", "mlstr
 _BY_THE_CLOCK = {TRAINING_FAILED: ("TrainingFailed", "training"), SCORING_FAILED: ("ScoringFailed", "scoring")}
 CERTIFICATE_ENDS = "envoy_listener_ssl_certificate_expiration_unix_time_seconds"
 """Envoy's own metric of the certificate that it shows."""
+MISSING, RECORDED = "mlstrata_recorder_missing", "mlstrata_recorder_records"
+"""What the recorder gives: answers that are not recorded, and records ever, by system (services/recording/metrics.py).
+Of the second, a counter, Prometheus' name ends in `_total`."""
 MIN_REQUESTS = 10
 """Below so many requests in five minutes one error is an anecdote, not a ratio."""
 # Error-budget burn (The Site Reliability Workbook, chapter 5): a long window says that it matters, a short one that it
@@ -107,6 +110,26 @@ def service_rules(watched: Watched) -> str:
             rule("ServiceMemory", memory, "5m", "warning", summary=f"{name} holds over {share} of the memory"),
         ],
     )
+
+
+def recorder_rules(owners: Mapping[str, str]) -> str:
+    """Return the rules about what is recorded: nothing of what is answered may be missing.
+
+    Args:
+        owners: System to who is told.
+    """
+    rules = []
+    for system, owner in owners.items():
+        rule = Subject(system, owner).rule
+        at = f'{{system="{system}"}}'
+        missing = f"{system}: answers are not recorded; `mlstrata status` names what is down, the spill keeps them"
+        rules.append(rule("RecordsMissing", f"{MISSING}{at} > 0", "1m", "critical", summary=missing))
+        # Of a store that takes nothing at all, the recorder's own look at the gateway's log may stand still as well.
+        recorded = f"sum(increase({RECORDED}_total{at}[5m]))"
+        still = f"{_requests(system, '5m')} >= {MIN_REQUESTS} and ({recorded} or vector(0)) == 0"
+        summary = f"{system} is asked, and for five minutes nothing was recorded"
+        rules.append(rule("NothingRecorded", still, "2m", "critical", summary=summary))
+    return _text("recorder", rules)
 
 
 def schedule_rules(owners: Mapping[str, str], metric: str) -> str:

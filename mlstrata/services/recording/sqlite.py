@@ -152,6 +152,12 @@ class SqliteStore:
         )
         return [Waiting(queue, *row) for row in self._db.read(query, (queue, system, limit))]
 
+    def sampled(self, queue: Queue, request: str, instance: int) -> float:
+        """Return the probability with which a row that waits was chosen; 1 where it does not wait."""
+        query = "SELECT sampled FROM queue WHERE queue = ? AND id = ? AND instance = ?"
+        found = self._db.read(query, (queue, request, instance))
+        return float(found[0][0]) if found else 1.0
+
     def lengths(self) -> dict[tuple[Queue, str], int]:
         """Return how many rows wait, by queue and system."""
         rows = self._db.read("SELECT queue, system, COUNT(*) FROM queue GROUP BY queue, system")

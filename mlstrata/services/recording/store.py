@@ -145,6 +145,9 @@ class Store(Protocol):
     def find(self, request: str) -> list[Record]:
         """Return what was recorded under a request's id, the answer that was given first."""
 
+    def known(self, request: str) -> list[Known]:
+        """Return the rows that were recorded under a request's id, with their feedback, without groups."""
+
     def window(
         self,
         system: str,
@@ -170,6 +173,9 @@ class Store(Protocol):
 
     def waiting(self, queue: Queue, system: str, limit: int) -> list[Waiting]:
         """Return the rows of a system that wait for a person, the oldest first, `limit` at most."""
+
+    def sampled(self, queue: Queue, request: str, instance: int) -> float:
+        """Return the probability with which a row that waits was chosen; 1 where it does not wait."""
 
     def lengths(self) -> dict[tuple[Queue, str], int]:
         """Return how many rows wait, by queue and system."""

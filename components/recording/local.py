@@ -1,0 +1,89 @@
+"""The recorder on this machine: an embedded store behind a service on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pulumi
+
+from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.local_site import LocalSite
+from mlstrata.components.monitoring.scraping import alerting, watched
+from mlstrata.components.recording.args import RecorderArgs
+from mlstrata.components.recording.outputs import RecordingOutputs
+from mlstrata.components.supervision.credential import Credential
+from mlstrata.components.supervision.service import File
+from mlstrata.environments import EnvironmentSpec
+from mlstrata.environments.spec.serving import ServingMode
+from mlstrata.services.alerts.rules import recorder_rules
+from mlstrata.services.recording.names import KEY_FILE, SERVICE, SETTINGS_FILE, TOKEN_FILE, WORKDIR
+from mlstrata.services.recording.settings import RecorderSettings, recorded
+
+
+class Recorder(LocalComponent):
+    """Keeps each prediction, and what becomes known of it.
+
+    Attributes:
+        url: Its address.
+        token: The credential that it asks for.
+        key: The environment's key of pseudonyms and of persons' hashes: another one would part a person from what is
+            recorded of them, so it is kept as long as the environment is.
+    """
+
+    def __init__(self, name: str, args: RecorderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("recording", name, args.host, opts)
+        home = args.host.home
+        self.token = Credential(f"{SERVICE}-token", kind="token", opts=self.child())
+        self.key = Credential(f"{SERVICE}-subject-key", kind="token", opts=self.child())
+        self.url = loopback(args.port)
+        self.run(
+            SERVICE,
+            health=loopback(args.port, "/healthz"),
+            ports={SERVICE: args.port},
+            command=[
+                str(args.host.binaries["python"]),
+                *("-m", "mlstrata.services.recording", "--settings", str(home / SETTINGS_FILE)),
+            ],
+            files={
+                SETTINGS_FILE: File(pulumi.Output.from_input(args.port).apply(_settings(args.spec, home))),
+                TOKEN_FILE: File(self.token.secret),
+                KEY_FILE: File(self.key.secret),
+            },
+            folders=(WORKDIR,),
+            # What is being kept gets its time: a batch is short, and a spill sends again what was cut off.
+            stop_seconds=15,
+        )
+        watched(self, SERVICE, args.port)
+        owners = {
+            one.name: one.owner or args.host.owner
+            for one in args.spec.systems
+            if one.serving.mode is ServingMode.REALTIME
+        }
+        if owners:
+            alerting(self, "recorder-records", recorder_rules(owners))
+        self.register_outputs({"url": self.url})
+
+
+def _settings(spec: EnvironmentSpec, home: Path) -> Callable[[float], str]:
+    """Return what renders the service's settings once its port is known."""
+
+    def render(port: float) -> str:
+        settings = RecorderSettings(
+            port=int(port),
+            token_file=home / TOKEN_FILE,
+            home=home,
+            predictions=spec.retention.predictions.total_seconds(),
+            systems=recorded(spec),
+        )
+        return settings.model_dump_json(indent=1) + "\n"
+
+    return render
+
+
+def build(site: LocalSite) -> RecordingOutputs:
+    """Build the recorder of the environment."""
+    args = RecorderArgs(site.host, site.ports[SERVICE].port(SERVICE), site.spec)
+    recorder = Recorder(SERVICE, args)
+    home = site.host.home
+    return RecordingOutputs(recorder.url, home / TOKEN_FILE, home / KEY_FILE, tuple(recorder.ready))
