@@ -31,6 +31,14 @@ def train(
 
 
 @app.command(rich_help_panel=PANEL)
+def retrain(env: Env, system: System, reason: Reason = "", decider: Decider = "", as_json: AsJson = False) -> None:
+    """Have SYSTEM learn from recorded predictions with their truth, then roll its new version out as declared."""
+    from mlstrata.cli.retrain import retrain as run
+
+    run(env, system, reason=reason, decider=decider, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
 def judge(
     env: Env,
     system: System,

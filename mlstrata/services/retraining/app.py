@@ -61,6 +61,7 @@ def build(
         Route("/alerts", api.alerts, methods=["POST"]),
         Route("/systems/{system}", api.show),
         Route("/systems/{system}/retrain", api.retrain, methods=["POST"]),
+        Route("/systems/{system}/retrain/{id}", api.wish),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: http.refusal})
 
@@ -107,6 +108,15 @@ class Api:
         except ValidationError as error:
             raise http.invalid(error) from error
         return await self._accepted([Trigger(f"{system}|{asked.id}", system, BY_HAND, asked.who, asked.reason)])
+
+    async def wish(self, request: Request) -> Response:
+        """Say which training a person's wish started: `training` is empty where it waits."""
+        self._authorise(request)
+        key = f"{self._known(request)}|{request.path_params['id']}"
+        started = await run_in_threadpool(self._journal.answer_to, key)
+        if started is None:
+            raise HTTPException(404, f"nobody asked for {request.path_params['id']!r}")
+        return JSONResponse({"training": started})
 
     async def show(self, request: Request) -> Response:
         """Say where a system's learning is, with its newest trainings and decisions, newest first."""

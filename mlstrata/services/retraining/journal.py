@@ -33,7 +33,7 @@ _TRAINING = "id, system, state, started, by_hand, reason, request, named, versio
 _DECISION = "number, at, system, kind, reason, training, version"
 UNAUDITED = frozenset({"accepted", "waits", "problem"})
 """Decisions that change nothing, and so are none for the audit log."""
-_DROPPED = "-"
+DROPPED = "-"
 """In the place of a training: the cause started none and never will."""
 
 
@@ -90,12 +90,18 @@ class Journal:
         with self._lock:
             return [(Trigger(*row[:5]), row[5]) for row in self._db.execute(query, (system,))]
 
+    def answer_to(self, key: str) -> str | None:
+        """Return the training that a cause started; empty: none yet, `DROPPED`: none ever, None: it is not known."""
+        with self._lock:
+            row = self._db.execute("SELECT training FROM triggers WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0] or "")
+
     def drop(self, found: Iterable[Trigger], kind: str, reason: str, now: float) -> None:
         """Let causes start nothing for good."""
         with self._transaction():
             for one in found:
                 query = "UPDATE triggers SET training = ? WHERE key = ? AND training IS NULL"
-                if self._db.execute(query, (_DROPPED, one.key)).rowcount == 1:
+                if self._db.execute(query, (DROPPED, one.key)).rowcount == 1:
                     self._decide(one.system, kind, f"{one.text}: {reason}", now)
 
     def begin(self, system: str, found: Iterable[Trigger], reason: str, now: float) -> Training:

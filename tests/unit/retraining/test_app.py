@@ -88,6 +88,16 @@ def test_a_wish_without_who_and_why_is_refused(served, body):
     assert served.client.post("/systems/credit/retrain", json=body, headers=HEADERS).status_code == 422
 
 
+def test_a_wish_is_followed_to_its_training(served):
+    body = {"id": "0" * 12, "who": "ann", "reason": "new rules"}
+    path = "/systems/credit/retrain"
+    assert served.client.get(f"{path}/{body['id']}", headers=HEADERS).status_code == 404
+    served.client.post(path, json=body, headers=HEADERS)
+    assert served.client.get(f"{path}/{body['id']}", headers=HEADERS).json() == {"training": ""}
+    training = served.journal.begin("credit", [one for one, _ in served.journal.waiting("credit")], "x", 1e9)
+    assert served.client.get(f"{path}/{body['id']}", headers=HEADERS).json() == {"training": training.id}
+
+
 def test_an_unknown_system_is_named_with_those_there_are(served):
     answer = served.client.get("/systems/debit", headers=HEADERS)
     assert answer.status_code == 404
