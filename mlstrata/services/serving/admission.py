@@ -58,8 +58,12 @@ def place(folder: Path) -> Path:
     return folder.parent.parent / "admitted" / f"{folder.name}.json"
 
 
-def admit(folder: Path) -> None:
+def admit(folder: Path, *, loaded: bool = True) -> None:
     """Refuse a model that may not be loaded.
+
+    Args:
+        folder: The model.
+        loaded: Whether MLflow loads it; else only data of it are read, and what its loading would run is not looked at.
 
     Raises:
         RefusedError: Its files are not those that were released, or would run code that its system does not bring.
@@ -67,7 +71,7 @@ def admit(folder: Path) -> None:
     said = Admission.of(folder)
     if said and said.digest and digest_of(folder) != said.digest:
         raise RefusedError("its files are not those that were judged and released; release it again")
-    if said is None or not said.own_code:
+    if loaded and (said is None or not said.own_code):
         look(folder, code=said is not None)
 
 
@@ -94,7 +98,7 @@ def look(folder: Path, *, code: bool = True) -> None:
     Raises:
         RefusedError: What is wrong, and what is allowed.
     """
-    flavors = _document(folder).get("flavors")
+    flavors = document(folder).get("flavors")
     known = flavors if isinstance(flavors, Mapping) else {}
     packed = known.get("python_function")
     if not isinstance(packed, Mapping):
@@ -139,7 +143,12 @@ LOADERS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
 """Modules that may load a model, and what each asks of the flavours beside it."""
 
 
-def _document(folder: Path) -> Mapping[str, Any]:
+def document(folder: Path) -> Mapping[str, Any]:
+    """Return what MLflow wrote about a model.
+
+    Raises:
+        RefusedError: It cannot be read.
+    """
     import yaml
 
     path = folder / MODEL_FILE

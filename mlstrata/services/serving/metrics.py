@@ -21,6 +21,9 @@ REFUSED = Counter(
     "mlstrata_predict_refused", "Requests that were not computed since more came than could be.", ["system", "reason"]
 )
 WAITING = Gauge("mlstrata_predict_waiting", "Requests that wait for their turn.", ["system"])
+FALLBACKS = Counter(
+    "mlstrata_onnx_fallbacks", "Loads of a version whose ONNX form could not be computed here.", ["version"]
+)
 LOADED = Gauge("mlstrata_version_loaded", "1 while the version is in memory.", ["system", "version"])
 
 

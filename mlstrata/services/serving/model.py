@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlstrata.services.serving.admission import Admission, admit
+from mlstrata.services.serving.converted import MISSING, converted
 from mlstrata.services.serving.example import read_example
 from mlstrata.services.serving.requirements import require_installed
 from mlstrata.services.serving.schema import Column, RequestSchema
@@ -30,8 +31,6 @@ _DTYPES = {
     "string": "object",
     "datetime": "datetime64[ns]",
 }
-MISSING = "missing"
-"""What a model's metadata call the texts that stood for a missing value where it learnt."""
 
 
 class ServedModel(Protocol):
@@ -75,13 +74,15 @@ class Facts:
 
 
 def load(version: str, folder: Path) -> ServedModel:
-    """Load the model in `folder` and try it: in a process of its own where it may bring code of its own.
+    """Load the model in `folder` and try it: in a process of its own where it may bring code, else by its ONNX form.
 
     Raises:
         Exception: as `LoadedModel`.
     """
     said = Admission.of(folder)
-    return ModelApart(version, folder) if said and said.own_code else LoadedModel(version, folder)
+    if said and said.own_code:
+        return ModelApart(version, folder)
+    return converted(version, folder) or LoadedModel(version, folder)
 
 
 class ModelApart:

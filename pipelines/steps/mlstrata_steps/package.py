@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
+from mlstrata_steps.converted.form import FILE, REASON
+from mlstrata_steps.converted.form import METADATA as ONNX
+from mlstrata_steps.converted.proof import proven
+from mlstrata_steps.converted.write import convert
 from mlstrata_steps.estimator import load, own_code, served_with, trusted
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.own_store import is_pickle
@@ -38,6 +42,9 @@ REQUIREMENTS = "requirements"
 
 SERVED_WITH = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
 """Distributions whose versions the model asks for when it is served."""
+
+CONVERTED = ("onnxruntime",)
+"""What computes a model's ONNX form: asked for by those that have one."""
 
 SERVER = ("mlserver",)
 """What serves it, where it is installed: locked, too, and not asked for by the model itself."""
@@ -72,7 +79,8 @@ def package(
         evaluation: The report on the test rows, whose metrics go with the model.
 
     Returns:
-        `requirements`: how many are locked; `lock_hash`; `code`: the packages and modules inside.
+        `requirements`: how many are locked; `lock_hash`; `code`: the packages and modules inside; `onnx`: its ONNX form
+        (`converted.form.Form`), or the reason why it is served as it is.
 
     Raises:
         StepError: The lock is missing, has changed since, or lacks something that serving needs.
@@ -83,11 +91,18 @@ def package(
 
     pipeline, kept = load(model), "pickle" if is_pickle(model) else "skops"
     pins = own_pins(lock)
-    own, code = (*served_with(pipeline), *pins), [Path(__file__).parent, *own_code(model)]
+    brought = own_code(model)
+    own, code = (*served_with(pipeline), *pins), [Path(__file__).parent, *brought]
     table, roles = read_table(train), Columns.parse(columns)
     task = task_of(roles, table)
     output = task.output(task.answers(task.labels(table[roles.target])))
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
+    asked = "predict_proba" if task.learns == CLASSIFIER else "predict"
+    if brought or kept == "pickle":
+        file, form = None, {REASON: "it brings code of its own"}
+    else:
+        file, form = proven(lambda: convert(pipeline, features), features, output, getattr(pipeline, asked))
+    own = (*own, *CONVERTED) if file else own
     shutil.rmtree(target, ignore_errors=True)
     mlflow.sklearn.save_model(
         pipeline,
@@ -96,19 +111,26 @@ def package(
         input_example=_example(features),
         serialization_format=kept,
         skops_trusted_types=None if kept == "pickle" else trusted(model),
-        pyfunc_predict_fn="predict_proba" if task.learns == CLASSIFIER else "predict",
+        pyfunc_predict_fn=asked,
         pip_requirements=[f"{name}=={version(name)}" for name in (*SERVED_WITH, *own)],
         code_paths=[str(one) for one in code],
-        metadata={**(metadata or {}), METADATA: output.document(), **({REQUIREMENTS: pins} if pins else {})},
+        metadata={
+            **(metadata or {}),
+            METADATA: output.document(),
+            ONNX: form,
+            **({REQUIREMENTS: pins} if pins else {}),
+        },
     )
     write_reference(target, pipeline, table, roles, test=test, evaluation=evaluation)
+    if file:
+        (Path(target) / FILE).write_bytes(file)
     locked: dict[str, str] = {}
     if lock:
         if file_hash(lock) != lock_hash:
             raise StepError(f"package: the lock {lock!r} has changed since the run was asked for; run it again")
         locked = needed(entries(Path(lock).read_text(encoding="utf-8")), (*SERVED_WITH, *SERVER, *own))
         (Path(target) / LOCKED).write_text("".join(locked[name] for name in sorted(locked)), encoding="utf-8")
-    return {"requirements": len(locked), "lock_hash": lock_hash, "code": [one.name for one in code]}
+    return {"requirements": len(locked), "lock_hash": lock_hash, "code": [one.name for one in code], "onnx": form}
 
 
 def own_pins(lock: str) -> dict[str, str]:
