@@ -75,6 +75,8 @@ def converted(version: str, folder: Path) -> ConvertedModel | None:
         RefusedError: The model may not be loaded; nothing of it ran.
         MissingRequirements: What the system's own lock brought where it learnt is not here; nothing of it ran.
     """
+    if not (folder / FILE).is_file():
+        return None
     try:
         about = document(folder)
         if (form := Form.of(about.get("metadata"))) is None:

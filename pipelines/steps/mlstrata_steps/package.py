@@ -98,10 +98,10 @@ def package(
     output = task.output(task.answers(task.labels(table[roles.target])))
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     asked = "predict_proba" if task.learns == CLASSIFIER else "predict"
-    if brought or kept == "pickle":
-        file, form = None, {REASON: "it brings code of its own"}
-    else:
-        file, form = proven(lambda: convert(pipeline, features), features, output, getattr(pipeline, asked))
+    file, form = None, {REASON: "it brings code of its own"}
+    if not brought and kept != "pickle":
+        others = [feature_frame(read_table(test), list(features.columns))] if test else []
+        file, form = proven(lambda: convert(pipeline, features), features, output, getattr(pipeline, asked), *others)
     own = (*own, *CONVERTED) if file else own
     shutil.rmtree(target, ignore_errors=True)
     mlflow.sklearn.save_model(

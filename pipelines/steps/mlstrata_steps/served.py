@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
+from mlstrata_steps.converted.form import Form
+from mlstrata_steps.converted.proof import TOLERANCE as CONVERTED
 from mlstrata_steps.estimator import load
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.package import LOCKED, entries, pinned
@@ -99,7 +101,7 @@ def check_served(
     except TypeError as error:
         raise StepError(f"server: {error}; allowed {', '.join(Server.__dataclass_fields__)}") from error
     checks = [_environment(package, lock)]
-    pipeline, table = load(model), read_table(test)
+    pipeline, table, form = load(model), read_table(test), _form(package)
     task = task_of(Columns.parse(columns), table)
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     rows = features.iloc[np.linspace(0, len(features) - 1, min(ROWS, len(features)), dtype=int)]
@@ -112,14 +114,16 @@ def check_served(
             seconds = time.monotonic() - began
             checks.append(_smoke(url + wanted.predict, package, task))
             checks += _schema(url + wanted.predict, instances[0], _required(package))
-            parity, furthest = _parity(url + wanted.predict, instances, trained, task)
+            allowed = TOLERANCE if form is None else max(TOLERANCE, CONVERTED)
+            parity, furthest = _parity(url + wanted.predict, instances, trained, task, allowed)
             checks.append(parity)
     except _NotReady as error:
         checks.append(Check("it is served", False, str(error)))
     headline = "not served"
     if seconds is not None:
         shown = "no scores" if furthest is None else f"{len(rows)} scores equal to {furthest:.0e}"
-        headline = f"ready in {seconds:.1f} s, {shown}, {checks[0].detail}"
+        by = "" if form is None else "by ONNX, "
+        headline = f"{by}ready in {seconds:.1f} s, {shown}, {checks[0].detail}"
     return report_of(checks, {"served_ready_seconds": seconds, "served_score_gap": furthest}, headline=headline)
 
 
@@ -143,6 +147,13 @@ def _environment(package: str, lock: str) -> Check:
     return Check(
         "environment", not wrong, "; ".join(wrong[:3]) if wrong else f"{len(wanted)} locked requirements equal"
     )
+
+
+def _form(package: str) -> Form | None:
+    """Read whether it is answered by its ONNX form."""
+    from mlflow.models import Model
+
+    return Form.of(Model.load(package).metadata)
 
 
 def _smoke(url: str, package: str, task: Task) -> Check:
@@ -183,7 +194,7 @@ def _schema(url: str, good: Mapping[str, object], required: Sequence[str]) -> li
 
 
 def _parity(
-    url: str, instances: list[dict[str, object]], trained: NDArray[np.float64], task: Task
+    url: str, instances: list[dict[str, object]], trained: NDArray[np.float64], task: Task, allowed: float
 ) -> tuple[Check, float | None]:
     """Are the scores those of the model that was trained and judged?"""
     import numpy as np
@@ -195,7 +206,7 @@ def _parity(
     # JSON carries fifteen digits: of a number in the millions they end sooner than of a probability.
     unit = max(1.0, float(np.abs(trained).max()))
     gap = float(np.abs(given.reshape(trained.shape) - trained).max()) / unit
-    return Check("score parity", gap <= TOLERANCE, f"scores differ by {gap:.1e} at most, {TOLERANCE:g} allowed"), gap
+    return Check("score parity", gap <= allowed, f"scores differ by {gap:.1e} at most, {allowed:g} allowed"), gap
 
 
 def _ask(url: str, instances: list[dict[str, object]]) -> tuple[int, dict[str, Any]]:

@@ -32,7 +32,7 @@ Ask = Callable[["pd.DataFrame"], object]
 
 
 def proven(
-    made: Callable[[], tuple[bytes, Form]], features: pd.DataFrame, output: Output, ask: Ask
+    made: Callable[[], tuple[bytes, Form]], features: pd.DataFrame, output: Output, ask: Ask, *others: pd.DataFrame
 ) -> tuple[bytes | None, dict[str, Any]]:
     """Convert a model and compare the two.
 
@@ -41,6 +41,7 @@ def proven(
         features: The training rows (`columns.feature_frame`).
         output: Its contract.
         ask: What it says of some features.
+        others: More rows, such as those of the test.
 
     Returns:
         The file, None where it is not to be served; and what is kept of it in the metadata: its form, or the reason.
@@ -48,7 +49,8 @@ def proven(
     try:
         content, form = made()
         rows = _spread(features, ROWS)
-        frame = _joined([rows, *_adversaries(rows)])
+        more = [_spread(_taken(one, features), ROWS) for one in others]
+        frame = _joined([rows, *more, *_adversaries(rows)])
         return content, replace(form, rows=len(frame), gap=_gap(Session(content, form), frame, output, ask)).document()
     except (NotConverted, FormError, NotPlain, OutputError) as error:
         return None, {REASON: str(error)}
@@ -90,6 +92,12 @@ def _spread(frame: pd.DataFrame, most: int) -> pd.DataFrame:
     import numpy as np
 
     return frame.iloc[np.unique(np.linspace(0, len(frame) - 1, min(most, len(frame)), dtype=int))]
+
+
+def _taken(rows: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """Choose the rows that a request could hold: no gap where training saw none."""
+    required = [name for name in features.columns if not features[name].isna().any()]
+    return rows[rows[required].notna().all(axis=1)].astype(features.dtypes.to_dict())
 
 
 def _adversaries(features: pd.DataFrame) -> Iterator[pd.DataFrame]:
