@@ -121,3 +121,16 @@ def score(
         key=key or None,
         as_json=as_json,
     )
+
+
+@app.command(rich_help_panel=PANEL)
+def monitor(
+    env: Env,
+    system: Annotated[str, typer.Argument(metavar="[SYSTEM]", help="Only this system.", show_default=False)] = "",
+    full: Annotated[bool, typer.Option("--full", help="Show everything measured, not only what alerts.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show drift, live quality and fairness: what, since when, how sure. Exits 1 where something alerts."""
+    from mlstrata.cli.monitor import monitor as run
+
+    run(env, system or None, full=full, as_json=as_json)

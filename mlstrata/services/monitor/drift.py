@@ -23,7 +23,7 @@ ALPHA = 0.001
 FEW_VALUES = 0.5
 """Share of the declared PSI from which a column of named values has drifted. The index grows with what can move: of a
 yes/no column 12 % instead of 25 % is 0.14 and the share of a whole group doubling, of a number 0.2 is a quarter to a
-half standard deviation (docs/decisions/0038)."""
+half standard deviation (docs/decisions/0039)."""
 HALF = 0.5
 """Added to every bin, so that an empty one does not make the index infinite."""
 _LEAST_EXPECTED = 1.0
