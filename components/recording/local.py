@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pulumi
 
+from mlstrata.components.governance.part import Part, PartArgs
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.scraping import alerting, watched
@@ -17,7 +18,7 @@ from mlstrata.components.supervision.service import File
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.services.alerts.rules import recorder_rules
-from mlstrata.services.recording.names import KEY_FILE, SERVICE, SETTINGS_FILE, TOKEN_FILE, WORKDIR
+from mlstrata.services.recording.names import KEY_FILE, PROTECTED, SERVICE, SETTINGS_FILE, TOKEN_FILE, WORKDIR
 from mlstrata.services.recording.settings import RecorderSettings, recorded
 
 
@@ -55,6 +56,8 @@ class Recorder(LocalComponent):
             stop_seconds=15,
         )
         watched(self, SERVICE, args.port)
+        Part("recorder-of-predictions", PartArgs("recorder", SERVICE), self.child())
+        Part("protected-attributes", PartArgs("protected", PROTECTED), self.child())
         owners = {
             one.name: one.owner or args.host.owner
             for one in args.spec.systems
