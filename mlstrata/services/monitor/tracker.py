@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mlstrata.services.monitor import judging
 from mlstrata.services.monitor.layout import Column, Layout
-from mlstrata.services.monitor.truth import Asked, answered
+from mlstrata.services.monitor.truth import Answered, Asked, answered
 from mlstrata.services.monitor.verdict import Finding, State, Verdict
 from mlstrata.services.monitor.window import BLOCKS, Window
 from mlstrata.services.serving.folders import releases_folder
@@ -28,6 +28,8 @@ ROWS_A_ROUND = 50_000
 """Rows that one system may have read in a round: a day of many does not keep the others waiting."""
 NEWEST = 20_000
 """Rows whose truth and groups are looked at, the newest of the window: enough for an interval of 0.01."""
+LATE = 30
+"""Windows that are looked back for truth where the newest one has too little: a month, where a window is a day."""
 SHARE = 0.02
 """Share of the time that reading again may take: feedback changes rows long after they were counted."""
 
@@ -167,14 +169,20 @@ class Tracker:
         if not mine.judging.due(seen):
             return False
         with mine.judging.spent(seen):
-            since = now - system.monitor.drift.window.total_seconds()
-            given = store.window(system.name, since=since, until=now, version=mine.number, groups=True, limit=NEWEST)
-            rows = answered(list(given), mine.asked)
+            span = system.monitor.drift.window.total_seconds()
+            rows = self._newest(mine, store, system, now, span)
             found = [*judging.estimated(rows, mine.reference, system)]
+            if rows.known.sum() < judging.LEAST_TRUTHS:
+                # Truth comes late: that of earlier windows says more than none.
+                rows = self._newest(mine, store, system, now, span * LATE)
             found += judging.performance(rows, mine.asked, system)
             found += judging.fairness(rows, mine.asked, system)
             mine.live, mine.truths = tuple(found), int(rows.known.sum())
         return True
+
+    def _newest(self, mine: _Version, store: Store, system: SystemSpec, now: float, span: float) -> Answered:
+        read = store.window(system.name, since=now - span, until=now, version=mine.number, groups=True, limit=NEWEST)
+        return answered(list(read), mine.asked)
 
     def _judge(self, mine: _Version, system: SystemSpec, now: float) -> Verdict:
         counted, served = mine.window.total()

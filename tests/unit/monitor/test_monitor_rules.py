@@ -1,16 +1,14 @@
 """Alert rules of the monitor: what Prometheus makes of them, whom they tell, and what the policies see in a plan."""
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pulumi
 import pytest
 import yaml
 
-from mlstrata.components.capability import Declaration, LocalBuilder, built, register, withdraw
 from mlstrata.components.programs import tools_folder
-from mlstrata.environments import Capability, EnvironmentSpec, Workspace, load
+from mlstrata.environments import EnvironmentSpec, Workspace, load
 from mlstrata.environments.spec.retrain import Cause
 from mlstrata.services.monitor.exposition import exposition
 from mlstrata.services.monitor.rules import fairness_rules, monitoring_rules, promise_rules
@@ -119,17 +117,6 @@ def test_what_a_training_may_answer_says_its_cause():
         "SlaMissed": None,
     }
     assert all(rule["labels"]["owner"] == OWNER for rule in all_rules())
-
-
-@pytest.fixture(autouse=True)
-def recorder() -> Iterator[None]:
-    """Have something stand for the recorder where this target does not build one."""
-    missing = Capability.RECORDING not in built("local")
-    if missing:
-        register(Declaration(Capability.RECORDING, local=LocalBuilder()))
-    yield
-    if missing:
-        withdraw(Capability.RECORDING)
 
 
 def watched(tmp_path: Path, *on: str) -> Graph:

@@ -186,6 +186,15 @@ def test_a_model_that_is_wrong_now_alerts_once_its_whole_interval_misses(made: M
     assert auc.high < 0.7 == auc.limit
 
 
+def test_truth_that_comes_late_is_looked_for_in_earlier_windows(made: Made, home: Path, store: SqliteStore):
+    store.add(records(made, made.later, NOW - 20 * DAY))
+    store.tell(truths(made.later, turned=True))
+    store.add(records(made, made.later, NOW - 7200, prefix="new"))
+    verdict = judged(home, store)
+    assert (verdict.rows, verdict.truths) == (len(made.later), len(made.later))
+    assert alerting(verdict, Watch.PERFORMANCE) == {"auc"}
+
+
 def test_few_truths_alert_on_nothing(made: Made, home: Path, store: SqliteStore):
     store.add(records(made, made.later, NOW - 7200))
     store.tell(truths(made.later, turned=True)[:60])
