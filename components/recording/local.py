@@ -8,7 +8,7 @@ from pathlib import Path
 import pulumi
 
 from mlstrata.components.governance.part import Part, PartArgs
-from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.local_host import Host, LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.scraping import alerting, watched
 from mlstrata.components.recording.args import RecorderArgs
@@ -16,10 +16,22 @@ from mlstrata.components.recording.outputs import RecordingOutputs
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
 from mlstrata.environments import EnvironmentSpec
-from mlstrata.environments.spec.serving import ServingMode
+from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.alerts.rules import recorder_rules
 from mlstrata.services.recording.names import KEY_FILE, PROTECTED, SERVICE, SETTINGS_FILE, TOKEN_FILE, WORKDIR
 from mlstrata.services.recording.settings import RecorderSettings, recorded
+
+
+class Recording(LocalComponent):
+    """That the predictions of one AI system are recorded, and that somebody is told where they are not."""
+
+    def __init__(
+        self, name: str, host: Host, system: SystemSpec, owner: str, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        facts = system.recording.model_dump(mode="json", exclude_none=True)
+        super().__init__("recording", name, host, opts, **facts)
+        alerting(self, name, recorder_rules({system.name: owner}))
+        self.register_outputs({})
 
 
 class Recorder(LocalComponent):
@@ -33,7 +45,8 @@ class Recorder(LocalComponent):
     """
 
     def __init__(self, name: str, args: RecorderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("recording", name, args.host, opts)
+        kept = args.spec.retention.predictions.total_seconds() / _DAY
+        super().__init__("recording", name, args.host, opts, kept_days=kept)
         home = args.host.home
         self.token = Credential(f"{SERVICE}-token", kind="token", opts=self.child())
         self.key = Credential(f"{SERVICE}-subject-key", kind="token", opts=self.child())
@@ -51,20 +64,13 @@ class Recorder(LocalComponent):
                 TOKEN_FILE: File(self.token.secret),
                 KEY_FILE: File(self.key.secret),
             },
-            folders=(WORKDIR,),
+            folders=(WORKDIR, PROTECTED),
             # What is being kept gets its time: a batch is short, and a spill sends again what was cut off.
             stop_seconds=15,
         )
         watched(self, SERVICE, args.port)
         Part("recorder-of-predictions", PartArgs("recorder", SERVICE), self.child())
         Part("protected-attributes", PartArgs("protected", PROTECTED), self.child())
-        owners = {
-            one.name: one.owner or args.host.owner
-            for one in args.spec.systems
-            if one.serving.mode is ServingMode.REALTIME
-        }
-        if owners:
-            alerting(self, "recorder-records", recorder_rules(owners))
         self.register_outputs({"url": self.url})
 
 
@@ -85,8 +91,14 @@ def _settings(spec: EnvironmentSpec, home: Path) -> Callable[[float], str]:
 
 
 def build(site: LocalSite) -> RecordingOutputs:
-    """Build the recorder of the environment."""
+    """Build the recorder of the environment, and the recording of every system that answers requests."""
     args = RecorderArgs(site.host, site.ports[SERVICE].port(SERVICE), site.spec)
     recorder = Recorder(SERVICE, args)
+    for system in site.realtime:
+        own = site.systems[system.name].child()
+        Recording(f"recording-{system.name}", site.host, system, site.owner_of(system), own)
     home = site.host.home
     return RecordingOutputs(recorder.url, home / TOKEN_FILE, home / KEY_FILE, tuple(recorder.ready))
+
+
+_DAY = 86_400

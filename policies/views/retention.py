@@ -23,6 +23,8 @@ SETTINGS = ("kubernetes:core/v1:ConfigMap", "kubernetes:core/v1:Secret")
 RECORDS = frozenset({"predictions", "logs", "protected"})
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 PROMETHEUS = "kubernetes:monitoring.coreos.com/v1:Prometheus"
+RECORDER = ":recording:Recorder"
+"""The recorder of a local environment, which says for how many days it keeps records."""
 LOCAL_SERVICE = "pulumi-python:dynamic/mlstrata:Service"
 BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 LIFECYCLES = ("aws:s3/bucketLifecycleConfiguration",)
@@ -43,9 +45,10 @@ def days_kept(resource: Resource, graph: Graph) -> float | None:
         return _flag(resource) if resource.inputs.get("name") == "prometheus" else _gateway_log(resource)
     if resource.type in SETTINGS:
         return min(_loki(resource), default=None)
-    if resource.type.startswith(BUCKETS) and resource.part in RECORDS:
-        return expiry(resource, graph)
-    return None
+    if resource.type.endswith(RECORDER):
+        return float(resource.get("kept_days", 0))
+    keeps = resource.type.startswith(BUCKETS) and resource.part in RECORDS
+    return expiry(resource, graph) if keeps else None
 
 
 def expiry(bucket: Resource, graph: Graph, *, whole: bool = False) -> float | None:

@@ -129,7 +129,7 @@ def recorder_rules(owners: Mapping[str, str]) -> str:
         still = f"{_requests(system, '5m')} >= {MIN_REQUESTS} and ({recorded} or vector(0)) == 0"
         summary = f"{system} is asked, and for five minutes nothing was recorded"
         rules.append(rule("NothingRecorded", still, "2m", "critical", summary=summary))
-    return _text("recorder", rules)
+    return _text("-".join(["recorded", *owners]), rules)
 
 
 def schedule_rules(owners: Mapping[str, str], metric: str) -> str:
