@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.model import Task
+from mlstrata.environments.spec.rollout import Strategy
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.stages import Capability
 
@@ -41,6 +42,20 @@ def _local_problems(spec: EnvironmentSpec) -> Iterator[str]:
             )
 
 
+def _rollout_problems(spec: EnvironmentSpec) -> Iterator[str]:
+    for at, system in enumerate(spec.systems):
+        where, strategy = f"systems[{at}].rollout.strategy", system.rollout.strategy
+        if strategy is Strategy.ALL_AT_ONCE:
+            continue
+        if system.serving.mode is ServingMode.BATCH:
+            yield f"{where}: got {strategy}; a batch system answers no requests to share out, allowed: all_at_once"
+        elif Capability.RECORDING not in spec.capabilities:
+            yield (
+                f"{where}: got {strategy}; its figures come from recorded predictions: switch on the capability "
+                "recording, allowed without: all_at_once"
+            )
+
+
 DECLARATIONS = (
     Declaration(
         Capability.SERVING,
@@ -58,4 +73,11 @@ DECLARATIONS = (
             problems=_implausible,
         ),
     ),
+    Declaration(
+        Capability.ROLLOUT,
+        # Nothing of its own runs: the gateway's routes and the releases are where it happens.
+        local=LocalBuilder(problems=_rollout_problems),
+    ),
+    # Shares of the traffic from rewards: on this machine a strategy like the others, without a graph of its own.
+    Declaration(Capability.BANDIT, local=LocalBuilder()),
 )

@@ -23,6 +23,7 @@ def release(
     reason: str,
     decider: str | None,
     without_gates: bool,
+    all_at_once: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -42,6 +43,7 @@ def release(
         reason=reason,
         decider=decider,
         without_gates=without_gates,
+        all_at_once=all_at_once,
         agree=agree,
     )
     _show("released", done, as_json=as_json, comparison=as_document(comparison))
@@ -66,6 +68,13 @@ def _question(comparison: Comparison) -> str:
 def _show(verb: str, done: Release, *, as_json: bool, **more: dict[str, Any]) -> None:
     if as_json:
         say_json({**asdict(done), **more})
+        return
+    if done.rollout:
+        tried = "is tried" if done.changed else "is being tried already"
+        beside = f"beside version {done.previous}, which answers"
+        say(f" {done.system}: version {done.version} {tried} ({done.rollout}) {beside} · {done.seconds:.1f} s")
+        for warning in done.warnings:
+            say(f"  {warning}")
         return
     before = f"before: version {done.previous}" if done.previous else "the first"
     what = f"{verb} version {done.version} ({before})" if done.changed else f"version {done.version} answers already"

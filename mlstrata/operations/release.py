@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mlstrata.environments import Stage
+from mlstrata.environments import Stage, SystemSpec
+from mlstrata.environments.spec.rollout import Strategy
+from mlstrata.environments.spec.serving import ServingMode
+from mlstrata.environments.stages import Capability
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlstrata.operations.releases import Comparison, Release
+    from mlstrata.operations.releases import Backend, Comparison, Release
     from mlstrata.operations.reporting import Reporter
 
 
@@ -34,11 +37,14 @@ def release(
     reason: str = "",
     decider: str | None = None,
     without_gates: bool = False,
+    all_at_once: bool = False,
     agree: Callable[[Comparison], None] = lambda _comparison: None,
 ) -> tuple[Comparison, Release]:
     """Compare a version, the newest by default, with the champion, and have it answer.
 
-    Below stage scale a person judges a version's figures; from there on what is declared is a limit for everyone.
+    Where the system declares a rollout, the platform can do one and a version answers already, it is tried beside that
+    one first; the figures decide then. Below stage scale a person judges a version's figures; from there on what is
+    declared is a limit for everyone.
 
     Args:
         deployment: The environment.
@@ -48,6 +54,7 @@ def release(
         reason: Why; needed where a version answers already.
         decider: Who decides; None: who runs this.
         without_gates: Release a version that no training run reports the gates of; needs a reason.
+        all_at_once: Have it answer everything at once, whatever the file says; needs a reason.
         agree: Called with the comparison before anything is done; what it raises ends it there.
 
     Raises:
@@ -65,9 +72,24 @@ def release(
             _require_reason(reason, f"version {comparison.champion} answers already; say why it should be replaced")
         if without_gates:
             _require_reason(reason, "nothing says what the version passed; say why it should answer all the same")
+        if all_at_once:
+            _require_reason(reason, "the declared rollout is passed over; say why")
         agree(comparison)
         with reporter.working("releasing …") as working:
             steps.tell = lambda step: working(f"releasing · {step}")
+            if comparison.champion and not all_at_once and rolls_out(deployment, declared):
+                from mlstrata.operations.releases.beginning import begin
+
+                tried = begin(
+                    target,
+                    declared,
+                    comparison.candidate,
+                    reason=reason.strip(),
+                    decider=decider,
+                    limits=limits,
+                    without_gates=without_gates,
+                )
+                return comparison, tried
             # The version that was compared: a newer one may have been registered while a person thought about it.
             done = releases.release(
                 target,
@@ -82,10 +104,16 @@ def release(
     return comparison, done
 
 
+def rolls_out(deployment: Deployment, system: SystemSpec) -> bool:
+    """Return whether a new version of a system is tried beside the one that answers before it takes over."""
+    declared = system.rollout.strategy is not Strategy.ALL_AT_ONCE and system.serving.mode is ServingMode.REALTIME
+    return declared and Capability.ROLLOUT in deployment.spec.capabilities
+
+
 def rollback(
     deployment: Deployment, system: str, reporter: Reporter, *, reason: str, decider: str | None = None
 ) -> Release:
-    """Have the version before the champion answer again, at once.
+    """Have the version before the champion answer again, at once; while a rollout runs, the champion alone.
 
     Raises:
         UsageError: there is no such system, or no reason was given.
@@ -98,7 +126,24 @@ def rollback(
     steps = Steps()
     with reporter.working("rolling back …") as working, deployment.target.releasing(steps, urgent=True) as target:
         steps.tell = lambda step: working(f"rolling back · {step}")
+        if aborted := _aborted(target, system, reason.strip(), decider):
+            return aborted
         return releases.rollback(target, system, reason=reason.strip(), decider=decider)
+
+
+def _aborted(target: Backend, system: str, reason: str, decider: str | None) -> Release | None:
+    """End a rollout under way, or go on with ending it; None: there is none to end."""
+    from mlstrata.operations.releases import Release
+    from mlstrata.operations.releases.progress import abort
+
+    before = target.releases(system)
+    died = before.moved is not None and before.moved.kind == "rollout-abort" and not before.settled
+    if before.rollout is None and not died:
+        return None
+    tried = before.rollout.candidate if before.rollout else before.moved.to if before.moved else None
+    done = abort(target, system, reason=reason, decider=decider)
+    champion = done.releases.champion or ""
+    return Release(system, champion, tried, True, {}, 0.0, done.warnings, done.audit)
 
 
 def _require_reason(reason: str, why: str) -> None:

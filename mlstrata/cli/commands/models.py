@@ -78,10 +78,13 @@ def release(
         bool,
         typer.Option("--without-gates", help="Release a version that no training run reports the gates of; audited."),
     ] = False,
+    all_at_once: Annotated[
+        bool, typer.Option("--all-at-once", help="Skip the declared rollout; needs a reason; audited.")
+    ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a version of SYSTEM with the champion, then release it."""
+    """Compare a version of SYSTEM with the champion, then release it, or begin the rollout that is declared."""
     from mlstrata.cli.release import release as run
 
     run(
@@ -91,6 +94,7 @@ def release(
         reason=reason,
         decider=decider or None,
         without_gates=without_gates,
+        all_at_once=all_at_once,
         yes=yes,
         as_json=as_json,
     )
@@ -100,6 +104,46 @@ def release(
 def rollback(env: Env, system: System, reason: Reason = "", decider: Decider = "", as_json: AsJson = False) -> None:
     """Roll back to the previous version without confirmation."""
     from mlstrata.cli.release import rollback as run
+
+    run(env, system, reason=reason, decider=decider or None, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def rollout(
+    env: Env,
+    system: System,
+    step: Annotated[bool, typer.Option("--step", help="Carry out what the figures decide now.")] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Approve that the candidate takes over.")] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Give all traffic back to the champion.")] = False,
+    advance: Annotated[
+        bool, typer.Option("--advance", help="Go to the next step, or promote, without waiting for figures.")
+    ] = False,
+    let_go: Annotated[
+        bool, typer.Option("--let-go", help="Remove the versions that were kept when they were taken back.")
+    ] = False,
+    reason: Reason = "",
+    decider: Decider = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show the rollout of SYSTEM: step, shares, figures of both versions, next decision; or decide about it."""
+    from mlstrata.cli.rollout import rollout as run
+
+    asked = {"step": step, "approve": approve, "abort": abort, "advance": advance, "let_go": let_go}
+    run(env, system, asked, reason=reason, decider=decider or None, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def stop(env: Env, system: System, reason: Reason = "", decider: Decider = "", as_json: AsJson = False) -> None:
+    """Stop SYSTEM: the gateway refuses every request to it until it is resumed."""
+    from mlstrata.cli.rollout import stop as run
+
+    run(env, system, reason=reason, decider=decider or None, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def resume(env: Env, system: System, reason: Reason = "", decider: Decider = "", as_json: AsJson = False) -> None:
+    """Resume SYSTEM after a stop."""
+    from mlstrata.cli.rollout import resume as run
 
     run(env, system, reason=reason, decider=decider or None, as_json=as_json)
 

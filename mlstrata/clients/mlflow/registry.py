@@ -207,15 +207,7 @@ class Registry(Rest):
         Raises:
             RegistryError: it does not answer as it should.
         """
-        try:
-            return str(self.get("registered-models/alias", name=system, alias=CHAMPION)["model_version"]["version"])
-        except RegistryError as error:
-            # A model without the alias is an invalid parameter to MLflow, one it does not know is missing.
-            if error.code in (MISSING, "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
-        except (KeyError, TypeError) as error:
-            raise RegistryError(f"the registry at {self.address} names no version of the alias {CHAMPION}") from error
+        return self.alias(system, CHAMPION)
 
     def set_champion(self, system: str, version: str | None) -> None:
         """Give the champion alias to `version`, or to none.
@@ -223,12 +215,44 @@ class Registry(Rest):
         Raises:
             RegistryError: it does not answer, or refuses.
         """
-        if self.champion(system) == version:
+        self.set_alias(system, CHAMPION, version)
+
+    def alias(self, system: str, alias: str) -> str | None:
+        """Return the version that has an alias.
+
+        Raises:
+            RegistryError: it does not answer as it should.
+        """
+        try:
+            return str(self.get("registered-models/alias", name=system, alias=alias)["model_version"]["version"])
+        except RegistryError as error:
+            # A model without the alias is an invalid parameter to MLflow, one it does not know is missing.
+            if error.code in (MISSING, "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+        except (KeyError, TypeError) as error:
+            raise RegistryError(f"the registry at {self.address} names no version of the alias {alias}") from error
+
+    def set_alias(self, system: str, alias: str, version: str | None) -> None:
+        """Give an alias to `version`, or to none.
+
+        Raises:
+            RegistryError: it does not answer, or refuses.
+        """
+        if self.alias(system, alias) == version:
             return
         if version is None:
-            self.post("registered-models/alias", method="DELETE", name=system, alias=CHAMPION)
+            self.post("registered-models/alias", method="DELETE", name=system, alias=alias)
         else:
-            self.post("registered-models/alias", name=system, alias=CHAMPION, version=version)
+            self.post("registered-models/alias", name=system, alias=alias, version=version)
+
+    def tag(self, system: str, version: str, key: str, value: str) -> None:
+        """Write something about a version, in place of what was written under that key.
+
+        Raises:
+            RegistryError: it does not answer, or knows no such version.
+        """
+        self.post("model-versions/set-tag", name=system, version=version, key=key, value=value)
 
     def withdraw(self, system: str) -> str | None:
         """Delete a system's versions, and its runs as MLflow deletes them: `mlflow gc` removes them and their files.

@@ -22,6 +22,7 @@ class Release:
         changed: whether there was anything to do; False when the version served already.
         metrics: the version's metrics.
         audit: the place and hash of its entry in the audit log, as `3:5b1f…`; None when it is not recorded yet.
+        rollout: how `version` is tried beside `previous`, which goes on answering; empty: it serves all.
         seconds: how long it took.
         warnings: what is left to mend, a sentence each.
     """
@@ -34,6 +35,7 @@ class Release:
     seconds: float
     warnings: tuple[str, ...] = ()
     audit: str | None = None
+    rollout: str = ""
 
 
 def rollback_target(releases: Releases, system: str, to: str | None) -> str:
@@ -74,7 +76,14 @@ def decided(before: Releases, kind: Kind, candidate: Candidate, reason: str, dec
             own_code=candidate.own_code,
         )
         history = (*history, entry)
-    after = before.model_copy(update={"champion": version, "history": history, "settled": False})
+    after = before.model_copy(update={"champion": version, "history": history, "settled": False, "moved": None})
+    held = [one for one in before.held if one != version]
+    if kind == "rollback":
+        # Whoever looks into why it was taken back must find it as it was (AI Act, Art. 73(6)).
+        held += [one for one in (previous, before.challenger, before.shadow) if one and one != version]
+    after = after.model_copy(update={"held": tuple(sorted(set(held), key=int))})
+    if kind == "rollback" or version != previous:
+        after = after.model_copy(update={"rollout": None, "challenger": None, "shadow": None})
     # The version that serves until the routes follow, and the one to go back to, stay in memory.
     wanted = (version, previous, after.before_champion(), before.challenger, before.shadow)
     # A version from further back may have been pruned meanwhile: what is not at hand must not be promised.

@@ -15,6 +15,7 @@ from mlstrata.audit import Appended, AuditLog, Entry, Metrics, Outcome, plain_te
 from mlstrata.clients.mlflow import Candidate
 from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.services.serving.releases import HistoryEntry, Releases
+from mlstrata.services.serving.running import Move
 
 Kind = Literal["release", "rollback"]
 _PROBLEM = 500
@@ -58,7 +59,11 @@ class Journal:
         Raises:
             RolloutError: it cannot be recorded, and the one that follows is a release.
         """
-        if releases.history and not releases.settled:
+        if releases.settled:
+            return
+        if releases.moved:
+            self.moved(releases.moved, "interrupted")
+        elif releases.history:
             self._record(releases, "interrupted")
 
     def took_effect(self, releases: Releases) -> str | None:
@@ -69,6 +74,34 @@ class Journal:
         """
         appended = self._record(releases, "done") if releases.history else None
         return f"{appended.record.number}:{appended.record.hash}" if appended else None
+
+    def moved(self, move: Move, outcome: Outcome = "done") -> str | None:
+        """Record a decision that put no other version in place; return its place and hash, None when it is late.
+
+        Raises:
+            RolloutError: it can wait for a log that can be written, and this one cannot.
+        """
+        entry = Entry(
+            id=f"{move.kind}/{self._system}/{move.when.isoformat()}",
+            when=move.when,
+            who=move.who,
+            action=move.kind,
+            system=self._system,
+            version_from=move.from_,
+            version_to=move.to,
+            reason=move.why,
+            metrics=Metrics(candidate=move.metrics),
+            outcome=outcome,
+        )
+        try:
+            appended = self._log.append(entry)
+        except (OSError, ValueError) as error:
+            if self._kind == "release":
+                raise RolloutError(self._unwritable(error)) from error
+            self.late.append(self._unwritable(error))
+            return None
+        self.warnings += appended.warnings
+        return f"{appended.record.number}:{appended.record.hash}"
 
     def failed(self, before: Releases, candidate: Candidate, reason: str, decider: str, error: BaseException) -> None:
         """Record a decision that was undone; the error itself matters more than a log that cannot take it."""

@@ -16,6 +16,7 @@ from typing import Any
 from mlstrata.clients.kubernetes import ClusterError
 from mlstrata.clients.mlflow import Candidate, RegistryError
 from mlstrata.environments import SystemSpec
+from mlstrata.operations.releases.aliases import settle_aliases
 from mlstrata.operations.releases.backend import Backend, Rollout
 from mlstrata.operations.releases.decision import Release, decided, rollback_target
 from mlstrata.operations.releases.errors import RolloutError
@@ -23,6 +24,7 @@ from mlstrata.operations.releases.gate import require_passed, sealed
 from mlstrata.operations.releases.journal import Journal, Kind
 from mlstrata.operations.releases.lock import only_one
 from mlstrata.services.serving.releases import Releases
+from mlstrata.services.serving.running import Running
 
 UNGATED = "without gates"
 """How the reason of a release begins that somebody decided although nothing says what the version passed."""
@@ -38,6 +40,7 @@ def release(
     limits: SystemSpec | None = None,
     without_gates: bool = False,
     own_code: bool = False,
+    ends: Running | None = None,
 ) -> Release:
     """Have `version` of `system`, or its latest, answer or score, if it passed its gates.
 
@@ -51,27 +54,28 @@ def release(
         without_gates: Release a version whose run left no report of its gates; the recorded reason says so. One whose
             gates failed is refused all the same.
         own_code: Whether the system's file says that its model brings code; what nothing vouches for brings none.
+        ends: The rollout that ends by it; None: whatever runs ends with another version.
 
     Raises:
         ClusterError: the cluster does not answer, refuses, or somebody else releases.
         RolloutError: the version may not be released or does not answer; the one before goes on answering.
     """
-    begun = time.monotonic()
-    with _begun(backend, system, "release") as rollout:
+    started = time.monotonic()
+    with begun(backend, system, "release") as rollout:
         backend.on_step("registry")
+        if ends is not None and rollout.before.rollout != ends:
+            raise RolloutError(f"the rollout of version {ends.candidate} of {system} changed meanwhile; look again")
         candidate = backend.registry.candidate(system, version)
         if candidate.version != rollout.before.champion:
-            checks = backend.registry.checks(candidate.run)
-            digest = sealed(backend.registry, system, candidate, backend.seal_key())
-            require_passed(candidate, checks, limits, without_gates=without_gates, is_sealed=digest is not None)
-            vouched = checks and digest is not None
-            reason = reason if vouched else f"{UNGATED}: {reason}"
-            candidate = replace(candidate, digest=digest or "", own_code=bool(vouched and own_code))
+            candidate, vouched = judged(
+                backend, system, candidate, limits=limits, without_gates=without_gates, own_code=own_code
+            )
+            reason = reason if vouched or reason.startswith(UNGATED) else f"{UNGATED}: {reason}"
         else:
             # What answers was judged when it was released; what was said of its files then holds.
             candidate = replace(candidate, **_said(rollout.before, candidate.version))
         done = _carry_out(backend, rollout, candidate, system=system, kind="release", reason=reason, decider=decider)
-    return replace(done, seconds=time.monotonic() - begun)
+    return replace(done, seconds=time.monotonic() - started)
 
 
 def rollback(
@@ -83,14 +87,36 @@ def rollback(
         ClusterError: the cluster does not answer or refuses.
         RolloutError: there is none to go back to, or it cannot serve; the champion goes on answering.
     """
-    begun = time.monotonic()
-    with _begun(backend, system, "rollback") as rollout:
+    started = time.monotonic()
+    with begun(backend, system, "rollback") as rollout:
         target = rollback_target(rollout.before, system, to)
         # The registry is not asked: an outage of it must not hold up going back.
         entry = next(entry for entry in reversed(rollout.before.history) if entry.to == target)
         candidate = Candidate(target, "", entry.metrics, **_said(rollout.before, target))
         done = _carry_out(backend, rollout, candidate, system=system, kind="rollback", reason=reason, decider=decider)
-    return replace(done, seconds=time.monotonic() - begun)
+    return replace(done, seconds=time.monotonic() - started)
+
+
+def judged(
+    backend: Backend,
+    system: str,
+    candidate: Candidate,
+    *,
+    limits: SystemSpec | None,
+    without_gates: bool,
+    own_code: bool,
+) -> tuple[Candidate, bool]:
+    """Return a version that may be released, with the digest of its files, and whether its gates vouch for it.
+
+    Raises:
+        RegistryError: the registry does not answer.
+        RolloutError: it may not be released.
+    """
+    checks = backend.registry.checks(candidate.run)
+    digest = sealed(backend.registry, system, candidate, backend.seal_key())
+    require_passed(candidate, checks, limits, without_gates=without_gates, is_sealed=digest is not None)
+    vouched = bool(checks and digest is not None)
+    return replace(candidate, digest=digest or "", own_code=vouched and own_code), vouched
 
 
 def _said(before: Releases, version: str) -> dict[str, Any]:
@@ -100,7 +126,7 @@ def _said(before: Releases, version: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _begun(backend: Backend, system: str, kind: Kind) -> Iterator[Rollout]:
+def begun(backend: Backend, system: str, kind: Kind) -> Iterator[Rollout]:
     """Give the parts of a rollout while its lock is held; what files and registry raise becomes an error for people."""
     try:
         with only_one(backend.lock_file, f"{kind} of {system}"):
@@ -130,7 +156,7 @@ def _carry_out(
         candidate = rollout.prepare(candidate)
         after = decided(before, kind, candidate, reason, decider)
         backend.on_step("decide")
-        if len(after.history) > len(before.history):
+        if len(after.history) > len(before.history) or before.moved:
             journal.abandoned(before)
         rollout.commit(after)
         rollout.follow()
@@ -144,7 +170,7 @@ def _carry_out(
             after_all = "the decision could not be reverted; the current version keeps answering, run this again"
             raise ClusterError(f"{error}; {after_all}") from error
         raise
-    late += journal.late
+    late += [*journal.late, *settle_aliases(backend, system, before, after)]
     backend.on_step("settle")
     rollout.settle(after if late else after.model_copy(update={"settled": True}))
     changed = version != before.champion or not before.settled

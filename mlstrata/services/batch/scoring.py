@@ -111,9 +111,12 @@ def read_manifest(output: Path) -> Manifest | None:
 
 def _champion(job: ScoringJob) -> str:
     try:
-        champion = Releases.read(job.directory).champion
+        releases = Releases.read(job.directory)
     except ValueError as error:
         raise BatchError(str(error)) from None
+    if releases.stopped:
+        raise BatchError(f"{job.system} was stopped by {releases.stopped.who}: {releases.stopped.why}; resume it first")
+    champion = releases.champion
     if champion is None:
         raise BatchError(f"{job.system} has no released version; release one first")
     return champion

@@ -50,7 +50,9 @@ class Releases(Closed):
         default=(),
         description="Versions that a rollout or rollback took back: their files stay until a person lets go of them.",
     )
-    moved: Move | None = Field(default=None, description="The last decision that is no entry of `history`.")
+    moved: Move | None = Field(
+        default=None, description="The last decision, where it put no other version in place; else none."
+    )
     settled: bool = Field(
         default=True,
         description="False from the last decision until routes and registry follow it; a rollout that died stays so.",
@@ -67,12 +69,6 @@ class Releases(Closed):
                 released.pop()
         earlier = [version for version in released if version != self.champion]
         return earlier[-1] if earlier else None
-
-    @property
-    def last_move(self) -> Move | None:
-        """Return the last decision, where it is none of `history`."""
-        newer = self.moved and not (self.history and self.history[-1].when >= self.moved.when)
-        return self.moved if newer else None
 
     @classmethod
     def read(cls, directory: Path) -> Releases:

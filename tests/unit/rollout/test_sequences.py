@@ -1,5 +1,6 @@
 """Releases and rollbacks over any sequence of successes, failures and deaths, on parts that only remember."""
 
+import json
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import ClassVar
@@ -36,6 +37,7 @@ class World:
     """What the registry and the process remember."""
 
     alias: str | None = None
+    aliases: ClassVar[dict[str, str]] = {}
     memory: ClassVar[set[str]] = set()
     registry_down = False
     refused: str | None = None
@@ -73,6 +75,17 @@ class MemoryRegistry:
     def set_champion(self, system, version):
         self._answer()
         World.alias = version
+
+    def alias(self, system, alias):
+        self._answer()
+        return World.aliases.get(alias)
+
+    def set_alias(self, system, alias, version):
+        self._answer()
+        World.aliases = {**World.aliases, alias: version}
+
+    def tag(self, system, version, key, value):
+        self._answer()
 
 
 class MemoryProcess:
@@ -148,11 +161,17 @@ class Rollouts(RuleBasedStateMachine):
         text = (self.home / "config" / "gateway" / ROUTES_FILE).read_text()
         return next((one for one in VERSIONS if f'"value": "{one}"' in text), None)
 
+    def routes(self):
+        text = (self.home / "config" / "gateway" / ROUTES_FILE).read_text()
+        return json.loads(text)["resources"][0]["virtual_hosts"][0]["routes"]
+
     def settled(self, version):
         assert self.routed() == self.releases().champion == version
         assert self.releases().settled == (not World.registry_down or World.alias == version)
         models = {path.name for path in (self.home / "data" / "serving" / SYSTEM / "models").iterdir()}
-        assert models == World.memory == set(self.releases().loaded)
+        # What was rolled back stays on the disk for whoever looks into it, and not in memory.
+        assert World.memory == set(self.releases().loaded)
+        assert models == World.memory | set(self.releases().held)
         if not World.registry_down:
             assert status(self.context(), SYSTEM).differences == ()
 

@@ -206,7 +206,7 @@ class LocalRollout:
                 if version not in releases.loaded:
                     self.process.unload(version)
         for folder in (self._directory / "models").glob("*"):
-            if folder.name not in releases.loaded:
+            if folder.name not in (*releases.loaded, *releases.held):
                 # Renamed first: half a folder must never look like a whole one.
                 doomed = folder.with_name(f"{folder.name.removesuffix('.tmp')}.tmp")
                 with suppress(OSError):

@@ -1,0 +1,1 @@
+"""What a rollout decides next, from what its versions did: pure logic, which reads nothing and moves nothing."""
