@@ -31,7 +31,8 @@ def status(name: str, *, as_json: bool) -> None:
             say(f" {service.name:<28} {service.state:<9} {service.complaint or 'for ' + duration(service.up_seconds)}")
         for one in found.systems:
             version = f"version {one.champion} answers" if one.champion else "no version released yet"
-            say(f"      {one.name:<28} {version}")
+            tried = f" · {one.rollout}" if one.rollout else ""
+            say(f"      {one.name:<28} {f'stopped by {one.stopped}' if one.stopped else version + tried}")
         for system in found.cluster:
             _show(system)
         for label, url in found.urls.items():

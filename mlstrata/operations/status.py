@@ -41,11 +41,21 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class SystemStatus:
-    """One system on this machine: the version that answers, and those in memory."""
+    """One system on this machine.
+
+    Attributes:
+        name: Its name.
+        champion: The version that answers; None: none is released.
+        loaded: The versions in memory.
+        rollout: The rollout under way, in words; empty: none.
+        stopped: Who stopped it and why; empty: it answers.
+    """
 
     name: str
     champion: str | None
     loaded: tuple[str, ...]
+    rollout: str = ""
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,13 @@ def of_machine(local: Local) -> Status:
         healthy=bool(services) and all(service.healthy for service in services),
         services=services,
         systems=tuple(
-            SystemStatus(system.name, releases.champion, tuple(releases.loaded))
+            SystemStatus(
+                system.name,
+                releases.champion,
+                tuple(releases.loaded),
+                releases.rollout.in_words if releases.rollout else "",
+                f"{releases.stopped.who}: {releases.stopped.why}" if releases.stopped else "",
+            )
             for system in deployment.spec.systems
             for releases in [local.released(system.name)]
         ),

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / ".venv" / "bin"
 ISSUER = "mlstrata/test"
 PROOF = "of-a-release"
-SYSTEMS = ("serving-test", "gateway-test", "rollout-test", "crash-test", "load-test")
+SYSTEMS = ("serving-test", "gateway-test", "rollout-test", "crash-test", "load-test", "canary-test")
 APPLICATION = {
     "pirat": 0.22,
     "hirat": 0.22,

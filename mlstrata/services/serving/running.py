@@ -35,6 +35,12 @@ class Running(Closed):
     digest: str = Field(default="", description="Of the candidate's files; empty: nobody recorded one.")
     own_code: bool = Field(default=False, description="Whether the candidate may bring code of its own.")
 
+    @property
+    def in_words(self) -> str:
+        """Return what is tried, and how."""
+        share = "gets copies" if self.strategy == "shadow" else f"answers {self.share} %"
+        return f"version {self.candidate} {share} ({self.strategy}, step {self.step + 1})"
+
 
 class Move(BaseModel):
     """The last decision that put no other version in place, for whoever records it after a crash."""

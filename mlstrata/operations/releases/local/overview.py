@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlstrata.clients.mlflow import RegistryError
+from mlstrata.operations.releases.aliases import CHALLENGER
 from mlstrata.operations.releases.errors import RolloutError
 from mlstrata.operations.releases.local.backend import LocalBackend
 from mlstrata.services.serving.releases import Releases
@@ -49,6 +50,8 @@ def status(backend: LocalBackend, system: str) -> SystemStatus:
             differences.append(
                 f"the registry's champion is {alias or 'none'}, released is {releases.champion or 'none'}"
             )
+        if releases.rollout and (other := registry.alias(system, CHALLENGER)) != releases.challenger:
+            differences.append(f"the registry's challenger is {other or 'none'}, being tried is {releases.challenger}")
     except RegistryError as error:
         differences.append(str(error))
     for number, process in enumerate(processes, 1):
