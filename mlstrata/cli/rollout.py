@@ -12,7 +12,6 @@ from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     from mlstrata.operations.rollout import View
-    from mlstrata.services.rollout.evidence import Seen
 
 
 def rollout(
@@ -74,25 +73,15 @@ def _document(found: View) -> dict[str, Any]:
         "rollout": running.model_dump(mode="json") if running else None,
         "stopped": found.releases.stopped.model_dump(mode="json") if found.releases.stopped else None,
         "held": list(found.releases.held),
-        "evidence": {"champion": _figures(evidence.champion), "candidate": _figures(evidence.candidate)},
+        "evidence": {
+            "champion": operation.figures(evidence.champion),
+            "candidate": operation.figures(evidence.candidate),
+        },
         "next": {
             "action": found.decision.action.value,
             "reason": found.decision.reason,
             "share": found.decision.share,
         },
-    }
-
-
-def _figures(seen: Seen) -> dict[str, float | int | None]:
-    return {
-        "requests": seen.requests,
-        "errors": seen.errors,
-        "slow": seen.slow,
-        "implausible": seen.implausible,
-        "rows": seen.rows,
-        "fallbacks": seen.fallbacks,
-        "truths": seen.value.count,
-        "worth": seen.value.mean if seen.value.count else None,
     }
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlstrata.operations.releases.moves import Done
     from mlstrata.operations.targets.local import Local
     from mlstrata.services.recording.store import Store
-    from mlstrata.services.rollout.evidence import Evidence
+    from mlstrata.services.rollout.evidence import Evidence, Seen
     from mlstrata.services.rollout.plan import Decision
     from mlstrata.services.serving.releases import Releases
 
@@ -37,6 +37,20 @@ class View:
     releases: Releases
     decision: Decision
     evidence: Evidence
+
+
+def figures(seen: Seen) -> dict[str, float | int | None]:
+    """Return what one version did, as plain values."""
+    return {
+        "requests": seen.requests,
+        "errors": seen.errors,
+        "slow": seen.slow,
+        "implausible": seen.implausible,
+        "rows": seen.rows,
+        "fallbacks": seen.fallbacks,
+        "truths": seen.value.count,
+        "worth": seen.value.mean if seen.value.count else None,
+    }
 
 
 def view(deployment: Deployment, system: str, now: datetime | None = None, *, store: Store | None = None) -> View:
