@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlstrata.cli.commands import environment, governance, kubernetes, models, repository, serving
+from mlstrata.cli.commands import environment, governance, kubernetes, models, recording, repository, serving
 
 app = typer.Typer(
     name="mlstrata",
@@ -17,7 +17,7 @@ app = typer.Typer(
     epilog="Start with `mlstrata validate local`, then `mlstrata plan local` and `mlstrata up local`. "
     "Exit codes: 0 fine, 1 a check failed or drift was found, 2 a bad file or usage.",
 )
-for group in (environment, models, serving, governance, kubernetes, repository):
+for group in (environment, models, serving, recording, governance, kubernetes, repository):
     app.add_typer(group.app)
 
 

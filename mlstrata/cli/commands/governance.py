@@ -121,15 +121,25 @@ def audit(
 @app.command(rich_help_panel=PANEL)
 def erase(
     env: Env,
-    system: Annotated[str, typer.Argument(metavar="SYSTEM", help="A system that the file declares no more.")],
-    reason: Annotated[str, typer.Option("--reason", help="Reason; recorded in the audit log.")] = "it was removed",
+    system: Annotated[
+        str, typer.Argument(metavar="SYSTEM", help="A system that the file declares no more; any, with --subject.")
+    ],
+    subject: Annotated[
+        str, typer.Option("--subject", metavar="ID", help="Only what SYSTEM recorded of this person.")
+    ] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Reason; recorded in the audit log.")] = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase data, runs and versions of a removed system. The audit log keeps who did so, and its decisions."""
+    """Erase a removed system's data, or what is recorded of a person. The audit log keeps who did so, and decisions."""
+    if subject:
+        from mlstrata.cli.recorded import erase_person
+
+        erase_person(env, system, subject, reason=reason or "the person asked for it", yes=yes, as_json=as_json)
+        return
     from mlstrata.cli.erase import erase as run
 
-    run(env, system, reason=reason, yes=yes, as_json=as_json)
+    run(env, system, reason=reason or "it was removed", yes=yes, as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL)
