@@ -47,7 +47,9 @@ def needed(versions: list[dict[str, Any]], releases: Releases, *, high_risk: boo
     A version that answers, or that a rollback goes back to, needs its data as long as it does. One that was released
     before, and every one of a high-risk system, needs them as long as documents are kept.
     """
-    answering = {releases.champion, releases.challenger, releases.shadow, releases.before_champion(), *releases.loaded}
+    answering = {releases.champion, releases.challenger, releases.shadow, releases.before_champion()}
+    # What was taken back is kept with its data for whoever looks into it.
+    answering |= {*releases.loaded, *releases.held}
     released = {entry.to: entry.when.timestamp() for entry in releases.history}
     found: dict[str, Need] = {}
     for one in versions:

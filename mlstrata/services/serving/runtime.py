@@ -31,6 +31,7 @@ from mlstrata.services.serving.queue import OverloadedError, Queue
 from mlstrata.services.serving.settings import (
     LEAVING_HEADER,
     OVERLOADED_HEADER,
+    SHADOW_HEADER,
     TIMEOUT_HEADER,
     UNTOUCHED_HEADER,
     ServingSettings,
@@ -50,6 +51,8 @@ _WATCHED_S = 3.0
 # It has been told when it has looked again a second later; what it had sent before is answered in another one. A
 # gateway that is busy looks late, and one that is gone does not.
 _TOLD_S, _ANSWERED_S, _LEAVING_S = 1.0, 1.0, 10.0
+# Copies that wait for a shadow; nobody misses one that is refused.
+_COPIES = 8
 _log = logging.getLogger(__name__)
 
 
@@ -66,6 +69,8 @@ class SystemRuntime(MLModel):
         # Predictions are computed beside the event loop, which goes on taking requests. None waits for a thread: they
         # wait in the queue, which knows which of them is still wanted.
         self._threads = ThreadPoolExecutor(self._serving.threads, thread_name_prefix="predict")
+        # Copies for a shadow have a thread and a line of their own: however slow it is, no caller waits for it.
+        self._shadow_thread, self._shadow_queue = ThreadPoolExecutor(1, thread_name_prefix="shadow"), Queue(1, _COPIES)
         self._queue = Queue(self._serving.threads, self._serving.waiting)
         WAITING.labels(self._serving.system).set_function(lambda: len(self._queue))
         self._latency = latency(self._serving.sla_p99_s)
@@ -260,11 +265,13 @@ class SystemRuntime(MLModel):
         Raises:
             OverloadProblem: it is not done.
         """
+        copy = request is not None and SHADOW_HEADER in request.headers
+        queue, threads = (self._shadow_queue, self._shadow_thread) if copy else (self._queue, self._threads)
         try:
-            async with self._queue.turn(_until(waits)):
+            async with queue.turn(_until(waits)):
                 if request is not None and await request.is_disconnected():
                     raise OverloadedError("gone")  # noqa: TRY301 - it ends as the queue's own refusals do
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+                return await asyncio.get_running_loop().run_in_executor(threads, work)
         except OverloadedError as error:
             REFUSED.labels(self._serving.system, error.reason).inc()
             raise OverloadProblem from None
