@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from bench.converted import measure_converted
 from bench.drift import measure_drift
 from bench.engines import measure_engines
 from bench.overload import measure_overload
@@ -24,6 +25,7 @@ def main() -> None:
         "engines": measure_engines,
         "overload": measure_overload,
         "drift": measure_drift,
+        "onnx": measure_converted,
     }
     parser.add_argument("which", nargs="*", choices=[*measures, []], help="what to measure (default: all)")
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
