@@ -39,6 +39,30 @@ def retrain(env: Env, system: System, reason: Reason = "", decider: Decider = ""
 
 
 @app.command(rich_help_panel=PANEL)
+def loop(
+    env: Env,
+    system: Annotated[str, typer.Argument(metavar="[SYSTEM]", help="Default: the first that learns by drift.")] = "",
+    rate: Annotated[float, typer.Option("--rate", help="Requests a second.", min=0.1, max=1000)] = 20.0,
+    requests: Annotated[
+        int, typer.Option("--requests", help="Ordinary requests first. Default: what the monitor needs.", min=0)
+    ] = 0,
+    shift: Annotated[float, typer.Option("--shift", help="Share by which numbers rise.", min=0.01, max=10)] = 0.3,
+    bad: Annotated[bool, typer.Option("--bad", help="Have the new version turn out worse, and be taken back.")] = False,
+    patience: Annotated[float, typer.Option("--patience", help="Seconds that one phase may take.", min=1)] = 900.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document an event.")] = False,
+) -> None:
+    """Run the learning loop on real parts: traffic, drift, alert, training, gates, rollout; made of SYSTEM's test data.
+
+    Its requests and their truth are recorded like any other: for an environment that serves nobody.
+    """
+    from mlstrata.cli.loop import loop as run
+    from mlstrata.operations.loop.run import Options
+
+    options = Options(rate=rate, requests=requests, shift=shift, bad=bad, seconds=patience)
+    run(env, system, options, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
 def judge(
     env: Env,
     system: System,
