@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,7 @@ class EnvironmentActions:
         self._name = settings.environment
         self._opened: tuple[tuple[int, ...], Deployment] | None = None
         self._counted: dict[str, tuple[float, int]] = {}
+        self._said: dict[str, str] = {}
 
     @property
     def deployment(self) -> Deployment:
@@ -133,7 +136,9 @@ class EnvironmentActions:
     def standing(self, training: Training) -> Standing:
         """Say where a training's version is."""
         released = self.deployment.target.released(training.system)
-        return standing_of(released, training.version, begun=training.rolled is not None)
+        found = standing_of(released, training.version, begun=training.rolled is not None)
+        said = self._said.get(training.system, "")
+        return replace(found, text=f"{found.text}; {said}") if found.place is Place.ROLLING and said else found
 
     def begin(self, training: Training) -> None:
         """Begin the rollout of a training's version.
@@ -160,7 +165,17 @@ class EnvironmentActions:
             raise Refused(str(error)) from None
 
     def advance(self, system: str, now: float) -> None:
-        """Do nothing: a release is whole once it is done."""
+        """Take the rollout that a system is in, whoever began it, as far as its figures allow."""
+        from mlstrata.operations.releases.errors import Busy
+        from mlstrata.operations.rollout import advance
+
+        released = self.deployment.target.released(system)
+        if released.rollout is None and released.settled:
+            self._said.pop(system, None)
+            return
+        # Busy: a person releases at this moment.
+        with suppress(Busy):
+            self._said[system] = advance(self.deployment, system, datetime.fromtimestamp(now, UTC)).reason
 
     def _refuse_outside(self, deployment: Deployment, system: SystemSpec) -> None:
         """Refuse what nobody declared: another envelope than the deployed one, and features that were not recorded.
