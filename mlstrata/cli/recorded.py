@@ -13,7 +13,7 @@ from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlstrata.services.recording.store import Known
+    from mlstrata.operations.recorded import Known
 
 _SHOWN_PARTS = 5
 

@@ -22,6 +22,7 @@ _STAYS = (
     ("served_models", "data/serving", "released versions; a release removes those that nobody goes back to"),
     ("audit_log", "data/audit", "every decision, for good"),
     ("metrics", "data/prometheus", "retention.logs, by Prometheus itself"),
+    ("predictions", "data/recorder", "retention.predictions, by the recorder; a person's: `mlstrata erase --subject`"),
     ("lineage", "data/runner", "runs and their lineage"),
     ("service_logs", "logs", "each turns at 20 MB; the last three stay"),
 )

@@ -13,10 +13,23 @@ from typing import TYPE_CHECKING, Any
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.services.recording.names import KEY_FILE, TOKEN_FILE
+from mlstrata.services.recording.store import Known
 
 if TYPE_CHECKING:
     from mlstrata.services.recording.sqlite import SqliteStore
-    from mlstrata.services.recording.store import Known
+
+__all__ = [
+    "ErasedPerson",
+    "Known",
+    "Told",
+    "decide",
+    "erase_person",
+    "export",
+    "prediction",
+    "predictions",
+    "tell",
+    "waiting",
+]
 
 SECONDS = 60.0
 """How long the recorder may take for one answer."""
