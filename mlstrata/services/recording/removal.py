@@ -85,7 +85,7 @@ class Removal:
             self._groups.remove(part)
             with self._db.writing() as db:
                 # Its prediction may have come meanwhile.
-                db.execute(f"DELETE FROM feedback WHERE id IN ({marks(part)}) AND system = ''", part)  # noqa: S608
+                db.execute(f"DELETE FROM feedback WHERE id IN ({marks(part)}) AND system = ''", part)  # noqa: S608 - bound
         return gone
 
     def _due(self, system: str, subject: str, before: float) -> int:

@@ -134,7 +134,7 @@ class SqliteStore:
         # Whatever the limit skips is in the first record; the comparison is `>=` until that is read.
         sign = ">="
         query = (
-            f"SELECT at, id, version, body FROM records WHERE {where} AND (at, id, version) {{}} (?, ?, ?) "  # noqa: S608
+            f"SELECT at, id, version, body FROM records WHERE {where} AND (at, id, version) {{}} (?, ?, ?) "  # noqa: S608 - bound
             f"ORDER BY at, id, version LIMIT {_CHUNK}"
         )
         while chunk := self._db.read(query.format(sign), [*values, *after]):
@@ -230,7 +230,7 @@ class SqliteStore:
         key, said = (one.id, one.instance), Told.of(one)
         if said == Told():
             return False
-        row = db.execute(f"SELECT {_TOLD} FROM feedback WHERE id = ? AND instance = ?", key).fetchone()  # noqa: S608
+        row = db.execute(f"SELECT {_TOLD} FROM feedback WHERE id = ? AND instance = ?", key).fetchone()  # noqa: S608 - bound
         there = told(row) if row else Told()
         merged = there.merged(said)
         if merged == there:
