@@ -8,7 +8,7 @@ from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBui
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.model import Task
 from mlstrata.environments.spec.rollout import Strategy
-from mlstrata.environments.spec.serving import ServingMode
+from mlstrata.environments.spec.serving import ExplainMethod, ServingMode
 from mlstrata.environments.stages import Capability
 
 MOST_COPIES = 8
@@ -32,8 +32,16 @@ def _implausible(spec: EnvironmentSpec) -> Iterator[str]:
             yield f"systems[{at}].monitor.range.probability: got [{low}, {high}]; allowed: within [0, 1]"
 
 
+def _unexplainable(spec: EnvironmentSpec) -> Iterator[str]:
+    for at, system in enumerate(spec.systems):
+        explain = system.serving.explain
+        if Capability.EXPLANATION in spec.capabilities and explain and explain.method is not ExplainMethod.SHAP:
+            yield f"systems[{at}].serving.explain.method: got {explain.method}; allowed: shap"
+
+
 def _local_problems(spec: EnvironmentSpec) -> Iterator[str]:
     yield from _implausible(spec)
+    yield from _unexplainable(spec)
     for at, system in enumerate(spec.systems):
         if (copies := system.serving.replicas.min) > MOST_COPIES:
             yield (
@@ -62,7 +70,8 @@ DECLARATIONS = (
         provides=(Capability.PLAUSIBILITY,),
         local=LocalBuilder(
             "mlstrata.components.serving.local:build",
-            after=(Capability.REGISTRY,),
+            # The recorder's token and the key of pseudonyms lie there before anything is predicted.
+            after=(Capability.REGISTRY, Capability.RECORDING),
             problems=_local_problems,
             programs=("mlserver", "python"),
             system_ports=_ports,
@@ -80,4 +89,7 @@ DECLARATIONS = (
     ),
     # Shares of the traffic from rewards: on this machine a strategy like the others, without a graph of its own.
     Declaration(Capability.BANDIT, local=LocalBuilder()),
+    # Both are the prediction process's own; where the file asks for neither, nothing is different.
+    Declaration(Capability.EXPLANATION, local=LocalBuilder(after=(Capability.SERVING,))),
+    Declaration(Capability.FALLBACK, local=LocalBuilder(after=(Capability.SERVING,))),
 )

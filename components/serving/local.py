@@ -11,6 +11,7 @@ from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.scraping import alerting, watched
 from mlstrata.components.serving.args import ServingArgs
+from mlstrata.components.serving.observers import observers_of, settings_of
 from mlstrata.components.serving.outputs import Endpoint, ServingOutputs, copies, serving_name
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.ports import Ports
@@ -51,9 +52,11 @@ class Serving(LocalComponent):
         self.register_outputs({"port": self.endpoint.ports[0]})
 
     def _process(self, args: ServingArgs, service: str, ports: Ports) -> None:
-        home, folder = args.host.home, f"config/{service}"
+        home, folder, seen = args.host.home, f"config/{service}", args.observers
+        # The recorder's port is no port of this process, and its settings name it.
+        known = pulumi.Output.all(ports.ports, *([] if seen.recorder is None else [seen.recorder]))
 
-        def settings(given: Mapping[str, float]) -> ServingSettings:
+        def settings(given: Mapping[str, float], *recorder: float) -> ServingSettings:
             return ServingSettings(
                 system=args.system,
                 directory=releases_folder(home, args.system),
@@ -63,10 +66,11 @@ class Serving(LocalComponent):
                 secret_file=secret_file(home, args.system),
                 sla_p99_s=args.service_level.p99_seconds,
                 output_range=args.output_range,
+                **settings_of(home, service, args.system, seen, int(recorder[0]) if recorder else None),
             )
 
         def file(name: str) -> File:
-            return File(ports.ports.apply(lambda given: render_files(settings(given))[name]))
+            return File(known.apply(lambda found: render_files(settings(found[0], *found[1:]))[name]))
 
         self.run(
             service,
@@ -107,5 +111,6 @@ def _endpoint(site: LocalSite, system: SystemSpec) -> Endpoint:
     ports = [site.ports[serving_name(system.name, number)] for number in copies(system)]
     own = system.model.requirements
     lock = site.workspace.root / own if own else None
-    args = ServingArgs(site.host, system.name, ports, service_level, system.output_range, lock)
+    observers = observers_of(site, system)
+    args = ServingArgs(site.host, system.name, ports, service_level, system.output_range, lock, observers)
     return Serving(serving_name(system.name), args, site.systems[system.name].child()).endpoint

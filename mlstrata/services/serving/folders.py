@@ -13,3 +13,8 @@ def secret_file(home: Path, system: str) -> Path:
 def releases_folder(home: Path, system: str) -> Path:
     """Return the folder of a system's releases and model versions, which only a release writes."""
     return home / "data/serving" / system
+
+
+def spill_folder(home: Path, system: str, service: str) -> Path:
+    """Return the folder of a prediction process's records until the recorder has committed them."""
+    return releases_folder(home, system) / "spill" / service

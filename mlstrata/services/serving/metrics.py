@@ -14,7 +14,7 @@ _SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 10.0)
 
 REQUESTS = Counter("mlstrata_predict_requests", "Requests for predictions.", ["system", "version", "code"])
 INSTANCES = Counter("mlstrata_predict_instances", "Instances predicted.", ["system", "version"])
-IMPLAUSIBLE = Counter(
+IMPLAUSIBLE_COUNT = Counter(
     "mlstrata_predict_implausible", "Requests whose predictions were withheld.", ["system", "version", "reason"]
 )
 REFUSED = Counter(
@@ -24,6 +24,13 @@ WAITING = Gauge("mlstrata_predict_waiting", "Requests that wait for their turn."
 FALLBACKS = Counter(
     "mlstrata_onnx_fallbacks", "Loads of a version whose ONNX form could not be computed here.", ["version"]
 )
+DROPPED = Counter("mlstrata_observer_dropped", "What an observer of predictions missed.", ["system", "observer"])
+RECORDED = Counter("mlstrata_predict_recorded", "Requests of which a record is on disk.", ["system"])
+PENDING = Gauge("mlstrata_spill_pending", "Records that the recorder has not committed yet.", ["system"])
+SHIPPED = Gauge("mlstrata_spill_shipped", "Records, or failed attempts, since the start.", ["system", "what"])
+FLAGGED = Counter("mlstrata_predict_flagged", "Instances of which something was noticed.", ["system", "flag"])
+HANDED = Counter("mlstrata_predict_fallback", "Instances that the model does not answer.", ["system", "to", "reason"])
+EXPLAINED = Counter("mlstrata_predict_explained", "Instances with an explanation.", ["system", "method"])
 LOADED = Gauge("mlstrata_version_loaded", "1 while the version is in memory.", ["system", "version"])
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from mlstrata.services.recording.record import MODEL as MODEL_SOURCE
+from mlstrata.services.serving.fallback import REASONS, REFUSE, REFUSED
 from mlstrata.services.serving.schema import Column
 from mlstrata_steps.tasks.output import Output
 
@@ -21,6 +24,9 @@ _TYPES: dict[str, dict[str, Any]] = {
     "string": {"type": "string"},
     "datetime": {"type": "string", "format": "date-time"},
 }
+_NUMBER: dict[str, Any] = {"type": "number"}
+_WHY = "What each input adds to the mean; base and contributions add up to the output. null: there was no time for one."
+_UNSURE = "The model is not to decide an instance (`unsure`); a person must."
 # What a caller may meet, and what it says.
 _ERRORS = {
     "400": "Not JSON, or not HTTP.",
@@ -38,7 +44,22 @@ _ERRORS = {
 }
 
 
-def document(system: str, api: str, version: str, columns: Sequence[Column], output: Output) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Beside:
+    """What comes with an answer, or in its place.
+
+    Attributes:
+        explained: Whether explanations do.
+        fallback: Who answers where the model should not; empty: it always does.
+    """
+
+    explained: bool = False
+    fallback: str = ""
+
+
+def document(
+    system: str, api: str, version: str, columns: Sequence[Column], output: Output, *, beside: Beside | None = None
+) -> dict[str, Any]:
     """Return the document.
 
     Args:
@@ -47,7 +68,9 @@ def document(system: str, api: str, version: str, columns: Sequence[Column], out
         version: The model's version, whose signature it is.
         columns: The inputs of that signature.
         output: What it answers.
+        beside: What comes with an answer, or in its place; None: nothing does.
     """
+    more = beside or Beside()
     return {
         "openapi": OPENAPI,
         "info": {
@@ -58,17 +81,18 @@ def document(system: str, api: str, version: str, columns: Sequence[Column], out
         MODEL: {"system": system, "version": version},
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
-        "paths": {f"/systems/{system}/{api}/predict": {"post": _operation()}},
+        "paths": {f"/systems/{system}/{api}/predict": {"post": _operation(more)}},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": _schemas(system, columns, output),
+            "schemas": _schemas(system, columns, output, more),
         },
     }
 
 
-def _operation() -> dict[str, Any]:
+def _operation(beside: Beside) -> dict[str, Any]:
     given = {"description": "A prediction for each instance, in their order.", "content": _content("Answer")}
-    refused = {status: {"description": what, "content": _content("Error")} for status, what in sorted(_ERRORS.items())}
+    errors = _ERRORS | ({str(REFUSED): _UNSURE} if beside.fallback == REFUSE else {})
+    refused = {status: {"description": what, "content": _content("Error")} for status, what in sorted(errors.items())}
     return {
         "operationId": "predict",
         "summary": "Predict for one instance or more.",
@@ -77,12 +101,12 @@ def _operation() -> dict[str, Any]:
     }
 
 
-def _schemas(system: str, columns: Sequence[Column], output: Output) -> dict[str, Any]:
+def _schemas(system: str, columns: Sequence[Column], output: Output, beside: Beside) -> dict[str, Any]:
     instance = {
         **_object({column.name: _field(column) for column in columns}),
         "required": [column.name for column in columns if column.required],
     }
-    prediction = _object(output.schema())
+    prediction = _prediction(output, beside)
     model = _object({"system": {"const": system}, "version": {"type": "string"}})
     detail = _object({name: {"type": "string"} for name in ("path", "expected", "fix")} | {"got": {}})
     error = _object({"code": {"type": "string"}, "message": {"type": "string"}})
@@ -99,6 +123,31 @@ def _schemas(system: str, columns: Sequence[Column], output: Output) -> dict[str
         ),
         "Error": _object({"error": error, "request_id": {"type": "string"}}),
     }
+
+
+def _prediction(output: Output, beside: Beside) -> dict[str, Any]:
+    """Describe what an instance is answered: by the model, or by whom the fallback hands it to."""
+    own = output.schema()
+    if beside.explained:
+        own = own | {"explanation": {"oneOf": [_explanation(), {"type": "null"}], "description": _WHY}}
+    if not beside.fallback:
+        return _object(own)
+    told = _object(own | {"source": {"const": MODEL_SOURCE}})
+    if beside.fallback == REFUSE:
+        return told
+    handed = {
+        "source": {"const": beside.fallback},
+        "reasons": {"type": "array", "minItems": 1, "items": {"enum": list(REASONS)}},
+    }
+    return {"oneOf": [told, _object(handed) | {"description": "A person decides; the model's answer is not given."}]}
+
+
+def _explanation() -> dict[str, Any]:
+    numbers = {"base": {"type": "number"}, "contributions": {"type": "object", "additionalProperties": _NUMBER}}
+    words = {"unit": {"enum": ["log_odds", "probability", "value"]}, "method": {"enum": ["exact", "approximate"]}}
+    one = _object(numbers | words)
+    one["properties"]["of"] = {"type": "string", "description": "The class that is explained, of several."}
+    return one
 
 
 def _field(column: Column) -> dict[str, Any]:

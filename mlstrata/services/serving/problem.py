@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlstrata.services.serving.prediction import Row
 
 
 class ProblemError(Exception):
@@ -15,6 +18,7 @@ class ProblemError(Exception):
         message: a sentence for people.
         details: one `{path, got, expected, fix}` for each thing wrong in the body.
         version: the version that was asked, once it is known.
+        rows: the instances, once they could be read.
     """
 
     def __init__(self, status: int, code: str, message: str, details: Sequence[dict[str, Any]] = ()) -> None:
@@ -24,6 +28,7 @@ class ProblemError(Exception):
         self.message = message
         self.details = list(details)
         self.version: str | None = None
+        self.rows: tuple[Row, ...] = ()
 
     def sentence(self) -> str:
         """Return what is wrong and, for each thing wrong in the body, what to do: for who tries a version."""

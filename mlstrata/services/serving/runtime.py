@@ -9,10 +9,10 @@ import logging
 import os
 import signal
 import time
-import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -24,10 +24,12 @@ from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 
 from mlstrata.services.http import is_bearer
 from mlstrata.services.serving.metrics import REFUSED, REQUESTS, WAITING, latency
-from mlstrata.services.serving.openapi import MODEL, document
+from mlstrata.services.serving.openapi import MODEL, Beside, document
+from mlstrata.services.serving.prediction import REQUEST_ID, V2, VERSION, Asked, Prediction, Read
 from mlstrata.services.serving.predictor import Predictor
 from mlstrata.services.serving.problem import RETRY_AFTER_S, OverloadProblem, ProblemError
 from mlstrata.services.serving.queue import OverloadedError, Queue
+from mlstrata.services.serving.recorder import Recorder
 from mlstrata.services.serving.settings import (
     LEAVING_HEADER,
     OVERLOADED_HEADER,
@@ -40,9 +42,6 @@ from mlstrata.services.serving.v2 import instances_of
 
 Result = TypeVar("Result")
 
-REQUEST_ID = "x-request-id"
-VERSION = "x-mlstrata-version"
-_LONGEST_ID = 128
 _NO_VERSION = "none"
 # Said only of a process that has not the version, before it looks at a request.
 _NOT_READY = 503
@@ -53,6 +52,7 @@ _WATCHED_S = 3.0
 _TOLD_S, _ANSWERED_S, _LEAVING_S = 1.0, 1.0, 10.0
 # Copies that wait for a shadow; nobody misses one that is refused.
 _COPIES = 8
+_SENT_S = 3.0
 _log = logging.getLogger(__name__)
 
 
@@ -74,6 +74,10 @@ class SystemRuntime(MLModel):
         self._queue = Queue(self._serving.threads, self._serving.waiting)
         WAITING.labels(self._serving.system).set_function(lambda: len(self._queue))
         self._latency = latency(self._serving.sla_p99_s)
+        fallback = self._serving.fallback
+        self._told_beside = Beside(self._serving.explain is not None, fallback.to if fallback else "")
+        recorded = self._serving.recording
+        self._recorder = Recorder(self._serving.system, recorded) if recorded else None
         super().__init__(settings)
 
     @property
@@ -91,6 +95,8 @@ class SystemRuntime(MLModel):
     async def load(self) -> bool:
         """Load the released versions; with none there is nothing to import, and the start is quick."""
         await asyncio.to_thread(self._predictor.versions.load_released)
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.start)
         # In place of MLServer's own, which is still called by the signal below.
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(self._leave()))
@@ -103,6 +109,9 @@ class SystemRuntime(MLModel):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._told.wait(), _LEAVING_S)
             await asyncio.sleep(_ANSWERED_S)
+        if self._recorder is not None:
+            # What it does not send now is on disk, and the next process sends it.
+            await asyncio.to_thread(self._recorder.stop, _SENT_S)
         os.kill(os.getpid(), signal.SIGINT)
 
     @custom_handler(rest_path="/systems/{system}/{api}/openapi.json", rest_method="GET")
@@ -112,14 +121,23 @@ class SystemRuntime(MLModel):
         async def describe(_: bytes) -> dict[str, Any]:
             self._check_system(system)
             model = await asyncio.to_thread(self._predictor.versions.choose, request.headers.get(VERSION))
-            return document(system, api, model.version, model.schema.columns, model.output)
+            return document(system, api, model.version, model.schema.columns, model.output, beside=self._told_beside)
 
         return await self._answer(request, describe, identified=False)
 
     @custom_handler(rest_path="/systems/{system}/{api}/predict", rest_method="POST")
-    async def predict_v1(self, request: Request, system: str, api: str) -> Response:  # noqa: ARG002 - of the path
+    async def predict_v1(self, request: Request, system: str, api: str) -> Response:
         """Answer `{"instances": [...]}` with a prediction for each; the gateway knows the APIs."""
-        return await self._answer(request, lambda body: self._predict_v1(system, request, body), measured=True)
+        asked = Asked.of(request.headers, api)
+
+        async def answer(body: bytes) -> dict[str, Any]:
+            self._check_system(system)
+            # A request is slow to come where its caller is; the answer's time begins when it is there.
+            whole = replace(asked, begun=time.perf_counter())
+            prediction = await self._predicted(whole, lambda schema: schema.parse(body), request.headers, request)
+            return self._predictor.written(prediction)
+
+        return await self._answer(request, answer, asked=asked)
 
     @custom_handler(rest_path="/systems/{system}/answers", rest_method="GET")
     async def attempt(self, request: Request, system: str) -> Response:
@@ -174,31 +192,41 @@ class SystemRuntime(MLModel):
             MLServerError: with the status and message of the problem.
         """
         headers = (getattr(payload.parameters, "headers", None) or {}) if payload.parameters else {}
-        begun, version, status = time.perf_counter(), _NO_VERSION, 200
+        asked, version, status = Asked.of(headers, V2, payload.id or ""), _NO_VERSION, 200
         try:
-            model = self._predictor.versions.choose(headers.get(VERSION))
-            version = model.version
-            instances = model.schema.check(instances_of(payload))
-            values = await self._in_turn(lambda: self._predictor.values(model, instances), headers.get(TIMEOUT_HEADER))
+            prediction = await self._predicted(asked, lambda schema: schema.check(instances_of(payload)), headers)
+            version = prediction.model.version
         except ProblemError as problem:
-            status = problem.status
-            if isinstance(problem, OverloadProblem):
-                # No version refused it: what is said of one must not be said of how much was asked.
-                version = _NO_VERSION
+            status, version = problem.status, problem.version or _NO_VERSION
+            await self._note(asked, problem)
             parts = [problem.message, *(f"{one['path']}: {one['fix']}" for one in problem.details)]
             raise MLServerError("; ".join(parts), status) from None
         finally:
-            self._record(version, status, begun)
+            self._count(version, status, asked.begun)
         outputs = [
             ResponseOutput(name=name, shape=shape, datatype=kind, data=data)
-            for name, kind, shape, data in model.output.tensors(values)
+            for name, kind, shape, data in prediction.model.output.tensors(prediction.values)
         ]
         return InferenceResponse(model_name=self.name, model_version=version, outputs=outputs)
 
-    async def _predict_v1(self, system: str, request: Request, body: bytes) -> dict[str, Any]:
-        self._check_system(system)
-        version, waits = request.headers.get(VERSION), request.headers.get(TIMEOUT_HEADER)
-        return await self._in_turn(lambda: self._predictor.answer(body, version), waits, request)
+    async def _predicted(
+        self, asked: Asked, read: Read, headers: Mapping[str, str], request: Request | None = None
+    ) -> Prediction:
+        """Predict what was asked, whichever way it came; what looks at predictions has seen it by then.
+
+        Raises:
+            ProblemError: there is none, or it may not be given out.
+        """
+        waits = headers.get(TIMEOUT_HEADER)
+        prediction = await self._in_turn(lambda: self._predictor.predict(asked, read), waits, request)
+        if self._recorder is not None:
+            await self._recorder.answered(asked, prediction)
+        return prediction
+
+    async def _note(self, asked: Asked, problem: ProblemError) -> None:
+        """Have it recorded that a request got no prediction."""
+        if self._recorder is not None:
+            await self._recorder.refused(asked, problem)
 
     def _check_system(self, system: str) -> None:
         if system != self._serving.system:
@@ -221,11 +249,11 @@ class SystemRuntime(MLModel):
         request: Request,
         answer: Callable[[bytes], Awaitable[dict[str, Any]]],
         *,
-        measured: bool = False,
+        asked: Asked | None = None,
         identified: bool = True,
     ) -> Response:
-        given = request.headers.get(REQUEST_ID, "")
-        request_id = given if 0 < len(given) <= _LONGEST_ID else str(uuid.uuid4())
+        """Have a request answered; `asked` where it asks for predictions, which are counted and recorded."""
+        request_id = (asked or Asked.of(request.headers, "")).id
         begun, version, status = time.perf_counter(), _NO_VERSION, 200
         headers: dict[str, str] = {}
         try:
@@ -236,6 +264,8 @@ class SystemRuntime(MLModel):
             if identified:
                 content["request_id"] = request_id
         except ProblemError as problem:
+            if asked is not None:
+                await self._note(asked, problem)
             status, version, content = problem.status, problem.version or _NO_VERSION, problem.body(request_id)
             if isinstance(problem, OverloadProblem):
                 headers = {OVERLOADED_HEADER: "1", "retry-after": str(RETRY_AFTER_S)}
@@ -245,15 +275,18 @@ class SystemRuntime(MLModel):
             # The reason is for our log, the caller gets an id to ask with.
             _log.exception("request %s failed", request_id)
             status = 500
-            content = ProblemError(status, "internal", "the prediction failed; the log has the reason").body(request_id)
-        if measured:
-            self._record(version, status, begun)
+            failed = ProblemError(status, "internal", "the prediction failed; the log has the reason")
+            content = failed.body(request_id)
+            if asked is not None:
+                await self._note(asked, failed)
+        if asked is not None:
+            self._count(version, status, begun)
         headers |= {REQUEST_ID: request_id} | ({VERSION: version} if version != _NO_VERSION else {})
         if self._leaving:
             headers[LEAVING_HEADER] = "true"
         return JSONResponse(content, status, headers)
 
-    def _record(self, version: str, status: int, begun: float) -> None:
+    def _count(self, version: str, status: int, begun: float) -> None:
         system = self._serving.system
         REQUESTS.labels(system, version, str(status)).inc()
         if version != _NO_VERSION:

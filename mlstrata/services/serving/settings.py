@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from mlstrata.closed import Closed
+from mlstrata.services.serving.observing import ExplainSettings, FallbackSettings, RecordingSettings
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -64,6 +65,19 @@ class ServingSettings(Closed):
     output_range: tuple[float, float] | None = Field(
         default=None,
         description="A prediction outside is implausible and is not given out; none: what the model's contract says.",
+    )
+    ranges: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="Input to its lowest and highest plausible value; of the others it is what training saw.",
+    )
+    recording: RecordingSettings | None = Field(
+        default=None, description="How predictions are recorded; none: they are not."
+    )
+    explain: ExplainSettings | None = Field(
+        default=None, description="How predictions are explained; none: they are not."
+    )
+    fallback: FallbackSettings | None = Field(
+        default=None, description="What happens when the model is unsure; none: its answer stands."
     )
     threads: int = Field(default=2, ge=1, le=64, description="Predictions computed at once; more only adds waiting.")
     waiting: int = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from mlstrata.services.serving.metrics import LOADED
@@ -20,8 +21,20 @@ _log = logging.getLogger(__name__)
 class Versions:
     """Loads, keeps and chooses versions. Safe to call from several threads."""
 
-    def __init__(self, settings: ServingSettings) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: ServingSettings,
+        loaded: Callable[[ServedModel], object] = lambda _: None,
+        unloaded: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        """Be empty.
+
+        Args:
+            settings: What the process is told.
+            loaded: Called with each version before it answers.
+            unloaded: Called with the name of each that is forgotten.
+        """
+        self._settings, self._loaded, self._unloaded = settings, loaded, unloaded
         self._models: dict[str, ServedModel] = {}
         self._failed: dict[str, str] = {}
         self._loading = threading.Lock()
@@ -61,6 +74,7 @@ class Versions:
                 _log.exception("version %s of %s cannot be loaded", version, self._settings.system)
                 message = f"version {version} of {self._settings.system} cannot be loaded: {reason}"
                 raise ProblemError(422, "unusable_version", message) from error
+            self._loaded(model)
             self._models = self._models | {version: model}
             self._failed.pop(version, None)
             LOADED.labels(self._settings.system, version).set(1)
@@ -77,6 +91,7 @@ class Versions:
         with self._loading:
             known = version in self._models
             self._models = {name: model for name, model in self._models.items() if name != version}
+            self._unloaded(version)
             if known:
                 LOADED.remove(self._settings.system, version)
             return known
