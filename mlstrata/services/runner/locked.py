@@ -9,12 +9,13 @@ from pathlib import Path
 
 from mlstrata.environments.installation import lock
 from mlstrata_steps import StepError
-from mlstrata_steps.package import SERVED_WITH, SERVER, entries, needed, normal, pinned
+from mlstrata_steps.package import CONVERTED, SERVED_WITH, SERVER, entries, needed, normal, pinned
 
 NAME = "requirements.txt"
+SERVING = (*SERVED_WITH, *SERVER, *CONVERTED)
 
 
-def requirements(folder: Path, roots: Iterable[str] = (*SERVED_WITH, *SERVER), *, whole: bool = False) -> Path:
+def requirements(folder: Path, roots: Iterable[str] = SERVING, *, whole: bool = False) -> Path:
     """Return the requirements of this installation.
 
     An installation from the lock has the lock. One from an index may have other versions: then every distribution that

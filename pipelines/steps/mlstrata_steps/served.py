@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
-from mlstrata_steps.converted.form import Form
 from mlstrata_steps.converted.proof import TOLERANCE as CONVERTED
+from mlstrata_steps.converted.report import form_of
 from mlstrata_steps.estimator import load
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.package import LOCKED, entries, pinned
@@ -101,7 +101,9 @@ def check_served(
     except TypeError as error:
         raise StepError(f"server: {error}; allowed {', '.join(Server.__dataclass_fields__)}") from error
     checks = [_environment(package, lock)]
-    pipeline, table, form = load(model), read_table(test), _form(package)
+    pipeline, table = load(model), read_table(test)
+    form, said = form_of(package)
+    checks.append(said)
     task = task_of(Columns.parse(columns), table)
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     rows = features.iloc[np.linspace(0, len(features) - 1, min(ROWS, len(features)), dtype=int)]
@@ -147,13 +149,6 @@ def _environment(package: str, lock: str) -> Check:
     return Check(
         "environment", not wrong, "; ".join(wrong[:3]) if wrong else f"{len(wanted)} locked requirements equal"
     )
-
-
-def _form(package: str) -> Form | None:
-    """Read whether it is answered by its ONNX form."""
-    from mlflow.models import Model
-
-    return Form.of(Model.load(package).metadata)
 
 
 def _smoke(url: str, package: str, task: Task) -> Check:

@@ -62,6 +62,7 @@ def test_a_port_that_somebody_took_meanwhile_is_chosen_anew(packed, monkeypatch,
         monkeypatch.setattr(served, "PATIENCE", 60)
         report = check(packed)
     assert (report["passed"], len(chosen)) == (True, 2), report
+    assert "ONNX answers: equal to" in str(report)
 
 
 def test_a_server_that_never_starts_says_why(packed, monkeypatch):
