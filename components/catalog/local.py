@@ -12,14 +12,16 @@ from mlstrata.components.catalog.args import CatalogArgs
 from mlstrata.components.catalog.outputs import CatalogOutputs
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import watched
+from mlstrata.components.monitoring.scraping import PROMETHEUS, watched
 from mlstrata.components.registry.outputs import RegistryOutputs
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
+from mlstrata.environments.stages import Capability
 from mlstrata.services.catalog.settings import CatalogSettings, Declared
 
 SERVICE = "catalog"
 TOKEN_FILE = f"config/{SERVICE}/token"
+OPERATOR_FILE = f"config/{SERVICE}/operator"
 _SETTINGS_FILE = f"config/{SERVICE}/catalog.json"
 _DECLARED_FILE = f"config/{SERVICE}/declared.json"
 
@@ -30,12 +32,14 @@ class Catalog(LocalComponent):
     Attributes:
         url: Its address.
         token: The credential that it asks for.
+        operator: The credential of those who decide reviews, stop a system or approve a rollout.
     """
 
     def __init__(self, name: str, args: CatalogArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("catalog", name, args.host, opts)
         home = args.host.home
         self.token = Credential(f"{SERVICE}-token", kind="token", opts=self.child())
+        self.operator = Credential(f"{SERVICE}-operator", kind="token", opts=self.child())
         self.url = loopback(args.port)
         self.run(
             SERVICE,
@@ -46,10 +50,13 @@ class Catalog(LocalComponent):
                 *("-m", "mlstrata.services.catalog", "--settings", str(home / _SETTINGS_FILE)),
             ],
             files={
-                _SETTINGS_FILE: File(pulumi.Output.all(args.port, args.registry).apply(_settings(home))),
+                _SETTINGS_FILE: File(
+                    pulumi.Output.all(args.port, args.registry, args.prometheus).apply(_settings(home))
+                ),
                 # The service reads it again by itself: another system or owner needs no restart.
                 _DECLARED_FILE: File(Declared.of(args.spec).text(), restart=False),
                 TOKEN_FILE: File(self.token.secret),
+                OPERATOR_FILE: File(self.operator.secret),
             },
             folders=("data/catalog",),
             stop_seconds=10,
@@ -62,13 +69,15 @@ def _settings(home: Path) -> Callable[[Sequence[Any]], str]:
     """Return what renders the service's settings once its port and the registry's address are known."""
 
     def render(values: Sequence[Any]) -> str:
-        port, registry = values
+        port, registry, prometheus = values
         settings = CatalogSettings(
             port=int(port),
             home=home,
             declared=home / _DECLARED_FILE,
             token_file=home / TOKEN_FILE,
             registry=registry,
+            prometheus=None if prometheus is None else f"http://127.0.0.1:{int(prometheus)}",
+            operator_file=home / OPERATOR_FILE,
             events=home / "data/catalog/lineage.jsonl",
         )
         # What it answers to is this machine by default; a default is not written down.
@@ -80,4 +89,6 @@ def _settings(home: Path) -> Callable[[Sequence[Any]], str]:
 def build(site: LocalSite) -> CatalogOutputs:
     """Build the catalog of the environment."""
     port, registry = site.ports[SERVICE].port(SERVICE), site.require(RegistryOutputs).uri
-    return CatalogOutputs(Catalog("catalog", CatalogArgs(site.host, port, registry, site.spec)).url)
+    alerts = Capability.ALERTS in site.spec.capabilities
+    prometheus = site.ports[PROMETHEUS].port(PROMETHEUS) if alerts else None
+    return CatalogOutputs(Catalog("catalog", CatalogArgs(site.host, port, registry, site.spec, prometheus)).url)

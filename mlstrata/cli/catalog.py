@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 from mlstrata.cli.console import say, say_json
 from mlstrata.operations import catalog as operation
 from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     from mlstrata.operations.catalog import Catalog, Dataset, System, Version
 
 
-def catalog(name: str, system: str | None, *, link: bool = False, as_json: bool) -> None:
+def catalog(name: str, system: str | None, *, link: bool = False, operator: bool = False, as_json: bool) -> None:
     """Show the catalog of an environment, or of one of its systems; or print an address that opens its pages."""
+    if operator and not link:
+        raise UsageError("--operator: got it without --link; it says what the printed address lets you do")
     deployment = Deployment.open(name)
     if link:
         # Nothing else, so that it can be handed to a browser.
-        found = operation.link(deployment, system)
+        found = operation.link(deployment, system, operator=operator)
         if as_json:
             say_json({"url": found.url, "expires_in": found.seconds})
         else:

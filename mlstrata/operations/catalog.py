@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from mlstrata.operations.deciding import deciding_user
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 from mlstrata.services.catalog.lineage import short
@@ -14,6 +15,8 @@ __all__ = ["Catalog", "Dataset", "Link", "System", "Version", "catalog", "link",
 
 TOKEN_FILE = "config/catalog/token"  # noqa: S105 - where it lies, not what it is
 """Where the service's token lies in an environment's home; readable by its owner alone."""
+OPERATOR_FILE = "config/catalog/operator"
+"""Likewise, of those who may change something."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,13 @@ def catalog(deployment: Deployment, system: str | None = None) -> Catalog:
     return build(deployment.spec, read(deployment.home, _registry(deployment), wanted), only=system)
 
 
-def link(deployment: Deployment, system: str | None = None) -> Link:
-    """Return an address that logs a browser in to the catalog's pages.
+def link(deployment: Deployment, system: str | None = None, *, operator: bool = False) -> Link:
+    """Return an address that logs a browser in to the catalog's pages, as who runs this.
+
+    Args:
+        deployment: The environment.
+        system: Whose page it leads to; None: the start page.
+        operator: May decide reviews, stop a system and approve a rollout.
 
     Raises:
         UsageError: the environment is not up, has no catalog, or declares no such system.
@@ -48,7 +56,8 @@ def link(deployment: Deployment, system: str | None = None) -> Link:
     _systems(deployment, system)
     address = deployment.target.urls.get("catalog")
     try:
-        token = (deployment.home / TOKEN_FILE).read_text(encoding="utf-8").strip()
+        file = OPERATOR_FILE if operator else TOKEN_FILE
+        token = (deployment.home / file).read_text(encoding="utf-8").strip()
     except OSError:
         token = ""
     if not address or not token:
@@ -57,7 +66,8 @@ def link(deployment: Deployment, system: str | None = None) -> Link:
             f"stage foundation: then `mlstrata up {deployment.name}`"
         )
     page = f"&to=systems/{system}" if system else ""
-    return Link(f"{address}/login?ticket={link_ticket(token, time.time())}{page}", LINK_SECONDS)
+    ticket = link_ticket(token, time.time(), deciding_user())
+    return Link(f"{address}/login?ticket={ticket}{page}", LINK_SECONDS)
 
 
 def _systems(deployment: Deployment, system: str | None) -> list[str]:

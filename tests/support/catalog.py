@@ -28,6 +28,7 @@ PYTHON = ROOT / ".venv/bin/python"
 SPEC = load(ROOT / "environments/local.yaml")
 SYSTEM = "mortgage-approval"
 TOKEN = "t" * 32
+OPERATOR = "o" * 32
 DATA = "sha256:" + "ab" * 32
 REQUEST = "0b1f0c5e-request"
 SCRIPT = "<script>alert('x')</script>"
@@ -69,8 +70,12 @@ class Service:
         token = home / "token"
         token.write_text(TOKEN)
         token.chmod(0o600)
+        operator = home / "operator"
+        operator.write_text(OPERATOR)
+        operator.chmod(0o600)
         settings = CatalogSettings(
             port=0,
+            operator_file=operator,
             home=home,
             declared=self.declared,
             token_file=token,
@@ -85,10 +90,10 @@ class Service:
         self.program = httpx.Client(base_url=self.url, trust_env=False, headers={"authorization": f"Bearer {TOKEN}"})
 
     @contextlib.contextmanager
-    def person(self) -> Iterator[httpx.Client]:
+    def person(self, token: str = TOKEN, name: str = "") -> Iterator[httpx.Client]:
         """Somebody's browser, logged in by a link."""
         with httpx.Client(base_url=self.url, trust_env=False, follow_redirects=True) as client:
-            answer = client.get("/login", params={"ticket": link_ticket(TOKEN, time.time())})
+            answer = client.get("/login", params={"ticket": link_ticket(token, time.time(), name)})
             assert answer.status_code == 200
             yield client
 

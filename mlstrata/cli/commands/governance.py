@@ -149,9 +149,13 @@ def catalog(
     link: Annotated[
         bool, typer.Option("--link", help="Print an address that opens the catalog's pages, once, within 5 minutes.")
     ] = False,
+    operator: Annotated[
+        bool,
+        typer.Option("--operator", help="With --link: may decide reviews, stop a system and approve a rollout."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show data, models and systems with their owners and lineage. Changes nothing."""
     from mlstrata.cli.catalog import catalog as run
 
-    run(env, system or None, link=link, as_json=as_json)
+    run(env, system or None, link=link, operator=operator, as_json=as_json)

@@ -14,10 +14,15 @@ def main() -> int:
 
 
 def serve(settings: CatalogSettings, token: str, host: str = http.LOOPBACK) -> int:
-    """Answer until SIGTERM or SIGINT."""
+    """Answer until SIGTERM or SIGINT; 2 when the operators' token cannot be used."""
     from mlstrata.services.catalog.app import build
 
-    return http.run("catalog", settings.port, lambda: build(settings, token), host=host)
+    try:
+        operator = None if settings.operator_file is None else http.read_secret(settings.operator_file)
+    except (OSError, http.Unusable) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return http.run("catalog", settings.port, lambda: build(settings, token, operator), host=host)
 
 
 if __name__ == "__main__":

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from mlstrata.services.catalog import words
+from mlstrata.services.catalog.access import Person, Role
 from mlstrata.services.catalog.features import features
 from mlstrata.services.catalog.graph import around, draw
 from mlstrata.services.catalog.lineage import short
-from mlstrata.services.catalog.model import Catalog, Node, NodeKind
+from mlstrata.services.catalog.live.records import choices
+from mlstrata.services.catalog.model import Catalog
 from mlstrata.services.catalog.predictions import find, lineage_of
 from mlstrata.services.gateway.names import ACCESS_LOG
+from mlstrata.services.recording.store import Queue
+
+if TYPE_CHECKING:
+    from mlstrata.services.catalog.live.board import Board
+    from mlstrata.services.catalog.settings import Declared
 
 _FOLDER = Path(__file__).parent / "templates"
-
-_LINKS = {
-    NodeKind.SOURCE: "datasets",
-    NodeKind.RUN: "runs",
-    NodeKind.VERSION: "models",
-    NodeKind.RELEASE: "models",
-    NodeKind.SYSTEM: "systems",
-}
+REFRESH_SECONDS = 10
+"""Between two loads of a page that follows what goes on, where its reader asked for that."""
 
 
 @cache
@@ -35,22 +36,58 @@ def stylesheet() -> str:
     return (_FOLDER / "style.css").read_text(encoding="utf-8")
 
 
-def link(node: Node) -> str:
-    """Return the address of a node's page: its own, or its part of the lineage."""
-    if room := _LINKS.get(node.kind):
-        return f"/{room}/{quote(node.id.partition(':')[2])}"
-    return f"/lineage/{quote(node.id)}"
+PROGRAM = Person(Role.READER, "a program")
 
 
-def moment(seconds: float | None) -> str:
-    """Return a moment as people read it, from seconds since 1970."""
-    return "not recorded" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks at a page, and how.
+
+    Attributes:
+        person: Who.
+        form_token: What each form of the session carries; empty: there is no session.
+        follows: Whether the page loads itself again. Only where asked for: it moves the reader's place (WCAG 2.2.1).
+        notice: What became of what was just asked for; empty: nothing was.
+        refused: Whether that was refused.
+    """
+
+    person: Person = PROGRAM
+    form_token: str = ""
+    follows: bool = False
+    notice: str = ""
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One page that somebody asks for.
+
+    Attributes:
+        catalog: The catalog.
+        declared: What is deployed.
+        what: The address without its first slash.
+        query: What a form asked.
+        viewer: Who asks.
+    """
+
+    catalog: Catalog
+    declared: Declared
+    what: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    viewer: Viewer = Viewer()
 
 
 class Pages:
     """Renders the pages."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path, board: Board) -> None:
+        """Begin.
+
+        Args:
+            home: The environment's home folder, which holds the gateway's log.
+            board: Reads what goes on.
+        """
+        self._home, self._board = home, board
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER),
             autoescape=True,
@@ -58,40 +95,34 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"short": short, "moment": moment, "link": link, "quote": quote}
+        self._templates.filters |= {"short": short, **words.FILTERS}
 
     def login(self, problem: str | None) -> str:
         """Return the page that asks who reads."""
-        return self._render("login.html", problem=problem)
+        return self._templates.get_template("login.html").render(problem=problem)
 
     def missing(self, what: str) -> str:
         """Return the page that says that there is no such page."""
-        return self._render("missing.html", what=what)
+        return self._templates.get_template("missing.html").render(what=what)
 
-    def page(self, catalog: Catalog, what: str, query: Mapping[str, str], home: Path) -> str | None:
-        """Return a page; None when there is none at that address.
+    def page(self, asked: Asked) -> str | None:
+        """Return a page; None when there is none at that address."""
+        kind, _, name = asked.what.strip("/").partition("/")
+        match kind, name:
+            case "lineage", _:
+                return self._lineage(asked, name)
+            case "queues", _:
+                return self._queues(asked, name)
+            case "", "":
+                return self._render("start.html", asked, now=self._board.overview(asked.catalog))
+            case "predictions", "":
+                return self._prediction(asked)
+            case (("systems" | "datasets" | "features" | "models" | "runs"), ""):
+                return self._render(f"{kind}.html", asked, features=features(asked.catalog))
+        return self._one(asked, kind, name)
 
-        Args:
-            catalog: The catalog.
-            what: The address without its first slash.
-            query: What a form asked.
-            home: The environment's home folder, which holds the gateway's log.
-        """
-        kind, _, name = what.strip("/").partition("/")
-        if kind == "predictions" and not name:
-            return self._prediction(catalog, query.get("id", "").strip(), home)
-        if kind == "lineage":
-            return self._lineage(catalog, name)
-        if not name:
-            return self._list(catalog, kind)
-        return self._one(catalog, kind, name)
-
-    def _list(self, catalog: Catalog, kind: str) -> str | None:
-        if kind not in ("", "systems", "datasets", "features", "models", "runs"):
-            return None
-        return self._render(f"{kind or 'systems'}.html", catalog=catalog, features=features(catalog))
-
-    def _one(self, catalog: Catalog, kind: str, name: str) -> str | None:
+    def _one(self, asked: Asked, kind: str, name: str) -> str | None:
+        catalog = asked.catalog
         found: dict[str, tuple[str, Any]] = {
             "systems": (f"system:{name}", next((s for s in catalog.systems if s.name == name), None)),
             "datasets": (
@@ -108,21 +139,35 @@ class Pages:
         if one is None:
             return None
         drawing = draw(*around(catalog, node))
-        return self._render(f"{kind.removesuffix('s')}.html", catalog=catalog, one=one, drawing=drawing)
+        return self._render(f"{kind.removesuffix('s')}.html", asked, one=one, drawing=drawing)
 
-    def _lineage(self, catalog: Catalog, name: str) -> str | None:
+    def _lineage(self, asked: Asked, name: str) -> str | None:
+        catalog = asked.catalog
         if not name:
-            return self._render("lineage.html", catalog=catalog, node=None, drawing=draw(catalog.nodes, catalog.edges))
+            return self._render("lineage.html", asked, node=None, drawing=draw(catalog.nodes, catalog.edges))
         node = next((node for node in catalog.nodes if node.id == name), None)
         if node is None:
             return None
-        return self._render("lineage.html", catalog=catalog, node=node, drawing=draw(*around(catalog, name)))
+        return self._render("lineage.html", asked, node=node, drawing=draw(*around(catalog, name)))
 
-    def _prediction(self, catalog: Catalog, wanted: str, home: Path) -> str:
-        found = find(home / ACCESS_LOG, wanted) if wanted else None
-        drawing = draw(*lineage_of(catalog, found)) if found else None
-        return self._render("predictions.html", catalog=catalog, wanted=wanted, found=found, drawing=drawing)
+    def _queues(self, asked: Asked, place: str) -> str | None:
+        if not place:
+            return self._render("queues.html", asked, now=self._board.overview(asked.catalog))
+        name, _, system = place.partition("/")
+        spec = next((one for one in asked.declared.systems if one.name == system), None)
+        if spec is None or name not in set(Queue):
+            return None
+        waits, missing = self._board.queue(Queue(name), spec)
+        values = {"waits": waits, "missing": missing, "choices": choices(spec, waits), "target": spec.model.target}
+        return self._render("queue.html", asked, **values)
 
-    def _render(self, template: str, **values: Any) -> str:
-        text: str = self._templates.get_template(template).render(values)
+    def _prediction(self, asked: Asked) -> str:
+        wanted = asked.query.get("id", "").strip()
+        found = find(self._home / ACCESS_LOG, wanted) if wanted else None
+        drawing = draw(*lineage_of(asked.catalog, found)) if found else None
+        return self._render("predictions.html", asked, wanted=wanted, found=found, drawing=drawing)
+
+    def _render(self, template: str, asked: Asked, **values: Any) -> str:
+        common = {"catalog": asked.catalog, "viewer": asked.viewer, "refresh": REFRESH_SECONDS, "here": asked.what}
+        text: str = self._templates.get_template(template).render(common | values)
         return text

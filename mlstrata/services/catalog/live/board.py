@@ -1,0 +1,178 @@
+"""Puts together what the pages about this moment show; one source that fails takes no other with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from mlstrata.services.catalog.live.alerts import Alert, problems_of, read_alerts
+from mlstrata.services.catalog.live.decisions import Decided, Decisions
+from mlstrata.services.catalog.live.records import Records, Waits, hidden_of
+from mlstrata.services.catalog.live.services import Running, running_services
+from mlstrata.services.catalog.live.stage import Stage
+from mlstrata.services.catalog.live.traffic import Share, Traffic
+from mlstrata.services.catalog.live.verdicts import Verdict, Word, read_verdict, word_of
+from mlstrata.services.recording.store import Queue, StoreUnreadableError
+from mlstrata.services.serving.folders import releases_folder
+from mlstrata.services.serving.releases import Releases
+
+if TYPE_CHECKING:
+    from mlstrata.environments.spec.system import SystemSpec
+    from mlstrata.services.catalog.model import Catalog
+    from mlstrata.services.catalog.settings import CatalogSettings
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system on the start page.
+
+    Attributes:
+        name: The system.
+        traffic: Who answers.
+        word: The monitor's verdict in one word.
+        waiting: Rows that wait for a person, by queue.
+        alerts: Alerts about it that fire.
+    """
+
+    name: str
+    traffic: Traffic
+    word: Word
+    waiting: Mapping[Queue, int]
+    alerts: tuple[Alert, ...] = ()
+
+    @property
+    def waits(self) -> int:
+        """Return how many rows wait for a person."""
+        return sum(self.waiting.values())
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The start page.
+
+    Attributes:
+        stage: The environment's stage; empty: it is not known here.
+        services: The environment's services.
+        rows: Its systems.
+        alerts: The alerts that fire.
+        missing: What could not be read.
+    """
+
+    stage: str
+    services: tuple[Running, ...]
+    rows: tuple[Row, ...]
+    alerts: tuple[Alert, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SystemBoard:
+    """The page of one system.
+
+    Attributes:
+        row: What the start page says of it.
+        verdict: What the monitor found; None: nothing.
+        alerts: The newest alerts about it, those that fire first.
+        decisions: The newest decisions about it.
+        missing: What could not be read.
+    """
+
+    row: Row
+    verdict: Verdict | None
+    alerts: tuple[Alert, ...]
+    decisions: tuple[Decided, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass
+class Sources:
+    """Reads one source after the other, and remembers those that fail."""
+
+    missing: list[str] = field(default_factory=list)
+
+    def read(self, name: str, reading: Callable[[], _Read]) -> _Read | None:
+        """Return what a source says; None where it cannot be read, which is then named."""
+        try:
+            return reading()
+        except (OSError, ValueError, sqlite3.Error, StoreUnreadableError) as error:
+            told = str(error) if isinstance(error, ValueError) else "cannot be read"
+            self.missing.append(f"{name}: {told or 'cannot be read'}")
+            return None
+
+
+class Board:
+    """Reads what goes on in an environment. Safe for several threads.
+
+    Attributes:
+        records: What is recorded of its predictions.
+    """
+
+    def __init__(self, settings: CatalogSettings) -> None:
+        home = self._home = settings.home
+        self._settings = settings
+        self.records, self._decisions, self._stage = Records(home), Decisions(home), Stage(home)
+
+    def overview(self, catalog: Catalog) -> Overview:
+        """Return what the start page shows."""
+        sources = Sources()
+        alerts = sources.read("alerts", lambda: read_alerts(self._home)) or ()
+        lengths = sources.read("queues", self.records.lengths) or {}
+        rows = tuple(self._row(one.name, one.champion, alerts, lengths, sources) for one in catalog.systems)
+        services = sources.read("services", lambda: running_services(self._home, problems_of(alerts))) or ()
+        stage = sources.read("stage", lambda: self._stage.of(catalog.environment)) if self._is_local else ""
+        firing = tuple(one for one in alerts if one.firing)
+        return Overview(stage or "", services, rows, firing, tuple(dict.fromkeys(sources.missing)))
+
+    def system(self, name: str, champion: str | None) -> SystemBoard:
+        """Return what the page of a system shows.
+
+        Args:
+            name: The system.
+            champion: The version that answers, as the catalog has it.
+        """
+        sources = Sources()
+        alerts = sources.read("alerts", lambda: read_alerts(self._home)) or ()
+        lengths = sources.read("queues", self.records.lengths) or {}
+        row = self._row(name, champion, alerts, lengths, sources)
+        decisions = sources.read("decisions", lambda: self._decisions.newest(name)) or ()
+        verdict = sources.read("verdict", lambda: read_verdict(self._home, name))
+        about = tuple(one for one in alerts if one.system == name)[:20]
+        return SystemBoard(row, verdict, about, decisions, tuple(dict.fromkeys(sources.missing)))
+
+    def queue(self, queue: Queue, system: SystemSpec) -> tuple[Waits, tuple[str, ...]]:
+        """Return the oldest rows of a queue, and what could not be read."""
+        sources, hidden = Sources(), hidden_of(system)
+        nothing = Waits(queue, system.name, 0, ())
+        found = sources.read("queue", lambda: self.records.waiting(queue, system.name, hidden)) or nothing
+        return found, tuple(sources.missing)
+
+    def _row(
+        self,
+        name: str,
+        champion: str | None,
+        alerts: tuple[Alert, ...],
+        lengths: Mapping[tuple[Queue, str], int],
+        sources: Sources,
+    ) -> Row:
+        named = Traffic((Share(champion, "champion", 100),) if champion else ())
+        traffic = named
+        if self._is_local:
+            traffic = sources.read(f"releases of {name}", lambda: self._traffic(name)) or named
+        failed = len(sources.missing)
+        verdict = sources.read("verdict", lambda: read_verdict(self._home, name))
+        word = word_of(verdict) if len(sources.missing) == failed else Word("unknown", "its verdict cannot be read")
+        waiting = {queue: lengths.get((queue, name), 0) for queue in Queue}
+        firing = tuple(one for one in alerts if one.firing and one.system == name)
+        return Row(name, traffic, word, waiting, firing)
+
+    @property
+    def _is_local(self) -> bool:
+        """Whether the serving folders lie here: on a cluster the registry says what is released."""
+        return self._settings.releases == "folder"
+
+    def _traffic(self, name: str) -> Traffic:
+        return Traffic.of(Releases.read(releases_folder(self._home, name)))
