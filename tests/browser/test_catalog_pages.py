@@ -98,7 +98,7 @@ def test_a_link_leads_in_and_logging_out_leads_out(browser, service):
     assert page.url.endswith("/login")
     page.get_by_label("Token").fill(TOKEN)
     page.get_by_role("button", name="Log in").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Systems"
+    assert page.get_by_role("heading", level=1).inner_text() == "Now in local"
     assert not page.complaints
     context.close()
 

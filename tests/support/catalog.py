@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -63,9 +64,10 @@ def lived_in(home: Path) -> None:
 
 
 class Service:
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, more: Callable[[Path], None] = lambda _: None):
         self.home, self.declared = home, home / "declared.json"
         lived_in(home)
+        more(home)
         self.declared.write_text(Declared.of(SPEC).text())
         token = home / "token"
         token.write_text(TOKEN)
@@ -84,7 +86,8 @@ class Service:
         )
         (home / "catalog.json").write_text(settings.model_dump_json())
         command = [PYTHON, "-m", "mlstrata.services.catalog", "--settings", home / "catalog.json"]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        environ = {**os.environ, "MLSTRATA_SUPERVISED": str(home), "MLSTRATA_SERVICE": "catalog"}
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environ)
         self.url = self.process.stdout.readline().split()[-1]
         self.stranger = httpx.Client(base_url=self.url, trust_env=False)
         self.program = httpx.Client(base_url=self.url, trust_env=False, headers={"authorization": f"Bearer {TOKEN}"})

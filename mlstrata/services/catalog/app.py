@@ -236,7 +236,7 @@ class Service:
         cookie, follows = request.cookies.get(COOKIE, ""), "follow" in request.query_params
         if person := self._access.known(cookie, self._clock()):
             return Viewer(person, self._access.form_token(cookie), follows)
-        return Viewer() if self._access.bearer(request.headers.get("authorization", "")) else None
+        return Viewer(follows=follows) if self._access.bearer(request.headers.get("authorization", "")) else None
 
     def _authorise(self, request: Request) -> None:
         if self._viewer(request) is None:

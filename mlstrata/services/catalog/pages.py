@@ -13,10 +13,10 @@ import jinja2
 from mlstrata.services.catalog import words
 from mlstrata.services.catalog.access import Person, Role
 from mlstrata.services.catalog.features import features
-from mlstrata.services.catalog.graph import around, draw
+from mlstrata.services.catalog.graph import Drawing, around, draw
 from mlstrata.services.catalog.lineage import short
 from mlstrata.services.catalog.live.records import choices
-from mlstrata.services.catalog.model import Catalog
+from mlstrata.services.catalog.model import Catalog, System
 from mlstrata.services.catalog.predictions import find, lineage_of
 from mlstrata.services.gateway.names import ACCESS_LOG
 from mlstrata.services.recording.store import Queue
@@ -139,7 +139,21 @@ class Pages:
         if one is None:
             return None
         drawing = draw(*around(catalog, node))
+        if kind == "systems":
+            return self._system(asked, one, drawing)
         return self._render(f"{kind.removesuffix('s')}.html", asked, one=one, drawing=drawing)
+
+    def _system(self, asked: Asked, one: System, drawing: Drawing) -> str:
+        spec = next(system for system in asked.declared.systems if system.name == one.name)
+        versions = asked.catalog.versions
+        trained = next((v.metrics for v in versions if (v.system, v.version) == (one.name, one.champion)), {})
+        values = {
+            "now": self._board.system(spec, one.champion, trained),
+            "links": self._board.links(one.name),
+            "approver": spec.rollout.approve or "",
+            "steps": ", ".join(f"{step} %" for step in spec.rollout.steps),
+        }
+        return self._render("system.html", asked, one=one, drawing=drawing, **values)
 
     def _lineage(self, asked: Asked, name: str) -> str | None:
         catalog = asked.catalog
@@ -165,7 +179,9 @@ class Pages:
         wanted = asked.query.get("id", "").strip()
         found = find(self._home / ACCESS_LOG, wanted) if wanted else None
         drawing = draw(*lineage_of(asked.catalog, found)) if found else None
-        return self._render("predictions.html", asked, wanted=wanted, found=found, drawing=drawing)
+        rows, missing = self._board.prediction(wanted, asked.declared.systems) if wanted else ((), ())
+        values = {"wanted": wanted, "found": found, "drawing": drawing, "rows": rows, "missing": missing}
+        return self._render("predictions.html", asked, **values)
 
     def _render(self, template: str, asked: Asked, **values: Any) -> str:
         common = {"catalog": asked.catalog, "viewer": asked.viewer, "refresh": REFRESH_SECONDS, "here": asked.what}

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
 from mlstrata.services.catalog.live.alerts import Alert, problems_of, read_alerts
 from mlstrata.services.catalog.live.decisions import Decided, Decisions
 from mlstrata.services.catalog.live.records import Records, Waits, hidden_of
+from mlstrata.services.catalog.live.records import Row as Recorded
+from mlstrata.services.catalog.live.series import Points
 from mlstrata.services.catalog.live.services import Running, running_services
 from mlstrata.services.catalog.live.stage import Stage
+from mlstrata.services.catalog.live.system import (
+    Figure,
+    Group,
+    Kpi,
+    courses,
+    figures,
+    kpis,
+    performance,
+    trained_groups,
+)
 from mlstrata.services.catalog.live.traffic import Share, Traffic
-from mlstrata.services.catalog.live.verdicts import Verdict, Word, read_verdict, word_of
+from mlstrata.services.catalog.live.verdicts import Word, read_verdict, word_of
+from mlstrata.services.catalog.plots import Plot
+from mlstrata.services.monitor.verdict import Verdict, Watch
 from mlstrata.services.recording.store import Queue, StoreUnreadableError
 from mlstrata.services.serving.folders import releases_folder
 from mlstrata.services.serving.releases import Releases
@@ -24,6 +40,9 @@ if TYPE_CHECKING:
     from mlstrata.services.catalog.settings import CatalogSettings
 
 _Read = TypeVar("_Read")
+UNKNOWN = "unknown"
+COURSE_SECONDS = 86_400.0
+"""How far back a course is drawn: a day, so that day and night are in it."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +93,27 @@ class SystemBoard:
     """The page of one system.
 
     Attributes:
-        row: What the start page says of it.
+        row: What the first page says of it.
         verdict: What the monitor found; None: nothing.
+        kpis: What it must achieve beside what it does.
+        performance: The live figures drawn; None: there are none.
+        figures: What else is watched.
+        groups: The groups that the version that answers was measured on in training.
         alerts: The newest alerts about it, those that fire first.
         decisions: The newest decisions about it.
+        evidence: What the rollout that runs has shown, in words; empty: nothing yet.
         missing: What could not be read.
     """
 
     row: Row
     verdict: Verdict | None
+    kpis: tuple[Kpi, ...]
+    performance: Plot | None
+    figures: tuple[Figure, ...]
+    groups: tuple[Group, ...]
     alerts: tuple[Alert, ...]
     decisions: tuple[Decided, ...]
+    evidence: str
     missing: tuple[str, ...]
 
 
@@ -127,27 +156,58 @@ class Board:
         firing = tuple(one for one in alerts if one.firing)
         return Overview(stage or "", services, rows, firing, tuple(dict.fromkeys(sources.missing)))
 
-    def system(self, name: str, champion: str | None) -> SystemBoard:
+    def system(self, system: SystemSpec, champion: str | None, trained: Mapping[str, float]) -> SystemBoard:
         """Return what the page of a system shows.
 
         Args:
-            name: The system.
+            system: The system as declared.
             champion: The version that answers, as the catalog has it.
+            trained: What that version had in training.
         """
-        sources = Sources()
+        name, sources = system.name, Sources()
         alerts = sources.read("alerts", lambda: read_alerts(self._home)) or ()
         lengths = sources.read("queues", self.records.lengths) or {}
         row = self._row(name, champion, alerts, lengths, sources)
-        decisions = sources.read("decisions", lambda: self._decisions.newest(name)) or ()
-        verdict = sources.read("verdict", lambda: read_verdict(self._home, name))
-        about = tuple(one for one in alerts if one.system == name)[:20]
-        return SystemBoard(row, verdict, about, decisions, tuple(dict.fromkeys(sources.missing)))
+        verdict = None if row.word.word == UNKNOWN else sources.read("verdict", lambda: read_verdict(self._home, name))
+        found = kpis(system, trained, verdict)
+        return SystemBoard(
+            row=row,
+            verdict=verdict,
+            kpis=found,
+            performance=performance(found),
+            figures=figures(verdict, self._courses(name, sources) if verdict else {}),
+            groups=sources.read("groups", lambda: trained_groups(self._home, name, champion)) or (),
+            alerts=tuple(one for one in alerts if one.system == name)[:20],
+            decisions=sources.read("decisions", lambda: self._decisions.newest(name)) or (),
+            evidence="",
+            missing=tuple(dict.fromkeys(sources.missing)),
+        )
+
+    def _courses(self, name: str, sources: Sources) -> Mapping[tuple[Watch, str], Points]:
+        url = self._settings.prometheus
+        if url is None:
+            return {}
+        return sources.read("course over time", lambda: courses(url, name, time.time(), COURSE_SECONDS)) or {}
+
+    def links(self, system: str) -> tuple[tuple[str, str], ...]:
+        """Return where else to look at a system: what is there, and its address."""
+        found = [("MLflow", f"{self._settings.registry}/#/models/{quote(system)}")]
+        if url := self._settings.prometheus:
+            query = quote(f'{{system="{system}"}}')
+            found.append(("Prometheus", f"{url}/graph?g0.expr={query}&g0.tab=1"))
+        return tuple(found)
 
     def queue(self, queue: Queue, system: SystemSpec) -> tuple[Waits, tuple[str, ...]]:
         """Return the oldest rows of a queue, and what could not be read."""
         sources, hidden = Sources(), hidden_of(system)
         nothing = Waits(queue, system.name, 0, ())
         found = sources.read("queue", lambda: self.records.waiting(queue, system.name, hidden)) or nothing
+        return found, tuple(sources.missing)
+
+    def prediction(self, request: str, systems: Sequence[SystemSpec]) -> tuple[tuple[Recorded, ...], tuple[str, ...]]:
+        """Return what is recorded under a request's id, and what could not be read."""
+        sources, hidden = Sources(), {one.name: hidden_of(one) for one in systems}
+        found = sources.read("records", lambda: self.records.find(request, hidden)) or ()
         return found, tuple(sources.missing)
 
     def _row(
@@ -164,7 +224,7 @@ class Board:
             traffic = sources.read(f"releases of {name}", lambda: self._traffic(name)) or named
         failed = len(sources.missing)
         verdict = sources.read("verdict", lambda: read_verdict(self._home, name))
-        word = word_of(verdict) if len(sources.missing) == failed else Word("unknown", "its verdict cannot be read")
+        word = word_of(verdict) if len(sources.missing) == failed else Word(UNKNOWN, "its verdict cannot be read")
         waiting = {queue: lengths.get((queue, name), 0) for queue in Queue}
         firing = tuple(one for one in alerts if one.firing and one.system == name)
         return Row(name, traffic, word, waiting, firing)

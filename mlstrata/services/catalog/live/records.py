@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlstrata.services.catalog.plots import Bar, Plot, plot
 from mlstrata.services.recording.store import Known, Queue
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 SHOWN = 25
 """Rows of a queue on one page: what a person looks at in one go."""
+
+
+EXPLAINED = 12
+"""Contributions that are drawn, the largest; the table has all."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,13 @@ class Row:
     def said(self) -> Mapping[str, Any]:
         """Return what was answered."""
         return self.record.instances[self.instance].output or {}
+
+    @property
+    def drawn(self) -> Plot | None:
+        """Return what each column did to the answer, drawn, the largest first; None: no explanation is recorded."""
+        parts = self.record.instances[self.instance].explanation or {}
+        largest = sorted(parts.items(), key=lambda part: -abs(part[1]))[:EXPLAINED]
+        return plot([Bar(name, value) for name, value in largest], from_zero=True)
 
     @classmethod
     def of(cls, known: Known, hidden: frozenset[str] = frozenset()) -> Row:
@@ -119,8 +131,8 @@ class Records:
             rows += [Row.of(known, hidden) for known in found[:1]]
         return Waits(queue, system, store.lengths().get((queue, system), 0), tuple(rows))
 
-    def find(self, request: str, hidden: Mapping[str, frozenset[str]]) -> tuple[Record | None, tuple[Row, ...]]:
-        """Return what is recorded under a request's id: the answer that was given, and each row of every version.
+    def find(self, request: str, hidden: Mapping[str, frozenset[str]]) -> tuple[Row, ...]:
+        """Return what is recorded under a request's id: each row of every version, the answer that was given first.
 
         Args:
             request: The request's id.
@@ -131,10 +143,10 @@ class Records:
         """
         store = self._store()
         if store is None:
-            return None, ()
-        records = store.find(request)
-        rows = tuple(Row.of(one, hidden.get(one.record.system, frozenset())) for one in store.known(request))
-        return (records[0] if records else None), rows
+            return ()
+        # Of a system that is declared no more nobody knows which columns are protected.
+        known = [one for one in store.known(request) if one.record.system in hidden]
+        return tuple(Row.of(one, hidden[one.record.system]) for one in known)
 
     def _store(self) -> SqliteStore | None:
         from mlstrata.services.recording.sqlite import open_store
