@@ -77,6 +77,14 @@ def test_one_person_sees_one_version_of_an_ab_test(edge, caller):
     assert binomtest(people["2"], 60, 0.5).pvalue > 1e-6, people
 
 
+def test_whom_a_request_is_about_is_passed_on_where_it_is_said(edge, caller, process):
+    edge.route({"loans": rolling("canary", 50)})
+    ask(caller, 1, **{"x-subject-id": "person-7", "x-mlstrata-subject": "forged"})
+    assert process.headers["x-mlstrata-subject"] == "person-7"
+    ask(caller, 1)
+    assert "x-mlstrata-subject" not in process.headers
+
+
 def test_a_shift_under_load_loses_no_request_and_ends_at_the_new_version(edge, process):
     statuses, done = Counter(), threading.Event()
 

@@ -3,7 +3,8 @@
 CONSUMER_HEADER = "x-mlstrata-consumer"
 """Who calls, from the token; what a client sends under this name is dropped."""
 SUBJECT_HEADER = "x-subject-id"
-"""Whom a request is about, where the caller says so: one person sees one version of an A/B test."""
+"""Whom a request is about, where the caller says so: one person sees one version of an A/B test, and what is recorded
+can be erased."""
 RATE_FILTER = "mlstrata.rate"
 QUOTA_FILTER = "mlstrata.quota"
 TOKEN_HOURS = 24 * 30

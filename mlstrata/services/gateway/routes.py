@@ -19,8 +19,10 @@ from mlstrata.services.gateway.listener import (
     ROUTE_CONFIG,
     VERSION_HEADER,
 )
+from mlstrata.services.gateway.names import SUBJECT_HEADER
 from mlstrata.services.gateway.settings import RETRIES, UNBEGUN, GatewaySettings, GatewaySystem
 from mlstrata.services.gateway.traffic import destination, set_headers, version_headers
+from mlstrata.services.serving.observing import SUBJECT_HEADER as SUBJECT_TOLD
 from mlstrata.services.serving.releases import Releases
 from mlstrata.services.serving.settings import LEAVING_HEADER, OVERLOADED_HEADER, TIMEOUT_HEADER, UNTOUCHED_HEADER
 
@@ -28,6 +30,8 @@ _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 ROUTES_HEADER = "x-mlstrata-routes"
 HEALTH_PATH = "/healthz"
 _LONGER_S = 5
+# Left out where the caller does not say it.
+_SUBJECT = {SUBJECT_TOLD: f"%REQ({SUBJECT_HEADER})%"}
 
 
 class GatewayError(Exception):
@@ -132,7 +136,7 @@ def _refused() -> dict[str, Any]:
 
 def _answered(system: GatewaySystem, releases: Releases, told: dict[str, str]) -> dict[str, Any]:
     return {
-        "request_headers_to_add": set_headers(told | version_headers(releases)),
+        "request_headers_to_add": set_headers(told | _SUBJECT | version_headers(releases)),
         "route": destination(system.name, releases)
         | {
             "timeout": f"{system.timeout_s:.3f}s",

@@ -49,7 +49,7 @@ def test_a_route_sets_the_champion_and_leaves_it_out_before_the_first_release():
     assert {one["append_action"] for told in added.values() for one in told} == {"OVERWRITE_IF_EXISTS_OR_ADD"}
     told = {name: {one["header"]["key"]: one["header"]["value"] for one in of} for name, of in added.items()}
     # How long a caller waits, in milliseconds, by the name that Envoy has for it.
-    waits = {"x-envoy-expected-rq-timeout-ms": "5000"}
+    waits = {"x-envoy-expected-rq-timeout-ms": "5000", "x-mlstrata-subject": "%REQ(x-subject-id)%"}
     assert told == {"loans/v1": waits | {"x-mlstrata-version": "7"}, "credit/v2": waits}
     assert routes["loans/v1"]["route"]["cluster"] == "serving-loans"
     assert {"credit/v1", "credit/v2", "health"} <= set(routes)
