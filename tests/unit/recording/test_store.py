@@ -115,3 +115,58 @@ def test_a_stray_goes_by_its_age_alone(stores, late):
         (known,) = store.window("fraud", since=0.0, until=1e9, groups=True)
         assert known.feedback == (told if late else None)
         assert store.joined() == ({"fraud": 1} if late else {})
+
+
+def test_what_the_law_has_kept_is_used_for_nothing_else(stores):
+    with stores() as store:
+        store.add([record(f"r-{age}", at=1000.0 - age, subject="anna", system="fraud") for age in (1, 5, 20)])
+        assert store.waiting(Queue.LABELLING, "fraud", 10)
+        done = store.erase(system="fraud", subject="anna", asked=1000.0, hold=10.0)
+        assert (done.erased, done.held, done.until) == (1, 2, 1009.0)
+        # What was predicted before and arrives later is held, and what was predicted later is not.
+        late = [record(f"r-{at}", at=at, subject="anna", system="fraud") for at in (999.0, 1000.0, 1001.0)]
+        other = record("r-other", at=999.0, subject="anna", system="credit")
+        assert store.add([*late, other]) == 4
+        assert [one.record.id for one in store.window("fraud", since=0.0, until=1e9)] == ["r-1001.0"]
+        assert [one.record.id for one in store.window("credit", since=0.0, until=1e9)] == ["r-other"]
+        assert {one.id for one in store.waiting(Queue.LABELLING, "fraud", 10)} <= {"r-1001.0"}
+        assert [one.id for one in store.find("r-1")] == ["r-1"], "by its id the law may ask for it"
+        assert store.finish_erasures(1005.0, forget=1e6) == 1
+        assert store.finish_erasures(1e6, forget=1e9) == 3
+        assert [one.record.id for one in store.window("fraud", since=0.0, until=1e9)] == ["r-1001.0"]
+        # Without a hold it does not come back, until nothing can arrive any more.
+        store.erase(system="fraud", subject="anna", asked=2000.0)
+        assert store.add([record("r-again", at=1500.0, subject="anna", system="fraud")]) == 0
+        store.finish_erasures(3000.0, forget=500.0)
+        assert store.add([record("r-again", at=1500.0, subject="anna", system="fraud")]) == 1
+
+
+SAME = [
+    (Feedback("r-1", 5.0, truth="a"), Feedback("r-1", 5.0, truth="b")),
+    (Feedback("r-1", 5.0, reward=1.0), Feedback("r-1", 5.0, reward=2.0)),
+    (Feedback("r-1", 5.0, groups={"sex": "f"}), Feedback("r-1", 5.0, groups={"sex": "m"})),
+]
+
+
+@pytest.mark.parametrize("pair", SAME, ids=["truth", "reward", "groups"])
+def test_of_two_at_one_time_the_same_holds_in_either_order(stores, pair):
+    found = []
+    for told in (pair, pair[::-1]):
+        with stores() as store:
+            store.add([record("r-1")])
+            for one in told:
+                store.tell([one])
+            found.append([one.feedback for one in store.window("credit", since=0.0, until=1e9, groups=True)])
+    assert found == [[pair[1]], [pair[1]]]
+
+
+def test_parts_of_what_became_known_are_kept_each(stores):
+    with stores() as store:
+        store.add([record("r-1")])
+        store.tell([Feedback("r-1", 9.0, reward=2.0), Feedback("r-1", 5.0, truth="a", reviewer="anna", sampled=0.5)])
+        store.tell([Feedback("r-1", 7.0, groups={"sex": "f"}), Feedback("r-1", 4.0, truth="b")])
+        (row,) = store.window("credit", since=0.0, until=1e9, groups=True)
+        whole = Feedback("r-1", 9.0, truth="a", reward=2.0, groups={"sex": "f"}, reviewer="anna", sampled=0.5)
+        assert row.feedback == whole
+        (row,) = store.window("credit", since=0.0, until=1e9)
+        assert row.feedback.groups == {}
