@@ -15,6 +15,7 @@ from mlstrata.environments.spec.settings import TRAINING
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.stages import Capability
 
+_MADE = (Modality.TABULAR, Modality.TEXT)
 ELSEWHERE = "or say in model.source where it is trained instead"
 
 
@@ -27,9 +28,9 @@ def _problems(spec: EnvironmentSpec, *, local: bool) -> Iterator[str]:
 
 
 def _task(system: SystemSpec) -> Iterator[str]:
-    model, made = system.model, f"the pipeline '{TRAINING}' makes models of tables"
-    if model.modality is not Modality.TABULAR and model.task is not Task.GENERATION:
-        yield f"model.modality: got '{model.modality}', but {made}; allowed {Modality.TABULAR}; {ELSEWHERE}"
+    model, made = system.model, f"the pipeline '{TRAINING}' makes models of tables and texts"
+    if model.modality not in _MADE and model.task is not Task.GENERATION:
+        yield f"model.modality: got '{model.modality}', but {made}; allowed {', '.join(_MADE)}; {ELSEWHERE}"
 
 
 def _data(spec: EnvironmentSpec, system: SystemSpec, *, local: bool) -> Iterator[str]:

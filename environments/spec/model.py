@@ -24,6 +24,7 @@ from mlstrata.environments.spec.text import (
     PinnedImage,
     Reference,
     Unique,
+    Whole,
     Word,
 )
 
@@ -110,6 +111,16 @@ class ModelSpec(Spec):
     protected: Annotated[tuple[Column, ...], Unique] = Field(
         default=(),
         description="Protected attributes: never features, kept apart to measure fairness by group; none by default.",
+    )
+    texts: Annotated[tuple[Column, ...], Unique] = Field(
+        default=(),
+        description="Columns of free text of a `modality: text`, whose words are learnt; the texts of other columns "
+        "are categories; none by default.",
+    )
+    text_length: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None,
+        description="Characters that a text of `texts` may have, in training and in a request, which is refused above "
+        "it; none: 5000, two pages, so that a request of many stays small.",
     )
     algorithm: Reference = Field(
         default=Algorithm.LOGISTIC_REGRESSION.value,
@@ -203,7 +214,7 @@ class ModelSpec(Spec):
             )
         if self.train is not None:
             problems += self._trained_by_own_code()
-        problems += self._own_metrics()
+        problems += [*self._own_metrics(), *self._of_texts()]
         if self.threshold is not None and self.task is Task.REGRESSION:
             problems.append(
                 Problem(("threshold",), "is given for a regression", "remove it, or set task: classification")
@@ -234,6 +245,19 @@ class ModelSpec(Spec):
         if self.settings.get("workers", 1) != 1:
             what = "is given, but a training function runs in one process"
             yield Problem(("settings", "workers"), what, "remove it; the function may start its own")
+
+    def _of_texts(self) -> Iterator[Problem]:
+        if self.texts and self.modality is not Modality.TEXT:
+            yield Problem(("texts",), f"is given for a model of {self.modality}", "write modality: text, or remove it")
+        if self.text_length is not None and not self.texts:
+            yield Problem(("text_length",), "is given without texts", "name the columns of free text in texts")
+        hidden = {self.target, *self.exclude, *self.protected}
+        for at, name in enumerate(self.texts):
+            if name in hidden:
+                what = f"names {shown(name)}, which is the target, excluded or protected"
+                yield Problem(("texts", at), what, "remove it from one of them")
+        if self.texts and self.settings.get("workers", 1) != 1:
+            yield Problem(("settings", "workers"), "is given for free text, which one process learns", "remove it")
 
     def _own_metrics(self) -> Iterator[Problem]:
         for name, reference in self.metrics.items():

@@ -133,6 +133,8 @@ class TrainingRequest(Closed):
     features: tuple[str, ...] = Field((), description="Columns the model sees; empty: all without another role.")
     protected: tuple[str, ...] = Field((), description="Columns for fairness measurements only; no model sees them.")
     exclude: tuple[str, ...] = Field((), description="Columns no model sees.")
+    texts: tuple[str, ...] = Field((), description="Columns of free text, whose words are learnt.")
+    text_length: int | None = Field(None, ge=1, description="Characters that one of them may have; None: 5000.")
     metrics: dict[str, dict[str, str]] = Field(
         default_factory=dict,
         description="Own figures by name (mlstrata_steps.own_metrics): function with its code's version, and better.",
@@ -189,6 +191,8 @@ class TrainingRequest(Closed):
             **({} if self.threshold is None else {"threshold": self.threshold}),
             "quantile": self.quantile,
             **({"metrics": self.metrics} if self.metrics else {}),
+            **({"texts": list(self.texts)} if self.texts else {}),
+            **({"text_length": self.text_length} if self.text_length else {}),
         }
 
     def declared(self) -> dict[str, Any]:

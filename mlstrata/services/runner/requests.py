@@ -71,6 +71,8 @@ def training_request(
             quantile=model.quantile,
             protected=model.protected,
             exclude=model.exclude,
+            texts=model.texts,
+            text_length=model.text_length,
             metrics=_metrics(system, root, elsewhere=elsewhere),
             personal=data.personal,
             special={column: category.value for column, category in data.special_fields.items()},

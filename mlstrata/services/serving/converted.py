@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+LENGTHS = "lengths"
+"""What a model's metadata call the characters that a free text of a request may have, by its column."""
 MISSING = "missing"
 """What a model's metadata call the texts that stood for a missing value where it learnt."""
 _log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ class ConvertedModel:
         metadata = about.get("metadata") or {}
         self.version, self.loaded_at = version, datetime.now(UTC)
         self.output = Output.of(metadata)
-        self.schema = RequestSchema(_inputs(about), tuple(metadata.get(MISSING, ())))
+        self.schema = RequestSchema(_inputs(about), tuple(metadata.get(MISSING, ())), metadata.get(LENGTHS))
         self._session = Session((folder / FILE).read_bytes(), form)
         self.example = self.schema.check(example) if (example := read_example(folder)) else []
         if self.example:

@@ -151,7 +151,7 @@ def _explanation() -> dict[str, Any]:
 
 
 def _field(column: Column) -> dict[str, Any]:
-    kind = _TYPES[column.type]
+    kind = _TYPES[column.type] | ({} if column.longest is None else {"maxLength": column.longest})
     return kind if column.required else {**kind, "type": [kind["type"], "null"]}
 
 

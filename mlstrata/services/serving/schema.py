@@ -65,30 +65,40 @@ class Column:
     name: str
     type: str
     required: bool
+    longest: int | None = None
+    """Characters that a text may have; None: as many as the body of a request."""
 
     @property
     def expected(self) -> str:
         """Return what a value of this column is, in words."""
         words = _SCALARS[self.type][1]
+        if self.longest is not None:
+            words += f" of at most {self.longest} characters"
         return words if self.required else f"{words}, or null"
 
 
 class RequestSchema:
     """Checks the body of a request, `{"instances": [{column: value}, …]}`, against a model's inputs."""
 
-    def __init__(self, inputs: Sequence[Mapping[str, Any]] | None, missing: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        inputs: Sequence[Mapping[str, Any]] | None,
+        missing: Sequence[str] = (),
+        lengths: Mapping[str, int] | None = None,
+    ) -> None:
         """Build the check.
 
         Args:
             inputs: the signature's inputs, as in the model's MLmodel file.
             missing: texts that stood for a missing value in the data that the model learnt of.
+            lengths: column to the characters that its free text may have; None: none has a limit of its own.
 
         Raises:
             UnsupportedSignatureError: no signature, or an input that is not a named column of one value.
         """
         if not inputs:
             raise UnsupportedSignatureError("the model has no signature of its inputs; log it with one")
-        self.columns = tuple(_column(one) for one in inputs)
+        self.columns = tuple(_column(one, lengths or {}) for one in inputs)
         self._by_name = {column.name: column for column in self.columns}
         fields = {column.name: _field(column, Format(missing=tuple(missing))) for column in self.columns}
         instance = core_schema.typed_dict_schema(fields, extra_behavior="forbid")
@@ -165,12 +175,13 @@ class RequestSchema:
         return self._by_name[str(location[2])].expected
 
 
-def _column(described: Mapping[str, Any]) -> Column:
+def _column(described: Mapping[str, Any], lengths: Mapping[str, int]) -> Column:
     name, kind = described.get("name"), described.get("type")
     if not isinstance(name, str) or not isinstance(kind, str) or kind not in _SCALARS:
         allowed = ", ".join(_SCALARS)
         raise UnsupportedSignatureError(f"input {name!r} of type {kind!r}; served are named columns of {allowed}")
-    column = Column(name, kind, bool(described.get("required", True)))
+    longest = lengths.get(name) if kind == "string" else None
+    column = Column(name, kind, bool(described.get("required", True)), longest)
     if not column.required and kind in _NEVER_MISSING:
         # MLflow refuses the missing value itself, but only when the first one comes.
         raise UnsupportedSignatureError(
@@ -181,6 +192,8 @@ def _column(described: Mapping[str, Any]) -> Column:
 
 def _field(column: Column, form: Format) -> core_schema.TypedDictField:
     check = _SCALARS[column.type][0]
+    if column.longest is not None:
+        check = core_schema.str_schema(strict=True, max_length=column.longest)
     if column.required:
         return core_schema.typed_dict_field(check)
 

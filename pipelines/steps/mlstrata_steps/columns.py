@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.tables import kind_of
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TASKS = ("classification", "regression")
+TEXT_LENGTH = 5000
+"""Characters of a free text: two pages, and a thousand of them in a request are still a few megabytes."""
 BETTER = ("higher", "lower")
 
 
@@ -32,6 +34,8 @@ class Columns:
         quantile: Which one of what may happen a regression predicts; 0.5 is the median.
         metrics: Own figures by name (`own_metrics`): `function`, as `package.module:function`, `@` and the version of
             its code, and `better`, one of `BETTER`.
+        texts: Features that are free text, whose words are learnt, where the texts of others are categories.
+        text_length: Characters that one of these may have.
     """
 
     target: str
@@ -43,6 +47,8 @@ class Columns:
     threshold: float | None = None
     quantile: float = 0.5
     metrics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
+    text_length: int = TEXT_LENGTH
 
     @classmethod
     def parse(cls, document: Mapping[str, object]) -> Columns:
@@ -61,15 +67,17 @@ class Columns:
             raise StepError(f"columns.positive: got {positive!r}; it must be a text")
         if task not in TASKS:
             raise StepError(f"columns.task: got {task!r}; allowed {', '.join(TASKS)}")
-        lists = {name: _names(name, document.get(name)) for name in ("features", "protected", "exclude")}
+        lists = {name: _names(name, document.get(name)) for name in ("features", "protected", "exclude", "texts")}
         shares = {
             name: _share(name, document[name]) for name in ("threshold", "quantile") if document.get(name) is not None
         }
         metrics = _metrics(document.get("metrics") or {})
-        roles = cls(  # type: ignore[arg-type]
-            target=str(document["target"]), positive=positive, task=str(task), metrics=metrics, **lists, **shares
-        )
+        others: dict[str, Any] = {**lists, **shares, "metrics": metrics}
+        longest = _length(document.get("text_length", TEXT_LENGTH))
+        roles = cls(target=str(document["target"]), positive=positive, task=str(task), text_length=longest, **others)
         hidden = {roles.target, *roles.protected, *roles.exclude}
+        if unseen := [name for name in roles.texts if name in hidden]:
+            raise StepError(f"columns.texts: {unseen[0]!r} is the target, protected or excluded: no model may see it")
         twice = [name for name in roles.features if name in hidden]
         if twice:
             raise StepError(f"columns.features: {twice[0]!r} is the target, protected or excluded: no model may see it")
@@ -82,7 +90,7 @@ class Columns:
 
     def missing(self, available: Sequence[str]) -> list[str]:
         """List named columns that the data does not have."""
-        named = (self.target, *self.features, *self.protected)
+        named = (self.target, *self.features, *self.protected, *self.texts)
         return [name for name in named if name not in available]
 
     def seen(self, available: Sequence[str]) -> tuple[str, ...]:
@@ -146,6 +154,14 @@ def _share(role: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise StepError(f"columns.{role}: got {value!r}; allowed a number between 0 and 1")
     return float(value)
+
+
+def _length(value: object) -> int:
+    # Kubeflow's structures turn every number into a float.
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+    if not whole or float(str(value)) < 1:
+        raise StepError(f"columns.text_length: got {value!r}; allowed a whole number from 1")
+    return int(float(str(value)))
 
 
 def _metrics(declared: object) -> dict[str, Mapping[str, str]]:

@@ -13,7 +13,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ PATIENCE = 600
 """Seconds that a worker has to start or to answer."""
 
 
-def check(algorithm: str, parameters: Mapping[str, object], task: str = BINARY) -> None:
+def check(algorithm: str, parameters: Mapping[str, object], task: str = BINARY, *, prose: Sequence[str] = ()) -> None:
     """Refuse what cannot be trained in several processes.
 
     Raises:
@@ -45,6 +45,8 @@ def check(algorithm: str, parameters: Mapping[str, object], task: str = BINARY) 
         raise StepError(f"workers: {algorithm} is trained in one process; allowed with several: {ALGORITHM}")
     if task != BINARY:
         raise StepError(f"workers: a model of two classes is what several processes train, not {task}")
+    if prose:
+        raise StepError(f"workers: free text ({', '.join(prose)}) is learnt in one process; set workers: 1")
     unknown = sorted(set(parameters) - PARAMETERS)
     if unknown:
         allowed = ", ".join(sorted(PARAMETERS))

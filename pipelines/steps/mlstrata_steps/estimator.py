@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points, packages_distributions
@@ -66,6 +66,8 @@ class Learner:
         return any(one.kind is inspect.Parameter.VAR_KEYWORD for one in _parameters(self.classifier).values())
 
 
+_SCALED = tuple(f"sklearn.{one}" for one in ("linear_model", "neighbors", "neural_network", "svm"))
+"""Modules of estimators that compare the sizes of columns."""
 _ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -76,18 +78,25 @@ def _parameters(made: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 LIBRARIES = ("catboost", "imblearn", "lightgbm", "sklearn", "xgboost")
 """Packages of estimators, of whose classes a model may be made: a booster of theirs is kept in its own text format."""
 
-TRUSTED = ("collections.OrderedDict", "collections.defaultdict", "numpy.dtype")
+TRUSTED = ("collections.OrderedDict", "collections.defaultdict", "mlstrata_steps.prose.Prose", "numpy.dtype")
 """Other types that their models are made of."""
 
 
 def build(
-    algorithm: str, parameters: Mapping[str, object], features: pd.DataFrame, *, seed: int, learns: str = CLASSIFIER
+    algorithm: str,
+    parameters: Mapping[str, object],
+    features: pd.DataFrame,
+    *,
+    seed: int,
+    learns: str = CLASSIFIER,
+    prose: Sequence[str] = (),
 ) -> Pipeline | OwnModel:
     """Build an unfitted model for a table of features.
 
     Missing numbers become the training median, text becomes one column a value, of which there are at most `CATEGORIES`
     in a column of texts: rarer values share one. A value never seen in training becomes none of them, or a rare one
-    where there are such. Scaling matters to the linear model only and is left out of the trees.
+    where there are such. Scaling matters to the linear model only and is left out of the trees. Free text becomes
+    hashed words (`prose`), for others than the linear models as few columns of them as they can take.
 
     Args:
         algorithm: One of `ALGORITHMS`, a learner of somebody else's (`learner`), or `train:` and a training function
@@ -96,6 +105,7 @@ def build(
         features: The training features; only names and types are read.
         seed: Of the classifier.
         learns: What it has to learn: `tasks.base.CLASSIFIER` or `REGRESSOR`.
+        prose: The features that are free text.
 
     Raises:
         StepError: The algorithm or a hyperparameter is unknown.
@@ -111,8 +121,8 @@ def build(
     require_known(algorithm, parameters, "parameters", learns)
     seeded = {"random_state": seed} if "random_state" in found.takes else {}
     classifier = found.classifier(**{**found.defaults, **parameters, **seeded})
-    words = texts(features)
-    numbers = [name for name in features.columns if name not in words]
+    words = [name for name in texts(features) if name not in prose]
+    numbers = [name for name in features.columns if name not in {*words, *prose}]
     numeric = make_pipeline(SimpleImputer(strategy="median"))
     if found.scaled:
         numeric.steps.append(("standardscaler", StandardScaler()))
@@ -120,10 +130,26 @@ def build(
         SimpleImputer(strategy="constant", fill_value="missing", missing_values=None),
         OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=CATEGORIES, sparse_output=False),
     )
-    prepare = ColumnTransformer(
-        [("numbers", numeric, numbers), ("texts", textual, words)], remainder="drop", verbose_feature_names_out=False
-    )
+    parts: list[tuple[str, Any, list[str]]] = [("numbers", numeric, numbers), ("texts", textual, words)]
+    parts += [
+        (f"prose_{place}", _worded(algorithm, learns, seed), [name])
+        for place, name in enumerate(map(str, features.columns))
+        if name in prose
+    ]
+    prepare = ColumnTransformer(parts, remainder="drop", verbose_feature_names_out=False)
     return Pipeline([("prepare", prepare), ("classify", classifier)])
+
+
+def _worded(algorithm: str, learns: str, seed: int) -> Any:
+    """Make what turns a column of free text into numbers that a learner can take."""
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.pipeline import make_pipeline
+
+    from mlstrata_steps.prose import TOPICS, Prose
+
+    if _named(algorithm) in {"", SIMPLEST[learns]}:
+        return Prose()
+    return make_pipeline(Prose(), TruncatedSVD(TOPICS, random_state=seed))
 
 
 def save(model: Pipeline | OwnModel, path: str) -> None:
@@ -213,7 +239,7 @@ def learner(name: str, learns: str = CLASSIFIER) -> Learner:
         raise StepError(f"algorithm: {name} is {type(found).__name__}; allowed a Learner, or an estimator's class")
     if isinstance(found, type) and hasattr(found, "predict_proba") != (learns == CLASSIFIER):
         raise StepError(f"algorithm: {name} is no {learns}, which model.task asks for")
-    return Learner(found)
+    return Learner(found, scaled=reference.startswith(_SCALED))
 
 
 def _named(algorithm: str) -> str:

@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame, texts
+from mlstrata_steps.leaked_words import in_words
 from mlstrata_steps.outcome import Check, report_of
 from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import read_table, row_hashes
@@ -92,11 +93,17 @@ def check_leakage(
         kept = np.isin(labels, [one for one in np.unique(labels) if (labels == one).sum() >= FOLDS])
         sample, labels = sample[kept].reset_index(drop=True), labels[kept]
     folds = _folds(task.strata(labels), seed)
-    asked = [name for name in seen if name not in limits.allow]
+    asked = [name for name in seen if name not in {*limits.allow, *roles.texts}]
     coded = {name: _coded(feature_frame(sample, [name])[name], task.encoded(labels), folds) for name in asked}
     looked = _Looked(task, labels, folds, seed)
     scores = {name: max(looked.score([coded[name]]), looked.ranked(coded[name])) for name in asked}
     checks += _single(scores, sample, looked, limits)
+    told = {
+        name: in_words(feature_frame(sample, [name])[name], task, labels, folds)
+        for name in seen
+        if name in roles.texts and name not in limits.allow
+    }
+    checks += [one for name, found in told.items() for one in found.checks(name, unit, limits.max_auc)]
     pair, best = _strongest_pair(coded, scores, looked, limits)
     checks.append(
         Check(
@@ -107,6 +114,7 @@ def check_leakage(
             else "no pair to look at",
         )
     )
+    scores |= {name: max(found.alone, found.together) for name, found in told.items()}
     highest = max(scores.values(), default=task.chance)
     headline = f"strongest feature {unit} {highest:.3f}, strongest pair {best:.3f}, at most {limits.max_auc:g} allowed"
     numbers = {f"leakage_feature_{unit}": highest, f"leakage_pair_{unit}": best if pair else None}

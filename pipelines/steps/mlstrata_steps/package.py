@@ -40,6 +40,9 @@ EXAMPLE_ROWS = 3
 REQUIREMENTS = "requirements"
 """What a model's metadata call the distributions of its system's own lock, name to version."""
 
+LENGTHS = "lengths"
+"""What a model's metadata call the characters that a free text of a request may have, by its column."""
+
 SERVED_WITH = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
 """Distributions whose versions the model asks for when it is served."""
 
@@ -103,6 +106,8 @@ def package(
         others = [feature_frame(read_table(test), list(features.columns))] if test else []
         file, form = proven(lambda: convert(pipeline, features), features, output, getattr(pipeline, asked), *others)
     own = (*own, *CONVERTED) if file else own
+    limited = {name: roles.text_length for name in features.columns if name in roles.texts}
+    lengths = {LENGTHS: limited} if limited else {}
     shutil.rmtree(target, ignore_errors=True)
     mlflow.sklearn.save_model(
         pipeline,
@@ -116,6 +121,7 @@ def package(
         code_paths=[str(one) for one in code],
         metadata={
             **(metadata or {}),
+            **lengths,
             METADATA: output.document(),
             ONNX: form,
             **({REQUIREMENTS: pins} if pins else {}),

@@ -101,7 +101,10 @@ def check_quality(path: str, columns: Mapping[str, object], rules: Mapping[str, 
     for name in table.columns:
         rule = limits.columns.get(name, ColumnRule())
         checks += _column(table[name], rule, limits)
-        checks += _notation(table[name], rule, target=name == roles.target) if name in {*seen, roles.target} else []
+        if name in roles.texts:
+            checks += _prose(table[name], roles.text_length)
+        elif name in {*seen, roles.target}:
+            checks += _notation(table[name], rule, target=name == roles.target)
     return {
         "passed": not any(check.refuses for check in checks),
         "rows": len(table),
@@ -139,6 +142,18 @@ def _shape(table: pd.DataFrame, roles: Columns, limits: QualityRules) -> list[Ch
     if roles.target not in table.columns:
         return checks
     return [*checks, *task_of(roles, table).target(table[roles.target], limits)]
+
+
+def _prose(column: pd.Series[object], longest: int) -> list[Check]:
+    """Check that a column is free text that a request could hold."""
+    name, kind, known = f"column {column.name}", kind_of(column), column.dropna()
+    if kind != "string":
+        return [Check(f"{name} text", False, f"holds {kind} values, and model.texts names it; remove it from there")]
+    lengths = known.str.len()
+    over, most = int((lengths > longest).sum()), int(lengths.max()) if len(known) else 0
+    fix = f"; raise model.text_length above {longest}, or shorten them in the source" if over else ""
+    detail = f"{most:,} characters at most, {over} rows above {longest:,}{fix}"
+    return [Check(f"{name} length", not over, detail)]
 
 
 def _notation(column: pd.Series[object], rule: ColumnRule, *, target: bool) -> list[Check]:

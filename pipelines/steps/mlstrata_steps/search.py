@@ -188,7 +188,7 @@ def search(
                 )
             )
     open_ones = [(number, drawn[number - 1]) for number in files if number not in {trial.number for trial in found}]
-    make = (algorithm, features, labels, weights, seed, limits, task, metric.name)
+    make = (algorithm, features, labels, weights, seed, limits, task, metric.name, roles.texts)
     for trial in _in_parallel(open_ones, make, limits.processes or _processors(), began + limits.seconds):
         if files[trial.number] is not None:
             write_json(str(files[trial.number]), trial.document())
@@ -286,6 +286,7 @@ def try_one(  # noqa: PLR0917 - a task of a process
     limits: SearchRules,
     task: Task,
     metric: str,
+    prose: Sequence[str] = (),
 ) -> Trial:
     """Score one set of hyperparameters on every validation fold, each by a model that did not see it."""
     import numpy as np
@@ -297,7 +298,7 @@ def try_one(  # noqa: PLR0917 - a task of a process
     try:
         with threadpool_limits(limits=1):
             for others, held in folds.split(features, task.strata(labels)):
-                model = build(algorithm, parameters, features, seed=seed, learns=task.learns)
+                model = build(algorithm, parameters, features, seed=seed, learns=task.learns, prose=prose)
                 model.fit(features.iloc[others], labels[others], **fitting(weights, others))
                 scores.append(task.metrics[metric](labels[held], task.ask(model, features.iloc[held])))
     except (ValueError, StepError) as error:

@@ -26,7 +26,7 @@ from mlstrata_steps.converted.proof import TOLERANCE as CONVERTED
 from mlstrata_steps.converted.report import form_of
 from mlstrata_steps.estimator import load
 from mlstrata_steps.outcome import Check, StepError, report_of
-from mlstrata_steps.package import LOCKED, entries, pinned
+from mlstrata_steps.package import LENGTHS, LOCKED, entries, pinned
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import Task, task_of
 
@@ -115,7 +115,7 @@ def check_served(
         with _running(package, wanted) as url:
             seconds = time.monotonic() - began
             checks.append(_smoke(url + wanted.predict, package, task))
-            checks += _schema(url + wanted.predict, instances[0], _required(package))
+            checks += _schema(url + wanted.predict, instances[0], _required(package), _lengths(package))
             allowed = TOLERANCE if form is None else max(TOLERANCE, CONVERTED)
             parity, furthest = _parity(url + wanted.predict, instances, trained, task, allowed)
             checks.append(parity)
@@ -170,7 +170,14 @@ def _required(package: str) -> tuple[str, ...]:
     return tuple(str(one.name) for one in inputs if one.required)
 
 
-def _schema(url: str, good: Mapping[str, object], required: Sequence[str]) -> list[Check]:
+def _lengths(package: str) -> Mapping[str, int]:
+    """Give the characters that each free text may have."""
+    from mlflow.models import Model
+
+    return dict((Model.load(package).metadata or {}).get(LENGTHS, {}))
+
+
+def _schema(url: str, good: Mapping[str, object], required: Sequence[str], lengths: Mapping[str, int]) -> list[Check]:
     """Does it refuse what its signature does not allow?"""
     number = next((key for key, value in good.items() if isinstance(value, int | float)), next(iter(good)))
     broken = {
@@ -178,6 +185,9 @@ def _schema(url: str, good: Mapping[str, object], required: Sequence[str]) -> li
         "a wrong type": {**good, number: {"no": "value"}},
     }
     found = []
+    if lengths:
+        name = next(iter(lengths))
+        broken["a text that is too long"] = {**good, name: "x" * (lengths[name] + 1)}
     if required:
         broken["a missing field"] = {key: value for key, value in good.items() if key != required[0]}
     else:

@@ -153,7 +153,7 @@ def _shuffled(  # noqa: PLR0917 - one call, from the function above it
     # Fits this small lose more by waiting for each other's threads than they gain.
     with threadpool_limits(limits=1):
         for number in range(times):
-            luck = build(algorithm, parameters, features, seed=seed + number, learns=task.learns)
+            luck = build(algorithm, parameters, features, seed=seed + number, learns=task.learns, prose=roles.texts)
             luck.fit(features, random.permutation(labels))
             found.append(task.score(truth, task.ask(luck, tested)))
     return found

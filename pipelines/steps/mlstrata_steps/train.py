@@ -63,10 +63,10 @@ def train(
     algorithm = algorithm or SIMPLEST[task.learns]
     labels = task.labels(table[roles.target])
     weights = row_weights(table, roles, MitigationRules.parse(mitigation or {}))
-    pipeline = build(algorithm, parameters or {}, features, seed=seed, learns=task.learns)
+    pipeline = build(algorithm, parameters or {}, features, seed=seed, learns=task.learns, prose=roles.texts)
     shared: Mapping[str, object] = {}
     if workers > 1:
-        distributed.check(algorithm, parameters or {}, task.name)
+        distributed.check(algorithm, parameters or {}, task.name, prose=roles.texts)
     try:
         if workers > 1:
             shared = distributed.fit(pipeline, features, labels, workers=workers, weights=weights)

@@ -90,3 +90,15 @@ def test_a_column_that_may_be_missing_is_not_the_one_that_is_taken_away(tmp_path
     assert missing == (
         "answered 422, 422 expected" if len(gaps) == 1 else "not tried: every column had gaps, so none is required"
     )
+
+
+def test_free_text_is_served_with_its_limit(tmp_path, monkeypatch):
+    from tests.support.prose import described
+
+    monkeypatch.setitem(COLUMNS, "target", "of")
+    monkeypatch.setitem(COLUMNS, "positive", "sklearn")
+    monkeypatch.setitem(COLUMNS, "texts", ["text"])
+    report = check(pack(tmp_path, described().drop(columns="hidden").sample(400, random_state=0)))
+    assert report["passed"], report
+    names = {one["name"] for one in report["checks"]}
+    assert {"score parity", "schema: a text that is too long"} <= names

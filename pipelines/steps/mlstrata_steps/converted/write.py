@@ -45,8 +45,10 @@ def convert(pipeline: Any, features: pd.DataFrame) -> tuple[bytes, Form]:
     graph, inputs = Graph(), []
     parts = []
     for name, transformer, columns in steps["prepare"].transformers_:
-        if name not in {NUMBERS, TEXTS} or not len(columns):
+        if not len(columns) or (isinstance(transformer, str) and transformer == "drop"):
             continue
+        if name not in {NUMBERS, TEXTS}:
+            raise NotConverted(f"free text in {', '.join(map(str, columns))} has no form in ONNX here")
         names = tuple(map(str, columns))
         if name == NUMBERS:
             inputs.append(Input(NUMBERS, names))
