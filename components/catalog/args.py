@@ -19,11 +19,9 @@ class CatalogArgs:
         port: Its loopback port.
         registry: Address of the registry, which it asks for versions.
         spec: The environment that it shows.
-        prometheus: Prometheus' loopback port; None: the environment has none.
     """
 
     host: Host
     port: pulumi.Input[int]
     registry: pulumi.Output[str]
     spec: EnvironmentSpec
-    prometheus: pulumi.Input[int] | None = None

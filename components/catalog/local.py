@@ -12,11 +12,10 @@ from mlstrata.components.catalog.args import CatalogArgs
 from mlstrata.components.catalog.outputs import CatalogOutputs
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import PROMETHEUS, watched
+from mlstrata.components.monitoring.scraping import watched
 from mlstrata.components.registry.outputs import RegistryOutputs
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
-from mlstrata.environments.stages import Capability
 from mlstrata.services.catalog.settings import CatalogSettings, Declared
 
 SERVICE = "catalog"
@@ -50,9 +49,7 @@ class Catalog(LocalComponent):
                 *("-m", "mlstrata.services.catalog", "--settings", str(home / _SETTINGS_FILE)),
             ],
             files={
-                _SETTINGS_FILE: File(
-                    pulumi.Output.all(args.port, args.registry, args.prometheus).apply(_settings(home))
-                ),
+                _SETTINGS_FILE: File(pulumi.Output.all(args.port, args.registry).apply(_settings(home))),
                 # The service reads it again by itself: another system or owner needs no restart.
                 _DECLARED_FILE: File(Declared.of(args.spec).text(), restart=False),
                 TOKEN_FILE: File(self.token.secret),
@@ -69,14 +66,13 @@ def _settings(home: Path) -> Callable[[Sequence[Any]], str]:
     """Return what renders the service's settings once its port and the registry's address are known."""
 
     def render(values: Sequence[Any]) -> str:
-        port, registry, prometheus = values
+        port, registry = values
         settings = CatalogSettings(
             port=int(port),
             home=home,
             declared=home / _DECLARED_FILE,
             token_file=home / TOKEN_FILE,
             registry=registry,
-            prometheus=None if prometheus is None else f"http://127.0.0.1:{int(prometheus)}",
             operator_file=home / OPERATOR_FILE,
             events=home / "data/catalog/lineage.jsonl",
         )
@@ -89,6 +85,4 @@ def _settings(home: Path) -> Callable[[Sequence[Any]], str]:
 def build(site: LocalSite) -> CatalogOutputs:
     """Build the catalog of the environment."""
     port, registry = site.ports[SERVICE].port(SERVICE), site.require(RegistryOutputs).uri
-    alerts = Capability.ALERTS in site.spec.capabilities
-    prometheus = site.ports[PROMETHEUS].port(PROMETHEUS) if alerts else None
-    return CatalogOutputs(Catalog("catalog", CatalogArgs(site.host, port, registry, site.spec, prometheus)).url)
+    return CatalogOutputs(Catalog("catalog", CatalogArgs(site.host, port, registry, site.spec)).url)

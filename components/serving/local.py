@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pulumi
 
+from mlstrata.components.governance.part import Part, PartArgs
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.scraping import alerting, watched
@@ -48,6 +49,10 @@ class Serving(LocalComponent):
         self._shared = {str(place): File(secret, restart=False)}
         for number, ports in enumerate(args.ports, 1):
             self._process(args, serving_name(args.system, number), ports)
+        if args.observers.explain is not None:
+            Part(
+                f"explainer-{args.system}", PartArgs("explainer", serving_name(args.system), args.system), self.child()
+            )
         alerting(self, f"service-level-{args.system}", system_rules(args.service_level))
         self.register_outputs({"port": self.endpoint.ports[0]})
 

@@ -77,7 +77,8 @@ def release(
         agree(comparison)
         with reporter.working("releasing …") as working:
             steps.tell = lambda step: working(f"releasing · {step}")
-            if comparison.champion and not all_at_once and rolls_out(deployment, declared):
+            replaces = comparison.champion not in {None, comparison.candidate}
+            if replaces and not all_at_once and rolls_out(deployment, declared):
                 from mlstrata.operations.releases.beginning import begin
 
                 tried = begin(

@@ -153,7 +153,7 @@ def stop(deployment: Deployment, system: str, *, reason: str, decider: str | Non
     """
     from mlstrata.operations.releases import halt
 
-    backend = _decided(deployment, system, reason, "say why nothing may answer").rollout()
+    backend = _decided(deployment, system, reason, "say why nothing may answer", "stop").rollout()
     return halt.stop(backend, system, reason=reason.strip(), decider=decider or backend.decider)
 
 
@@ -166,7 +166,7 @@ def resume(deployment: Deployment, system: str, *, reason: str, decider: str | N
     """
     from mlstrata.operations.releases import halt
 
-    backend = _decided(deployment, system, reason, "say why it may answer again").rollout()
+    backend = _decided(deployment, system, reason, "say why it may answer again", "resume").rollout()
     return halt.resume(backend, system, reason=reason.strip(), decider=decider or backend.decider)
 
 
@@ -187,11 +187,11 @@ def _here(deployment: Deployment, command: str) -> Local:
     return deployment.target.here(command)
 
 
-def _decided(deployment: Deployment, system: str, reason: str, why: str) -> Local:
+def _decided(deployment: Deployment, system: str, reason: str, why: str, command: str = "rollout") -> Local:
     deployment.system(system)
     if not reason.strip():
         raise UsageError(f'--reason: got nothing; {why}: --reason "…"')
-    return _here(deployment, "rollout")
+    return _here(deployment, command)
 
 
 @contextmanager

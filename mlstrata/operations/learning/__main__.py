@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mlstrata.services import http
@@ -31,6 +32,7 @@ def serve(settings: LearningSettings, token: str) -> int:
 
 def _app(settings: LearningSettings, token: str, held: ExitStack) -> Starlette:
     from mlstrata.operations.learning.actions import EnvironmentActions
+    from mlstrata.operations.learning.orders import carry_out
     from mlstrata.operations.learning.process import Ticker
     from mlstrata.services.retraining.app import build
     from mlstrata.services.retraining.journal import Journal
@@ -41,7 +43,8 @@ def _app(settings: LearningSettings, token: str, held: ExitStack) -> Starlette:
     ticker = Ticker(settings, journal, actions)
     held.callback(ticker.stop)
     ticker.start()
-    return build(journal, token, envelopes=actions.envelopes, clock=time.time, wake=ticker.wake)
+    orders = partial(carry_out, settings.environment)
+    return build(journal, token, envelopes=actions.envelopes, clock=time.time, wake=ticker.wake, orders=orders)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ def render_config(alertmanager_port: int) -> str:
         "scrape_configs": [
             {
                 "job_name": "mlstrata",
+                # What serves all systems says of each metric whose it is; the target's own label stands for the rest.
+                "honor_labels": True,
                 "file_sd_configs": [{"files": [f"{TARGETS_FOLDER}/*.json"], "refresh_interval": "1m"}],
             }
         ],

@@ -28,7 +28,7 @@ from starlette.routing import Route
 from mlstrata.services import http
 from mlstrata.services.catalog.access import LONGEST_NAME, SESSION_SECONDS, Access, Person, Role
 from mlstrata.services.catalog.api import documents
-from mlstrata.services.catalog.changes import NotTaken, decide
+from mlstrata.services.catalog.changes import NotTaken, decide, order
 from mlstrata.services.catalog.events import RunEvent, append
 from mlstrata.services.catalog.live.board import Board
 from mlstrata.services.catalog.metrics import Requests
@@ -75,6 +75,7 @@ def build(
         Route("/api/v1/events/lineage", service.events),
         Route("/api/{what:path}", service.document),
         Route("/queues/{place:path}", service.decide, methods=["POST"]),
+        Route("/systems/{system}/orders", service.order, methods=["POST"]),
         Route("/{what:path}", service.page),
     ]
     guard = Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts), www_redirect=False)
@@ -180,6 +181,16 @@ class Service:
         return await self._change(
             f"queues/{place}", viewer, lambda: decide(self._home, place, form, viewer.person.name)
         )
+
+    async def order(self, request: Request) -> Response:
+        """Take an operator's order about a system."""
+        viewer, form = await self._operator(request)
+        system, who = request.path_params["system"], viewer.person.name
+        declared = await self._read(self._reader.declared)
+        if all(one.name != system for one in declared.systems):
+            raise HTTPException(404, f"there is no system {system!r}")
+        place = (declared.name, system)
+        return await self._change(f"systems/{system}", viewer, lambda: order(self._home, place, form, who))
 
     async def _change(self, page: str, viewer: Viewer, doing: Callable[[], str]) -> Response:
         """Do what was asked for and show its page again, with what became of it."""

@@ -12,9 +12,11 @@ import jinja2
 
 from mlstrata.services.catalog import words
 from mlstrata.services.catalog.access import Person, Role
+from mlstrata.services.catalog.changes import LEARNING, command, possible
 from mlstrata.services.catalog.features import features
 from mlstrata.services.catalog.graph import Drawing, around, draw
 from mlstrata.services.catalog.lineage import short
+from mlstrata.services.catalog.live.peers import Peer
 from mlstrata.services.catalog.live.records import choices
 from mlstrata.services.catalog.model import Catalog, System
 from mlstrata.services.catalog.predictions import find, lineage_of
@@ -147,8 +149,12 @@ class Pages:
         spec = next(system for system in asked.declared.systems if system.name == one.name)
         versions = asked.catalog.versions
         trained = next((v.metrics for v in versions if (v.system, v.version) == (one.name, one.champion)), {})
+        now = self._board.system(spec, one.champion, trained)
+        orders = [(each, command(each, asked.catalog.environment, one.name)) for each in possible(now.row.traffic)]
         values = {
-            "now": self._board.system(spec, one.champion, trained),
+            "now": now,
+            "orders": orders,
+            "carried_out": Peer.find(self._home, LEARNING) is not None,
             "links": self._board.links(one.name),
             "approver": spec.rollout.approve or "",
             "steps": ", ".join(f"{step} %" for step in spec.rollout.steps),

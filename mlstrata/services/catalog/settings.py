@@ -70,9 +70,6 @@ class CatalogSettings(ServiceSettings):
     home: Path = Field(description="The environment's home folder.")
     declared: Path = Field(description="File of `Declared`; read again whenever it changes.")
     registry: str = Field(pattern=r"^https?://", description="Address of MLflow.")
-    prometheus: str | None = Field(
-        default=None, pattern=r"^https?://", description="Address of Prometheus; None: the environment has none."
-    )
     operator_file: Path | None = Field(
         default=None,
         description="File, mode 0600, that holds the token of those who may change something; None: nobody may here.",

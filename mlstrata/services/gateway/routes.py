@@ -24,7 +24,13 @@ from mlstrata.services.gateway.settings import RETRIES, UNBEGUN, GatewaySettings
 from mlstrata.services.gateway.traffic import destination, set_headers, version_headers
 from mlstrata.services.serving.observing import SUBJECT_HEADER as SUBJECT_TOLD
 from mlstrata.services.serving.releases import Releases
-from mlstrata.services.serving.settings import LEAVING_HEADER, OVERLOADED_HEADER, TIMEOUT_HEADER, UNTOUCHED_HEADER
+from mlstrata.services.serving.settings import (
+    LEAVING_HEADER,
+    OVERLOADED_HEADER,
+    SHADOW_HEADER,
+    TIMEOUT_HEADER,
+    UNTOUCHED_HEADER,
+)
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 ROUTES_HEADER = "x-mlstrata-routes"
@@ -137,6 +143,8 @@ def _refused() -> dict[str, Any]:
 def _answered(system: GatewaySystem, releases: Releases, told: dict[str, str]) -> dict[str, Any]:
     return {
         "request_headers_to_add": set_headers(told | _SUBJECT | version_headers(releases)),
+        # Who is given the answer is not a caller's to say: what is recorded follows from it.
+        "request_headers_to_remove": [SHADOW_HEADER],
         "route": destination(system.name, releases)
         | {
             "timeout": f"{system.timeout_s:.3f}s",

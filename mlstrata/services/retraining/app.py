@@ -23,6 +23,7 @@ from mlstrata.services import http
 from mlstrata.services.retraining import inbox, policy
 from mlstrata.services.retraining.journal import Journal
 from mlstrata.services.retraining.metrics import exposition
+from mlstrata.services.retraining.orders import CarryOut, Ordered, OrderRefused
 from mlstrata.services.retraining.trigger import BY_HAND, Trigger
 
 MOST = 500
@@ -44,6 +45,7 @@ def build(
     envelopes: Callable[[], dict[str, RetrainSpec]],
     clock: Callable[[], float],
     wake: Callable[[], None],
+    orders: CarryOut | None = None,
 ) -> Starlette:
     """Build the application.
 
@@ -53,13 +55,15 @@ def build(
         envelopes: Gives the systems that may learn, and what bounds each.
         clock: Seconds since 1970.
         wake: Called after a cause was kept.
+        orders: Carries out what a person orders about a system; None: nothing is.
     """
-    api = Api(journal, token, envelopes, clock, wake)
+    api = Api(journal, token, envelopes, clock, wake=wake, orders=orders)
     routes = [
         Route("/healthz", api.health),
         Route("/metrics", api.metrics),
         Route("/alerts", api.alerts, methods=["POST"]),
         Route("/systems/{system}", api.show),
+        Route("/systems/{system}/orders", api.order, methods=["POST"]),
         Route("/systems/{system}/retrain", api.retrain, methods=["POST"]),
         Route("/systems/{system}/retrain/{id}", api.wish),
     ]
@@ -75,10 +79,12 @@ class Api:
         token: str,
         envelopes: Callable[[], dict[str, RetrainSpec]],
         clock: Callable[[], float],
+        *,
         wake: Callable[[], None],
+        orders: CarryOut | None,
     ) -> None:
         self._journal, self._token, self._envelopes = journal, token, envelopes
-        self._clock, self._wake = clock, wake
+        self._clock, self._wake, self._orders = clock, wake, orders
 
     async def health(self, _: Request) -> Response:
         """Say that it answers and its journal does."""
@@ -117,6 +123,22 @@ class Api:
         if started is None:
             raise HTTPException(404, f"nobody asked for {request.path_params['id']!r}")
         return JSONResponse({"training": started})
+
+    async def order(self, request: Request) -> Response:
+        """Carry out a person's order about a system: 200 with what holds now; 409 where it cannot be."""
+        self._authorise(request)
+        try:
+            ordered = Ordered.model_validate_json(await http.body(request))
+        except ValidationError as error:
+            raise http.invalid(error) from error
+        if self._orders is None:
+            raise HTTPException(404, "no orders are carried out here")
+        try:
+            told = await run_in_threadpool(self._orders, str(request.path_params["system"]), ordered)
+        except OrderRefused as error:
+            raise HTTPException(409, str(error)) from error
+        self._wake()
+        return JSONResponse({"told": told})
 
     async def show(self, request: Request) -> Response:
         """Say where a system's learning is, with its newest trainings and decisions, newest first."""

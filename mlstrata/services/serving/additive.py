@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 METHOD = "exact"
-_TRIED, _TOLERANCE = 40, 1e-6
+_TRIED, _TOLERANCE = 40, 1e-4
+"""Rows of mixed values, and what may be between them and their sums: an ONNX form computes with seven digits."""
 _UNKNOWN = "a text that no training row has"
 Ask = Callable[[Sequence[Mapping[str, Any]]], "NDArray[np.float64]"]
 

@@ -80,6 +80,12 @@ def test_promtool_takes_the_configuration_with_contributed_files(tmp_path: Path)
     assert json.loads(target)[0]["labels"] == {"job": "serving-loans", "system": "loans", "__metrics_path__": "/stats"}
 
 
+def test_a_metric_that_says_whose_it_is_keeps_it():
+    """Else the rules of a system never find what the platform's own services measure of it."""
+    (scraped,) = yaml.safe_load(prometheus.render_config(9093))["scrape_configs"]
+    assert scraped["honor_labels"] is True
+
+
 def test_amtool_takes_the_configuration(tmp_path: Path):
     path = tmp_path / "alertmanager.yml"
     token = tmp_path / "token"

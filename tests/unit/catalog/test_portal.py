@@ -3,7 +3,9 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -18,8 +20,8 @@ REVIEW = f"/queues/review/{SYSTEM}"
 PAGES = ("/", "/?follow", "/queues", REVIEW, f"/queues/labelling/{SYSTEM}", f"/systems/{SYSTEM}")
 
 
-class Recorder(ThreadingHTTPServer):
-    """Takes what is decided, as the recorder does; refuses the row `gone`."""
+class Taker(ThreadingHTTPServer):
+    """Takes what is decided or ordered, as the recorder and the learning process do; refuses the row `gone`."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -27,13 +29,13 @@ class Recorder(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Recorder
+    server: Taker
 
     def do_POST(self):
         document = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.taken.append((self.path, self.headers["authorization"], document))
-        refused = document["id"] == "gone"
-        answer = {"error": {"message": "no such row"}} if refused else {"changed": 1}
+        refused = document.get("id") == "gone"
+        answer = {"error": {"message": "no such row"}} if refused else {"changed": 1, "told": "it is done"}
         body = json.dumps(answer).encode()
         self.send_response(404 if refused else 200)
         self.send_header("content-length", str(len(body)))
@@ -53,20 +55,33 @@ def service(tmp_path_factory) -> Iterator[Service]:
         made.end()
 
 
-@pytest.fixture
-def recorder(service) -> Iterator[Recorder]:
-    with Recorder() as server:
+@contextmanager
+def taking(home: Path, name: str) -> Iterator[Taker]:
+    """A service of the environment, which `up` has written the settings of."""
+    with Taker() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        config = service.home / "config/recorder"
+        config = home / f"config/{name}"
         config.mkdir(parents=True, exist_ok=True)
         token = config / "token"
-        token.write_text("r" * 32)
+        token.write_text(name[0] * 32)
         token.chmod(0o600)
         settings = {"port": server.server_address[1], "token_file": str(token), "systems": {}}
-        (config / "recorder.json").write_text(json.dumps(settings))
+        (config / f"{name}.json").write_text(json.dumps(settings))
         yield server
-        (config / "recorder.json").unlink()
+        (config / f"{name}.json").unlink()
         server.shutdown()
+
+
+@pytest.fixture
+def recorder(service) -> Iterator[Taker]:
+    with taking(service.home, "recorder") as server:
+        yield server
+
+
+@pytest.fixture
+def learning(service) -> Iterator[Taker]:
+    with taking(service.home, "learning") as server:
+        yield server
 
 
 def form_of(text: str) -> dict[str, str]:
@@ -261,3 +276,53 @@ def test_of_a_system_that_is_declared_no_more_no_row_is_shown(service):
     finally:
         service.declared.write_text(before)
         eventually(lambda: SYSTEM in service.program.get("/api/systems").text)
+
+
+ORDERS = f"/systems/{SYSTEM}/orders"
+
+
+def test_an_operator_s_order_goes_to_the_learning_process_with_name_and_reason(service, learning):
+    with service.person(OPERATOR, "ada") as client:
+        text = client.get(f"/systems/{SYSTEM}").text
+        offered = [one["value"] for one in Page(text).all("input") if one.get("name") == "order"]
+        assert offered == ["stop", "approve", "abort"]
+        form = form_of(text) | {"reason": "it harms  people"}
+        answer = post(client, ORDERS, form)
+        assert (answer.status_code, "Done: it is done. Ordered by ada" in answer.text) == (200, True)
+        for wrong in ({"reason": " "}, {"order": "explode"}):
+            assert post(client, ORDERS, form | wrong).status_code == 409
+        assert post(client, ORDERS, form | {"form": "x"}).status_code == 403
+        assert post(client, "/systems/nobody/orders", form).status_code == 404
+    taken = [("/systems/mortgage-approval/orders", "Bearer " + "l" * 32)]
+    assert [(path, token) for path, token, _ in learning.taken] == taken
+    assert learning.taken[0][2] == {"order": "stop", "reason": "it harms people", "who": "ada"}
+
+
+def test_a_reader_orders_nothing(service, learning):
+    with service.person() as client:
+        text = client.get(f"/systems/{SYSTEM}").text
+        assert "You may read only" in text
+        assert post(client, ORDERS, {"order": "stop", "reason": "why", "form": "x"}).status_code == 403
+    assert learning.taken == []
+
+
+def test_without_a_learning_process_the_commands_are_shown(service):
+    with service.person(OPERATOR, "ada") as client:
+        said = Page(client.get(f"/systems/{SYSTEM}").text).text("code")
+    assert f'mlstrata stop local {SYSTEM} --reason "WHY"' in said
+    assert f'mlstrata rollout local {SYSTEM} --approve --reason "WHY"' in said
+
+
+def test_a_stopped_system_is_said_to_be_so_and_may_be_resumed(service):
+    path = service.home / f"data/serving/{SYSTEM}/releases.json"
+    before = path.read_text()
+    stopped = {"when": "2026-11-30T10:00:00Z", "who": "ada", "why": "it harms people"}
+    try:
+        path.write_text(json.dumps(json.loads(before) | {"stopped": stopped}))
+        assert "stopped" in Page(service.program.get("/").text).text("span")
+        text = service.program.get(f"/systems/{SYSTEM}").text
+        assert "it harms people" in text
+        assert f"mlstrata resume local {SYSTEM}" in text
+        assert f"mlstrata stop local {SYSTEM}" not in text
+    finally:
+        path.write_text(before)

@@ -49,6 +49,7 @@ def test_a_shadow_is_a_copy_with_a_mark_and_bounds_of_its_own():
     }
     assert added == {"x-mlstrata-version": "2", "x-mlstrata-shadow": "1"}
     assert versions(route["request_headers_to_add"]) == ["1"]
+    assert route["request_headers_to_remove"] == ["x-mlstrata-shadow"], "a caller cannot say that nobody was answered"
     assert copy["cluster"] != route["route"]["cluster"]
     clusters = {one["name"]: one for one in render.render_clusters(gateway(LOANS))["resources"]}
     bounds = [clusters[name]["circuit_breakers"]["thresholds"][0] for name in (copy["cluster"], "serving-loans")]

@@ -9,6 +9,7 @@ from mlstrata.environments.spec.retrain import RetrainSpec
 from mlstrata.services.retraining import names
 from mlstrata.services.retraining.app import build
 from mlstrata.services.retraining.journal import Journal
+from mlstrata.services.retraining.orders import OrderRefused
 from mlstrata.services.retraining.trigger import Outcome
 
 TOKEN = "of-the-learning-process"
@@ -120,3 +121,31 @@ def test_it_shows_and_counts_what_became_of_a_training(served):
 
 def test_it_is_healthy(served):
     assert served.client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_an_order_is_carried_out_once_it_is_whole_and_refused_with_its_reason(tmp_path):
+    given, journal = [], Journal(tmp_path / "journal.db")
+
+    def orders(system, ordered):
+        given.append((system, ordered.order, ordered.who, ordered.reason))
+        if ordered.order == "abort":
+            raise OrderRefused("there is no rollout")
+        return "stopped"
+
+    app = build(journal, TOKEN, envelopes=dict, clock=lambda: 1e9, wake=lambda: None, orders=orders)
+    client, order = TestClient(app), {"order": "stop", "reason": "it harms", "who": "ada"}
+    assert client.post("/systems/credit/orders", json=order).status_code == 401
+    for wrong in ({"order": "explode"}, {"reason": ""}, {"who": ""}):
+        assert client.post("/systems/credit/orders", json=order | wrong, headers=HEADERS).status_code == 422
+    assert given == []
+    done = client.post("/systems/credit/orders", json=order, headers=HEADERS)
+    assert (done.status_code, done.json()) == (200, {"told": "stopped"})
+    refused = client.post("/systems/credit/orders", json=order | {"order": "abort"}, headers=HEADERS)
+    assert (refused.status_code, refused.json()["error"]["message"]) == (409, "there is no rollout")
+    assert given[0] == ("credit", "stop", "ada", "it harms")
+    journal.close()
+
+
+def test_where_nobody_carries_out_orders_none_is_taken(served):
+    order = {"order": "stop", "reason": "it harms", "who": "ada"}
+    assert served.client.post("/systems/credit/orders", json=order, headers=HEADERS).status_code == 404

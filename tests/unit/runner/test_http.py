@@ -176,3 +176,18 @@ def test_metrics_outlive_a_restart(serve, make_request):
     assert line in text
     assert 'mlstrata_runner_runs_total{state="failed",system="system-bad"} 1.0' in text
     assert 'mlstrata_runner_last_run_timestamp_seconds{state="succeeded",system="system-fine"}' in text
+
+
+def test_a_run_of_a_chosen_identity_is_asked_for_twice_and_runs_once(serve, make_request):
+    client = serve()
+    body = {
+        "system": "system-fine",
+        "settings": make_request("system-fine"),
+        "id": "0123456789ab",
+        "trigger": "retraining",
+    }
+    for _ in range(2):
+        assert client("POST", "/runs", body)[:2] == (202, {"id": "0123456789ab"})
+    assert client.wait("0123456789ab")["trigger"] == "retraining"
+    assert len(client("GET", "/runs")[1]["runs"]) == 1
+    assert client("POST", "/runs", {**body, "id": "../../etc"})[0] == 422

@@ -13,7 +13,7 @@ from mlstrata.services.catalog.live.alerts import Alert, problems_of, read_alert
 from mlstrata.services.catalog.live.decisions import Decided, Decisions
 from mlstrata.services.catalog.live.records import Records, Waits, hidden_of
 from mlstrata.services.catalog.live.records import Row as Recorded
-from mlstrata.services.catalog.live.series import Points
+from mlstrata.services.catalog.live.series import Points, prometheus
 from mlstrata.services.catalog.live.services import Running, running_services
 from mlstrata.services.catalog.live.stage import Stage
 from mlstrata.services.catalog.live.system import (
@@ -184,7 +184,7 @@ class Board:
         )
 
     def _courses(self, name: str, sources: Sources) -> Mapping[tuple[Watch, str], Points]:
-        url = self._settings.prometheus
+        url = sources.read("course over time", lambda: prometheus(self._home))
         if url is None:
             return {}
         return sources.read("course over time", lambda: courses(url, name, time.time(), COURSE_SECONDS)) or {}
@@ -192,7 +192,7 @@ class Board:
     def links(self, system: str) -> tuple[tuple[str, str], ...]:
         """Return where else to look at a system: what is there, and its address."""
         found = [("MLflow", f"{self._settings.registry}/#/models/{quote(system)}")]
-        if url := self._settings.prometheus:
+        if url := Sources().read("prometheus", lambda: prometheus(self._home)):
             query = quote(f'{{system="{system}"}}')
             found.append(("Prometheus", f"{url}/graph?g0.expr={query}&g0.tab=1"))
         return tuple(found)

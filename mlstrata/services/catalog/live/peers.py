@@ -43,8 +43,8 @@ class Peer:
             # It was written by `up`, which mends it: as long as it cannot be read, nothing can be asked.
             return None
 
-    def post(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
-        """Send a document, and return what is answered.
+    def post(self, path: str, document: dict[str, Any], seconds: float = _SECONDS) -> dict[str, Any]:
+        """Send a document, and return what is answered within so many seconds.
 
         Raises:
             PeerError: It is not there, or refuses.
@@ -54,7 +54,7 @@ class Peer:
         try:
             headers = {"authorization": f"Bearer {read_secret(self.token_file)}"}
             url = f"http://{LOOPBACK}:{self.port}{path}"
-            answer = httpx.post(url, json=document, headers=headers, timeout=_SECONDS, trust_env=False)
+            answer = httpx.post(url, json=document, headers=headers, timeout=seconds, trust_env=False)
         except (OSError, ValueError) as error:
             raise PeerError(f"service {self.name}: its token cannot be read: {type(error).__name__}") from error
         except httpx.HTTPError as error:

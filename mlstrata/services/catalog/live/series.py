@@ -5,12 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
+
+from mlstrata.services.alerts.prometheus import TARGETS_FOLDER
 
 _SECONDS = 4.0
 POINTS = 60
 """Of a course: as many as a small plot can show."""
 
 Points = Sequence[tuple[float, float]]
+
+
+def prometheus(home: Path) -> str | None:
+    """Return the address of the environment's Prometheus; None where it has none.
+
+    It is read where Prometheus finds itself: the catalog's settings do not have it, as alerts that are switched on or
+    off restart nothing else.
+
+    Raises:
+        ValueError: The file is not as `up` writes it.
+    """
+    path = home / "config/prometheus" / TARGETS_FOLDER / "prometheus.json"
+    try:
+        return f"http://{json.loads(path.read_bytes())[0]['targets'][0]}"
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"{path.relative_to(home)} is not as `up` writes it") from error
 
 
 def by_label(url: str, metric: str, system: str, label: str, *, now: float, window: float) -> Mapping[str, Points]:
