@@ -72,7 +72,7 @@ class Additive:
         self._means = {name: one.mean() for name, one in adds.items()}
         self._base = sum(self._means.values(), start=start)
 
-    def explain(self, rows: Sequence[Mapping[str, Any]], until: float) -> list[Explanation | None]:  # noqa: ARG002
+    def explain(self, rows: Sequence[Mapping[str, Any]], until: float) -> list[Explanation | None]:  # noqa: ARG002 - every explainer takes it
         """Explain rows; it asks the model nothing, so it takes no time to speak of."""
         return [self._explained(row) for row in rows]
 

@@ -201,6 +201,11 @@ class SystemRuntime(MLModel):
             await self._note(asked, problem)
             parts = [problem.message, *(f"{one['path']}: {one['fix']}" for one in problem.details)]
             raise MLServerError("; ".join(parts), status) from None
+        except Exception:
+            # MLServer answers 500; that there was such a request is known all the same.
+            status = 500
+            await self._note(asked, ProblemError(status, "internal", "the prediction failed; the log has the reason"))
+            raise
         finally:
             self._count(version, status, asked.begun)
         outputs = [
