@@ -66,13 +66,17 @@ class Asking:
 
 
 def explainer_of(model: ServedModel, reference: Reference, within_s: float) -> Explainer | None:
-    """Choose how a version is explained; None where it cannot be within the time.
+    """Choose how a version is explained; None where it cannot be within the time, or takes free text.
 
     Args:
         model: The version.
         reference: What it was trained on.
         within_s: Seconds that an explanation may take.
     """
+    if free := [one.name for one in model.schema.columns if one.longest is not None]:
+        # A reference holds none of its words, and what a whole text adds says nothing of them.
+        _log.info("version %s is not explained: %s is free text", model.version, ", ".join(free))
+        return None
     if (exact := additive_of(model, reference)) is not None:
         return exact
     rows, seconds = MOST, 0.0

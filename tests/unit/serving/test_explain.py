@@ -193,3 +193,10 @@ def test_nobody_waits_for_a_model_that_hangs_nor_for_another_explanation():
 def test_a_model_that_is_too_slow_to_be_asked_is_not():
     model = Model(lambda row: linear(row) * row["own"], Value())
     assert explainer_of(model, REFERENCE, 1e-9) is None
+
+
+def test_free_text_is_not_explained_by_texts_that_stand_for_it() -> None:
+    model = Model(lambda row: logistic(linear(row)), Probability())
+    assert explainer_of(model, REFERENCE, 60.0) is not None
+    model.schema = RequestSchema(INPUTS, lengths={"job": 100})
+    assert explainer_of(model, REFERENCE, 60.0) is None
