@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,10 +114,10 @@ def loop(deployment: Deployment, name: str, options: Options, on_event: Callable
     drifted, watch = world.drifted(options.shift), Watch(deployment, system.name, on_event)
     traffic = Traffic(deployment, system, options.rate)
     try:
-        _ordinary(watch, traffic, world.rows, _enough(system, options), before)
+        _ordinary(watch, traffic, world.people(world.rows), _enough(system, options), before)
         names = ", ".join(world.drifting)
         watch.tell("drift", f"the world changes: {names} rise by {options.shift:.0%}, and with them the outcomes")
-        traffic.begin(drifted, truth)
+        traffic.begin(world.people(drifted, seed=1), truth)
         _learn(watch, traffic, options)
         end = _rolled_out(watch, traffic, before, options)
     finally:
@@ -139,7 +139,7 @@ def _enough(system: SystemSpec, options: Options) -> int:
     return options.requests or round(system.monitor.drift.min_sample * _SPARE)
 
 
-def _ordinary(watch: Watch, traffic: Traffic, rows: Sequence[Case], count: int, version: str) -> None:
+def _ordinary(watch: Watch, traffic: Traffic, rows: Iterator[Case], count: int, version: str) -> None:
     watch.tell("traffic", f"{count} ordinary requests to version {version}, each with its truth afterwards")
     traffic.send(rows, count, lambda _number: None)
     watch.look()
@@ -153,15 +153,31 @@ def _learn(watch: Watch, traffic: Traffic, options: Options) -> None:
     def seen(*kinds: str) -> bool:
         return any(one.kind in kinds for one in watch.events[since:])
 
-    def hopeless() -> str:
-        ended = [one for one in watch.events[since:] if one.kind in {"failed", "impossible", "refused", "unchanged"}]
-        stopped = [one for one in watch.events[since:] if one.kind in {"stopped", "ignored"}]
-        return traffic.problem or next((f"{one.kind}: {one.text}" for one in [*ended, *stopped]), "")
+    def under_way() -> str:
+        """Say where a training is that somebody else's alert started before; empty: there is none."""
+        newest = next(iter(watch.trainings()), None)
+        return str(newest["state"]) if newest and newest["ended"] is None else ""
 
-    watch.until("an alert of drift", lambda: seen("alert", "accepted"), options.seconds, lambda: traffic.problem)
-    watch.until("a training", lambda: seen("started"), options.seconds, hopeless)
-    watch.until("a version that passes its gates", lambda: seen("trained"), options.seconds, hopeless)
-    watch.until("a rollout", lambda: seen("rollout", "traffic_split", "released"), options.seconds, hopeless)
+    def hopeless() -> str:
+        kinds = {"failed", "impossible", "refused", "unchanged", "stopped"}
+        ended = next((f"{one.kind}: {one.text}" for one in watch.events[since:] if one.kind in kinds), "")
+        return traffic.problem or ended
+
+    def passed() -> bool:
+        return seen("trained") or under_way() in {"trained", "rolling"}
+
+    def begun() -> bool:
+        return seen("rollout", "traffic_split", "released", "champion")
+
+    watch.until(
+        "an alert of drift",
+        lambda: seen("alert", "accepted") or bool(under_way()),
+        options.seconds,
+        lambda: traffic.problem,
+    )
+    watch.until("a training", lambda: seen("started") or bool(under_way()), options.seconds, hopeless)
+    watch.until("a version that passes its gates", passed, options.seconds, hopeless)
+    watch.until("a rollout", lambda: begun() or under_way() == "rolling", options.seconds, hopeless)
 
 
 def _rolled_out(watch: Watch, traffic: Traffic, before: str, options: Options) -> Event:

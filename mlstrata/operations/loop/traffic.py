@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ class Traffic:
         self.told, self.problem = 0, ""
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
 
-    def send(self, cases: Sequence[Case], count: int, on_answer: Callable[[int], None]) -> None:
+    def send(self, cases: Iterator[Case], count: int, on_answer: Callable[[int], None]) -> None:
         """Send so many requests, with their truth, and wait for the last.
 
         Raises:
@@ -72,16 +72,12 @@ class Traffic:
         import httpx
 
         with httpx.Client(verify=self._trust, timeout=_SECONDS, trust_env=False) as client:
-            self._sent(client, itertools.islice(itertools.cycle(cases), count), on_answer)
+            self._sent(client, itertools.islice(cases, count), on_answer)
 
-    def begin(self, cases: Sequence[Case], truth: Truth = as_it_was) -> None:
-        """Send these cases again and again from now on."""
-        self._cases, self._truth = itertools.cycle(cases), truth
+    def begin(self, cases: Iterator[Case], truth: Truth = as_it_was) -> None:
+        """Send these cases, which have no end, from now on."""
+        self._cases, self._truth = cases, truth
         self._thread.start()
-
-    def turn(self, cases: Sequence[Case], truth: Truth = as_it_was) -> None:
-        """Go on with other cases."""
-        self._truth, self._cases = truth, itertools.cycle(cases)
 
     def stop(self) -> None:
         """End it."""

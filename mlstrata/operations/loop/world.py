@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlstrata.environments.spec.model import Task
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 CHANGED = 0.85
 """Quantile of the drifted column above which the outcome is another one: the upper sixth, so much can be learnt of it
 and most of what was learnt still holds."""
+_SPREAD = 0.02
+"""How far the numbers of two requests about one row lie apart, as a share: no two people are the same, and the quality
+gate of a training refuses data that repeat themselves."""
 _FEW = 10
 """Whole numbers of so few values are codes, which do not drift by a fraction."""
 
@@ -55,6 +59,13 @@ class World:
     bounds: Mapping[str, tuple[float, float]]
     positive: str
     negative: str = ""
+
+    def people(self, rows: Sequence[Case], seed: int = 0) -> Iterator[Case]:
+        """Yield cases without an end, each a little different from the row that it is about."""
+        chance = random.Random(seed)  # noqa: S311 - traffic, no secret
+        for row in itertools.cycle(rows):
+            moved = self._moved(row.inputs, chance.uniform(-_SPREAD, _SPREAD))
+            yield replace(row, inputs={**row.inputs, **moved})
 
     def opposite(self, answer: Mapping[str, Any], threshold: float) -> str:
         """Return the outcome that an answer did not say."""

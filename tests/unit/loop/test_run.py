@@ -110,8 +110,8 @@ def test_a_bad_version_that_is_taken_back_is_the_end_that_was_to_come(watched):
     [
         ((), "an alert of drift: it did not come within 0 s; the last that happened: nothing happened"),
         (
-            (("alert", ALERT), ("ignored", "retrain.on does not name it")),
-            "a training: it does not come: ignored: retrain",
+            (("alert", ALERT), ("stopped", "3 in a row")),
+            "a training: it does not come: stopped: 3 in a row",
         ),
         ((*UP_TO_THE_ROLLOUT[:4], ("failed", "gate auc 0.6")), "passes its gates: it does not come: failed: gate auc"),
     ],

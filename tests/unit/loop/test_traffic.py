@@ -1,5 +1,6 @@
 """Requests as a consumer sends them, and their truth as a person tells it, over real sockets."""
 
+import itertools
 import json
 import ssl
 import threading
@@ -85,7 +86,7 @@ def traffic(parts, tmp_path, monkeypatch):
 
 def test_each_answer_gets_its_truth_and_groups(traffic, parts):
     seen = []
-    traffic.send(CASES, 30, seen.append)
+    traffic.send(itertools.cycle(CASES), 30, seen.append)
     assert parts.asked == [{"x": at % 4} for at in range(30)]
     assert [one["id"] for one in parts.told] == [f"r{at}" for at in range(1, 31)]
     assert parts.told[1] == {"id": "r2", "truth": "yes", "groups": {"sex": "f"}}
@@ -93,7 +94,7 @@ def test_each_answer_gets_its_truth_and_groups(traffic, parts):
 
 
 def test_it_goes_on_until_it_is_stopped_and_says_what_it_is_told_to(traffic, parts):
-    traffic.begin(CASES, lambda case, version, answer: f"{case.truth}/{version}/{answer['label']}")
+    traffic.begin(itertools.cycle(CASES), lambda case, version, answer: f"{case.truth}/{version}/{answer['label']}")
     eventually(lambda: traffic.told >= 25)
     traffic.stop()
     assert parts.told[0]["truth"] == "no/3/0"
@@ -103,15 +104,15 @@ def test_it_goes_on_until_it_is_stopped_and_says_what_it_is_told_to(traffic, par
 
 def test_a_limit_of_the_gateway_is_waited_for(traffic, parts):
     parts.busy = 2
-    traffic.send(CASES, 1, lambda _number: None)
+    traffic.send(iter(CASES), 1, lambda _number: None)
     assert len(parts.asked) == 1
 
 
 def test_a_gateway_that_fails_ends_it_with_the_reason(traffic, parts):
     parts.broken = True
     with pytest.raises(Failed, match="answered 500"):
-        traffic.send(CASES, 1, lambda _number: None)
-    traffic.begin(CASES)
+        traffic.send(iter(CASES), 1, lambda _number: None)
+    traffic.begin(itertools.cycle(CASES))
     eventually(lambda: traffic.problem)
     assert "answered 500" in traffic.problem
 

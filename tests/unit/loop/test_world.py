@@ -1,5 +1,6 @@
 """Whom the loop's traffic is about, before and after the world has changed."""
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_no_value_leaves_its_bounds_and_no_outcome_is_new(values, shift):
         assert type(now.inputs["x"]) is type(before.inputs["x"])
         assert now.inputs["x"] is None or -1 <= now.inputs["x"] <= 1
         assert now.truth in {"yes", "no"}
+
+
+def test_no_two_people_are_the_same(world):
+    people = list(islice(world.people(world.rows), 3 * len(world.rows)))
+    assert len({tuple(one.inputs.values()) for one in people}) > 0.99 * len(people)
+    for row, one in zip(world.rows, people, strict=False):
+        assert one.inputs["pirat"] == pytest.approx(row.inputs["pirat"], rel=0.021)
+        assert (one.truth, one.groups) == (row.truth, row.groups)
 
 
 def test_the_opposite_of_an_answer():
