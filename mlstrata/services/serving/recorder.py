@@ -27,7 +27,7 @@ from mlstrata.services.serving.problem import OverloadProblem, ProblemError
 OBSERVER = "recorder"
 _NO_VERSION = "none"
 _NO_REQUESTS_OF_ITS_OWN = {UNRECORDED, "unknown_system"}
-_SYNC_S, _AGAIN_S = 5.0, 1.0
+_SYNC_S, _AGAIN_S, _HANDOVER_S = 5.0, 1.0, 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +49,7 @@ class Recorder:
     def start(self) -> None:
         """Open the spill and begin to send what is in it; what fails is tried again by the requests that need it."""
         with suppress(SpillError):
-            self._opened()
+            self._opened(_HANDOVER_S)
 
     def stop(self, within: float) -> None:
         """Send what is left, for so many seconds at most; what is not sent is sent by the next process."""
@@ -99,13 +99,15 @@ class Recorder:
             problem=problem,
             instances=tuple(self._minimiser.instance(row) for row in rows),
         )
-        written = self._opened().append(record.to_bytes())
+        # Beside the event loop: what a process left may be much to read.
+        spill = self._spill if self._spill is not None else await asyncio.to_thread(self._opened, 0.0)
+        written = spill.append(record.to_bytes())
         if not written.done():
             await asyncio.wait_for(asyncio.wrap_future(written), _SYNC_S)
         written.result()
         RECORDED.labels(self._system).inc()
 
-    def _opened(self) -> Spill:
+    def _opened(self, wait_s: float) -> Spill:
         if self._spill is None:
             if time.monotonic() - self._tried_at < _AGAIN_S:
                 raise SpillError(f"{self._settings.spill} could not be opened a moment ago")
@@ -113,7 +115,7 @@ class Recorder:
             settings = self._settings
             try:
                 self._spill = Spill(
-                    settings.spill, durability=settings.durability, limit=settings.limit_bytes, wait_s=_AGAIN_S
+                    settings.spill, durability=settings.durability, limit=settings.limit_bytes, wait_s=wait_s
                 )
             except SpillError as error:
                 _log.error("nothing is recorded: %s", error)

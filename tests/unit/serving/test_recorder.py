@@ -151,6 +151,7 @@ def test_without_the_key_nobody_is_recorded_by_name(recorder, tmp_path, request)
 
 def test_a_spill_that_another_process_has_is_tried_again(recorder, tmp_path, monkeypatch):
     monkeypatch.setattr("mlstrata.services.serving.recorder._AGAIN_S", 0.0)
+    monkeypatch.setattr("mlstrata.services.serving.recorder._HANDOVER_S", 0.0)
     first = recorder()
     second = recorder(required=True)
     with pytest.raises(ProblemError):
