@@ -1,5 +1,6 @@
 """The catalog's pages in a real browser: by keyboard, on a phone, in the dark, without scripts."""
 
+import json
 import os
 import shutil
 import time
@@ -10,8 +11,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from mlstrata.services.catalog.access import link_ticket
-from tests.support.catalog import REQUEST, SCRIPT, SYSTEM, TOKEN, Service
+from tests.support.catalog import OPERATOR, REQUEST, SCRIPT, SYSTEM, TOKEN, Service
 from tests.support.patience import PATIENCE
+from tests.support.portal import busy
 
 TOOLS = Path(os.environ.get("MLSTRATA_TOOLS") or Path.home() / ".cache/mlstrata/tools")
 PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
@@ -49,7 +51,7 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-def enter(context: BrowserContext, service: Service, to: str = "") -> Page:
+def enter(context: BrowserContext, service: Service, to: str = "", token: str = TOKEN) -> Page:
     """Open the pages as somebody who followed a login link; whatever the browser complains of fails the test."""
     context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
@@ -57,7 +59,7 @@ def enter(context: BrowserContext, service: Service, to: str = "") -> Page:
     page.on("console", lambda message: page.complaints.append(message.text))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("request", lambda request: page.complaints.append(request.url) if service.url not in request.url else None)
-    page.goto(f"{service.url}/login?ticket={link_ticket(TOKEN, time.time())}&to={to}")
+    page.goto(f"{service.url}/login?ticket={link_ticket(token, time.time(), 'ada')}&to={to}")
     return page
 
 
@@ -187,3 +189,73 @@ def test_names_that_look_like_scripts_are_only_shown(page):
     page.on("dialog", lambda dialog: page.complaints.append(dialog.message))
     page.get_by_role("link", name="Features").click()
     assert SCRIPT in page.inner_text("table")
+
+
+ACTING = (
+    "/login", *PATHS, "/queues", f"/queues/review/{SYSTEM}", "/systems",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lively(tmp_path_factory) -> Iterator[Service]:
+    """A home in which a rollout runs, an alert fires and rows wait, with a learning process that takes orders."""
+
+    def more(home: Path) -> None:
+        busy(home)
+        config = home / "config/learning"
+        config.mkdir(parents=True)
+        (config / "learning.json").write_text(json.dumps({"port": 1, "token_file": str(config / "token")}))
+
+    made = Service(tmp_path_factory.mktemp("home"), more)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong_with_any_page(browser, lively, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="run `make install-test`").Axe()
+    # axe is a script; the pages' policy lets none run, so it is put aside for looking at them.
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    page = enter(context, lively, token=OPERATOR)
+    found = {}
+    for path in ACTING:
+        page.goto(lively.url + path)
+        found[path] = [(one["id"], one["nodes"][0]["html"]) for one in axe.run(page).response["violations"]]
+    assert found == {path: [] for path in ACTING}
+    context.close()
+
+
+def test_a_phone_shows_the_pages_about_this_moment_without_sideways_scrolling(browser, lively):
+    context = browser.new_context(viewport={"width": 360, "height": 640})
+    page = enter(context, lively, token=OPERATOR)
+    for path in ACTING:
+        page.goto(lively.url + path)
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= 360, path
+    assert not page.complaints
+    context.close()
+
+
+def test_an_order_is_given_by_keyboard_and_told_what_became_of_it(browser, lively):
+    context = browser.new_context()
+    page = enter(context, lively, f"systems/{SYSTEM}", token=OPERATOR)
+    page.get_by_role("region", name="Stop the system").get_by_label("Why").focus()
+    page.keyboard.type("it harms people")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Stop"
+    page.keyboard.press("Enter")
+    assert "its token cannot be read" in page.get_by_role("alert").inner_text()
+    context.close()
+
+
+def test_a_page_follows_only_while_it_is_asked_to(browser, lively):
+    context = browser.new_context()
+    page = enter(context, lively, token=OPERATOR)
+    assert page.locator("meta[http-equiv=refresh]").count() == 0
+    page.get_by_role("link", name="Follow").click()
+    assert page.locator("meta[http-equiv=refresh]").count() == 1
+    page.get_by_role("link", name="Pause").click()
+    assert page.locator("meta[http-equiv=refresh]").count() == 0
+    assert not page.complaints
+    context.close()

@@ -11,6 +11,8 @@ from mlstrata.services.monitor.verdict import Bar, Finding, Verdict, Watch, fold
 from mlstrata.services.recording.record import Instance, Record
 from mlstrata.services.recording.sqlite import open_store
 from mlstrata.services.recording.store import Feedback
+from mlstrata.services.retraining.dataset import JOURNAL
+from mlstrata.services.retraining.journal import Journal
 from mlstrata.services.serving.releases import Releases
 from mlstrata.services.serving.running import Running
 from tests.support.catalog import REQUEST, SYSTEM
@@ -97,10 +99,19 @@ def told(home: Path) -> None:
         log.append(Entry.model_validate({**entry, "id": str(number), "when": when, "action": action, "reason": reason}))
 
 
+def learnt(home: Path) -> None:
+    """The journal of a learning process that had a rollout begun."""
+    journal = Journal(home / JOURNAL)
+    journal.decide(SYSTEM, "waits", "InputDrift: 120 of 200 labelled rows", NOW.timestamp() - 3000)
+    journal.decide(SYSTEM, "rollout", "version 2: canary, step 1; 240 more requests are needed", NOW.timestamp() - 60)
+    journal.close()
+
+
 def busy(home: Path) -> None:
     """Everything of it, over what `tests.support.catalog.lived_in` made."""
     recorded(home)
     told(home)
+    learnt(home)
     rollout = Running(
         strategy="canary",
         candidate="2",

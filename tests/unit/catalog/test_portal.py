@@ -207,6 +207,7 @@ def test_an_operator_who_types_the_token_gives_a_name(service):
         (f"data/monitor/{SYSTEM}/verdict.json", "verdict.json is not what the monitor writes"),
         (f"data/serving/{SYSTEM}/releases.json", f"releases of {SYSTEM}: "),
         ("data/recorder/predictions.db", "queues: cannot be read"),
+        ("data/learning/journal.db", "learning: cannot be read"),
     ],
 )
 def test_a_damaged_source_is_named_and_hides_no_other(tmp_path, file, said):
@@ -216,9 +217,9 @@ def test_a_damaged_source_is_named_and_hides_no_other(tmp_path, file, said):
         for path in ("/", "/queues", REVIEW, f"/systems/{SYSTEM}"):
             answer = damaged.program.get(path)
             assert answer.status_code == 200
-        text = damaged.program.get("/").text
-        assert said in text
-        assert "InputDrift" in text
+        first, page = (damaged.program.get(path).text for path in ("/", f"/systems/{SYSTEM}"))
+        assert said in first + page
+        assert all("InputDrift" in text for text in (first, page))
     finally:
         damaged.end()
 
@@ -245,6 +246,8 @@ def test_a_system_s_page_has_each_figure_drawn_and_in_a_table(service):
     assert "Rollout of version 2" in said
     assert "retraining after drift of pirat" in said
     assert "pirat has drifted: PSI 0.61, limit 0.2" in said
+    assert said.count("240 more requests are needed") == 2, "as evidence of the rollout, and among the notes"
+    assert "InputDrift: 120 of 200 labelled rows" in said
     assert [text for text in page.text("td") if text in {"release", "rollout-begin"}] == ["rollout-begin", "release"]
     drawn = [one["aria-label"] for one in page.all("svg") if one.get("class") == "plot"]
     assert len(drawn) == 5

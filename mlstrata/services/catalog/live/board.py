@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from mlstrata.services.catalog.live.alerts import Alert, problems_of, read_alerts
 from mlstrata.services.catalog.live.decisions import Decided, Decisions
+from mlstrata.services.catalog.live.learning import Noted, evidence, read_notes
 from mlstrata.services.catalog.live.records import Records, Waits, hidden_of
 from mlstrata.services.catalog.live.records import Row as Recorded
 from mlstrata.services.catalog.live.series import Points, prometheus
@@ -101,6 +102,7 @@ class SystemBoard:
         groups: The groups that the version that answers was measured on in training.
         alerts: The newest alerts about it, those that fire first.
         decisions: The newest decisions about it.
+        notes: What the learning process noted, newest first.
         evidence: What the rollout that runs has shown, in words; empty: nothing yet.
         missing: What could not be read.
     """
@@ -113,6 +115,7 @@ class SystemBoard:
     groups: tuple[Group, ...]
     alerts: tuple[Alert, ...]
     decisions: tuple[Decided, ...]
+    notes: tuple[Noted, ...]
     evidence: str
     missing: tuple[str, ...]
 
@@ -170,6 +173,7 @@ class Board:
         row = self._row(name, champion, alerts, lengths, sources)
         verdict = None if row.word.word == UNKNOWN else sources.read("verdict", lambda: read_verdict(self._home, name))
         found = kpis(system, trained, verdict)
+        notes = sources.read("learning", lambda: read_notes(self._home, name)) or ()
         return SystemBoard(
             row=row,
             verdict=verdict,
@@ -179,7 +183,8 @@ class Board:
             groups=sources.read("groups", lambda: trained_groups(self._home, name, champion)) or (),
             alerts=tuple(one for one in alerts if one.system == name)[:20],
             decisions=sources.read("decisions", lambda: self._decisions.newest(name)) or (),
-            evidence="",
+            notes=notes,
+            evidence=evidence(notes, row.traffic.rollout.begun.timestamp() if row.traffic.rollout else None),
             missing=tuple(dict.fromkeys(sources.missing)),
         )
 
