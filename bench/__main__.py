@@ -12,6 +12,7 @@ from bench.engines import measure_engines
 from bench.overload import measure_overload
 from bench.plan import measure_plan
 from bench.policies import measure_policies
+from bench.recording import measure_recording
 from bench.startup import measure_startup
 
 
@@ -24,6 +25,7 @@ def main() -> None:
         "policies": measure_policies,
         "engines": measure_engines,
         "overload": measure_overload,
+        "recording": measure_recording,
         "drift": measure_drift,
         "onnx": measure_converted,
     }
