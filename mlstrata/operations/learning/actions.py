@@ -168,6 +168,7 @@ class EnvironmentActions:
         """Take the rollout that a system is in, whoever began it, as far as its figures allow."""
         from mlstrata.operations.releases.errors import Busy
         from mlstrata.operations.rollout import advance
+        from mlstrata.services.rollout.plan import Action
 
         released = self.deployment.target.released(system)
         if released.rollout is None and released.settled:
@@ -175,7 +176,9 @@ class EnvironmentActions:
             return
         # Busy: a person releases at this moment.
         with suppress(Busy):
-            self._said[system] = advance(self.deployment, system, datetime.fromtimestamp(now, UTC)).reason
+            decision = advance(self.deployment, system, datetime.fromtimestamp(now, UTC))
+            # Figures change with every request, and stand in the rollout's own record; that a person is needed does not.
+            self._said[system] = decision.reason if decision.action is Action.NEEDS_APPROVAL else ""
 
     def _refuse_outside(self, deployment: Deployment, system: SystemSpec) -> None:
         """Refuse what nobody declared: another envelope than the deployed one, and features that were not recorded.

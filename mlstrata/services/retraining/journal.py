@@ -31,8 +31,8 @@ CREATE INDEX IF NOT EXISTS decisions_to_audit ON decisions (number) WHERE audite
 """
 _TRAINING = "id, system, state, started, by_hand, reason, request, named, version, rolled, ended, outcome, why"
 _DECISION = "number, at, system, kind, reason, training, version"
-UNAUDITED = frozenset({"accepted", "waits", "problem"})
-"""Decisions that change nothing, and so are none for the audit log."""
+UNAUDITED = frozenset({"accepted", "waits", "problem", "rolling"})
+"""What changes nothing, or what the rollout has in the audit log itself."""
 DROPPED = "-"
 """In the place of a training: the cause started none and never will."""
 

@@ -206,7 +206,7 @@ class Loop:
         found = self._actions.standing(training)
         if found.place is Place.ROLLING:
             if found.text:
-                self._journal.decide(training.system, "rollout", found.text, self._clock(), training.id)
+                self._journal.decide(training.system, "rolling", found.text, self._clock(), training.id)
             return
         outcome = Outcome.RELEASED if found.place is Place.RELEASED else Outcome.ROLLED_BACK
         self._journal.end(training, outcome, found.text or f"version {training.version}: {outcome}", self._clock())
