@@ -177,7 +177,7 @@ class EnvironmentActions:
         # Busy: a person releases at this moment.
         with suppress(Busy):
             decision = advance(self.deployment, system, datetime.fromtimestamp(now, UTC))
-            # Figures change with every request, and stand in the rollout's own record; that a person is needed does not.
+            # Figures change with every request and stand in the rollout's own record; that a person is needed stays.
             self._said[system] = decision.reason if decision.action is Action.NEEDS_APPROVAL else ""
 
     def _refuse_outside(self, deployment: Deployment, system: SystemSpec) -> None:
