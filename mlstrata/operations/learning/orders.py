@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlstrata.environments import SpecErrors
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 from mlstrata.services.retraining.orders import Order, Ordered, OrderRefused
@@ -33,6 +34,6 @@ def carry_out(environment: str, system: str, ordered: Ordered) -> str:
     operation, told = doing[ordered.order]
     try:
         operation(Deployment.open(environment), system, reason=ordered.reason, decider=ordered.who)
-    except (UsageError, RolloutError) as error:
+    except (UsageError, RolloutError, SpecErrors) as error:
         raise OrderRefused(str(error)) from error
     return f"{system}: {told}"
