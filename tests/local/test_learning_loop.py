@@ -19,7 +19,7 @@ BOUNDS = """\
     monitor:
       drift: {psi: 0.2, window: 10m, min_sample: 150}
       range: {probability: [0, 1], pirat: [0, 3], hirat: [0, 3], lvrat: [0, 2]}
-      fairness: {metric: demographic_parity, at_most: 0.15}
+      fairness: {metric: demographic_parity, at_most: 0.3}
     rollout: {strategy: canary, steps: [50], min_sample: 60, step_time: 1s}
     retrain: {on: [input_drift], min_labelled: 150, cooldown: 1s, budget: 10}
 """

@@ -46,7 +46,7 @@ def loop(
     requests: Annotated[
         int, typer.Option("--requests", help="Ordinary requests first. Default: what the monitor needs.", min=0)
     ] = 0,
-    shift: Annotated[float, typer.Option("--shift", help="Share by which numbers rise.", min=0.01, max=10)] = 0.3,
+    shift: Annotated[float, typer.Option("--shift", help="Share by which numbers rise.", min=0.01, max=10)] = 0.15,
     bad: Annotated[bool, typer.Option("--bad", help="Have the new version turn out worse, and be taken back.")] = False,
     patience: Annotated[float, typer.Option("--patience", help="Seconds that one phase may take.", min=1)] = 900.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document an event.")] = False,

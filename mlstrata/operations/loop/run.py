@@ -35,7 +35,7 @@ class Options:
 
     rate: float = 20.0
     requests: int = 0
-    shift: float = 0.3
+    shift: float = 0.15
     bad: bool = False
     seconds: float = 900.0
 
