@@ -103,7 +103,7 @@ def learnt(home: Path) -> None:
     """The journal of a learning process that had a rollout begun."""
     journal = Journal(home / JOURNAL)
     journal.decide(SYSTEM, "waits", "InputDrift: 120 of 200 labelled rows", NOW.timestamp() - 3000)
-    journal.decide(SYSTEM, "rollout", "version 2: canary, step 1; 240 more requests are needed", NOW.timestamp() - 60)
+    journal.decide(SYSTEM, "rolling", "version 2: canary, step 1; 240 more requests are needed", NOW.timestamp() - 60)
     journal.close()
 
 

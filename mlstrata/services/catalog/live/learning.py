@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mlstrata.services.retraining.dataset import JOURNAL
 
-ROLLOUT = "rollout"
-"""The kind of note that says how a rollout stands."""
+ROLLOUT = frozenset({"rollout", "rolling"})
+"""The kinds of note that say how a rollout stands: that it began, and where it is."""
 
 
 @dataclass(frozen=True)
@@ -48,4 +48,4 @@ def evidence(notes: tuple[Noted, ...], begun: float | None) -> str:
     """Return what the newest note says of the rollout that began at a time; empty where none does."""
     if begun is None:
         return ""
-    return next((one.reason for one in notes if one.kind == ROLLOUT and one.at >= begun), "")
+    return next((one.reason for one in notes if one.kind in ROLLOUT and one.at >= begun), "")
