@@ -64,6 +64,7 @@ class Model:
     records: dict = field(default_factory=dict)
     told: list = field(default_factory=list)
     erased: dict = field(default_factory=dict)
+    gone: set = field(default_factory=set)
     removed: int = 0
 
     def add(self, batch):
@@ -73,7 +74,12 @@ class Model:
             if one.key not in self.records and (one.at > asked or hold):
                 self.records[one.key] = (one, one.at <= asked)
                 new += 1
+            elif one.key not in self.records:
+                self.gone.add(one.id)
         return new
+
+    def missing(self, ids):
+        return set(ids) - {one.id for one, _ in self.records.values()} - self.gone
 
     def tell(self, batch):
         self.told += batch
@@ -103,6 +109,7 @@ class Model:
         left = {one.id for one, _ in self.records.values()}
         ids = {key[0] for key in gone} - left
         self.told = [one for one in self.told if one.id not in ids]
+        self.gone |= {key[0] for key in gone}
         self.removed += len(gone)
         return len(gone)
 

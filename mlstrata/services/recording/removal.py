@@ -5,9 +5,11 @@ Protected attributes go first: a removal that is cut off leaves records without 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 
+from mlstrata.services.recording.completeness import FORGET_SECONDS
 from mlstrata.services.recording.database import Database, marks
 from mlstrata.services.recording.protected import Protected
 from mlstrata.services.recording.record import Record
@@ -16,14 +18,18 @@ from mlstrata.services.recording.store import Erasure
 _BATCH = 500
 """Records that go at once: who records waits no longer than that."""
 
+_NOTED_SECONDS = FORGET_SECONDS + 3600.0
+"""How old a prediction may be whose removal is noted: whether it is recorded is not asked after a day, by a clock that
+begins a request earlier than the record's does."""
+
 Key = tuple[str, str]
 
 
 class Removal:
     """Removes from the two files of a store."""
 
-    def __init__(self, db: Database, groups: Protected) -> None:
-        self._db, self._groups = db, groups
+    def __init__(self, db: Database, groups: Protected, clock: Callable[[], float] = time.time) -> None:
+        self._db, self._groups, self._clock = db, groups, clock
 
     def held(self, db: Connection, record: Record) -> bool | None:
         """Say whether a record that arrives is kept for the law alone; None where it must not be kept at all."""
@@ -33,7 +39,14 @@ class Removal:
         erasure = db.execute(query, (record.system, record.subject)).fetchone()
         if erasure is None or record.at > erasure[0]:
             return False
-        return True if erasure[1] > 0 else None
+        if erasure[1] > 0:
+            return True
+        db.execute("INSERT OR IGNORE INTO removed VALUES (?, ?)", (record.id, record.at))
+        return None
+
+    def removed(self, requests: Sequence[str]) -> set[str]:
+        """Return those of some requests' ids whose records were removed, as far as anybody asks for them still."""
+        return {row[0] for row in self._db.read_among("SELECT id FROM removed WHERE id IN ({})", requests)}
 
     def erase(self, system: str, subject: str, *, asked: float, hold: float) -> Erasure:
         """Remove what is recorded of a person until `asked`; what the law has kept is held."""
@@ -63,6 +76,8 @@ class Removal:
             if asked + max(hold, forget) < now:
                 with self._db.writing() as db:
                     db.execute("DELETE FROM erasures WHERE system = ? AND subject = ?", (system, subject))
+        with self._db.writing() as db:
+            db.execute("DELETE FROM removed WHERE at < ?", (now - _NOTED_SECONDS,))
         if gone:
             self._empty_logs()
         return gone
@@ -114,6 +129,11 @@ class Removal:
                 "UPDATE counts SET removed = removed + 1 FROM records AS gone WHERE gone.id = ? AND gone.version = ? "
                 "AND counts.system = gone.system AND counts.version = gone.version",
                 keys,
+            )
+            # Or whoever compares the gateway's log with what is recorded would miss them.
+            db.executemany(
+                "INSERT OR IGNORE INTO removed SELECT id, at FROM records WHERE id = ? AND version = ? AND at >= ?",
+                [(*key, self._clock() - _NOTED_SECONDS) for key in keys],
             )
             db.executemany("DELETE FROM records WHERE id = ? AND version = ?", keys)
             for table in ("feedback", "queue"):

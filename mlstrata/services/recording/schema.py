@@ -7,7 +7,8 @@ from typing import Any
 
 from mlstrata.services.recording.merging import Judged, Rewarded, Told
 
-VERSION = 1
+VERSION = 2
+"""2: `removed`. Each version only adds tables, so the statements below bring an older file up to date."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
     id TEXT NOT NULL, version TEXT NOT NULL, system TEXT NOT NULL, at REAL NOT NULL, shadow INTEGER NOT NULL,
@@ -28,7 +29,8 @@ CREATE TABLE IF NOT EXISTS counts (
     newest REAL NOT NULL, PRIMARY KEY (system, version)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS erasures (
     system TEXT NOT NULL, subject TEXT NOT NULL, asked REAL NOT NULL, hold REAL NOT NULL,
-    PRIMARY KEY (system, subject)) WITHOUT ROWID
+    PRIMARY KEY (system, subject)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS removed (id TEXT NOT NULL PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID
 """
 
 

@@ -7,7 +7,8 @@ second is opened by nobody who does not ask for it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -25,7 +26,13 @@ _CHUNK = 500
 """Records that a window reads at once: no reader keeps the file's log from being emptied for long."""
 
 
-def open_store(home: Path, *, read_only: bool = False, shares: Mapping[str, float] | None = None) -> SqliteStore:
+def open_store(
+    home: Path,
+    *,
+    read_only: bool = False,
+    shares: Mapping[str, float] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> SqliteStore:
     """Open the embedded store of an environment, and make it where there is none.
 
     Args:
@@ -33,21 +40,22 @@ def open_store(home: Path, *, read_only: bool = False, shares: Mapping[str, floa
         read_only: Write nothing: for what monitors, or learns from what was recorded.
         shares: Share of a system's answers that a person labels (`recording.label_share`), by system; only what adds
             records needs to know.
+        clock: Gives the seconds since 1970.
 
     Raises:
         FileNotFoundError: there is none, and nothing is to be written.
         StoreUnreadableError: what lies there is no store, or one of a newer version.
     """
-    return SqliteStore(home, read_only=read_only, shares=shares or {})
+    return SqliteStore(home, read_only=read_only, shares=shares or {}, clock=clock)
 
 
 class SqliteStore:
     """Records, feedback and queues in SQLite. Safe to call from several threads."""
 
-    def __init__(self, home: Path, *, read_only: bool, shares: Mapping[str, float]) -> None:
+    def __init__(self, home: Path, *, read_only: bool, shares: Mapping[str, float], clock: Callable[[], float]) -> None:
         self._db = Database(home / DATABASE, SCHEMA, VERSION, read_only=read_only)
         self._groups = Protected(home / GROUPS, read_only=read_only)
-        self._removal = Removal(self._db, self._groups)
+        self._removal = Removal(self._db, self._groups, clock)
         self._shares = dict(shares)
 
     def add(self, records: Sequence[Record]) -> int:
@@ -164,10 +172,11 @@ class SqliteStore:
         return {(Queue(queue), system): count for queue, system, count in rows}
 
     def missing(self, requests: Collection[str]) -> set[str]:
-        """Return those of some requests' ids under which nothing is recorded."""
+        """Return those of some requests' ids under which nothing is recorded, nor was and is removed."""
         wanted = list(requests)
         there = {row[0] for row in self._db.read_among("SELECT DISTINCT id FROM records WHERE id IN ({})", wanted)}
-        return set(wanted) - there
+        absent = set(wanted) - there
+        return absent - self._removal.removed(list(absent))
 
     def counts(self) -> list[Count]:
         """Return what was recorded by version."""

@@ -181,7 +181,10 @@ class Store(Protocol):
         """Return how many rows wait, by queue and system."""
 
     def missing(self, requests: Collection[str]) -> set[str]:
-        """Return those of some requests' ids under which nothing is recorded."""
+        """Return those of some requests' ids under which nothing is recorded, nor was and is removed.
+
+        What was removed is known as such for a little over a day after it was predicted.
+        """
 
     def counts(self) -> list[Count]:
         """Return what was recorded by version."""

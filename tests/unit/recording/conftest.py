@@ -10,6 +10,8 @@ from mlstrata.services.recording.sqlite import open_store
 from tests.support.recording import SHARE, SYSTEMS
 
 SHARES = dict.fromkeys(SYSTEMS, SHARE)
+NOW = 105.0
+"""When what tests add was predicted a moment ago."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 
 
@@ -17,7 +19,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 def embedded():
     # In memory: what a disk takes for a commit is not what is tried, and hypothesis makes hundreds.
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        store = open_store(Path(folder), shares=SHARES)
+        store = open_store(Path(folder), shares=SHARES, clock=lambda: NOW)
         try:
             yield store
         finally:

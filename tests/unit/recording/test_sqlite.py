@@ -161,5 +161,38 @@ def test_what_is_no_store_is_refused(tmp_path):
         open_store(tmp_path)
     path.unlink()
     sqlite3.connect(path).execute("PRAGMA user_version=99").connection.close()
-    with pytest.raises(StoreUnreadableError, match="has version 99; this program knows up to 1: use the newer one"):
+    with pytest.raises(StoreUnreadableError, match="has version 99; this program knows up to 2: use the newer one"):
         open_store(tmp_path)
+
+
+def test_what_was_removed_is_not_missing_until_nobody_asks_for_it(tmp_path):
+    now = 1e6
+    store = open_store(tmp_path, clock=lambda: now)
+    store.add([record("old", at=now - 100_000), record("r-1", at=now - 10), record("r-2", at=now - 10, subject="anna")])
+    store.erase(system="credit", subject="anna", asked=now)
+    store.add([record("r-3", at=now - 5, subject="anna")])
+    assert store.prune("credit", now) == 2
+    asked = {"old", "r-1", "r-2", "r-3", "never"}
+    assert store.missing(asked) == {"old", "never"}, "what is older than anybody asks for is not noted"
+    store.finish_erasures(now + 80_000, forget=1e9)
+    assert store.missing(asked) == {"old", "never"}
+    store.finish_erasures(now + 100_000, forget=1e9)
+    assert store.missing(asked) == asked
+    store.close()
+
+
+def test_a_store_of_the_version_before_is_brought_up_to_date(tmp_path):
+    store = open_store(tmp_path, clock=lambda: 200.0)
+    store.add([record("r-1"), record("r-2")])
+    store.close()
+    db = sqlite3.connect(tmp_path / DATABASE)
+    db.executescript("DROP TABLE removed; PRAGMA user_version=1")
+    db.close()
+    store = open_store(tmp_path, clock=lambda: 200.0)
+    assert store.missing({"r-1", "r-3"}) == {"r-3"}
+    store.prune("credit", 300.0)
+    assert store.missing({"r-1", "r-3"}) == {"r-3"}
+    store.close()
+    db = sqlite3.connect(tmp_path / DATABASE)
+    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    db.close()
