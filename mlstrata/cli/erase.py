@@ -29,6 +29,11 @@ def erase(name: str, system: str, *, reason: str, yes: bool, as_json: bool) -> N
     if done.kept and done.kept_until:
         say(f" kept until {done.kept_until:%Y-%m-%d} (retention.documents): gates and figures of what was released, in")
         say(f"   {done.kept}")
+    if done.recorded or done.held:
+        say(f" recorded predictions: {done.recorded} erased, {done.held} held")
+    if done.held_until:
+        say(f"   held by law until {done.held_until:%Y-%m-%d} (AI Act Art. 19(1), 26(6); GDPR Art. 17(3)(b)); used for")
+        say("   nothing else, and erased then by the recorder without asking")
     logs = deployment.spec.retention.logs.days
     say(f" kept: decisions in the audit log; who asked when in the gateway's log, for {logs} days (retention.logs)")
     say(" copies that `mlstrata backup` made hold them still, until you delete those")

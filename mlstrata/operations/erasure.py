@@ -17,6 +17,7 @@ from mlstrata.environments.spec.base import suggestion
 from mlstrata.files import write_private
 from mlstrata.operations.deciding import deciding_user
 from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.erasure_recorded import erase_recorded
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.training.first_version import EXAMPLES
 from mlstrata.services.retention.settings import DOCUMENTS, KEPT
@@ -45,6 +46,9 @@ class Erased:
         record: Number of the entry in the audit log.
         kept: Folder with the evidence of its released versions, which the law has kept; None: none was released.
         kept_until: When that may go, UTC.
+        recorded: Records of predictions that are gone.
+        held: Records that the law has kept: nothing but a request by their id shows them.
+        held_until: When the last of these goes by itself, UTC.
     """
 
     system: str
@@ -54,6 +58,9 @@ class Erased:
     record: int
     kept: Path | None = None
     kept_until: datetime | None = None
+    recorded: int = 0
+    held: int = 0
+    held_until: datetime | None = None
 
 
 def left_behind(deployment: Deployment) -> tuple[str, ...]:
@@ -65,7 +72,7 @@ def left_behind(deployment: Deployment) -> tuple[str, ...]:
 def erase(
     deployment: Deployment, system: str, reason: str, reporter: Reporter, *, agree: Callable[[], None] = lambda: None
 ) -> Erased:
-    """Erase a removed system's data, runs and versions, and record who did so and why.
+    """Erase a removed system's data, records, runs and versions, and record who did so and why.
 
     What a run that was cut off left is erased by the next. The audit log and the lineage keep decisions, names and
     hashes; the reports of versions that were released are kept as long as the file keeps documents, since they hold
@@ -104,6 +111,7 @@ def erase(
                 _from_registry(local, registry, system)
                 runs = _from_runner(deployment, system)
                 (deployment.home / EXAMPLES / f"{system}.json").unlink(missing_ok=True)
+                records = erase_recorded(deployment.home, system, datetime.now(UTC))
                 _remove(folders)
         except RegistryError as error:
             raise Failed(f"{system}: {error}; run this again") from None
@@ -124,7 +132,10 @@ def erase(
     for warning in appended.warnings:
         reporter.note(warning)
     until = datetime.fromtimestamp(_until(kept), UTC) if kept else None
-    return Erased(system, versions, runs, size, appended.record.number, kept, until)
+    held_until = None if records.until is None else datetime.fromtimestamp(records.until, UTC)
+    return Erased(
+        system, versions, runs, size, appended.record.number, kept, until, records.erased, records.held, held_until
+    )
 
 
 def _keep_evidence(deployment: Deployment, registry: Registry, system: str, reason: str) -> Path | None:
@@ -161,10 +172,11 @@ def _until(kept: Path) -> float:
 def _parents(deployment: Deployment) -> tuple[Path, ...]:
     """Return the folders that have one of each system, by its name; what was released goes last."""
     from mlstrata.services.batch.settings import WORKDIR as BATCH
+    from mlstrata.services.monitor.names import WORKDIR as MONITOR
     from mlstrata.services.retraining.dataset import WORKDIR as LEARNING
     from mlstrata.services.runner.requests import WORKDIR as RUNNER
 
-    return *(deployment.home / one for one in (BATCH, RUNNER, LEARNING)), releases_folder(deployment.home, "")
+    return *(deployment.home / one for one in (BATCH, RUNNER, LEARNING, MONITOR)), releases_folder(deployment.home, "")
 
 
 def _folders(parent: Path) -> list[Path]:

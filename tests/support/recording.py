@@ -70,9 +70,10 @@ class Model:
     def add(self, batch):
         new = 0
         for one in batch:
-            asked, hold = self.erased.get((one.system, one.subject), (-1.0, 0.0)) if one.subject else (-1.0, 0.0)
-            if one.key not in self.records and (one.at > asked or hold):
-                self.records[one.key] = (one, one.at <= asked)
+            found = [self.erased.get((one.system, subject), (-1.0, 0.0)) for subject in (one.subject, "")]
+            holds = [hold for asked, hold in found if one.at <= asked]
+            if one.key not in self.records and (not holds or any(holds)):
+                self.records[one.key] = (one, bool(holds))
                 new += 1
             elif one.key not in self.records:
                 self.gone.add(one.id)
@@ -91,14 +92,15 @@ class Model:
         before, _ = self.erased.get((system, subject), (0.0, 0.0))
         self.erased[system, subject] = (max(asked, before), hold)
         for key, (one, _) in self.records.items():
-            if (one.system, one.subject) == (system, subject) and one.at <= asked:
+            if one.system == system and subject in ("", one.subject) and one.at <= asked:
                 self.records[key] = (one, True)
         return self.finish(asked, only=(system, subject))
 
     def finish(self, now, only=None):
         def due(one, held):
-            key = one.system, one.subject
-            return held and only in (None, key) and one.at <= now - self.erased[key][1]
+            keys = [(one.system, subject) for subject in (one.subject, "")]
+            found = [self.erased[key] for key in keys if key in self.erased and only in (None, key)]
+            return held and any(one.at <= min(now - hold, asked) for asked, hold in found)
 
         return self._remove(due)
 

@@ -22,6 +22,11 @@ _NOTED_SECONDS = FORGET_SECONDS + 3600.0
 """How old a prediction may be whose removal is noted: whether it is recorded is not asked after a day, by a clock that
 begins a request earlier than the record's does."""
 
+_EVERYBODY = ""
+"""Subject of the erasure of a whole system; no person's hash is empty."""
+_MARKED = 20_000
+"""Rows of the table that are looked through at once."""
+
 Key = tuple[str, str]
 
 
@@ -33,13 +38,11 @@ class Removal:
 
     def held(self, db: Connection, record: Record) -> bool | None:
         """Say whether a record that arrives is kept for the law alone; None where it must not be kept at all."""
-        if not record.subject:
+        query = f"SELECT MAX(hold) FROM erasures WHERE system = ? AND subject IN (?, '{_EVERYBODY}') AND asked >= ?"  # noqa: S608 - ours
+        hold = db.execute(query, (record.system, record.subject, record.at)).fetchone()[0]
+        if hold is None:
             return False
-        query = "SELECT asked, hold FROM erasures WHERE system = ? AND subject = ?"
-        erasure = db.execute(query, (record.system, record.subject)).fetchone()
-        if erasure is None or record.at > erasure[0]:
-            return False
-        if erasure[1] > 0:
+        if hold > 0:
             return True
         db.execute("INSERT OR IGNORE INTO removed VALUES (?, ?)", (record.id, record.at))
         return None
@@ -51,28 +54,32 @@ class Removal:
     def erase(self, system: str, subject: str, *, asked: float, hold: float) -> Erasure:
         """Remove what is recorded of a person until `asked`; what the law has kept is held."""
         with self._db.writing() as db:
-            # Before anything goes: what arrives from now on, and was predicted before, does not stay.
-            db.execute(
-                "INSERT INTO erasures VALUES (?, ?, ?, ?) ON CONFLICT (system, subject) DO UPDATE SET "
-                "asked = max(asked, excluded.asked), hold = excluded.hold",
-                (system, subject, asked, hold),
-            )
+            self._note(db, system, subject, asked, hold)
             whose, until = (system, subject), (asked,)
             db.execute("UPDATE records SET held = 1 WHERE system = ? AND subject = ? AND at <= ?", (*whose, *until))
             of_person = "IN (SELECT id FROM records WHERE system = ? AND subject = ? AND held = 1)"
             db.execute(f"DELETE FROM queue WHERE id {of_person}", whose)  # noqa: S608 - bound
-        gone = self._due(system, subject, asked - hold)
-        left = self._db.read(
-            "SELECT COUNT(*), MAX(at) FROM records WHERE system = ? AND subject = ? AND held = 1", (system, subject)
-        )[0]
-        self._empty_logs()
-        return Erasure(gone, int(left[0]), None if left[1] is None else left[1] + hold)
+        return self._first_gone(system, subject, asked, hold)
+
+    def erase_system(self, system: str, *, asked: float, hold: float) -> Erasure:
+        """Remove all that is recorded of a system until `asked`; what the law has kept is held."""
+        with self._db.writing() as db:
+            self._note(db, system, _EVERYBODY, asked, hold)
+            last = db.execute("SELECT MAX(rowid) FROM records").fetchone()[0] or 0
+            db.execute("DELETE FROM queue WHERE system = ? AND at <= ?", (system, asked))
+        # By parts of the table as it lies, so that each row is looked at once; `+`: not by the index.
+        query = "UPDATE records SET held = 1 WHERE rowid > ? AND rowid <= ? AND +system = ? AND +at <= ?"
+        for first in range(0, last, _MARKED):
+            with self._db.writing() as db:
+                db.execute(query, (first, first + _MARKED, system, asked))
+        return self._first_gone(system, _EVERYBODY, asked, hold)
 
     def finish(self, now: float, forget: float) -> int:
         """Remove what was held and is due; forget erasures after which nothing can arrive any more."""
         gone = 0
         for system, subject, asked, hold in self._db.read("SELECT system, subject, asked, hold FROM erasures"):
-            gone += self._due(system, subject, now - hold)
+            # What another erasure holds, and came after this one, goes by that one's time.
+            gone += self._due(system, subject, min(now - hold, asked))
             if asked + max(hold, forget) < now:
                 with self._db.writing() as db:
                     db.execute("DELETE FROM erasures WHERE system = ? AND subject = ?", (system, subject))
@@ -103,12 +110,25 @@ class Removal:
                 db.execute(f"DELETE FROM feedback WHERE id IN ({marks(part)}) AND system = ''", part)  # noqa: S608 - bound
         return gone
 
-    def _due(self, system: str, subject: str, before: float) -> int:
-        query = (
-            "SELECT id, version FROM records WHERE system = ? AND subject = ? AND held = 1 AND at <= ? "
-            "ORDER BY at LIMIT ?"
+    def _note(self, db: Connection, system: str, subject: str, asked: float, hold: float) -> None:
+        """Before anything goes: what arrives from now on, and was predicted before, does not stay."""
+        db.execute(
+            "INSERT INTO erasures VALUES (?, ?, ?, ?) ON CONFLICT (system, subject) DO UPDATE SET "
+            "asked = max(asked, excluded.asked), hold = excluded.hold",
+            (system, subject, asked, hold),
         )
-        return self._until_none(query, (system, subject, before, _BATCH))
+
+    def _first_gone(self, system: str, subject: str, asked: float, hold: float) -> Erasure:
+        gone = self._due(system, subject, asked - hold)
+        where, whose = _held(system, subject)
+        count, newest = self._db.read(f"SELECT COUNT(*), MAX(at) FROM records WHERE {where}", whose)[0]  # noqa: S608 - ours
+        self._empty_logs()
+        return Erasure(gone, int(count), None if newest is None else newest + hold)
+
+    def _due(self, system: str, subject: str, before: float) -> int:
+        where, whose = _held(system, subject)
+        query = f"SELECT id, version FROM records WHERE {where} AND at <= ? ORDER BY at LIMIT ?"  # noqa: S608 - ours
+        return self._until_none(query, (*whose, before, _BATCH))
 
     def _until_none(self, query: str, values: Sequence[object]) -> int:
         gone = 0
@@ -142,3 +162,10 @@ class Removal:
     def _empty_logs(self) -> None:
         self._db.empty_log()
         self._groups.empty_log()
+
+
+def _held(system: str, subject: str) -> tuple[str, tuple[str, ...]]:
+    """Return the condition for what is held of a person, or of everybody, and its values."""
+    if subject == _EVERYBODY:
+        return "system = ? AND held = 1", (system,)
+    return "system = ? AND subject = ? AND held = 1", (system, subject)

@@ -191,6 +191,10 @@ class SqliteStore:
         """Remove what was recorded of a person, also what was predicted until then and arrives later."""
         return self._removal.erase(system, subject, asked=asked, hold=hold)
 
+    def erase_system(self, *, system: str, asked: float, hold: float = 0.0) -> Erasure:
+        """Remove what was recorded of a system, also what was predicted until then and arrives later."""
+        return self._removal.erase_system(system, asked=asked, hold=hold)
+
     def finish_erasures(self, now: float, *, forget: float) -> int:
         """Remove held records whose time has come; return how many went."""
         return self._removal.finish(now, forget)

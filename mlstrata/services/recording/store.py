@@ -202,6 +202,15 @@ class Store(Protocol):
             hold: Seconds that the law has a record kept; younger ones are held, and go by `finish_erasures`.
         """
 
+    def erase_system(self, *, system: str, asked: float, hold: float = 0.0) -> Erasure:
+        """Remove what was recorded of a system, also what was predicted until then and arrives later.
+
+        Args:
+            system: The system, which is declared no more.
+            asked: Now, in seconds since 1970; one of that name that is declared later is another.
+            hold: Seconds that the law has a record kept; younger ones are held, and go by `finish_erasures`.
+        """
+
     def finish_erasures(self, now: float, *, forget: float) -> int:
         """Remove held records whose time has come; return how many went.
 

@@ -20,6 +20,7 @@ STEPS = st.lists(
         st.tuples(
             st.just("erase"), st.sampled_from(SYSTEMS), st.sampled_from(SUBJECTS[1:]), st.sampled_from([0.0, 2.0])
         ),
+        st.tuples(st.just("erase system"), st.sampled_from(SYSTEMS), st.sampled_from([0.0, 2.0])),
         st.tuples(st.just("finish"), TIMES),
     ),
     max_size=8,
@@ -60,14 +61,17 @@ def test_a_store_does_what_the_model_does(steps, stores):
                 model.tell(with_[0])
             elif what == "prune":
                 assert store.prune(*with_) == model.prune(*with_)
-            elif what == "erase":
-                system, subject, hold = with_
-                done = store.erase(system=system, subject=subject, asked=102.0, hold=hold)
-                assert done.erased == model.erase(system, subject, 102.0, hold)
+            elif what in ("erase", "erase system"):
+                system, *person, hold = with_
+                if person:
+                    done = store.erase(system=system, subject=person[0], asked=102.0, hold=hold)
+                else:
+                    done = store.erase_system(system=system, asked=102.0, hold=hold)
+                assert done.erased == model.erase(system, person[0] if person else "", 102.0, hold)
                 held = [
                     one.at
                     for one, held in model.records.values()
-                    if held and (one.system, one.subject) == (system, subject)
+                    if held and one.system == system and (not person or one.subject == person[0])
                 ]
                 assert (done.held, done.until) == (len(held), max(held) + hold if held else None)
             else:
