@@ -14,7 +14,7 @@ PYTHON ?= $(shell tools/find-python)
 UV := $(shell command -v uv 2>/dev/null || echo .venvs/uv/bin/uv)
 MLSTRATA := .venv/bin/mlstrata
 
-.PHONY: help install install-test install-engines up down test test-engines test-node lint style types docs format lock bench clean
+.PHONY: help install install-test install-engines up loop down test test-engines test-node lint style types docs format lock bench clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ install: .venv/.installed .venvs/.tools ## Install the command, the services and
 
 up: install ## Bring ENV (local) up, train and release its first system if it has no version yet, show a prediction
 	@$(MLSTRATA) up $(ENV) --yes --train
+
+loop: up ## Run the learning loop in ENV (local) and tell each event: traffic, drift, alert, training, gates, canary, release
+	@$(MLSTRATA) loop $(ENV)
 
 down: .venv/.installed ## Stop ENV (local) and remove its processes, ports and state
 	@$(MLSTRATA) down $(ENV) --yes

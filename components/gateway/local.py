@@ -12,6 +12,7 @@ from mlstrata.components.gateway.certificate import Certificate
 from mlstrata.components.gateway.keys import SigningKeys
 from mlstrata.components.gateway.outputs import GatewayOutputs
 from mlstrata.components.gateway.routes import Routes
+from mlstrata.components.governance.part import Part, PartArgs
 from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.scraping import watched
@@ -79,13 +80,17 @@ class Gateway(LocalComponent):
             # Envoy does not serve before it has routes; from then on they are Routes' and the rollout's.
             seeds={f"{FOLDER}/{ROUTES_FILE}": File(_part(rendered, ROUTES_FILE))},
         )
-        Routes(
+        routes = Routes(
             f"{name}-routes",
             directory=home / FOLDER,
             settings=settings,
             releases={way.endpoint.system: releases_folder(home, way.endpoint.system) for way in args.routes},
             opts=self.child(after=[service]),
         )
+        for way in args.routes:
+            system = way.endpoint.system
+            # `mlstrata stop` has every route of a system refuse at once.
+            Part(f"kill-switch-{system}", PartArgs("kill-switch", ROUTES_FILE, system), self.child(after=[routes]))
         watched(self, SERVICE, args.ports.port("gateway_admin"), path="/stats/prometheus")
         self.register_outputs({"url": self.url})
 

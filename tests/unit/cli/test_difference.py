@@ -38,12 +38,14 @@ def test_two_checkouts_of_the_same_differ_in_nothing(checkouts, capsys):
 
 def test_a_move_up_adds_and_what_changed_is_told(checkouts, capsys):
     base, _ = checkouts
-    edit(base, "stage: foundation", "stage: prerequisites")
+    edit(base, "stage: mature", "stage: foundation")
+    edit(base, "\ncapabilities:", "\n# capabilities:")
+    edit(base, "\n  off:", "\n  # off:")
     edit(base, "400d", "300d")
     difference("local", str(base), as_json=True)
     found = {one["resource"]: one for one in json.loads(capsys.readouterr().out)["changes"]}
     assert found["Environment environment"]["paths"] == {"retention.predictions": [300, 400]}
-    assert found["Stage foundation"]["op"] == "create"
+    assert found["Stage mature"]["op"] == "create"
     assert {one["op"] for one in found.values()} == {"create", "change"}
 
 
@@ -58,7 +60,7 @@ def test_what_is_no_checkout_or_no_environment_is_told(checkouts, tmp_path):
     base, _ = checkouts
     with pytest.raises(UsageError, match="is no folder with environments"):
         difference("local", str(tmp_path / "nowhere"), as_json=False)
-    edit(base, "stage: foundation", "stage: fundation")
+    edit(base, "stage: mature", "stage: matur")
     with pytest.raises(UsageError, match="cannot be planned: "):
         difference("local", str(base), as_json=False)
 

@@ -61,12 +61,12 @@ def files(workspace):
 
 
 def test_what_is_blocked_is_refused_and_nothing_is_left(workspace, capsys):
-    declare(workspace, "stage: foundation", "enforce: now\nstage: foundation")
+    declare(workspace, "stage: mature", "enforce: now\nstage: mature")
     before = files(workspace)
     assert main(["up", "local", "--yes"]) == 1
     said = capsys.readouterr().err
     assert "nothing was changed" in said
-    assert "FAIL aia-request-logging" in said
+    assert "FAIL aia-fria-present" in said
     assert "local.yaml:" in said
     assert "fix: " in said
     assert "WARN" not in said, "only what stops it is told"
@@ -75,11 +75,11 @@ def test_what_is_blocked_is_refused_and_nothing_is_left(workspace, capsys):
 
 
 def test_for_machines_the_refusal_is_a_document(workspace, capsys):
-    declare(workspace, "stage: foundation", "enforce: now\nstage: foundation")
+    declare(workspace, "stage: mature", "enforce: now\nstage: mature")
     assert main(["up", "local", "--yes", "--json"]) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["refused"]
-    assert {one["policy"] for one in document["policies"]["blocking"]} >= {"aia-request-logging", "aia-kill-switch"}
+    assert {one["policy"] for one in document["policies"]["blocking"]} >= {"aia-fria-present", "aia-ifu-published"}
 
 
 def test_an_expired_exemption_refuses_too(workspace, capsys):
@@ -129,7 +129,7 @@ def test_what_passes_goes_on_with_one_plan(workspace, applied, monkeypatch):
 
 
 def test_a_refusal_ends_between_plan_and_apply(workspace, applied):
-    declare(workspace, "stage: foundation", "enforce: now\nstage: foundation")
+    declare(workspace, "stage: mature", "enforce: now\nstage: mature")
     with pytest.raises(Refused) as refused:
         operation.up(Deployment.open("local"), SILENT)
     assert applied == ["plan"]

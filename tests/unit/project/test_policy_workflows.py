@@ -127,13 +127,13 @@ def test_a_harmless_change_passes_and_shows_what_it_changes(repository, tmp_path
     summary = (out / "summary.md").read_text()
     assert summary.startswith("## mlstrata\n### ✅ local")
     assert "retention.predictions: 400 -> 300" in summary
-    assert "1 to change" in summary
+    assert "2 to change" in summary
     assert git("worktree", "list").count("\n") == 0, "the base's checkout is gone"
 
 
 def test_a_change_that_is_blocked_fails_and_still_reports(repository, tmp_path):
     root, _, _ = repository
-    edit(root, "stage: foundation", "enforce: now\nstage: foundation")
+    edit(root, "stage: mature", "enforce: now\nstage: mature")
     edit(root, "predictions: 400d", "predictions: 30d")
     out = tmp_path / "reports"
     done = run(root, out)
@@ -155,13 +155,13 @@ def test_a_change_that_is_blocked_fails_and_still_reports(repository, tmp_path):
 
 def test_a_file_that_is_not_valid_stops_it_with_one_message(repository, tmp_path):
     root, _, _ = repository
-    edit(root, "stage: foundation", "stage: fundation")
+    edit(root, "stage: mature", "stage: matur")
     done = run(root, tmp_path / "reports")
     assert done.returncode == 2
-    assert "did you mean 'foundation'" in done.stderr
+    assert "did you mean 'mature'" in done.stderr
     summary = (tmp_path / "reports/summary.md").read_text()
     assert summary.startswith("## mlstrata\n### ❌ mistakes in the files\n\n    environments/local.yaml:")
-    assert "did you mean 'foundation'" in summary, "whoever opened it reads it where they asked"
+    assert "did you mean 'mature'" in summary, "whoever opened it reads it where they asked"
 
 
 def test_exemptions_with_a_mistake_are_told_in_the_summary(repository, tmp_path):

@@ -44,6 +44,7 @@ def test_the_shipped_environment_plans(workspace):
     services = {resource.name for resource in graph.all("Service")}
     assert services == {
         "mlflow", "runner", "catalog", "gateway", "prometheus", "alertmanager", "resources",
+        "recorder", "monitor", "learning",
         "serving-mortgage-approval", "serving-consumer-credit",
     }  # fmt: skip
     assert {f"{service}-ready" for service in services} == {resource.name for resource in graph.all("Ready")}
@@ -59,7 +60,7 @@ def test_every_system_is_a_component_with_its_whole_declaration(workspace):
 
 
 def test_a_systems_resources_are_beneath_it(workspace):
-    graph = graph_of(load(LOCAL), workspace)
+    graph = graph_of(staged("foundation"), workspace)
     beneath = graph.beneath(graph.one("AISystem", "mortgage-approval"))
     assert {(resource.kind, resource.name) for resource in beneath} == {
         ("Ports", "serving-mortgage-approval-ports"),
@@ -71,7 +72,8 @@ def test_a_systems_resources_are_beneath_it(workspace):
         ("ConfigFile", "serving-mortgage-approval-alerts"),
         ("ConfigFile", "service-level-mortgage-approval-alerts"),
     }
-    named = {resource.urn for resource in graph.resources if "mortgage-approval" in resource.name}
+    # Its kill switch is a route of the gateway's.
+    named = {one.urn for one in graph.resources if "mortgage-approval" in one.name and one.kind != "Part"}
     assert named == {graph.one("AISystem", "mortgage-approval").urn, *(resource.urn for resource in beneath)}
 
 
@@ -110,6 +112,18 @@ def test_foundation_only_adds_to_prerequisites(workspace):
     assert {("Catalog", "catalog"), ("Service", "catalog"), ("Credential", "catalog-token")} <= added
 
 
+def test_the_learning_loop_removes_nothing(workspace):
+    before, after = (graph_of(one, workspace) for one in (staged("foundation"), load(LOCAL)))
+    old, new = ({resource.urn: resource for resource in graph.resources} for graph in (before, after))
+    assert set(old) < set(new)
+    changed = {new[urn].name for urn, resource in old.items() if new[urn].inputs != resource.inputs}
+    # What answers has a recorder and explains, alerts go to the learning process too, pages show what goes on.
+    assert "mlflow" not in changed
+    assert "gateway" not in changed
+    added = {new[urn].name for urn in set(new) - set(old) if new[urn].kind == "Service"}
+    assert added == {"recorder", "monitor", "learning"}
+
+
 def test_another_system_changes_only_the_gateway_what_the_catalog_shows_and_what_is_kept(workspace):
     spec = staged("foundation")
     values = spec.model_dump(mode="json", by_alias=True)
@@ -145,7 +159,9 @@ def test_another_copy_touches_no_process_that_answers(workspace):
 def test_exports_say_where_things_are_and_no_secret(workspace):
     graph = graph_of(load(LOCAL), workspace)
     assert set(graph.exports) == {"home", "socket", "urls", "ports"}
-    assert set(graph.exports["urls"]) == {"gateway", "mlflow", "prometheus", "alertmanager", "runner", "catalog"}
+    assert set(graph.exports["urls"]) == {
+        "gateway", "mlflow", "prometheus", "alertmanager", "runner", "catalog", "recorder", "monitor", "learning",
+    }  # fmt: skip
     assert "plain-secret" not in json.dumps(graph.exports)
 
 
