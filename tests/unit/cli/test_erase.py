@@ -1,6 +1,7 @@
 """`mlstrata erase` refuses what is declared, what is unknown and what cannot be reached; then nothing is touched."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -86,3 +87,13 @@ def test_where_the_data_are_still_is_said(workspace, monkeypatch, capsys, storag
     assert "gone: 2 versions, 3 runs and 1.0 MiB of files erased · entry 7 of the audit log" in told
     assert "`mlstrata backup`" in told
     assert ("the bucket keeps deleted objects as old versions" in told) is said
+
+
+def test_what_the_law_holds_of_what_was_recorded_is_said(workspace, monkeypatch, capsys):
+    until = datetime(2027, 12, 1, tzinfo=UTC)
+    done = Erased("gone", 2, 3, 2**20, 7, recorded=4, held=5, held_until=until)
+    monkeypatch.setattr(erasure, "erase", lambda *_, **__: done)
+    assert main(["erase", "local", "gone", "--yes"]) == 0
+    told = capsys.readouterr().out
+    assert "recorded predictions: 4 erased, 5 held" in told
+    assert "held by law until 2027-12-01" in told
