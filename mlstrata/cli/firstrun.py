@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,9 +60,18 @@ def _bring_to_life(deployment: Deployment, system: SystemSpec, reporter: Termina
     elif done.champion != done.training.version:
         say(f"   version {done.champion} answers; `mlstrata release {deployment.name} {system.name}` adopts the newest")
     if done.answer is not None:
-        prediction, version = json.dumps(done.answer["predictions"][0]), done.answer["model"]["version"]
-        say(f"   a prediction: {prediction} by version {version}, request {done.answer['request_id']}")
+        prediction, version = dict(done.answer["predictions"][0]), done.answer["model"]["version"]
+        explanation = prediction.pop("explanation", None)
+        say(f"   a prediction: {json.dumps(prediction)} by version {version}, request {done.answer['request_id']}")
+        if explanation:
+            say(f"   because of {_strongest(explanation['contributions'])} ({explanation['unit'].replace('_', ' ')})")
     return done
+
+
+def _strongest(contributions: Mapping[str, float], count: int = 3) -> str:
+    """Name the columns that moved an answer the most, each with its part."""
+    found = sorted(contributions.items(), key=lambda one: -abs(one[1]))[:count]
+    return ", ".join(f"{column} {part:+.2f}" for column, part in found)
 
 
 def _where_to_look(deployment: Deployment, done: FirstVersion | None) -> None:

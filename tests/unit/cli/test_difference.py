@@ -40,7 +40,6 @@ def test_a_move_up_adds_and_what_changed_is_told(checkouts, capsys):
     base, _ = checkouts
     edit(base, "stage: mature", "stage: foundation")
     edit(base, "\ncapabilities:", "\n# capabilities:")
-    edit(base, "\n  off:", "\n  # off:")
     edit(base, "400d", "300d")
     difference("local", str(base), as_json=True)
     found = {one["resource"]: one for one in json.loads(capsys.readouterr().out)["changes"]}
