@@ -37,7 +37,7 @@ class Record(Closed):
     version: str = Field(description="The version that answered; `none` where none did.")
     status: int = Field(description="HTTP status of the answer.")
     ms: float = Field(ge=0, description="Milliseconds from the whole request to the answer.")
-    api: str = Field(default="v1", description="Version of the interface, `v2` for the V2 protocol.")
+    api: str = Field(default="v1", description="Version of the interface, `v2-protocol` for the V2 protocol.")
     consumer: str = Field(default="", description="Who asked, from the token; empty: not through the gateway.")
     subject: str = Field(default="", description="Keyed hash of the person concerned, for erasure; empty: not said.")
     shadow: bool = Field(default=False, description="Whether nobody was given the answer.")
