@@ -33,6 +33,7 @@ def serve(settings: RecorderSettings, token: str) -> int:
 
 def _app(settings: RecorderSettings, token: str, held: ExitStack) -> Starlette:
     from mlstrata.services.gateway.names import ACCESS_LOG
+    from mlstrata.services.recording.adoption import Adopting
     from mlstrata.services.recording.app import build
     from mlstrata.services.recording.completeness import Completeness
     from mlstrata.services.recording.names import COMPLETENESS
@@ -44,8 +45,8 @@ def _app(settings: RecorderSettings, token: str, held: ExitStack) -> Starlette:
     followed = Completeness(
         settings.home / ACCESS_LOG, settings.home / COMPLETENESS, settings.systems, store.missing, time.time()
     )
-    looking, retention = Looking(followed), Retention(settings, store)
-    return build(settings, store, token, lambda: looking.missing, (looking, retention))
+    looking, upkeep = Looking(followed), (Retention(settings, store), Adopting(settings.home, store))
+    return build(settings, store, token, lambda: looking.missing, (looking, *upkeep))
 
 
 if __name__ == "__main__":
