@@ -39,6 +39,8 @@ class People:
         self.declared = yaml.safe_load(stored((ROOT / "environments/local.yaml").read_text()))
         self.declared |= {"target": FREE, "stage": "prerequisites", "capabilities": {}}
         self.declared["systems"] = self.declared["systems"][:1]
+        # Of a later stage; its key `on` is a truth value to YAML 1.1, which this reader keeps to.
+        del self.declared["systems"][0]["retrain"]
         self.file.parent.mkdir()
         copy_exemptions(root)
         self.declare()
