@@ -148,3 +148,18 @@ def test_every_answer_is_recorded_once_whatever_is_killed(platform: Platform) ->
     recorder = f"{platform.exports()['urls']['recorder']}/metrics"
     eventually(lambda: figures(recorder).get((LOOKED, ""), 0.0) > newest + PATIENCE_SECONDS + 1)
     assert figures(recorder)[MISSING, SYSTEM] == 0
+
+
+def test_what_was_recorded_of_a_removed_system_is_held_and_nothing_else_of_it_stays(platform: Platform) -> None:
+    store = open_store(platform.home, read_only=True)
+    try:
+        recorded = sum(one.recorded - one.removed for one in store.counts())
+        platform.workspace.environment_file("local").write_text(recording(platform.declare(systems=0)))
+        platform.up()
+        done = platform.run("erase", "local", SYSTEM, "--reason", "the product ended", "--yes", "--json").json
+        assert (done["recorded"], done["held"] >= recorded > 0) == (0, True), "the law has all of it kept"
+        assert list(store.window(SYSTEM, since=0, until=2e9)) == []
+    finally:
+        store.close()
+    assert [path for path in (platform.home / "data").glob(f"*/{SYSTEM}") if path.parent.name != "documents"] == []
+    platform.assert_healthy()
