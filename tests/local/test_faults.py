@@ -457,7 +457,7 @@ def made_by_hand(lived: Platform, ran: Path) -> str:
 def test_a_version_made_by_hand_is_refused_and_none_of_its_code_runs(lived: Platform, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     version = made_by_hand(lived, ran)
-    command = ["release", "local", "mortgage-approval", "--version", version, "--reason", "x", "--yes"]
+    command = ["release", "local", "mortgage-approval", "--version", version, "--all-at-once", "--reason", "x", "--yes"]
     done = lived.run(*command)
     assert done.code == 1
     said = " ".join(done.err.split())

@@ -307,7 +307,9 @@ def test_keys_rotate_and_versions_are_released_and_rolled_back_under_load_with_n
         assert rotated.code == 0, rotated.text
         assert gate.ask(old).status_code == 200
         gate.token = gate.mint("underwriter-desk")
-        released = platform.run("release", "local", SYSTEM, "--version", version, "--reason", "newer", "--yes")
+        released = platform.run(
+            "release", "local", SYSTEM, "--version", version, "--all-at-once", "--reason", "newer", "--yes"
+        )
         assert released.code == 0, released.text
         # In all copies, or some requests would go to one that lacks it.
         assert gate.versions() == [{"1", version}] * 2

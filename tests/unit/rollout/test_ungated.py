@@ -209,7 +209,7 @@ def test_the_command_says_what_is_wrong_and_which_fields_change(backend, capsys)
 def test_the_command_wants_a_reason_and_then_releases_it(backend, capsys):
     assert main(["release", "local", SYSTEM, "--yes", "--without-gates"]) == 2
     assert "--reason: got nothing" in capsys.readouterr().err
-    options = ["--yes", "--without-gates", "--reason", "the vendor's", "--json"]
+    options = ["--yes", "--without-gates", "--all-at-once", "--reason", "the vendor's", "--json"]
     assert main(["release", "local", SYSTEM, *options]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["version"], document["comparison"]["checks"]) == ("2", None)
