@@ -26,8 +26,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     file = made.workspace.environment_file("local")
     declared = yaml.safe_load(file.read_text())
     system = declared["systems"][0] | {"name": SYSTEM, "risk": {"tier": "minimal"}}
-    for later in ("rollout", "recording", "retrain"):
-        del system[later]
     system["serving"] = {"mode": "batch", "schedule": "* * * * *", "input": "hmda"}
     file.write_text(yaml.safe_dump(declared | {"systems": [system]}))
     # Those of the shipped system would cover nothing.

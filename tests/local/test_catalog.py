@@ -76,7 +76,7 @@ def served(environment, catalog: dict) -> None:
         assert page.status_code == 200
         assert SYSTEM in page.text
         served = browser.get("/api/catalog").json()
-        assert {**served, "stage": "foundation"} == catalog
+        assert {**served, "stage": "mature"} == catalog
         path = f"/api/lineage/prediction:{answer['request_id']}"
         # The gateway writes its log every few seconds.
         eventually(lambda: browser.get(path).status_code != 404, pause=0.5)

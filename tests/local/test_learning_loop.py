@@ -34,7 +34,7 @@ def declared(text: str) -> str:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     made = Platform(tmp_path_factory.mktemp("loop"))
-    text = declared(made.declare())
+    text = declared(made.declare("mature"))
     made.workspace.environment_file("local").write_text(text)
     try:
         up = made.run("up", "local", "--yes", "--train", seconds=1500)

@@ -75,14 +75,18 @@ class Platform:
         self.client = SupervisorClient(self.workspace.socket("local"))
 
     def declare(self, stage: str = "foundation", *, systems: int = 1, ports: Mapping[str, int] | None = None) -> str:
-        """Write the shipped environment with these changes and its first `systems`; return its text."""
+        """Write the shipped environment with these changes and its first `systems`; return its text.
+
+        Below `mature`, what the learning loop alone reads is left out.
+        """
         text = (ROOT / "environments/local.yaml").read_text(encoding="utf-8")
         wanted = ", ".join(f"{name}: {port}" for name, port in {**PORTS, **(ports or {})}.items())
         text = re.sub(r"(?m)^target:.*$", f"target: {{kind: local, ports: {{{wanted}}}}}", text)
         text = re.sub(r"(?m)^stage: \w+", f"stage: {stage}", text)
         text = stored(text)
-        if stage == "prerequisites":
-            text = re.sub(r"(?m)^capabilities:.*$", "", text)
+        if stage != "mature":
+            text = re.sub(r"(?m)^(# Part of the stage|capabilities:).*\n", "", text)
+            text = re.sub(r"(?m)^    (# Minutes where|rollout:|recording:|retrain:|  explain:|  drift:).*\n", "", text)
         text = first_systems(text, systems)
         # A prediction on a busy machine takes longer than people would wait for one.
         text = re.sub(r"\btimeout: 5s", "timeout: 300s", text)

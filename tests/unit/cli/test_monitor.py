@@ -1,6 +1,7 @@
 """`mlstrata monitor`: the last verdicts, and an exit code for scripts."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -20,7 +21,9 @@ SWITCHED = "capabilities: {on: [recording, monitoring]}\n"
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "environments").mkdir()
     (tmp_path / "environments/lab.yaml").write_text(
-        LOCAL.read_text().replace("name: local", "name: lab").replace("production:", f"{SWITCHED}production:")
+        re.sub(r"(?m)^capabilities:.*\n", SWITCHED, LOCAL.read_text())
+        .replace("name: local", "name: lab")
+        .replace("stage: mature", "stage: foundation")
     )
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -62,8 +62,9 @@ REFUSED = {
         r"acme.yaml:4: capabilities.on\[0\]: capability 'backup' is not built for target 'local' yet; remove it there",
     ),
     "a stage beyond what is built": (
-        file(stage="scale"),
-        r"acme.yaml:3: stage: capability 'rollout' is not built .*off: \[rollout\].* or stay below stage 'scale'",
+        file(stage="mature"),
+        r"acme.yaml:3: stage: capability 'step_packages' is not built .*off: \[step_packages\].* or stay below "
+        "stage 'mature'",
     ),
     "scoring of a file on a cluster": (
         file(CLUSTER, source="data/churn.csv", model="modality: tabular, source: elsewhere", serving="mode: batch"),

@@ -24,7 +24,7 @@ def test_these_are_all() -> None:
 
 def test_targets_and_stages(specs: dict[str, EnvironmentSpec]) -> None:
     assert {name: (spec.target.kind, spec.stage) for name, spec in specs.items()} == {
-        "local": ("local", Stage.FOUNDATION),
+        "local": ("local", Stage.MATURE),
         "dev": ("kubernetes", Stage.FOUNDATION),
         "staging": ("kubernetes", Stage.SCALE),
         "prod": ("aws", Stage.SCALE),

@@ -29,7 +29,7 @@ UNTRAINABLE = {
     "two datasets": (MODEL, [HMDA, {**HMDA, "name": "other"}], "model.data does not say which dataset"),
     "no source": (MODEL, [{"name": "hmda"}], "its dataset has no source"),
     "no target": ({"modality": "tabular"}, None, "model.target does not say"),
-    "text": ({**MODEL, "modality": "text"}, None, "makes models of tables, not of text"),
+    "text": ({**MODEL, "modality": "text"}, None, "model.texts does not say which columns hold free text"),
 }
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from mlstrata.components.programs import tools_folder
 from mlstrata.environments import EnvironmentSpec, Workspace, load
+from mlstrata.environments.spec.monitor import DriftSpec
 from mlstrata.environments.spec.retrain import Cause
 from mlstrata.services.monitor.exposition import exposition
 from mlstrata.services.monitor.rules import fairness_rules, monitoring_rules, promise_rules
@@ -17,7 +18,8 @@ from mlstrata.stacks.program import plan
 from tests.support.recorded import Graph, record
 
 LOCAL = Path(__file__).parents[3] / "environments/local.yaml"
-MORTGAGE = load(LOCAL).systems[0]
+SHIPPED = load(LOCAL).systems[0]
+MORTGAGE = SHIPPED.model_copy(update={"monitor": SHIPPED.monitor.model_copy(update={"drift": DriftSpec()})})
 OWNER = "lending@example.com"
 RULES = {
     "monitor": monitoring_rules(MORTGAGE, OWNER),
