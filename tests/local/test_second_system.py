@@ -156,7 +156,8 @@ def test_what_happens_to_one_does_not_happen_to_the_other(both: Both) -> None:
     again = both.run("train", "local", SECOND, "--if-needed", "--json")
     assert again.json["ran"] is False
     shown = json.loads(platform.run("status", "local", "--json").out)["systems"]
-    assert shown == [{"name": system, "champion": "1", "loaded": ["1"]} for system in CONSUMERS]
+    same = {"champion": "1", "loaded": ["1"], "rollout": "", "stopped": ""}
+    assert shown == [{"name": system, **same} for system in CONSUMERS]
 
 
 def test_the_catalog_s_lineage_of_one_never_crosses_the_other(both: Both) -> None:
