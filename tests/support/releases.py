@@ -44,6 +44,12 @@ class MemoryRegistry:
     def set_champion(self, system: str, version: str | None) -> None:
         self.alias[system] = version
 
+    def set_alias(self, system: str, alias: str, version: str | None) -> None:
+        self.alias[f"{system}@{alias}"] = version
+
+    def tag(self, system: str, version: str, key: str, value: str) -> None:
+        assert not self.down
+
 
 class Operator:
     """Makes a Deployment of a SeldonDeployment, as Seldon's operator does: its annotations go to the pods.
