@@ -10,55 +10,43 @@ import pulumi
 
 from mlstrata.components.catalog.args import CatalogArgs
 from mlstrata.components.catalog.outputs import CatalogOutputs
-from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.local_service import LocalService
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import watched
 from mlstrata.components.registry.outputs import RegistryOutputs
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
 from mlstrata.services.catalog.settings import CatalogSettings, Declared
+from mlstrata.services.http import token_file
 
 SERVICE = "catalog"
-TOKEN_FILE = f"config/{SERVICE}/token"
+TOKEN_FILE = token_file(SERVICE)
 OPERATOR_FILE = f"config/{SERVICE}/operator"
-_SETTINGS_FILE = f"config/{SERVICE}/catalog.json"
 _DECLARED_FILE = f"config/{SERVICE}/declared.json"
 
 
-class Catalog(LocalComponent):
+class Catalog(LocalService):
     """Shows data, features, models and systems, and takes lineage events of jobs elsewhere.
 
     Attributes:
-        url: Its address.
-        token: The credential that it asks for.
         operator: The credential of those who decide reviews, stop a system or approve a rollout.
     """
 
     def __init__(self, name: str, args: CatalogArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("catalog", name, args.host, opts)
-        home = args.host.home
-        self.token = Credential(f"{SERVICE}-token", kind="token", opts=self.child())
         self.operator = Credential(f"{SERVICE}-operator", kind="token", opts=self.child())
-        self.url = loopback(args.port)
-        self.run(
+        self.serve(
             SERVICE,
-            health=loopback(args.port, "/healthz"),
-            ports={SERVICE: args.port},
-            command=[
-                str(args.host.binaries["python"]),
-                *("-m", "mlstrata.services.catalog", "--settings", str(home / _SETTINGS_FILE)),
-            ],
+            "mlstrata.services.catalog",
+            args.port,
+            pulumi.Output.all(args.port, args.registry).apply(_settings(args.host.home)),
             files={
-                _SETTINGS_FILE: File(pulumi.Output.all(args.port, args.registry).apply(_settings(home))),
                 # The service reads it again by itself: another system or owner needs no restart.
                 _DECLARED_FILE: File(Declared.of(args.spec).text(), restart=False),
-                TOKEN_FILE: File(self.token.secret),
                 OPERATOR_FILE: File(self.operator.secret),
             },
             folders=("data/catalog",),
             stop_seconds=10,
         )
-        watched(self, SERVICE, args.port)
         self.register_outputs({"url": self.url})
 
 

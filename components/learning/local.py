@@ -8,50 +8,32 @@ import pulumi
 
 from mlstrata.components.learning.args import LearningArgs
 from mlstrata.components.learning.outputs import LearningOutputs
-from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.local_service import LocalService
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import alerting, watched
-from mlstrata.components.supervision.credential import Credential
-from mlstrata.components.supervision.service import File
+from mlstrata.components.monitoring.scraping import alerting
 from mlstrata.services.alerts.rules import learning_rules
+from mlstrata.services.http import token_file
 from mlstrata.services.retraining.dataset import JOURNAL, WORKDIR
 from mlstrata.services.retraining.settings import LearningSettings
 
 SERVICE = "learning"
-TOKEN_FILE = f"config/{SERVICE}/token"
-_SETTINGS_FILE = f"config/{SERVICE}/{SERVICE}.json"
+TOKEN_FILE = token_file(SERVICE)
 
 
-class Learning(LocalComponent):
-    """Has systems learn again, inside what their file allows.
-
-    Attributes:
-        url: Its address.
-        token: The credential that it asks for.
-    """
+class Learning(LocalService):
+    """Has systems learn again, inside what their file allows."""
 
     def __init__(self, name: str, args: LearningArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(SERVICE, name, args.host, opts)
-        home = args.host.home
-        self.token = Credential(f"{SERVICE}-token", kind="token", opts=self.child())
-        self.url = loopback(args.port)
-        self.run(
+        self.serve(
             SERVICE,
-            health=loopback(args.port, "/healthz"),
-            ports={SERVICE: args.port},
-            command=[
-                str(args.host.binaries["python"]),
-                *("-m", "mlstrata.operations.learning", "--settings", str(home / _SETTINGS_FILE)),
-            ],
-            files={
-                _SETTINGS_FILE: File(pulumi.Output.from_input(args.port).apply(_settings(args))),
-                TOKEN_FILE: File(self.token.secret),
-            },
+            "mlstrata.operations.learning",
+            args.port,
+            pulumi.Output.from_input(args.port).apply(_settings(args)),
             folders=(WORKDIR,),
             # A release that is under way is ended, or undone, first.
             stop_seconds=30,
         )
-        watched(self, SERVICE, args.port)
         if args.owners:
             alerting(self, "learning-loop", learning_rules(args.owners))
         self.register_outputs({"url": self.url})

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pulumi
 
-from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.local_host import LocalComponent
+from mlstrata.components.local_service import LocalService
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitor.args import MonitorArgs, WatchArgs
 from mlstrata.components.monitor.outputs import MonitorOutputs
-from mlstrata.components.monitoring.scraping import alerting, watched
-from mlstrata.components.supervision.credential import Credential
+from mlstrata.components.monitoring.scraping import alerting
 from mlstrata.components.supervision.service import File
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.stages import Capability
 from mlstrata.services.catalog.settings import Declared
-from mlstrata.services.monitor.names import DECLARED_FILE, SERVICE, SETTINGS_FILE, TOKEN_FILE, WORKDIR
+from mlstrata.services.monitor.names import DECLARED_FILE, SERVICE, TOKEN_FILE, WORKDIR
 from mlstrata.services.monitor.rules import fairness_rules, monitoring_rules, promise_rules
 from mlstrata.services.monitor.settings import MonitorSettings
 
@@ -25,18 +24,12 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """It adds up counts; threads of a library would only burn what they wait with."""
 
 
-class Monitor(LocalComponent):
-    """Watches every system of an environment.
-
-    Attributes:
-        url: Its address.
-    """
+class Monitor(LocalService):
+    """Watches every system of an environment."""
 
     def __init__(self, name: str, args: MonitorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitor", name, args.host, opts)
         home = args.host.home
-        token = Credential(f"{SERVICE}-token", kind="token", opts=self.child())
-        self.url = loopback(args.port)
 
         def settings(port: float) -> str:
             made = MonitorSettings(
@@ -44,22 +37,17 @@ class Monitor(LocalComponent):
             )
             return made.model_dump_json(indent=1) + "\n"
 
-        self.run(
+        self.serve(
             SERVICE,
-            health=loopback(args.port, "/healthz"),
-            ports={SERVICE: args.port},
-            command=_command(args.host.binaries["python"], home),
+            "mlstrata.services.monitor",
+            args.port,
+            pulumi.Output.from_input(args.port).apply(settings),
             environment=_ONE_THREAD,
-            files={
-                SETTINGS_FILE: File(pulumi.Output.from_input(args.port).apply(settings)),
-                # The service reads it again by itself: another limit or system needs no restart.
-                DECLARED_FILE: File(Declared.of(args.spec).text(), restart=False),
-                TOKEN_FILE: File(token.secret),
-            },
+            # The service reads it again by itself: another limit or system needs no restart.
+            files={DECLARED_FILE: File(Declared.of(args.spec).text(), restart=False)},
             folders=(WORKDIR,),
             stop_seconds=10,
         )
-        watched(self, SERVICE, args.port)
         self.register_outputs({"url": self.url})
 
 
@@ -103,7 +91,3 @@ def _watch(
             file = f"{kind}-{system.name}"
             args = WatchArgs(site.host, system, {file: rules(system, site.owner_of(system))})
             Watch(f"{file}-rules", args, site.systems[system.name].child())
-
-
-def _command(python: Path, home: Path) -> list[str]:
-    return [str(python), "-m", "mlstrata.services.monitor", "--settings", str(home / SETTINGS_FILE)]

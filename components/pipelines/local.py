@@ -7,54 +7,36 @@ from typing import Any
 
 import pulumi
 
-from mlstrata.components.local_host import LocalComponent, loopback
+from mlstrata.components.local_service import LocalService
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import alerting, watched
+from mlstrata.components.monitoring.scraping import alerting
 from mlstrata.components.pipelines.args import PipelinesArgs
 from mlstrata.components.pipelines.outputs import PipelinesOutputs
 from mlstrata.components.registry.outputs import RegistryOutputs
-from mlstrata.components.supervision.credential import Credential
-from mlstrata.components.supervision.service import File
 from mlstrata.services.alerts.rules import TRAINING_FAILED, schedule_rules
+from mlstrata.services.http import token_file
 from mlstrata.services.runner.contract import RunnerSettings, Schedule
 from mlstrata.services.runner.requests import training_request
 
 SERVICE = "runner"
-TOKEN_FILE = f"config/{SERVICE}/token"
-_SETTINGS_FILE = f"config/{SERVICE}/runner.json"
+TOKEN_FILE = token_file(SERVICE)
 
 
-class Pipelines(LocalComponent):
-    """Runs pipelines when asked and when it is time.
-
-    Attributes:
-        url: The runner's address.
-        token: The credential that it asks for.
-    """
+class Pipelines(LocalService):
+    """Runs pipelines when asked and when it is time."""
 
     def __init__(self, name: str, args: PipelinesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pipelines", name, args.host, opts)
-        home = args.host.home
-        self.token = Credential(f"{SERVICE}-token", kind="token", opts=self.child())
-        self.url = loopback(args.port)
-        self.run(
+        self.serve(
             SERVICE,
-            health=loopback(args.port, "/healthz"),
-            ports={SERVICE: args.port},
-            command=[
-                str(args.host.binaries["python"]),
-                *("-m", "mlstrata.services.runner", "--settings", str(home / _SETTINGS_FILE)),
-            ],
+            "mlstrata.services.runner",
+            args.port,
+            pulumi.Output.all(args.port, args.tracking_uri).apply(_settings(args)),
             environment=args.registry_access.apply(lambda access: {**access, "MLFLOW_DISABLE_TELEMETRY": "true"}),
-            files={
-                _SETTINGS_FILE: File(pulumi.Output.all(args.port, args.tracking_uri).apply(_settings(args))),
-                TOKEN_FILE: File(self.token.secret),
-            },
             folders=("data/runner", "logs/runs"),
             # A run that is under way gets its own time to end.
             stop_seconds=30,
         )
-        watched(self, SERVICE, args.port)
         if owners := {one.name: one.owner or args.host.owner for one in args.systems if one.model.schedule}:
             alerting(self, "training-schedules", schedule_rules(owners, TRAINING_FAILED))
         self.register_outputs({"url": self.url})

@@ -8,9 +8,10 @@ from pathlib import Path
 import pulumi
 
 from mlstrata.components.governance.part import Part, PartArgs
-from mlstrata.components.local_host import Host, LocalComponent, loopback
+from mlstrata.components.local_host import Host, LocalComponent
+from mlstrata.components.local_service import LocalService
 from mlstrata.components.local_site import LocalSite
-from mlstrata.components.monitoring.scraping import alerting, watched
+from mlstrata.components.monitoring.scraping import alerting
 from mlstrata.components.recording.args import RecorderArgs
 from mlstrata.components.recording.outputs import RecordingOutputs
 from mlstrata.components.supervision.credential import Credential
@@ -18,8 +19,10 @@ from mlstrata.components.supervision.service import File
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.alerts.rules import recorder_rules
-from mlstrata.services.recording.names import KEY_FILE, PROTECTED, SERVICE, SETTINGS_FILE, TOKEN_FILE, WORKDIR
+from mlstrata.services.recording.names import KEY_FILE, PROTECTED, SERVICE, TOKEN_FILE, WORKDIR
 from mlstrata.services.recording.settings import RecorderSettings, recorded
+
+_DAY = 86_400
 
 
 class Recording(LocalComponent):
@@ -34,12 +37,10 @@ class Recording(LocalComponent):
         self.register_outputs({})
 
 
-class Recorder(LocalComponent):
+class Recorder(LocalService):
     """Keeps each prediction, and what becomes known of it.
 
     Attributes:
-        url: Its address.
-        token: The credential that it asks for.
         key: The environment's key of pseudonyms and of persons' hashes: another one would part a person from what is
             recorded of them, so it is kept as long as the environment is.
     """
@@ -47,28 +48,17 @@ class Recorder(LocalComponent):
     def __init__(self, name: str, args: RecorderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         kept = args.spec.retention.predictions.total_seconds() / _DAY
         super().__init__("recording", name, args.host, opts, kept_days=kept)
-        home = args.host.home
-        self.token = Credential(f"{SERVICE}-token", kind="token", opts=self.child())
         self.key = Credential(f"{SERVICE}-subject-key", kind="token", opts=self.child())
-        self.url = loopback(args.port)
-        self.run(
+        self.serve(
             SERVICE,
-            health=loopback(args.port, "/healthz"),
-            ports={SERVICE: args.port},
-            command=[
-                str(args.host.binaries["python"]),
-                *("-m", "mlstrata.services.recording", "--settings", str(home / SETTINGS_FILE)),
-            ],
-            files={
-                SETTINGS_FILE: File(pulumi.Output.from_input(args.port).apply(_settings(args.spec, home))),
-                TOKEN_FILE: File(self.token.secret),
-                KEY_FILE: File(self.key.secret),
-            },
+            "mlstrata.services.recording",
+            args.port,
+            pulumi.Output.from_input(args.port).apply(_settings(args.spec, args.host.home)),
+            files={KEY_FILE: File(self.key.secret)},
             folders=(WORKDIR, PROTECTED),
             # What is being kept gets its time: a batch is short, and a spill sends again what was cut off.
             stop_seconds=15,
         )
-        watched(self, SERVICE, args.port)
         Part("recorder-of-predictions", PartArgs("recorder", SERVICE), self.child())
         Part("protected-attributes", PartArgs("protected", PROTECTED), self.child())
         self.register_outputs({"url": self.url})
@@ -99,6 +89,3 @@ def build(site: LocalSite) -> RecordingOutputs:
         Recording(f"recording-{system.name}", site.host, system, site.owner_of(system), own)
     home = site.host.home
     return RecordingOutputs(recorder.url, home / TOKEN_FILE, home / KEY_FILE, tuple(recorder.ready))
-
-
-_DAY = 86_400

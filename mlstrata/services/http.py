@@ -35,6 +35,16 @@ class ServiceSettings(Closed):
     token_file: Path = Field(description="File, mode 0600, that holds the bearer token.")
 
 
+def settings_file(service: str) -> str:
+    """Return where a service on this machine has its settings, from the environment's home."""
+    return f"config/{service}/{service}.json"
+
+
+def token_file(service: str) -> str:
+    """Return where a service on this machine has its token, from the environment's home."""
+    return f"config/{service}/token"
+
+
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mlstrata.services.http import token_file
 from mlstrata.services.monitor.verdict import Watch
 
 SERVICE = "monitor"
 CONFIG = f"config/{SERVICE}"
-SETTINGS_FILE = f"{CONFIG}/{SERVICE}.json"
 DECLARED_FILE = f"{CONFIG}/declared.json"
-TOKEN_FILE = f"{CONFIG}/token"
+TOKEN_FILE = token_file(SERVICE)
 WORKDIR = f"data/{SERVICE}"
 
 VALUES: Mapping[Watch, str] = {

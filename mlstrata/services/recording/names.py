@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from mlstrata.services.http import token_file
+
 SERVICE = "recorder"
 CONFIG = f"config/{SERVICE}"
-SETTINGS_FILE = f"{CONFIG}/{SERVICE}.json"
-TOKEN_FILE = f"{CONFIG}/token"
+TOKEN_FILE = token_file(SERVICE)
 KEY_FILE = f"{CONFIG}/subject-key"
 """The environment's key for hashes of persons and pseudonyms; mode 0600."""
 WORKDIR = f"data/{SERVICE}"
