@@ -11,6 +11,7 @@ from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
+    from mlstrata.operations.releases.moves import Done
     from mlstrata.operations.rollout import View
 
 
@@ -47,21 +48,21 @@ def rollout(
 def stop(name: str, system: str, *, reason: str, decider: str | None, as_json: bool) -> None:
     """Stop a system and say so."""
     done = operation.stop(Deployment.open(name), system, reason=reason, decider=decider)
-    if as_json:
-        say_json({"system": system, "stopped": True, "changed": done.changed, "audit": done.audit})
-        return
-    say(f" {system}: {'stopped' if done.changed else 'was stopped already'}; every request gets 503 (`stopped`)")
-    for warning in done.warnings:
-        say(f"  {warning}")
+    words = f"{'stopped' if done.changed else 'was stopped already'}; every request gets 503 (`stopped`)"
+    _tell(system, done, words, stopped=True, as_json=as_json)
 
 
 def resume(name: str, system: str, *, reason: str, decider: str | None, as_json: bool) -> None:
     """Resume a system and say so."""
     done = operation.resume(Deployment.open(name), system, reason=reason, decider=decider)
+    _tell(system, done, "answers again" if done.changed else "was not stopped", stopped=False, as_json=as_json)
+
+
+def _tell(system: str, done: Done, words: str, *, stopped: bool, as_json: bool) -> None:
     if as_json:
-        say_json({"system": system, "stopped": False, "changed": done.changed, "audit": done.audit})
+        say_json({"system": system, "stopped": stopped, "changed": done.changed, "audit": done.audit})
         return
-    say(f" {system}: {'answers again' if done.changed else 'was not stopped'}")
+    say(f" {system}: {words}")
     for warning in done.warnings:
         say(f"  {warning}")
 

@@ -10,7 +10,7 @@ from mlstrata.operations.errors import Failed
 from mlstrata.services.serving.folders import spill_folder
 
 if TYPE_CHECKING:
-    from mlstrata.services.recording.store import Erasure, Store
+    from mlstrata.services.recording.store import Erasure
 
 
 def erase_recorded(home: Path, system: str, now: datetime) -> Erasure:
@@ -27,6 +27,7 @@ def erase_recorded(home: Path, system: str, now: datetime) -> Erasure:
     Raises:
         Failed: the store or a spill cannot be used; what is left is erased by another run.
     """
+    from mlstrata.services.recording.adoption import drain
     from mlstrata.services.recording.names import DATABASE
     from mlstrata.services.recording.settings import HOLD_SECONDS
     from mlstrata.services.recording.spill_folder import SpillError
@@ -41,37 +42,10 @@ def erase_recorded(home: Path, system: str, now: datetime) -> Erasure:
         store = open_store(home)
         try:
             for folder in folders:
-                _send(folder, store)
+                # Nobody is left who sends it, and the law may have it kept.
+                drain(folder, store)
             return store.erase_system(system=system, asked=now.timestamp(), hold=HOLD_SECONDS)
         finally:
             store.close()
     except (OSError, SpillError, StoreFullError, StoreUnreadableError) as error:
         raise Failed(f"{system}: what is recorded cannot be erased: {error}; run this again") from error
-
-
-def _send(folder: Path, store: Store) -> None:
-    """Give the store what waits in a spill: nobody is left who does, and the law may have it kept.
-
-    Raises:
-        SpillError: it cannot be read, or a process has it.
-        StoreFullError: the disk is full; all of it is in the spill still.
-    """
-    from pydantic import ValidationError
-
-    from mlstrata.services.recording.record import Record
-    from mlstrata.services.recording.spill import Spill
-
-    spill = Spill(folder, wait_s=0.0)
-    try:
-        while (batch := spill.read()).payloads:
-            records = []
-            for payload in batch.payloads:
-                try:
-                    records.append(Record.from_bytes(payload))
-                except ValidationError:
-                    # No recorder would have taken it either.
-                    continue
-            store.add(records)
-            spill.trim(batch.upto)
-    finally:
-        spill.close()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from mlstrata.services.recording.record import Record
 from mlstrata.services.recording.segments import SUFFIX
-from mlstrata.services.recording.shipper import REFUSED_FILE
-from mlstrata.services.recording.spill import Spill, SpillError
+from mlstrata.services.recording.spill import Spill
+from mlstrata.services.recording.spill_folder import SpillHeldError, set_aside
 from mlstrata.services.recording.store import Store
 from mlstrata.services.rounds import Rounds
 
@@ -18,7 +18,6 @@ ADOPTED = "mlstrata_recorder_adoption_timestamp_seconds"
 _EVERY_S = 60.0
 QUIET_SECONDS = 120.0
 """A spill that nobody wrote to for so long may be abandoned; one of a process that is just starting is not."""
-_BATCH = 500
 
 
 class Adopting(Rounds):
@@ -56,33 +55,49 @@ def quiet(home: Path, now: float) -> Iterator[Path]:
 
 
 def adopt(folder: Path, store: Store) -> int:
-    """Move what a spill holds into the store, unless a process has it; return how many records there were.
+    """Take in what a spill holds, unless a process has it; return how many records there were.
 
     Raises:
         SpillError: It cannot be read.
         Exception: The store's own; what it has not committed stays in the spill.
     """
     try:
-        spill = Spill(folder, wait_s=0.0)
-    except SpillError:
+        return drain(folder, store)
+    except SpillHeldError:
         return 0  # its process sends it
+
+
+def drain(folder: Path, store: Store) -> int:
+    """Move what a spill holds into the store, and remove it there; return how many records there were.
+
+    What is no record, as of another release of ours, is kept beside the spill, as the recorder's refusals are.
+
+    Raises:
+        SpillHeldError: A process has it.
+        SpillError: It cannot be read.
+        Exception: The store's own; what it has not committed stays in the spill.
+    """
     taken = 0
-    with closing(spill):
-        while (batch := spill.read(_BATCH)).payloads:
-            records = list(_readable(batch.payloads, folder))
+    with closing(Spill(folder, wait_s=0.0)) as spill:
+        while (batch := spill.read()).payloads:
+            records, others = _read(batch.payloads)
+            if others:
+                set_aside(folder, others)
             store.add(records)
             spill.trim(batch.upto)
             taken += len(records)
+        # Also of what was committed before, and not removed yet.
+        spill.trim(batch.upto)
     return taken
 
 
-def _readable(payloads: tuple[bytes, ...], folder: Path) -> Iterator[Record]:
-    """Yield the records; what is none, as of another release of ours, is kept beside the spill as a shipper would."""
+def _read(payloads: Sequence[bytes]) -> tuple[list[Record], list[bytes]]:
+    """Tell records from what is none."""
+    records: list[Record] = []
+    others: list[bytes] = []
     for payload in payloads:
         try:
-            yield Record.from_bytes(payload)
+            records.append(Record.from_bytes(payload))
         except ValueError:
-            file = folder / REFUSED_FILE
-            file.touch(mode=0o600)
-            with file.open("ab") as kept:
-                kept.write(payload + b"\n")
+            others.append(payload)
+    return records, others

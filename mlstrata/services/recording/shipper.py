@@ -19,12 +19,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlstrata.services.recording.spill import Batch, Spill, SpillError
+from mlstrata.services.recording.spill_folder import set_aside
 
 PATH = "/records"
 BATCH, BATCH_BYTES = 500, 2**20
 """Records, and about so many bytes, that are sent at once."""
-REFUSED_FILE = "refused.jsonl"
-"""In a spill's folder: records that the recorder does not take, such as those of another release of ours."""
 _OK, _TOO_LARGE = 200, 413
 _NEVER_TAKEN = {400, _TOO_LARGE, 422}
 _FIRST_S, _LONGEST_S = 0.1, 10.0
@@ -156,10 +155,7 @@ class Shipper:
         return False
 
     def _set_aside(self, batch: Batch, status: int, said: str) -> None:
-        file = self._spill.folder / REFUSED_FILE
-        file.touch(mode=0o600)
-        with file.open("ab") as kept:
-            kept.writelines(one + b"\n" for one in batch.payloads)
+        file = set_aside(self._spill.folder, batch.payloads)
         self._spill.trim(batch.upto)
         self.shipped.refused += len(batch.payloads)
         _log.error("the recorder does not take a record (%d: %s); it is kept in %s", status, said, file)

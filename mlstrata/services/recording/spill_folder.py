@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,10 +13,16 @@ from pathlib import Path
 
 WATERMARK = "committed"
 LOCK = "lock"
+REFUSED = "refused.jsonl"
+"""Records that the recorder does not take, such as those of another release of ours."""
 
 
 class SpillError(Exception):
     """A record cannot be kept, or the spill cannot be used."""
+
+
+class SpillHeldError(SpillError):
+    """Another process has the spill."""
 
 
 class SpillFullError(SpillError):
@@ -46,7 +53,7 @@ def held(path: Path, seconds: float) -> int:
     """Take the lock of a folder, which falls with the process; return its open file.
 
     Raises:
-        SpillError: Another process has it after so many seconds.
+        SpillHeldError: Another process has it after so many seconds.
         OSError: It cannot be opened.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -57,10 +64,23 @@ def held(path: Path, seconds: float) -> int:
         except BlockingIOError:
             if time.monotonic() >= until:
                 os.close(handle)
-                raise SpillError(f"{path.parent}: another process has it") from None
+                raise SpillHeldError(f"{path.parent}: another process has it") from None
             time.sleep(0.05)
         else:
             return handle
+
+
+def set_aside(folder: Path, payloads: Sequence[bytes]) -> Path:
+    """Keep records that will never be taken beside a spill; return the file.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    file = folder / REFUSED
+    file.touch(mode=0o600)
+    with file.open("ab") as kept:
+        kept.writelines(one + b"\n" for one in payloads)
+    return file
 
 
 def note(path: Path, number: int) -> None:

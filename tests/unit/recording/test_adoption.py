@@ -51,6 +51,17 @@ def test_what_a_gone_copy_left_is_taken_in_once(home, store):
     assert not list(folder.glob(f"*{SUFFIX}"))
 
 
+def test_what_was_committed_before_is_removed_too(home, store):
+    folder, spill = left_behind(home, "serving-2-loans", [1])
+    batch = spill.read()
+    store.add([record(1)])
+    spill.trim(batch.upto)
+    spill.close()
+    assert list(folder.glob(f"*{SUFFIX}"))
+    assert adopt(folder, store) == 0
+    assert not list(folder.glob(f"*{SUFFIX}"))
+
+
 def test_a_spill_that_a_process_has_is_left_to_it(home, store):
     folder, spill = left_behind(home, "serving-loans", range(3))
     assert adopt(folder, store) == 0

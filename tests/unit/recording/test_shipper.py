@@ -8,8 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mlstrata.services.recording.shipper import REFUSED_FILE, Recorder, Shipper
+from mlstrata.services.recording.shipper import Recorder, Shipper
 from mlstrata.services.recording.spill import Spill
+from mlstrata.services.recording.spill_folder import REFUSED
 from tests.support.patience import eventually
 
 TOKEN = "a-token-of-the-recorder"
@@ -173,7 +174,7 @@ def test_one_record_that_is_never_taken_does_not_keep_the_others(spill, store, t
         eventually(lambda: spill.pending == 0)
         assert shipper.shipped.refused == 1
     assert set(store.kept) == set(lines) - {lines[17]}
-    kept = spill.folder / REFUSED_FILE
+    kept = spill.folder / REFUSED
     assert kept.read_text() == lines[17] + "\n"
     assert kept.stat().st_mode & 0o777 == 0o600
 
