@@ -87,5 +87,4 @@ def build(site: LocalSite) -> RecordingOutputs:
     for system in site.realtime:
         own = site.systems[system.name].child()
         Recording(f"recording-{system.name}", site.host, system, site.owner_of(system), own)
-    home = site.host.home
-    return RecordingOutputs(recorder.url, home / TOKEN_FILE, home / KEY_FILE, tuple(recorder.ready))
+    return RecordingOutputs(recorder.url)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata.cli.console import confirm, say, say_json
+from mlstrata.cli.periods import period
 from mlstrata.operations import recorded
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
@@ -21,7 +22,7 @@ _SHOWN_PARTS = 5
 def predictions(name: str, system: str, *, request: str, since: str, limit: int, target: str, as_json: bool) -> None:
     """Show one request's prediction, the newest ones, or write all of a time to a Parquet file."""
     deployment, until = Deployment.open(name), datetime.now(UTC)
-    begin = until - _period(since)
+    begin = until - period(since)
     if request and target:
         raise UsageError("--id, --export: got both; a file holds all of a time")
     if request:
@@ -95,6 +96,8 @@ def erase_person(name: str, system: str, subject: str, *, reason: str, yes: bool
     if until:
         say(f" held: {done.held} records, until {until:%Y-%m-%d}: logs of a high-risk system are kept six months")
         say("   (AI Act Art. 19(1), 26(6); GDPR Art. 17(3)(b)); used for nothing else, and erased then without asking")
+    for warning in done.warnings:
+        say(f"  {warning}")
     say(" copies that `mlstrata backup` made hold them still, until you delete those")
 
 
@@ -133,12 +136,3 @@ def _pairs(values: Any) -> str:
 
 def _when(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def _period(text: str) -> timedelta:
-    from mlstrata.environments.spec.quantities import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError:
-        raise UsageError(f"--since: got '{text}'; allowed a number of s, m, h or d, such as 15m, 24h or 7d") from None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlstrata.cli.console import say, say_json
+from mlstrata.cli.periods import period
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.errors import UsageError
 from mlstrata.operations.usage import usage as count
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def usage(name: str, *, since: str, as_json: bool) -> None:
         UsageError: the period is none, or the gateway has no log yet.
         Failed: an archive is damaged.
     """
-    begin = datetime.now(UTC) - _period(since) if since else None
+    begin = datetime.now(UTC) - period(since) if since else None
     found = count(Deployment.open(name), begin)
     if as_json:
         say_json({"environment": name, "since": begin.isoformat() if begin else None, "usage": [*map(asdict, found)]})
@@ -41,12 +41,3 @@ def _row(one: Usage) -> tuple[str, ...]:
     counts = (str(one.requests), str(one.refused), str(one.errors))
     times = ("-" if value is None else f"{value:g} ms" for value in (one.p50_ms, one.p99_ms))
     return (one.system, one.consumer, one.api, one.version, *counts, *times)
-
-
-def _period(text: str) -> timedelta:
-    from mlstrata.environments.spec.quantities import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError:
-        raise UsageError(f"--since: got '{text}'; allowed a number of s, m, h or d, such as 15m, 24h or 7d") from None

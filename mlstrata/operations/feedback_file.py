@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def _lines(stream: Iterable[str], name: str) -> Iterator[dict[str, Any]]:
 
 
 def _documents(first: str, lines: Iterator[str], name: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate([first, *lines], 1):
+    for number, line in enumerate(chain([first], lines), 1):
         if line.strip():
             try:
                 yield dict(json.loads(line))

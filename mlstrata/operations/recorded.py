@@ -60,6 +60,7 @@ class ErasedPerson:
         held: Records that the law has kept; nothing but a request by their id shows them.
         until: When the last of them goes, in seconds since 1970; None: none is held.
         record: Number of the entry in the audit log.
+        warnings: What is wrong with that log, a sentence each.
     """
 
     system: str
@@ -67,6 +68,7 @@ class ErasedPerson:
     held: int
     until: float | None
     record: int
+    warnings: tuple[str, ...] = ()
 
 
 def prediction(deployment: Deployment, system: str, request: str) -> dict[str, Any]:
@@ -194,7 +196,9 @@ def erase_person(deployment: Deployment, system: str, subject: str, reason: str)
             outcome="done",
         )
     )
-    return ErasedPerson(system, done["erased"], done["held"], done["until"], appended.record.number)
+    return ErasedPerson(
+        system, done["erased"], done["held"], done["until"], appended.record.number, tuple(appended.warnings)
+    )
 
 
 @contextmanager

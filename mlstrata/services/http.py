@@ -58,6 +58,18 @@ def is_bearer(header: str, token: str) -> bool:
     return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
 
 
+def authorise(request: Request, token: str, message: str = "a bearer token is needed") -> None:
+    """Let a request pass that carries `token`.
+
+    Raises:
+        HTTPException: 401, it does not.
+    """
+    from starlette.exceptions import HTTPException
+
+    if not is_bearer(request.headers.get("authorization", ""), token):
+        raise HTTPException(401, message, {"WWW-Authenticate": "Bearer"})
+
+
 def checked_secret(secret: str, origin: str) -> str:
     """Return a token or password that is long enough.
 

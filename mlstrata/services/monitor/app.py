@@ -81,7 +81,4 @@ class Service:
         return found
 
     def _authorise(self, request: Request) -> None:
-        if not http.is_bearer(request.headers.get("authorization", ""), self._token):
-            raise HTTPException(
-                401, "send the monitor's token: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"}
-            )
+        http.authorise(request, self._token, "send the monitor's token: Authorization: Bearer …")

@@ -21,15 +21,10 @@ QUIET_SECONDS = 120.0
 
 
 class Adopting(Rounds):
-    """Looks in rounds for spills that no process has.
-
-    Attributes:
-        taken: Records that were taken in since the start.
-    """
+    """Looks in rounds for spills that no process has."""
 
     def __init__(self, home: Path, store: Store) -> None:
         self._home, self._store = home, store
-        self.taken = 0
         super().__init__("adoption", ADOPTED, every=_EVERY_S, first=_EVERY_S)
 
     def round(self) -> str:
@@ -37,7 +32,7 @@ class Adopting(Rounds):
         wrong = []
         for folder in quiet(self._home, time.time()):
             try:
-                self.taken += adopt(folder, self._store)
+                adopt(folder, self._store)
             except Exception as error:  # noqa: BLE001 - whatever it is, the other spills and the next round must come
                 wrong.append(f"{folder}: {type(error).__name__}: {error}")
         return "; ".join(wrong)
@@ -81,9 +76,9 @@ def drain(folder: Path, store: Store) -> int:
     with closing(Spill(folder, wait_s=0.0)) as spill:
         while (batch := spill.read()).payloads:
             records, others = _read(batch.payloads)
+            store.add(records)
             if others:
                 set_aside(folder, others)
-            store.add(records)
             spill.trim(batch.upto)
             taken += len(records)
         # Also of what was committed before, and not removed yet.

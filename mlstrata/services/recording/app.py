@@ -225,8 +225,7 @@ class Api:
             raise HTTPException(507, str(error)) from error
 
     def _authorise(self, request: Request) -> None:
-        if not http.is_bearer(request.headers.get("authorization", ""), self._token):
-            raise HTTPException(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
+        http.authorise(request, self._token)
 
 
 def _feedback(known: list[Known]) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
@@ -61,12 +60,3 @@ class Record(Closed):
             ValueError: it is none.
         """
         return cls.model_validate_json(data)
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Record:
-        """Read it from plain JSON values.
-
-        Raises:
-            ValueError: it is none.
-        """
-        return cls.model_validate(document)

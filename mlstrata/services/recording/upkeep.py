@@ -20,21 +20,16 @@ LOOKED = "mlstrata_recorder_completeness_timestamp_seconds"
 
 
 class Retention(Rounds):
-    """Removes records whose time is over, in rounds.
-
-    Attributes:
-        removed: Records that went since the start.
-    """
+    """Removes records whose time is over, in rounds."""
 
     def __init__(self, settings: RecorderSettings, store: Store) -> None:
         self._settings, self._store = settings, store
-        self.removed = 0
         super().__init__("retention", PRUNED, every=RETENTION_ROUND_SECONDS, first=_FIRST_SECONDS)
 
     def round(self) -> str:
         """Do what there is to do; return what went wrong."""
         try:
-            self.removed += retire(self._store, self._settings, time.time())
+            retire(self._store, self._settings, time.time())
         except Exception as error:  # noqa: BLE001 - whatever it is, the next round must come
             return f"what is recorded cannot be removed yet: {type(error).__name__}: {error}"
         return ""

@@ -173,5 +173,4 @@ class Api:
         return system
 
     def _authorise(self, request: Request) -> None:
-        if not http.is_bearer(request.headers.get("authorization", ""), self._token):
-            raise HTTPException(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
+        http.authorise(request, self._token)

@@ -120,8 +120,7 @@ class Api:
         return run
 
     def _authorise(self, request: Request) -> None:
-        if not http.is_bearer(request.headers.get("authorization", ""), self._token):
-            raise HTTPException(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
+        http.authorise(request, self._token)
 
 
 def _json(document: BaseModel) -> Response:

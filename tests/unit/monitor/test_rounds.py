@@ -95,7 +95,7 @@ def records(made: Made, rows: pd.DataFrame, first: float, *, prefix: str = "r", 
     """Record rows as one request each, over an hour."""
     inputs = json.loads(rows.drop(columns=list(HIDDEN)).to_json(orient="records", double_precision=15))
     return [
-        Record.from_document(
+        Record.model_validate(
             {
                 "id": f"{prefix}{at}",
                 "at": first + 3600 * at / len(rows),
