@@ -64,6 +64,6 @@ def build(site: LocalSite) -> LearningOutputs:
         environment=site.spec.name,
         root=site.workspace.root,
         port=port,
-        owners={one.name: one.owner or site.host.owner for one in site.spec.systems if one.untrainable() is None},
+        owners={one.name: site.owner_of(one) for one in site.spec.systems if one.untrainable() is None},
     )
     return LearningOutputs(Learning(SERVICE, args).url, port, str(site.host.home / TOKEN_FILE))

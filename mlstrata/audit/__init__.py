@@ -1,6 +1,6 @@
 """The audit log of an environment: who decided what, when and why, in a chain that shows what was changed later."""
 
-from mlstrata.audit.entry import Entry, Metrics, Outcome, plain_text
+from mlstrata.audit.entry import Entry, Metrics, Outcome, fitted, plain_text
 from mlstrata.audit.log import Appended, AuditLog, Record, read
 from mlstrata.audit.verify import Verification, verify
 
@@ -12,6 +12,7 @@ __all__ = [
     "Outcome",
     "Record",
     "Verification",
+    "fitted",
     "plain_text",
     "read",
     "verify",

@@ -38,6 +38,15 @@ def plain_text(text: str) -> str:
     return text
 
 
+def fitted(text: str, longest: int = 900) -> str:
+    """Return what a program says as the log takes it: one line, not too long, nothing that looks like a secret."""
+    plain = "".join(char if char.isprintable() else " " for char in text)[:longest]
+    try:
+        return plain_text(plain)
+    except ValueError as error:
+        return f"the reason is left out: {error}"
+
+
 Text = Annotated[str, AfterValidator(plain_text)]
 
 

@@ -64,7 +64,7 @@ def release(
     from mlstrata.operations import releases
 
     declared, steps = deployment.system(system), Steps()
-    limits = declared if Stage.SCALE in deployment.spec.stage.reached else None
+    limits = limits_of(deployment, declared)
     with deployment.target.releasing(steps) as target:
         with reporter.working("comparing …"):
             comparison = releases.compare(target, declared, version)
@@ -103,6 +103,11 @@ def release(
                 own_code=declared.model.brings_code,
             )
     return comparison, done
+
+
+def limits_of(deployment: Deployment, declared: SystemSpec) -> SystemSpec | None:
+    """Return the declaration whose figures a version must meet; below stage scale a person judges them."""
+    return declared if Stage.SCALE in deployment.spec.stage.reached else None
 
 
 def rolls_out(deployment: Deployment, system: SystemSpec) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mlstrata.environments import Stage, SystemSpec
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
+from mlstrata.operations.release import limits_of
 
 if TYPE_CHECKING:
     from mlstrata.operations.releases.moves import Done
@@ -91,11 +91,6 @@ def advance(
         return progress.advance(
             backend, declared, opened, now or datetime.now(UTC), decider=decider, limits=limits_of(deployment, declared)
         )
-
-
-def limits_of(deployment: Deployment, declared: SystemSpec) -> SystemSpec | None:
-    """Return the declaration whose figures a version must meet; below stage scale a person judges them."""
-    return declared if Stage.SCALE in deployment.spec.stage.reached else None
 
 
 def approve(deployment: Deployment, system: str, *, reason: str, decider: str | None = None) -> Done:

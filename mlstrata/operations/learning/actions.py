@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 DECIDER = "learning process"
 """Who decides, in the audit log, where no person did."""
-_COUNT_SECONDS = 5.0
-"""How long a count of labelled rows is taken for granted: it reads every one of them."""
+_COUNT_SECONDS, _COUNT_SHARE = 5.0, 0.02
+"""How long a count of labelled rows is taken for granted at least, and the share of the time that counting may take:
+it reads every one of them."""
 
 
 class EnvironmentActions:
@@ -75,14 +76,16 @@ class EnvironmentActions:
         """Count the recorded rows that have their truth."""
         from mlstrata.services.retraining.dataset import labelled
 
-        at, count = self._counted.get(system, (float("-inf"), 0))
-        if time.monotonic() - at > _COUNT_SECONDS:
+        until, count = self._counted.get(system, (float("-inf"), 0))
+        began = time.monotonic()
+        if began > until:
             try:
                 with closing(self._store()) as store:
-                    count = sum(1 for _ in labelled(store, system, time.time()))
+                    count = sum(1 for _ in labelled(store, system, time.time(), groups=False))
             except FileNotFoundError:
                 count = 0  # nothing was recorded yet
-            self._counted[system] = (time.monotonic(), count)
+            now = time.monotonic()
+            self._counted[system] = (now + max(_COUNT_SECONDS, (now - began) / _COUNT_SHARE), count)
         return count
 
     def compose(self, training: Training) -> Composed:
@@ -146,13 +149,14 @@ class EnvironmentActions:
         Raises:
             Refused: The version may not be released.
         """
+        from mlstrata.audit import fitted
         from mlstrata.clients.mlflow import RegistryError
         from mlstrata.operations.release import release
         from mlstrata.operations.releases import RolloutError
         from mlstrata.operations.releases.errors import Busy
         from mlstrata.operations.reporting import SILENT
 
-        reason = _one_line(f"retraining {training.id}: {training.reason}")
+        reason = fitted(f"retraining {training.id}: {training.reason}")
         try:
             release(self.deployment, training.system, SILENT, version=training.version, reason=reason, decider=DECIDER)
         except UsageError as error:
@@ -218,8 +222,3 @@ def _changed(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _one_line(text: str, longest: int = 900) -> str:
-    plain = "".join(char if char.isprintable() else " " for char in text)
-    return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from mlstrata.audit import Entry
 
 _UNDONE = frozenset({Outcome.FAILED, Outcome.IMPOSSIBLE, Outcome.REFUSED, Outcome.ROLLED_BACK})
-_LONGEST = 900
 
 
 def record(journal: Journal, path: Path, who: str, champion: dict[str, str | None]) -> None:
@@ -38,10 +37,10 @@ def record(journal: Journal, path: Path, who: str, champion: dict[str, str | Non
 
 def entry_of(decision: Decision, who: str, champion: str | None) -> Entry:
     """Return the entry of a decision."""
-    from mlstrata.audit import Entry
+    from mlstrata.audit import Entry, fitted
 
     undone = decision.kind in _UNDONE
-    reason = _fit(decision.reason)
+    reason = fitted(decision.reason)
     return Entry(
         # Time and number: a journal that was removed counts from 1 again.
         id=f"learning/{decision.system}/{decision.at:.6f}/{decision.number}",
@@ -55,14 +54,3 @@ def entry_of(decision: Decision, who: str, champion: str | None) -> Entry:
         outcome="failed" if undone else "done",
         problem=reason if undone else None,
     )
-
-
-def _fit(text: str) -> str:
-    """Return a reason as the log takes it: one line, not too long, nothing that looks like a secret."""
-    from mlstrata.audit import plain_text
-
-    plain = "".join(char if char.isprintable() else " " for char in text)[:_LONGEST]
-    try:
-        return plain_text(plain)
-    except ValueError as error:
-        return f"the reason is left out: {error}"

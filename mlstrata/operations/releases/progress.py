@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from mlstrata.audit import fitted
 from mlstrata.environments import SystemSpec
 from mlstrata.environments.spec.rollout import Strategy
 from mlstrata.operations.releases import moves
@@ -80,21 +81,22 @@ def advance(
     from mlstrata.services.rollout.plan import Action
 
     before = mended(backend, system.name)
-    decision, evidence = consider(system, before, store, now)
+    decision, _ = consider(system, before, store, now)
     running = before.rollout
     if running is None:
         return decision
     who = decider or backend.decider
-    seen = running.seen + evidence.candidate.requests
+    # Names of groups are in it, as callers told them: whatever they hold, a candidate that is worse is taken back.
+    reason = fitted(decision.reason)
     if decision.action is Action.PROMOTE:
-        promote(backend, system, running, reason=decision.reason, decider=running.approved_by or who, limits=limits)
+        promote(backend, system, running, reason=reason, decider=running.approved_by or who, limits=limits)
     elif decision.action is Action.ROLL_BACK:
-        abort(backend, system.name, reason=decision.reason, decider=who, of=running)
+        abort(backend, system.name, reason=reason, decider=who, of=running)
     elif decision.action is Action.ADVANCE and decision.share is not None:
         kind: Moved = "rollout-shares" if running.strategy == Strategy.BANDIT.value else "rollout-advance"
         step = running.step + (kind == "rollout-advance")
-        changed = running.model_copy(update={"share": decision.share, "step": step, "since": now, "seen": seen})
-        _change(backend, system.name, running, changed, moves.Told(kind, running.candidate, who, decision.reason[:900]))
+        changed = running.model_copy(update={"share": decision.share, "step": step, "since": now})
+        _change(backend, system.name, running, changed, moves.Told(kind, running.candidate, who, reason))
     return decision
 
 

@@ -41,22 +41,37 @@ class _Budget:
     Attributes:
         seen: What it was last done for; it is not done twice for the same.
         free: From when on it may be done, in seconds of the clock that never goes back.
+        cost: Seconds that it took so far, where it is done in steps.
     """
 
     seen: object = None
     free: float = 0.0
+    cost: float = 0.0
 
     def due(self, seen: object) -> bool:
         return seen != self.seen and time.monotonic() >= self.free
 
     @contextmanager
-    def spent(self, seen: object) -> Iterator[None]:
+    def step(self) -> Iterator[None]:
+        """Count what a step of it costs."""
         began = time.monotonic()
         try:
             yield
         finally:
-            now = time.monotonic()
-            self.seen, self.free = seen, now + (now - began) / SHARE
+            self.cost += time.monotonic() - began
+
+    def done(self, seen: object) -> None:
+        """Note that it was done, for what was seen when it began."""
+        self.seen, self.free, self.cost = seen, time.monotonic() + self.cost / SHARE, 0.0
+
+    @contextmanager
+    def spent(self, seen: object) -> Iterator[None]:
+        """Do it in one step."""
+        try:
+            with self.step():
+                yield
+        finally:
+            self.done(seen)
 
 
 @dataclass
@@ -70,6 +85,7 @@ class _Version:
     window: Window
     settings: object
     again: Window | None = None
+    again_for: object = None
     sweeping: _Budget = field(default_factory=_Budget)
     judging: _Budget = field(default_factory=_Budget)
     live: tuple[Finding, ...] = ()
@@ -90,6 +106,7 @@ class Tracker:
         self._home, self._every = home, every
         self._version: _Version | None = None
         self._verdict: Verdict | None = None
+        self._not_yet: Verdict | None = None
 
     def round(self, store: Store, system: SystemSpec, now: float) -> Verdict:
         """Look at what was recorded since, and judge.
@@ -154,12 +171,13 @@ class Tracker:
             if mine.window.behind or not mine.sweeping.due(seen):
                 return False
             span = system.monitor.drift.window.total_seconds()
-            mine.again = Window(mine.layout, span, now - span)
-        with mine.sweeping.spent(seen):
+            mine.again, mine.again_for = Window(mine.layout, span, now - span), seen
+        with mine.sweeping.step():
             mine.again.advance(store, system.name, mine.number, now, most=ROWS_A_ROUND)
         if mine.again.behind:
-            mine.sweeping.free = 0.0
             return False
+        # What came meanwhile may lie behind where it was read already: that is for the next time.
+        mine.sweeping.done(mine.again_for)
         mine.window, mine.again = mine.again, None
         return True
 
@@ -209,18 +227,27 @@ class Tracker:
         )
 
     def _not_judged(self, system: SystemSpec, now: float, version: str | None, state: State, why: str) -> Verdict:
-        drift = system.monitor.drift
-        return Verdict(
+        drift, known = system.monitor.drift, self._not_yet
+        span = drift.window.total_seconds()
+        said = (system.name, version, state, why, span, drift.min_sample)
+        if known is not None and now - known.at < span / BLOCKS and said == _said(known):
+            return known
+        self._not_yet = Verdict(
             system=system.name,
             version=version,
             state=state,
             detail=why,
             at=now,
-            window=drift.window.total_seconds(),
+            window=span,
             needed=drift.min_sample,
         )
+        return self._not_yet
 
 
 def _recorded(store: Store, system: str, version: str) -> object:
     """Return what says that something was recorded of a version, or removed."""
     return [(one.recorded, one.removed) for one in store.counts() if (one.system, one.version) == (system, version)]
+
+
+def _said(one: Verdict) -> tuple[object, ...]:
+    return one.system, one.version, one.state, one.detail, one.window, one.needed

@@ -80,9 +80,9 @@ class Dataset:
     kinds: Mapping[str, str]
 
 
-def labelled(store: Store, system: str, until: float) -> Iterable[Known]:
-    """Yield the recorded rows of a system that have their truth, with the protected attributes, oldest first."""
-    for row in store.window(system, since=0.0, until=until, groups=True):
+def labelled(store: Store, system: str, until: float, *, groups: bool = True) -> Iterable[Known]:
+    """Yield the recorded rows of a system that have their truth, oldest first; by default with protected attributes."""
+    for row in store.window(system, since=0.0, until=until, groups=groups):
         if row.feedback is not None and row.feedback.truth is not None and row.inputs:
             yield row
 

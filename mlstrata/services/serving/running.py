@@ -27,7 +27,6 @@ class Running(Closed):
     share: Share = Field(description="Percent of the requests that the candidate answers; 0: a shadow gets copies.")
     begun: datetime = Field(description="When the rollout began, UTC.")
     since: datetime = Field(description="When this step began, UTC; older records say nothing of it.")
-    seen: int = Field(default=0, ge=0, description="Requests that the candidate had answered when this step began.")
     approved_by: str = Field(default="", description="Who approved the promotion; empty: nobody has.")
     who: str = Field(description="The person or job that began it.")
     why: str = Field(description="The reason given.")

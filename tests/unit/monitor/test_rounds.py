@@ -404,3 +404,40 @@ def test_the_report_has_a_table_beside_each_plot_and_no_script(made: Made, home:
 
 
 _VIEWPORT = '<meta name="viewport" content="width=device-width,initial-scale=1">'
+
+
+def test_a_sweep_in_steps_is_charged_for_all_of_them(
+    made: Made, home: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+):
+    clock = [0.0]
+    monkeypatch.setattr(tracking.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(tracking, "ROWS_A_ROUND", 200)
+    mine, rows = Tracker(home, 10), records(made, made.later, NOW - 7200)
+    store.add(rows[300:])
+    while mine.round(store, system(), NOW).state == "catching_up":
+        pass
+    store.add(rows[:300])
+    advance = tracking.Window.advance
+
+    def slow(self: object, *given: object, **more: object) -> int:
+        clock[0] += 3.0 if self is mine._version.again else 0.0
+        return advance(self, *given, **more)
+
+    monkeypatch.setattr(tracking.Window, "advance", slow)
+    clock[0] = mine._version.sweeping.free
+    began, steps = clock[0], 0
+    while mine.round(store, system(), NOW).rows < len(rows):
+        steps += 1
+        assert steps < 10
+    assert steps > 1
+    assert mine._version.sweeping.free - began >= 3.0 * (steps + 1) / tracking.SHARE
+
+
+def test_what_is_not_judged_yet_is_told_once_and_then_now_and_then(home: Path, store: SqliteStore):
+    (folder_,) = home.glob("data/serving/*")
+    (folder_ / "releases.json").unlink()
+    mine = Tracker(home, 10)
+    first = mine.round(store, system(), NOW)
+    assert (first.state, first.at) == ("nothing_released", NOW)
+    assert mine.round(store, system(), NOW + 10) is first
+    assert mine.round(store, system(), NOW + DAY).at == NOW + DAY

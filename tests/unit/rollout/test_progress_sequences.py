@@ -61,7 +61,7 @@ class Progress(RuleBasedStateMachine):
         self.world.alive()
 
     def decides(self, action, share=None):
-        decision = Decision(action, "as the test says", share)
+        decision = Decision(action, "as the test says, of group a\nb", share)
         self.patch.setattr(progress, "consider", lambda *_: (decision, Evidence(Seen(), Seen())))
 
     def advance(self, dies_at=None):
