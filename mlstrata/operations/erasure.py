@@ -171,12 +171,10 @@ def _until(kept: Path) -> float:
 
 def _parents(deployment: Deployment) -> tuple[Path, ...]:
     """Return the folders that have one of each system, by its name; what was released goes last."""
-    from mlstrata.services.batch.settings import WORKDIR as BATCH
     from mlstrata.services.monitor.names import WORKDIR as MONITOR
-    from mlstrata.services.retraining.dataset import WORKDIR as LEARNING
-    from mlstrata.services.runner.requests import WORKDIR as RUNNER
+    from mlstrata.services.retention.kept import BY_SYSTEM
 
-    return *(deployment.home / one for one in (BATCH, RUNNER, LEARNING, MONITOR)), releases_folder(deployment.home, "")
+    return *(deployment.home / one for one in (*BY_SYSTEM, MONITOR)), releases_folder(deployment.home, "")
 
 
 def _folders(parent: Path) -> list[Path]:

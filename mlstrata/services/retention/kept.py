@@ -77,7 +77,7 @@ class _Place:
 
 def items(settings: RetentionSettings, needs: Needs) -> Iterator[Item]:
     """Yield what comes and goes, all of it, whether it may go by now or not."""
-    for parent, places in ((RUNNER, _of_runs), (BATCH, _of_scores), (LEARNING, _of_learning)):
+    for parent, places in BY_SYSTEM.items():
         for folder in children(settings.home, parent):
             if folder.is_dir():
                 yield from of_system(settings, parent, folder.name, places(settings, needs.get(folder.name)))
@@ -171,3 +171,7 @@ def _documents(settings: RetentionSettings) -> Iterator[Item]:
         except (OSError, ValueError, KeyError, TypeError):
             until, why = None, f"{KEPT} in it cannot be read"
         yield Item("documents", path.name, path, DOCUMENTS, size, changed, until, why)
+
+
+BY_SYSTEM = {RUNNER: _of_runs, BATCH: _of_scores, LEARNING: _of_learning}
+"""Folders, from the environment's home, with a folder of each system's, and what comes and goes in one of those."""

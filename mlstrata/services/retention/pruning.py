@@ -13,14 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlstrata import files
-from mlstrata.services.batch.settings import WORKDIR as BATCH
 from mlstrata.services.own_environment import FOLDER as ENVIRONMENTS
-from mlstrata.services.retention.kept import Item, Needs, items
+from mlstrata.services.retention.kept import BY_SYSTEM, Item, Needs, items
 from mlstrata.services.retention.lock import NAME
 from mlstrata.services.retention.settings import RetentionSettings
 from mlstrata.services.retention.walking import DOOMED, children, inside, left, measured
-from mlstrata.services.retraining.dataset import WORKDIR as LEARNING
-from mlstrata.services.runner.requests import WORKDIR as RUNNER
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def _lock_of(home: Path, item: Item) -> Path:
     """Return what is held while something is used: the folder of a system's jobs, or an environment's own."""
     if item.kind == "environments":
         return item.path.with_suffix(".lock")
-    for parent in (RUNNER, BATCH, LEARNING):
+    for parent in BY_SYSTEM:
         if item.place == f"{parent}/{item.system}" or item.place.startswith(f"{parent}/{item.system}/"):
             return home / parent / item.system / NAME
     return home / item.place / NAME
@@ -116,7 +113,7 @@ def _places(home: Path) -> Iterator[str]:
     from mlstrata.services.retention.settings import DOCUMENTS
 
     yield from (ENVIRONMENTS, DOCUMENTS, RUN_LOGS)
-    for parent in (RUNNER, BATCH, LEARNING):
+    for parent in BY_SYSTEM:
         for folder in children(home, parent):
             if folder.is_dir():
                 yield f"{parent}/{folder.name}"
