@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from mlstrata.environments.redaction import path_of
@@ -74,30 +75,32 @@ def code_version(model: ModelSpec, workspace: Workspace) -> str:
 
     It is that of whole files and of their neighbours, which they may import.
     """
-    found = hashlib.sha256()
-    own = False
-    for door in DOORS:
-        module = door.reference(getattr(model, door.field)).partition(":")[0]
-        file = door.file(module, workspace.root) if module else None
-        for path in sorted(file.parent.glob("*.py")) if file else ():
-            found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-            own = True
-    if model.train and (package := TRAINERS.package(model.train.partition(":")[0], workspace.root)):
-        own = True
-        for name, content in _package(package):
-            found.update(name + b"\0" + content + b"\0")
-    return found.hexdigest()[:12] if own else ""
+    modules = ((door, door.reference(getattr(model, door.field)).partition(":")[0]) for door in DOORS)
+    files = [door.file(module, workspace.root) for door, module in modules if module]
+    found = [
+        (path.name.encode(), path.read_bytes()) for file in files if file for path in sorted(file.parent.glob("*.py"))
+    ]
+    package = TRAINERS.package(model.train.partition(":")[0], workspace.root) if model.train else None
+    return _version(chain(found, _package(package) if package else ())) if found or package else ""
 
 
 def metric_versions(model: ModelSpec, workspace: Workspace) -> dict[str, str]:
     """Name the version of the package that measures each figure of one's own; empty where there is no such package."""
-    versions: dict[str, str] = {}
-    for metric, reference in model.metrics.items():
-        package, found = MEASURES.package(reference.partition(":")[0], workspace.root), hashlib.sha256()
-        for name, content in _package(package) if package else ():
-            found.update(name + b"\0" + content + b"\0")
-        versions[metric] = found.hexdigest()[:12] if package else ""
-    return versions
+    packages = {
+        metric: MEASURES.package(reference.partition(":")[0], workspace.root)
+        for metric, reference in model.metrics.items()
+    }
+    # Several figures may be of one package, which is read once.
+    versions = {package: _version(_package(package)) for package in set(packages.values()) if package}
+    return {metric: versions[package] if package else "" for metric, package in packages.items()}
+
+
+def _version(contents: Iterable[tuple[bytes, bytes]]) -> str:
+    """Name the version of names and their contents; a training's cache key holds it, so what is hashed stays."""
+    found = hashlib.sha256()
+    for name, content in contents:
+        found.update(name + b"\0" + content + b"\0")
+    return found.hexdigest()[:12]
 
 
 def _package(folder: Path) -> Iterator[tuple[bytes, bytes]]:

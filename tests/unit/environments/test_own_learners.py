@@ -135,6 +135,54 @@ def test_a_changed_figure_is_another_version_of_it(tmp_path: Path) -> None:
     assert not code_version(model, Workspace(tmp_path)), "the model itself has no code of its own"
 
 
+def test_a_version_stays_the_same_from_one_release_of_the_command_to_the_next(tmp_path: Path) -> None:
+    """A version is part of a training's cache key: where its figure changed, everything would be trained again."""
+    for name, content in {
+        "churn/__init__.py": "",
+        "churn/training.py": "def train(data, context): ...\n",
+        "churn/words/good.txt": "good",
+        "churn/.hidden": "not counted",
+        "churn/__pycache__/training.pyc": "not counted",
+        "worth/value.py": "def saved(truth, said, rows): ...\n",
+        "pipelines/daily.py": "def daily(): ...\n",
+        "pipelines/rounding.py": "DIGITS = 1\n",
+        "learners/boost.py": "class Boost: ...\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    workspace = Workspace(tmp_path)
+
+    def model(**given: object) -> ModelSpec:
+        return ModelSpec(modality="tabular", target="y").model_copy(update=given)
+
+    metrics = {"saved": "worth.value:saved", "lost": "worth.value:lost", "kept": "churn.training:train", "no": "no.x:y"}
+    assert metric_versions(model(metrics=metrics), workspace) == {
+        "saved": "1d7033965376", "lost": "1d7033965376", "kept": "252057015045", "no": ""
+    }  # fmt: skip
+    assert code_version(model(train="churn.training:train"), workspace) == "252057015045"
+    assert code_version(model(pipeline="daily:daily"), workspace) == "e9c0db9349be"
+    assert code_version(model(algorithm="boost:Boost"), workspace) == "cd8a32c64f30"
+    assert code_version(model(pipeline="daily:daily", algorithm="boost:Boost"), workspace) == "c08ebec3f445"
+    assert code_version(model(pipeline="daily:daily", train="churn.training:train"), workspace) == "2925499bcfc6"
+
+
+def test_the_package_of_several_figures_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "worth").mkdir()
+    (tmp_path / "worth/value.py").write_text("def saved(truth, said, rows): ...\n")
+    metrics = {"saved": "worth.value:saved", "lost": "worth.value:lost"}
+    model = ModelSpec.model_validate({"modality": "tabular", "target": "y", "metrics": metrics})
+    read, reads = Path.read_bytes, list[str]()
+
+    def counted(path: Path) -> bytes:
+        reads.append(path.name)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    found = metric_versions(model, Workspace(tmp_path))
+    assert found["saved"] == found["lost"] != ""
+    assert reads == ["value.py"]
+
+
 @pytest.mark.parametrize(
     ("metrics", "said"),
     [
