@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlstrata_steps.converted import proof
-from mlstrata_steps.converted.form import REASON, Form, FormError, Session
+from mlstrata_steps.converted.form import REASON, Form, FormError, Session, opened
 from mlstrata_steps.converted.proof import instances, proven
 from mlstrata_steps.converted.write import convert
 from mlstrata_steps.estimator import CLASSIFIERS, REGRESSORS, build
@@ -117,6 +117,22 @@ def test_other_estimators_of_scikit_learn_are_converted_by_skl2onnx_and_compared
     content, document = proven(lambda: convert(model, rows()), rows(), BINARY, ask)
     assert content is not None, document
     assert document["gap"] <= proof.TOLERANCE
+
+
+def test_what_only_single_precision_computes_is_loaded_once_in_each(monkeypatch):
+    model, ask = fitted("sklearn.ensemble:AdaBoostClassifier", BINARY)
+    loaded = []
+
+    def counted(content):
+        loaded.append(content)
+        return opened(content)
+
+    monkeypatch.setattr("mlstrata_steps.converted.write.opened", counted)
+    monkeypatch.setattr("mlstrata_steps.converted.form.opened", counted)
+    content, document = proven(lambda: convert(model, rows()), rows(), BINARY, ask)
+    assert len(loaded) == 2
+    assert loaded[0] != loaded[1], "the first is in double precision, which its converter mixes with single"
+    assert content == loaded[1], document
 
 
 def test_a_form_that_answers_otherwise_is_found_out():

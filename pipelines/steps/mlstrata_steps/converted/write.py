@@ -136,18 +136,20 @@ def _joined(graph: Graph, inputs: Sequence[Input], matrix: str, width: int, esti
 
     graph.give(matrix, "matrix", width)
     graph.give(matrix, "rounded", width, rounded=True)
-    ours, content, last = graph.model(inputs, _BARE, _BARE_ML), b"", ""
-    for given, kind in (("matrix", DoubleTensorType), ("rounded", FloatTensorType)):
+    ours = graph.model(inputs, _BARE, _BARE_ML)
+
+    def behind(given: str, kind: Any) -> tuple[bytes, Form]:
         theirs = _by_skl2onnx(estimator, [(given, kind([None, width]))])
         # It names the oldest version that has its operators; they are the same in the one that it was asked for.
         del theirs.opset_import[:]
         theirs.opset_import.extend(ours.opset_import)
         theirs.ir_version = ours.ir_version
         merged = compose.merge_models(ours, compose.add_prefix(theirs, "e_"), io_map=[(given, f"e_{given}")])
-        content, last = merged.SerializeToString(), _last(merged)
-        if _is_computed(content):
-            break
-    return content, Form(tuple(inputs), last)
+        return merged.SerializeToString(), Form(tuple(inputs), _last(merged))
+
+    content, form = behind("matrix", DoubleTensorType)
+    # Whether the other one is computed, `proof` finds out: there is no third.
+    return (content, form) if _is_computed(content) else behind("rounded", FloatTensorType)
 
 
 def _is_computed(content: bytes) -> bool:
