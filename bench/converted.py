@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -12,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.overload import Answers, Caller, _closed, _quantile, _request
+from bench.cpu import cpu_seconds
+from bench.overload import Answers, Caller, closed_loop, http_request, quantile
 from bench.workspace import find_support
 from mlstrata.files import write
 from mlstrata.services.serving.releases import FILE as RELEASES
@@ -109,9 +109,9 @@ async def _loaded(platform: Platform, instance: dict[str, Any]) -> dict[str, obj
     cpu = dict.fromkeys(FORMS, 0.0)
     for turn in range(ROUNDS + 1):
         for version in FORMS:
-            ask = _request("POST", f"/systems/{SYSTEM}/v1/predict", f"x-mlstrata-version: {version}", body=body)
+            ask = http_request("POST", f"/systems/{SYSTEM}/v1/predict", f"x-mlstrata-version: {version}", body=body)
             before = _cpu(platform)
-            found = await _closed(Caller(platform.serving.http_port, ask), CALLERS, ROUND_S if turn else WARM_S)
+            found = await closed_loop(Caller(platform.serving.http_port, ask), CALLERS, ROUND_S if turn else WARM_S)
             if turn:  # the first one warms up
                 cpu[version] += _cpu(platform) - before
                 seen[version].answered += found.answered
@@ -121,7 +121,7 @@ async def _loaded(platform: Platform, instance: dict[str, Any]) -> dict[str, obj
         answered = seen[version].answered
         figures |= {
             f"{name}: requests a second": round(len(answered) / (ROUNDS * ROUND_S), 1),
-            f"{name}: 99 of 100 within, ms": round(_quantile(answered, 0.99) * 1000, 1),
+            f"{name}: 99 of 100 within, ms": round(quantile(answered, 0.99) * 1000, 1),
             f"{name}: server's CPU of 1,000 requests, s": round(cpu[version] / len(answered) * 1000, 2),
             f"{name}: statuses": ", ".join(f"{code} {count}" for code, count in seen[version].statuses.most_common()),
         }
@@ -133,6 +133,4 @@ async def _loaded(platform: Platform, instance: dict[str, Any]) -> dict[str, obj
 
 def _cpu(platform: Platform) -> float:
     """Return the CPU seconds of the prediction process."""
-    pid = platform._mlserver.pid if platform._mlserver else 0
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return sum(int(ticks) for ticks in fields[11:13]) / os.sysconf("SC_CLK_TCK")
+    return cpu_seconds(platform._mlserver.pid if platform._mlserver else 0, children=False)

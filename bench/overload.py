@@ -139,7 +139,8 @@ def _platform(home: Path) -> Iterator[Platform]:
         platform.kill_serving()
 
 
-def _request(method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
+def http_request(method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
+    """Write a request as a `Caller` sends it; each header is `name: value`."""
     lines = [f"{method} {path} HTTP/1.1", "host: localhost", f"content-length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
@@ -149,21 +150,21 @@ async def _measured(platform: Platform) -> dict[str, object]:
 
     path = f"/systems/{SYSTEM}/v1/predict"
     body = json.dumps({"instances": [{"x": 1.0}]}).encode()
-    ask = _request("POST", path, f"authorization: Bearer {platform.token()}", body=body)
+    ask = http_request("POST", path, f"authorization: Bearer {platform.token()}", body=body)
     caller = Caller(platform.gateway.port, ask)
     probes = {
-        "gateway's health": Caller(platform.gateway.port, _request("GET", "/healthz", END)),
-        "process's health": Caller(platform.serving.http_port, _request("GET", READY_PATH, END)),
+        "gateway's health": Caller(platform.gateway.port, http_request("GET", "/healthz", END)),
+        "process's health": Caller(platform.serving.http_port, http_request("GET", READY_PATH, END)),
         "versions": Caller(
-            platform.serving.http_port, _request("GET", "/versions", f"authorization: Bearer {PROOF}", END)
+            platform.serving.http_port, http_request("GET", "/versions", f"authorization: Bearer {PROOF}", END)
         ),
     }
-    alone = (await _closed(caller, 1, ALONE_S)).answered
-    usual, most = statistics.median(alone), _quantile(alone, 0.99)
+    alone = (await closed_loop(caller, 1, ALONE_S)).answered
+    usual, most = statistics.median(alone), quantile(alone, 0.99)
     figures: dict[str, object] = {"seconds without load, median / 99 of 100": f"{usual:.3f} / {most:.3f}"}
     for times in TIMES:
         # Before each, as whatever else the machine does changes, too.
-        best = max([len((await _closed(caller, count, BEST_S)).answered) / BEST_S for count in CALLERS])
+        best = max([len((await closed_loop(caller, count, BEST_S)).answered) / BEST_S for count in CALLERS])
         seen, looked = Answers(), {name: Answers() for name in probes}
         load = asyncio.create_task(_offered(caller, times * best, LOAD_S, seen))
         looks = [asyncio.create_task(_looking(probe, load, looked[name])) for name, probe in probes.items()]
@@ -173,9 +174,9 @@ async def _measured(platform: Platform) -> dict[str, object]:
         named = f"at {times} x the most"
         figures |= {
             f"{named}, {best:.1f}/s: answers / most": round(len(seen.answered) / LOAD_S / best, 2),
-            f"{named}: median / without load": round(_quantile(seen.answered, 0.5) / usual, 1),
-            f"{named}: 99 of 100 / without load": round(_quantile(seen.answered, 0.99) / most, 1),
-            f"{named}: refused within, s": round(_quantile(seen.refused, 0.99), 3),
+            f"{named}: median / without load": round(quantile(seen.answered, 0.5) / usual, 1),
+            f"{named}: 99 of 100 / without load": round(quantile(seen.answered, 0.99) / most, 1),
+            f"{named}: refused within, s": round(quantile(seen.refused, 0.99), 3),
             f"{named}: itself again, s": round(again, 2),
             f"{named}: statuses": ", ".join(f"{code} {count}" for code, count in seen.statuses.most_common()),
         } | {f"{named}: {name}, s": _looks(found) for name, found in looked.items()}
@@ -187,11 +188,12 @@ def _looks(found: Answers) -> str:
     return f"{max(found.answered, default=float('nan')):.3f} at most{failed}"
 
 
-def _quantile(values: Sequence[float], share: float) -> float:
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the value below which `share` of them are; nan of none."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
 
 
-async def _closed(caller: Caller, callers: int, seconds: float) -> Answers:
+async def closed_loop(caller: Caller, callers: int, seconds: float) -> Answers:
     """Have callers ask who each wait for their answer."""
     seen, until = Answers(), time.perf_counter() + seconds
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import statistics
 import tempfile
 import threading
@@ -18,7 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.overload import OK, Caller, _closed, _request
+from bench.cpu import cpu_seconds
+from bench.overload import OK, Caller, closed_loop, http_request
 from bench.workspace import find_support
 from mlstrata.files import write
 from mlstrata.services.recording.spill_folder import Durability
@@ -56,34 +56,29 @@ def measure_recording() -> dict[str, object]:
 
 async def _measured(platforms: dict[str, Platform]) -> dict[str, object]:
     body = json.dumps({"instances": [{"x": 1.0}]}).encode()
-    ask = _request("POST", f"/systems/{SYSTEM}/v1/predict", body=body)
+    ask = http_request("POST", f"/systems/{SYSTEM}/v1/predict", body=body)
     callers = {way: Caller(one.serving.http_port, ask) for way, one in platforms.items()}
     rates: dict[str, list[float]] = {way: [] for way in platforms}
     costs: dict[str, list[float]] = {way: [] for way in platforms}
     for at in range(ROUNDS + 1):
         for way, platform in platforms.items():
             before = _cpu(platform)
-            seen = await _closed(callers[way], CALLERS, ROUND_S)
+            seen = await closed_loop(callers[way], CALLERS, ROUND_S)
             # On a machine that is busy beside, a line of requests is refused now and then (503).
             if not seen.answered or set(seen.statuses) - {OK, OVERLOADED}:
                 raise RuntimeError(f"{way}: got {dict(seen.statuses)}; only {OK} and {OVERLOADED} may be measured")
             if at:  # the first round warms up
                 rates[way].append(len(seen.answered) / ROUND_S)
                 costs[way].append((_cpu(platform) - before) / len(seen.answered) * 1000)
-    figures: dict[str, object] = {
-        "requests/s and CPU s per 1,000 without": f"{_middle(rates['none']):.0f} / {_middle(costs['none']):.2f}"
-    }
+    usual, spent = statistics.median(rates["none"]), statistics.median(costs["none"])
+    figures: dict[str, object] = {"requests/s and CPU s per 1,000 without": f"{usual:.0f} / {spent:.2f}"}
     for way in platforms:
         if way != "none":
             answered = [one / other for one, other in zip(rates[way], rates["none"], strict=True)]
             cost = [one / other for one, other in zip(costs[way], costs["none"], strict=True)]
-            figures[f"{way}: requests/s, with / without (at least 0.9)"] = round(_middle(answered), 3)
-            figures[f"{way}: CPU, with / without (at most 1.15)"] = round(_middle(cost), 3)
+            figures[f"{way}: requests/s, with / without (at least 0.9)"] = round(statistics.median(answered), 3)
+            figures[f"{way}: CPU, with / without (at most 1.15)"] = round(statistics.median(cost), 3)
     return figures
-
-
-def _middle(values: list[float]) -> float:
-    return statistics.median(values)
 
 
 def _cpu(platform: Platform) -> float:
@@ -94,8 +89,7 @@ def _cpu(platform: Platform) -> float:
     pids = [process.pid]
     for task in Path(f"/proc/{process.pid}/task").iterdir():
         pids += [int(child) for child in (task / "children").read_text(encoding="utf-8").split()]
-    fields = [Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split() for pid in pids]
-    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
+    return sum(cpu_seconds(pid, children=False) for pid in pids)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.cpu import cpu_seconds
 from bench.workspace import make, run
 from mlstrata.components.supervision.client import SupervisorClient
 from mlstrata.components.supervision.health import Check
@@ -32,7 +33,8 @@ def measure_startup() -> dict[str, object]:
         began = time.monotonic()
         run(environment, "up", "local", "--yes")
         wall = time.monotonic() - began
-        cpu = _children_cpu() - before + sum(_cpu(process.pid) for process in marked_processes(home))
+        services = sum(cpu_seconds(process.pid, children=True) for process in marked_processes(home))
+        cpu = _children_cpu() - before + services
         try:
             again = _again(environment)
             (home / settled.FILE).unlink()
@@ -87,9 +89,3 @@ def _alone(workspace: Path) -> dict[str, float]:
 def _children_cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _cpu(pid: int) -> float:
-    """Return the CPU seconds of a process and of its children that ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
