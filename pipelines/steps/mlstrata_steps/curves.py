@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ def roc(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> list[l
 
 
 def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> list[list[float]]:
-    """Compare what is said with what happened, in groups of as many rows each (DeGroot and Fienberg 1983).
+    """Compare probabilities with the shares of what happened (`told_and_happened`), rounded to be kept and drawn.
 
     Args:
         labels: Shape (rows,), 0 or 1.
@@ -49,11 +49,26 @@ def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -
         Mean probability, share of positives and rows of each group, in rising order; `BINS` groups, fewer where they
         would have less than `LEAST` rows.
     """
+    found = told_and_happened(probabilities, labels[:, None], BINS)
+    return [[round(said, 6), round(share, 6), rows] for said, share, rows in found]
+
+
+def told_and_happened(told: NDArray[np.float64], happened: NDArray[Any], bins: int) -> tuple[tuple[float, ...], ...]:
+    """Compare what is said with what happened, in groups of as many rows each (DeGroot and Fienberg 1983).
+
+    Args:
+        told: Shape (rows,), by which the rows are put in order.
+        happened: Shape (rows, figures).
+        bins: How many groups; fewer where they would have less than `LEAST` rows.
+
+    Returns:
+        Of each group, in rising order: the mean of what is said, those of what happened, and its rows; not rounded.
+    """
     import numpy as np
 
-    order = np.argsort(probabilities, kind="stable")
-    groups = np.array_split(order, max(1, min(BINS, len(order) // LEAST)))
-    return [
-        [round(float(probabilities[rows].mean()), 6), round(float(labels[rows].mean()), 6), float(len(rows))]
+    order = np.argsort(told, kind="stable")
+    groups = np.array_split(order, max(1, min(bins, len(order) // LEAST)))
+    return tuple(
+        (float(told[rows].mean()), *(float(one) for one in happened[rows].mean(axis=0)), float(len(rows)))
         for rows in groups
-    ]
+    )

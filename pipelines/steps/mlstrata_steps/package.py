@@ -23,7 +23,8 @@ from mlstrata_steps.converted.write import convert
 from mlstrata_steps.estimator import load, own_code, served_with, trusted
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.own_store import is_pickle
-from mlstrata_steps.reference import write_reference
+from mlstrata_steps.reference import FILE as REFERENCE
+from mlstrata_steps.reference import reference_of
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import task_of
 from mlstrata_steps.tasks.base import CLASSIFIER
@@ -97,13 +98,14 @@ def package(
     brought = own_code(model)
     own, code = (*served_with(pipeline), *pins), [Path(__file__).parent, *brought]
     table, roles = read_table(train), Columns.parse(columns)
+    unseen = read_table(test) if test else None
     task = task_of(roles, table)
     output = task.output(task.answers(task.labels(table[roles.target])))
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     asked = "predict_proba" if task.learns == CLASSIFIER else "predict"
     file, form = None, {REASON: "it brings code of its own"}
     if not brought and kept != "pickle":
-        others = [feature_frame(read_table(test), list(features.columns))] if test else []
+        others = [] if unseen is None else [feature_frame(unseen, list(features.columns))]
         file, form = proven(lambda: convert(pipeline, features), features, output, getattr(pipeline, asked), *others)
     own = (*own, *CONVERTED) if file else own
     limited = {name: roles.text_length for name in features.columns if name in roles.texts}
@@ -127,7 +129,8 @@ def package(
             **({REQUIREMENTS: pins} if pins else {}),
         },
     )
-    write_reference(target, pipeline, table, roles, test=test, evaluation=evaluation)
+    reference = reference_of(pipeline, table, roles, task, output, test=unseen, evaluation=evaluation)
+    (Path(target) / REFERENCE).write_text(reference.text(), encoding="utf-8")
     if file:
         (Path(target) / FILE).write_bytes(file)
     locked: dict[str, str] = {}

@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
-from mlstrata_steps.curves import LEAST
+from mlstrata_steps.curves import told_and_happened
 from mlstrata_steps.parity import SMALL, groups_of
 from mlstrata_steps.profile import CATEGORY, NUMBER, Profile, of_column, profiled
-from mlstrata_steps.tables import read_table
-from mlstrata_steps.tasks import task_of
 from mlstrata_steps.tasks.output import MULTICLASS, REGRESSION, Output
 
 if TYPE_CHECKING:
@@ -111,6 +108,8 @@ def reference_of(
     pipeline: Any,
     training: pd.DataFrame,
     roles: Columns,
+    task: Task,
+    output: Output,
     *,
     test: pd.DataFrame | None = None,
     evaluation: Mapping[str, Any] | None = None,
@@ -121,12 +120,12 @@ def reference_of(
         pipeline: The fitted model.
         training: The training rows.
         roles: The roles of the columns.
+        task: What is asked of the training rows (`tasks.task_of`).
+        output: The contract of a model that learnt their labels (`tasks.Task.output`).
         test: Rows that training has not seen; None: the training rows stand in for them, and the result says so.
         evaluation: The report on the test rows (`evaluate.evaluate`): its metrics have intervals; None: none are told.
     """
     names = [str(name) for name in pipeline.feature_names_in_]
-    task = task_of(roles, training)
-    output = task.output(task.answers(task.labels(training[roles.target])))
     measured = training if test is None else test
     labels = task.labels(measured[roles.target])
     said = task.ask(pipeline, feature_frame(measured, names))
@@ -142,29 +141,6 @@ def reference_of(
         metrics={name: {key: float(one[key]) for key in ("value", "low", "high")} for name, one in metrics.items()},
         groups={name: _groups(task, measured[name], labels, said) for name in roles.protected if name in measured},
     )
-
-
-def write_reference(
-    folder: str,
-    pipeline: Any,
-    training: pd.DataFrame,
-    roles: Columns,
-    *,
-    test: str = "",
-    evaluation: Mapping[str, Any] | None = None,
-) -> None:
-    """Write the reference of a packaged model into its folder.
-
-    Args:
-        folder: The packaged model.
-        pipeline: The fitted model.
-        training: The training rows.
-        roles: The roles of the columns.
-        test: The test rows; empty: there are none.
-        evaluation: As for `reference_of`.
-    """
-    found = reference_of(pipeline, training, roles, test=read_table(test) if test else None, evaluation=evaluation)
-    (Path(folder) / FILE).write_text(found.text(), encoding="utf-8")
 
 
 def answer_profiles(output: Output, predictions: list[dict[str, Any]]) -> tuple[Profile, ...]:
@@ -192,7 +168,7 @@ def _number_of(output: Output) -> str:
 
 
 def _calibration(task: Task, labels: NDArray[Any], said: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
-    """Compare what is said with what happened, in groups of as many rows each (DeGroot and Fienberg 1983)."""
+    """Compare what is said with what happened, by what the task calls so (`Reference.calibration`)."""
     import numpy as np
 
     if task.name == REGRESSION:
@@ -201,12 +177,8 @@ def _calibration(task: Task, labels: NDArray[Any], said: NDArray[np.float64]) ->
         told, happened = said.max(axis=1), (said.argmax(axis=1) == labels).astype("float64")[:, None]
     else:
         told, happened = said, labels.astype("float64")[:, None]
-    order = np.argsort(told, kind="stable")
-    groups = np.array_split(order, max(1, min(CALIBRATION_BINS, len(order) // LEAST)))
-    return tuple(
-        (float(told[rows].mean()), *(float(one) for one in happened[rows].mean(axis=0)), float(len(rows)))
-        for rows in groups
-    )
+    found: tuple[tuple[float, ...], ...] = told_and_happened(told, happened, CALIBRATION_BINS)
+    return found
 
 
 def _groups(task: Task, column: pd.Series[object], labels: NDArray[Any], said: NDArray[np.float64]) -> dict[str, Any]:

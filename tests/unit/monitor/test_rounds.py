@@ -72,7 +72,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     def answer(rows: pd.DataFrame) -> list[dict[str, object]]:
         return output.predictions(task.ask(model, feature_frame(rows, names)))
 
-    return Made(reference_of(model, training, roles, test=later), later, answer)
+    return Made(reference_of(model, training, roles, task, output, test=later), later, answer)
 
 
 @pytest.fixture

@@ -43,3 +43,17 @@ def test_calibration_has_every_row_once_and_follows_what_happened():
     assert np.all(np.diff(found[:, 0]) > 0)
     assert np.abs(found[:, 0] - found[:, 1]).max() < 0.1
     assert len(calibration(labels[:45], probabilities[:45])) == 2, "no group with next to no rows"
+
+
+def test_groups_of_as_many_rows_each_are_not_rounded():
+    from mlstrata_steps.curves import calibration, told_and_happened
+
+    labels, probabilities = drawn(rows=2000)
+    found = told_and_happened(probabilities, np.column_stack([labels, 1.0 - probabilities]), 20)
+    order = np.argsort(probabilities).reshape(20, 100)
+    assert [one[0] for one in found] == [float(probabilities[rows].mean()) for rows in order]
+    assert [one[1] for one in found] == [float(labels[rows].mean()) for rows in order]
+    assert [one[2] for one in found] == pytest.approx([1 - one[0] for one in found])
+    assert {one[3] for one in found} == {100.0}
+    ten = told_and_happened(probabilities, labels[:, None], 10)
+    assert calibration(labels, probabilities) == [[round(number, 6) for number in one] for one in ten]

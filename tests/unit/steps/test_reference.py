@@ -1,6 +1,7 @@
 """What goes with a model for its monitor: counts, samples and figures, and no row of a person."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mlstrata_steps.profile import BINS, LEAST, MOST, SAMPLE, Profile, of_column
 from mlstrata_steps.reference import FILE, Reference, answer_cells, reference_of
 from mlstrata_steps.split import split
 from mlstrata_steps.tables import canonical, read_table, write_table
+from mlstrata_steps.tasks import task_of
 from mlstrata_steps.train import train
 
 HMDA = {"target": "deny", "positive": "yes", "protected": ["afam", "single"]}
@@ -58,6 +60,21 @@ def test_it_counts_what_was_trained_on_and_what_is_answered_on_other_rows(packed
     assert sum(rows for *_, rows in found.calibration) == len(test)
 
 
+def test_the_table_of_the_test_is_read_once(packed, tmp_path, monkeypatch):
+    folder, _ = packed
+    asked = []
+
+    def read(path):
+        asked.append(Path(path).name)
+        return read_table(path)
+
+    for module in [one for name, one in sys.modules.items() if name.startswith("mlstrata_steps.")]:
+        if getattr(module, "read_table", None) is read_table:
+            monkeypatch.setattr(module, "read_table", read)
+    package(str(folder / "model"), str(folder / "train"), str(tmp_path / "out"), HMDA, test=str(folder / "test"))
+    assert sorted(asked) == ["test", "train"]
+
+
 def test_what_is_said_is_near_to_what_happened(packed):
     said, happened, rows = np.array(packed[1].calibration).T
     assert np.all(np.diff(said) >= 0)
@@ -79,7 +96,10 @@ def test_it_is_small_and_holds_no_row(packed):
 def test_without_test_rows_the_file_says_so(tmp_path):
     table = canonical(pd.DataFrame({"x": np.arange(200.0), "y": np.arange(200) % 2}))
     model = build("logistic_regression", {}, table[["x"]], seed=0).fit(table[["x"]], table["y"])
-    assert reference_of(model, table, Columns.parse({"target": "y"})).measured_on == "training"
+    roles = Columns.parse({"target": "y"})
+    task = task_of(roles, table)
+    output = task.output(task.answers(task.labels(table["y"])))
+    assert reference_of(model, table, roles, task, output).measured_on == "training"
 
 
 @pytest.mark.parametrize(
