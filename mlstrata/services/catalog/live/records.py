@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstrata.services.catalog.plots import Bar, Plot, plot
-from mlstrata.services.recording.store import Known, Queue
+from mlstrata.services.recording.store import Feedback, Known, Queue
 
 if TYPE_CHECKING:
     from mlstrata.environments.spec.system import SystemSpec
-    from mlstrata.services.recording.record import Record
+    from mlstrata.services.recording.record import Instance, Record
     from mlstrata.services.recording.sqlite import SqliteStore
 
 SHOWN = 25
@@ -29,52 +29,42 @@ class Row:
     """A row of a recorded request, with what became known of it.
 
     Attributes:
-        record: The request.
+        record: The request without its rows, which hold what nobody may see here.
         instance: The row, from 0.
-        truth: What really was; None: nobody said.
-        reviewer: Who said so, where a person did.
-        reward: What the answer was worth; None: not said.
-        told: When it became known, in seconds since 1970; None: nothing is.
+        rows: How many the request has.
+        given: The row, without the columns that nobody may see here.
+        feedback: What became known of it, without groups; None: nothing did.
     """
 
     record: Record
     instance: int
-    truth: str | None = None
-    reviewer: str = ""
-    reward: float | None = None
-    told: float | None = None
+    rows: int
+    given: Instance
+    feedback: Feedback | None = None
 
     @property
     def said(self) -> Mapping[str, Any]:
         """Return what was answered."""
-        return self.record.instances[self.instance].output or {}
+        return self.given.output or {}
 
     @property
     def drawn(self) -> Plot | None:
         """Return what each column did to the answer, drawn, the largest first; None: no explanation is recorded."""
-        parts = self.record.instances[self.instance].explanation or {}
+        parts = self.given.explanation or {}
         largest = sorted(parts.items(), key=lambda part: -abs(part[1]))[:EXPLAINED]
         return plot([Bar(name, value) for name, value in largest], from_zero=True)
 
     @classmethod
     def of(cls, known: Known, hidden: frozenset[str] = frozenset()) -> Row:
         """Take it from the store, without the columns that nobody may see here."""
-        record, said = known.record, known.feedback
-        if hidden:
-            shown = tuple(
-                one.model_copy(
-                    update={
-                        "inputs": _without(one.inputs, hidden),
-                        "explanation": None if one.explanation is None else _without(one.explanation, hidden),
-                        "flags": tuple(flag for flag in one.flags if flag.partition(":")[2] not in hidden),
-                    }
-                )
-                for one in record.instances
-            )
-            record = record.model_copy(update={"instances": shown})
-        if said is None:
-            return cls(record, known.instance)
-        return cls(record, known.instance, said.truth, said.reviewer, said.reward, said.at)
+        record, given, said = known.record, known.record.instances[known.instance], known.feedback
+        return cls(
+            record=record.model_copy(update={"instances": ()}),
+            instance=known.instance,
+            rows=len(record.instances),
+            given=_shown(given, hidden) if hidden else given,
+            feedback=None if said is None else replace(said, groups={}),
+        )
 
 
 @dataclass(frozen=True)
@@ -124,12 +114,15 @@ class Records:
         store = self._store()
         if store is None:
             return Waits(queue, system, 0, ())
-        rows = []
-        for one in store.waiting(queue, system, SHOWN):
-            # It may have been erased since it was listed.
-            found = [known for known in store.known(one.id) if known.instance == one.instance]
-            rows += [Row.of(known, hidden) for known in found[:1]]
-        return Waits(queue, system, store.lengths().get((queue, system), 0), tuple(rows))
+        listed = [(one.id, one.instance) for one in store.waiting(queue, system, SHOWN)]
+        found: dict[tuple[str, int], Known] = {}
+        for request in dict.fromkeys(request for request, _ in listed):
+            for one in store.known(request):
+                # Of several versions the answer that was given comes first.
+                found.setdefault((request, one.instance), one)
+        # It may have been erased since it was listed.
+        rows = tuple(Row.of(found[key], hidden) for key in listed if key in found)
+        return Waits(queue, system, store.lengths().get((queue, system), 0), rows)
 
     def find(self, request: str, hidden: Mapping[str, frozenset[str]]) -> tuple[Row, ...]:
         """Return what is recorded under a request's id: each row of every version, the answer that was given first.
@@ -175,6 +168,17 @@ def hidden_of(system: SystemSpec) -> frozenset[str]:
     """Return the columns that no page shows: protected attributes are for measuring fairness alone."""
     named = {str(name) for name in system.model.protected}
     return frozenset(named | {str(name) for data in system.data for name in data.special_fields})
+
+
+def _shown(given: Instance, hidden: frozenset[str]) -> Instance:
+    explained = given.explanation
+    return given.model_copy(
+        update={
+            "inputs": _without(given.inputs, hidden),
+            "explanation": None if explained is None else _without(explained, hidden),
+            "flags": tuple(flag for flag in given.flags if flag.partition(":")[2] not in hidden),
+        }
+    )
 
 
 def _without(values: Mapping[str, Any], hidden: frozenset[str]) -> dict[str, Any]:

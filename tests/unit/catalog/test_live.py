@@ -1,0 +1,75 @@
+"""What the pages about this moment read, piece by piece: no more than is shown, and no more often than it changes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlstrata.services.catalog.live import records
+from mlstrata.services.catalog.live.records import Records, Row
+from mlstrata.services.recording.record import Instance, Record
+from mlstrata.services.recording.sqlite import open_store
+from mlstrata.services.recording.store import Feedback, Known, Queue
+from tests.support.catalog import SYSTEM
+from tests.support.portal import GROUP, ORIGIN, recorded
+from tests.support.portal import record as a_record
+
+SECRET = "nobody may see this"
+HIDDEN = frozenset({GROUP, ORIGIN})
+columns = st.sampled_from(["pirat", "lvrat", GROUP, ORIGIN])
+
+
+def told(name: str) -> object:
+    return SECRET if name in HIDDEN else "seen"
+
+
+instances = st.builds(
+    lambda inputs, explained, flags: Instance(
+        inputs={name: told(name) for name in inputs},
+        output={"probability": 0.5},
+        explanation=None if explained is None else dict.fromkeys(explained, 0.25),
+        flags=tuple(f"range:{name}" for name in flags),
+    ),
+    st.sets(columns),
+    st.none() | st.sets(columns),
+    st.lists(columns, max_size=3),
+)
+
+
+def request_of(rows: list[Instance]) -> Record:
+    return a_record("one").model_copy(update={"instances": tuple(rows)})
+
+
+@given(st.lists(instances, min_size=1, max_size=4))
+def test_nothing_that_is_protected_is_anywhere_in_a_row(rows):
+    said = Feedback("one", 1.0, truth="yes", groups={ORIGIN: SECRET})
+    for at, given_ in enumerate(rows):
+        row = Row.of(Known(request_of(rows), at, said), HIDDEN)
+        assert not [word for word in (SECRET, GROUP, ORIGIN) if word in repr(row)]
+        assert set(row.given.inputs) == set(given_.inputs) - HIDDEN
+        assert (row.rows, row.instance, row.feedback.truth) == (len(rows), at, "yes")
+
+
+def test_of_a_request_with_many_rows_each_is_cleaned_once(monkeypatch):
+    cleaned: list[Instance] = []
+    real = records._shown
+    monkeypatch.setattr(records, "_shown", lambda given, hidden: cleaned.append(given) or real(given, hidden))
+    many = request_of([Instance(inputs={"number": number, GROUP: SECRET}, output=None) for number in range(40)])
+    rows = [Row.of(Known(many, at, None), HIDDEN) for at in range(40)]
+    assert [row.given.inputs for row in rows] == [{"number": number} for number in range(40)]
+    assert len(cleaned) == 40
+
+
+def test_a_request_is_read_once_however_many_of_its_rows_wait(tmp_path):
+    recorded(tmp_path)
+    several = [Instance(inputs={"number": number}, output=None, source="human_review") for number in range(5)]
+    store = open_store(tmp_path, shares={SYSTEM: 0.0})
+    store.add([request_of(several)])
+    read = Records(tmp_path)
+    asked: list[str] = []
+    real = store.known
+    store.known = lambda request: asked.append(request) or real(request)
+    read._open = store
+    found = read.waiting(Queue.REVIEW, SYSTEM, HIDDEN)
+    store.close()
+    assert sorted(asked) == ["one", "wait-0001", "wait-0002", "wait-0003"]
+    assert [row.given.inputs["number"] for row in found.rows if row.record.id == "one"] == [0, 1, 2, 3, 4]
+    assert found.length == len(found.rows) == 8
