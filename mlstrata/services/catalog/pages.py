@@ -172,7 +172,8 @@ class Pages:
 
     def _queues(self, asked: Asked, place: str) -> str | None:
         if not place:
-            return self._render("queues.html", asked, now=self._board.overview(asked.catalog))
+            lengths, missing = self._board.lengths()
+            return self._render("queues.html", asked, lengths=lengths, missing=missing)
         name, _, system = place.partition("/")
         spec = next((one for one in asked.declared.systems if one.name == system), None)
         if spec is None or name not in set(Queue):

@@ -1,20 +1,37 @@
 """What the pages about this moment read, piece by piece: no more than is shown, and no more often than it changes."""
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlstrata.services.catalog.build import build
 from mlstrata.services.catalog.live import records
+from mlstrata.services.catalog.live.board import Board
 from mlstrata.services.catalog.live.records import Records, Row
+from mlstrata.services.catalog.pages import Asked, Pages
+from mlstrata.services.catalog.settings import CatalogSettings, Declared
+from mlstrata.services.catalog.sources import Sources
 from mlstrata.services.recording.record import Instance, Record
 from mlstrata.services.recording.sqlite import open_store
 from mlstrata.services.recording.store import Feedback, Known, Queue
-from tests.support.catalog import SYSTEM
+from tests.support.catalog import SPEC, SYSTEM
 from tests.support.portal import GROUP, ORIGIN, recorded
 from tests.support.portal import record as a_record
 
 SECRET = "nobody may see this"
+CATALOG = build(SPEC, Sources())
 HIDDEN = frozenset({GROUP, ORIGIN})
 columns = st.sampled_from(["pirat", "lvrat", GROUP, ORIGIN])
+
+
+def board(home: Path) -> Board:
+    files = {"declared": home / "declared.json", "token_file": home / "token", "events": home / "lineage.jsonl"}
+    return Board(CatalogSettings(port=0, home=home, registry="http://127.0.0.1:9", **files))
+
+
+def pages(home: Path) -> Pages:
+    return Pages(home, board(home))
 
 
 def told(name: str) -> object:
@@ -73,3 +90,17 @@ def test_a_request_is_read_once_however_many_of_its_rows_wait(tmp_path):
     assert sorted(asked) == ["one", "wait-0001", "wait-0002", "wait-0003"]
     assert [row.given.inputs["number"] for row in found.rows if row.record.id == "one"] == [0, 1, 2, 3, 4]
     assert found.length == len(found.rows) == 8
+
+
+def test_the_page_of_queues_reads_nothing_else(tmp_path):
+    recorded(tmp_path)
+    # Whatever else would be read is a folder here, which cannot be.
+    for other in ("logs/alerts.jsonl", f"data/monitor/{SYSTEM}/verdict.json", f"data/serving/{SYSTEM}/releases.json"):
+        (tmp_path / other).mkdir(parents=True)
+    lengths, missing = board(tmp_path).lengths()
+    assert lengths == {(Queue.REVIEW, SYSTEM): 3}
+    assert missing == ()
+    page = pages(tmp_path).page(Asked(CATALOG, Declared.of(SPEC), "queues"))
+    assert "3 wait" in page
+    assert "0 wait" in page
+    assert "Not everything could be read" not in page

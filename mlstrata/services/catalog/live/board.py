@@ -202,6 +202,11 @@ class Board:
             found.append(("Prometheus", f"{url}/graph?g0.expr={query}&g0.tab=1"))
         return tuple(found)
 
+    def lengths(self) -> tuple[Mapping[tuple[Queue, str], int], tuple[str, ...]]:
+        """Return how many rows wait, by queue and system, and what could not be read."""
+        sources = Sources()
+        return sources.read("queues", self.records.lengths) or {}, tuple(sources.missing)
+
     def queue(self, queue: Queue, system: SystemSpec) -> tuple[Waits, tuple[str, ...]]:
         """Return the oldest rows of a queue, and what could not be read."""
         sources, hidden = Sources(), hidden_of(system)
