@@ -145,8 +145,10 @@ class Pages:
             return self._system(asked, one, drawing)
         return self._render(f"{kind.removesuffix('s')}.html", asked, one=one, drawing=drawing)
 
-    def _system(self, asked: Asked, one: System, drawing: Drawing) -> str:
-        spec = next(system for system in asked.declared.systems if system.name == one.name)
+    def _system(self, asked: Asked, one: System, drawing: Drawing) -> str | None:
+        spec = next((system for system in asked.declared.systems if system.name == one.name), None)
+        if spec is None:
+            return None  # the catalog is a moment older than what is declared, which names the system no more
         versions = asked.catalog.versions
         trained = next((v.metrics for v in versions if (v.system, v.version) == (one.name, one.champion)), {})
         now = self._board.system(spec, one.champion, trained)

@@ -104,3 +104,11 @@ def test_the_page_of_queues_reads_nothing_else(tmp_path):
     assert "3 wait" in page
     assert "0 wait" in page
     assert "Not everything could be read" not in page
+
+
+def test_a_system_that_is_declared_no_more_has_no_page_though_the_catalog_still_names_it(tmp_path):
+    declared = Declared.of(SPEC)
+    shown = pages(tmp_path)
+    assert SYSTEM in shown.page(Asked(CATALOG, declared, f"systems/{SYSTEM}"))
+    without = declared.model_copy(update={"systems": ()})
+    assert shown.page(Asked(CATALOG, without, f"systems/{SYSTEM}")) is None
