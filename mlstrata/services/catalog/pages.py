@@ -157,7 +157,6 @@ class Pages:
             "now": now,
             "orders": orders,
             "carried_out": Peer.find(self._home, LEARNING) is not None,
-            "links": self._board.links(one.name),
             "approver": spec.rollout.approve or "",
             "steps": ", ".join(f"{step} %" for step in spec.rollout.steps),
         }

@@ -6,17 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlstrata.services.catalog.build import build
-from mlstrata.services.catalog.live import records
+from mlstrata.services.catalog.live import board as board_module
+from mlstrata.services.catalog.live import records, series
 from mlstrata.services.catalog.live.board import Board
 from mlstrata.services.catalog.live.records import Records, Row
 from mlstrata.services.catalog.pages import Asked, Pages
 from mlstrata.services.catalog.settings import CatalogSettings, Declared
 from mlstrata.services.catalog.sources import Sources
+from mlstrata.services.monitor.names import VALUES
+from mlstrata.services.monitor.verdict import Watch
 from mlstrata.services.recording.record import Instance, Record
 from mlstrata.services.recording.sqlite import open_store
 from mlstrata.services.recording.store import Feedback, Known, Queue
-from tests.support.catalog import SPEC, SYSTEM
-from tests.support.portal import GROUP, ORIGIN, recorded
+from tests.support.catalog import SPEC, SYSTEM, lived_in
+from tests.support.portal import GROUP, ORIGIN, busy, recorded
 from tests.support.portal import record as a_record
 
 SECRET = "nobody may see this"
@@ -112,3 +115,22 @@ def test_a_system_that_is_declared_no_more_has_no_page_though_the_catalog_still_
     assert SYSTEM in shown.page(Asked(CATALOG, declared, f"systems/{SYSTEM}"))
     without = declared.model_copy(update={"systems": ()})
     assert shown.page(Asked(CATALOG, without, f"systems/{SYSTEM}")) is None
+
+
+def test_what_is_drawn_over_time_is_asked_for_and_nothing_else(tmp_path, monkeypatch):
+    lived_in(tmp_path)
+    busy(tmp_path)
+    asked: list[str] = []
+    monkeypatch.setattr(series, "by_label", lambda url, metric, *_, **__: asked.append(metric) or {})
+    sought: list[Path] = []
+    monkeypatch.setattr(board_module, "prometheus", lambda home: sought.append(home) or "http://127.0.0.1:9")
+    found = board(tmp_path).system(SPEC.systems[0], "1", {})
+    assert {figure.key: figure.has_course for figure in found.figures} == {
+        "drift": True,
+        "answer-drift": True,
+        "fairness": True,
+        "quality": False,
+    }
+    assert asked == [VALUES[Watch.INPUT_DRIFT], VALUES[Watch.OUTPUT_DRIFT], VALUES[Watch.FAIRNESS]]
+    assert sought == [tmp_path]
+    assert [label for label, _ in found.links] == ["MLflow", "Prometheus"]

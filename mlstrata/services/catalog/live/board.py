@@ -104,6 +104,7 @@ class SystemBoard:
         decisions: The newest decisions about it.
         notes: What the learning process noted, newest first.
         evidence: What the rollout that runs has shown, in words; empty: nothing yet.
+        links: Where else to look at it: what is there, and its address.
         missing: What could not be read.
     """
 
@@ -117,6 +118,7 @@ class SystemBoard:
     decisions: tuple[Decided, ...]
     notes: tuple[Noted, ...]
     evidence: str
+    links: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
 
 
@@ -174,30 +176,30 @@ class Board:
         verdict = None if row.word.word == UNKNOWN else sources.read("verdict", lambda: read_verdict(self._home, name))
         found = kpis(system, trained, verdict)
         notes = sources.read("learning", lambda: read_notes(self._home, name)) or ()
+        # Where nothing is judged no course is missing, only a link.
+        asked = sources if verdict else Sources()
+        url = asked.read("course over time", lambda: prometheus(self._home))
         return SystemBoard(
             row=row,
             verdict=verdict,
             kpis=found,
             performance=performance(found),
-            figures=figures(verdict, self._courses(name, sources) if verdict else {}),
+            figures=figures(verdict, self._courses(url, name, sources) if url and verdict else {}),
             groups=sources.read("groups", lambda: trained_groups(self._home, name, champion)) or (),
             alerts=tuple(one for one in alerts if one.system == name)[:20],
             decisions=sources.read("decisions", lambda: self._decisions.newest(name)) or (),
             notes=notes,
             evidence=evidence(notes, row.traffic.rollout.begun.timestamp() if row.traffic.rollout else None),
+            links=self._links(name, url),
             missing=tuple(dict.fromkeys(sources.missing)),
         )
 
-    def _courses(self, name: str, sources: Sources) -> Mapping[tuple[Watch, str], Points]:
-        url = sources.read("course over time", lambda: prometheus(self._home))
-        if url is None:
-            return {}
+    def _courses(self, url: str, name: str, sources: Sources) -> Mapping[tuple[Watch, str], Points]:
         return sources.read("course over time", lambda: courses(url, name, time.time(), COURSE_SECONDS)) or {}
 
-    def links(self, system: str) -> tuple[tuple[str, str], ...]:
-        """Return where else to look at a system: what is there, and its address."""
+    def _links(self, system: str, url: str | None) -> tuple[tuple[str, str], ...]:
         found = [("MLflow", f"{self._settings.registry}/#/models/{quote(system)}")]
-        if url := Sources().read("prometheus", lambda: prometheus(self._home)):
+        if url:
             query = quote(f'{{system="{system}"}}')
             found.append(("Prometheus", f"{url}/graph?g0.expr={query}&g0.tab=1"))
         return tuple(found)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.catalog.live import series
@@ -13,8 +14,6 @@ from mlstrata.services.catalog.plots import Course, Plot, course, plot
 from mlstrata.services.monitor.names import VALUES
 from mlstrata.services.monitor.verdict import Finding, Verdict, Watch
 from mlstrata.services.serving.folders import releases_folder
-
-_COURSES = (Watch.INPUT_DRIFT, Watch.OUTPUT_DRIFT, Watch.PERFORMANCE, Watch.FAIRNESS)
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Figure:
         key: Of the kind, for the page's anchors.
         title: Of the kind, for people.
         unit: What the figures are.
+        has_course: Whether each is drawn over time.
         rows: The findings.
         plot: They drawn; None: there is nothing to draw.
     """
@@ -45,6 +45,7 @@ class Figure:
     key: str
     title: str
     unit: str
+    has_course: bool
     rows: tuple[Seen, ...]
     plot: Plot | None
 
@@ -85,12 +86,21 @@ class Group:
     figures: Mapping[str, float]
 
 
+class _Kind(NamedTuple):
+    key: str
+    title: str
+    unit: str
+    watch: Watch
+    has_course: bool
+
+
 _KINDS = (
-    ("drift", "Drift of inputs", "population stability index", (Watch.INPUT_DRIFT,), True),
-    ("answer-drift", "Drift of answers", "population stability index", (Watch.OUTPUT_DRIFT,), True),
-    ("fairness", "Differences between groups", "difference", (Watch.FAIRNESS,), True),
-    ("quality", "Quality of inputs", "share of the rows", (Watch.QUALITY,), True),
+    _Kind("drift", "Drift of inputs", "population stability index", Watch.INPUT_DRIFT, has_course=True),
+    _Kind("answer-drift", "Drift of answers", "population stability index", Watch.OUTPUT_DRIFT, has_course=True),
+    _Kind("fairness", "Differences between groups", "difference", Watch.FAIRNESS, has_course=True),
+    _Kind("quality", "Quality of inputs", "share of the rows", Watch.QUALITY, has_course=False),
 )
+_COURSES = tuple(kind.watch for kind in _KINDS if kind.has_course)
 
 
 def courses(url: str, system: str, now: float, window: float) -> Mapping[tuple[Watch, str], series.Points]:
@@ -109,15 +119,16 @@ def courses(url: str, system: str, now: float, window: float) -> Mapping[tuple[W
 def figures(verdict: Verdict | None, found: Mapping[tuple[Watch, str], series.Points]) -> tuple[Figure, ...]:
     """Return the kinds of findings that a verdict has, what alerts first."""
     shown = []
-    for key, title, unit, watches, from_zero in _KINDS:
-        findings = [one for watch in watches for one in (verdict.of(watch) if verdict else ())]
-        if watches == (Watch.QUALITY,):
+    for kind in _KINDS:
+        findings = list(verdict.of(kind.watch)) if verdict else []
+        if kind.watch is Watch.QUALITY:
             # Most columns have nothing missing or unseen, three times over.
             findings = [one for one in findings if one.value or one.alert]
         findings.sort(key=lambda one: (not one.alert, -one.value))
         if findings:
             rows = tuple(Seen(one, course(found.get((one.watch, one.of), ()), one.limit)) for one in findings)
-            shown.append(Figure(key, title, unit, rows, plot(findings, from_zero=from_zero)))
+            drawn = plot(findings, from_zero=True)
+            shown.append(Figure(kind.key, kind.title, kind.unit, kind.has_course, rows, drawn))
     return tuple(shown)
 
 
