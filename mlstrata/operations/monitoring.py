@@ -65,7 +65,10 @@ def watched(deployment: Deployment, system: str | None = None) -> list[Watched]:
 
 
 def _of(deployment: Deployment, name: str) -> Watched:
-    verdict = read_verdict(deployment.home, name)
+    try:
+        verdict = read_verdict(deployment.home, name)
+    except (OSError, ValueError):
+        verdict = None  # the monitor's next round writes it anew
     if verdict is None:
         return Watched(name, None)
     page = folder(deployment.home, name) / "report.html"

@@ -14,7 +14,7 @@ from mlstrata.services.monitor.names import ROUND
 from mlstrata.services.monitor.report import render
 from mlstrata.services.monitor.settings import MonitorSettings
 from mlstrata.services.monitor.tracker import Tracker
-from mlstrata.services.monitor.verdict import Verdict, folder, read_verdict
+from mlstrata.services.monitor.verdict import FILE, Verdict, folder, read_verdict
 from mlstrata.services.recording.store import Store
 from mlstrata.services.rounds import Rounds
 
@@ -75,13 +75,20 @@ class Monitor(Rounds):
                 why = "nothing was recorded yet"
                 return Verdict(system=system.name, state="too_few", detail=why, at=self._clock(), window=span)
         tracker = self._trackers.setdefault(system.name, Tracker(self._settings.home, self._settings.every_seconds))
-        before = self.verdicts.get(system.name) or read_verdict(self._settings.home, system.name)
+        before = self.verdicts.get(system.name) or _last(self._settings.home, system.name)
         verdict = tracker.round(self._store, system, self._clock())
         if before is not None and verdict.at == before.at:
             return before  # nothing was recorded since, and it stands
         verdict = verdict.dated(before)
         place = folder(self._settings.home, system.name)
         with suppress(OSError):  # a full disk must not end the watch: metrics and alerts go on
-            write(place / "verdict.json", verdict.model_dump_json(indent=1) + "\n")
+            write(place / FILE, verdict.model_dump_json(indent=1) + "\n")
             write(place / "report.html", render(verdict))
         return verdict
+
+
+def _last(home: Path, system: str) -> Verdict | None:
+    try:
+        return read_verdict(home, system)
+    except (OSError, ValueError):
+        return None  # this round writes it anew

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from mlstrata.closed import Closed
 from mlstrata.environments.spec.retrain import Cause
@@ -88,17 +88,25 @@ class Verdict(Closed):
         return self.model_copy(update={"findings": findings})
 
 
+FILE = "verdict.json"
+"""What each round leaves of its verdict, in the system's folder."""
+
+
 def folder(home: Path, system: str) -> Path:
     """Return where a system's verdict and report lie."""
     return home / "data/monitor" / system
 
 
 def read_verdict(home: Path, system: str) -> Verdict | None:
-    """Return the last verdict about a system; None: there is none, or it is of another program.
+    """Return the last verdict about a system; None: there is none.
 
-    A file that cannot be read is none: the next round writes it anew.
+    Raises:
+        OSError, ValueError: There is one and it cannot be read, or it is of another program.
     """
+    path = folder(home, system) / FILE
     try:
-        return Verdict.model_validate_json((folder(home, system) / "verdict.json").read_bytes())
-    except (OSError, ValueError):
+        return Verdict.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
         return None
+    except ValidationError as error:
+        raise ValueError(f"{path.relative_to(home)} is not what the monitor writes") from error

@@ -19,7 +19,7 @@ from mlstrata.services.recording.record import Instance, Record
 from mlstrata.services.recording.sqlite import open_store
 from mlstrata.services.recording.store import Feedback, Known, Queue
 from tests.support.catalog import SPEC, SYSTEM, lived_in
-from tests.support.portal import GROUP, ORIGIN, busy, recorded
+from tests.support.portal import GROUP, ORIGIN, busy, recorded, verdict
 from tests.support.portal import record as a_record
 
 SECRET = "nobody may see this"
@@ -124,7 +124,11 @@ def test_what_is_drawn_over_time_is_asked_for_and_nothing_else(tmp_path, monkeyp
     monkeypatch.setattr(series, "by_label", lambda url, metric, *_, **__: asked.append(metric) or {})
     sought: list[Path] = []
     monkeypatch.setattr(board_module, "prometheus", lambda home: sought.append(home) or "http://127.0.0.1:9")
+    read: list[str] = []
+    real = board_module.read_verdict
+    monkeypatch.setattr(board_module, "read_verdict", lambda home, name: read.append(name) or real(home, name))
     found = board(tmp_path).system(SPEC.systems[0], "1", {})
+    assert read == [SYSTEM]
     assert {figure.key: figure.has_course for figure in found.figures} == {
         "drift": True,
         "answer-drift": True,
@@ -133,4 +137,5 @@ def test_what_is_drawn_over_time_is_asked_for_and_nothing_else(tmp_path, monkeyp
     }
     assert asked == [VALUES[Watch.INPUT_DRIFT], VALUES[Watch.OUTPUT_DRIFT], VALUES[Watch.FAIRNESS]]
     assert sought == [tmp_path]
+    assert found.row.verdict.findings == verdict().findings
     assert [label for label, _ in found.links] == ["MLflow", "Prometheus"]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from mlstrata.cli.application import app
 from mlstrata.cli.main import main
 from mlstrata.environments import load
-from mlstrata.services.monitor.verdict import Finding, Verdict, Watch, folder
+from mlstrata.services.monitor.verdict import FILE, Finding, Verdict, Watch, folder
 
 LOCAL = Path(__file__).parents[3] / "environments/local.yaml"
 SWITCHED = "capabilities: {on: [recording, monitoring]}\n"
@@ -34,7 +34,7 @@ def told(workspace: Path, *findings: Finding, age: float = 60, **changed: object
     made = Verdict.model_validate({**values, "window": 86400, "findings": findings, **changed})
     place = folder(workspace / ".mlstrata/lab", "mortgage-approval")
     place.mkdir(parents=True)
-    (place / "verdict.json").write_text(made.model_dump_json())
+    (place / FILE).write_text(made.model_dump_json())
 
 
 def drift(*, alert: bool) -> Finding:
@@ -62,6 +62,14 @@ def test_quiet_systems_exit_0_and_show_what_was_measured_on_request(workspace: P
     code, text = run("mortgage-approval")
     assert (code, "pirat" in text) == (0, False)
     assert "pirat" in run("mortgage-approval", "--full")[1]
+
+
+def test_a_verdict_that_cannot_be_read_is_none_yet(workspace: Path):
+    told(workspace, drift(alert=True))
+    (folder(workspace / ".mlstrata/lab", "mortgage-approval") / FILE).write_text('{"state": "of another program"}')
+    code, text = run("--json")
+    assert code == 0
+    assert [one["verdict"] for one in json.loads(text)["systems"] if one["system"] == "mortgage-approval"] == [None]
 
 
 def test_json_is_one_document(workspace: Path):

@@ -346,6 +346,18 @@ def test_an_alert_keeps_the_time_when_it_began_over_a_restart(made: Made, home: 
     assert read_verdict(home, "mortgage") == later.verdicts["mortgage"]
 
 
+def test_a_verdict_of_another_program_is_written_anew(made: Made, home: Path, store: SqliteStore):
+    store.add(records(made, made.later, NOW - 7200))
+    path = folder(home, "mortgage") / "verdict.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{damaged")
+    with pytest.raises(ValueError, match=r"data/monitor/mortgage/verdict\.json is not what the monitor writes"):
+        read_verdict(home, "mortgage")
+    one = monitor(home, store, system())
+    assert not one.round()
+    assert read_verdict(home, "mortgage") == one.verdicts["mortgage"]
+
+
 def test_a_round_in_which_nothing_was_recorded_writes_nothing(made: Made, home: Path, store: SqliteStore):
     store.add(records(made, made.later, NOW - 7200))
     one = monitor(home, store, system())

@@ -28,9 +28,9 @@ from mlstrata.services.catalog.live.system import (
     trained_groups,
 )
 from mlstrata.services.catalog.live.traffic import Share, Traffic
-from mlstrata.services.catalog.live.verdicts import Word, read_verdict, word_of
+from mlstrata.services.catalog.live.verdicts import Word, word_of
 from mlstrata.services.catalog.plots import Plot
-from mlstrata.services.monitor.verdict import Verdict, Watch
+from mlstrata.services.monitor.verdict import Verdict, Watch, read_verdict
 from mlstrata.services.recording.store import Queue, StoreUnreadableError
 from mlstrata.services.serving.folders import releases_folder
 from mlstrata.services.serving.releases import Releases
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from mlstrata.services.catalog.settings import CatalogSettings
 
 _Read = TypeVar("_Read")
-UNKNOWN = "unknown"
 COURSE_SECONDS = 86_400.0
 """How far back a course is drawn: a day, so that day and night are in it."""
 
@@ -54,6 +53,7 @@ class Row:
         name: The system.
         traffic: Who answers.
         word: The monitor's verdict in one word.
+        verdict: The verdict; None: there is none, or it cannot be read.
         waiting: Rows that wait for a person, by queue.
         alerts: Alerts about it that fire.
     """
@@ -61,6 +61,7 @@ class Row:
     name: str
     traffic: Traffic
     word: Word
+    verdict: Verdict | None
     waiting: Mapping[Queue, int]
     alerts: tuple[Alert, ...] = ()
 
@@ -95,7 +96,6 @@ class SystemBoard:
 
     Attributes:
         row: What the first page says of it.
-        verdict: What the monitor found; None: nothing.
         kpis: What it must achieve beside what it does.
         performance: The live figures drawn; None: there are none.
         figures: What else is watched.
@@ -109,7 +109,6 @@ class SystemBoard:
     """
 
     row: Row
-    verdict: Verdict | None
     kpis: tuple[Kpi, ...]
     performance: Plot | None
     figures: tuple[Figure, ...]
@@ -173,7 +172,7 @@ class Board:
         alerts = sources.read("alerts", lambda: read_alerts(self._home)) or ()
         lengths = sources.read("queues", self.records.lengths) or {}
         row = self._row(name, champion, alerts, lengths, sources)
-        verdict = None if row.word.word == UNKNOWN else sources.read("verdict", lambda: read_verdict(self._home, name))
+        verdict = row.verdict
         found = kpis(system, trained, verdict)
         notes = sources.read("learning", lambda: read_notes(self._home, name)) or ()
         # Where nothing is judged no course is missing, only a link.
@@ -181,7 +180,6 @@ class Board:
         url = asked.read("course over time", lambda: prometheus(self._home))
         return SystemBoard(
             row=row,
-            verdict=verdict,
             kpis=found,
             performance=performance(found),
             figures=figures(verdict, self._courses(url, name, sources) if url and verdict else {}),
@@ -236,10 +234,10 @@ class Board:
             traffic = sources.read(f"releases of {name}", lambda: self._traffic(name)) or named
         failed = len(sources.missing)
         verdict = sources.read("verdict", lambda: read_verdict(self._home, name))
-        word = word_of(verdict) if len(sources.missing) == failed else Word(UNKNOWN, "its verdict cannot be read")
+        word = word_of(verdict) if len(sources.missing) == failed else Word("unknown", "its verdict cannot be read")
         waiting = {queue: lengths.get((queue, name), 0) for queue in Queue}
         firing = tuple(one for one in alerts if one.firing and one.system == name)
-        return Row(name, traffic, word, waiting, firing)
+        return Row(name, traffic, word, verdict, waiting, firing)
 
     @property
     def _is_local(self) -> bool:

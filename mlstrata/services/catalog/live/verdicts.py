@@ -1,14 +1,11 @@
-"""What the monitor found about a system, from the file in which each of its rounds leaves the verdict."""
+"""What the monitor found about a system, in one word with its cause."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from pydantic import ValidationError
-
-from mlstrata.services.monitor.verdict import Finding, Verdict, Watch, folder
+from mlstrata.services.monitor.verdict import Finding, Verdict, Watch
 
 
 @dataclass(frozen=True)
@@ -43,21 +40,6 @@ _STATES: Mapping[str, str] = {
     "nothing_released": "idle",
     "failed": "failed",
 }
-
-
-def read_verdict(home: Path, system: str) -> Verdict | None:
-    """Return the last verdict about a system; None: there is none.
-
-    Raises:
-        OSError, ValueError: There is one and it cannot be read; the message names its file.
-    """
-    path = folder(home, system) / "verdict.json"
-    try:
-        return Verdict.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        raise ValueError(f"{path.relative_to(home)} is not what the monitor writes") from error
 
 
 def word_of(verdict: Verdict | None) -> Word:
