@@ -1,13 +1,17 @@
 """What the pages about this moment read, piece by piece: no more than is shown, and no more often than it changes."""
 
+import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlstrata.services.catalog.build import build
+from mlstrata.services.catalog.live import alerts as alerts_module
 from mlstrata.services.catalog.live import board as board_module
 from mlstrata.services.catalog.live import records, series
+from mlstrata.services.catalog.live.alerts import Alerts
 from mlstrata.services.catalog.live.board import Board
 from mlstrata.services.catalog.live.records import Records, Row
 from mlstrata.services.catalog.pages import Asked, Pages
@@ -139,3 +143,46 @@ def test_what_is_drawn_over_time_is_asked_for_and_nothing_else(tmp_path, monkeyp
     assert sought == [tmp_path]
     assert found.row.verdict.findings == verdict().findings
     assert [label for label, _ in found.links] == ["MLflow", "Prometheus"]
+
+
+def notice(name: str, status: str = "firing", minute: int = 0) -> str:
+    at = f"2026-11-30T10:{minute:02}:00+00:00"
+    labels = {"alertname": name, "service": "runner"}
+    told = {"fingerprint": name, "status": status, "labels": labels, "startsAt": at, "received": at}
+    return json.dumps(told) + "\n"
+
+
+def test_alerts_are_parsed_again_only_once_their_log_changed(tmp_path, monkeypatch):
+    parsed: list[bytes] = []
+    real = alerts_module._read
+    monkeypatch.setattr(alerts_module, "_read", lambda line: parsed.append(line) or real(line))
+    log = tmp_path / "logs/alerts.jsonl"
+    log.parent.mkdir()
+    alerts = Alerts(tmp_path)
+    assert alerts.read() == ()
+    log.write_text(notice("Down"))
+    first = alerts.read()
+    assert [(one.name, one.firing) for one in first] == [("Down", True)]
+    parsed.clear()
+    assert alerts.read() == first
+    assert parsed == []
+    with log.open("a") as stream:
+        stream.write(notice("Down", "resolved", 1))
+    assert [(one.name, one.firing) for one in alerts.read()] == [("Down", False)]
+    log.replace(log.with_name("alerts.jsonl.1"))
+    log.write_text(notice("Slow", minute=2))
+    assert [one.name for one in alerts.read()] == ["Slow", "Down"]
+    log.unlink()
+    assert [one.name for one in alerts.read()] == ["Down"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "shown"), [(3, ["C", "B", "A"]), (2.5, ["C", "B"]), (1.5, ["C"]), (1, ["C"]), (0.5, [])]
+)
+def test_of_the_log_put_aside_only_what_room_is_left_for_is_read(tmp_path, monkeypatch, lines, shown):
+    monkeypatch.setattr(alerts_module, "SEARCHED", int(lines * len(notice("A"))))
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "alerts.jsonl.1").write_text(notice("A") + notice("B", minute=1))
+    (folder / "alerts.jsonl").write_text(notice("C", minute=2))
+    assert [one.name for one in Alerts(tmp_path).read()] == shown

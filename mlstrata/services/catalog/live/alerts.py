@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Any
 LOG = "logs/alerts.jsonl"
 SEARCHED = 2 * 1024 * 1024
 """Bytes of the log that are read, its newest: some 2,000 notifications."""
+
+_Mark = tuple[int, int, int] | None
+"""Inode, size and time of a file, which differ once it was written to; None: there is none."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,6 @@ class Alert:
         system: The system it is about; empty: of none.
         service: The service it is about; empty: of none.
         severity: How bad.
-        cause: What a monitor found, in `retrain.Cause`'s words; empty: no monitor raised it.
         summary: What it says.
         firing: Whether it goes on.
         since: When it began, in seconds since 1970.
@@ -37,25 +40,39 @@ class Alert:
     system: str
     service: str
     severity: str
-    cause: str
     summary: str
     firing: bool
     since: float
     told: float
 
 
-def read_alerts(home: Path) -> tuple[Alert, ...]:
-    """Return the alerts of the newest part of the log, each once: those that fire first, then by time, newest first.
+class Alerts:
+    """Reads the alerts of an environment, again whenever their log changed. Safe for several threads."""
 
-    Raises:
-        OSError: There is a log and it cannot be read.
-    """
-    found: dict[str, Alert] = {}
-    for path in (home / f"{LOG}.1", home / LOG):
-        for line in _tail(path):
-            if alert := _read(line):
-                found[alert.key] = alert
-    return tuple(sorted(found.values(), key=lambda one: (one.firing, one.told), reverse=True))
+    def __init__(self, home: Path) -> None:
+        self._log, self._before = home / LOG, home / f"{LOG}.1"
+        self._lock = threading.Lock()
+        self._known: tuple[tuple[_Mark, _Mark], tuple[Alert, ...]] | None = None
+
+    def read(self) -> tuple[Alert, ...]:
+        """Return the alerts of the newest part of the log, each once: those that fire first, then the newest first.
+
+        Raises:
+            OSError: There is a log and it cannot be read.
+        """
+        with self._lock:
+            # Taken before the files are read: what is written meanwhile makes the next who asks read again.
+            now = (_mark(self._log), _mark(self._before))
+            if self._known is None or self._known[0] != now:
+                self._known = (now, self._parsed())
+            return self._known[1]
+
+    def _parsed(self) -> tuple[Alert, ...]:
+        # The live file first: if it is put aside meanwhile, it is read twice, and not left out.
+        size, newest = _tail(self._log, SEARCHED)
+        older = _tail(self._before, SEARCHED - size)[1] if size < SEARCHED else []
+        found = {alert.key: alert for line in (*older, *newest) if (alert := _read(line))}
+        return tuple(sorted(found.values(), key=lambda one: (one.firing, one.told), reverse=True))
 
 
 def problems_of(alerts: Iterable[Alert]) -> dict[str, str]:
@@ -63,16 +80,25 @@ def problems_of(alerts: Iterable[Alert]) -> dict[str, str]:
     return {one.service: one.summary for one in alerts if one.firing and one.service}
 
 
-def _tail(path: Path) -> Iterator[bytes]:
+def _mark(path: Path) -> _Mark:
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return None
+    return about.st_ino, about.st_size, about.st_mtime_ns
+
+
+def _tail(path: Path, most: int) -> tuple[int, list[bytes]]:
+    """Return the size of a log, and the lines in so many of its newest bytes."""
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, size - SEARCHED))
-            lines = stream.read(SEARCHED).split(b"\n")
+            stream.seek(max(0, size - most))
+            lines = stream.read(most).split(b"\n")
     except FileNotFoundError:
-        return
+        return 0, []
     # The first of a tail is what is left of a line.
-    yield from lines if size <= SEARCHED else lines[1:]
+    return size, lines if size <= most else lines[1:]
 
 
 def _read(line: bytes) -> Alert | None:
@@ -86,7 +112,6 @@ def _read(line: bytes) -> Alert | None:
             system=labels.get("system", ""),
             service=labels.get("service", ""),
             severity=labels.get("severity", ""),
-            cause=labels.get("cause", ""),
             summary=notes.get("summary") or notes.get("description") or labels.get("alertname", ""),
             firing=entry.get("status") == "firing",
             since=_moment(entry.get("startsAt")),

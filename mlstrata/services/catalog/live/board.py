@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from mlstrata.services.catalog.live.alerts import Alert, problems_of, read_alerts
+from mlstrata.services.catalog.live.alerts import Alert, Alerts, problems_of
 from mlstrata.services.catalog.live.decisions import Decided, Decisions
 from mlstrata.services.catalog.live.learning import Noted, evidence, read_notes
 from mlstrata.services.catalog.live.records import Records, Waits, hidden_of
@@ -147,12 +147,13 @@ class Board:
     def __init__(self, settings: CatalogSettings) -> None:
         home = self._home = settings.home
         self._settings = settings
-        self.records, self._decisions, self._stage = Records(home), Decisions(home), Stage(home)
+        self.records, self._alerts = Records(home), Alerts(home)
+        self._decisions, self._stage = Decisions(home), Stage(home)
 
     def overview(self, catalog: Catalog) -> Overview:
         """Return what the start page shows."""
         sources = Sources()
-        alerts = sources.read("alerts", lambda: read_alerts(self._home)) or ()
+        alerts = sources.read("alerts", self._alerts.read) or ()
         lengths = sources.read("queues", self.records.lengths) or {}
         rows = tuple(self._row(one.name, one.champion, alerts, lengths, sources) for one in catalog.systems)
         services = sources.read("services", lambda: running_services(self._home, problems_of(alerts))) or ()
@@ -169,7 +170,7 @@ class Board:
             trained: What that version had in training.
         """
         name, sources = system.name, Sources()
-        alerts = sources.read("alerts", lambda: read_alerts(self._home)) or ()
+        alerts = sources.read("alerts", self._alerts.read) or ()
         lengths = sources.read("queues", self.records.lengths) or {}
         row = self._row(name, champion, alerts, lengths, sources)
         verdict = row.verdict
