@@ -1,18 +1,24 @@
 """What the pages about this moment read, piece by piece: no more than is shown, and no more often than it changes."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlstrata.audit import Entry
+from mlstrata.audit.log import FIRST
+from mlstrata.audit.log import Record as Chained
 from mlstrata.services.catalog.build import build
 from mlstrata.services.catalog.live import alerts as alerts_module
 from mlstrata.services.catalog.live import board as board_module
+from mlstrata.services.catalog.live import decisions as decisions_module
 from mlstrata.services.catalog.live import records, series
 from mlstrata.services.catalog.live.alerts import Alerts
 from mlstrata.services.catalog.live.board import Board
+from mlstrata.services.catalog.live.decisions import Decisions
 from mlstrata.services.catalog.live.records import Records, Row
 from mlstrata.services.catalog.pages import Asked, Pages
 from mlstrata.services.catalog.settings import CatalogSettings, Declared
@@ -186,3 +192,27 @@ def test_of_the_log_put_aside_only_what_room_is_left_for_is_read(tmp_path, monke
     (folder / "alerts.jsonl.1").write_text(notice("A") + notice("B", minute=1))
     (folder / "alerts.jsonl").write_text(notice("C", minute=2))
     assert [one.name for one in Alerts(tmp_path).read()] == shown
+
+
+def test_a_system_about_which_much_is_decided_hides_no_decision_about_another(tmp_path):
+    path = tmp_path / decisions_module.LOG
+    path.parent.mkdir(parents=True)
+    written: list[bytes] = []
+
+    def decide(system: str, reason: str) -> None:
+        fields = {"id": reason, "when": datetime(2026, 11, 30, tzinfo=UTC), "who": "ada", "action": "release"}
+        more = {"system": system, "version_from": None, "version_to": "1", "reason": reason, "outcome": "done"}
+        entry = Entry.model_validate({**fields, **more}).model_dump(mode="json")
+        written.append(Chained.of(len(written) + 1, FIRST, {}, entry).line() + b"\n")
+
+    decide("quiet", "once")
+    for number in range(600):
+        decide("busy", f"number {number}")
+    path.write_bytes(b"".join(written) + written[0][:-20])
+    decisions = Decisions(tmp_path)
+    assert [one.reason for one in decisions.newest("quiet")] == ["once"]
+    assert [one.reason for one in decisions.newest("busy")] == [f"number {number}" for number in range(599, 579, -1)]
+    assert decisions.newest("unknown") == ()
+    with path.open("ab") as stream:
+        stream.write(written[0][-20:])
+    assert len(decisions.newest("quiet")) == 2, "the line that was being written is whole now"

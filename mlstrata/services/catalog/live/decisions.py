@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from mlstrata.audit.log import parse
+from mlstrata.audit.log import parse, split
 
 LOG = "data/audit/audit.jsonl"
-KEPT = 500
-"""Decisions that are kept at hand, the newest."""
+KEPT = 20
+"""Decisions of each system that are kept at hand and shown, the newest."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,17 @@ class Decisions:
     def __init__(self, home: Path) -> None:
         self._path, self._lock = home / LOG, threading.Lock()
         self._read, self._file = 0, 0
-        self._kept: deque[Decided] = deque(maxlen=KEPT)
+        self._kept: dict[str, deque[Decided]] = {}
 
-    def newest(self, system: str | None = None, limit: int = 20) -> tuple[Decided, ...]:
-        """Return the newest decisions, of one system or of all, newest first.
+    def newest(self, system: str) -> tuple[Decided, ...]:
+        """Return the newest decisions about a system, newest first.
 
         Raises:
             OSError: There is a log and it cannot be read.
         """
         with self._lock:
             self._follow()
-            found = [one for one in reversed(self._kept) if system in (None, one.system)]
-        return tuple(found[:limit])
+            return tuple(reversed(self._kept.get(system, ())))
 
     def _follow(self) -> None:
         try:
@@ -73,11 +72,11 @@ class Decisions:
             self._read, self._file = 0, 0
             self._kept.clear()
             return
-        *lines, rest = data.split(b"\n")
+        lines, rest = split(data)
         self._read += len(data) - len(rest)
         for line in lines:
             if decided := _decided(line):
-                self._kept.append(decided)
+                self._kept.setdefault(decided.system, deque(maxlen=KEPT)).append(decided)
 
 
 def _decided(line: bytes) -> Decided | None:
