@@ -1,6 +1,7 @@
 """What the pages about this moment read, piece by piece: no more than is shown, and no more often than it changes."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from mlstrata.services.catalog.live.alerts import Alerts
 from mlstrata.services.catalog.live.board import Board
 from mlstrata.services.catalog.live.decisions import Decisions
 from mlstrata.services.catalog.live.records import Records, Row
+from mlstrata.services.catalog.live.system import Group, trained_groups
 from mlstrata.services.catalog.pages import Asked, Pages
 from mlstrata.services.catalog.settings import CatalogSettings, Declared
 from mlstrata.services.catalog.sources import Sources
@@ -28,6 +30,8 @@ from mlstrata.services.monitor.verdict import Watch
 from mlstrata.services.recording.record import Instance, Record
 from mlstrata.services.recording.sqlite import open_store
 from mlstrata.services.recording.store import Feedback, Known, Queue
+from mlstrata.services.serving.folders import releases_folder
+from mlstrata_steps.reference import FILE, Reference
 from tests.support.catalog import SPEC, SYSTEM, lived_in
 from tests.support.portal import GROUP, ORIGIN, busy, recorded, verdict
 from tests.support.portal import record as a_record
@@ -216,3 +220,47 @@ def test_a_system_about_which_much_is_decided_hides_no_decision_about_another(tm
     with path.open("ab") as stream:
         stream.write(written[0][-20:])
     assert len(decisions.newest("quiet")) == 2, "the line that was being written is whole now"
+
+
+REFERENCE = Reference(
+    task="binary",
+    output={},
+    measured_on="test",
+    rows=90,
+    inputs=(),
+    answers=(),
+    groups={ORIGIN: {"yes": {"rows": 40, "auc": 0.75, "note": "no figure"}, "no": {"rows": 50}}},
+)
+
+
+def models(home: Path) -> Path:
+    made = releases_folder(home, SYSTEM) / "models/1"
+    made.mkdir(parents=True)
+    return made / FILE
+
+
+def test_groups_are_those_that_training_measured(tmp_path):
+    assert trained_groups(tmp_path, SYSTEM, None) == trained_groups(tmp_path, SYSTEM, "1") == ()
+    models(tmp_path).write_text(REFERENCE.text())
+    assert trained_groups(tmp_path, SYSTEM, "1") == (
+        Group(ORIGIN, "yes", {"rows": 40.0, "auc": 0.75}),
+        Group(ORIGIN, "no", {"rows": 50.0}),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{damaged",
+        "[]",
+        '{"format": 0, "groups": {}}',
+        replace(REFERENCE, groups={ORIGIN: {"yes": 3}}).text(),
+        json.dumps(json.loads(REFERENCE.text()) | {"groups": ["none"]}),
+    ],
+)
+def test_a_reference_that_cannot_be_read_is_named_and_ends_no_page(tmp_path, text):
+    lived_in(tmp_path)
+    (releases_folder(tmp_path, SYSTEM) / "models/1" / FILE).write_text(text)
+    found = board(tmp_path).system(SPEC.systems[0], "1", {})
+    assert found.groups == ()
+    assert [one for one in found.missing if one.startswith("groups: ")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,19 +159,18 @@ def trained_groups(home: Path, system: str, champion: str | None) -> tuple[Group
     Raises:
         OSError, ValueError: There is a reference and it cannot be read.
     """
-    from mlstrata_steps.reference import FILE
+    from mlstrata.services.serving.flags import read_reference
 
     if champion is None:
         return ()
-    path = releases_folder(home, system) / "models" / champion / FILE
-    try:
-        said = json.loads(path.read_bytes())["groups"]
-    except FileNotFoundError:
+    reference = read_reference(releases_folder(home, system) / "models" / champion)
+    if reference is None:
         return ()
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{FILE} of version {champion} is not as training writes it") from error
-    return tuple(
-        Group(attribute, name, {key: float(one) for key, one in values.items() if isinstance(one, int | float)})
-        for attribute, groups in said.items()
-        for name, values in groups.items()
-    )
+    try:
+        return tuple(
+            Group(attribute, name, {key: float(one) for key, one in values.items() if isinstance(one, int | float)})
+            for attribute, groups in reference.groups.items()
+            for name, values in groups.items()
+        )
+    except AttributeError as error:
+        raise ValueError(f"the reference of version {champion} is not as training writes it") from error
