@@ -33,14 +33,12 @@ class Peer:
 
     @classmethod
     def find(cls, home: Path, name: str) -> Peer | None:
-        """Return a service by name; None where the environment has none."""
+        """Return a service by name; None where the environment has none, or its settings cannot be read."""
         try:
             said = json.loads((home / f"config/{name}/{name}.json").read_bytes())
             return cls(name, int(said["port"]), Path(said["token_file"]))
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError):
-            # It was written by `up`, which mends it: as long as it cannot be read, nothing can be asked.
+            # What is there and cannot be read was written by `up`, which mends it: until then nothing can be asked.
             return None
 
     def post(self, path: str, document: dict[str, Any], seconds: float = _SECONDS) -> dict[str, Any]:
