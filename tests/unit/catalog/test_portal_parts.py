@@ -13,7 +13,8 @@ from mlstrata.services.alerts.prometheus import render_target
 from mlstrata.services.alerts.settings import Target
 from mlstrata.services.catalog.live.series import by_label, prometheus
 from mlstrata.services.catalog.plots import course
-from mlstrata.services.recording.names import SETTINGS_FILE, TOKEN_FILE
+from mlstrata.services.http import settings_file
+from mlstrata.services.recording.names import SERVICE, TOKEN_FILE
 from mlstrata.services.recording.settings import RecorderSettings, recorded
 from mlstrata.services.recording.sqlite import open_store
 from mlstrata.services.recording.store import Queue
@@ -24,6 +25,7 @@ from tests.unit.catalog.test_portal import REVIEW, form_of, post
 
 TOOLS = Path(os.environ.get("MLSTRATA_TOOLS") or Path.home() / ".cache/mlstrata/tools")
 PROMETHEUS = TOOLS / "bin/prometheus"
+SETTINGS = settings_file(SERVICE)
 
 
 def start(*command: object) -> subprocess.Popen:
@@ -45,11 +47,11 @@ def test_a_decision_is_in_the_recorder_s_store_and_the_row_waits_no_more(tmp_pat
     settings = RecorderSettings(
         port=0, token_file=token, home=tmp_path, predictions=86_400 * 400, systems=recorded(SPEC)
     )
-    (tmp_path / SETTINGS_FILE).write_text(settings.model_dump_json())
-    recorder = start(PYTHON, "-m", "mlstrata.services.recording", "--settings", tmp_path / SETTINGS_FILE)
+    (tmp_path / SETTINGS).write_text(settings.model_dump_json())
+    recorder = start(PYTHON, "-m", "mlstrata.services.recording", "--settings", tmp_path / SETTINGS)
     try:
         port = int(recorder.stdout.readline().rpartition(":")[2])
-        (tmp_path / SETTINGS_FILE).write_text(settings.model_copy(update={"port": port}).model_dump_json())
+        (tmp_path / SETTINGS).write_text(settings.model_copy(update={"port": port}).model_dump_json())
         eventually(lambda: httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200)
         with service.person(OPERATOR, "ada") as client:
             answer = post(client, REVIEW, form_of(client.get(REVIEW).text) | {"truth": "yes"})
