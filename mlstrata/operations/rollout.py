@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,11 +13,13 @@ from mlstrata.operations.errors import UsageError
 from mlstrata.operations.release import limits_of
 
 if TYPE_CHECKING:
+    from mlstrata.environments import SystemSpec
     from mlstrata.operations.releases.moves import Done
     from mlstrata.operations.targets.local import Local
     from mlstrata.services.recording.store import Store
-    from mlstrata.services.rollout.evidence import Evidence, Seen
+    from mlstrata.services.rollout.evidence import Evidence
     from mlstrata.services.rollout.plan import Decision
+    from mlstrata.services.rollout.tally import Tallies
     from mlstrata.services.serving.releases import Releases
 
 BY_ITSELF = "rollout"
@@ -39,20 +41,6 @@ class View:
     evidence: Evidence
 
 
-def figures(seen: Seen) -> dict[str, float | int | None]:
-    """Return what one version did, as plain values."""
-    return {
-        "requests": seen.requests,
-        "errors": seen.errors,
-        "slow": seen.slow,
-        "implausible": seen.implausible,
-        "rows": seen.rows,
-        "fallbacks": seen.fallbacks,
-        "truths": seen.value.count,
-        "worth": seen.value.mean if seen.value.count else None,
-    }
-
-
 def view(deployment: Deployment, system: str, now: datetime | None = None, *, store: Store | None = None) -> View:
     """Return how a rollout stands and what would be decided now; nothing is changed.
 
@@ -60,11 +48,12 @@ def view(deployment: Deployment, system: str, now: datetime | None = None, *, st
         UsageError: there is no such system.
     """
     from mlstrata.operations.releases.progress import consider
+    from mlstrata.services.rollout.tally import Tallies
 
     declared, here = deployment.system(system), _here(deployment, "rollout")
     releases = here.released(system)
     with _store(deployment, store) as opened:
-        decision, evidence = consider(declared, releases, opened, now or datetime.now(UTC))
+        decision, evidence = consider(declared, releases, opened, now or datetime.now(UTC), Tallies())
     return View(releases, decision, evidence)
 
 
@@ -74,22 +63,44 @@ def advance(
     now: datetime | None = None,
     *,
     store: Store | None = None,
+    tallies: Tallies | None = None,
     decider: str = BY_ITSELF,
     on_step: Callable[[str], None] = lambda _step: None,
 ) -> Decision:
     """Decide what happens next to a system's rollout and carry it out; the same again changes nothing.
 
+    Args:
+        deployment: The environment.
+        system: The system.
+        now: Now; None: by the clock.
+        store: What is recorded; None: it is opened and closed again.
+        tallies: What was counted by the last call; None: all is counted now.
+        decider: Who decides.
+        on_step: Called with each step before it is done.
+
     Raises:
         RolloutError: another decision is under way, or what serves does not follow.
-        UsageError: there is no such system.
+        UsageError: there is no such system, or what was recorded cannot be read.
     """
     from mlstrata.operations.releases import progress
 
     declared, here = deployment.system(system), _here(deployment, "rollout")
-    backend = here.rollout(on_step)
+    backend, now = here.rollout(on_step), now or datetime.now(UTC)
+
+    def note(releases: Releases, decision: Decision, evidence: Evidence) -> None:
+        with suppress(OSError):  # what people look at must not hold up a rollback
+            _note(deployment, declared, releases, decision, evidence=evidence, now=now)
+
     with _store(deployment, store) as opened:
         return progress.advance(
-            backend, declared, opened, now or datetime.now(UTC), decider=decider, limits=limits_of(deployment, declared)
+            backend,
+            declared,
+            opened,
+            now,
+            tallies=tallies,
+            on_considered=note,
+            decider=decider,
+            limits=limits_of(deployment, declared),
         )
 
 
@@ -178,6 +189,30 @@ def let_go(deployment: Deployment, system: str, *, reason: str, decider: str | N
     return halt.let_go(backend, system, reason=reason.strip(), decider=decider or backend.decider)
 
 
+def _note(
+    deployment: Deployment,
+    system: SystemSpec,
+    releases: Releases,
+    decision: Decision,
+    *,
+    evidence: Evidence,
+    now: datetime,
+) -> None:
+    """Write down how a rollout stands.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    from mlstrata.services.rollout.plan import plan_of
+    from mlstrata.services.rollout.standing import Standing
+
+    running, champion = releases.rollout, releases.champion
+    if running is not None and champion is not None:
+        plan = plan_of(system, running)
+        found = Standing.of(champion, running, plan, decision, evidence=evidence, now=now.timestamp())
+        found.leave(deployment.home, system.name)
+
+
 def _here(deployment: Deployment, command: str) -> Local:
     return deployment.target.here(command)
 
@@ -196,6 +231,7 @@ def _store(deployment: Deployment, given: Store | None) -> Iterator[Store | None
         yield given
         return
     from mlstrata.services.recording.sqlite import open_store
+    from mlstrata.services.recording.store import StoreUnreadableError
 
     try:
         opened = open_store(deployment.home, read_only=True)
@@ -203,7 +239,11 @@ def _store(deployment: Deployment, given: Store | None) -> Iterator[Store | None
         # Nothing was recorded, so nothing is known: the figures wait, a person need not.
         yield None
         return
+    except StoreUnreadableError as error:
+        raise UsageError(str(error)) from None
     try:
         yield opened
+    except StoreUnreadableError as error:
+        raise UsageError(str(error)) from None
     finally:
         opened.close()

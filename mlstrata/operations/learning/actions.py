@@ -22,6 +22,7 @@ from mlstrata.services.retraining.dataset import WORKDIR
 from mlstrata.services.retraining.loop import Composed, Place, Ran, Refused, Standing
 from mlstrata.services.retraining.settings import LearningSettings
 from mlstrata.services.retraining.trigger import Training
+from mlstrata.services.rollout.tally import Tallies
 
 if TYPE_CHECKING:
     from mlstrata.services.recording.store import Store
@@ -42,6 +43,7 @@ class EnvironmentActions:
         self._opened: tuple[tuple[int, ...], Deployment] | None = None
         self._counted: dict[str, tuple[float, int]] = {}
         self._said: dict[str, str] = {}
+        self._tallies = Tallies()
 
     @property
     def deployment(self) -> Deployment:
@@ -177,10 +179,11 @@ class EnvironmentActions:
         released = self.deployment.target.released(system)
         if released.rollout is None and released.settled:
             self._said.pop(system, None)
+            self._tallies.forget(system)
             return
         # Busy: a person releases at this moment.
         with suppress(Busy):
-            decision = advance(self.deployment, system, datetime.fromtimestamp(now, UTC))
+            decision = advance(self.deployment, system, datetime.fromtimestamp(now, UTC), tallies=self._tallies)
             # Figures change with every request and stand in the rollout's own record; that a person is needed stays.
             self._said[system] = decision.reason if decision.action is Action.NEEDS_APPROVAL else ""
 

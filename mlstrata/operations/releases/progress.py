@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,43 +21,47 @@ if TYPE_CHECKING:
     from mlstrata.services.recording.store import Store
     from mlstrata.services.rollout.evidence import Evidence
     from mlstrata.services.rollout.plan import Decision
-
-_ROWS = 50_000
-"""The newest rows that are looked at: enough for any difference that a rollout acts on."""
+    from mlstrata.services.rollout.tally import Tallies
 
 
-def evidence_of(system: SystemSpec, releases: Releases, store: Store | None, now: datetime) -> Evidence:
+def evidence_of(system: SystemSpec, releases: Releases, store: Store | None, tallies: Tallies) -> Evidence:
     """Count what champion and candidate did since the step began; with a bandit, since the rollout did."""
     from mlstrata.environments.spec.monitor import FairnessMetric
-    from mlstrata.services.rollout.evidence import Evidence, Reading, Seen, gather
+    from mlstrata.services.rollout.evidence import Evidence, Reading, Seen
+    from mlstrata.services.rollout.tally import Wanted
 
     running = releases.rollout
-    if running is None or releases.champion is None or store is None:
+    if running is None or releases.champion is None:
+        tallies.forget(system.name)
+        return Evidence(Seen(), Seen())
+    if store is None:
         return Evidence(Seen(), Seen())
     fairness = system.monitor.fairness
     since = running.begun if running.strategy == Strategy.BANDIT.value else running.since
-    rows = store.window(
-        system.name,
-        since=since.timestamp(),
-        until=now.timestamp(),
-        shadow=True,
-        groups=fairness is not None,
-        limit=_ROWS,
-    )
     reading = Reading(
         system.model.positive_text,
         system.serving.sla.p99.total_seconds() * 1000,
         (fairness.metric if fairness else None) or FairnessMetric.DEMOGRAPHIC_PARITY,
     )
-    return gather(rows, releases.champion, running.candidate, reading)
+    wanted = Wanted(
+        system=system.name,
+        champion=releases.champion,
+        candidate=running.candidate,
+        since=since.timestamp(),
+        reading=reading,
+        groups=fairness is not None,
+    )
+    return tallies.read(wanted, store)
 
 
-def consider(system: SystemSpec, releases: Releases, store: Store | None, now: datetime) -> tuple[Decision, Evidence]:
+def consider(
+    system: SystemSpec, releases: Releases, store: Store | None, now: datetime, tallies: Tallies
+) -> tuple[Decision, Evidence]:
     """Return what happens next to a system's rollout, and the evidence for it; nothing is changed."""
     from mlstrata.services.rollout.decide import decide
     from mlstrata.services.rollout.plan import Action, Decision, plan_of
 
-    evidence = evidence_of(system, releases, store, now)
+    evidence = evidence_of(system, releases, store, tallies)
     if releases.rollout is None:
         return Decision(Action.WAIT, "no rollout is under way"), evidence
     if releases.stopped:
@@ -70,18 +75,32 @@ def advance(
     store: Store | None,
     now: datetime,
     *,
+    tallies: Tallies | None = None,
+    on_considered: Callable[[Releases, Decision, Evidence], None] = lambda *_: None,
     decider: str | None = None,
     limits: SystemSpec | None = None,
 ) -> Decision:
     """Decide what happens next to a system's rollout and carry it out; whatever died on its way is ended first.
 
+    Args:
+        backend: The environment.
+        system: The system.
+        store: What is recorded; None: nothing is.
+        now: Now.
+        tallies: What was counted by the last call; None: all is counted now.
+        on_considered: Called with what is decided about which releases, and by what, before it is carried out.
+        decider: Who decides; None for the backend's own.
+        limits: The declaration whose figures a version that is promoted must meet.
+
     Raises:
         RolloutError: another decision is under way, or what serves does not follow.
     """
     from mlstrata.services.rollout.plan import Action
+    from mlstrata.services.rollout.tally import Tallies
 
     before = mended(backend, system.name)
-    decision, _ = consider(system, before, store, now)
+    decision, evidence = consider(system, before, store, now, tallies or Tallies())
+    on_considered(before, decision, evidence)
     running = before.rollout
     if running is None:
         return decision

@@ -108,6 +108,10 @@ class Removal:
             with self._db.writing() as db:
                 # Its prediction may have come meanwhile.
                 db.execute(f"DELETE FROM feedback WHERE id IN ({marks(part)}) AND system = ''", part)  # noqa: S608 - bound
+                db.execute(
+                    f"DELETE FROM tellings WHERE id IN ({marks(part)}) AND id NOT IN (SELECT id FROM records)",  # noqa: S608 - bound
+                    part,
+                )
         return gone
 
     def _note(self, db: Connection, system: str, subject: str, asked: float, hold: float) -> None:
@@ -156,7 +160,7 @@ class Removal:
                 [(*key, self._clock() - _NOTED_SECONDS) for key in keys],
             )
             db.executemany("DELETE FROM records WHERE id = ? AND version = ?", keys)
-            for table in ("feedback", "queue"):
+            for table in ("feedback", "queue", "tellings"):
                 db.execute(f"DELETE FROM {table} WHERE id IN ({marks(gone)})", gone)  # noqa: S608 - bound
 
     def _empty_logs(self) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from mlstrata.services.recording.merging import Judged, Rewarded, Told
 
-VERSION = 2
-"""2: `removed`. Each version only adds tables, so the statements below bring an older file up to date."""
+VERSION = 3
+"""2: `removed`. 3: `tellings`. Each only adds tables, so the statements below bring an older file up to date."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
     id TEXT NOT NULL, version TEXT NOT NULL, system TEXT NOT NULL, at REAL NOT NULL, shadow INTEGER NOT NULL,
@@ -30,8 +30,10 @@ CREATE TABLE IF NOT EXISTS counts (
 CREATE TABLE IF NOT EXISTS erasures (
     system TEXT NOT NULL, subject TEXT NOT NULL, asked REAL NOT NULL, hold REAL NOT NULL,
     PRIMARY KEY (system, subject)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS removed (id TEXT NOT NULL PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID
+CREATE TABLE IF NOT EXISTS removed (id TEXT NOT NULL PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tellings (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE)
 """
+"""`tellings`: of each request that feedback came for the newest number, so that a reader finds what changed."""
 
 
 def told(row: Sequence[Any]) -> Told:

@@ -12,7 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from sqlite3 import Connection
 
+from mlstrata.services.recording import following
 from mlstrata.services.recording.database import Database, marks
+from mlstrata.services.recording.following import CHUNK
 from mlstrata.services.recording.merging import Grouped, Told, grouped
 from mlstrata.services.recording.names import DATABASE, GROUPS
 from mlstrata.services.recording.protected import Protected
@@ -20,10 +22,7 @@ from mlstrata.services.recording.record import Record
 from mlstrata.services.recording.removal import Removal
 from mlstrata.services.recording.sampling import waiting_rows
 from mlstrata.services.recording.schema import SCHEMA, VERSION, judged_values, told
-from mlstrata.services.recording.store import Count, Erasure, Feedback, Known, Queue, Waiting
-
-_CHUNK = 500
-"""Records that a window reads at once: no reader keeps the file's log from being emptied for long."""
+from mlstrata.services.recording.store import Count, Cursor, Erasure, Feedback, Known, News, Queue, Waiting
 
 
 def open_store(
@@ -100,6 +99,9 @@ class SqliteStore:
             for one in given:
                 if self._merge(db, one):
                     changed.add((one.id, one.instance))
+            # Groups are kept first and in another file: whoever tells them again after a crash changes nothing there.
+            told = dict.fromkeys([request for request, _, _ in groups] + [request for request, _ in sorted(changed)])
+            db.executemany("INSERT OR REPLACE INTO tellings (id) VALUES (?)", [(one,) for one in told])
         return len(changed)
 
     def find(self, request: str) -> list[Record]:
@@ -110,8 +112,7 @@ class SqliteStore:
     def known(self, request: str) -> list[Known]:
         """Return the rows that were recorded under a request's id, with their feedback."""
         found = self.find(request)
-        rows = [(one, number) for one in found for number in range(len(one.instances))]
-        return list(self._joined(rows, groups=False))
+        return list(self._joined(rows_of(found), groups=False))
 
     def window(
         self,
@@ -143,14 +144,21 @@ class SqliteStore:
         sign = ">="
         query = (
             f"SELECT at, id, version, body FROM records WHERE {where} AND (at, id, version) {{}} (?, ?, ?) "  # noqa: S608 - bound
-            f"ORDER BY at, id, version LIMIT {_CHUNK}"
+            f"ORDER BY at, id, version LIMIT {CHUNK}"
         )
         while chunk := self._db.read(query.format(sign), [*values, *after]):
             after, sign = chunk[-1][:3], ">"
             records = [Record.from_bytes(row[3]) for row in chunk]
-            rows = [(one, number) for one in records for number in range(len(one.instances))]
-            yield from self._joined(rows[skipped:], groups=groups)
+            yield from self._joined(rows_of(records)[skipped:], groups=groups)
             skipped = 0
+
+    def news(
+        self, system: str, cursor: Cursor | None, *, since: float, versions: Collection[str], groups: bool = False
+    ) -> News:
+        """Return what came since a cursor, a bounded part of it; a row is new once, however often it is told of."""
+        found = following.news(self._db, system, cursor, since=since, versions=versions)
+        new, told = (tuple(self._joined(rows_of(one), groups=groups)) for one in (found.new, found.told))
+        return News(found.cursor, new, told, found.anew, found.more)
 
     def waiting(self, queue: Queue, system: str, limit: int) -> list[Waiting]:
         """Return the rows of a system that wait for a person, the oldest first, `limit` at most."""
@@ -286,5 +294,10 @@ class SqliteStore:
 _TOLD = "at, truth, reviewer, sampled, rewarded, reward"
 
 
+def rows_of(records: Iterable[Record]) -> list[tuple[Record, int]]:
+    """Return the rows of records, each as its record and its number in that."""
+    return [(one, number) for one in records for number in range(len(one.instances))]
+
+
 def _parts(names: list[str]) -> Iterator[list[str]]:
-    return (names[first : first + _CHUNK] for first in range(0, len(names), _CHUNK))
+    return (names[first : first + CHUNK] for first in range(0, len(names), CHUNK))

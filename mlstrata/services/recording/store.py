@@ -125,6 +125,40 @@ class Erasure:
     until: float | None = None
 
 
+@dataclass(frozen=True)
+class Cursor:
+    """How far somebody has read what is recorded of a system. A store gives it and understands it; nobody else does.
+
+    Attributes:
+        records: The last record that was read.
+        told: The last feedback.
+        removed: What had been removed by then.
+    """
+
+    records: int
+    told: int
+    removed: str
+
+
+@dataclass(frozen=True)
+class News:
+    """What was recorded of a system and what became known of it since a cursor.
+
+    Attributes:
+        cursor: Where to go on.
+        new: The rows of records that were not read yet, with their feedback.
+        told: Rows that were read before, and whose feedback may have changed since; with all of it.
+        anew: Reading begins at the beginning, as something was removed: forget what was read before.
+        more: There is more to read at once.
+    """
+
+    cursor: Cursor
+    new: tuple[Known, ...] = ()
+    told: tuple[Known, ...] = ()
+    anew: bool = False
+    more: bool = False
+
+
 class Store(Protocol):
     """Records, feedback and what is derived from them. Safe to call from several threads."""
 
@@ -169,6 +203,21 @@ class Store(Protocol):
             shadow: Also answers that nobody was given.
             groups: Read the protected attributes too, which are kept apart; without, feedback has none.
             limit: The newest rows at most.
+        """
+
+    def news(
+        self, system: str, cursor: Cursor | None, *, since: float, versions: Collection[str], groups: bool = False
+    ) -> News:
+        """Return what came since a cursor, a bounded part of it; a row is new once, however often it is told of.
+
+        What is read so, from no cursor on until there is no more, is what `window` yields with `shadow`.
+
+        Args:
+            system: The system.
+            cursor: What the last call gave; None: begin.
+            since: Of records that were predicted from then on, in seconds since 1970; the same in each call.
+            versions: Of these versions; the same in each call.
+            groups: Read the protected attributes too.
         """
 
     def waiting(self, queue: Queue, system: str, limit: int) -> list[Waiting]:

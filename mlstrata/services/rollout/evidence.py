@@ -1,19 +1,38 @@
-"""What each version did since a step began, counted from the records of it."""
+"""What each version did since a step began, and how a row of its records is read."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
 
 from mlstrata.environments.spec.monitor import FairnessMetric
-from mlstrata.services.recording.record import MODEL
-from mlstrata.services.recording.store import Known
 
-_FAILED = 500
-_MOST_SCORES = 20_000
-"""Scores that are kept of each version, to compare what a shadow would have said."""
+
+class Among(StrEnum):
+    """Axis: among whom positive labels are counted, in words."""
+
+    ALL = "all"
+    POSITIVE = "the truly positive"
+    NEGATIVE = "the others"
+
+
+LOOKS_AT = {
+    FairnessMetric.DEMOGRAPHIC_PARITY: (Among.ALL,),
+    FairnessMetric.EQUAL_OPPORTUNITY: (Among.POSITIVE,),
+    FairnessMetric.EQUALIZED_ODDS: (Among.POSITIVE, Among.NEGATIVE),
+}
+"""What each difference between groups is of; where it is of several, the largest counts (`mlstrata_steps.rates`)."""
+
+
+class Rate(NamedTuple):
+    """What fairness compares between the groups of an attribute."""
+
+    attribute: str
+    among: Among
 
 
 @dataclass
@@ -29,6 +48,12 @@ class Mean:
         self.count += 1
         self.total += value
         self.squares += value * value
+
+    def take_back(self, value: float) -> None:
+        """Leave out a value that was taken in."""
+        self.count -= 1
+        self.total -= value
+        self.squares -= value * value
 
     @property
     def mean(self) -> float:
@@ -54,8 +79,8 @@ class Seen:
         fallbacks: Rows that something else answered in the model's place.
         value: Worth of the answers: the reward where one was told, else by the truth 1 where it was right; of a
             regression less the error.
-        groups: Attribute to group to the mean of what fairness looks at.
-        scores: Request and row to its score, the newest.
+        groups: What fairness compares, to group, to the share of positive labels.
+        scores: Request and row to its score, the first that were recorded.
     """
 
     requests: int = 0
@@ -65,7 +90,7 @@ class Seen:
     rows: int = 0
     fallbacks: int = 0
     value: Mean = field(default_factory=Mean)
-    groups: dict[str, dict[str, Mean]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(Mean)))
+    groups: dict[Rate, dict[str, Mean]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(Mean)))
     scores: dict[tuple[str, int], float] = field(default_factory=dict)
 
 
@@ -92,37 +117,46 @@ class Evidence:
     candidate: Seen
 
 
-def gather(rows: Iterable[Known], champion: str, candidate: str, reading: Reading) -> Evidence:
-    """Count the rows of a window, those of other versions left out."""
-    by = {champion: Seen(), candidate: Seen()}
-    for one in rows:
-        if (seen := by.get(one.record.version)) is not None:
-            _count(seen, one, reading)
-    return Evidence(by[champion], by[candidate])
+@dataclass(frozen=True)
+class Told:
+    """What became known of one row, as far as it counts.
+
+    Attributes:
+        worth: Of the answer; None: not known.
+        label: 1 where the label is positive, else 0.
+        groups: What fairness compares, with the row's group.
+    """
+
+    worth: float | None
+    label: float
+    groups: tuple[tuple[Rate, str], ...]
 
 
-def _count(seen: Seen, one: Known, reading: Reading) -> None:
-    record = one.record
-    if one.instance == 0:
-        seen.requests += 1
-        seen.errors += record.status >= _FAILED
-        seen.slow += record.status < _FAILED and record.ms > reading.slowest
-        seen.implausible += record.problem == "implausible"
-    seen.rows += 1
-    seen.fallbacks += record.instances[one.instance].source != MODEL
-    if (output := one.output) is None:
-        return
-    score = next((output[name] for name in ("probability", "value") if name in output), None)
-    if isinstance(score, int | float) and len(seen.scores) < _MOST_SCORES:
-        seen.scores[record.id, one.instance] = float(score)
-    truth = one.feedback.truth if one.feedback else None
-    right = None if truth is None else _worth(output, truth, reading.positive)
-    worth = one.feedback.reward if one.feedback and one.feedback.reward is not None else right
-    if worth is not None and math.isfinite(worth):
-        seen.value.add(worth)
-    if one.feedback and "probability" in output and _counts(reading, truth):
-        for attribute, group in one.feedback.groups.items():
-            seen.groups[attribute][group].add(float(output.get("label") == 1))
+def told_of(
+    output: Mapping[str, object],
+    truth: str | None,
+    reward: float | None,
+    *,
+    groups: Mapping[str, str],
+    reading: Reading,
+) -> Told | None:
+    """Read what became known of an answer; None: nothing that counts."""
+    worth = reward if reward is not None else None if truth is None else _worth(output, truth, reading.positive)
+    if worth is not None and not math.isfinite(worth):
+        worth = None
+    compared: tuple[tuple[Rate, str], ...] = ()
+    if groups and "probability" in output:
+        among = [one for one in LOOKS_AT.get(reading.fairness, ()) if _is_among(one, truth, reading.positive)]
+        compared = tuple((Rate(name, one), group) for name, group in groups.items() for one in among)
+    if worth is None and not compared:
+        return None
+    return Told(worth, float(output.get("label") == 1), compared)
+
+
+def _is_among(among: Among, truth: str | None, positive: str) -> bool:
+    if among is Among.ALL:
+        return True
+    return truth is not None and is_positive(truth, positive) == (among is Among.POSITIVE)
 
 
 def _worth(output: object, truth: str, positive: str) -> float | None:
@@ -148,10 +182,3 @@ def is_positive(truth: str, positive: str) -> bool:
         return float(truth) == float(positive or "1")
     except ValueError:
         return False
-
-
-def _counts(reading: Reading, truth: str | None) -> bool:
-    """Whether a row says something of the declared difference: opportunity is that of whoever is truly positive."""
-    if reading.fairness is FairnessMetric.DEMOGRAPHIC_PARITY:
-        return True
-    return truth is not None and is_positive(truth, reading.positive)

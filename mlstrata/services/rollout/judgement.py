@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 
-from mlstrata.services.rollout.evidence import Evidence, Mean, Seen
+from mlstrata.services.rollout.evidence import Among, Evidence, Mean, Seen
 from mlstrata.services.rollout.plan import Plan
-from mlstrata.services.rollout.sequence import ALPHA, FEWEST, Interval, difference, share_of, share_variance
+from mlstrata.services.rollout.sequence import (
+    ALPHA,
+    FEWEST,
+    Interval,
+    Truth,
+    difference,
+    share_of,
+    share_variance,
+)
 
 ERRORS, SLOW, FALLBACKS, VALUE = 0.02, 0.02, 0.05, 0.05
 """How much worse a candidate may be at most for all that the data say: shares; of a value that is no share, standard
 deviations. A smaller difference needs a larger sample than a step has."""
 _QUESTIONS = 5
+_NOTHING = 1e-6
+"""What stands for a limit of 0, where something is measured by it."""
 _PROMISED = 0.01
 """The share of requests that may be slower than a 99th percentile."""
 
@@ -22,15 +31,32 @@ _PROMISED = 0.01
 class Finding:
     """What was found of one question.
 
+    How much worse the candidate is, and what that may be, is in times of what is acceptable, whatever is asked: at
+    most 1 is acceptable, and below 0 it is the better one. Of groups it is their difference.
+
     Attributes:
+        of: What is asked.
         words: What was seen, in figures.
         worse: Whether the candidate is worse, for certain.
         fine: Whether it is, for certain, not worse by more than is acceptable.
+        value: How much worse it seems.
+        low: How much it is at least, for all that the data say.
+        high: How much at most.
     """
 
+    of: str
     words: str
     worse: bool
     fine: bool
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def judged(cls, of: str, words: str, found: Interval, acceptable: float, *, worse: Truth, fine: Truth) -> Finding:
+        """Take it from where the difference lies, and from how much of it is acceptable."""
+        unit = max(acceptable, _NOTHING)
+        return cls(of, words, bool(worse), bool(fine), *(float(one) / unit for one in found))
 
 
 def findings(plan: Plan, evidence: Evidence) -> Iterator[Finding]:
@@ -44,7 +70,9 @@ def findings(plan: Plan, evidence: Evidence) -> Iterator[Finding]:
     if min(ours.rows, theirs.rows) >= FEWEST and ours.fallbacks + theirs.fallbacks:
         found = _shares(plan, (ours.fallbacks, ours.rows), (theirs.fallbacks, theirs.rows), alpha)
         words = f"answered by others {_percent(ours.fallbacks, ours.rows)} to {_percent(theirs.fallbacks, theirs.rows)}"
-        yield Finding(f"{words} ({_points(found)})", bool(found.low > FALLBACKS), bool(found.high <= FALLBACKS))
+        words = f"{words} ({_points(found)})"
+        worse, fine = found.low > FALLBACKS, found.high <= FALLBACKS
+        yield Finding.judged("fallbacks", words, found, FALLBACKS, worse=worse, fine=fine)
     if min(ours.value.count, theirs.value.count) >= FEWEST:
         yield _value(plan, ours.value, theirs.value, alpha)
     if plan.gap is not None:
@@ -56,10 +84,11 @@ def _errors(plan: Plan, ours: Seen, theirs: Seen, alpha: float) -> Finding:
     if theirs.requests < FEWEST:
         own = share_of(ours.errors, ours.requests, alpha=alpha, tightest=plan.min_sample)
         words += f", {100 * plan.errors:.2g} % promised"
-        return Finding(words, bool(own.low > plan.errors), bool(own.estimate <= plan.errors))
+        worse, fine = own.low > plan.errors, own.estimate <= plan.errors
+        return Finding.judged("errors", words, own, plan.errors, worse=worse, fine=fine)
     found = _shares(plan, (ours.errors, ours.requests), (theirs.errors, theirs.requests), alpha)
     words += f" to {_percent(theirs.errors, theirs.requests)} ({_points(found)})"
-    return Finding(words, bool(found.low > 0), bool(found.high <= ERRORS))
+    return Finding.judged("errors", words, found, ERRORS, worse=found.low > 0, fine=found.high <= ERRORS)
 
 
 def _slow(plan: Plan, ours: Seen, theirs: Seen, alpha: float) -> Finding:
@@ -68,10 +97,11 @@ def _slow(plan: Plan, ours: Seen, theirs: Seen, alpha: float) -> Finding:
     words = f"over {plan.slowest:g} ms {_percent(ours.slow, ours.requests)}"
     late, in_time = bool(own.low > _PROMISED), bool(own.estimate <= _PROMISED)
     if theirs.requests < FEWEST:
-        return Finding(f"{words}, 1 % promised", late, in_time)
+        return Finding.judged("slow", f"{words}, 1 % promised", own, _PROMISED, worse=late, fine=in_time)
     found = _shares(plan, (ours.slow, ours.requests), (theirs.slow, theirs.requests), alpha)
     words += f" to {_percent(theirs.slow, theirs.requests)} ({_points(found)}; 1 % promised)"
-    return Finding(words, late and bool(found.low > 0), in_time or bool(found.high <= SLOW))
+    worse, fine = late and found.low > 0, in_time or found.high <= SLOW
+    return Finding.judged("slow", words, found, SLOW, worse=worse, fine=fine)
 
 
 def _value(plan: Plan, ours: Mean, theirs: Mean, alpha: float) -> Finding:
@@ -87,22 +117,27 @@ def _value(plan: Plan, ours: Mean, theirs: Mean, alpha: float) -> Finding:
     margin = VALUE if 0 <= ours.mean <= 1 and 0 <= theirs.mean <= 1 else VALUE * spread
     words = f"worth {ours.mean:.4g} of {ours.count} to {theirs.mean:.4g} of {theirs.count}"
     words += f" (difference {found.low:+.3g} to {found.high:+.3g})"
-    return Finding(words, bool(found.high < 0), bool(found.low >= -margin))
+    worse, fine = found.high < 0, found.low >= -margin
+    return Finding.judged("worth", words, found.negative, margin, worse=worse, fine=fine)
 
 
 def _gaps(most: float, ours: Seen, alpha: float) -> Iterator[Finding]:
-    for attribute, groups in ours.groups.items():
-        enough = sorted((mean.mean, name, mean) for name, mean in groups.items() if mean.count >= FEWEST)
-        if len(enough) < len(("one", "another")):
-            continue
-        pairs = list(combinations(enough, 2))
-        (low, lowest, least), (high, highest, largest) = enough[0], enough[-1]
+    """Hold each difference between groups against what is declared; of equalized odds both rates must hold."""
+    enough = {
+        rate: found
+        for rate, groups in sorted(ours.groups.items())
+        if len(found := sorted((one.mean, name, one) for name, one in groups.items() if one.count >= FEWEST)) > 1
+    }
+    pairs = sum(len(found) * (len(found) - 1) // 2 for found in enough.values())
+    for rate, found in enough.items():
+        (low, lowest, least), (high, highest, largest) = found[0], found[-1]
         sizes = [
             (one.count, mean, share_variance(one.total, one.count)) for mean, one in ((high, largest), (low, least))
         ]
-        found = difference(sizes[0], sizes[1], alpha=alpha / len(pairs))
-        words = f"{attribute}: {highest} {100 * high:.1f} %, {lowest} {100 * low:.1f} % (at most {100 * most:g} points)"
-        yield Finding(words, bool(found.low > most), high - low <= most)
+        apart = difference(sizes[0], sizes[1], alpha=alpha / pairs)
+        of = rate.attribute + ("" if rate.among is Among.ALL else f", of {rate.among}")
+        words = f"{of}: {highest} {100 * high:.1f} %, {lowest} {100 * low:.1f} % (at most {100 * most:g} points)"
+        yield Finding.judged(of, words, apart, most, worse=apart.low > most, fine=high - low <= most)
 
 
 def _shares(plan: Plan, ours: tuple[int, int], theirs: tuple[int, int], alpha: float) -> Interval:

@@ -8,14 +8,16 @@ Sekhon, Annals of Statistics 2021).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Figure = float | NDArray[np.float64]
 """One value, or one of each of many comparisons."""
+Truth = bool | NDArray[np.bool_]
+"""Whether something holds of it."""
 
 ALPHA = 0.05
 """Share of comparisons without a difference in which one is ever claimed, on either side."""
@@ -23,8 +25,7 @@ FEWEST = 30
 """Requests of each version below which nothing is claimed: the sequences are asymptotic."""
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """Where a difference lies, at every moment, but for `alpha` of all comparisons.
 
     Attributes:
@@ -36,6 +37,11 @@ class Interval:
     estimate: Figure
     low: Figure
     high: Figure
+
+    @property
+    def negative(self) -> Interval:
+        """Return where the difference lies, seen from the other side."""
+        return Interval(-self.estimate, -self.high, -self.low)
 
 
 def half_width(variance: Figure, count: Figure, *, alpha: float = ALPHA, tightest: float = 500.0) -> Figure:

@@ -161,7 +161,7 @@ def test_what_is_no_store_is_refused(tmp_path):
         open_store(tmp_path)
     path.unlink()
     sqlite3.connect(path).execute("PRAGMA user_version=99").connection.close()
-    with pytest.raises(StoreUnreadableError, match="has version 99; this program knows up to 2: use the newer one"):
+    with pytest.raises(StoreUnreadableError, match="has version 99; this program knows up to 3: use the newer one"):
         open_store(tmp_path)
 
 
@@ -186,13 +186,17 @@ def test_a_store_of_the_version_before_is_brought_up_to_date(tmp_path):
     store.add([record("r-1"), record("r-2")])
     store.close()
     db = sqlite3.connect(tmp_path / DATABASE)
-    db.executescript("DROP TABLE removed; PRAGMA user_version=1")
+    db.executescript("DROP TABLE removed; DROP TABLE tellings; PRAGMA user_version=1")
     db.close()
+    reader = open_store(tmp_path, read_only=True)
+    with pytest.raises(StoreUnreadableError, match="made by an older recorder; `mlstrata up` starts"):
+        reader.news("credit", None, since=0.0, versions=("1",))
+    reader.close()
     store = open_store(tmp_path, clock=lambda: 200.0)
     assert store.missing({"r-1", "r-3"}) == {"r-3"}
     store.prune("credit", 300.0)
     assert store.missing({"r-1", "r-3"}) == {"r-3"}
     store.close()
     db = sqlite3.connect(tmp_path / DATABASE)
-    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert db.execute("PRAGMA user_version").fetchone() == (3,)
     db.close()

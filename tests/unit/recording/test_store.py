@@ -3,9 +3,10 @@
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlstrata.services.recording import following
 from mlstrata.services.recording.store import Feedback, Queue
 from tests.support.recording import SHARE, SUBJECTS, SYSTEMS, Model, feedback, record, records
 
@@ -77,6 +78,55 @@ def test_a_store_does_what_the_model_does(steps, stores):
             else:
                 assert store.finish_erasures(with_[0], forget=1e6) == model.finish(with_[0])
         same(store, model)
+
+
+class Follower:
+    """Knows a system's rows from what a store says is new."""
+
+    def __init__(self, store, system):
+        self.store, self.system, self.cursor, self.rows = store, system, None, {}
+
+    def look(self):
+        more = True
+        while more:
+            news = self.store.news(self.system, self.cursor, since=101.0, versions=("1", "2"), groups=True)
+            self.cursor, more = news.cursor, news.more
+            if news.anew:
+                self.rows.clear()
+            new, told = ({(*one.record.key, one.instance): one for one in rows} for rows in (news.new, news.told))
+            assert not new.keys() & self.rows.keys(), "no row is new twice"
+            self.rows |= new
+            assert told.keys() <= self.rows.keys()
+            self.rows |= told
+        window = self.store.window(self.system, since=101.0, until=1e9, shadow=True, groups=True)
+        assert self.rows == {(*one.record.key, one.instance): one for one in window}
+
+
+def done(store, what, *with_):
+    """Do a step."""
+    if what == "erase":
+        store.erase(system=with_[0], subject=with_[1], asked=102.0, hold=with_[2])
+    elif what == "erase system":
+        store.erase_system(system=with_[0], asked=102.0, hold=with_[1])
+    elif what == "finish":
+        store.finish_erasures(with_[0], forget=1e6)
+    else:
+        getattr(store, what)(*with_)
+
+
+@settings(max_examples=50)
+@given(steps=STEPS, looks=st.integers(0, 255), chunk=st.integers(1, 3))
+def test_who_follows_a_store_knows_what_the_window_yields(steps, looks, chunk, stores):
+    """Whenever it looks, and however little it reads at once."""
+    with stores() as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(following, "CHUNK", chunk)
+        followers = [Follower(store, system) for system in SYSTEMS]
+        for at, step in enumerate(steps):
+            done(store, *step)
+            for one in followers if looks >> at & 1 else ():
+                one.look()
+        for one in followers:
+            one.look()
 
 
 @given(batches=st.lists(BATCHES, max_size=3), told=st.lists(TOLD, max_size=3), data=st.data())

@@ -8,12 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlstrata.environments.spec.rollout import Strategy
-from mlstrata.services.recording.record import Instance, Record
-from mlstrata.services.recording.store import Feedback, Known
 from mlstrata.services.rollout import bandit
 from mlstrata.services.rollout.decide import decide
 from mlstrata.services.rollout.disagreement import disagreement
-from mlstrata.services.rollout.evidence import Evidence, Mean, Reading, Seen, gather, is_positive
+from mlstrata.services.rollout.evidence import Among, Evidence, Mean, Rate, Seen, is_positive
+from mlstrata.services.rollout.judgement import findings
 from mlstrata.services.rollout.plan import Action, Plan
 
 LATER = 10_000.0
@@ -96,8 +95,8 @@ def test_groups_that_differ_too_much_take_a_candidate_back():
     def grouped(low):
         one = seen(2000)
         for at in range(400):
-            one.groups["sex"]["m"].add(float(at % 2))
-            one.groups["sex"]["f"].add(float(at % 100 < low))
+            one.groups[Rate("sex", Among.ALL)]["m"].add(float(at % 2))
+            one.groups[Rate("sex", Among.ALL)]["f"].add(float(at % 100 < low))
         return one
 
     last = plan(gap=0.1, **LAST)
@@ -105,6 +104,17 @@ def test_groups_that_differ_too_much_take_a_candidate_back():
     waits = decide(last, Evidence(seen(2000), grouped(37)), LATER)
     assert (waits.action, "sex: m 50.0 %, f 37.0 %" in waits.reason) == (Action.WAIT, True)
     assert decide(last, Evidence(seen(2000), grouped(48)), LATER).action is Action.PROMOTE
+
+
+@pytest.mark.parametrize("unfair", [Among.POSITIVE, Among.NEGATIVE])
+def test_of_equalized_odds_both_rates_must_hold(unfair):
+    candidate = seen(2000)
+    for among in (Among.POSITIVE, Among.NEGATIVE):
+        for at in range(400):
+            candidate.groups[Rate("sex", among)]["m"].add(float(at % 2))
+            candidate.groups[Rate("sex", among)]["f"].add(float(at % 100 < (5 if among is unfair else 50)))
+    found = decide(plan(gap=0.1, **LAST), Evidence(seen(2000), candidate), LATER)
+    assert (found.action, f"worse: sex, of {unfair}: m 50.0 %" in found.reason) == (Action.ROLL_BACK, True)
 
 
 COUNTS = st.integers(0, 3000)
@@ -125,32 +135,6 @@ def test_no_candidate_that_fails_more_than_it_may_is_ever_promoted(*, requests, 
         assert ours.errors / requests > (theirs.errors / others if others >= 30 else 0.01)
 
 
-def row(version, at, *, status=200, ms=10.0, label=1, truth=None, reward=None, group=None, problem=""):
-    output = None if status >= 500 else {"probability": 0.7, "label": label}
-    record = Record(
-        id=f"r{at}", at=at, system="loans", version=version, status=status, ms=ms, problem=problem,
-        instances=(Instance(inputs={}, output=output),),
-    )  # fmt: skip
-    feedback = Feedback(f"r{at}", at, truth=truth, reward=reward, groups={"sex": group} if group else {})
-    return Known(record, 0, feedback if truth or reward is not None or group else None)
-
-
-def test_records_are_counted_by_version():
-    rows = [
-        row("1", 1, truth="yes"),
-        row("1", 2, truth="no"),
-        row("2", 3, status=500, problem="implausible"),
-        row("2", 4, ms=900, reward=0.25, group="f"),
-        row("3", 5),
-    ]
-    found = gather(rows, "1", "2", Reading(positive="yes", slowest=500))
-    assert (found.champion.requests, found.champion.value.mean) == (2, 0.5)
-    ours = found.candidate
-    assert (ours.requests, ours.errors, ours.implausible, ours.slow) == (2, 1, 1, 1)
-    assert ours.value.mean == 0.25
-    assert ours.groups["sex"]["f"].mean == 1
-
-
 @pytest.mark.parametrize(
     ("truth", "positive", "counts"),
     [("yes", "yes", True), ("no", "yes", False), ("1", "", True), ("1.0", "1", True), ("0", "", False)],
@@ -167,6 +151,21 @@ def test_a_shadow_is_compared_on_the_requests_that_both_answered():
         Evidence(champion, candidate)
     )
     assert disagreement(Evidence(seen(1), seen(1))) == "no request was answered by both"
+
+
+def test_how_much_worse_is_in_times_of_what_is_acceptable():
+    """So that questions of different units stand on one scale."""
+    ours, theirs = seen(2000, 60, right=1400, of=2000, fallbacks=20), seen(2000, 20, right=1500, of=2000)
+    ours.groups[Rate("sex", Among.ALL)] |= {"m": Mean(400, 200.0, 200.0), "f": Mean(400, 180.0, 180.0)}
+    found = {one.of: one for one in findings(plan(gap=0.1, **LAST), Evidence(theirs, ours))}
+    assert {name: round(one.value, 6) for name, one in found.items()} == {
+        "errors": 1.0,  # 3 % to 1 %, and 2 points are acceptable
+        "slow": 0.0,
+        "fallbacks": 0.2,  # 1 % to none, 5 points
+        "worth": 1.0,  # 0.70 to 0.75, 0.05
+        "sex": 0.5,  # 50 % and 45 %, 10 points
+    }
+    assert all(one.low < one.value < one.high for one in found.values())
 
 
 def test_a_bandit_gives_most_to_the_better_version_and_something_to_the_other():
