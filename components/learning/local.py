@@ -11,7 +11,7 @@ from mlstrata.components.learning.outputs import LearningOutputs
 from mlstrata.components.local_service import LocalService
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.scraping import alerting
-from mlstrata.services.alerts.rules import learning_rules
+from mlstrata.services.alerts.rules import learning_rules, service_rounds
 from mlstrata.services.http import token_file
 from mlstrata.services.retraining.dataset import JOURNAL, WORKDIR
 from mlstrata.services.retraining.settings import LearningSettings
@@ -36,6 +36,7 @@ class Learning(LocalService):
         )
         if args.owners:
             alerting(self, "learning-loop", learning_rules(args.owners))
+        alerting(self, f"{SERVICE}-rounds", service_rounds(SERVICE, args.host.owner))
         self.register_outputs({"url": self.url})
 
 

@@ -15,6 +15,7 @@ from mlstrata.components.monitoring.scraping import alerting
 from mlstrata.components.supervision.service import File
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.stages import Capability
+from mlstrata.services.alerts.rules import service_rounds
 from mlstrata.services.catalog.settings import Declared
 from mlstrata.services.monitor.names import DECLARED_FILE, SERVICE, TOKEN_FILE, WORKDIR
 from mlstrata.services.monitor.rules import fairness_rules, monitoring_rules, promise_rules
@@ -48,6 +49,7 @@ class Monitor(LocalService):
             folders=(WORKDIR,),
             stop_seconds=10,
         )
+        alerting(self, f"{SERVICE}-rounds", service_rounds(SERVICE, args.host.owner))
         self.register_outputs({"url": self.url})
 
 

@@ -18,7 +18,7 @@ from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.service import File
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.system import SystemSpec
-from mlstrata.services.alerts.rules import recorder_rules
+from mlstrata.services.alerts.rules import recorder_rules, service_rounds
 from mlstrata.services.recording.names import KEY_FILE, PROTECTED, SERVICE, TOKEN_FILE, WORKDIR
 from mlstrata.services.recording.settings import RecorderSettings, recorded
 
@@ -61,6 +61,7 @@ class Recorder(LocalService):
         )
         Part("recorder-of-predictions", PartArgs("recorder", SERVICE), self.child())
         Part("protected-attributes", PartArgs("protected", PROTECTED), self.child())
+        alerting(self, f"{SERVICE}-rounds", service_rounds(SERVICE, args.host.owner))
         self.register_outputs({"url": self.url})
 
 

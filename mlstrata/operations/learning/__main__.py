@@ -33,18 +33,17 @@ def serve(settings: LearningSettings, token: str) -> int:
 def _app(settings: LearningSettings, token: str, held: ExitStack) -> Starlette:
     from mlstrata.operations.learning.actions import EnvironmentActions
     from mlstrata.operations.learning.orders import carry_out
-    from mlstrata.operations.learning.process import Ticker
+    from mlstrata.operations.learning.process import Learning
     from mlstrata.services.retraining.app import build
     from mlstrata.services.retraining.journal import Journal
 
     journal = Journal(settings.journal)
     held.callback(journal.close)
     actions = EnvironmentActions(settings)
-    ticker = Ticker(settings, journal, actions)
-    held.callback(ticker.stop)
-    ticker.start()
+    rounds = Learning(settings, journal, actions)
+    held.callback(rounds.stop)
     orders = partial(carry_out, settings.environment)
-    return build(journal, token, envelopes=actions.envelopes, clock=time.time, wake=ticker.wake, orders=orders)
+    return build(journal, token, envelopes=actions.envelopes, clock=time.time, rounds=rounds, orders=orders)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,9 +24,12 @@ from mlstrata.services.retraining.loop import Composed, Place, Ran, Refused, Sta
 from mlstrata.services.retraining.settings import LearningSettings
 from mlstrata.services.retraining.trigger import Training
 from mlstrata.services.rollout.tally import Tallies
+from mlstrata.services.serving.folders import releases_folder
+from mlstrata.services.serving.releases import FILE as RELEASES
 
 if TYPE_CHECKING:
     from mlstrata.services.recording.store import Store
+    from mlstrata.services.serving.releases import Releases
 
 DECIDER = "learning process"
 """Who decides, in the audit log, where no person did."""
@@ -40,10 +44,11 @@ class EnvironmentActions:
     def __init__(self, settings: LearningSettings) -> None:
         os.environ[VARIABLE] = str(settings.workspace)
         self._name = settings.environment
-        self._opened: tuple[tuple[int, ...], Deployment] | None = None
+        self._opened: tuple[object, Deployment] | None = None
         self._counted: dict[str, tuple[float, int]] = {}
         self._said: dict[str, str] = {}
         self._tallies = Tallies()
+        self._read: dict[str, tuple[object, Releases]] = {}
 
     @property
     def deployment(self) -> Deployment:
@@ -55,7 +60,7 @@ class EnvironmentActions:
         return known[1]
 
     @staticmethod
-    def _marks(deployment: Deployment) -> tuple[int, ...]:
+    def _marks(deployment: Deployment) -> object:
         return tuple(_changed(path) for path in (deployment.file, deployment.checkpoint))
 
     @property
@@ -73,6 +78,27 @@ class EnvironmentActions:
     def envelope(self, system: str) -> RetrainSpec | None:
         """Return what a system's file allows."""
         return self.envelopes().get(system)
+
+    def released(self, system: str) -> Releases:
+        """Return what was released of a system; it is read again once its file changed.
+
+        Raises:
+            UsageError: The file is not what a release writes.
+        """
+        deployment = self.deployment
+        mark = (deployment.home, _changed(releases_folder(deployment.home, system) / RELEASES))
+        known = self._read.get(system)
+        if known is None or known[0] != mark:
+            known = self._read[system] = (mark, deployment.target.released(system))
+        return known[1]
+
+    def champion(self, system: str) -> str | None:
+        """Return the version of a system that answers."""
+        return self.released(system).champion
+
+    def rolling(self, systems: Iterable[str]) -> bool:
+        """Say whether one of these systems is in a rollout."""
+        return any(self.released(one).rollout for one in systems)
 
     def labelled(self, system: str) -> int:
         """Count the recorded rows that have their truth."""
@@ -140,7 +166,7 @@ class EnvironmentActions:
 
     def standing(self, training: Training) -> Standing:
         """Say where a training's version is."""
-        released = self.deployment.target.released(training.system)
+        released = self.released(training.system)
         found = standing_of(released, training.version, begun=training.rolled is not None)
         said = self._said.get(training.system, "")
         return replace(found, text=f"{found.text}; {said}") if found.place is Place.ROLLING and said else found
@@ -176,7 +202,7 @@ class EnvironmentActions:
         from mlstrata.operations.rollout import advance
         from mlstrata.services.rollout.plan import Action
 
-        released = self.deployment.target.released(system)
+        released = self.released(system)
         if released.rollout is None and released.settled:
             self._said.pop(system, None)
             self._tallies.forget(system)
@@ -220,8 +246,10 @@ class EnvironmentActions:
         return Runner(deployment.target.here("retrain").address("runner"), token)
 
 
-def _changed(path: Path) -> int:
+def _changed(path: Path) -> tuple[int, ...]:
+    """Return what differs once a file was written: each time another one takes its place."""
     try:
-        return path.stat().st_mtime_ns
+        there = path.stat()
     except OSError:
-        return 0
+        return ()
+    return there.st_mtime_ns, there.st_ino, there.st_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
 _UNDONE = frozenset({Outcome.FAILED, Outcome.IMPOSSIBLE, Outcome.REFUSED, Outcome.ROLLED_BACK})
 
 
-def record(journal: Journal, path: Path, who: str, champion: dict[str, str | None]) -> None:
+def record(journal: Journal, path: Path, who: str, champion: Callable[[str], str | None]) -> None:
     """Write what the audit log lacks.
 
     Args:
         journal: Where the decisions are.
         path: The audit log's file.
         who: Who decided.
-        champion: System to the version that answers.
+        champion: Gives the version of a system that answers; asked where there is something to write.
 
     Raises:
         OSError: The log cannot be written; the next round tries again.
@@ -31,7 +32,7 @@ def record(journal: Journal, path: Path, who: str, champion: dict[str, str | Non
 
     log = AuditLog(path)
     for decision in journal.to_audit():
-        log.append(entry_of(decision, who, champion.get(decision.system)))
+        log.append(entry_of(decision, who, champion(decision.system)))
         journal.audited(decision)
 
 

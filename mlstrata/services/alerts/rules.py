@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import yaml
 
+from mlstrata.environments.spec.quantities import format_duration
 from mlstrata.services.alerts.settings import PLATFORM, ServiceLevel, Severity, Watched
 from mlstrata.services.exporter.names import PRUNED
 from mlstrata.services.gateway.names import ARCHIVED
+from mlstrata.services.monitor import names as monitor
+from mlstrata.services.recording import names as recorder
 from mlstrata.services.retraining import names as learning
 
 REQUESTS, LATENCY = "mlstrata_predict_requests_total", "mlstrata_predict_seconds"
@@ -18,7 +22,6 @@ REQUESTS, LATENCY = "mlstrata_predict_requests_total", "mlstrata_predict_seconds
 REFUSED = "mlstrata_predict_refused_total"
 """Those of them that were not computed since more came than could be; each is among the requests, too, as a 503."""
 _FAILED = ', code=~"5.."'
-_ARCHIVING_SECONDS = 3600
 _CERTIFICATE_DAYS = 14
 """Half of what `up` renews it within: whoever runs it now and then never hears of it."""
 TRAINING_FAILED, SCORING_FAILED = "mlstrata_runner_scheduled_run_failed", "mlstrata_batch_job_failed"
@@ -29,6 +32,8 @@ CERTIFICATE_ENDS = "envoy_listener_ssl_certificate_expiration_unix_time_seconds"
 MISSING, RECORDED = "mlstrata_recorder_missing", "mlstrata_recorder_records"
 """What the recorder gives: answers that are not recorded, and records ever, by system (services/recording/metrics.py).
 Of the second, a counter, Prometheus' name ends in `_total`."""
+DAMAGED = "mlstrata_spill_damaged"
+"""Records that the disk changed before they were sent, by system (services/serving/metrics.py)."""
 MIN_REQUESTS = 10
 """Below so many requests in five minutes one error is an anecdote, not a ratio."""
 # Error-budget burn (The Site Reliability Workbook, chapter 5): a long window says that it matters, a short one that it
@@ -57,19 +62,68 @@ class Subject:
         }
 
 
+@dataclass(frozen=True)
+class Round:
+    """Rounds of a service (`services.rounds`), and when somebody hears that they stand.
+
+    Attributes:
+        metric: When the last whole round ended, in seconds since 1970.
+        alert: Name of the alert.
+        seconds: How long ago that may be: several rounds, and the longest that one may take.
+        not_done: What is not done then.
+    """
+
+    metric: str
+    alert: str
+    seconds: int
+    not_done: str
+
+
+ROUNDS: Mapping[str, tuple[Round, ...]] = {
+    "monitor": (Round(monitor.ROUND, "MonitorStands", 600, "no system is judged"),),
+    "learning": (
+        Round(learning.ROUND, "LearningStands", 600, "a rollout stays where it is, and no training is started"),
+    ),
+    "recorder": (
+        Round(recorder.LOOKED, "RecordsNotCompared", 600, "nobody knows whether all answers are recorded"),
+        Round(recorder.ADOPTED, "SpillsNotAdopted", 3600, "what ended processes left is not recorded"),
+        Round(recorder.PRUNED, "RecordsNotPruned", 86_400, "records are kept longer than the file says"),
+    ),
+    "resources": (Round(PRUNED, "NotPruned", 86_400, "what has been kept long enough is not removed"),),
+    "gateway-upkeep": (Round(ARCHIVED, "AccessLogNotArchived", 3600, "the gateway's log grows"),),
+}
+"""By what runs them, all rounds that there are."""
+
+
+def rounds_rules(service: str, owner: str) -> list[dict[str, Any]]:
+    """Return the rules about the rounds of a service: a process that answers may do nothing else any more."""
+    where = "resources" if service == "gateway-upkeep" else service
+    found = []
+    for one in ROUNDS[service]:
+        ago = format_duration(timedelta(seconds=one.seconds))
+        summary = f"{where} has made no whole round for {ago}: {one.not_done}; its log says why"
+        stands = f"time() - {one.metric} > {one.seconds}"
+        found.append(Subject(PLATFORM, owner).rule(one.alert, stands, "5m", "warning", summary=summary))
+    return found
+
+
+def service_rounds(service: str, owner: str) -> str:
+    """Return the file of the rules about the rounds of a service."""
+    return _text(f"{service}-rounds", rounds_rules(service, owner))
+
+
 def machine_rules(owner: str) -> str:
     """Return the rules about the machine: disk and memory, and that what has been kept long enough goes."""
     rule = Subject(PLATFORM, owner).rule
     free = "mlstrata_disk_free_bytes / mlstrata_disk_size_bytes"
     fills = f"{free} < 0.5 and predict_linear(mlstrata_disk_free_bytes[1h], 4 * 3600) < 0"
     memory = "mlstrata_memory_available_bytes / mlstrata_memory_total_bytes"
-    kept = "what has been kept long enough was not removed for a day; the log of the service resources says why"
     return _text(
         "machine",
         [
             rule("DiskNearlyFull", f"{free} < 0.1", "5m", "critical", summary="less than 10 % of the disk is free"),
             rule("DiskFillsUp", fills, "10m", "warning", summary="at this pace the disk is full within four hours"),
-            rule("NotPruned", f"time() - {PRUNED} > 86400", "5m", "warning", summary=kept),
+            *rounds_rules("resources", owner),
             rule("MemoryNearlyFull", f"{memory} < 0.1", "5m", "critical", summary="under 10 % of the memory is free"),
         ],
     )
@@ -78,15 +132,13 @@ def machine_rules(owner: str) -> str:
 def upkeep_rules(owner: str) -> str:
     """Return the rules about what the gateway needs done for it: its log archived, its certificate renewed."""
     rule = Subject(PLATFORM, owner).rule
-    # It tells who asked what, and grows until it is archived.
-    behind = f"time() - {ARCHIVED} > {_ARCHIVING_SECONDS}"
-    log = "the gateway's log was not archived for an hour; the log of the service resources says why"
     ends = f"{CERTIFICATE_ENDS} - time() < {_CERTIFICATE_DAYS * 86400}"
     certificate = f"the gateway's certificate ends in under {_CERTIFICATE_DAYS} days; `mlstrata up` renews it"
     return _text(
         "gateway-upkeep",
         [
-            rule("AccessLogNotArchived", behind, "5m", "warning", summary=log),
+            # It tells who asked what, and grows until it is archived.
+            *rounds_rules("gateway-upkeep", owner),
             rule("CertificateEnds", ends, "5m", "critical", summary=certificate),
         ],
     )
@@ -129,6 +181,10 @@ def recorder_rules(owners: Mapping[str, str]) -> str:
         still = f"{_requests(system, '5m')} >= {MIN_REQUESTS} and ({recorded} or vector(0)) == 0"
         summary = f"{system} is asked, and for five minutes nothing was recorded"
         rules.append(rule("NothingRecorded", still, "2m", "critical", summary=summary))
+        # Counted by a process since it began: it may have ended since.
+        damaged = f"max_over_time({DAMAGED}{at}[1h]) > 0"
+        summary = f"{system}: the disk changed records before they were sent; its log says which, and they are lost"
+        rules.append(rule("RecordsDamaged", damaged, "0s", "critical", summary=summary))
     return _text("-".join(["recorded", *owners]), rules)
 
 

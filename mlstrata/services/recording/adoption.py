@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from mlstrata.services.recording.names import ADOPTED
 from mlstrata.services.recording.record import Record
 from mlstrata.services.recording.segments import SUFFIX
 from mlstrata.services.recording.spill import Spill
@@ -14,7 +15,6 @@ from mlstrata.services.recording.spill_folder import SpillHeldError, set_aside
 from mlstrata.services.recording.store import Store
 from mlstrata.services.rounds import Rounds
 
-ADOPTED = "mlstrata_recorder_adoption_timestamp_seconds"
 _EVERY_S = 60.0
 QUIET_SECONDS = 120.0
 """A spill that nobody wrote to for so long may be abandoned; one of a process that is just starting is not."""

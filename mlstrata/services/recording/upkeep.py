@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from mlstrata.services.recording.completeness import Completeness
+from mlstrata.services.recording.names import LOOKED, PRUNED
 from mlstrata.services.recording.settings import HOLD_SECONDS, RecorderSettings
 from mlstrata.services.recording.store import Store
 from mlstrata.services.rounds import Rounds
@@ -15,8 +16,6 @@ RETENTION_ROUND_SECONDS = 3600.0
 COMPLETENESS_ROUND_SECONDS = 5.0
 _FIRST_SECONDS = 60.0
 """After the start, so that what has waited for the recorder is taken first."""
-PRUNED = "mlstrata_recorder_retention_timestamp_seconds"
-LOOKED = "mlstrata_recorder_completeness_timestamp_seconds"
 
 
 class Retention(Rounds):

@@ -25,6 +25,7 @@ from mlstrata.services.retraining.journal import Journal
 from mlstrata.services.retraining.metrics import exposition
 from mlstrata.services.retraining.orders import CarryOut, Ordered, OrderRefused
 from mlstrata.services.retraining.trigger import BY_HAND, Trigger
+from mlstrata.services.rounds import Rounds
 
 MOST = 500
 """Most decisions in one answer."""
@@ -44,7 +45,7 @@ def build(
     *,
     envelopes: Callable[[], dict[str, RetrainSpec]],
     clock: Callable[[], float],
-    wake: Callable[[], None],
+    rounds: Rounds,
     orders: CarryOut | None = None,
 ) -> Starlette:
     """Build the application.
@@ -54,10 +55,10 @@ def build(
         token: The bearer token that callers must send.
         envelopes: Gives the systems that may learn, and what bounds each.
         clock: Seconds since 1970.
-        wake: Called after a cause was kept.
+        rounds: What is woken after a cause was kept; its last time is among the metrics.
         orders: Carries out what a person orders about a system; None: nothing is.
     """
-    api = Api(journal, token, envelopes, clock, wake=wake, orders=orders)
+    api = Api(journal, token, envelopes, clock, rounds=rounds, orders=orders)
     routes = [
         Route("/healthz", api.health),
         Route("/metrics", api.metrics),
@@ -80,11 +81,11 @@ class Api:
         envelopes: Callable[[], dict[str, RetrainSpec]],
         clock: Callable[[], float],
         *,
-        wake: Callable[[], None],
+        rounds: Rounds,
         orders: CarryOut | None,
     ) -> None:
         self._journal, self._token, self._envelopes = journal, token, envelopes
-        self._clock, self._wake, self._orders = clock, wake, orders
+        self._clock, self._rounds, self._orders = clock, rounds, orders
 
     async def health(self, _: Request) -> Response:
         """Say that it answers and its journal does."""
@@ -94,6 +95,7 @@ class Api:
     async def metrics(self, _: Request) -> Response:
         """Give the metrics."""
         text = await run_in_threadpool(exposition, self._journal, self._envelopes)
+        text += self._rounds.exposition().encode()
         return Response(text, media_type="text/plain; version=0.0.4")
 
     async def alerts(self, request: Request) -> Response:
@@ -137,7 +139,7 @@ class Api:
             told = await run_in_threadpool(self._orders, str(request.path_params["system"]), ordered)
         except OrderRefused as error:
             raise HTTPException(409, str(error)) from error
-        self._wake()
+        self._rounds.wake()
         return JSONResponse({"told": told})
 
     async def show(self, request: Request) -> Response:
@@ -162,7 +164,7 @@ class Api:
     async def _accepted(self, found: list[Trigger]) -> Response:
         new = await run_in_threadpool(self._journal.accept, found, self._clock())
         if new:
-            self._wake()
+            self._rounds.wake()
         return JSONResponse({"causes": len(found), "new": new}, 202)
 
     def _known(self, request: Request) -> str:

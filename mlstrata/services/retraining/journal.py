@@ -81,6 +81,11 @@ class Journal:
         with self._lock:
             return sorted(row[0] for row in self._db.execute(query))
 
+    def is_busy(self) -> bool:
+        """Say whether a training is under way."""
+        with self._lock:
+            return self._db.execute("SELECT 1 FROM trainings WHERE ended IS NULL LIMIT 1").fetchone() is not None
+
     def waiting(self, system: str) -> list[tuple[Trigger, float]]:
         """Return the causes of a system that started nothing yet, each with when it was received, oldest first."""
         query = (

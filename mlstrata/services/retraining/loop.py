@@ -119,22 +119,36 @@ class Loop:
 
     def __init__(self, journal: Journal, actions: Actions, clock: Callable[[], float]) -> None:
         self._journal, self._actions, self._clock = journal, actions, clock
-        self._again: dict[str, float] = {}
+        self._again: dict[str, tuple[float, str]] = {}
 
-    def round(self, declared: list[str]) -> None:
-        """Do what is due for every system; what goes wrong with one is recorded and ends no other's."""
+    def round(self, declared: list[str]) -> list[str]:
+        """Do what is due for every system; what goes wrong with one is recorded and ends no other's.
+
+        Returns:
+            The systems that wait since something went wrong, each with what.
+        """
+        complaints = []
         for system in sorted({*declared, *self._journal.systems()}):
-            if self._clock() < self._again.get(system, 0.0) <= self._clock() + RETRY_SECONDS:
-                continue
-            try:
-                self._actions.advance(system, self._clock())
-                self._system(system)
-            except Exception as error:
-                # Whatever it is (the runner restarts, a file is locked), the next round tries again.
-                self._again[system] = self._clock() + RETRY_SECONDS
-                reason = f"{type(error).__name__}: {error}"
-                if self._journal.decide(system, "problem", reason, self._clock()):
-                    logging.getLogger(__name__).exception("the learning of %s waits", system)
+            again, reason = self._again.get(system, (0.0, ""))
+            if not self._clock() < again <= self._clock() + RETRY_SECONDS:
+                reason = self._tried(system)
+            if reason:
+                complaints.append(f"{system}: {reason}")
+        return complaints
+
+    def _tried(self, system: str) -> str:
+        self._again.pop(system, None)
+        try:
+            self._actions.advance(system, self._clock())
+            self._system(system)
+        except Exception as error:
+            # Whatever it is (the runner restarts, a file is locked), a later round tries again.
+            reason = f"{type(error).__name__}: {error}"
+            self._again[system] = (self._clock() + RETRY_SECONDS, reason)
+            if self._journal.decide(system, "problem", reason, self._clock()):
+                logging.getLogger(__name__).exception("the learning of %s waits", system)
+            return reason
+        return ""
 
     def _system(self, system: str) -> None:
         envelope = self._actions.envelope(system)

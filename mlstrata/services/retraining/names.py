@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+ROUND = "mlstrata_learning_round_timestamp_seconds"
+"""When the learning process last looked at every system, rollouts among them, and nothing went wrong."""
 STOPPED = "mlstrata_learning_stopped"
 """1 while a system's learning has stopped itself (`retrain.give_up_after`), by system."""
 UNRELEASED = "mlstrata_learning_last_unreleased"

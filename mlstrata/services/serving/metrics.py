@@ -28,6 +28,7 @@ DROPPED = Counter("mlstrata_observer_dropped", "What an observer of predictions 
 RECORDED = Counter("mlstrata_predict_recorded", "Requests of which a record is on disk.", ["system"])
 PENDING = Gauge("mlstrata_spill_pending", "Records that the recorder has not committed yet.", ["system"])
 SHIPPED = Gauge("mlstrata_spill_shipped", "Records, or failed attempts, since the start.", ["system", "what"])
+DAMAGED = Gauge("mlstrata_spill_damaged", "Records that the disk changed before they were sent.", ["system"])
 FLAGGED = Counter("mlstrata_predict_flagged", "Instances of which something was noticed.", ["system", "flag"])
 HANDED = Counter("mlstrata_predict_fallback", "Instances that the model does not answer.", ["system", "to", "reason"])
 EXPLAINED = Counter("mlstrata_predict_explained", "Instances with an explanation.", ["system", "method"])

@@ -19,7 +19,7 @@ from mlstrata.services.recording import shipper
 from mlstrata.services.recording.record import Instance, Record
 from mlstrata.services.recording.spill import Spill, SpillError
 from mlstrata.services.recording.subject import keyed_hash, subject_hash
-from mlstrata.services.serving.metrics import DROPPED, PENDING, RECORDED, SHIPPED
+from mlstrata.services.serving.metrics import DAMAGED, DROPPED, PENDING, RECORDED, SHIPPED
 from mlstrata.services.serving.observing import UNRECORDED, RecordingSettings
 from mlstrata.services.serving.prediction import Asked, Prediction, Row
 from mlstrata.services.serving.problem import OverloadProblem, ProblemError
@@ -43,6 +43,7 @@ class Recorder:
         DROPPED.labels(system, OBSERVER)  # that none is missing is worth telling, too
         RECORDED.labels(system)
         PENDING.labels(system).set_function(lambda: self._spill.pending if self._spill else 0)
+        DAMAGED.labels(system).set_function(lambda: self._spill.damaged if self._spill else 0)
         for name in ("sent", "refused", "failures"):
             SHIPPED.labels(system, name).set_function(partial(self._shipped, name))
 

@@ -1,6 +1,8 @@
 """Alert rules: what Prometheus and Alertmanager make of them, by their own tools."""
 
+import importlib
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -10,15 +12,20 @@ from pathlib import Path
 import pytest
 import yaml
 
+import mlstrata.services
 from mlstrata.components.programs import tools_folder
 from mlstrata.services.alerts import alertmanager, prometheus
 from mlstrata.services.alerts.rules import (
     CERTIFICATE_ENDS,
+    DAMAGED,
+    ROUNDS,
     SCORING_FAILED,
     TRAINING_FAILED,
     learning_rules,
     machine_rules,
+    recorder_rules,
     schedule_rules,
+    service_rounds,
     service_rules,
     system_rules,
     upkeep_rules,
@@ -34,9 +41,10 @@ RULES = {
     "upkeep": upkeep_rules("platform@example.com"),
     "scoring": schedule_rules({"loans": "loans@example.com"}, SCORING_FAILED),
     "training": schedule_rules({"loans": "loans@example.com"}, TRAINING_FAILED),
+    "recorded": recorder_rules({"loans": "loans@example.com"}),
     "service": service_rules(WATCHED),
     "system": system_rules(SERVICE_LEVEL),
-}
+} | {f"{service}-rounds": service_rounds(service, "platform@example.com") for service in ROUNDS}
 
 
 def tool(name: str) -> str:
@@ -254,8 +262,33 @@ CASES = [
     Case("trained in vain", "training", {LOANS % TRAINING_FAILED: "0x5 1x20"}, 10, "TrainingFailed", True),
     Case("another's", "training", {TRAINING_FAILED + '{system="cards"}': "1x20"}, 10, "TrainingFailed", False),
     Case("good for 13 days", "upkeep", {CERTIFICATE_ENDS: f"{13 * 86400}x20"}, 10, "CertificateEnds", True),
+    Case("the disk changed a record", "recorded", {LOANS % DAMAGED: "0x5 2x5 0x9"}, 15, "RecordsDamaged", True),
+    Case("all records are as written", "recorded", {LOANS % DAMAGED: "0x20"}, 15, "RecordsDamaged", False),
     Case("good for 15 days", "upkeep", {CERTIFICATE_ENDS: f"{15 * 86400}x20"}, 10, "CertificateEnds", False),
 ]
+
+
+for service, every in ROUNDS.items():
+    for one in every:
+        late = one.seconds // 60 + 5
+        goes_on = {one.metric: f"0+60x{late + 15}"}
+        stands = {one.metric: f"0+60x9 600x{late + 15}"}
+        CASES += [
+            Case(f"{one.alert}: goes on", f"{service}-rounds", goes_on, late + 12, one.alert, False),
+            Case(f"{one.alert}: stands", f"{service}-rounds", stands, late + 12, one.alert, True),
+            Case(f"{one.alert}: is not there", f"{service}-rounds", {}, late + 12, one.alert, False),
+        ]
+
+
+def test_somebody_hears_of_all_rounds_that_stand():
+    """Of each `Rounds` that there is some rule asks."""
+    found, root = set(), Path(mlstrata.services.__file__).parents[1]
+    for path in root.rglob("*.py"):
+        if "(Rounds):" in (text := path.read_text()):
+            module = importlib.import_module(".".join(("mlstrata", *path.relative_to(root).with_suffix("").parts)))
+            found |= {getattr(module, name) for name in re.findall(r'super\(\).__init__\("[\w-]+", (\w+),', text)}
+    assert len(found) == 7
+    assert found == {one.metric for every in ROUNDS.values() for one in every}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.why for case in CASES])

@@ -6,6 +6,7 @@ import pytest
 
 from mlstrata.environments import load
 from mlstrata.environments.workspace import VARIABLE
+from mlstrata.files import write
 from mlstrata.operations.learning.actions import EnvironmentActions
 from mlstrata.services.recording.record import Instance, Record
 from mlstrata.services.recording.sqlite import open_store
@@ -13,6 +14,8 @@ from mlstrata.services.recording.store import Feedback
 from mlstrata.services.retraining.loop import Place, Refused
 from mlstrata.services.retraining.settings import LearningSettings
 from mlstrata.services.retraining.trigger import State, Training
+from mlstrata.services.serving.folders import releases_folder
+from mlstrata.services.serving.releases import FILE as RELEASES
 from mlstrata.services.serving.releases import Releases
 from tests.support.command import ROOT
 
@@ -105,6 +108,17 @@ def test_without_a_record_it_is_refused(actions):
 def test_a_version_that_nobody_released_is_nowhere_and_no_rollout_is_advanced(actions):
     actions.advance(SYSTEM, 1e9)
     assert actions.standing(TRAINING).place is Place.NOWHERE
+
+
+def test_what_is_released_is_read_again_once_it_changed(actions, deployed):
+    read, folder = [], releases_folder(deployed.home, SYSTEM)
+    deployed.target.released = lambda system: read.append(system) or Releases.read(folder)
+    assert actions.champion(SYSTEM) is None
+    for version in ("1", "2"):
+        write(folder / RELEASES, Releases(champion=version).model_dump_json(by_alias=True))
+        assert [actions.champion(SYSTEM) for _ in range(3)] == [version] * 3
+        assert not actions.rolling([SYSTEM])
+    assert read == [SYSTEM] * 3
 
 
 def test_only_what_is_trained_here_learns(actions):

@@ -13,9 +13,9 @@ def test_each_decision_once_also_after_a_crash_between_the_two(tmp_path, monkeyp
     training = journal.begin("credit", [drift], "InputDrift\npassword: hunter2", 1e9)
     with monkeypatch.context() as dying:
         dying.setattr(journal, "audited", lambda _decision: None)
-        record(journal, path, "learning process", {"credit": "3"})
+        record(journal, path, "learning process", {"credit": "3"}.get)
     journal.end(training, Outcome.ROLLED_BACK, "errors", 2e9)
-    record(journal, path, "learning process", {"credit": "3"})
+    record(journal, path, "learning process", {"credit": "3"}.get)
     found = [one.entry for one in read(path)]
     assert [(one["action"], one["outcome"], one["version_from"]) for one in found] == [
         ("learning-started", "done", "3"),

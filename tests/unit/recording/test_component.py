@@ -41,7 +41,7 @@ def test_every_answering_system_is_recorded_and_its_owner_is_told(graph):
     for system in systems:
         file = graph.one("ConfigFile", f"recording-{system}-alerts")
         (group,) = yaml.safe_load(file.inputs["content"])["groups"]
-        assert [one["alert"] for one in group["rules"]] == ["RecordsMissing", "NothingRecorded"]
+        assert [one["alert"] for one in group["rules"]] == ["RecordsMissing", "NothingRecorded", "RecordsDamaged"]
         assert {one["labels"]["system"] for one in group["rules"]} == {system}
 
 

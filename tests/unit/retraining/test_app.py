@@ -33,11 +33,14 @@ NOTIFICATION = {
 class Served:
     def __init__(self, path) -> None:
         self.journal, self.path, self.woken = Journal(path), path, 0
-        app = build(self.journal, TOKEN, envelopes=lambda: {"credit": ENVELOPE}, clock=lambda: 1e9, wake=self._wake)
+        app = build(self.journal, TOKEN, envelopes=lambda: {"credit": ENVELOPE}, clock=lambda: 1e9, rounds=self)
         self.client = TestClient(app)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         self.woken += 1
+
+    def exposition(self) -> str:
+        return f"{names.ROUND} 1e9\n"
 
 
 @pytest.fixture
@@ -115,6 +118,7 @@ def test_it_shows_and_counts_what_became_of_a_training(served):
     assert [one["kind"] for one in shown["decisions"]] == ["failed"]
     text = served.client.get("/metrics").text
     assert f'{names.STOPPED}{{system="credit"}} 1.0' in text
+    assert f"{names.ROUND} 1e9" in text
     assert f'{names.UNRELEASED}{{outcome="failed",system="credit"}} 1.0' in text
     assert f'{names.TRAININGS}_total{{outcome="failed",system="credit"}} 1.0' in text
 
@@ -123,8 +127,8 @@ def test_it_is_healthy(served):
     assert served.client.get("/healthz").json() == {"status": "ok"}
 
 
-def test_an_order_is_carried_out_once_it_is_whole_and_refused_with_its_reason(tmp_path):
-    given, journal = [], Journal(tmp_path / "journal.db")
+def test_an_order_is_carried_out_once_it_is_whole_and_refused_with_its_reason(served):
+    given = []
 
     def orders(system, ordered):
         given.append((system, ordered.order, ordered.who, ordered.reason))
@@ -132,7 +136,7 @@ def test_an_order_is_carried_out_once_it_is_whole_and_refused_with_its_reason(tm
             raise OrderRefused("there is no rollout")
         return "stopped"
 
-    app = build(journal, TOKEN, envelopes=dict, clock=lambda: 1e9, wake=lambda: None, orders=orders)
+    app = build(served.journal, TOKEN, envelopes=dict, clock=lambda: 1e9, rounds=served, orders=orders)
     client, order = TestClient(app), {"order": "stop", "reason": "it harms", "who": "ada"}
     assert client.post("/systems/credit/orders", json=order).status_code == 401
     for wrong in ({"order": "explode"}, {"reason": ""}, {"who": ""}):
@@ -143,7 +147,7 @@ def test_an_order_is_carried_out_once_it_is_whole_and_refused_with_its_reason(tm
     refused = client.post("/systems/credit/orders", json=order | {"order": "abort"}, headers=HEADERS)
     assert (refused.status_code, refused.json()["error"]["message"]) == (409, "there is no rollout")
     assert given[0] == ("credit", "stop", "ada", "it harms")
-    journal.close()
+    assert served.woken == 1
 
 
 def test_where_nobody_carries_out_orders_none_is_taken(served):
