@@ -7,7 +7,8 @@ its way, is asked for again until it is there.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+import os
+from collections.abc import Callable, Collection, Generator, Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from mlstrata.closed import Closed
 from mlstrata.files import damaged, write_private
-from mlstrata.services.gateway.logfiles import DAMAGED, Stream, streams
+from mlstrata.services.gateway.logfiles import DAMAGED, Stream, closing, streams
 
 PATIENCE_SECONDS = 30.0
 """What is answered for so long and not recorded is missing; a spill is sent every second or so."""
@@ -88,7 +89,9 @@ class Completeness:
             ValueError: the state is damaged.
         """
         self._log, self._state, self._systems, self._missing = log, state, frozenset(systems), missing
-        self._progress = Progress.load(state, now)
+        self._saved = self._progress = Progress.load(state, now)
+        self._whole: dict[str, str] = {}
+        """By the name of an archive that was read to its end, its first line, empty where it is damaged."""
 
     def look(self, now: float) -> dict[str, int]:
         """Read what was logged since the last look; return by system how many answers are missing.
@@ -97,7 +100,8 @@ class Completeness:
             OSError: the log cannot be read, or how far it was cannot be written.
         """
         read: dict[str, int] = {}
-        waiting = {**self._progress.waiting, **dict(self._new(read))}
+        whole: dict[str, str] = {}
+        waiting = {**self._progress.waiting, **dict(self._new(read, whole))}
         absent = self._missing(list(waiting))
         left = sorted(
             ((request, one) for request, one in waiting.items() if request in absent),
@@ -105,30 +109,51 @@ class Completeness:
         )
         left = [(request, one) for request, one in left if one.at > now - FORGET_SECONDS][-_MOST:]
         self._progress = self._progress.model_copy(update={"looked": now, "read": read, "waiting": dict(left)})
-        self._progress.save(self._state)
+        self._whole = whole
+        # When it was looked says only which archives may hold more, and those are in `read`.
+        if (self._progress.read, self._progress.waiting) != (self._saved.read, self._saved.waiting):
+            self._progress.save(self._state)
+            self._saved = self._progress
         counted = dict.fromkeys(sorted(self._systems), 0)
         for _, one in left:
             counted[one.system] = counted.get(one.system, 0) + (one.at < now - PATIENCE_SECONDS)
         return counted
 
-    def _new(self, read: dict[str, int]) -> Iterator[tuple[str, Answered]]:
+    def _new(self, read: dict[str, int], whole: dict[str, str]) -> Iterator[tuple[str, Answered]]:
+        """Yield the answers that were logged since the last look, and note in both how far all files are read."""
         since = datetime.fromtimestamp(max(self._progress.looked - _MARGIN_SECONDS, 0.0), UTC)
         try:
             for stream in streams(self._log, since):
-                try:
-                    yield from self._lines(stream, read)
-                except DAMAGED:
-                    # An archive that is not as it was written: what of it was read, was read while it was plain.
-                    continue
+                archive = self._archive(stream)
+                first = self._whole.get(archive)
+                if first is None:
+                    try:
+                        first = yield from self._lines(stream, read)
+                    except DAMAGED:
+                        # It is not as it was written: what of it was read, was read while it was plain.
+                        first = ""
+                elif first:
+                    read[first] = self._progress.read[first]
+                if archive and first is not None:
+                    whole[archive] = first
         except FileNotFoundError:
             # Nothing was asked yet.
             return
 
-    def _lines(self, stream: Stream, read: dict[str, int]) -> Iterator[tuple[str, Answered]]:
-        """Yield the answers in what was added to a file; its first line says which it is, whatever it is called now."""
+    def _archive(self, stream: Stream) -> str:
+        """Return the name of the archive that a stream reads, compressed or not; empty where it is still written."""
+        name = Path(os.fspath(stream.name)).name.removesuffix(".gz")
+        return "" if name in (self._log.name, closing(self._log).name) else name
+
+    def _lines(self, stream: Stream, read: dict[str, int]) -> Generator[tuple[str, Answered], None, str | None]:
+        """Yield the answers in what was added to a file; its first line says which it is, whatever it is called now.
+
+        Returns:
+            That line; None: it has none yet.
+        """
         first = stream.readline(_LONGEST_LINE)
         if not first.endswith(b"\n"):
-            return
+            return None
         name = first.decode(errors="replace").strip()
         done = self._progress.read.get(name, 0)
         stream.seek(done)
@@ -140,6 +165,7 @@ class Completeness:
             if (found := self._answered(line)) is not None:
                 yield found
         read[name] = done
+        return name
 
     def _answered(self, line: bytes) -> tuple[str, Answered] | None:
         """Return a request that a model answered; None: it is none, or is of a system that is not recorded."""

@@ -116,6 +116,41 @@ def test_no_line_is_read_twice_or_passed_over_when_the_log_moves(follow, recorde
     assert following.look(LATER + 10) == {"credit": 0}
 
 
+def test_an_archive_is_unpacked_once_and_what_did_not_change_is_not_written_again(follow, tmp_path, monkeypatch):
+    log = tmp_path / "access.log"
+    archive = Archive.of(log, datetime.fromtimestamp(LATER, UTC))
+    archive.packed.write_bytes(gzip.compress(line("a").encode()))
+    write(log, line("b"))
+    unpacked, seek = [], gzip.GzipFile.seek
+    monkeypatch.setattr(gzip.GzipFile, "seek", lambda *given: unpacked.append(1) or seek(*given))
+    following, state = follow(), tmp_path / "state.json"
+    assert following.look(LATER) == {"credit": 2}
+    written, before = state.read_bytes(), state.stat().st_ino
+    assert following.look(LATER + 5) == {"credit": 2}
+    assert (len(unpacked), state.stat().st_ino) == (1, before)
+    # After a restart, too, no line is taken for a new one.
+    assert follow(LATER + 10).look(LATER + 10) == {"credit": 2}
+    assert (len(unpacked), state.read_bytes()) == (2, written)
+    write(log, line("c"))
+    following.look(LATER + 10)
+    assert state.stat().st_ino != before
+
+
+def test_what_was_read_while_the_store_did_not_answer_is_read_again(follow, recorded, tmp_path, monkeypatch):
+    archive = Archive.of(tmp_path / "access.log", datetime.fromtimestamp(LATER, UTC))
+    archive.packed.write_bytes(gzip.compress(line("a").encode()))
+    following = follow()
+
+    def fails(_ids):
+        raise OSError
+
+    monkeypatch.setattr(following, "_missing", fails)
+    with pytest.raises(OSError):  # noqa: PT011 - it has no message
+        following.look(LATER)
+    monkeypatch.setattr(following, "_missing", recorded.missing)
+    assert following.look(LATER) == {"credit": 1}
+
+
 def test_what_was_missing_for_a_day_was_told(follow, tmp_path):
     following = follow()
     write(tmp_path / "access.log", line("a"))
