@@ -249,6 +249,28 @@ def test_an_order_is_given_by_keyboard_and_told_what_became_of_it(browser, livel
     context.close()
 
 
+def test_a_rollout_is_seen_at_a_glance_and_its_tables_are_reached_by_keyboard(browser, lively):
+    context = browser.new_context()
+    page = enter(context, lively, f"systems/{SYSTEM}", token=OPERATOR)
+    page.get_by_role("link", name="its figures").focus()
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#rollout")
+    drawn = page.get_by_role("img", name="How much worse version 2 is than version 1")
+    marks, line = drawn.locator("circle").count(), drawn.locator("path.limit").first.bounding_box()
+    assert (marks, line["height"] > 10) == (4, True)
+    headings = []
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        headings.append(page.evaluate("document.activeElement.querySelector('caption')?.textContent"))
+    assert [one.split(",")[0] for one in headings] == [
+        "Steps",
+        "How much worse the candidate is",
+        "What both versions did",
+    ]
+    assert not page.complaints
+    context.close()
+
+
 def test_a_page_follows_only_while_it_is_asked_to(browser, lively):
     context = browser.new_context()
     page = enter(context, lively, token=OPERATOR)

@@ -7,12 +7,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mlstrata.audit import AuditLog, Entry
+from mlstrata.environments.spec.rollout import Strategy
 from mlstrata.services.monitor.verdict import Bar, Finding, Verdict, Watch, folder
 from mlstrata.services.recording.record import Instance, Record
 from mlstrata.services.recording.sqlite import open_store
 from mlstrata.services.recording.store import Feedback
 from mlstrata.services.retraining.dataset import JOURNAL
 from mlstrata.services.retraining.journal import Journal
+from mlstrata.services.rollout.decide import decide
+from mlstrata.services.rollout.evidence import Evidence, Mean, Seen
+from mlstrata.services.rollout.plan import Plan
+from mlstrata.services.rollout.standing import Standing
 from mlstrata.services.serving.releases import Releases
 from mlstrata.services.serving.running import Running
 from tests.support.catalog import REQUEST, SYSTEM
@@ -107,6 +112,29 @@ def learnt(home: Path) -> None:
     journal.close()
 
 
+def standing(running: Running) -> Standing:
+    """How a canary stands after some hundreds of requests."""
+    ours = Seen(requests=260, errors=2, slow=3, rows=260, fallbacks=4, value=Mean(180, 150.0, 150.0))
+    theirs = Seen(requests=2400, errors=9, slow=14, rows=2400, fallbacks=31, value=Mean(1500, 1230.0, 1230.0))
+    plan = Plan(
+        strategy=Strategy.CANARY,
+        shares=(10, 50),
+        min_sample=500,
+        step_time=600.0,
+        approve="",
+        slowest=500.0,
+        errors=0.01,
+        gap=None,
+        exploration=0.1,
+        step=0,
+        share=10,
+        since=running.since.timestamp(),
+        approved_by="",
+    )
+    evidence, at = Evidence(theirs, ours), NOW.timestamp() - 2
+    return Standing.of("1", running, plan, decide(plan, evidence, at), evidence=evidence, now=at)
+
+
 def busy(home: Path) -> None:
     """Everything of it, over what `tests.support.catalog.lived_in` made."""
     recorded(home)
@@ -124,6 +152,7 @@ def busy(home: Path) -> None:
     )
     releases = Releases(champion="1", challenger="2", loaded=("1", "2"), rollout=rollout)
     (home / f"data/serving/{SYSTEM}/releases.json").write_text(releases.to_json())
+    standing(rollout).leave(home, SYSTEM)
     programs = home / "config/supervisor.d"
     programs.mkdir(parents=True)
     for name in ("catalog", "gateway", "mlflow", "runner"):

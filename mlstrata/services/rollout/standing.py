@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationError
 
 from mlstrata.closed import Closed
 from mlstrata.files import write
-from mlstrata.services.rollout.evidence import Evidence, Seen
-from mlstrata.services.rollout.judgement import Finding, findings
-from mlstrata.services.rollout.plan import Decision, Plan
 from mlstrata.services.serving.folders import releases_folder
-from mlstrata.services.serving.running import Running
+
+if TYPE_CHECKING:
+    from mlstrata.services.rollout.evidence import Evidence, Seen
+    from mlstrata.services.rollout.judgement import Finding
+    from mlstrata.services.rollout.plan import Decision, Plan
+    from mlstrata.services.serving.running import Running
 
 FILE = "rollout.json"
 EVERY_SECONDS = 2.0
@@ -99,6 +102,8 @@ class Standing(Closed):
         cls, champion: str, running: Running, plan: Plan, decision: Decision, *, evidence: Evidence, now: float
     ) -> Standing:
         """Take it from what was decided about a rollout, and by what."""
+        from mlstrata.services.rollout.judgement import findings
+
         return cls(
             at=now,
             begun=running.begun,

@@ -250,10 +250,40 @@ def test_a_system_s_page_has_each_figure_drawn_and_in_a_table(service):
     assert "InputDrift: 120 of 200 labelled rows" in said
     assert [text for text in page.text("td") if text in {"release", "rollout-begin"}] == ["rollout-begin", "release"]
     drawn = [one["aria-label"] for one in page.all("svg") if one.get("class") == "plot"]
-    assert len(drawn) == 5
+    assert len(drawn) == 6
     assert all("the table has the same figures" in label for label in drawn)
     alerting = [one for one in page.all("rect") if one.get("class") == "value alert"]
     assert len(alerting) == 1
+
+
+def test_a_rollout_s_figures_are_drawn_and_in_tables(service):
+    page = Page(service.program.get(f"/systems/{SYSTEM}").text)
+    cells = page.text("td")
+    assert "260 of 500 requests, 19 min of 10 min" in cells
+    assert "to come" in cells, "the step of 50 %"
+    assert [cells[at : at + 8] for at, one in enumerate(cells) if one in {"2400", "260"}][0::2] == [
+        ["2400", "9", "14", "0", "2400", "31", "1500", "0.82"],
+        ["260", "2", "3", "0", "260", "4", "180", "0.833"],
+    ]
+    rows = page.text("th")
+    assert {"errors", "slow", "fallbacks", "worth", "1, champion", "2, candidate"} <= set(rows)
+    label = "How much worse version 2 is than version 1, drawn; the table has the same figures"
+    assert label in [one.get("aria-label") for one in page.all("svg")]
+    assert sum(one.get("class") == "limit" for one in page.all("path")) >= 4
+    assert "not certain" in page.text("span")
+
+
+def test_figures_of_another_step_are_none_of_this_one_and_a_damaged_file_is_said(service):
+    path = service.home / f"data/serving/{SYSTEM}/rollout.json"
+    before = path.read_text()
+    try:
+        for text, said in ((before.replace('"candidate": "2"', '"candidate": "3"'), "none yet"), ("{", "rollout.json")):
+            path.write_text(text)
+            shown = service.program.get(f"/systems/{SYSTEM}").text
+            assert "What the rollout has shown" not in shown
+            assert said in shown
+    finally:
+        path.write_text(before)
 
 
 def test_a_prediction_shows_all_but_protected_attributes(service):

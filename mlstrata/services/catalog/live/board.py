@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from mlstrata.services.catalog.live.alerts import Alert, Alerts, problems_of
 from mlstrata.services.catalog.live.decisions import Decided, Decisions
-from mlstrata.services.catalog.live.learning import Noted, evidence, read_notes
+from mlstrata.services.catalog.live.learning import Noted, read_notes
 from mlstrata.services.catalog.live.records import Records, Waits, hidden_of
 from mlstrata.services.catalog.live.records import Row as Recorded
 from mlstrata.services.catalog.live.series import Points, prometheus
@@ -29,9 +29,10 @@ from mlstrata.services.catalog.live.system import (
 )
 from mlstrata.services.catalog.live.traffic import Share, Traffic
 from mlstrata.services.catalog.live.verdicts import Word, word_of
-from mlstrata.services.catalog.plots import Plot
+from mlstrata.services.catalog.plots import Plot, plot
 from mlstrata.services.monitor.verdict import Verdict, Watch, read_verdict
 from mlstrata.services.recording.store import Queue, StoreUnreadableError
+from mlstrata.services.rollout.standing import Standing, read_standing
 from mlstrata.services.serving.folders import releases_folder
 from mlstrata.services.serving.releases import Releases
 
@@ -103,7 +104,8 @@ class SystemBoard:
         alerts: The newest alerts about it, those that fire first.
         decisions: The newest decisions about it.
         notes: What the learning process noted, newest first.
-        evidence: What the rollout that runs has shown, in words; empty: nothing yet.
+        standing: How the step of the rollout that runs stands; None: nobody decided about it yet.
+        compared: Its questions drawn; None: its figures answer none yet.
         links: Where else to look at it: what is there, and its address.
         missing: What could not be read.
     """
@@ -116,7 +118,8 @@ class SystemBoard:
     alerts: tuple[Alert, ...]
     decisions: tuple[Decided, ...]
     notes: tuple[Noted, ...]
-    evidence: str
+    standing: Standing | None
+    compared: Plot | None
     links: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
 
@@ -176,6 +179,7 @@ class Board:
         verdict = row.verdict
         found = kpis(system, trained, verdict)
         notes = sources.read("learning", lambda: read_notes(self._home, name)) or ()
+        standing = self._standing(row, sources)
         # Where nothing is judged no course is missing, only a link.
         asked = sources if verdict else Sources()
         url = asked.read("course over time", lambda: prometheus(self._home))
@@ -188,10 +192,18 @@ class Board:
             alerts=tuple(one for one in alerts if one.system == name)[:20],
             decisions=sources.read("decisions", lambda: self._decisions.newest(name)) or (),
             notes=notes,
-            evidence=evidence(notes, row.traffic.rollout.begun.timestamp() if row.traffic.rollout else None),
+            standing=standing,
+            compared=plot(standing.questions, from_zero=False) if standing else None,
             links=self._links(name, url),
             missing=tuple(dict.fromkeys(sources.missing)),
         )
+
+    def _standing(self, row: Row, sources: Sources) -> Standing | None:
+        """Return how the step that a system's rollout is in stands."""
+        if (running := row.traffic.rollout) is None:
+            return None
+        found = sources.read("rollout", lambda: read_standing(self._home, row.name))
+        return found if found is not None and found.is_of(running) else None
 
     def _courses(self, url: str, name: str, sources: Sources) -> Mapping[tuple[Watch, str], Points]:
         return sources.read("course over time", lambda: courses(url, name, time.time(), COURSE_SECONDS)) or {}

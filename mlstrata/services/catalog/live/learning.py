@@ -1,4 +1,4 @@
-"""What the learning process noted of a system: causes, trainings, rollouts with their figures, from its journal."""
+"""What the learning process noted of a system: causes, trainings, rollouts, from its journal."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mlstrata.services.retraining.dataset import JOURNAL
 
-ROLLOUT = frozenset({"rollout", "rolling"})
-"""The kinds of note that say how a rollout stands: that it began, and where it is."""
+NEWEST = 8
+"""Notes on a page: what led to the newest training, and what became of it."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Noted:
     version: str
 
 
-def read_notes(home: Path, system: str, limit: int = 8) -> tuple[Noted, ...]:
+def read_notes(home: Path, system: str) -> tuple[Noted, ...]:
     """Return the newest notes about a system, newest first; none where no learning process ever ran.
 
     Raises:
@@ -41,11 +41,4 @@ def read_notes(home: Path, system: str, limit: int = 8) -> tuple[Noted, ...]:
         return ()
     query = "SELECT at, kind, reason, version FROM decisions WHERE system = ? ORDER BY number DESC LIMIT ?"
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
-        return tuple(Noted(*row) for row in db.execute(query, (system, limit)))
-
-
-def evidence(notes: tuple[Noted, ...], begun: float | None) -> str:
-    """Return what the newest note says of the rollout that began at a time; empty where none does."""
-    if begun is None:
-        return ""
-    return next((one.reason for one in notes if one.kind in ROLLOUT and one.at >= begun), "")
+        return tuple(Noted(*row) for row in db.execute(query, (system, NEWEST)))
