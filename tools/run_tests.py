@@ -127,6 +127,9 @@ def groups() -> list[Group]:
 
 def run(group: Group) -> tuple[Group, int, float, str]:
     """Run a group; return it with its exit code, the seconds it took and what it printed."""
+    # Whoever ends the run before its end sees what it waited for.
+    sys.stdout.write(f"-- {group.label} begins\n")
+    sys.stdout.flush()
     began = time.monotonic()
     # Several at once would write one cache.
     command = group.command("-p", "no:cacheprovider")
