@@ -1,4 +1,4 @@
-"""Every test of the main job, and those of two people, once more: on platforms whose artifacts lie in a bucket.
+"""The tests of the main job that depend on where artifacts lie, once more: on a platform that has them in a bucket.
 
 `MLSTRATA_TEST_STORAGE=s3 pytest tests/local` runs all the others there too.
 """
@@ -6,12 +6,10 @@
 import os
 import signal
 from collections.abc import Iterator
-from types import ModuleType
 
 import pytest
 
 from tests.local import test_main_job as main_job
-from tests.local import test_two_people as two_people
 from tests.support import command
 from tests.support.command import Platform
 from tests.support.patience import eventually
@@ -38,9 +36,6 @@ def job(tmp_path_factory: pytest.TempPathFactory, in_a_bucket: None) -> Iterator
         platform.end()
 
 
-people, second = two_people.people, two_people.second
-
-
 def test_the_artifacts_are_in_the_bucket_alone(job: main_job.Job) -> None:
     folder = job.platform.home / "data/mlflow/artifacts"
     assert not folder.exists() or not any(path.is_file() for path in folder.rglob("*"))
@@ -56,11 +51,11 @@ def test_a_killed_store_comes_back_with_everything(job: main_job.Job) -> None:
     assert job.artifacts() == before
 
 
-def _tests(module: ModuleType) -> dict[str, object]:
-    """Return a module's tests by name, in their order: here they are collected again, and find this module's `job`."""
-    return {name: value for name, value in vars(module).items() if name.startswith("test_")}
-
-
-# All of them, whatever is added there: a list would grow old.
-assert not _tests(main_job).keys() & _tests(two_people).keys()
-globals().update(_tests(main_job) | _tests(two_people))
+# Collected again, in this order: here they find this module's `job`.
+test_status_says_that_all_is_healthy = main_job.test_status_says_that_all_is_healthy
+test_a_second_up_changes_nothing_and_says_so = main_job.test_a_second_up_changes_nothing_and_says_so
+test_no_secret_is_in_plain_text = main_job.test_no_secret_is_in_plain_text
+test_killed_services_heal_by_themselves = main_job.test_killed_services_heal_by_themselves
+test_another_machine_goes_on_from_a_copy = main_job.test_another_machine_goes_on_from_a_copy
+test_keep_data_brings_back = main_job.test_keep_data_brings_the_same_registry_and_the_released_version_back
+test_down_leaves_no_process_port_or_state = main_job.test_down_leaves_no_process_port_or_state
