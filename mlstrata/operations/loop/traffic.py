@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 import time
 from collections import Counter
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from mlstrata.operations import recorded
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.loop.world import Case
 
@@ -52,9 +52,7 @@ class Traffic:
         self._url = f"{here.address('gateway')}/systems/{system.name}/v1/predict"
         self._headers = {"authorization": f"Bearer {mint(deployment, consumer, _TOKEN).token}"}
         self._trust = trust(deployment)
-        recorder = (deployment.home / "config/recorder/token").read_text(encoding="utf-8").strip()
-        self._feedback = f"{here.address('recorder')}/feedback"
-        self._recorder = {"authorization": f"Bearer {recorder}"}
+        self._deployment, self._system = deployment, system.name
         self._pause, self._stopped = 1 / rate, threading.Event()
         self._cases: Iterator[Case] = iter(())
         self._truth: Truth = as_it_was
@@ -104,12 +102,12 @@ class Traffic:
         for number, case in enumerate(cases, 1):
             lines.append(self._one(client, case))
             if len(lines) >= _TOLD_TOGETHER:
-                self._tell(client, lines)
+                self._tell(lines)
                 lines = []
             on_answer(number)
             due = max(due + self._pause, time.monotonic() - 1)
             time.sleep(max(0.0, due - time.monotonic()))
-        self._tell(client, lines)
+        self._tell(lines)
 
     def _one(self, client: httpx.Client, case: Case) -> dict[str, Any]:
         import httpx
@@ -129,16 +127,8 @@ class Traffic:
         truth = self._truth(case, version, document["predictions"][0])
         return {"id": str(document["request_id"]), "truth": truth, "groups": dict(case.groups)}
 
-    def _tell(self, client: httpx.Client, lines: list[dict[str, Any]]) -> None:
-        import httpx
-
-        if not lines:
-            return
-        body = "\n".join(map(json.dumps, lines))
+    def _tell(self, lines: list[dict[str, Any]]) -> None:
         try:
-            answer = client.post(self._feedback, content=body, headers=self._recorder)
-        except httpx.HTTPError as error:
-            raise Failed(f"{self._feedback} does not answer ({error})") from None
-        if answer.status_code != httpx.codes.OK:
-            raise Failed(f"{self._feedback} answered {answer.status_code}: {answer.text.strip()}")
-        self.told += len(lines)
+            self.told += recorded.tell(self._deployment, self._system, iter(lines)).lines
+        except UsageError as error:
+            raise Failed(str(error)) from None

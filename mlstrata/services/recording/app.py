@@ -139,7 +139,7 @@ class Api:
         limit = http.page_size(request, 50, MOST)
         rows = await self._do(lambda: self._store.waiting(queue, system, limit))
         length = (await self._do(self._store.lengths)).get((queue, system), 0)
-        return JSONResponse({"waiting": length, "rows": await self._do(lambda: [*self._shown(rows)])})
+        return JSONResponse({"waiting": length, "rows": await self._do(lambda: [*self._shown(system, rows)])})
 
     async def decide(self, request: Request) -> Response:
         """Take a person's decision of a row, whether it waits still or not."""
@@ -200,12 +200,13 @@ class Api:
         before = [one.sampled for one in told if one and one.truth is not None]
         return before[0] if before else self._store.sampled(queue, decided.id, decided.instance)
 
-    def _shown(self, rows: Sequence[Waiting]) -> Iterator[dict[str, Any]]:
+    def _shown(self, system: str, rows: Sequence[Waiting]) -> Iterator[dict[str, Any]]:
+        found = self._store.given(system, [(row.id, row.instance) for row in rows])
         for row in rows:
             # It may have been erased since it was listed.
-            for record in self._store.find(row.id)[:1]:
-                shown = record.instances[row.instance].model_dump(mode="json")
-                yield {**asdict(row), "version": record.version, **shown}
+            if (one := found.get((row.id, row.instance))) is not None:
+                shown = one.record.instances[row.instance].model_dump(mode="json")
+                yield {**asdict(row), "version": one.record.version, **shown}
 
     def _known(self) -> str:
         return ", ".join(self._settings.systems) or "none"

@@ -33,8 +33,6 @@ from mlstrata.services.recording.spill_folder import (
 
 LIMIT, SEGMENT = 512 * 2**20, 4 * 2**20
 """Bytes of a spill, and of one of its segments, where nobody says otherwise."""
-_WAITING_S = 20.0
-"""A process that ends holds its spill until it has answered; the one after it waits for so long."""
 _OLD_S = 60.0
 """A segment of which all is committed is removed after so many seconds, full or not: what is erased must be gone."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -54,22 +52,22 @@ class Spill:
         self,
         folder: Path,
         *,
+        wait_s: float,
         durability: Durability = Durability.GROUP,
         limit: int = LIMIT,
         segment: int = SEGMENT,
         interval_s: float = 1.0,
-        wait_s: float = _WAITING_S,
         sync: Callable[[int], None] = os.fdatasync,
     ) -> None:
         """Open a folder, or go on with what a process left in it.
 
         Args:
             folder: Made, for its owner alone, where it is not there.
+            wait_s: Seconds to wait for a process that still has it, until it has answered.
             durability: What an acknowledged record outlives.
             limit: Bytes it may hold in all.
             segment: Bytes after which another file is begun.
             interval_s: Seconds between two syncs with `interval`.
-            wait_s: Seconds to wait for a process that still has it.
             sync: Has an open file's data survive a loss of power; a test puts its own here.
 
         Raises:
@@ -216,7 +214,7 @@ class Spill:
             if self._open is not None:
                 self._open.finish()
                 self._open = None
-        os.close(self._lock)
+        self._lock.close()
 
     def _recover(self) -> None:
         """Read what is there: the records, and how far they are committed."""

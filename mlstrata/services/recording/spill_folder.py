@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from mlstrata.files import locked
 
 WATERMARK = "committed"
 LOCK = "lock"
@@ -49,25 +49,21 @@ class Batch:
     upto: int
 
 
-def held(path: Path, seconds: float) -> int:
-    """Take the lock of a folder, which falls with the process; return its open file.
+def held(path: Path, seconds: float) -> ExitStack:
+    """Take the lock of a folder, which falls with the process, or when what is returned is closed.
 
     Raises:
         SpillHeldError: Another process has it after so many seconds.
         OSError: It cannot be opened.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     until = time.monotonic() + seconds
     while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                os.close(handle)
-                raise SpillHeldError(f"{path.parent}: another process has it") from None
-            time.sleep(0.05)
-        else:
-            return handle
+        with ExitStack() as lock, suppress(BlockingIOError):
+            lock.enter_context(locked(path, wait=False))
+            return lock.pop_all()
+        if time.monotonic() >= until:
+            raise SpillHeldError(f"{path.parent}: another process has it")
+        time.sleep(0.05)
 
 
 def set_aside(folder: Path, payloads: Sequence[bytes]) -> Path:

@@ -168,6 +168,19 @@ class SqliteStore:
         )
         return [Waiting(queue, *row) for row in self._db.read(query, (queue, system, limit))]
 
+    def given(self, system: str, rows: Collection[tuple[str, int]]) -> dict[tuple[str, int], Known]:
+        """Return what a system answered in some rows, by request's id and row, with feedback, without groups."""
+        ids = sorted({request for request, _ in rows})
+        query = "SELECT body FROM records WHERE system = ? AND id IN ({}) ORDER BY shadow, at, version"
+        records: dict[str, Record] = {}
+        for (body,) in self._db.read_among(query, ids, (system,)):
+            one = Record.from_bytes(body)
+            records.setdefault(one.id, one)
+        wanted = [
+            (known, row) for request, row in rows if (known := records.get(request)) and row < len(known.instances)
+        ]
+        return {(one.record.id, one.instance): one for one in self._joined(wanted, groups=False)}
+
     def sampled(self, queue: Queue, request: str, instance: int) -> float:
         """Return the probability with which a row that waits was chosen; 1 where it does not wait."""
         query = "SELECT sampled FROM queue WHERE queue = ? AND id = ? AND instance = ?"

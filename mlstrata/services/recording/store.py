@@ -223,6 +223,12 @@ class Store(Protocol):
     def waiting(self, queue: Queue, system: str, limit: int) -> list[Waiting]:
         """Return the rows of a system that wait for a person, the oldest first, `limit` at most."""
 
+    def given(self, system: str, rows: Collection[tuple[str, int]]) -> dict[tuple[str, int], Known]:
+        """Return what a system answered in some rows, by request's id and row, with feedback, without groups.
+
+        Of an id that several versions answered it is the answer that was given; what was erased is left out.
+        """
+
     def sampled(self, queue: Queue, request: str, instance: int) -> float:
         """Return the probability with which a row that waits was chosen; 1 where it does not wait."""
 

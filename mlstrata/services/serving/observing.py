@@ -31,9 +31,6 @@ class RecordingSettings(Closed):
     required: bool = Field(default=False, description="Whether an answer that cannot be recorded is refused with 503.")
     exclude: tuple[str, ...] = Field(default=(), description="Inputs that are never stored.")
     pseudonymise: tuple[str, ...] = Field(default=(), description="Inputs that are stored as a keyed hash.")
-    limit_bytes: int = Field(
-        default=512 * 2**20, ge=2**20, description="Bytes of records that wait for the recorder at most."
-    )
 
 
 class ExplainSettings(Closed):

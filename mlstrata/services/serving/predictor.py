@@ -42,7 +42,14 @@ class Predictor:
     def __init__(self, settings: ServingSettings) -> None:
         self._settings = settings
         self._beside: dict[str, Beside] = {}
-        self.versions = Versions(settings, loaded=self._companion, unloaded=lambda one: self._beside.pop(one, None))
+        # What nobody records, answers by or explains is not looked at.
+        self._looks = settings.recording is not None or settings.fallback is not None
+        reads = self._looks or settings.explain is not None
+        self.versions = Versions(
+            settings,
+            loaded=self._companion if reads else lambda _: None,
+            unloaded=lambda one: self._beside.pop(one, None),
+        )
         for observer in (FLAGS, EXPLAINER):
             DROPPED.labels(settings.system, observer)
 
@@ -66,15 +73,6 @@ class Predictor:
             problem.version = model.version
             problem.rows = problem.rows or tuple(Row(inputs) for inputs in instances)
             raise
-
-    def answer(self, body: bytes, version: str | None) -> dict[str, Any]:
-        """Return the answer to `body`, without its request id.
-
-        Raises:
-            ProblemError: as for `predict`.
-        """
-        asked = replace(Asked.of({}, "v1"), version=version)
-        return self.written(self.predict(asked, lambda schema: schema.parse(body)))
 
     def written(self, prediction: Prediction) -> dict[str, Any]:
         """Write a prediction as it is answered, without its request id."""
@@ -163,6 +161,8 @@ class Predictor:
         return told
 
     def _flags(self, model: ServedModel, instances: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+        if not self._looks:
+            return [()] * len(instances)
         try:
             bounds = self._companion(model).bounds
             found = [bounds.flags(one) for one in instances]

@@ -115,9 +115,7 @@ class Recorder:
             self._tried_at = time.monotonic()
             settings = self._settings
             try:
-                self._spill = Spill(
-                    settings.spill, durability=settings.durability, limit=settings.limit_bytes, wait_s=wait_s
-                )
+                self._spill = Spill(settings.spill, durability=settings.durability, wait_s=wait_s)
             except SpillError as error:
                 _log.error("nothing is recorded: %s", error)
                 raise

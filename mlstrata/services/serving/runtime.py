@@ -118,7 +118,7 @@ class SystemRuntime(MLModel):
     async def describe_api(self, request: Request, system: str, api: str) -> Response:
         """Describe the interface of the version that answers, as an OpenAPI 3.1 document."""
 
-        async def describe(_: bytes) -> dict[str, Any]:
+        async def describe(*_: object) -> dict[str, Any]:
             self._check_system(system)
             model = await asyncio.to_thread(self._predictor.versions.choose, request.headers.get(VERSION))
             return document(system, api, model.version, model.schema.columns, model.output, beside=self._told_beside)
@@ -128,16 +128,13 @@ class SystemRuntime(MLModel):
     @custom_handler(rest_path="/systems/{system}/{api}/predict", rest_method="POST")
     async def predict_v1(self, request: Request, system: str, api: str) -> Response:
         """Answer `{"instances": [...]}` with a prediction for each; the gateway knows the APIs."""
-        asked = Asked.of(request.headers, api)
 
-        async def answer(body: bytes) -> dict[str, Any]:
+        async def answer(asked: Asked, body: bytes) -> dict[str, Any]:
             self._check_system(system)
-            # A request is slow to come where its caller is; the answer's time begins when it is there.
-            whole = replace(asked, begun=time.perf_counter())
-            prediction = await self._predicted(whole, lambda schema: schema.parse(body), request.headers, request)
+            prediction = await self._predicted(asked, lambda schema: schema.parse(body), request.headers, request)
             return self._predictor.written(prediction)
 
-        return await self._answer(request, answer, asked=asked)
+        return await self._answer(request, answer, api=api)
 
     @custom_handler(rest_path="/systems/{system}/answers", rest_method="GET")
     async def attempt(self, request: Request, system: str) -> Response:
@@ -147,7 +144,7 @@ class SystemRuntime(MLModel):
         prediction.
         """
 
-        async def attempt(_: bytes) -> dict[str, Any]:
+        async def attempt(*_: object) -> dict[str, Any]:
             self._check_system(system)
             return {"system": system, "version": await asyncio.to_thread(self._predictor.attempt)}
 
@@ -157,7 +154,7 @@ class SystemRuntime(MLModel):
     async def list_versions(self, request: Request) -> Response:
         """Say which versions are in memory."""
 
-        async def describe(_: bytes) -> dict[str, Any]:
+        async def describe(*_: object) -> dict[str, Any]:
             self._check_secret(request)
             return await asyncio.to_thread(self._predictor.versions.describe)
 
@@ -167,7 +164,7 @@ class SystemRuntime(MLModel):
     async def load_version(self, request: Request, version: str) -> Response:
         """Load a version whose files are in place; loaded already is fine."""
 
-        async def load(_: bytes) -> dict[str, Any]:
+        async def load(*_: object) -> dict[str, Any]:
             self._check_secret(request)
             # Not among the threads of the predictions: neither may wait for the other.
             model = await asyncio.to_thread(self._predictor.versions.load, version)
@@ -179,7 +176,7 @@ class SystemRuntime(MLModel):
     async def unload_version(self, request: Request, version: str) -> Response:
         """Forget a version; not in memory already is fine."""
 
-        async def unload(_: bytes) -> dict[str, Any]:
+        async def unload(*_: object) -> dict[str, Any]:
             self._check_secret(request)
             return {"version": version, "unloaded": await asyncio.to_thread(self._predictor.versions.unload, version)}
 
@@ -207,7 +204,7 @@ class SystemRuntime(MLModel):
             await self._note(asked, ProblemError(status, "internal", "the prediction failed; the log has the reason"))
             raise
         finally:
-            self._count(version, status, asked.begun)
+            self._count(asked, version, status)
         outputs = [
             ResponseOutput(name=name, shape=shape, datatype=kind, data=data)
             for name, kind, shape, data in prediction.model.output.tensors(prediction.values)
@@ -252,50 +249,50 @@ class SystemRuntime(MLModel):
     async def _answer(
         self,
         request: Request,
-        answer: Callable[[bytes], Awaitable[dict[str, Any]]],
+        answer: Callable[[Asked, bytes], Awaitable[dict[str, Any]]],
         *,
-        asked: Asked | None = None,
+        api: str = "",
         identified: bool = True,
     ) -> Response:
-        """Have a request answered; `asked` where it asks for predictions, which are counted and recorded."""
-        request_id = (asked or Asked.of(request.headers, "")).id
-        begun, version, status = time.perf_counter(), _NO_VERSION, 200
+        """Have a request answered; `api` where it asks for predictions, which are counted and recorded."""
+        asked, version, status = Asked.of(request.headers, api), _NO_VERSION, 200
         headers: dict[str, str] = {}
         try:
             body = await _body(request)
-            begun = time.perf_counter()
-            content = await answer(body)
+            # A request is slow to come where its caller is; the answer's time begins when it is there.
+            asked = replace(asked, begun=time.perf_counter())
+            content = await answer(asked, body)
             version = content.get("model", content.get(MODEL, {})).get("version", _NO_VERSION)
             if identified:
-                content["request_id"] = request_id
+                content["request_id"] = asked.id
         except ProblemError as problem:
-            if asked is not None:
+            if api:
                 await self._note(asked, problem)
-            status, version, content = problem.status, problem.version or _NO_VERSION, problem.body(request_id)
+            status, version, content = problem.status, problem.version or _NO_VERSION, problem.body(asked.id)
             if isinstance(problem, OverloadProblem):
                 headers = {OVERLOADED_HEADER: "1", "retry-after": str(RETRY_AFTER_S)}
             elif status == _NOT_READY:
                 headers = {UNTOUCHED_HEADER: "1"}
         except Exception:  # noqa: BLE001 - the last resort of a server
             # The reason is for our log, the caller gets an id to ask with.
-            _log.exception("request %s failed", request_id)
+            _log.exception("request %s failed", asked.id)
             status = 500
             failed = ProblemError(status, "internal", "the prediction failed; the log has the reason")
-            content = failed.body(request_id)
-            if asked is not None:
+            content = failed.body(asked.id)
+            if api:
                 await self._note(asked, failed)
-        if asked is not None:
-            self._count(version, status, begun)
-        headers |= {REQUEST_ID: request_id} | ({VERSION: version} if version != _NO_VERSION else {})
+        if api:
+            self._count(asked, version, status)
+        headers |= {REQUEST_ID: asked.id} | ({VERSION: version} if version != _NO_VERSION else {})
         if self._leaving:
             headers[LEAVING_HEADER] = "true"
         return JSONResponse(content, status, headers)
 
-    def _count(self, version: str, status: int, begun: float) -> None:
+    def _count(self, asked: Asked, version: str, status: int) -> None:
         system = self._serving.system
         REQUESTS.labels(system, version, str(status)).inc()
         if version != _NO_VERSION:
-            self._latency.labels(system, version).observe(time.perf_counter() - begun)
+            self._latency.labels(system, version).observe(asked.ms / 1000)
 
     async def _in_turn(self, work: Callable[[], Result], waits: str | None, request: Request | None = None) -> Result:
         """Return what `work` does, unless nobody waits for it any more or too many do.

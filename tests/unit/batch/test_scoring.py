@@ -16,6 +16,7 @@ from mlstrata.services.batch import scoring
 from mlstrata.services.batch.scoring import read_manifest, score
 from mlstrata.services.batch.settings import ScoringJob, manifest_of
 from mlstrata.services.batch.table import BatchError
+from tests.support.answers import answer
 
 ROWS = 57
 
@@ -95,9 +96,8 @@ def test_the_scores_are_the_ones_that_the_api_gives(job):
     body = {"instances": [{name: row[name] for name in ("pay", "chist", "self")}]}
     api = Predictor(job.serving())
     api.versions.load("1")
-    answer = api.answer(json.dumps(body).encode(), "1")
-    assert float(first["probability"]) == answer["predictions"][0]["probability"]
-    assert int(first["label"]) == answer["predictions"][0]["label"]
+    told = answer(api, json.dumps(body).encode(), "1")["predictions"][0]
+    assert (float(first["probability"]), int(first["label"])) == (told["probability"], told["label"])
 
 
 def test_cut_off_at_every_write_it_ends_with_the_same_bytes(job, monkeypatch):

@@ -44,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
             found = {"predictions": [{"probability": 0.2, "label": 0}], "model": {"system": "credit", "version": "3"}}
             self._answer(200, {**found, "request_id": f"r{len(parts.asked)}"})
         else:
-            self._answer(401, {})
+            self._answer(401, {"error": {"message": "who are you"}})
 
     def _answer(self, status: int, document: dict) -> None:
         body = json.dumps(document).encode()
@@ -76,7 +76,8 @@ def traffic(parts, tmp_path, monkeypatch):
     monkeypatch.setattr(predict, "trust", lambda _deployment: ssl.create_default_context())
     monkeypatch.setattr(tokens, "mint", lambda *_asked: SimpleNamespace(token="of-the-desk"))
     here = SimpleNamespace(address=lambda _service: parts.url)
-    deployment = SimpleNamespace(home=tmp_path, target=SimpleNamespace(here=lambda _command: here))
+    target = SimpleNamespace(here=lambda _command: here, urls={"recorder": parts.url})
+    deployment = SimpleNamespace(name="local", home=tmp_path, target=target, system=lambda name: name)
     consumers = (SimpleNamespace(name="desk"),)
     system = SimpleNamespace(name="credit", serving=SimpleNamespace(consumers=consumers))
     made = Traffic(deployment, system, rate=1000)
@@ -115,6 +116,12 @@ def test_a_gateway_that_fails_ends_it_with_the_reason(traffic, parts):
     traffic.begin(itertools.cycle(CASES))
     eventually(lambda: traffic.problem)
     assert "answered 500" in traffic.problem
+
+
+def test_a_recorder_that_does_not_take_it_ends_it_with_the_reason(traffic, tmp_path):
+    (tmp_path / "config/recorder/token").write_text("of-nobody")
+    with pytest.raises(Failed, match="refused it: who are you; of the lines, the first 0 are kept"):
+        traffic.send(iter(CASES), 1, lambda _number: None)
 
 
 def test_a_system_without_consumers_is_refused():

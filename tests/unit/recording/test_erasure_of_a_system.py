@@ -29,7 +29,7 @@ def store(tmp_path):
 
 
 def spilt(home, *records):
-    spill = Spill(spill_folder(home, "credit", "serving-credit"))
+    spill = Spill(spill_folder(home, "credit", "serving-credit"), wait_s=0.0)
     for one in records:
         spill.append(one if isinstance(one, bytes) else one.to_bytes()).result()
     spill.close()
@@ -63,7 +63,7 @@ def test_where_nothing_was_recorded_no_store_is_made(tmp_path):
 
 
 def test_a_spill_that_a_process_has_is_not_taken_from_it(tmp_path):
-    spill = Spill(spill_folder(tmp_path, "credit", "serving-credit"))
+    spill = Spill(spill_folder(tmp_path, "credit", "serving-credit"), wait_s=0.0)
     with pytest.raises(Failed, match="another process has it; run this again"):
         erase_recorded(tmp_path, "credit", NOW)
     spill.close()

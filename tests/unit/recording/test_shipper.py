@@ -83,7 +83,7 @@ def token(tmp_path):
 
 @pytest.fixture
 def spill(tmp_path):
-    one = Spill(tmp_path / "spill", segment=4096)
+    one = Spill(tmp_path / "spill", segment=4096, wait_s=0.0)
     yield one
     one.close()
 

@@ -266,7 +266,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from mlstrata.services.recording.spill import Durability, Spill
-spill = Spill(Path(sys.argv[1]), durability=Durability(sys.argv[2]), segment=4096)
+spill = Spill(Path(sys.argv[1]), durability=Durability(sys.argv[2]), segment=4096, wait_s=0.0)
 number = 0
 while True:
     spill.append(b"%d" % number).result()

@@ -224,3 +224,15 @@ def test_parts_of_what_became_known_are_kept_each(stores):
         assert row.feedback == whole
         (row,) = store.window("credit", since=0.0, until=1e9)
         assert row.feedback.groups == {}
+
+
+def test_rows_are_given_of_the_system_that_is_asked_and_of_the_answer_that_was_given(stores):
+    with stores() as store:
+        store.add([record("r-1", "3", system="fraud", at=1.0), record("r-1", "1", at=3.0, rows=2)])
+        store.add([record("r-1", "2", at=2.0, rows=2, shadow=True), record("r-2", "1", at=4.0)])
+        store.tell([Feedback("r-1", 5.0, instance=1, truth="yes", groups={"sex": "f"})])
+        found = store.given("credit", [("r-2", 0), ("r-1", 1), ("r-1", 2), ("gone", 0)])
+        assert {key: one.record.version for key, one in found.items()} == {("r-2", 0): "1", ("r-1", 1): "1"}
+        assert found["r-1", 1].feedback == Feedback("r-1", 5.0, instance=1, truth="yes")
+        assert store.given("fraud", [("r-1", 0)])["r-1", 0].record.system == "fraud"
+        assert store.given("fraud", []) == {}

@@ -31,7 +31,7 @@ def test_no_record_is_lost_or_there_twice_however_often_the_recorder_is_killed(t
         assert process.stdout.readline().startswith("recorder listens on")
         return process
 
-    spill = Spill(tmp_path / "spill")
+    spill = Spill(tmp_path / "spill", wait_s=0.0)
     shipper = Shipper(spill, Recorder(f"http://127.0.0.1:{port}", token, seconds=5.0))
     recorder = begin()
     shipper.start()

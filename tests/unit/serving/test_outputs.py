@@ -20,6 +20,7 @@ from mlstrata.services.serving.problem import ProblemError
 from mlstrata.services.serving.releases import FILE
 from mlstrata.services.serving.settings import ServingSettings
 from mlstrata_steps.tasks.output import METADATA, Classes, Probability, Value
+from tests.support.answers import answer
 
 RANDOM = np.random.default_rng(0)
 FRAME = pd.DataFrame({"a": RANDOM.normal(size=60), "b": RANDOM.normal(size=60)})
@@ -59,19 +60,19 @@ BODY = json.dumps({"instances": FRAME.to_dict("records")}).encode()
 def test_the_answer_is_the_models_and_fits_the_document(served):
     folder, output, said = served
     asked = predictor(folder)
-    answer = asked.answer(BODY, None)
+    told = answer(asked, BODY, None)
     values = output.read(said, len(FRAME))
-    assert answer["predictions"] == output.predictions(values)
+    assert told["predictions"] == output.predictions(values)
     described = document("kinds", "v1", "1", asked.versions.choose("1").schema.columns, output)
     schema = {"$ref": "#/components/schemas/Answer", "components": described["components"]}
-    assert list(Draft202012Validator(schema).iter_errors({**answer, "request_id": "1"})) == []
-    broken = {**answer, "request_id": "1", "predictions": [{"probability": "much"}]}
+    assert list(Draft202012Validator(schema).iter_errors({**told, "request_id": "1"})) == []
+    broken = {**told, "request_id": "1", "predictions": [{"probability": "much"}]}
     assert list(Draft202012Validator(schema).iter_errors(broken))
 
 
 def test_the_label_follows_the_contract(served):
     folder, output, said = served
-    labels = [one.get("label") for one in predictor(folder).answer(BODY, None)["predictions"]]
+    labels = [one.get("label") for one in answer(predictor(folder), BODY, None)["predictions"]]
     if isinstance(output, Probability):
         assert labels == (said[:, 1] >= 0.8).astype(int).tolist()
         assert 0 < sum(labels) < (said[:, 1] >= 0.5).sum()
@@ -85,7 +86,7 @@ def test_an_answer_outside_of_the_declared_range_is_withheld(served):
     folder, output, said = served
     middle = float(np.median(output.read(said, len(FRAME))))
     with pytest.raises(ProblemError, match="withheld"):
-        predictor(folder, output_range=(middle, middle + 1e-6)).answer(BODY, None)
+        answer(predictor(folder, output_range=(middle, middle + 1e-6)), BODY, None)
 
 
 def test_tensors_hold_every_answer(served):
@@ -122,7 +123,7 @@ def test_batch_writes_what_the_api_answers(served, tmp_path, suffix):
     )
     fields = ["row", "key", "status", *output.columns, "reason", "version"]
     assert all(list(line) == fields for line in lines)
-    told = predictor(folder).answer(json.dumps({"instances": rows[:5]}).encode(), None)["predictions"]
+    told = answer(predictor(folder), json.dumps({"instances": rows[:5]}).encode(), None)["predictions"]
     for line, one in zip(lines, told, strict=False):
         for name, value in output.cells(one).items():
             assert (str(value) if suffix == "csv" else value) == line[name]

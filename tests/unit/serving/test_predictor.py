@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
+from mlstrata.services.serving import beside
 from mlstrata.services.serving.predictor import Predictor
 from mlstrata.services.serving.problem import ProblemError
 from mlstrata.services.serving.releases import FILE, Releases
 from mlstrata.services.serving.schema import RequestSchema
 from mlstrata.services.serving.settings import ServingSettings
 from mlstrata_steps.tasks.output import OutputError, Probability
+from tests.support.answers import answer
 
 BODY = json.dumps({"instances": [{"a": 1.0}, {"a": 2.0}]}).encode()
 
@@ -37,7 +39,7 @@ def predictor(tmp_path):
 
 def give(predictor, output):
     predictor.versions._models = {"1": Fixed(output)}
-    return predictor.answer(BODY, "1")
+    return answer(predictor, BODY, "1")
 
 
 def counted(reason):
@@ -46,9 +48,9 @@ def counted(reason):
 
 
 def test_the_label_is_one_from_the_threshold_on(predictor):
-    answer = give(predictor, [0.39, 0.4])
-    assert answer["predictions"] == [{"probability": 0.39, "label": 0}, {"probability": 0.4, "label": 1}]
-    assert answer["model"] == {"system": "loans", "version": "1"}
+    told = give(predictor, [0.39, 0.4])
+    assert told["predictions"] == [{"probability": 0.39, "label": 0}, {"probability": 0.4, "label": 1}]
+    assert told["model"] == {"system": "loans", "version": "1"}
 
 
 @pytest.mark.parametrize(
@@ -92,13 +94,35 @@ def test_the_champion_is_read_again_when_it_changes(predictor, tmp_path):
         new = tmp_path / "new"
         new.write_text(Releases(champion=version).to_json())
         new.replace(tmp_path / FILE)
-        assert predictor.answer(BODY, None)["model"]["version"] == version
+        assert answer(predictor, BODY, None)["model"]["version"] == version
 
 
 @pytest.mark.parametrize("version", ["9", "x" * 10_000, "<script>", ""])
 def test_a_version_that_is_not_in_memory_is_503_and_not_echoed(predictor, version):
     with pytest.raises(ProblemError) as raised:
-        predictor.answer(BODY, version)
+        answer(predictor, BODY, version)
     assert raised.value.status == 503
     assert len(raised.value.message) < 200
     assert "script" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("more", "looks", "reads"),
+    [
+        ({}, False, False),
+        ({"explain": {"within_s": 1}}, False, True),
+        ({"fallback": {"below_confidence": 0, "to": "refuse"}}, True, True),
+        ({"recording": {"spill": "s", "recorder": "http://r", "token_file": "t", "key_file": "k"}}, True, True),
+    ],
+)
+def test_only_who_looks_at_predictions_costs_anything(tmp_path, monkeypatch, more, looks, reads):
+    settings = ServingSettings.model_validate(
+        {"system": "loans", "directory": tmp_path, "http_port": 1, "grpc_port": 2, "metrics_port": 3, **more}
+    )
+    asked = []
+    monkeypatch.setattr(beside, "read_reference", lambda folder: asked.append("reference"))
+    monkeypatch.setattr(beside.Bounds, "flags", lambda *_: asked.append("flags") or ())
+    predictor = Predictor(settings)
+    predictor.versions._models = {"1": Fixed([0.2, 0.6])}
+    answer(predictor, BODY, "1")
+    assert set(asked) == {*(["reference"] if reads else []), *(["flags"] if looks else [])}

@@ -7,6 +7,7 @@ import os
 import pytest
 from prometheus_client import REGISTRY
 
+from mlstrata.services.alerts.rules import DAMAGED
 from mlstrata.services.recording.record import Record
 from mlstrata.services.recording.segments import frames
 from mlstrata.services.recording.spill_folder import Durability
@@ -160,3 +161,12 @@ def test_a_spill_that_another_process_has_is_tried_again(recorder, tmp_path, mon
     first._spill.close()
     answered(second)
     assert len(records(tmp_path)) == 1
+
+
+def test_records_that_a_disk_changed_are_counted(recorder, request):
+    made = recorder()
+    answered(made)
+    labels = {"system": request.node.name}
+    assert REGISTRY.get_sample_value(DAMAGED, labels) == 0
+    made._spill.damaged = 2
+    assert REGISTRY.get_sample_value(DAMAGED, labels) == 2

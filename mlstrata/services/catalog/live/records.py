@@ -115,11 +115,7 @@ class Records:
         if store is None:
             return Waits(queue, system, 0, ())
         listed = [(one.id, one.instance) for one in store.waiting(queue, system, SHOWN)]
-        found: dict[tuple[str, int], Known] = {}
-        for request in dict.fromkeys(request for request, _ in listed):
-            for one in store.known(request):
-                # Of several versions the answer that was given comes first.
-                found.setdefault((request, one.instance), one)
+        found = store.given(system, listed)
         # It may have been erased since it was listed.
         rows = tuple(Row.of(found[key], hidden) for key in listed if key in found)
         return Waits(queue, system, store.lengths().get((queue, system), 0), rows)
