@@ -68,8 +68,6 @@ def _tell(system: str, done: Done, words: str, *, stopped: bool, as_json: bool) 
 
 
 def _document(found: View) -> dict[str, Any]:
-    from mlstrata.services.rollout.standing import Figures
-
     running, evidence = found.releases.rollout, found.evidence
     return {
         "champion": found.releases.champion,
@@ -77,8 +75,8 @@ def _document(found: View) -> dict[str, Any]:
         "stopped": found.releases.stopped.model_dump(mode="json") if found.releases.stopped else None,
         "held": list(found.releases.held),
         "evidence": {
-            "champion": Figures.of(evidence.champion).model_dump(mode="json"),
-            "candidate": Figures.of(evidence.candidate).model_dump(mode="json"),
+            "champion": operation.figures(evidence.champion),
+            "candidate": operation.figures(evidence.candidate),
         },
         "next": {
             "action": found.decision.action.value,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlstrata.operations.releases.moves import Done
     from mlstrata.operations.targets.local import Local
     from mlstrata.services.recording.store import Store
-    from mlstrata.services.rollout.evidence import Evidence
+    from mlstrata.services.rollout.evidence import Evidence, Seen
     from mlstrata.services.rollout.plan import Decision
     from mlstrata.services.rollout.tally import Tallies
     from mlstrata.services.serving.releases import Releases
@@ -39,6 +39,13 @@ class View:
     releases: Releases
     decision: Decision
     evidence: Evidence
+
+
+def figures(seen: Seen) -> dict[str, float | int | None]:
+    """Return what one version did, as plain values."""
+    from mlstrata.services.rollout.standing import Figures
+
+    return Figures.of(seen).model_dump(mode="json")
 
 
 def view(deployment: Deployment, system: str, now: datetime | None = None, *, store: Store | None = None) -> View:
