@@ -11,7 +11,7 @@ import pulumi
 from mlstrata.components.cluster import Cluster, Ownership
 from mlstrata.components.cluster_inputs import ClusterInputs
 from mlstrata.components.monitoring.outputs import MonitoringOutputs
-from mlstrata.components.namespaces.args import namespace_of
+from mlstrata.components.naming.forms import namespace_of
 from mlstrata.components.platform.kubernetes import Platform
 from mlstrata.components.platform.operators import OperatorNamespace, OperatorNamespaceArgs
 from mlstrata.components.platform.upstream import Upstream, UpstreamArgs

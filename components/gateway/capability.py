@@ -17,11 +17,6 @@ MOST_CONSUMERS = 16
 """Rules that Envoy Gateway takes for the rates of a route."""
 
 
-def stop_route(system: str) -> str:
-    """Return the name of the route that stops a system on a cluster."""
-    return f"{system}-stop"
-
-
 def _local_problems(spec: EnvironmentSpec) -> Iterator[str]:
     for at, system in enumerate(spec.systems):
         limits, path = system.serving.limits, f"systems[{at}].serving.limits"
@@ -32,7 +27,6 @@ def _local_problems(spec: EnvironmentSpec) -> Iterator[str]:
 
 
 def _cluster_problems(spec: EnvironmentSpec) -> Iterator[str]:
-    yield from _same_routes(spec)
     for at, system in enumerate(spec.systems):
         consumers, path = system.serving.consumers, f"systems[{at}].serving.consumers"
         for index, consumer in enumerate(consumers):
@@ -45,17 +39,6 @@ def _cluster_problems(spec: EnvironmentSpec) -> Iterator[str]:
             yield (
                 f"{path}: got {len(consumers)}; Envoy Gateway counts for {MOST_CONSUMERS} at most; let some of them "
                 "share a name"
-            )
-
-
-def _same_routes(spec: EnvironmentSpec) -> Iterator[str]:
-    """Yield the systems whose route has the name of the one that stops another."""
-    stops = {stop_route(one.name): one.name for one in spec.systems if one.oversight.kill_switch}
-    for at, system in enumerate(spec.systems):
-        if other := stops.get(system.name):
-            yield (
-                f"systems[{at}].name: got {system.name!r}, which is the name of the route that stops {other} "
-                "(oversight.kill_switch); call one of the two otherwise"
             )
 
 

@@ -11,11 +11,11 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
-from mlstrata.components.gateway.capability import stop_route
 from mlstrata.components.gateway.kubernetes import API, ENVOY
 from mlstrata.components.gateway.outputs import NAME, Backend, ClusterGatewayOutputs
 from mlstrata.components.manifests import group, manifest, rights
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
+from mlstrata.components.naming.forms import stop_right, stop_route, stopped
 from mlstrata.components.serving.outputs import ClusterServingOutputs
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.services.gateway.deprecation import deprecation_headers
@@ -83,8 +83,8 @@ class SystemRoute(ClusterComponent):
             self._switch()
         self.register_outputs({})
 
-    def _object(self, kind: str, spec: Mapping[str, Any], ending: str = "") -> dict[str, Any]:
-        return manifest(ENVOY, kind, f"{self.system}{ending}", self.space, spec=dict(spec))
+    def _object(self, kind: str, spec: Mapping[str, Any], name: str = "") -> dict[str, Any]:
+        return manifest(ENVOY, kind, name or self.system, self.space, spec=dict(spec))
 
     def _route(self, name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
         gateway = {
@@ -226,10 +226,10 @@ class SystemRoute(ClusterComponent):
         Its condition is met by nobody; `stop` replaces it by one that every request meets.
         """
         reply = {"statusCode": 503, "contentType": "application/json", "body": {"type": "Inline", "inline": _STOPPED}}
-        answer = self.add(
-            "stopped", self._object("HTTPRouteFilter", {"directResponse": reply}, "-stopped"), after=self.args.after
-        )
-        reference = {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": f"{self.system}-stopped"}
+        named = stopped(self.system)
+        replies = self._object("HTTPRouteFilter", {"directResponse": reply}, named)
+        answer = self.add("stopped", replies, after=self.args.after)
+        reference = {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": named}
         filters = [{"type": "ExtensionRef", "extensionRef": reference}]
         matches = [self._match(version, headers=[OFF]) for version in self.args.serving.api_versions]
         rules = [{"matches": matches, "filters": filters}]
@@ -247,7 +247,7 @@ class SystemRoute(ClusterComponent):
             "verbs": ["get", "patch"],
         }
         people = group(f"mlstrata:{self.cluster.environment}:{self.system}:stop")
-        role, binding = rights(f"stop-{self.system}", self.space, [rule], [people])
+        role, binding = rights(stop_right(self.system), self.space, [rule], [people])
         self.add("stoppers", binding, after=[self.add("stopping", role, after=[made])])
 
 

@@ -13,6 +13,7 @@ from mlstrata.components.gpu.args import ACCELERATOR, GPU, POOL, TOLERATIONS, Gp
 from mlstrata.components.gpu.nodes import node_class
 from mlstrata.components.gpu.sharing import PLUGIN_CONFIG, config_of
 from mlstrata.components.manifests import manifest
+from mlstrata.components.naming.forms import part
 from mlstrata.environments.spec.teams import GpuPoolSpec
 
 _SECOND = timedelta(seconds=1)
@@ -58,7 +59,7 @@ class GpuPools(ClusterComponent):
 
     def _class(self, pool: GpuPoolSpec) -> str:
         """Return the name of what a pool's nodes are made from."""
-        return self.args.node_class.name if self.args.nodes is None else f"{self.cluster.namespace}-{pool.name}"
+        return self.args.node_class.name if self.args.nodes is None else part(self.cluster.namespace, pool.name)
 
     def _most(self, pool: GpuPoolSpec) -> int:
         """Return how many nodes of a pool come and go at most."""
@@ -96,7 +97,7 @@ class GpuPools(ClusterComponent):
         return {
             "apiVersion": "karpenter.sh/v1",
             "kind": "NodePool",
-            "metadata": {"name": f"{self.cluster.namespace}-{pool.name}"},
+            "metadata": {"name": part(self.cluster.namespace, pool.name)},
             "spec": {
                 "template": template,
                 "limits": {GPU: str(self._most(pool) * pool.gpus_offered)},

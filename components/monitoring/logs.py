@@ -14,6 +14,7 @@ from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.manifests import claim, manifest, rights, service_account
 from mlstrata.components.monitoring.outputs import LogsOutputs
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
+from mlstrata.components.naming.forms import part
 from mlstrata.components.network_policies import pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.workload.args import WorkloadArgs
@@ -58,7 +59,7 @@ class Logs(ClusterComponent):
     def __init__(self, name: str, args: LogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring", name, args.cluster, opts)
         self.args, self.space = args, args.cluster.monitoring
-        self.store, self.collector = f"{args.cluster.namespace}-logs", f"{args.cluster.namespace}-logs-collector"
+        self.store, self.collector = (part(args.cluster.namespace, what) for what in ("logs", "logs-collector"))
         self.app = {"app.kubernetes.io/name": self.store}
         after = list(args.after)
         store = self._keep(after)

@@ -38,8 +38,3 @@ class NamespaceArgs:
     bounded: bool = True
     after: Sequence[pulumi.Resource] = ()
     keep: bool = False
-
-
-def namespace_of(prefix: str, team: str | None, system: str) -> str:
-    """Return the namespace of a system: its team's, else one of its own."""
-    return f"{prefix}-{team or system}"

@@ -10,6 +10,7 @@ import pulumi
 from mlstrata.components.cluster import PREFIX, Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.manifests import rights
+from mlstrata.components.naming import forms
 from mlstrata.components.network_policies import outgoing, pods
 from mlstrata.components.pipelines.outputs import PipelinesOutputs
 from mlstrata.components.registry import people
@@ -55,7 +56,7 @@ class Kubeflow(ClusterComponent):
         for system, store in args.data.items():
             store.read_by(self, args.namespace, f"the data that pipelines train {system} on")
             steps = {**USES_REGISTRY, f"{PREFIX}/system": system}
-            to = outgoing(f"steps-data-{system}", args.namespace, of=steps, ports=[store.port], peers=store.peers)
+            to = outgoing(forms.steps_data(system), args.namespace, of=steps, ports=[store.port], peers=store.peers)
             self.add(f"data-{system}", to, after=args.after)
         if args.training:
             # Kubeflow's own API server is a Deployment of its manifests: no right can name its pod.

@@ -12,6 +12,7 @@ from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.manifests import manifest
 from mlstrata.components.namespaces.args import NamespaceArgs
 from mlstrata.components.namespaces.kubernetes import ClosedNamespace
+from mlstrata.components.naming import forms
 
 PRIORITIES = {
     "platform": (100_000, "The platform's own services: without them nothing else works."),
@@ -68,4 +69,4 @@ class Platform(ClusterComponent):
 
 def priority(cluster: Cluster, what: str) -> str:
     """Return the name of a priority class: platform, serving or training."""
-    return f"{cluster.namespace}-{what}"
+    return forms.part(cluster.namespace, what)

@@ -14,6 +14,7 @@ from mlstrata.components.features.kubernetes import PORTS as FEATURE_PORTS
 from mlstrata.components.features.kubernetes import servers_for
 from mlstrata.components.manifests import manifest, rights, service_account
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
+from mlstrata.components.naming import forms
 from mlstrata.components.network_policies import Peer, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY, client
@@ -106,12 +107,12 @@ class Job(ClusterComponent):
             self.add("settings", settings, after=after),
         ]
         for what, (ports, peers) in ways.items():
-            way = outgoing(f"{name}-{what}", self.space, of=self.app, ports=ports, peers=peers)
+            way = outgoing(forms.part(name, what), self.space, of=self.app, ports=ports, peers=peers)
             before.append(self.add(what, way, after=after))
         # Where pipelines train by the clock, the job's own clock stands still: whoever trains says which of them it is.
         self.add("", self._job(), part=args.part, after=before, ignore=["spec.suspend"] if args.trained else [])
         if args.trained:
-            self._may("clock", "trainers", f"clock-{self.name}", after)
+            self._may("clock", "trainers", forms.clock(self.name), after)
         if args.released:
             self._may("releases", "releasers", account_of(args.ownership.system), after, by_account="releaser")
         self.register_outputs({})

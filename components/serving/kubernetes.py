@@ -20,6 +20,7 @@ from mlstrata.components.manifests import manifest as object_of
 from mlstrata.components.manifests import rights
 from mlstrata.components.monitoring.kubernetes import ServiceLevels, ServiceLevelsArgs
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
+from mlstrata.components.naming.forms import level_of, part
 from mlstrata.components.network_policies import Peer, incoming, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY, client
@@ -175,13 +176,13 @@ class Serving(ClusterComponent):
         envoys = pods(namespace=args.operators, labels=owned_by(args.cluster.namespace))
         monitor = pods(namespace=args.cluster.monitoring)
         openings = {
-            "callers": incoming(f"{name}-callers", space, to=self.app, ports=[HTTP], peers=[envoys]),
-            "scrapes": incoming(f"{name}-scrapes", space, to=self.app, ports=[METRICS], peers=[monitor]),
-            "registry": outgoing(f"{name}-registry", space, of=self.app, ports=[REGISTRY_PORT], peers=[registry]),
-            "store": outgoing(f"{name}-store", space, of=self.app, ports=[args.store.port], peers=args.store.peers),
+            "callers": incoming(part(name, "callers"), space, to=self.app, ports=[HTTP], peers=[envoys]),
+            "scrapes": incoming(part(name, "scrapes"), space, to=self.app, ports=[METRICS], peers=[monitor]),
+            "registry": outgoing(part(name, "registry"), space, of=self.app, ports=[REGISTRY_PORT], peers=[registry]),
+            "store": outgoing(part(name, "store"), space, of=self.app, ports=[args.store.port], peers=args.store.peers),
         }
         if args.features:
-            way = outgoing(f"{name}-features", space, of=self.app, ports=FEATURE_PORTS, peers=args.features)
+            way = outgoing(part(name, "features"), space, of=self.app, ports=FEATURE_PORTS, peers=args.features)
             openings["features"] = way
         return openings
 
@@ -291,5 +292,5 @@ def _serving(site: ClusterSite, system: SystemSpec) -> Sequence[Backend]:
             availability=serving.sla.availability,
         )
         levels = ServiceLevelsArgs(site.cluster, namespace, ownership, service_level, [*after, *site.watched])
-        ServiceLevels(f"service-level-{system.name}", levels, beneath)
+        ServiceLevels(level_of(system.name), levels, beneath)
     return component.backends

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gpu.args import ACCELERATOR, accelerator_of, placement
+from mlstrata.components.naming import forms
 from mlstrata.components.registry.job import FOLDER, job_of_system
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.environments.spec.system import SystemSpec
@@ -32,7 +33,7 @@ def _training(site: ClusterSite, system: SystemSpec) -> None:
     job_of_system(
         site,
         system,
-        f"training-{system.name}",
+        forms.training(system.name),
         system.training_data,
         part="training",
         module="mlstrata.services.runner.job",

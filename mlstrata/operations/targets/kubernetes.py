@@ -59,7 +59,7 @@ class Kubernetes(Elsewhere):
         Raises:
             UsageError: a system that scores has nothing to score.
         """
-        from mlstrata.components.namespaces.args import namespace_of
+        from mlstrata.components.naming.forms import namespace_of
         from mlstrata.operations.releases.kubernetes import KubernetesBackend
         from mlstrata.operations.scoring import declared_job
 

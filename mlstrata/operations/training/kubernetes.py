@@ -58,7 +58,7 @@ def _naming(lines: Iterator[dict[str, Any]], reporter: Reporter) -> Iterator[dic
 def _run(
     cluster: Kubernetes, system: SystemSpec, *, trials: int | None, if_needed: bool
 ) -> Iterator[Iterator[dict[str, Any]]]:
-    from mlstrata.components.namespaces.args import namespace_of
+    from mlstrata.components.naming.forms import namespace_of
     from mlstrata.components.upstream.bill import piece
 
     deployment, target, asks = cluster.deployment, cluster.target, cluster.cluster

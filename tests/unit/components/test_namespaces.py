@@ -2,8 +2,7 @@
 
 import pytest
 
-from mlstrata.components.gateway.capability import DECLARATIONS
-from mlstrata.components.namespaces.names import problems
+from mlstrata.components.naming.judge import problems
 from mlstrata.components.upstream.bill import BILL
 from mlstrata.environments import EnvironmentSpec
 
@@ -53,7 +52,7 @@ def test_names_that_join_to_an_operators_namespace_are_refused(field, given):
 def test_names_that_join_to_more_than_a_namespace_may_have_are_refused():
     (problem,) = problems(declared({"name": "a" * 40}, namespace="b" * 30))
     assert problem.startswith("systems[0].name: with target.namespace ")
-    assert "which has 71 characters, and a namespace at most 63" in problem
+    assert "which has 71 characters, more than the 63 that it may have" in problem
 
 
 def test_a_system_in_a_namespace_of_its_own_is_not_called_as_a_team():
@@ -67,9 +66,37 @@ def test_what_is_one_s_own_is_allowed():
 
 
 def test_no_system_is_called_as_the_route_that_stops_another():
-    on_a_cluster = DECLARATIONS[0].on("kubernetes")
-    (problem,) = on_a_cluster.problems(declared({"name": "late"}, {"name": "late-stop"}))
-    assert problem.startswith("systems[1].name: got 'late-stop', which is the name of the route that stops late")
-    assert not list(on_a_cluster.problems(declared({"name": "late"}, {"name": "late-stopped"})))
+    (problem,) = problems(declared({"name": "late"}, {"name": "late-stop"}))
+    assert problem.startswith("systems[1].name: got 'late-stop', which makes the HTTPRoute 'late-stop'")
+    assert "that systems[0].name ('late') makes too; call one of the two otherwise" in problem
+    assert not list(problems(declared({"name": "late"}, {"name": "late-stopped"})))
     without = {"name": "late", "oversight": {"owner": "a@example.com", "kill_switch": False}}
-    assert not list(on_a_cluster.problems(declared(without, {"name": "late-stop"})))
+    assert not list(problems(declared(without, {"name": "late-stop"})))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "makes"),
+    [("system", "the cluster's own"), ("n" * 40, "which has 40 characters, more than the 39 that it may have")],
+    ids=["a reserved prefix", "what an operator makes of it"],
+)
+def test_what_is_made_of_a_name_is_judged_too(namespace, makes):
+    (problem,) = problems(declared(namespace=namespace))
+    assert problem.startswith(f"target.namespace: got {namespace!r}, which makes the ")
+    assert makes in problem
+
+
+def test_a_pool_is_a_label_of_its_nodes():
+    given = declared(namespace="n" * 30).model_dump(mode="json", by_alias=True)
+    pools = [{"name": "p" * 33, "accelerator": "nvidia-t4"}]
+    (problem,) = problems(EnvironmentSpec.model_validate({**given, "gpu_pools": pools}))
+    assert problem.startswith("gpu_pools[0].name: with target.namespace ")
+    assert "has 64 characters" in problem
+
+
+def test_a_datasets_secret_is_none_of_the_platforms():
+    data = [{"name": "rows", "source": "s3://rows/of.csv", "store": {"secret": "mlflow-access"}}]
+    (problem,) = problems(declared({"name": "late", "data": data}))
+    assert problem.startswith("systems[0].data[0].store.secret: got 'mlflow-access', which makes the Secret ")
+    data[0]["store"]["secret"] = "warehouse"
+    team = {"team": "billing", "data": data}
+    assert not list(problems(declared({"name": "late", **team}, {"name": "early", **team}, teams=["billing"])))

@@ -1,0 +1,1 @@
+"""The names that an environment's file gives to objects of a cluster, and what a cluster makes of them."""
