@@ -6,13 +6,23 @@ from pathlib import Path
 
 from mlstrata.cli.console import say, say_json
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.render import manifests
+from mlstrata.operations.errors import UsageError
+from mlstrata.operations.render import argocd, flux, manifests
+from mlstrata.operations.render.units import Tool
+
+ROOTS = (argocd.ROOT, flux.ROOT)
 
 
-def render(name: str, folder: str, *, as_json: bool, charts: bool = False) -> None:
-    """Write an environment's manifests into a folder, and say what is in it."""
+def render(name: str, folder: str, *, as_json: bool, charts: bool = False, tool: Tool | None = None) -> None:
+    """Write an environment's manifests into a folder, and say what is in it.
+
+    Raises:
+        UsageError: what a tool installs itself is to be rendered too, or as `manifests.render`.
+    """
     into = Path(folder)
-    rendered, secrets = manifests.render(Deployment.open(name), into, charts=charts)
+    if charts and tool is not None:
+        raise UsageError("--charts: does not go with --for, by which the tool installs the charts; leave one out")
+    rendered, secrets = manifests.render(Deployment.open(name), into, charts=charts, tool=tool)
     if as_json:
         document = {"environment": name, "folder": str(into), "objects": rendered.objects, "charts": rendered.charts}
         say_json({**document, "files": sorted(rendered.files), "left_out": list(secrets)})
@@ -21,5 +31,7 @@ def render(name: str, folder: str, *, as_json: bool, charts: bool = False) -> No
     say(f" {name}: {rendered.objects} objects in {into} · {apart}")
     for one in secrets:
         say(f" left out: a Secret with data, which has no place in a file: {one}", style="yellow")
+    if root := next((one for one in ROOTS if one in rendered.files), ""):
+        say(f" apply once, after committing the folder: kubectl apply -f {into / root}")
     order = f"the order of the folders: {manifests.COMPONENTS}"
     say(f" secrets that must be in the cluster: {manifests.SECRETS}; {order}")

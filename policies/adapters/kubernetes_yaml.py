@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -148,7 +148,7 @@ def _objects(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
         raise ManifestError(f"{path}{line}: not valid YAML; render templates first") from None
     for document, lines in found:
         if path.name in KUSTOMIZATIONS and isinstance(document, dict):
-            yield {**KUSTOMIZATION, **document}, lines.begins
+            yield from _hiding(document, path.parent, lines.begins)
             continue
         if isinstance(document, list):
             yield from (one for one in _with_lines(document, lines) if _is_bundle(one[0]))
@@ -157,6 +157,22 @@ def _objects(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
         for item, begins in items:
             if isinstance(item, dict) and isinstance(item.get("apiVersion"), str) and isinstance(item.get("kind"), str):
                 yield item, begins
+
+
+def _hiding(document: dict[str, Any], folder: Path, line: int) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield a kustomization with its line, unless all that it brings is read as it is."""
+    if not _lists_only(document, folder):
+        yield {**KUSTOMIZATION, **document}, line
+
+
+def _lists_only(document: Mapping[str, Any], folder: Path) -> bool:
+    """Say whether a kustomization names what is beneath its folder and changes nothing: all of it is read as it is."""
+    listed = document.get("resources")
+    if not isinstance(listed, list) or set(document) - {"apiVersion", "kind", "resources"}:
+        return False
+    beneath = folder.resolve()
+    named = [(beneath / one).resolve() if isinstance(one, str) else beneath for one in listed]
+    return all(one != beneath and one.is_relative_to(beneath) and (one.is_dir() or _is_read(one)) for one in named)
 
 
 def _with_lines(entries: object, lines: _Lines) -> Iterator[tuple[Any, int]]:

@@ -60,6 +60,7 @@ def rendered(environment: str, stage: str, folder: Path, change: Callable[[str],
     found = [
         one
         for path in sorted((folder / "out").glob("*/*.yaml"))
+        if path.name != "kustomization.yaml"
         for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
     ]
     return sorted(found, key=lambda one: FIRST.index(one["kind"]) if one["kind"] in FIRST else len(FIRST))

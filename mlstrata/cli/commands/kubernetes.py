@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlstrata.cli.commands.options import AsJson, Env
+from mlstrata.environments.spec.base import choice
 
 app = typer.Typer()
 PANEL = "Kubernetes"
@@ -20,12 +21,44 @@ def render(
         str, typer.Option("--output", "-o", metavar="DIR", help="An empty folder, or an earlier render.")
     ],
     charts: Annotated[bool, typer.Option("--charts", help="Render the charts in ENV's mirror too, with helm.")] = False,
+    deploys: Annotated[
+        str | None,
+        typer.Option("--for", metavar="argocd|flux", help="Write what Argo CD or Flux deploys the folder by, too."),
+    ] = None,
+    repo: Annotated[
+        str | None,
+        typer.Option("--repo", help="Git repository with the folder; Flux takes the one of its bootstrap by default."),
+    ] = None,
+    revision: Annotated[str, typer.Option("--revision", help="Its branch.")] = "main",
+    path: Annotated[
+        str | None,
+        typer.Option("--path", help="The folder in it; by default as DIR is in the git repository that it is in."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write ENV as plain Kubernetes manifests by component, for Argo CD or Flux. The cluster is not touched."""
-    from mlstrata.cli.render import render as run
+    """Write ENV as Kubernetes manifests by component. The cluster is not touched.
 
-    run(env, output, charts=charts, as_json=as_json)
+    Plain: each folder, and all of them, is a kustomization; components.yaml has the order, charts.yaml the charts.
+
+    --for argocd: an Application for each component and chart, in sync waves, and one of them all, argocd.yaml.
+
+    --for flux: a Kustomization for each, by what it depends on, a HelmRelease for each chart, and all in flux.yaml.
+
+    mlstrata render dev -o clusters/dev --for argocd --repo https://git.example.com/ml/environments.git
+    """
+    from mlstrata.cli.render import render as run
+    from mlstrata.operations.errors import UsageError
+    from mlstrata.operations.render.tools import Deploys, tool
+
+    if deploys is None:
+        if repo or path:
+            raise UsageError("--repo and --path: tell a tool where the folder is; name it with --for argocd or flux")
+        run(env, output, charts=charts, as_json=as_json)
+        return
+    if deploys not in set(Deploys):
+        raise UsageError(f"--for: got {deploys!r}; {choice(deploys, Deploys)}")
+    found = tool(Deploys(deploys), Path(output), repo=repo, revision=revision, path=path)
+    run(env, output, charts=charts, tool=found, as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,21 +10,19 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.errors import Failed, UsageError
+from mlstrata.operations.errors import Failed
+from mlstrata.operations.render.files import KUSTOMIZATION, kustomization, kustomizations, text_of, write
+from mlstrata.operations.render.quantities import normal
+from mlstrata.operations.render.units import CHART, REMOTE, Tool, Unit, units_of
 
 if TYPE_CHECKING:
     import pulumi_embedded
 
 _KUBERNETES, _COMPONENT, _PULUMI = "kubernetes:", "mlstrata:", "pulumi.com/"
 
-_NAMESPACE = "mlstrata:platform:OperatorNamespace"
+_NAMESPACE, _SYSTEM = "mlstrata:platform:OperatorNamespace", "mlstrata:governance:AISystem"
 
-_RELEASE = "kubernetes:helm.sh/v3:Release"
-
-_REMOTE = {"kubernetes:kustomize/v2:Directory": "directory", "kubernetes:yaml/v2:ConfigFile": "file"}
-
-
-CHARTS, SECRETS, COMPONENTS, MARK = "charts.yaml", "secrets.yaml", "components.yaml", ".mlstrata-render"
+CHARTS, SECRETS, COMPONENTS = "charts.yaml", "secrets.yaml", "components.yaml"
 
 
 STAYS = {"argocd.argoproj.io/sync-options": "Delete=false,Prune=false", "kustomize.toolkit.fluxcd.io/prune": "disabled"}
@@ -44,20 +41,25 @@ class Rendered:
         files: Path below the folder to its text.
         objects: Number of Kubernetes objects.
         charts: Number of charts, kustomizations and manifests that are named and not inside.
+        units: What it is deployed by, piece for piece.
     """
 
     files: Mapping[str, str]
     objects: int
     charts: int
+    units: tuple[Unit, ...] = ()
 
 
-def render(deployment: Deployment, folder: Path, *, charts: bool = False) -> tuple[Rendered, tuple[str, ...]]:
+def render(
+    deployment: Deployment, folder: Path, *, charts: bool = False, tool: Tool | None = None
+) -> tuple[Rendered, tuple[str, ...]]:
     """Write an environment's manifests into a folder, in place of what an earlier render wrote there.
 
     Args:
         deployment: The environment.
         folder: An empty folder, a new one, or an earlier render.
         charts: Render the charts in the environment's mirror too, with helm.
+        tool: What deploys it from a repository; None: whoever applies the files.
 
     Returns:
         What was written, and the Secrets of charts that were left out.
@@ -71,6 +73,13 @@ def render(deployment: Deployment, folder: Path, *, charts: bool = False) -> tup
     secrets: tuple[str, ...] = ()
     if charts:
         rendered, secrets = _with_charts(rendered, deployment)
+    files = dict(rendered.files)
+    if tool is not None:
+        files |= {
+            name: "---\n".join(map(text_of, found))
+            for name, found in tool.files(deployment.spec.name, rendered.units).items()
+        }
+    rendered = replace(rendered, files=dict(sorted({**files, **kustomizations(files)}.items())))
     write(folder, rendered.files)
     return rendered, secrets
 
@@ -82,7 +91,7 @@ def _with_charts(rendered: Rendered, deployment: Deployment) -> tuple[Rendered, 
 
     found = inside(yaml.safe_load(rendered.files[CHARTS]), mirror_of(deployment.spec))
     files = {
-        f"{component}/{chart}/{_file(one)}": _text(one)
+        f"{component}/{chart}/{_file(one)}": text_of(one)
         for (component, chart), objects in found.objects.items()
         for one in objects
     }
@@ -102,35 +111,24 @@ def manifests(result: pulumi_embedded.Result) -> Rendered:
     objects: dict[str, list[dict[str, Any]]] = {}
     charts: list[dict[str, Any]] = []
     for one in result.graph:
-        if one.type == _RELEASE or one.type in _REMOTE:
+        if one.type == CHART or one.type in REMOTE:
             charts.append({"component": tops[one.urn], **_chart(one)})
         elif one.type.startswith(_KUBERNETES):
             objects.setdefault(tops[one.urn], []).append(_manifest(one))
     files: dict[str, str] = {}
     for component, found in objects.items():
-        files |= {f"{component}/{_file(one)}": _text(one) for one in found}
+        files |= {f"{component}/{_file(one)}": text_of(one) for one in found}
     references = result.outputs.get("references", [])
-    files[CHARTS] = _text(sorted(charts, key=lambda one: (one["component"], one["name"])))
-    files[SECRETS] = _text([_plain(one, "references") for one in references])
-    files[COMPONENTS] = _text(ordered(graph, set(objects) | {one["component"] for one in charts}))
-    return Rendered(dict(sorted(files.items())), sum(map(len, objects.values())), len(charts))
-
-
-def write(folder: Path, files: Mapping[str, str]) -> None:
-    """Write files into a folder that is empty, new or an earlier render.
-
-    Raises:
-        UsageError: it holds something else, which a render would remove.
-    """
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file())):
-        raise UsageError(f"--output: {folder} holds something that no render wrote; name an empty or a new folder")
-    if folder.exists():
-        for path in sorted(folder.iterdir()):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    for name, text in {MARK: "Written by mlstrata render; the next one replaces all of it.\n", **files}.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    files[CHARTS] = text_of(sorted(charts, key=lambda one: (one["component"], one["name"])))
+    files[SECRETS] = text_of([_plain(one, "references") for one in references])
+    files[COMPONENTS] = text_of(ordered(graph, set(objects) | {one["component"] for one in charts}))
+    units = units_of(result.graph, tops, charts)
+    remote = {
+        f"{one.folder}/{KUSTOMIZATION}": text_of(kustomization([one.chart["address"]]))
+        for one in units
+        if one.chart and one.folder
+    }
+    return Rendered(dict(sorted({**files, **remote}.items())), sum(map(len, objects.values())), len(charts), units)
 
 
 def folders(graph: Mapping[str, pulumi_embedded.GraphResource]) -> dict[str, str]:
@@ -140,8 +138,9 @@ def folders(graph: Mapping[str, pulumi_embedded.GraphResource]) -> dict[str, str
         one = own
         while one.parent in graph and graph[one.parent].type.startswith(_COMPONENT):
             one = graph[one.parent]
-        # What is in a namespace of operators is often called as it is, and comes after it.
-        found[urn] = f"{one.name}-namespace" if one.type == _NAMESPACE else one.name
+        # What is in a namespace of operators is often called as it is, and comes after it; a system may be called as
+        # a part of the platform is.
+        found[urn] = {_NAMESPACE: f"{one.name}-namespace", _SYSTEM: f"system-{one.name}"}.get(one.type, one.name)
     return found
 
 
@@ -183,15 +182,15 @@ def _manifest(one: pulumi_embedded.GraphResource) -> dict[str, Any]:
         metadata = head["metadata"]
         said = {key: value for key, value in metadata.get("annotations", {}).items() if not key.startswith(_PULUMI)}
         head["metadata"] = {**metadata, "annotations": dict(sorted({**said, **STAYS}.items()))}
-    return {**head, **dict(sorted(plain.items()))}
+    return normal({**head, **dict(sorted(plain.items()))})
 
 
 def _chart(one: pulumi_embedded.GraphResource) -> dict[str, Any]:
     given = {key: _plain(value, f"{one.name}.{key}") for key, value in one.inputs.items()}
     kept = bool(one.options.get("retain_on_delete"))
-    if one.type in _REMOTE:
+    if one.type in REMOTE:
         kind = "kustomization" if "kustomize" in one.type else "manifest"
-        return {"name": one.name, "kind": kind, "address": given[_REMOTE[one.type]], "stays": kept}
+        return {"name": one.name, "kind": kind, "address": given[REMOTE[one.type]], "stays": kept}
     return {
         "name": one.name,
         "kind": "chart",
@@ -222,16 +221,3 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(inner, f"{where}[{at}]") for at, inner in enumerate(value)]
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _lines(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """Write a text of several lines as such: a request inside a ConfigMap stays readable in a diff."""
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper: Any = type("_Dumper", (yaml.SafeDumper,), {})
-_Dumper.add_representer(str, _lines)
-
-
-def _text(document: object) -> str:
-    return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000, default_flow_style=False))

@@ -152,6 +152,28 @@ def test_a_kustomization_need_not_say_what_it_is(tmp_path, name):
     assert "1 charts and bundles not inspected" in summary(report)
 
 
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("resources: [web.yaml, more]", 0),
+        ("resources: [web.yaml]\nnamePrefix: other-", 1),
+        ("resources: [https://example.com/all.yaml]", 1),
+        ("resources: [../elsewhere]", 1),
+        ("resources: [absent.yaml]", 1),
+        ("resources: [notes.txt]", 1),
+    ],
+    ids=["what is read anyway", "changed", "fetched", "above", "absent", "not read"],
+)
+def test_a_kustomization_of_what_is_read_anyway_hides_nothing(tmp_path, text, hidden):
+    folder = tmp_path / "all"
+    (folder / "more").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "web.yaml").write_text(DEPLOYMENT)
+    (folder / "notes.txt").write_text(DEPLOYMENT)
+    (folder / "kustomization.yaml").write_text(f"{text}\n")
+    assert len(checked(folder).not_inspected) == hidden
+
+
 FLEET = """
 apiVersion: fleet.example.com/v1
 kind: Fleet
