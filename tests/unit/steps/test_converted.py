@@ -1,13 +1,18 @@
 """A pipeline's ONNX form: equal to the model for every shipped algorithm, or left out with a reason."""
 
 import functools
+import hashlib
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.ensemble import HistGradientBoostingRegressor
 
 from mlstrata_steps.converted import proof
 from mlstrata_steps.converted.form import REASON, Form, FormError, Session, opened
@@ -23,6 +28,7 @@ SHIPPED = [
     *((name, BINARY) for name in CLASSIFIERS), *((name, SEVERAL) for name in CLASSIFIERS),
     *((name, NUMBER) for name in REGRESSORS),
 ]  # fmt: skip
+DIGESTS = f"import runpy; print(runpy.run_path({__file__!r})['digests']())"
 
 
 @functools.cache
@@ -168,3 +174,24 @@ def test_what_the_metadata_say_must_be_what_the_file_takes():
         Session(content, Form.of({"onnx": wrong}))
     with pytest.raises(FormError, match="package the model again"):
         Form.of({"onnx": {"inputs": 3}})
+
+
+def digests():
+    """Digests of files that we write, that skl2onnx writes behind our preparation, and that it writes alone."""
+    ours, behind = (fitted(one, BINARY)[0] for one in ("logistic_regression", "sklearn.naive_bayes:GaussianNB"))
+    alone = HistGradientBoostingRegressor(max_iter=5).fit(rows()[["size", "age"]], rows()["age"])
+    made = [convert(ours, rows()), convert(behind, rows()), convert(alone, rows()[["size", "age"]])]
+    return [hashlib.sha256(content).hexdigest() for content, _ in made]
+
+
+def test_equal_training_gives_equal_bytes_in_every_process():
+    asked = [
+        subprocess.Popen(
+            [sys.executable, "-c", DIGESTS], env={**os.environ, "PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE, text=True,
+        )
+        for seed in ("1", "2")
+    ]  # fmt: skip
+    one, other = (process.communicate()[0] for process in asked)
+    assert [process.returncode for process in asked] == [0, 0]
+    assert one == other

@@ -113,7 +113,8 @@ def _texts(graph: Graph, transformer: Any) -> tuple[str, int]:
     for column, categories, seldom in zip(columns, encoder.categories_, rare, strict=True):
         words = [str(one) for one in categories]
         _require(all(isinstance(one, str) for one in categories), "a column of texts holds something else")
-        together = set() if seldom is None else {str(one) for one in seldom}
+        # In an order: equal training has to give equal bytes.
+        together = [] if seldom is None else sorted({str(one) for one in seldom})
         often = [one for one in words if one not in together]
         place = {one: at for at, one in enumerate(often)} | dict.fromkeys(together, len(often))
         # Rare ones share the last column, and an unknown text is one of them; without them it is none.
@@ -185,7 +186,12 @@ def _by_skl2onnx(model: Any, types: list[tuple[str, Any]]) -> Any:
     options = {id(model): {"zipmap": False}} if hasattr(model, "predict_proba") else None
     try:
         return convert_sklearn(
-            model, initial_types=types, options=options, target_opset={"": _BARE, "ai.onnx.ml": _BARE_ML}
+            model,
+            # A name of its own it would draw by chance.
+            name="mlstrata",
+            initial_types=types,
+            options=options,
+            target_opset={"": _BARE, "ai.onnx.ml": _BARE_ML},
         )
     except Exception as error:  # a converter raises whatever it meets
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
