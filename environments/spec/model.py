@@ -168,11 +168,13 @@ class ModelSpec(Spec):
         default=None,
         description="Address of a model that was trained elsewhere, which `mlstrata judge` fetches: "
         "models:/NAME/VERSION of the environment's registry, mlflow+https://HOST/NAME/VERSION of another, "
-        "s3://BUCKET/FOLDER, or a folder of the workspace; none: the pipeline trains it.",
+        "s3://BUCKET/FOLDER, a folder of the workspace, or an ONNX file (NAME.onnx) of a bucket or the workspace; "
+        "none: the pipeline trains it.",
     )
     digest: Digest | None = Field(
         default=None,
-        description="What the files of `source` must come to, sha256:…; none: what they came to when first fetched.",
+        description="What the files of `source` must come to, sha256:…, of an ONNX file as sha256sum has it; none: "
+        "what they came to when first fetched.",
     )
 
     @property

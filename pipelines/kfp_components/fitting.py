@@ -90,13 +90,15 @@ def bring(
 ) -> dict:
     """Take a model that was trained elsewhere, in place of training one; gives what the rows' answers come to."""
     from mlstrata_steps.brought import bring as run
-    from mlstrata_steps.outcome import reporting, write_json
+    from mlstrata_steps.outcome import reporting, telling, write_json
 
     with reporting("bring"):
         found = run(file, digest, testing.path, model.path, columns)
+        if found.matched:
+            telling("bring")(found.matched)
         # Nothing was tried: the report of trials is empty.
         write_json(report.path, {})
-    model.metadata.update({"features": list(found.features)})
+    model.metadata.update({"features": list(found.features), "matched": found.matched})
     return dict(found.answers)
 
 

@@ -102,7 +102,7 @@ class Origin(Closed):
 
     source: str = Field(min_length=1, description="Where it is from.")
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Of all its files, as they were fetched.")
-    file: Path = Field(description="The fitted estimator among them, in skops' format.")
+    file: Path = Field(description="The model among them, in skops' format or as an ONNX file.")
     file_digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Of that file.")
 
 

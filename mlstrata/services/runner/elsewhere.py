@@ -8,19 +8,30 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
 from mlstrata.clients.mlflow import Registry, RegistryError
 from mlstrata.clients.mlflow.access import header
 from mlstrata.files import write
-from mlstrata.services.serving.admission import MODEL_FILE, RefusedError, digest_of, look
+from mlstrata.services.serving.admission import MODEL_FILE, RefusedError, digest_of, document, look
+from mlstrata_steps.converted.file import LARGEST, NotPlain, require_plain
+from mlstrata_steps.converted.form import FILE
+from mlstrata_steps.foreign.model import LOADER, SUFFIX
+from mlstrata_steps.package import file_hash
 
-FORMS = "models:/NAME/VERSION, mlflow+https://HOST/NAME/VERSION, s3://BUCKET/FOLDER, or a folder of the workspace"
+FORMS = (
+    "models:/NAME/VERSION, mlflow+https://HOST/NAME/VERSION, s3://BUCKET/FOLDER, a folder of the workspace, or an ONNX "
+    "file (NAME.onnx) of the bucket or the workspace"
+)
 """What `model.source` may be."""
 FOLDER = "elsewhere"
 """Where fetched models are kept, in the folder of a system's runs."""
+LOGGED = "mlflow.onnx"
+"""The loader of a model that was logged by MLflow's flavour for ONNX."""
+WHOLE = "whole.onnx"
+"""A file with the data that lay beside it."""
 RECORD = "fetched.json"
 """Beside what was fetched: the digest that each source had first."""
 ACCESS = ("MLSTRATA_SOURCE_USERNAME", "MLSTRATA_SOURCE_PASSWORD", "MLSTRATA_SOURCE_TOKEN")
@@ -37,8 +48,8 @@ class Fetched:
 
     Attributes:
         source: Where it is from.
-        digest: `folder_digest` of its files.
-        file: Its skops file.
+        digest: `folder_digest` of its files; of an ONNX file the file's own, as `sha256sum` has it.
+        file: Its skops or ONNX file.
     """
 
     source: str
@@ -65,15 +76,17 @@ def fetch(source: str, folder: Path, *, root: Path, registry: Registry, declared
         try:
             _way(source, root, registry)(made)
             digest = digest_of(made)
+            if source.endswith(SUFFIX):
+                digest = file_hash(str(made / FILE))
             _require_same(source, digest, declared, folder / RECORD)
-            look(made, code=False)  # it is packed anew, by the platform: no code comes along
-        except (RegistryError, RefusedError, OSError) as error:
+            file = _looked_at(made)
+        except (RegistryError, RefusedError, NotPlain, OSError) as error:
             raise NotFetched(f"model.source: {source}: {error}") from error
         kept = folder / digest.removeprefix("sha256:")
         if not kept.is_dir():
             made.replace(kept)
         kept.touch()  # it is kept for some time after its last use
-    return Fetched(source, digest, kept / _file(kept))
+    return Fetched(source, digest, kept / file)
 
 
 def _way(source: str, root: Path, registry: Registry) -> Callable[[Path], None]:
@@ -94,14 +107,29 @@ def _way(source: str, root: Path, registry: Registry) -> Callable[[Path], None]:
         return lambda to: _of_bucket(address.netloc, address.path.strip("/"), to)
     if address.scheme:
         raise NotFetched(f"model.source: got {source!r}; allowed {FORMS}")
-    place = (root / source).resolve()
-    if not place.is_relative_to(root.resolve()) or not place.is_dir():
-        raise NotFetched(f"model.source: got {source!r}; there is no such folder in {root}")
+    place, lone = (root / source).resolve(), source.endswith(SUFFIX)
+    if not place.is_relative_to(root.resolve()) or not (place.is_file() if lone else place.is_dir()):
+        raise NotFetched(f"model.source: got {source!r}; there is no such {'file' if lone else 'folder'} in {root}")
     return lambda to: _copied(place, to)
 
 
 def _copied(place: Path, to: Path) -> None:
-    shutil.copytree(place, to, symlinks=True)
+    if place.is_dir():
+        shutil.copytree(place, to, symlinks=True)
+        return
+    _require_small(place.stat().st_size)
+    to.mkdir()
+    shutil.copyfile(place, to / FILE)
+
+
+def _require_small(size: int) -> None:
+    """Refuse a file that would not be read, before it is copied.
+
+    Raises:
+        NotPlain: It is too large.
+    """
+    if size > LARGEST:
+        raise NotPlain(f"the ONNX file has {size} bytes; allowed {LARGEST}")
 
 
 def _of_registry(registry: Registry, path: str, source: str) -> Callable[[Path], None]:
@@ -116,7 +144,7 @@ def _of_registry(registry: Registry, path: str, source: str) -> Callable[[Path],
 
 
 def _of_bucket(bucket: str, prefix: str, to: Path) -> None:
-    """Put the objects below a prefix into a folder, by AWS's own variables.
+    """Put the objects below a prefix, or an ONNX file, into a folder, by AWS's own variables.
 
     Raises:
         NotFetched: There are none, or the store refuses.
@@ -126,6 +154,11 @@ def _of_bucket(bucket: str, prefix: str, to: Path) -> None:
 
     client: Any = boto3.client("s3")
     try:
+        if prefix.endswith(SUFFIX):
+            _require_small(int(client.head_object(Bucket=bucket, Key=prefix)["ContentLength"]))
+            to.mkdir()
+            client.download_file(bucket, prefix, str(to / FILE))
+            return
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
         keys = [str(one["Key"]) for page in pages for one in page.get("Contents", ())]
         for key in keys:
@@ -156,8 +189,46 @@ def _require_same(source: str, digest: str, declared: str, record: Path) -> None
         write(record, json.dumps({**known, source: digest}, indent=1, sort_keys=True) + "\n")
 
 
-def _file(folder: Path) -> str:
-    import yaml
+def _looked_at(folder: Path) -> str:
+    """Return the file that is judged, after looking at it: it is packed anew, and no code comes along.
 
-    flavors = yaml.safe_load((folder / MODEL_FILE).read_bytes())["flavors"]
+    Raises:
+        RefusedError: Its loading would run code, or nothing here reads it.
+        NotPlain: It is an ONNX file that needs something outside of itself.
+    """
+    if not (folder / MODEL_FILE).exists() and (folder / FILE).is_file():
+        require_plain((folder / FILE).read_bytes())
+        return str(FILE)
+    flavors = document(folder).get("flavors") or {}
+    loader = (flavors.get("python_function") or {}).get("loader_module")
+    if loader in {LOGGED, LOADER}:
+        # Of MLflow's own flavour, or as the platform packed it: the file alone is taken.
+        name = str((flavors.get("onnx") or {}).get("data") or FILE)
+        if PurePath(name).name != name or not (folder / name).is_file() or not name.endswith(SUFFIX):
+            raise RefusedError(f"{MODEL_FILE}: onnx: data: got {name[:80]!r}; allowed an ONNX file beside it")
+        return _whole(folder, name)
+    look(folder, code=False)
     return str(flavors["python_function"].get("model_path") or flavors["sklearn"]["pickled_model"])
+
+
+def _whole(folder: Path, name: str) -> str:
+    """Return an ONNX file that keeps all its data in itself: MLflow writes large tensors into files beside it.
+
+    Raises:
+        NotPlain: It is too large, or needs something outside of its folder.
+    """
+    _require_small(sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()))
+    content, others = (folder / name).read_bytes(), {one.name for one in folder.iterdir()} - {name, MODEL_FILE}
+    require_plain(content, others)
+    try:
+        require_plain(content)
+    except NotPlain:
+        import onnx
+
+        try:
+            (folder / WHOLE).write_bytes(onnx.load(str(folder / name)).SerializeToString())
+        except Exception as error:  # a protobuf message's, or of the file beside it, with no common base
+            raise NotPlain(f"the data beside the ONNX file cannot be read: {str(error)[:160]}") from error
+        require_plain((folder / WHOLE).read_bytes())
+        return WHOLE
+    return name

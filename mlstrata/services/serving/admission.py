@@ -14,12 +14,14 @@ from typing import Any
 from pydantic import Field
 
 from mlstrata.closed import Closed
+from mlstrata_steps.converted.form import FILE
 from mlstrata_steps.estimator import is_installed_type
+from mlstrata_steps.foreign.model import LOADER as ONNX
 from mlstrata_steps.seal import folder_digest
 
 MODEL_FILE = "MLmodel"
 _LARGEST = 4 * 2**20
-_KEYS = frozenset({"code", "data", "env", "loader_module", "model_path", "predict_fn", "python_version"})
+_KEYS = frozenset({"code", "data", "env", "loader_module", "model_path", "predict_fn", "python_version", "streamable"})
 _PREDICT = frozenset({"predict", "predict_proba", "predict_log_proba"})
 _OUR_CODE = "mlstrata_steps"
 BROUGHT_BY = "model.train: MODULE:FUNCTION, or model.algorithm: MODULE:NAME"
@@ -137,8 +139,16 @@ def _sklearn(flavors: Mapping[str, Any]) -> None:
         raise RefusedError(f"skops_trusted_types: got {', '.join(odd)[:120]}, which no shipped learner is made of")
 
 
+def _onnx(flavors: Mapping[str, Any]) -> None:
+    """Refuse one that names a file: it has one, under its own name, which is looked at before it is computed."""
+    packed = flavors["python_function"]
+    if named := packed.get("data") or packed.get("model_path"):
+        raise RefusedError(f"{MODEL_FILE}: got data {str(named)[:80]!r}; allowed {FILE} in the model's folder alone")
+
+
 LOADERS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "mlflow.sklearn": _sklearn,
+    ONNX: _onnx,
 }
 """Modules that may load a model, and what each asks of the flavours beside it."""
 

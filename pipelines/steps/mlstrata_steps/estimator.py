@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps import own_store
 from mlstrata_steps.columns import texts
+from mlstrata_steps.foreign import model as foreign
+from mlstrata_steps.foreign.model import OnnxModel
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.own import PREFIX, WORKSPACE, OwnModel, package_folder
 from mlstrata_steps.references import imported, module
@@ -166,8 +168,10 @@ def save(model: Pipeline | OwnModel, path: str) -> None:
         skops.io.dump(model, path)
 
 
-def load(path: str) -> Pipeline | OwnModel:
+def load(path: str) -> Pipeline | OwnModel | OnnxModel:
     """Read a model, rebuilding no type but skops' own, those of `LIBRARIES`, and what a learner brings (`trusted`).
+
+    One that others made may be an ONNX file (`foreign`).
 
     Raises:
         StepError: The file holds another type.
@@ -175,6 +179,8 @@ def load(path: str) -> Pipeline | OwnModel:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
+    if foreign.is_foreign(path):
+        return foreign.load(path)
     if own_store.is_pickle(path):
         return own_store.load_pickle(path)
     try:
@@ -283,9 +289,9 @@ def _is_class_of_a_library(kind: str) -> bool:
         return False
 
 
-def served_with(model: Pipeline | OwnModel) -> tuple[str, ...]:
+def served_with(model: Pipeline | OwnModel | OnnxModel) -> tuple[str, ...]:
     """Return the distributions that a fitted classifier is from, beside scikit-learn."""
-    if isinstance(model, OwnModel):
+    if isinstance(model, OwnModel | OnnxModel):
         return ()
     package = type(model[-1]).__module__.partition(".")[0]
     return tuple(name for name in packages_distributions().get(package, ()) if name != "scikit-learn")
@@ -303,6 +309,8 @@ def own_code(path: str) -> list[Path]:
     import skops.io
 
     model = load(path)
+    if isinstance(model, OnnxModel):
+        return []
     if isinstance(model, OwnModel):
         return [package_folder(model.reference)]
     modules = {kind.partition(".")[0] for kind in skops.io.get_untrusted_types(file=path)}

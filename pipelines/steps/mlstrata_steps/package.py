@@ -21,6 +21,7 @@ from mlstrata_steps.converted.form import METADATA as ONNX
 from mlstrata_steps.converted.proof import proven
 from mlstrata_steps.converted.write import convert
 from mlstrata_steps.estimator import load, own_code, served_with, trusted
+from mlstrata_steps.foreign.model import LOADER, OnnxModel
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.own_store import is_pickle
 from mlstrata_steps.reference import FILE as REFERENCE
@@ -89,11 +90,9 @@ def package(
     Raises:
         StepError: The lock is missing, has changed since, or lacks something that serving needs.
     """
-    import mlflow.sklearn
-
     from mlstrata_steps.signature import signature
 
-    pipeline, kept = load(model), "pickle" if is_pickle(model) else "skops"
+    pipeline = load(model)
     pins = own_pins(lock)
     brought = own_code(model)
     own, code = (*served_with(pipeline), *pins), [Path(__file__).parent, *brought]
@@ -104,31 +103,29 @@ def package(
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     asked = "predict_proba" if task.learns == CLASSIFIER else "predict"
     file, form = None, {REASON: "it brings code of its own"}
-    if not brought and kept != "pickle":
+    if isinstance(pipeline, OnnxModel):
+        file, form = pipeline.content, pipeline.form.document()
+    elif not brought and not is_pickle(model):
         others = [] if unseen is None else [feature_frame(unseen, list(features.columns))]
         file, form = proven(lambda: convert(pipeline, features), features, output, getattr(pipeline, asked), *others)
     own = (*own, *CONVERTED) if file else own
     limited = {name: roles.text_length for name in features.columns if name in roles.texts}
     lengths = {LENGTHS: limited} if limited else {}
     shutil.rmtree(target, ignore_errors=True)
-    mlflow.sklearn.save_model(
-        pipeline,
-        target,
-        signature=signature(features, output),
-        input_example=_example(features),
-        serialization_format=kept,
-        skops_trusted_types=None if kept == "pickle" else trusted(model),
-        pyfunc_predict_fn=asked,
-        pip_requirements=[f"{name}=={version(name)}" for name in (*SERVED_WITH, *own)],
-        code_paths=[str(one) for one in code],
-        metadata={
+    described: dict[str, Any] = {
+        "signature": signature(features, output),
+        "input_example": _example(features),
+        "pip_requirements": [f"{name}=={version(name)}" for name in (*SERVED_WITH, *own)],
+        "code_paths": [str(one) for one in code],
+        "metadata": {
             **(metadata or {}),
             **lengths,
             METADATA: output.document(),
             ONNX: form,
             **({REQUIREMENTS: pins} if pins else {}),
         },
-    )
+    }
+    _saved(model, pipeline, target, asked, described)
     reference = reference_of(pipeline, table, roles, task, output, test=unseen, evaluation=evaluation)
     (Path(target) / REFERENCE).write_text(reference.text(), encoding="utf-8")
     if file:
@@ -140,6 +137,27 @@ def package(
         locked = needed(entries(Path(lock).read_text(encoding="utf-8")), (*SERVED_WITH, *SERVER, *own))
         (Path(target) / LOCKED).write_text("".join(locked[name] for name in sorted(locked)), encoding="utf-8")
     return {"requirements": len(locked), "lock_hash": lock_hash, "code": [one.name for one in code], "onnx": form}
+
+
+def _saved(model: str, pipeline: Any, target: str, asked: str, described: Mapping[str, Any]) -> None:
+    """Have MLflow write the folder."""
+    if isinstance(pipeline, OnnxModel):
+        import mlflow.pyfunc
+
+        # It has no file but the one that is written beside: its loader takes the folder.
+        mlflow.pyfunc.save_model(target, loader_module=LOADER, **described)
+        return
+    import mlflow.sklearn
+
+    kept = "pickle" if is_pickle(model) else "skops"
+    mlflow.sklearn.save_model(
+        pipeline,
+        target,
+        serialization_format=kept,
+        skops_trusted_types=None if kept == "pickle" else trusted(model),
+        pyfunc_predict_fn=asked,
+        **described,
+    )
 
 
 def own_pins(lock: str) -> dict[str, str]:

@@ -1,14 +1,20 @@
 """Models that were trained elsewhere: had by their hash, and nothing of them runs before they were looked at."""
 
+import hashlib
 import json
 import shutil
+from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from mlstrata.clients.mlflow import Registry
 from mlstrata.services.runner.elsewhere import RECORD, NotFetched, fetch
 from mlstrata_steps import StepError
 from mlstrata_steps.brought import bring
+from mlstrata_steps.converted.file import LARGEST
 from mlstrata_steps.estimator import save
 from mlstrata_steps.own_store import MAGIC
 from mlstrata_steps.package import file_hash
@@ -83,6 +89,84 @@ def test_what_would_run_its_own_code_is_not_kept(root):
     (root / "vendor/link").symlink_to("/etc/passwd")
     with pytest.raises(NotFetched, match="no plain file"):
         had(root)
+
+
+def graph():
+    """A graph with a tensor that MLflow writes into a file beside it."""
+    weights = numpy_helper.from_array(np.ones((600, 1), dtype="float32"), "w")
+    taken, told = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width]) for name, width in (("x", 600), ("y", 1))
+    )
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    return helper.make_model(helper.make_graph([node], "theirs", [taken], [told], [weights]), ir_version=10)
+
+
+def test_an_onnx_file_is_known_by_its_own_hash(root):
+    (root / "vendor/theirs.onnx").write_bytes(content := graph().SerializeToString())
+    found = had(root, "vendor/theirs.onnx")
+    assert found.digest == "sha256:" + hashlib.sha256(content).hexdigest()
+    assert found.file.read_bytes() == content
+    assert found.file.suffix == ".onnx"
+    (root / "vendor/theirs.onnx").write_bytes(content + b"\x12\x00")
+    with pytest.raises(NotFetched, match=r"declare model\.digest: sha256:"):
+        had(root, "vendor/theirs.onnx")
+    with pytest.raises(NotFetched, match="no such file"):
+        had(root, "vendor/others.onnx")
+
+
+def test_one_that_mlflow_logged_is_made_whole_with_what_lies_beside_it(root):
+    import mlflow.onnx
+
+    mlflow.onnx.save_model(graph(), str(root / "logged"), pip_requirements=["onnxruntime"])
+    file = root / "logged/model.onnx"
+    assert onnx.load(str(file), load_external_data=False).graph.initializer[0].external_data
+    found = had(root, "logged")
+    assert found.digest == folder_digest(root / "logged")
+    assert numpy_helper.to_array(onnx.load(str(found.file)).graph.initializer[0]).sum() == 600
+    assert had(root, "logged").file == found.file
+    outside = onnx.load(str(file), load_external_data=False)
+    next(one for one in outside.graph.initializer[0].external_data if one.key == "location").value = "../rows"
+    file.write_bytes(outside.SerializeToString())
+    with pytest.raises(NotFetched, match=r"keeps data in '\.\./rows'; export it as one file"):
+        had(root, "logged", declared=folder_digest(root / "logged"))
+    described = (root / "logged/MLmodel").read_text()
+    (root / "logged/MLmodel").write_text(described.replace("data: model.onnx", "data: /etc/model.onnx"))
+    with pytest.raises(NotFetched, match=r"got '/etc/model\.onnx'; allowed an ONNX file beside it"):
+        had(root, "logged", declared=folder_digest(root / "logged"))
+
+
+class Bucket:
+    """A store with one object; it says how large that is, and gives what it has."""
+
+    def __init__(self, content, size=None):
+        self.content, self.size = content, len(content) if size is None else size
+
+    def head_object(self, **named):
+        assert named == {"Bucket": "models", "Key": "vendor/theirs.onnx"}
+        return {"ContentLength": self.size}
+
+    def download_file(self, bucket, key, to):
+        assert (bucket, key) == ("models", "vendor/theirs.onnx")
+        Path(to).write_bytes(self.content)
+
+
+def test_one_in_a_bucket_is_had_alone_and_not_where_it_is_too_large(root, monkeypatch):
+    content = graph().SerializeToString()
+    monkeypatch.setattr("boto3.client", lambda _kind: Bucket(content))
+    found = had(root, "s3://models/vendor/theirs.onnx")
+    assert found.digest == "sha256:" + hashlib.sha256(content).hexdigest()
+    monkeypatch.setattr("boto3.client", lambda _kind: Bucket(content, LARGEST + 1))
+    with pytest.raises(NotFetched, match=f"has {LARGEST + 1} bytes; allowed {LARGEST}"):
+        had(root, "s3://models/vendor/theirs.onnx")
+
+
+@pytest.mark.parametrize("domain", ["com.microsoft", "com.example"])
+def test_an_onnx_file_that_needs_a_library_is_not_kept(root, domain):
+    made = graph()
+    made.opset_import.append(helper.make_opsetid(domain, 1))
+    (root / "vendor/theirs.onnx").write_bytes(made.SerializeToString())
+    with pytest.raises(NotFetched, match=f"operators of '{domain}'; .* other libraries are not loaded"):
+        had(root, "vendor/theirs.onnx")
 
 
 @pytest.fixture(scope="module")

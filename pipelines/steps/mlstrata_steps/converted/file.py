@@ -8,7 +8,7 @@ here without a library for it: serving has none, and must look, too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 """Sets of operators that ONNX itself specifies."""
@@ -23,8 +23,10 @@ _NODE_ATTRIBUTES, _NODE_DOMAIN = 5, 7
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
 _ATTRIBUTE_SPARSE, _ATTRIBUTE_SPARSES = 22, 23
 _TENSOR_ELSEWHERE, _TENSOR_LOCATION = 13, 14
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _SPARSE_PARTS = (1, 2)
 _VARINT, _EIGHT, _TEXT, _FOUR = 0, 1, 2, 5
+_ELSEWHERE = "the ONNX file keeps data in {}; export it as one file (onnx.save, save_as_external_data: false)"
 _DEEPEST = 32
 _MORE, _LONGEST = 0x80, 64
 # Runs of numbers, of which a forest has millions, each a field: passed over at once.
@@ -39,8 +41,12 @@ class NotPlain(ValueError):
     """A file is no ONNX model, or needs something outside of itself; the message says what."""
 
 
-def require_plain(content: bytes) -> None:
+def require_plain(content: bytes, beside: Collection[str] = ()) -> None:
     """Refuse a file that needs anything but ONNX's own operators and itself.
+
+    Args:
+        content: The file.
+        beside: Names of files in its folder, in which its tensors may be.
 
     Raises:
         NotPlain: It is no ONNX model, is larger than `LARGEST`, keeps data elsewhere, or names other operators.
@@ -48,14 +54,14 @@ def require_plain(content: bytes) -> None:
     if len(content) > LARGEST:
         raise NotPlain(f"the ONNX file has {len(content)} bytes; allowed {LARGEST}")
     try:
-        _model(memoryview(content))
+        _model(memoryview(content), beside)
     except (IndexError, ValueError) as error:
         if isinstance(error, NotPlain):
             raise
         raise NotPlain("the file is no ONNX model; export the model anew") from error
 
 
-def _model(model: memoryview) -> None:
+def _model(model: memoryview, beside: Collection[str]) -> None:
     graphs = 0
     for number, value in _fields(model):
         if number == _MODEL_OPSETS:
@@ -65,50 +71,51 @@ def _model(model: memoryview) -> None:
             raise NotPlain(f"the ONNX file brings {what} of its own; export the model with ONNX's operators alone")
         elif number == _MODEL_GRAPH:
             graphs += 1
-            _graph(value, 0)
+            _graph(value, 0, beside)
     if not graphs:
         raise NotPlain("the file is no ONNX model: it has no graph; export the model anew")
 
 
-def _graph(graph: memoryview, depth: int) -> None:
+def _graph(graph: memoryview, depth: int, beside: Collection[str]) -> None:
     if depth > _DEEPEST:
         raise NotPlain(f"the ONNX file nests graphs deeper than {_DEEPEST}")
     for number, value in _fields(graph):
         if number == _GRAPH_TENSORS:
-            _tensor(value)
+            _tensor(value, beside)
         elif number == _GRAPH_SPARSE:
-            _sparse(value)
+            _sparse(value, beside)
         elif number == _GRAPH_NODES:
             for at, one in _fields(value):
                 if at == _NODE_DOMAIN:
                     _require_known(_text(one))
                 elif at == _NODE_ATTRIBUTES:
-                    _attribute(one, depth)
+                    _attribute(one, depth, beside)
 
 
-def _attribute(attribute: memoryview, depth: int) -> None:
+def _attribute(attribute: memoryview, depth: int, beside: Collection[str]) -> None:
     for number, value in _fields(attribute):
         if number in {_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS}:
-            _tensor(value)
+            _tensor(value, beside)
         elif number in {_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS}:
-            _graph(value, depth + 1)
+            _graph(value, depth + 1, beside)
         elif number in {_ATTRIBUTE_SPARSE, _ATTRIBUTE_SPARSES}:
-            _sparse(value)
+            _sparse(value, beside)
 
 
-def _sparse(tensor: memoryview) -> None:
+def _sparse(tensor: memoryview, beside: Collection[str]) -> None:
     for number, value in _fields(tensor):
         if number in _SPARSE_PARTS:
-            _tensor(value)
+            _tensor(value, beside)
 
 
-def _tensor(tensor: memoryview) -> None:
-    for number, _ in _fields(tensor, numbers=True):
-        if number in {_TENSOR_ELSEWHERE, _TENSOR_LOCATION}:
-            raise NotPlain(
-                "the ONNX file keeps data in another file; export it as one file (onnx.save, save_as_external_data: "
-                "false)"
-            )
+def _tensor(tensor: memoryview, beside: Collection[str]) -> None:
+    for number, value in _fields(tensor, numbers=True):
+        if number == _TENSOR_LOCATION and not beside:
+            raise NotPlain(_ELSEWHERE.format("another file"))
+        if number == _TENSOR_ELSEWHERE:
+            key, place = (_text(dict(_fields(value)).get(at, value[:0])) for at in (_ENTRY_KEY, _ENTRY_VALUE))
+            if not beside or (key == "location" and place not in beside):
+                raise NotPlain(_ELSEWHERE.format(repr(place[:_LONGEST]) if beside else "another file"))
 
 
 def _require_known(domain: str) -> None:

@@ -47,12 +47,14 @@ class Input:
         columns: The columns that it is made of, in their order.
         kind: NumPy's name of its type, or `STRING`.
         missing: Text that stands for a missing one.
+        flat: Whether it is no matrix but a list, of its only column.
     """
 
     name: str
     columns: tuple[str, ...]
     kind: str = "float64"
     missing: str = ""
+    flat: bool = False
 
     def array(self, instances: Sequence[Mapping[str, Any]]) -> NDArray[Any]:
         """Make it of checked instances, in which a missing value is None."""
@@ -60,10 +62,12 @@ class Input:
 
         rows = [[one[name] for name in self.columns] for one in instances]
         if self.kind != STRING:
-            return np.array(rows, dtype=self.kind)
+            numbers = np.array(rows, dtype=self.kind)
+            return numbers[:, 0] if self.flat else numbers
         # ONNX Runtime reads a text up to its first zero byte: no other text may become a known one by that.
         texts = [[self.missing if cell is None else cell.replace("\0", "\ufffd") for cell in row] for row in rows]
-        return np.array(texts, dtype=object)
+        words = np.array(texts, dtype=object)
+        return words[:, 0] if self.flat else words
 
 
 @dataclass(frozen=True)
@@ -75,16 +79,20 @@ class Form:
         output: The output with what the model's contract reads.
         rows: How many rows it was compared on with the model that it was converted from; 0: it is the model itself.
         gap: The largest difference there, of a number over 1 relative to it.
+        order: Columns of the output in the order of the contract's classes, or keys where a row of it is a mapping;
+            empty: it is read as it is.
     """
 
     inputs: tuple[Input, ...]
     output: str
     rows: int = 0
     gap: float = 0.0
+    order: tuple[int | str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Give it as plain JSON values."""
-        return {**asdict(self), "inputs": [{**asdict(one), "columns": list(one.columns)} for one in self.inputs]}
+        inputs = [{**asdict(one), "columns": list(one.columns)} for one in self.inputs]
+        return {**asdict(self), "inputs": inputs, "order": list(self.order)}
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any] | None) -> Form | None:
@@ -98,10 +106,17 @@ class Form:
             return None
         try:
             inputs = tuple(
-                Input(str(one["name"]), tuple(map(str, one["columns"])), str(one["kind"]), str(one["missing"]))
+                Input(
+                    str(one["name"]),
+                    tuple(map(str, one["columns"])),
+                    str(one["kind"]),
+                    str(one["missing"]),
+                    bool(one.get("flat", False)),
+                )
                 for one in document["inputs"]
             )
-            form = cls(inputs, str(document["output"]), int(document["rows"]), float(document["gap"]))
+            order = tuple(document.get("order", ()))
+            form = cls(inputs, str(document["output"]), int(document["rows"]), float(document["gap"]), order)
         except (KeyError, TypeError, ValueError) as error:
             raise FormError(f"metadata.{METADATA}: got {document!r}; package the model again") from error
         if not inputs or any(one.kind not in KINDS.values() for one in inputs):
@@ -133,8 +148,18 @@ class Session:
     def __call__(self, instances: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
         """Return the output for checked instances, in which a missing value is None."""
         given = {one.name: one.array(instances) for one in self.form.inputs}
-        found: NDArray[np.float64] = self._session.run([self.form.output], given)[0]
-        return found
+        found = self._session.run([self.form.output], given)[0]
+        return ordered(found, self.form.order)
+
+
+def ordered(found: Any, order: Sequence[int | str]) -> NDArray[np.float64]:
+    """Choose what is read of an output (`Form.order`): of a matrix its columns, of a list of mappings their values."""
+    import numpy as np
+
+    if isinstance(found, list):
+        return np.array([[one[key] for key in order] for one in found], dtype="float64")
+    array: NDArray[np.float64] = found
+    return array[:, [int(place) for place in order]] if order else array
 
 
 def opened(content: bytes) -> Any:

@@ -22,4 +22,6 @@ def form_of(package: str) -> tuple[Form | None, Check]:
     if form is None:
         reason = (metadata.get(METADATA) or {}).get(REASON, "it was not converted")
         return None, Check("form", True, f"the pipeline itself answers: {reason}")
+    if not form.rows:
+        return form, Check("form", True, "ONNX answers: the model is an ONNX file")
     return form, Check("form", True, f"ONNX answers: equal to {form.gap:.0e} on {form.rows} rows")

@@ -28,6 +28,8 @@ PROBABILITY, VALUE = "probability", "value"
 """What the plausible range of an output is declared under (`monitor.range`): of a classifier, of a regression."""
 FEWEST_CLASSES = 3
 _TABLE = 2
+_ROUNDED = 1e-6
+"""What sums of single precision leave beyond 0 and 1."""
 
 Tensor = tuple[str, str, list[int], list[Any]]
 """Name, datatype and shape of the V2 protocol, and the values in one list."""
@@ -147,7 +149,7 @@ class Probability(Output):
         values = _numbers(given)
         if values.ndim == _TABLE and values.shape[1] in {1, 2}:
             values = values[:, -1]
-        return _shaped(values, (rows,), f"({rows},) or ({rows}, 2)")
+        return _cut(_shaped(values, (rows,), f"({rows},) or ({rows}, 2)"))
 
     def outside(self, values: NDArray[np.float64], declared: Sequence[float] | None) -> tuple[float, str] | None:
         """Find what is no probability, or none that this system can have."""
@@ -205,7 +207,7 @@ class Classes(Output):
     def read(self, given: object, rows: int) -> NDArray[np.float64]:
         """Read (rows, classes), in the order of the classes."""
         wanted = (rows, len(self.classes))
-        return _shaped(_numbers(given), wanted, str(wanted))
+        return _cut(_shaped(_numbers(given), wanted, str(wanted)))
 
     def outside(self, values: NDArray[np.float64], declared: Sequence[float] | None) -> tuple[float, str] | None:
         """Find what is no probability, or none that this system can have."""
@@ -325,6 +327,14 @@ def _shaped(values: NDArray[np.float64], wanted: tuple[int, ...], words: str) ->
     if values.shape != wanted:
         raise OutputError(f"the model gave shape {values.shape} for {wanted[0]} instances; needed {words}")
     return values
+
+
+def _cut(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cut off what rounding leaves beyond 0 and 1; what is further out stays, and is found to be no probability."""
+    import numpy as np
+
+    near = (values >= -_ROUNDED) & (values <= 1 + _ROUNDED)
+    return np.where(near, np.clip(values, 0.0, 1.0), values)
 
 
 def _outside(values: NDArray[np.float64], low: float, high: float) -> tuple[float, str] | None:

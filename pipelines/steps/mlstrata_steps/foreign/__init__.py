@@ -1,0 +1,1 @@
+"""Models that others made, kept as ONNX files: matched with the declared columns, and asked as our own are."""
