@@ -1,4 +1,4 @@
-"""What is decided about a rollout of the shipped system, from what is recorded of it, and what of that is there to see."""
+"""What is decided about a rollout of the shipped system, from what is recorded, and what is there to see of it."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
