@@ -55,14 +55,17 @@ LOCAL = {
 # What takes minutes begins first, so that none of it is alone at the end; the others follow in their order.
 LONG = (
     "test_clusters",
+    "test_learning_loop",
     "guest",
+    "project",
     "test_storage_s3",
     "test_gateway_platform",
     "test_main_job",
     "policies",
-    "project",
     "stacks",
     "test_training",
+    "test_learning",
+    "test_recording",
 )
 
 
