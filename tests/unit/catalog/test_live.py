@@ -92,19 +92,19 @@ def test_of_a_request_with_many_rows_each_is_cleaned_once(monkeypatch):
     assert len(cleaned) == 40
 
 
-def test_a_request_is_read_once_however_many_of_its_rows_wait(tmp_path):
+def test_what_waits_is_read_at_once_however_many_rows_of_a_request_wait(tmp_path):
     recorded(tmp_path)
     several = [Instance(inputs={"number": number}, output=None, source="human_review") for number in range(5)]
     store = open_store(tmp_path, shares={SYSTEM: 0.0})
     store.add([request_of(several)])
     read = Records(tmp_path)
-    asked: list[str] = []
-    real = store.known
-    store.known = lambda request: asked.append(request) or real(request)
+    asked: list[set[str]] = []
+    real = store.given
+    store.given = lambda system, rows: asked.append({request for request, _ in rows}) or real(system, rows)
     read._open = store
     found = read.waiting(Queue.REVIEW, SYSTEM, HIDDEN)
     store.close()
-    assert sorted(asked) == ["one", "wait-0001", "wait-0002", "wait-0003"]
+    assert asked == [{"one", "wait-0001", "wait-0002", "wait-0003"}]
     assert [row.given.inputs["number"] for row in found.rows if row.record.id == "one"] == [0, 1, 2, 3, 4]
     assert found.length == len(found.rows) == 8
 
