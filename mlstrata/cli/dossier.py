@@ -27,6 +27,7 @@ def dossier(
     *,
     as_of: str | None,
     since: str | None,
+    language: str,
     require_complete: bool,
     as_json: bool,
 ) -> None:
@@ -38,11 +39,12 @@ def dossier(
         output: An empty folder, a new one, or an earlier dossier, which is replaced.
         as_of: Day (YYYY-MM-DD) it speaks of; None: `SOURCE_DATE_EPOCH`, else the day of the newest fact.
         since: Folder of an earlier dossier to say the differences from; None: none.
+        language: What it speaks: en or de.
         require_complete: Exit 1 where it is not complete.
         as_json: One JSON document on standard output.
 
     Raises:
-        UsageError: environment, system or day are none, or the folder holds other files.
+        UsageError: environment, system, day or language are none, or the folder holds other files.
     """
     import typer
 
@@ -50,7 +52,8 @@ def dossier(
     if not output:
         raise UsageError("-o: got nothing; name the folder to write to, or ask for the --questions alone")
     earlier = Path(since) if since else None
-    done = write_dossier(deployment, system, Path(output), Terminal(quiet=as_json), as_of=day, since=earlier)
+    folder, reporter = Path(output), Terminal(quiet=as_json)
+    done = write_dossier(deployment, system, folder, reporter, as_of=day, since=earlier, language=language)
     if as_json:
         document = {"environment": name, "system": system, "folder": output, "complete": done.complete}
         missing, unreadable = dict(done.missing), list(done.unreadable)
@@ -69,18 +72,19 @@ def dossier(
         raise typer.Exit(1)
 
 
-def questions(name: str, system: str, *, as_json: bool) -> None:
+def questions(name: str, system: str, *, language: str, as_json: bool) -> None:
     """Write the answer files of a system that are not there yet.
 
     Args:
         name: The environment.
         system: The system.
+        language: What they are asked in: en or de.
         as_json: One JSON document on standard output.
 
     Raises:
-        UsageError: environment or system are none, or the files cannot be written.
+        UsageError: environment, system or language are none, or the files cannot be written.
     """
-    done = questionnaire(Deployment.open(name), system, Terminal(quiet=as_json))
+    done = questionnaire(Deployment.open(name), system, Terminal(quiet=as_json), language)
     if as_json:
         refused = {key: list(why) for key, why in done.refused.items()}
         say_json({"folder": done.folder, "written": list(done.written), "answered": list(done.answered),

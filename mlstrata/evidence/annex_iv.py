@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mlstrata.evidence import section_made, section_used
+from mlstrata.evidence import section_made, section_used, words
 from mlstrata.evidence.blocks import Block, Document, Heading, Needed, Section, Status, Table, Text, facts, plain, table
 from mlstrata.evidence.facts import Evidence
+from mlstrata.evidence.language import day, heads, say
 from mlstrata.evidence.section_parts import answers_for
 
 TITLES = (
@@ -42,39 +43,59 @@ def annex_iv(evidence: Evidence) -> Document:
     """Return the document; the system's own technical file is named by section, and answers no question for anybody."""
     written = evidence.document("technical_file")
     sections = []
-    for number, (title, build) in enumerate(zip(TITLES, _BUILDERS, strict=True), start=1):
+    for index, (title, build) in enumerate(zip(TITLES, _BUILDERS, strict=True), start=1):
         blocks = list(build(evidence))
-        if written and number in written.sections and answers_for(evidence, "technical_file"):
-            own = [("File", f"{plain(written.path)}, section {number}"), ("SHA-256", written.sha256)]
-            blocks += [Heading("Also written"), facts(own, Status.DECLARED, "The system's own technical documentation")]
-        sections.append(Section(title, tuple(blocks)))
-    front: list[Block] = [Text(NOTICE, Status.NOTE), _completeness(sections)]
+        if written and index in written.sections and answers_for(evidence, "technical_file"):
+            own = [
+                (say("File"), say("{path}, section {number}", path=plain(written.path), number=index)),
+                ("SHA-256", written.sha256),
+            ]
+            blocks += [
+                Heading(say("Also written")),
+                facts(own, Status.DECLARED, say("The system's own technical documentation")),
+            ]
+        sections.append(Section(say(title), tuple(blocks)))
+    front: list[Block] = [Text(say(NOTICE), Status.NOTE), _completeness(sections)]
     front += [Needed(one, human=False) for one in evidence.unreadable]
-    title = f"Technical documentation (AI Act, Annex IV): {plain(evidence.name)}"
-    chapters = (Section("Completeness", tuple(front)), *sections, _signatures())
+    title = say("Technical documentation (AI Act, Annex IV): {name}", name=plain(evidence.name))
+    chapters = (Section(say("Completeness"), tuple(front)), *sections, _signatures())
     return Document("technical-documentation", title, where(evidence), chapters, control(evidence))
 
 
 def where(evidence: Evidence) -> str:
     """Return the line that says what and when a document speaks of."""
-    day = evidence.day.isoformat() if evidence.day else "no dated fact"
-    return f"{plain(evidence.name)} in {plain(evidence.environment)} ({plain(evidence.target)}), as of {day}"
+    when = day(evidence.day) if evidence.day else say("no dated fact")
+    return say(
+        "{name} in {environment} ({target}), as of {day}",
+        name=plain(evidence.name),
+        environment=plain(evidence.environment),
+        target=plain(evidence.target),
+        day=when,
+    )
 
 
 def control(evidence: Evidence) -> tuple[tuple[str, str], ...]:
     """Return what identifies a document of the dossier."""
     version = evidence.version
-    released = ("answers requests" if version.released else "not released") if version else ""
+    released = (say("answers requests") if version.released else say("not released")) if version else ""
     rows = [
-        ("System", evidence.name),
+        (say("System"), evidence.name),
         (
-            "Environment",
-            f"{plain(evidence.environment)}, target {plain(evidence.target)}, stage {plain(evidence.stage)}",
+            say("Environment"),
+            say(
+                "{environment}, target {target}, stage {stage}",
+                environment=plain(evidence.environment),
+                target=plain(evidence.target),
+                stage=plain(evidence.stage),
+            ),
         ),
-        ("Model version", f"{plain(version.version)}, {released}" if version else "none registered or readable"),
-        ("Risk tier, as declared", evidence.get("risk.tier")),
-        ("Answers for the system, as declared", evidence.get("owner") or evidence.owner),
-        ("As of", evidence.day.isoformat() if evidence.day else "no dated fact"),
+        (
+            say("Model version"),
+            f"{plain(version.version)}, {released}" if version else say("none registered or readable"),
+        ),
+        (say("Risk tier, as declared"), words.tier(evidence)),
+        (say("Answers for the system, as declared"), evidence.get("owner") or evidence.owner),
+        (say("As of"), day(evidence.day) if evidence.day else say("no dated fact")),
     ]
     return tuple((name, plain(value)) for name, value in rows)
 
@@ -83,16 +104,21 @@ def _completeness(sections: list[Section]) -> Table:
     rows = []
     for section in sections:
         people, lacking = (sum(need.human is human for need in section.missing) for human in (True, False))
-        rows.append((section.title, "no" if section.missing else "yes", people or "-", lacking or "-"))
-    headings = ("section", "complete", "need a person", "not available")
-    return table(headings, rows, Status.OBSERVED, "Available content, by section of Annex IV", (0.55, 0.13, 0.16, 0.16))
+        rows.append((section.title, not section.missing, people or "-", lacking or "-"))
+    headings = heads("section", "complete", "need a person", "not available")
+    return table(
+        headings, rows, Status.OBSERVED, say("Available content, by section of Annex IV"), (0.55, 0.13, 0.16, 0.16)
+    )
 
 
 def _signatures() -> Section:
-    note = Text("The responsible person signs this file when it is complete; mlstrata signs nothing.", Status.NOTE)
-    rows = [(role, " ", " ", " ") for role in ("Provider or deployer", "Human oversight", "Quality management")]
-    blank = table(("role", "name", "date", "signature"), rows, Status.NOTE)
-    return Section("Signatures", (note, blank))
+    note = Text(say("The responsible person signs this file when it is complete; mlstrata signs nothing."), Status.NOTE)
+    rows = [
+        (role, " ", " ", " ")
+        for role in (say("Provider or deployer"), say("Human oversight"), say("Quality management"))
+    ]
+    blank = table(heads("role", "name", "date", "signature"), rows, Status.NOTE)
+    return Section(say("Signatures"), (note, blank))
 
 
 __all__ = ["NOTICE", "TITLES", "annex_iv", "control", "where"]

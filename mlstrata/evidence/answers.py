@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from mlstrata.evidence.language import say
 from mlstrata.evidence.questions import QUESTIONS, Question
 from mlstrata.policies.core.documents import plain_text, waiting, words
 
@@ -95,12 +96,15 @@ def read(
         question = QUESTIONS.get(file.name.removesuffix(".md"))
         if file.suffix != ".md" or question is None:
             near = get_close_matches(file.stem, QUESTIONS, n=1)
-            stray.append(f"{path} answers no question" + (f"; did you mean '{near[0]}.md'?" if near else ""))
+            stray.append(
+                say("{path} answers no question", path=path)
+                + (say("; did you mean '{near}.md'?", near=near[0]) if near else "")
+            )
             continue
         answer = _read(file, path, question)
         if not answer.faults:
             blank = not (answer.text or answer.author or answer.role or answer.day)
-            faults = ("nobody has filled it in",) if blank else tuple(_faults(answer, today, made))
+            faults = (say("nobody has filled it in"),) if blank else tuple(_faults(answer, today, made))
             answer = replace(answer, faults=faults)
         found[question.id] = answer
     return _each_its_own(found), tuple(stray)
@@ -111,7 +115,7 @@ def _read(file: Path, path: str, question: Question) -> Answer:
         with file.open("rb") as stream:
             text = stream.read(LARGEST).decode("utf-8").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
-        return Answer(question, path, faults=(f"it cannot be read ({error})",))
+        return Answer(question, path, faults=(say("it cannot be read ({error})", error=error),))
     front = _FRONT.match(text)
     try:
         # Every value as it is written: a day that is none is told as one.
@@ -119,9 +123,15 @@ def _read(file: Path, path: str, question: Question) -> Answer:
     except (yaml.YAMLError, ValueError):
         given = None
     if front is None or not isinstance(given, Mapping):
-        return Answer(question, path, faults=(f"it does not begin with {', '.join(KEYS)} between two lines of ---",))
+        return Answer(
+            question,
+            path,
+            faults=(say("it does not begin with {keys} between two lines of ---", keys=", ".join(KEYS)),),
+        )
     if odd := [str(key) for key in given if key not in KEYS]:
-        return Answer(question, path, faults=(f"got {', '.join(odd)}; allowed {', '.join(KEYS)}",))
+        return Answer(
+            question, path, faults=(say("got {odd}; allowed {keys}", odd=", ".join(odd), keys=", ".join(KEYS)),)
+        )
     return Answer(
         question,
         path,
@@ -131,7 +141,7 @@ def _read(file: Path, path: str, question: Question) -> Answer:
         day=_day(given.get("date")),
         approved_by=_one_line(given.get("approved_by")),
         approved_on=_day(given.get("approved_on")),
-        faults=() if given.get("question") == question.id else (f"its `question` is not {question.id}",),
+        faults=() if given.get("question") == question.id else (say("its `question` is not {id}", id=question.id),),
     )
 
 
@@ -139,38 +149,52 @@ def _faults(answer: Answer, today: date, made: date | None) -> Iterator[str]:
     yield from _of_the_text(answer.text, answer.question)
     for name, who in (("author", answer.author), ("approved_by", answer.approved_by)):
         if not natural_person(who):
-            yield f"{name} is no first and last name of a natural person" if who else f"{name} is empty"
+            yield (
+                say("{name} is no first and last name of a natural person", name=name)
+                if who
+                else say("{name} is empty", name=name)
+            )
     if not words(answer.role) or waiting(answer.role):
-        yield "role says nothing"
+        yield say("role says nothing")
     if answer.question.people > 1 and _person(answer.author) == _person(answer.approved_by) and answer.author:
-        yield "its author approved it, and it takes two people"
+        yield say("its author approved it, and it takes two people")
     for name, day in (("date", answer.day), ("approved_on", answer.approved_on)):
         if day is None:
-            yield f"{name} is no day, YYYY-MM-DD"
+            yield say("{name} is no day, YYYY-MM-DD", name=name)
         elif day > today:
-            yield f"{name} is {day}, a day that is still to come"
+            yield say("{name} is {day}, a day that is still to come", name=name, day=day)
     if answer.day and made and answer.day < made:
-        yield f"it is of {answer.day}, and the model's version of {made}: say it anew of this version"
+        yield say(
+            "it is of {day}, and the model's version of {made}: say it anew of this version", day=answer.day, made=made
+        )
     if answer.day and answer.approved_on and answer.approved_on < answer.day:
-        yield f"it was approved on {answer.approved_on}, before it was written ({answer.day})"
+        yield say(
+            "it was approved on {approved_on}, before it was written ({day})",
+            approved_on=answer.approved_on,
+            day=answer.day,
+        )
 
 
 def _of_the_text(text: str, question: Question) -> Iterator[str]:
     if unfinished := waiting(text):
-        yield f"it is not finished: '{unfinished}'"
+        yield say("it is not finished: '{unfinished}'", unfinished=unfinished)
         return
-    said, asked = words(text), words(question.asks)
+    said, asked = words(text), question.words
     fewest = _FEWEST_OF_NONE if question.none and _NONE.search(text) else FEWEST
     if len(said) < fewest:
-        yield f"it says too little: {len(said)} different words, and at least {fewest} are needed"
+        yield say(
+            "it says too little: {count} different words, and at least {fewest} are needed",
+            count=len(said),
+            fewest=fewest,
+        )
     elif len(said) >= FEWEST and len(said - asked) < _FEWEST_OWN:
-        yield "it repeats the question"
+        yield say("it repeats the question")
 
 
 def _each_its_own(found: Mapping[str, Answer]) -> dict[str, Answer]:
     """Return the answers, those marked that say what others say, the words of their questions apart."""
     own = {
-        name: words(one.text) - words(one.question.asks)
+        name: words(one.text) - one.question.words
         for name, one in found.items()
         if one.text and not (one.question.none and _NONE.search(one.text) and len(words(one.text)) < FEWEST)
     }
@@ -178,7 +202,11 @@ def _each_its_own(found: Mapping[str, Answer]) -> dict[str, Answer]:
     for name, said in own.items():
         same = [other for other, others in own.items() if other != name and _alike(said, others)]
         if len(same) >= SAME_FOR - 1:
-            fault = f"it says what {same[0]} and {len(same) - 1} more say: one text answers two questions at most"
+            fault = say(
+                "it says what {same} and {more} more say: one text answers two questions at most",
+                same=same[0],
+                more=len(same) - 1,
+            )
             marked[name] = replace(found[name], faults=(*found[name].faults, fault))
     return marked
 
@@ -224,22 +252,22 @@ def template(question: Question, *, made: date | None, known: Sequence[str]) -> 
         made: The day the model's version was registered.
         known: What is known, a line each, with its mark.
     """
-    since = f", not before {made}, the day of the model's version" if made else ""
-    approver = "somebody else's first and last name" if question.people > 1 else "first and last name"
-    lines = [f"  {line.replace('--', '- -')}" for line in known] or ["  nothing"]
+    since = say(", not before {made}, the day of the model's version", made=made) if made else ""
+    approver = say("somebody else's first and last name") if question.people > 1 else say("first and last name")
+    lines = [f"  {line.replace('--', '- -')}" for line in known] or [f"  {say('nothing')}"]
     return "\n".join(
         [
             "---",
             f"question: {question.id}",
-            "author:  # first and last name",
-            f"role:  # the {question.who}, or who answers in that place",
-            f"date:  # YYYY-MM-DD{since}",
+            f"author:  # {say('first and last name')}",
+            f"role:  # {say('the {who}, or who answers in that place', who=say(question.who))}",
+            f"date:  # {say('YYYY-MM-DD')}{since}",
             f"approved_by:  # {approver}",
-            "approved_on:  # YYYY-MM-DD",
+            f"approved_on:  # {say('YYYY-MM-DD')}",
             "---",
             "<!--",
-            f"{question.of}: say {question.asks}.",
-            "Write below this comment. What the platform knows of it:",
+            say("{of}: say {asks}.", of=say(question.of), asks=say(question.asks)),
+            say("Write below this comment. What the platform knows of it:"),
             *lines,
             "-->",
             "",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mlstrata.evidence.drawing import Drawing
+from mlstrata.evidence.language import number, say
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 HUMAN = "human input required"
@@ -25,6 +26,11 @@ class Status(StrEnum):
     PLANNED = "planned"
     OBSERVED = "observed"
     NOTE = "note"
+
+    @property
+    def shown(self) -> str:
+        """Return it in the language that is spoken."""
+        return say(self.value)
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ class Needed:
     @property
     def kind(self) -> str:
         """Return who can mend it."""
-        return HUMAN if self.human else "not available"
+        return say(HUMAN) if self.human else say("not available")
 
     @property
     def said(self) -> str:
@@ -102,17 +108,26 @@ class Needed:
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot of what was observed.
+    """A plot or a picture.
 
     Attributes:
         name: Name of its file, without the ending.
-        title: What it shows, and where that comes from; also the text in its place for who cannot see it.
+        title: What it shows, and where that comes from.
         drawing: The plot.
+        status: How far it is a fact.
+        told: The text in its place for who cannot see it; empty: the title.
     """
 
     name: str
     title: str
     drawing: Drawing
+    status: Status = Status.OBSERVED
+    told: str = ""
+
+    @property
+    def alternative(self) -> str:
+        """Return the text in its place."""
+        return self.told or self.title
 
 
 Block = Text | Heading | Table | Needed | Figure
@@ -183,7 +198,7 @@ class Document:
     @property
     def shown_title(self) -> str:
         """Return the title, which says so where the document is not complete."""
-        return self.title if self.complete else f"DRAFT - incomplete: {self.title}"
+        return self.title if self.complete else say("DRAFT - incomplete: {title}", title=self.title)
 
     @property
     def state(self) -> str:
@@ -191,13 +206,14 @@ class Document:
         people = sum(need.human for need in self.missing)
         facts = len(self.missing) - people
         if not self.missing:
-            whole = "the documents" if self.of else "this document"
-            return f"Every question of {whole} is answered. Whether that is adequate, a person judges."
-        parts = [f"{people} need a person"] * bool(people) + [f"{facts} could not be read or do not exist"] * bool(
-            facts
+            whole = say("the documents") if self.of else say("this document")
+            return say("Every question of {whole} is answered. Whether that is adequate, a person judges.", whole=whole)
+        return say(
+            "Draft, incomplete: {people} places need a person, {facts} could not be read or do not exist; "
+            "each is marked.",
+            people=people,
+            facts=facts,
         )
-        must = "the documents" if self.of else "it"
-        return f"Draft, incomplete. Of what {must} must contain, {' and '.join(parts)}; each place is marked."
 
     @property
     def figures(self) -> tuple[Figure, ...]:
@@ -214,13 +230,13 @@ def visible(text: str) -> str:
 def plain(value: object) -> str:
     """Return a value as one line of text."""
     if value is None or value in ("", (), [], {}):
-        return "none declared"
+        return say("none declared")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes") if value else say("no")
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return number(value, ".6g")
     if isinstance(value, Mapping):
-        return ", ".join(f"{plain(key).replace('_', ' ')} {_nested(inner)}" for key, inner in value.items())
+        return ", ".join(f"{say(plain(key).replace('_', ' '))} {_nested(inner)}" for key, inner in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "; ".join(plain(inner) for inner in value)
     return visible(str(value))

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlstrata.evidence.blocks import Block, Document, Section, Status, Text, plain, table
 from mlstrata.evidence.facts import Evidence
+from mlstrata.evidence.language import heads, say
 from mlstrata.evidence.section_parts import asked, note
 from mlstrata.evidence.templates import drafted
 
@@ -51,19 +52,23 @@ def changes(evidence: Evidence) -> Document:
     found = list(_differing(before, now, ""))
     rows = [(path, old, new, _touches(path) or "-") for path, old, new in found]
     weighty = [row for row in rows if row[3] != "-"]
-    blocks: list[Block] = [note(f"Compared with the dossier as of {plain(before.get('as_of'))}.")]
+    blocks: list[Block] = [note(say("Compared with the dossier as of {day}.", day=plain(before.get("as_of"))))]
     if rows:
-        headings = ("what", "then", "now", "may be substantial, as it touches")
+        headings = heads("what", "then", "now", "may be substantial, as it touches")
         blocks.append(table(headings, sorted(rows, key=lambda row: row[3] == "-"), Status.OBSERVED,
-                            "Changes; of two declarations, of two plans, or of two observations",
+                            say("Changes; of two declarations, of two plans, or of two observations"),
                             (0.24, 0.24, 0.24, 0.28)))  # fmt: skip
     else:
-        blocks.append(Text("Nothing differs.", Status.OBSERVED))
+        blocks.append(Text(say("Nothing differs."), Status.OBSERVED))
     if weighty:
-        count = f"{len(weighty)} of {len(rows)} changes may be substantial; whether one is, a person judges."
+        count = say(
+            "{weighty} of {all} changes may be substantial; whether one is, a person judges.",
+            weighty=len(weighty),
+            all=len(rows),
+        )
         blocks += [note(count), *asked(evidence, "changes.substantial")]
-    title = f"Changes since the last dossier (AI Act, Art. 3(23)): {plain(evidence.name)}"
-    return drafted("changes", title, evidence, (Section("Changes", tuple(blocks)),))
+    title = say("Changes since the last dossier (AI Act, Art. 3(23)): {name}", name=plain(evidence.name))
+    return drafted("changes", title, evidence, (Section(say("Changes"), tuple(blocks)),))
 
 
 def _differing(before: Any, now: Any, at: str) -> Iterator[tuple[str, object, object]]:
@@ -81,4 +86,4 @@ def _plainly(value: Any) -> Any:
 
 
 def _touches(path: str) -> str:
-    return next((what for prefix, what in SUBSTANTIAL if path == prefix or path.startswith(f"{prefix}.")), "")
+    return next((say(what) for prefix, what in SUBSTANTIAL if path == prefix or path.startswith(f"{prefix}.")), "")

@@ -10,6 +10,7 @@ from mlstrata.evidence import html
 from mlstrata.evidence.annex_iv import NOTICE, control, where
 from mlstrata.evidence.blocks import Block, Document, Section, Status, Text, plain, table
 from mlstrata.evidence.facts import Evidence
+from mlstrata.evidence.language import heads, say
 
 _DATA = {
     "facts.json": "What is known as data, for a later `--since`",
@@ -28,25 +29,29 @@ def cover(evidence: Evidence, documents: Sequence[Document], files: Mapping[str,
         files: Every other file of it, by name.
     """
     rows = [(one.title, f"{one.name}.html, {one.name}.pdf", _state(one)) for one in documents]
-    headings = ("document", "files", "state")
-    listed = replace(table(headings, rows, Status.NOTE, "Documents", (0.52, 0.3, 0.18)), files=1)
-    named = sorted((name, what) for name, what in _DATA.items() if name in files)
-    data = replace(table(("file", "what it is"), named, Status.NOTE, "Data", (0.3, 0.7)), files=0)
+    headings = heads("document", "files", "state")
+    listed = replace(table(headings, rows, Status.NOTE, say("Documents"), (0.52, 0.3, 0.18)), files=1)
+    named = sorted((name, say(what)) for name, what in _DATA.items() if name in files)
+    data = replace(table(heads("file", "what it is"), named, Status.NOTE, say("Data"), (0.3, 0.7)), files=0)
     hashes = [(name, hashlib.sha256(files[name]).hexdigest()) for name in sorted(files)]
-    manifest = table(("file", "SHA-256"), hashes, Status.NOTE, "Hashes, also in MANIFEST.sha256", (0.36, 0.64))
+    manifest = table(
+        heads("file", "SHA-256"), hashes, Status.NOTE, say("Hashes, also in MANIFEST.sha256"), (0.36, 0.64)
+    )
     missing: list[Block] = []
     for one in documents:
         lacking = [(section.title, need) for section in one.sections for need in section.missing]
         missing += [replace(need, what=f"{one.name}, {title}: {need.what}") for title, need in lacking]
-    check = Text("`sha256sum --check MANIFEST.sha256` in this folder tells whether a file was changed.", Status.NOTE)
-    sections = [Section("What is here", (Text(NOTICE, Status.NOTE), listed, data))]
+    check = Text(
+        say("`sha256sum --check MANIFEST.sha256` in this folder tells whether a file was changed."), Status.NOTE
+    )
+    sections = [Section(say("What is here"), (Text(say(NOTICE), Status.NOTE), listed, data))]
     if missing:
-        sections.append(Section("What lacks", tuple(missing)))
-    sections.append(Section("Hashes", (manifest, check)))
-    title = f"Dossier of {plain(evidence.name)}"
+        sections.append(Section(say("What lacks"), tuple(missing)))
+    sections.append(Section(say("Hashes"), (manifest, check)))
+    title = say("Dossier of {name}", name=plain(evidence.name))
     return html.render(Document("index", title, where(evidence), tuple(sections), control(evidence)))
 
 
 def _state(document: Document) -> str:
     count = len(document.missing)
-    return "filled" if not count else f"draft: {count} missing"
+    return say("filled") if not count else say("draft: {count} missing", count=count)

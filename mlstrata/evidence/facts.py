@@ -9,6 +9,7 @@ from datetime import date, datetime
 from mlstrata.environments.classification import roles_of
 from mlstrata.environments.days import ZONE, day_of
 from mlstrata.evidence.answers import Answer
+from mlstrata.evidence.language import Language
 from mlstrata.policies.core.live import GateOutcome
 from mlstrata.policies.core.values import Value
 
@@ -167,6 +168,7 @@ class Evidence:
         since: What an earlier dossier knew, as its facts.json has it; None where none is compared.
         today: The day it is, for what a later day is named in; None where nobody looked.
         timezone: The environment's time zone, whose days those of moments are.
+        language: The language in which the dossier speaks; what people wrote stays as they wrote it.
     """
 
     environment: str
@@ -189,6 +191,7 @@ class Evidence:
     since: Mapping[str, Value] | None = None
     today: date | None = None
     timezone: str = ZONE
+    language: Language = Language.ENGLISH
 
     @property
     def name(self) -> str:

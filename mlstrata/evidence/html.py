@@ -6,6 +6,7 @@ from html import escape
 
 from mlstrata.evidence import svg
 from mlstrata.evidence.blocks import Block, Document, Figure, Heading, Needed, Status, Table, Text, facts, visible
+from mlstrata.evidence.language import say, spoken
 
 _STYLE = """
 :root{--ink:#1c2733;--grey:#5b6773;--line:#c9d0d7;--mark:#8a5a00;--paper:#fff}
@@ -49,7 +50,7 @@ def render(document: Document) -> str:
     )
     whole = " whole" if document.complete else ""
     lines = [
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        f'<!DOCTYPE html>\n<html lang="{spoken()}">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">',
         f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>",
@@ -59,7 +60,7 @@ def render(document: Document) -> str:
     if document.control:
         lines.append(_table(facts(document.control, Status.NOTE), ""))
     if document.has_contents:
-        lines.append(f'<nav aria-label="Contents"><ol>{contents}</ol></nav>')
+        lines.append(f'<nav aria-label="{_safe(say("Contents"))}"><ol>{contents}</ol></nav>')
     for index, section in enumerate(document.sections):
         lines.append(f'<section id="s{index}">\n<h2 dir="auto">{_safe(section.title)}</h2>')
         lines += [_block(block, numbers) for block in section.blocks]
@@ -75,11 +76,11 @@ class _Numbers:
 
     def table(self) -> str:
         self._tables += 1
-        return f"Table {self._tables}"
+        return say("Table {number}", number=self._tables)
 
     def figure(self) -> str:
         self._figures += 1
-        return f"Figure {self._figures}"
+        return say("Figure {number}", number=self._figures)
 
 
 def _block(block: Block, numbers: _Numbers) -> str:
@@ -92,7 +93,7 @@ def _block(block: Block, numbers: _Numbers) -> str:
         return f'<p class="needed" dir="auto"><b>[{_safe(block.kind)}:</b> {_safe(block.asked)}<b>]</b></p>'
     if isinstance(block, Figure):
         said = f"{numbers.figure()}. {_safe(block.title)}"
-        return f'<figure>{svg.render(block)}<figcaption dir="auto">{_mark(Status.OBSERVED)}{said}</figcaption></figure>'
+        return f'<figure>{svg.render(block)}<figcaption dir="auto">{_mark(block.status)}{said}</figcaption></figure>'
     return _table(block, numbers.table() if block.caption else "")
 
 
@@ -120,7 +121,7 @@ def _cells(row: tuple[str, ...], block: Table) -> str:
 
 
 def _mark(status: Status) -> str:
-    return "" if status is Status.NOTE else f'<span class="mark {status}">{status}</span>'
+    return "" if status is Status.NOTE else f'<span class="mark {status}">{status.shown}</span>'
 
 
 def _safe(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mlstrata.evidence.facts import ModelVersion
+from mlstrata.evidence.language import number, say, span
 from mlstrata.policies.core.values import Value
 
 _BOUNDS = ("_low", "_high")
@@ -82,7 +83,13 @@ def measures(version: ModelVersion) -> tuple[Measure, ...]:
     known = version.metrics
     names = [name for name in sorted(known) if not name.startswith((_FAIRNESS, _PARITY, _BASELINE))]
     return tuple(
-        Measure(name, known[name], known[f"{name}_low"], known[f"{name}_high"], known.get(_BASELINE + name))
+        Measure(
+            name,
+            known[name],
+            known[f"{name}_low"],
+            known[f"{name}_high"],
+            known.get(_BASELINE + name),
+        )
         for name in names
         if all(name + end in known for end in _BOUNDS)
     )
@@ -138,7 +145,7 @@ def errors_by_group(version: ModelVersion) -> tuple[GroupErrors, ...]:
 def compared(version: ModelVersion, declared: object) -> str:
     """Return which difference between groups was measured, in words."""
     usual = "residual_difference" if _at(version, "evaluation", "task") == "regression" else "demographic_parity"
-    return str(declared or _at(version, "fairness", "metric") or usual).replace("_", " ")
+    return say(str(declared or _at(version, "fairness", "metric") or usual).replace("_", " "))
 
 
 def against(version: ModelVersion) -> tuple[tuple[float, float], ...]:
@@ -181,7 +188,9 @@ def profile(version: ModelVersion) -> tuple[tuple[str, str, str, str], ...]:
     for name, column in _pairs(_at(version, "quality", "profile")):
         held = _mapping(column)
         missing = _number(held.get("nulls"))
-        found.append((name, str(held.get("kind", "")), "" if missing is None else f"{missing:.1%}", _values(held)))
+        found.append(
+            (name, say(str(held.get("kind", ""))), "" if missing is None else number(missing, ".1%"), _values(held))
+        )
     return tuple(found)
 
 
@@ -229,7 +238,7 @@ def _values(column: Mapping[str, Value]) -> str:
     low, high = _number(column.get("min")), _number(column.get("max"))
     if low is not None and high is not None:
         mean = _number(column.get("mean"))
-        return f"{low:.4g} to {high:.4g}" + ("" if mean is None else f", mean {mean:.4g}")
+        return span(low, high, ".4g") + ("" if mean is None else say(", mean {mean}", mean=number(mean, ".4g")))
     top = [f"{value} ({count})" for value, count in _pairs(column.get("top"))]
     return ", ".join(top[:6]) + (" …" if len(top) > 6 else "")  # noqa: PLR2004 - what fits a line
 

@@ -1,163 +1,166 @@
-"""A document as PDF, the same bytes from the same content.
+"""A document as PDF that lasts and can be read aloud: PDF/A-2a and PDF/UA-1, the same bytes from the same content.
 
-The font that comes with the library has Latin letters; a character it lacks is spelled out (`[U+4E2D]`), never lost.
+`document.typ` lays it out, and gets all text as data. The font that comes with the library has Latin, Greek and
+Cyrillic letters; a character it lacks is spelled out (`[U+4E2D]`), never lost.
 """
-# mypy: disable-error-code="misc,unused-ignore"
 
 from __future__ import annotations
 
-from html import escape
-from io import BytesIO
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
+from unicodedata import normalize
 
+from mlstrata.evidence import svg
 from mlstrata.evidence.blocks import Block, Document, Figure, Heading, Needed, Status, Table, Text, facts, visible
-from mlstrata.evidence.drawing import Box, Dot, Line, Words
-from mlstrata.evidence.pdf_pages import BOLD, FONT, WIDTH, build, fonts, styles
+from mlstrata.evidence.language import heads, say, spoken
 
-_LONGEST = 3000
-"""Characters of a text as wide as the page, and of a cell its share of them: a row must fit on a page; the HTML holds
-the whole."""
-_COLOURS = {Status.DECLARED: "#6b4600", Status.PLANNED: "#1d4177", Status.OBSERVED: "#1d5430"}
-
-
-def render(document: Document) -> bytes:
-    """Return the PDF."""
-    from reportlab.platypus import PageBreak, Paragraph, Spacer
-
-    fonts()
-    style = styles()
-    story: list[Any] = [Paragraph(_safe(document.shown_title), style["title"])]
-    story += [Paragraph(_safe(document.subtitle), style["note"]), Spacer(1, 10)]
-    story += [Paragraph(_safe(document.state), style["whole" if document.complete else "state"]), Spacer(1, 12)]
-    if document.control:
-        story += [*_table(facts(document.control, Status.NOTE), style, ""), Spacer(1, 14)]
-    if document.has_contents:
-        story += [Paragraph("Contents", style["contents"]), _contents(style), PageBreak()]
-    tables = figures = 0
-    for section in document.sections:
-        story.append(Paragraph(_safe(section.title), style["section"]))
-        for block in section.blocks:
-            captioned = isinstance(block, Table) and bool(block.caption)
-            tables, figures = tables + captioned, figures + isinstance(block, Figure)
-            story += _flowables(block, style, f"Table {tables}" if captioned else f"Figure {figures}")
-    out = BytesIO()
-    build(out, story, title=_known(document.shown_title), subject=_known(document.subtitle))
-    return out.getvalue()
+STANDARDS = ("a-2a", "ua-1")
+"""ISO 19005-2, level a, which asks for tags and Unicode, and ISO 14289-1, which asks for what a screen reader needs."""
+FONT = "Libertinus Serif"
+_LAYOUT = Path(__file__).with_name("document.typ")
+_LETTERS = 95
+"""Letters of a table's size that a line as wide as the page holds."""
+_PIECE = re.compile(r"[^/_.:+@=T-]{0,11}[/_.:+@=T-]|\S{12}")
+"""What a long word is broken after: a mark, or so many letters."""
+_UNDATED = date(1970, 1, 1)
+_RANGES = (
+    *((0x20, 0x7E), (0xA0, 0xAC), (0xAE, 0x2E4), (0x1E00, 0x1E9B), (0x1E9E, 0x1E9E), (0x1EA0, 0x1EF9)),  # Latin
+    *((0x384, 0x38A), (0x38C, 0x38C), (0x38E, 0x3A1), (0x3A3, 0x3CE), (0x400, 0x45F)),  # Greek and Cyrillic
+    *((0x2010, 0x2027), (0x2030, 0x2037), (0x2039, 0x203E), (0x2070, 0x2071), (0x2074, 0x208E)),  # punctuation, powers
+    *((0x20AC, 0x20AC), (0x2116, 0x2116), (0x2122, 0x2122), (0x2190, 0x219B), (0x2200, 0x220D), (0x220F, 0x221A)),
+    *((0x221E, 0x221E), (0x2260, 0x2262), (0x2264, 0x2265)),
+)
+"""Characters that the font has, first and last of each range: what is not text, combines or is hidden is left out."""
 
 
-def _contents(style: dict[str, Any]) -> Any:
-    from reportlab.platypus.tableofcontents import TableOfContents
-
-    return TableOfContents(levelStyles=[style["entry"]], dotsMinLevel=0)
+class PdfUnavailable(RuntimeError):
+    """The library that makes PDF is not installed."""
 
 
-def _flowables(block: Block, style: dict[str, Any], number: str) -> list[Any]:
-    from reportlab.platypus import KeepTogether, Paragraph, Spacer
+def render(document: Document, day: date | None = None) -> bytes:
+    """Return the PDF.
 
+    Args:
+        document: The document.
+        day: The day it speaks of, which its metadata name; None: it has none.
+
+    Raises:
+        PdfUnavailable: the library is not installed.
+    """
+    typst = library()
+    made = datetime.combine(day or _UNDATED, datetime.min.time(), UTC)
+    written = typst.compile(
+        _LAYOUT.read_bytes(),
+        sys_inputs={"document": json.dumps(_content(document), sort_keys=True)},
+        pdf_standards=list(STANDARDS),
+        ignore_system_fonts=True,
+        timestamp=made,
+    )
+    return bytes(written)
+
+
+def library() -> ModuleType:
+    """Return the library that writes PDF.
+
+    Raises:
+        PdfUnavailable: it is not installed.
+    """
+    try:
+        import typst
+    except ImportError as error:
+        text = f"typst, which writes PDF, cannot be used here ({error}); install mlstrata with its dependencies"
+        raise PdfUnavailable(text) from None
+    return typst
+
+
+def _content(document: Document) -> dict[str, Any]:
+    numbers = _Numbers()
+    return {
+        "language": str(spoken()),
+        "title": known(document.shown_title),
+        "short": known(document.shown_title)[:110],
+        "subtitle": known(document.subtitle),
+        "state": known(document.state),
+        "complete": document.complete,
+        "contents": document.has_contents,
+        "control": _table(facts(document.control, Status.NOTE), numbers) if document.control else None,
+        "words": {"contents": say("Contents"), "page": say("page {page} of {pages}")},
+        "sections": [
+            {"title": known(section.title), "blocks": [_block(block, numbers) for block in section.blocks]}
+            for section in document.sections
+        ],
+    }
+
+
+class _Numbers:
+    """Counts tables and figures."""
+
+    def __init__(self) -> None:
+        self._counts = {"Table {number}": 0, "Figure {number}": 0}
+
+    def next(self, what: str) -> str:
+        self._counts[what] += 1
+        return say(what, number=self._counts[what])
+
+
+def _block(block: Block, numbers: _Numbers) -> dict[str, Any]:
     if isinstance(block, Text):
-        kind = "note" if block.status is Status.NOTE else "body"
-        return [Paragraph(f"{_mark(block.status)}{_safe(_cut(block.text, 1))}", style[kind])]
+        return {"kind": "text", "text": known(block.text), "status": _status(block.status)}
     if isinstance(block, Heading):
-        return [Paragraph(_safe(block.text), style["point"])]
+        return {"kind": "heading", "text": known(block.text)}
     if isinstance(block, Needed):
-        return [Paragraph(_safe(_cut(block.said, 1)), style["needed"])]
+        return {"kind": "needed", "text": known(block.said)}
     if isinstance(block, Figure):
-        caption = Paragraph(f"{_mark(Status.OBSERVED)}{number}. {_safe(_cut(block.title, 0.2))}", style["caption"])
-        return [KeepTogether([_drawing(block), Spacer(1, 2), caption])]
-    return _table(block, style, number)
+        caption = f"{numbers.next('Figure {number}')}. {known(block.title)}"
+        # The words of a picture are drawn with the one font that the document has.
+        drawn = svg.render(block, font=FONT, known=known)
+        return {"kind": "figure", "svg": drawn, "alt": known(block.alternative), "caption": caption,
+                "status": _status(block.status)}  # fmt: skip
+    return _table(block, numbers)
 
 
-def _table(block: Table, style: dict[str, Any], number: str) -> list[Any]:
-    from reportlab.lib import colors
-    from reportlab.platypus import Paragraph
-    from reportlab.platypus import Table as Grid
-
-    columns = len(block.shares)
-    rows = [[Paragraph(f"<b>{_safe(one)}</b>", style["cell"]) for one in block.headings]] if block.headings else []
-    for row in block.rows:
-        cells = [_safe(_cut(cell, share)) for cell, share in zip(row, block.shares, strict=True)]
-        if not block.headings:
-            cells[0] = f"<b>{cells[0]}</b>"
-        rows.append([Paragraph(cell, style["cell"]) for cell in cells])
-    if not rows:
-        rows = [[Paragraph("none", style["cell"])] + [""] * (columns - 1)]
-    shaded = ((0, 0), (-1, 0)) if block.headings else ((0, 0), (0, -1))
-    looks = [
-        ("GRID", (0, 0), (-1, -1), 0.4, colors.HexColor("#c9d0d7")),
-        ("VALIGN", (0, 0), (-1, -1), "TOP"),
-        ("BACKGROUND", *shaded, colors.HexColor("#eef1f4")),
-        ("TOPPADDING", (0, 0), (-1, -1), 2),
-        ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
-    ]
-    widths = [WIDTH * share for share in block.shares]
-    grid = Grid(rows, colWidths=widths, style=looks, repeatRows=bool(block.headings), spaceBefore=3, spaceAfter=10)
-    if not block.caption:
-        return [grid]
-    said = f"{_mark(block.status)}{number}. {_safe(_cut(block.caption, 0.2))}"
-    caption = Paragraph(said, style["caption"])
-    caption.keepWithNext = True
-    return [caption, grid]
+def _table(block: Table, numbers: _Numbers) -> dict[str, Any]:
+    # Every table has cells that head its columns: without them a reader that speaks cannot say what a cell is.
+    headings = block.headings or heads("what", "value")
+    empty = (say("none"), *("",) * (len(block.shares) - 1))
+    return {
+        "kind": "table",
+        "headings": [known(one) for one in headings],
+        "rows": [
+            [_breakable(known(cell), share) for cell, share in zip(row, block.shares, strict=True)]
+            for row in block.rows or (empty,)
+        ],
+        "shares": [round(share, 4) for share in block.shares],
+        "caption": f"{numbers.next('Table {number}')}. {known(block.caption)}" if block.caption else "",
+        "status": _status(block.status),
+    }
 
 
-def _mark(status: Status) -> str:
-    """Return a mark in its colour, and in words for who cannot see that."""
-    if status is Status.NOTE:
-        return ""
-    return f'<font color="{_COLOURS[status]}"><b>[{status}]</b></font> '
-
-
-def _drawing(figure: Figure) -> Any:
-    from reportlab.graphics import shapes
-    from reportlab.lib import colors
-
-    height = figure.drawing.height
-    drawn = shapes.Drawing(figure.drawing.width, height)
-    for shape in figure.drawing.shapes:
-        if isinstance(shape, Line):
-            points = [part for x, y in shape.points for part in (x, height - y)]
-            dashes = [4, 3] if shape.dashed else None
-            colour = colors.HexColor(shape.colour)
-            drawn.add(shapes.PolyLine(points, strokeColor=colour, strokeWidth=shape.width, strokeDashArray=dashes))
-        elif isinstance(shape, Dot):
-            colour = colors.HexColor(shape.colour)
-            fill = colors.white if shape.hollow else colour
-            edge = colour if shape.hollow else None
-            drawn.add(shapes.Circle(shape.x, height - shape.y, shape.radius, fillColor=fill, strokeColor=edge))
-        elif isinstance(shape, Box):
-            low, fill = height - shape.y - shape.height, colors.HexColor(shape.colour)
-            drawn.add(shapes.Rect(shape.x, low, shape.width, shape.height, fillColor=fill, strokeColor=None))
-        else:
-            drawn.add(_words(shape, height))
-    return drawn
-
-
-def _words(shape: Words, height: float) -> Any:
-    from reportlab.graphics.shapes import String
-    from reportlab.lib import colors
-
-    return String(
-        shape.x,
-        height - shape.y,
-        _known(visible(shape.text)),
-        fontName=BOLD if shape.bold else FONT,
-        fontSize=shape.size * 0.88,  # this font is wider than those of a browser
-        textAnchor=shape.anchor,
-        fillColor=colors.HexColor(shape.colour),
+def _breakable(cell: str, share: float) -> str:
+    """Return a cell's text with places to break in words that its column does not hold: times, paths, hashes."""
+    longest = int(share * _LETTERS)
+    return " ".join(
+        word if len(word) <= longest else _PIECE.sub("\\g<0>\u200b", word).removesuffix("\u200b")
+        for word in cell.split(" ")
     )
 
 
-def _known(text: str) -> str:
-    """Return text with what the font lacks spelled out."""
-    from reportlab.pdfbase import pdfmetrics
-
-    glyphs = pdfmetrics.getFont(FONT).face.charToGlyph
-    return "".join(char if ord(char) in glyphs else f"[U+{ord(char):04X}]" for char in visible(text))
+def _status(status: Status) -> Mapping[str, str]:
+    return {"name": str(status), "shown": status.shown}
 
 
-def _safe(text: str) -> str:
-    return escape(_known(text))
+@cache
+def _glyphs() -> frozenset[str]:
+    return frozenset(chr(code) for first, last in _RANGES for code in range(first, last + 1))
 
 
-def _cut(text: str, share: float) -> str:
-    longest, known = int(_LONGEST * share), _known(text)
-    return known if len(known) <= longest else f"{known[:longest]} ... (the HTML has it whole)"
+def known(text: str) -> str:
+    """Return text on one line with what the font lacks spelled out."""
+    glyphs = _glyphs()
+    return "".join(char if char in glyphs else f"[U+{ord(char):04X}]" for char in visible(normalize("NFC", text)))

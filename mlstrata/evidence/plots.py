@@ -21,6 +21,7 @@ from mlstrata.evidence.drawing import (
     legend,
     ticks,
 )
+from mlstrata.evidence.language import number, say
 from mlstrata.evidence.measured import RATES, GroupRate, Measure
 
 WIDTH = 480.0
@@ -49,17 +50,17 @@ def intervals(measured: Sequence[Measure], limits: dict[str, tuple[float, str]])
         if one.name in limits:
             x = axis.at(limits[one.name][0])
             shapes.append(Line(((x, y - 9), (x, y + 9)), RED, 1.6))
-    entries: list[tuple[Shape, str]] = [(Dot(0, 0), "measured, 95 % interval")]
+    entries: list[tuple[Shape, str]] = [(Dot(0, 0), say("measured, 95 % interval"))]
     if any(one.baseline is not None for one in measured):
-        entries.append((Dot(0, 0, colour=GREY, hollow=True), "same answer for everyone"))
+        entries.append((Dot(0, 0, colour=GREY, hollow=True), say("same answer for everyone")))
     if limits:
-        entries.append((Line(((0, -5), (0, 5)), RED, 1.6), "declared limit"))
+        entries.append((Line(((0, -5), (0, 5)), RED, 1.6), say("declared limit")))
     return Drawing(WIDTH, top + _ROW * len(measured) + 20, (*legend(entries, 0, 12, 150), *shapes))
 
 
 def groups(rates: Sequence[GroupRate]) -> Drawing:
     """Draw the rates of the groups of one attribute, a panel a rate."""
-    shapes: list[Shape] = list(legend([(Dot(0, 0), "rate of the group, 95 % Wilson interval")], 0, 12))
+    shapes: list[Shape] = list(legend([(Dot(0, 0), say("rate of the group, 95 % Wilson interval"))], 0, 12))
     y = 34.0
     for rate, title in RATES.items():
         mine = [one for one in rates if one.rate == rate]
@@ -67,29 +68,42 @@ def groups(rates: Sequence[GroupRate]) -> Drawing:
             continue
         scale = (0.0, 0.25, 0.5, 0.75, 1.0)
         axis = Axis(0, 1, _LABELS, WIDTH - _RIGHT)
-        shapes.append(Words(0, y, title, 8.5, bold=True))
+        shapes.append(Words(0, y, say(title), 8.5, bold=True))
         top = y + 6
         shapes += _grid(axis, scale, top, top + _ROW * len(mine))
         for index, one in enumerate(mine):
             at = top + _ROW * (index + 0.5)
             shapes += [Words(0, at + 3, _short(f"{one.group}  (n = {one.rows})"))]
             shapes += _interval(axis, at, one.value, one.low, one.high)
-            shapes.append(Words(WIDTH, at + 3, f"{one.value:.1%} ({one.low:.1%} to {one.high:.1%})", 8, "end"))
+            shapes.append(
+                Words(
+                    WIDTH,
+                    at + 3,
+                    say(
+                        "{value} ({low} to {high})",
+                        value=number(one.value, ".1%"),
+                        low=number(one.low, ".1%"),
+                        high=number(one.high, ".1%"),
+                    ),
+                    8,
+                    "end",
+                )
+            )
         y = top + _ROW * len(mine) + 34
     return Drawing(WIDTH, y - 14, tuple(shapes))
 
 
 def roc(points: Sequence[tuple[float, float]], auc: float | None) -> Drawing:
     """Draw the ROC curve: points of false and true positive rate."""
-    across, up, shapes = _square("false positive rate", "true positive rate")
+    across, up, shapes = _square(say("false positive rate"), say("true positive rate"))
     shapes.append(Line(((across.at(0), up.at(0)), (across.at(1), up.at(1))), GREY, 0.8, dashed=True))
     shapes.append(Line(tuple((across.at(x), up.at(y)) for x, y in points), BLUE, 1.8))
     notes = (
-        ("dashed: the same answer for everyone",)
+        (say("dashed: the same answer for everyone"),)
         if auc is None
         else (
-            f"AUC {auc:.3f}",
-            "dashed: the same answer",
+            say("AUC {auc}", auc=number(auc, ".3f")),
+            say("dashed: the same answer"),
         )
     )
     shapes += [Words(across.at(1) + 14, up.at(1) + 8 + 12 * i, text, 8, colour=GREY) for i, text in enumerate(notes)]
@@ -100,14 +114,15 @@ def calibration(bins: Sequence[tuple[float, float, float]]) -> Drawing:
     """Draw groups of rows: mean probability against the share that was positive, with its Wilson interval."""
     from mlstrata.evidence.measured import wilson
 
-    across, up, shapes = _square("mean probability", "share that was positive")
+    across, up, shapes = _square(say("mean probability"), say("share that was positive"))
     shapes.append(Line(((across.at(0), up.at(0)), (across.at(1), up.at(1))), GREY, 0.8, dashed=True))
     for said, happened, rows in bins:
         x = across.at(said)
         low, high = wilson(happened, round(rows))
         shapes += [Line(((x, up.at(low)), (x, up.at(high))), INK, 1), Dot(x, up.at(happened), 3)]
-    notes = (f"{len(bins)} groups of about {sum(one[2] for one in bins) / len(bins):.0f} rows", "95 % Wilson intervals",
-             "dashed: what is said happens")  # fmt: skip
+    mean = number(sum(one[2] for one in bins) / len(bins), ".0f")
+    notes = (say("{count} groups of about {rows} rows", count=len(bins), rows=mean), say("95 % Wilson intervals"),
+             say("dashed: what is said happens"))  # fmt: skip
     shapes += [Words(across.at(1) + 14, up.at(1) + 8 + 12 * i, text, 8, colour=GREY) for i, text in enumerate(notes)]
     return Drawing(WIDTH, _SIDE + 44, tuple(shapes))
 
@@ -123,12 +138,12 @@ def against(rows: Sequence[tuple[float, float]]) -> Drawing:
         x, y = across.at(tick), up.at(tick)
         shapes += [Line(((x, up.start), (x, up.end)), FAINT, 0.6), Line(((60, y), (60 + _SIDE, y)), FAINT, 0.6)]
         shapes += [
-            Words(x, up.start + 13, f"{tick:.4g}", 8, "middle", GREY),
-            Words(54, y + 3, f"{tick:.4g}", 8, "end", GREY),
+            Words(x, up.start + 13, number(tick, ".4g"), 8, "middle", GREY),
+            Words(54, y + 3, number(tick, ".4g"), 8, "end", GREY),
         ]
     shapes += [Dot(across.at(happened), up.at(said), 1.8) for happened, said in rows]
-    shapes.append(Words(60 + _SIDE / 2, up.start + 28, "happened", 8.5, "middle"))
-    notes = ("upwards: said", "dashed: said as it happened")
+    shapes.append(Words(60 + _SIDE / 2, up.start + 28, say("happened"), 8.5, "middle"))
+    notes = (say("upwards: said"), say("dashed: said as it happened"))
     shapes += [
         Words(across.at(high) + 14, up.at(high) + 8 + 12 * i, text, 8, colour=GREY) for i, text in enumerate(notes)
     ]
@@ -144,13 +159,15 @@ def curve(name: str, values: Sequence[float], said: Sequence[float]) -> Drawing:
     shapes: list[Shape] = []
     for tick in scale:
         y = up.at(tick)
-        shapes += [Line(((60, y), (60 + _SIDE, y)), FAINT, 0.6), Words(54, y + 3, f"{tick:g}", 8, "end", GREY)]
+        shapes += [Line(((60, y), (60 + _SIDE, y)), FAINT, 0.6), Words(54, y + 3, number(tick), 8, "end", GREY)]
     for value in values:
         shapes.append(Line(((across.at(value), 130), (across.at(value), 134)), GREY, 0.6))
-    shapes += [Words(across.at(end), 145, f"{end:.3g}", 8, "middle", GREY) for end in (values[0], values[-1])]
+    shapes += [Words(across.at(end), 145, number(end, ".3g"), 8, "middle", GREY) for end in (values[0], values[-1])]
     points = tuple((across.at(value), up.at(one)) for value, one in zip(values, said, strict=True))
     shapes += [Line(points, BLUE, 1.8), *(Dot(x, y, 2.5) for x, y in points)]
-    shapes.append(Words(60 + _SIDE / 2, 160, f"{_short(name)}: mean answer at each value", 8.5, "middle"))
+    shapes.append(
+        Words(60 + _SIDE / 2, 160, say("{name}: mean answer at each value", name=_short(name)), 8.5, "middle")
+    )
     return Drawing(WIDTH, 166, tuple(shapes))
 
 
@@ -161,11 +178,11 @@ def _square(below: str, beside: str) -> tuple[Axis, Axis, list[Shape]]:
         x, y = across.at(tick), up.at(tick)
         shapes += [Line(((x, up.start), (x, up.end)), FAINT, 0.6), Line(((60, y), (60 + _SIDE, y)), FAINT, 0.6)]
         shapes += [
-            Words(x, up.start + 13, f"{tick:g}", 8, "middle", GREY),
-            Words(54, y + 3, f"{tick:g}", 8, "end", GREY),
+            Words(x, up.start + 13, number(tick), 8, "middle", GREY),
+            Words(54, y + 3, number(tick), 8, "end", GREY),
         ]
     shapes.append(Words(60 + _SIDE / 2, up.start + 28, below, 8.5, "middle"))
-    shapes.append(Words(across.at(1) + 14, up.at(0), f"upwards: {beside}", 8, colour=GREY))
+    shapes.append(Words(across.at(1) + 14, up.at(0), say("upwards: {beside}", beside=beside), 8, colour=GREY))
     return across, up, shapes
 
 
@@ -177,7 +194,7 @@ def _grid(axis: Axis, scale: Sequence[float], top: float, bottom: float) -> list
             shapes.append(Box(0, start, WIDTH, end - start, "#f5f7f9"))
     for tick in scale:
         x = axis.at(tick)
-        shapes += [Line(((x, top), (x, bottom)), FAINT, 0.6), Words(x, bottom + 11, f"{tick:g}", 8, "middle", GREY)]
+        shapes += [Line(((x, top), (x, bottom)), FAINT, 0.6), Words(x, bottom + 11, number(tick), 8, "middle", GREY)]
     return shapes
 
 
@@ -191,7 +208,13 @@ def _interval(axis: Axis, y: float, value: float, low: float | None, high: float
 
 
 def _told(value: float, low: float | None, high: float | None) -> str:
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
+    return (
+        number(value, ".3f")
+        if low is None or high is None
+        else say(
+            "{value} ({low} to {high})", value=number(value, ".3f"), low=number(low, ".3f"), high=number(high, ".3f")
+        )
+    )
 
 
 def _short(text: str) -> str:

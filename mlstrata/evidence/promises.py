@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlstrata.evidence.blocks import Status, Table, plain, table
 from mlstrata.evidence.facts import Evidence, Finding
+from mlstrata.evidence.language import heads, say
 
 PROMISES = (
     ("to be overseen by a named person", "oversight.owner", "aia-oversight-owner"),
@@ -30,13 +31,17 @@ def promises(evidence: Evidence) -> Table:
         declared = evidence.get(path) if path else dict(evidence.retention) or None
         planned, observed = (_outcome(evidence.findings, policy, observed=seen) for seen in (False, True))
         if declared not in (None, False, (), [], {}) or planned or observed:
-            rows.append((words, declared, planned or "-", observed or "not observed"))
-    headings = ("promise", "declared", "planned", "observed")
-    caption = "Each promise, as declared, as planned (`mlstrata check`), and as observed on the running platform."
+            rows.append((say(words), declared, planned or "-", observed or say("not observed")))
+    headings = heads("promise", "declared", "planned", "observed")
+    caption = say("Each promise, as declared, as planned (`mlstrata check`), and as observed on the running platform.")
     return table(headings, rows, Status.NOTE, caption, (0.26, 0.2, 0.31, 0.23))
 
 
 def _outcome(findings: tuple[Finding, ...] | None, policy: str, *, observed: bool) -> str:
     found = [one for one in findings or () if one.policy == policy and one.observed is observed]
     ranked = sorted(found, key=lambda one: _WORST.index(one.outcome) if one.outcome in _WORST else 0)
-    return plain(f"{ranked[0].outcome}: {ranked[0].reason}") if ranked and ranked[0].outcome != "not applicable" else ""
+    return (
+        plain(f"{say(ranked[0].outcome)}: {ranked[0].reason}")
+        if ranked and ranked[0].outcome != "not applicable"
+        else ""
+    )

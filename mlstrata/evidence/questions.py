@@ -7,6 +7,9 @@ from pathlib import Path
 
 import yaml
 
+from mlstrata.evidence.language import Language, catalogue
+from mlstrata.policies.core.documents import words
+
 
 @dataclass(frozen=True)
 class Question:
@@ -27,6 +30,11 @@ class Question:
     who: str
     people: int
     none: bool = False
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Return the words of the question in every language: an answer of them alone repeats it."""
+        return frozenset().union(*(words(catalogue(one).get(self.asks, self.asks)) for one in Language))
 
 
 def _read() -> dict[str, Question]:

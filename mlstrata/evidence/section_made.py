@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlstrata.evidence import measured, words
-from mlstrata.evidence.blocks import Block, Heading, Needed, Status, Text, facts, plain, table
+from mlstrata.evidence.architecture import architecture
+from mlstrata.evidence.blocks import Block, Figure, Heading, Needed, Status, Text, facts, plain, table
 from mlstrata.evidence.facts import Evidence, ModelVersion
 from mlstrata.evidence.figures import behaviour, fairness, performance
+from mlstrata.evidence.language import first_upper, heads, say
 from mlstrata.evidence.section_parts import (
-    DECLARED,
     NO_VERSION,
     asked,
     by_group,
@@ -19,114 +20,129 @@ from mlstrata.evidence.section_parts import (
     measured_metrics,
     note,
     source,
+    wanted,
 )
 
 
 def general(evidence: Evidence) -> Iterator[Block]:
     """Yield section 1."""
-    yield Heading("1(a) Purpose, provider and version")
-    owners = [(name.capitalize(), evidence.get(name)) for name in ("purpose", "owner", "sponsor", "team")
+    yield Heading(say("1(a) Purpose, provider and version"))
+    owners = [(first_upper(words.label(name)), evidence.get(name)) for name in ("purpose", "owner", "sponsor", "team")
               if evidence.get(name)]  # fmt: skip
-    yield facts([("Name", evidence.name), *owners, *words.risk(evidence)], Status.DECLARED,
-                f"The system. {DECLARED}")  # fmt: skip
+    yield facts([(say("Name"), evidence.name), *owners, *words.risk(evidence)], Status.DECLARED,
+                wanted("The system."))  # fmt: skip
     version = evidence.version
     if version is None:
-        yield Needed(NO_VERSION, human=False)
+        yield Needed(say(NO_VERSION), human=False)
     else:
-        yield facts(_lineage(version), Status.OBSERVED, f"The version. {source(version)}")
+        yield facts(_lineage(version), Status.OBSERVED, say("The version. {source}", source=source(version)))
     yield from asked(evidence, "provider.identity", "annex-iv.1.a.versions")
-    yield Heading("1(b) Interaction with hardware, software and other AI systems")
+    yield Heading(say("1(b) Interaction with hardware, software and other AI systems"))
     called = words.rows(evidence.get("serving"), skip=("replicas", "resources"))
-    yield facts(called, Status.DECLARED, f"How it is to be called. {DECLARED}")
+    yield facts(called, Status.DECLARED, wanted("How it is to be called."))
     yield from asked(evidence, "annex-iv.1.b.systems")
-    yield Heading("1(c) Versions of software and firmware")
+    yield Heading(say("1(c) Versions of software and firmware"))
     if evidence.packages:
         yield Text(
-            f"{len(evidence.packages)} locked packages, each with its version, are listed in ml-bom.cdx.json "
-            f"(CycloneDX 1.6).",
+            say(
+                "{count} locked packages, each with its version, are listed in ml-bom.cdx.json (CycloneDX 1.6).",
+                count=len(evidence.packages),
+            ),
             Status.OBSERVED if evidence.version else Status.PLANNED,
         )
     else:
-        yield Needed("the locked packages of the model's environment", human=False)
-    yield Heading("1(d) Forms in which it is placed on the market or put into service")
-    mode = "a service that answers at once" if evidence.get("serving.mode") == "realtime" else "a scheduled job"
+        yield Needed(say("the locked packages of the model's environment"), human=False)
+    yield Heading(say("1(d) Forms in which it is placed on the market or put into service"))
+    mode = (
+        say("a service that answers at once") if evidence.get("serving.mode") == "realtime" else say("a scheduled job")
+    )
     where = f"{plain(evidence.environment)} ({plain(evidence.target)})"
-    yield Text(f"To be put into service in {where} as {mode}.", Status.DECLARED)
+    yield Text(say("To be put into service in {where} as {mode}.", where=where, mode=mode), Status.DECLARED)
     yield from asked(evidence, "annex-iv.1.d.forms")
-    yield Heading("1(e) Hardware it runs on")
+    yield Heading(say("1(e) Hardware it runs on"))
     resources = words.rows(evidence.get("serving.resources"))
-    yield facts(resources, Status.DECLARED, f"To be given to each replica. {DECLARED}")
-    yield Heading("1(f) Product it is a component of")
+    yield facts(resources, Status.DECLARED, wanted("To be given to each replica."))
+    yield Heading(say("1(f) Product it is a component of"))
     if evidence.get("risk.annex_i") or evidence.get("risk.product"):
         yield from asked(evidence, "annex-iv.1.f.product")
     else:
-        yield Text("Declared as no component of a product under Annex I.", Status.DECLARED)
-    yield Heading("1(g), 1(h) User interface and instructions for use")
+        yield Text(say("Declared as no component of a product under Annex I."), Status.DECLARED)
+    yield Heading(say("1(g), 1(h) User interface and instructions for use"))
     yield from asked(evidence, "annex-iv.1.g.interface")
-    yield from document(evidence, "instructions", "Instructions for use (Art. 13)")
+    yield from document(evidence, "instructions", say("Instructions for use (Art. 13)"))
 
 
 def elements(evidence: Evidence) -> Iterator[Block]:
     """Yield section 2."""
     version = evidence.version
-    yield Heading("2(a) Methods and steps of development")
-    yield facts(words.rows(evidence.get("model"), skip=("settings",)), Status.DECLARED, f"The model. {DECLARED}")
+    yield Heading(say("2(a) Methods and steps of development"))
+    yield facts(
+        words.rows(evidence.get("model"), skip=("settings",)),
+        Status.DECLARED,
+        wanted("The model."),
+    )
     if version is not None:
         rows = sorted(version.settings.items())
-        caption = f"Settings of the run. {source(version)}"
-        yield table(("setting", "value"), rows, Status.OBSERVED, caption, (0.4, 0.6))
+        caption = say("Settings of the run. {source}", source=source(version))
+        yield table(heads("setting", "value"), rows, Status.OBSERVED, caption, (0.4, 0.6))
         if count := measured.trials(version):
-            tried = f"{count} settings were tried on parts of the training rows before these were chosen."
+            tried = say(
+                "{count} settings were tried on parts of the training rows before these were chosen.", count=count
+            )
             yield Text(tried, Status.OBSERVED)
     yield from asked(evidence, "annex-iv.2.a.development")
-    yield Heading("2(b) Design: logic, key choices, assumptions, what it is optimised for")
+    yield Heading(say("2(b) Design: logic, key choices, assumptions, what it is optimised for"))
     yield from _signature(version)
     yield from behaviour(evidence)
     yield from asked(evidence, "annex-iv.2.b.design")
-    yield Heading("2(c) Architecture and computational resources")
+    yield Heading(say("2(c) Architecture and computational resources"))
     yield from _architecture(evidence)
-    yield Heading("2(d) Data: where from, how chosen, labelled and cleaned")
+    yield Heading(say("2(d) Data: where from, how chosen, labelled and cleaned"))
     yield from _data(evidence)
-    yield Heading("2(e) Human oversight by design (Art. 14)")
-    yield facts(words.rows(evidence.get("oversight")), Status.DECLARED, f"Oversight. {DECLARED}")
+    yield Heading(say("2(e) Human oversight by design (Art. 14)"))
+    yield facts(words.rows(evidence.get("oversight")), Status.DECLARED, wanted("Oversight."))
     yield from asked(evidence, "annex-iv.2.e.oversight")
-    yield Heading("2(f) Changes determined beforehand")
-    yield facts(words.rows(evidence.get("rollout")), Status.DECLARED, f"How versions are to change. {DECLARED}")
+    yield Heading(say("2(f) Changes determined beforehand"))
+    yield facts(
+        words.rows(evidence.get("rollout")),
+        Status.DECLARED,
+        wanted("How versions are to change."),
+    )
     yield from asked(evidence, "annex-iv.2.f.changes")
-    yield Heading("2(g) Validation and testing: data, metrics, discriminatory impacts, test logs")
+    yield Heading(say("2(g) Validation and testing: data, metrics, discriminatory impacts, test logs"))
     yield from measured_metrics(evidence)
     yield from performance(evidence)
     yield from by_group(evidence)
     yield from fairness(evidence)
     if version is None or version.gates is None:
-        yield Needed("reports of the training's gates", human=False)
+        yield Needed(say("reports of the training's gates"), human=False)
     else:
         yield gates(version)
         if line := measured.headline(version, "comparison"):
-            yield Text(f"Against the version before it: {line}.", Status.OBSERVED)
+            yield Text(say("Against the version before it: {line}.", line=line), Status.OBSERVED)
     yield from asked(evidence, "annex-iv.2.g.tests", "annex-iv.2.g.robustness")
-    yield Heading("2(h) Cybersecurity")
+    yield Heading(say("2(h) Cybersecurity"))
     secured = [one for one in evidence.findings or ()
                if one.policy.startswith("sec-") and one.outcome != "not applicable"]  # fmt: skip
     if evidence.findings is None:
-        yield Needed("findings of the security policies", human=False)
+        yield Needed(say("findings of the security policies"), human=False)
     elif secured:
-        yield from findings(secured, "Security policies on the planned resources")
+        yield from findings(secured, say("Security policies on the planned resources"))
     else:
-        yield note("No security policy applies to the planned resources of this target.")
+        yield note(say("No security policy applies to the planned resources of this target."))
     yield from asked(evidence, "annex-iv.2.h.security")
 
 
 def _lineage(version: ModelVersion) -> list[tuple[str, object]]:
     registered = version.registered.isoformat(timespec="seconds") if version.registered else None
     return [
-        ("Model version", version.version),
-        ("Answers requests", version.released),
-        ("Registered", registered),
-        ("Run in the registry", version.run),
-        ("Run of the pipeline", version.pipeline_run),
-        ("Commit of the repository", version.commit),
-        *([("Commit of the code", version.code_commit)] if version.code_commit else []),
+        (say("Model version"), version.version),
+        (say("Answers requests"), version.released),
+        (say("Registered"), registered),
+        (say("Run in the registry"), version.run),
+        (say("Run of the pipeline"), version.pipeline_run),
+        (say("Commit of the repository"), version.commit),
+        *([(say("Commit of the code"), version.code_commit)] if version.code_commit else []),
         *_made_from(version),
     ]
 
@@ -134,52 +150,63 @@ def _lineage(version: ModelVersion) -> list[tuple[str, object]]:
 def _made_from(version: ModelVersion) -> list[tuple[str, object]]:
     """Return the data behind a version; of a model from elsewhere where it is from, and what nobody knows of it."""
     if not version.origin:
-        return [("Version of the data", version.data_version)]
+        return [(say("Version of the data"), version.data_version)]
     return [
-        ("Trained elsewhere", version.origin),
-        ("Judged on the data", version.judged_on),
-        ("Not known", version.unknown),
+        (say("Trained elsewhere"), version.origin),
+        (say("Judged on the data"), version.judged_on),
+        (say("Not known"), version.unknown),
     ]
 
 
 def _signature(version: ModelVersion | None) -> Iterator[Block]:
     if version is None:
-        yield Needed(NO_VERSION, human=False)
+        yield Needed(say(NO_VERSION), human=False)
     elif not version.signature:
-        yield Needed("the model's signature", human=False)
+        yield Needed(say("the model's signature"), human=False)
     else:
-        yield Text(f"What the model takes and gives: {plain(version.signature)}", Status.OBSERVED)
+        yield Text(
+            say("What the model takes and gives: {signature}", signature=plain(version.signature)), Status.OBSERVED
+        )
 
 
 def _architecture(evidence: Evidence) -> Iterator[Block]:
     if evidence.parts is None:
-        yield Needed("the planned resources", human=False)
+        yield Needed(say("the planned resources"), human=False)
     else:
+        if drawn := architecture(evidence.parts):
+            title = say("Parts that the plan holds, and what flows between them. Source: the plan of the environment")
+            yield Figure("architecture", title, drawn[0], Status.PLANNED, f"{title}. {drawn[1]}")
         rows = [(one.type, one.name, one.part or "-") for one in evidence.parts if one.own]
         if rows:
-            caption = "Resources of the system. Source: the plan of the environment"
-            yield table(("resource", "name", "part"), rows, Status.PLANNED, caption, (0.45, 0.35, 0.2))
+            caption = say("Resources of the system. Source: the plan of the environment")
+            yield table(heads("resource", "name", "part"), rows, Status.PLANNED, caption, (0.45, 0.35, 0.2))
         shared: dict[str, int] = {}
         for one in evidence.parts:
             if not one.own:
                 shared[one.type] = shared.get(one.type, 0) + 1
         if shared:
-            caption = "Resources it shares with the platform. Source: the plan of the environment"
-            yield table(("resource", "how many"), sorted(shared.items()), Status.PLANNED, caption, (0.8, 0.2))
+            caption = say("Resources it shares with the platform. Source: the plan of the environment")
+            yield table(heads("resource", "how many"), sorted(shared.items()), Status.PLANNED, caption, (0.8, 0.2))
     yield from asked(evidence, "annex-iv.2.c.computing")
 
 
 def _data(evidence: Evidence) -> Iterator[Block]:
     data = evidence.get("data")
     for dataset in data if isinstance(data, list | tuple) else ():
-        yield facts(words.rows(dataset), Status.DECLARED, f"Dataset. {DECLARED}")
+        yield facts(words.rows(dataset), Status.DECLARED, wanted("Dataset."))
     if not data:
-        yield Needed("the data it was trained and tested on")
+        yield Needed(say("the data it was trained and tested on"))
     version = evidence.version
     if version is not None and (columns := measured.profile(version)):
         count = measured.rows_of_data(version)
-        caption = f"Columns{f' of {count} rows' if count else ''} as trained on, {plain(version.data_version)}. "
-        headings = ("column", "kind", "missing", "values (rows)")
-        yield table(headings, columns, Status.OBSERVED, caption + source(version), (0.2, 0.15, 0.12, 0.53))
+        over = say("Columns of {count} rows", count=count) if count else say("Columns")
+        caption = say(
+            "{columns} as trained on, {data}. {source}",
+            columns=over,
+            data=plain(version.data_version),
+            source=source(version),
+        )
+        headings = heads("column", "kind", "missing", "values (rows)")
+        yield table(headings, columns, Status.OBSERVED, caption, (0.2, 0.15, 0.12, 0.53))
     points = ("collection", "labelling", "gaps", "dictionary")
     yield from asked(evidence, *(f"annex-iv.2.d.{point}" for point in points))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mlstrata.evidence import words
 from mlstrata.evidence.blocks import Block, Heading, Needed, Status, Text, facts, table
 from mlstrata.evidence.facts import Evidence
+from mlstrata.evidence.language import heads, say
 from mlstrata.evidence.promises import promises
 from mlstrata.evidence.section_parts import (
     DECLARED,
@@ -18,6 +19,7 @@ from mlstrata.evidence.section_parts import (
     measured_metrics,
     note,
     retention,
+    wanted,
 )
 
 _WATCHING = (
@@ -37,46 +39,66 @@ CLOCKS = (
 """Kind of a serious incident to the longest time until it is reported (Art. 73(2) to (4))."""
 
 
+def clocks() -> tuple[tuple[str, str], ...]:
+    """Return the clocks of Article 73 in the language that is spoken."""
+    return tuple((say(kind), say(time)) for kind, time in CLOCKS)
+
+
 def monitoring(evidence: Evidence) -> Iterator[Block]:
     """Yield section 3."""
-    yield Heading("Capabilities and limits, accuracy for people and groups")
+    yield Heading(say("Capabilities and limits, accuracy for people and groups"))
     limits = evidence.get("constraints")
     if limits:
         limited = [(index, one) for index, one in enumerate(limits, start=1)]
-        yield table(("#", "limit"), limited, Status.DECLARED, f"Declared limits. {DECLARED}", (0.06, 0.94))
+        yield table(
+            heads("#", "limit"),
+            limited,
+            Status.DECLARED,
+            wanted("Declared limits."),
+            (0.06, 0.94),
+        )
     else:
-        yield Needed("the system's limits: `constraints` in the environment's file")
+        yield Needed(say("the system's limits: `constraints` in the environment's file"))
     version = evidence.version
     if version is None or not version.metrics:
-        yield Needed("measured metrics", human=False)
+        yield Needed(say("measured metrics"), human=False)
     else:
-        yield note("Overall accuracy and accuracy by group, with plots: section 2(g).")
-    yield Heading("Foreseeable unintended outcomes and sources of risk")
+        yield note(say("Overall accuracy and accuracy by group, with plots: section 2(g)."))
+    yield Heading(say("Foreseeable unintended outcomes and sources of risk"))
     yield from asked(evidence, "annex-iv.3.outcomes", "annex-iv.3.groups")
-    yield Heading("Human oversight in use")
-    yield facts(words.rows(evidence.get("oversight")), Status.DECLARED, f"Oversight. {DECLARED}")
+    yield Heading(say("Human oversight in use"))
+    yield facts(words.rows(evidence.get("oversight")), Status.DECLARED, wanted("Oversight."))
     yield from asked(evidence, "annex-iv.3.oversight")
-    yield Heading("Input data")
+    yield Heading(say("Input data"))
     inputs = words.ranges(evidence)
-    yield facts(inputs or [("Ranges", None)], Status.DECLARED, f"Values that are to be allowed. {DECLARED}")
-    yield Heading("Monitoring, logs and control")
-    rows = [(text, name in evidence.capabilities) for name, text in _WATCHING]
-    caption = f"What stage {evidence.stage} asks of the platform. {DECLARED}"
-    yield table(("what the platform is", "asked for"), rows, Status.DECLARED, caption, (0.85, 0.15))
+    yield facts(
+        inputs or [(say("Ranges"), None)],
+        Status.DECLARED,
+        wanted("Values that are to be allowed."),
+    )
+    yield Heading(say("Monitoring, logs and control"))
+    rows = [(say(text), name in evidence.capabilities) for name, text in _WATCHING]
+    caption = say("What stage {stage} asks of the platform. {declared}", stage=evidence.stage, declared=say(DECLARED))
+    yield table(heads("what the platform is", "asked for"), rows, Status.DECLARED, caption, (0.85, 0.15))
     watched = words.rows(evidence.get("monitor"), skip=("range",))
-    yield facts(watched, Status.DECLARED, f"Limits that are to be monitored. {DECLARED}")
+    yield facts(watched, Status.DECLARED, wanted("Limits that are to be monitored."))
     yield retention(evidence)
     yield promises(evidence)
     if evidence.parts is None:
-        yield Needed("the planned resources", human=False)
+        yield Needed(say("the planned resources"), human=False)
     if evidence.findings is None:
-        yield Needed("what the policies find", human=False)
+        yield Needed(say("what the policies find"), human=False)
     else:
         told = [one for one in evidence.findings
                 if one.outcome != "not applicable" and not one.policy.startswith("sec-")]  # fmt: skip
         silent = len(evidence.findings) - len(told)
-        yield from findings(told, "Policies on the planned resources")
-        yield note(f"{silent} findings are of policies that do not apply here, or are about security: see 2(h).")
+        yield from findings(told, say("Policies on the planned resources"))
+        yield note(
+            say(
+                "{silent} findings are of policies that do not apply here, or are about security: see 2(h).",
+                silent=silent,
+            )
+        )
 
 
 def metrics(evidence: Evidence) -> Iterator[Block]:
@@ -84,18 +106,18 @@ def metrics(evidence: Evidence) -> Iterator[Block]:
     kpis = evidence.get("kpis")
     if kpis:
         rows = [words.kpi(one) for one in kpis] if isinstance(kpis, list | tuple) else [words.kpi(kpis)]
-        caption = f"What the system is to achieve, else no version is to be registered. {DECLARED}"
-        yield table(("metric", "limit", "to be measured on"), rows, Status.DECLARED, caption)
+        caption = wanted("What the system is to achieve, else no version is to be registered.")
+        yield table(heads("metric", "limit", "to be measured on"), rows, Status.DECLARED, caption)
     else:
-        yield Needed("what the system must achieve: `kpis` in the environment's file")
+        yield Needed(say("what the system must achieve: `kpis` in the environment's file"))
     yield from measured_metrics(evidence)
     yield from asked(evidence, "annex-iv.4.metrics")
 
 
 def risk(evidence: Evidence) -> Iterator[Block]:
     """Yield section 5."""
-    yield facts(words.risk(evidence), Status.DECLARED, f"Classification. {DECLARED}")
-    yield from document(evidence, "risk_register", "Risk management file (Art. 9)")
+    yield facts(words.risk(evidence), Status.DECLARED, wanted("Classification."))
+    yield from document(evidence, "risk_register", say("Risk management file (Art. 9)"))
     yield from by_group(evidence)
     yield from asked(evidence, "annex-iv.5.risks", "annex-iv.5.residual")
 
@@ -103,16 +125,20 @@ def risk(evidence: Evidence) -> Iterator[Block]:
 def changes(evidence: Evidence) -> Iterator[Block]:
     """Yield section 6."""
     if evidence.decisions is None:
-        yield Needed("the audit log", human=False)
+        yield Needed(say("the audit log"), human=False)
     else:
         yield decisions(evidence)
         if evidence.log_whole:
-            whole = "The chain of hashes of the audit log is intact: no entry was changed, removed or moved."
+            whole = say("The chain of hashes of the audit log is intact: no entry was changed, removed or moved.")
             yield Text(whole, Status.OBSERVED)
         elif evidence.log_whole is False:
-            yield Needed("an intact audit log: its chain of hashes is broken", human=False)
+            yield Needed(say("an intact audit log: its chain of hashes is broken"), human=False)
     retire = words.rows(evidence.get("retire"))
-    yield facts(retire or [("Review or retirement", None)], Status.DECLARED, f"End of use. {DECLARED}")
+    yield facts(
+        retire or [(say("Review or retirement"), None)],
+        Status.DECLARED,
+        wanted("End of use."),
+    )
     yield from asked(evidence, "annex-iv.6.substantial")
 
 
@@ -123,12 +149,14 @@ def standards(evidence: Evidence) -> Iterator[Block]:
 
 def declaration(evidence: Evidence) -> Iterator[Block]:
     """Yield section 8."""
-    yield from document(evidence, "declaration", "EU declaration of conformity (Art. 47)")
-    yield from document(evidence, "conformity", "Conformity assessment (Art. 43)")
+    yield from document(evidence, "declaration", say("EU declaration of conformity (Art. 47)"))
+    yield from document(evidence, "conformity", say("Conformity assessment (Art. 43)"))
 
 
 def afterwards(evidence: Evidence) -> Iterator[Block]:
     """Yield section 9."""
-    yield from document(evidence, "monitoring_plan", "Post-market monitoring plan (Art. 72)")
-    yield from document(evidence, "incident_runbook", "What to do on a serious incident (Art. 73)")
-    yield table(("serious incident", "report at the latest after"), CLOCKS, Status.NOTE, "Clocks of Article 73")
+    yield from document(evidence, "monitoring_plan", say("Post-market monitoring plan (Art. 72)"))
+    yield from document(evidence, "incident_runbook", say("What to do on a serious incident (Art. 73)"))
+    yield table(
+        heads("serious incident", "report at the latest after"), clocks(), Status.NOTE, say("Clocks of Article 73")
+    )

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 from mlstrata.evidence.blocks import Figure, visible
 from mlstrata.evidence.drawing import Box, Dot, Line, Shape, Words
 
+FONTS = "Helvetica, Arial, sans-serif"
 
-def render(figure: Figure) -> str:
-    """Return the plot; its title is its text for who cannot see it."""
+
+def render(figure: Figure, font: str = FONTS, known: Callable[[str], str] = visible) -> str:
+    """Return the plot; its title is its text for who cannot see it.
+
+    Args:
+        figure: The plot.
+        font: What its words are drawn with.
+        known: Makes words of what that font has.
+    """
     drawing = figure.drawing
-    shapes = "".join(_shape(shape) for shape in drawing.shapes)
+    shapes = "".join(_shape(shape, known) for shape in drawing.shapes)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(drawing.width)} {_n(drawing.height)}" role="img" '
-        f'width="{_n(drawing.width)}" height="{_n(drawing.height)}" font-family="Helvetica, Arial, sans-serif">'
-        f"<title>{escape(visible(figure.title))}</title>{shapes}</svg>"
+        f'width="{_n(drawing.width)}" height="{_n(drawing.height)}" font-family="{font}">'
+        f"<title>{escape(known(figure.alternative))}</title>{shapes}</svg>"
     )
 
 
-def _shape(shape: Shape) -> str:
+def _shape(shape: Shape, known: Callable[[str], str]) -> str:
     if isinstance(shape, Line):
         points = " ".join(f"{_n(x)},{_n(y)}" for x, y in shape.points)
         dashes = ' stroke-dasharray="4 3"' if shape.dashed else ""
@@ -33,14 +42,14 @@ def _shape(shape: Shape) -> str:
             f'<rect x="{_n(shape.x)}" y="{_n(shape.y)}" width="{_n(shape.width)}" height="{_n(shape.height)}" '
             f'fill="{shape.colour}"/>'
         )
-    return _words(shape)
+    return _words(shape, known)
 
 
-def _words(shape: Words) -> str:
+def _words(shape: Words, known: Callable[[str], str]) -> str:
     weight = ' font-weight="bold"' if shape.bold else ""
     return (
         f'<text x="{_n(shape.x)}" y="{_n(shape.y)}" font-size="{_n(shape.size)}" text-anchor="{shape.anchor}" '
-        f'fill="{shape.colour}"{weight}>{escape(visible(shape.text))}</text>'
+        f'fill="{shape.colour}"{weight}>{escape(known(shape.text))}</text>'
     )
 
 

@@ -9,6 +9,7 @@ from mlstrata.evidence.annex_iv import control, where
 from mlstrata.evidence.blocks import Block, Document, Heading, Needed, Section, Status, Text, facts, plain, table
 from mlstrata.evidence.facts import Evidence
 from mlstrata.evidence.figures import fairness, performance
+from mlstrata.evidence.language import first_upper, heads, say
 from mlstrata.evidence.promises import promises
 from mlstrata.evidence.section_parts import (
     DECLARED,
@@ -21,6 +22,7 @@ from mlstrata.evidence.section_parts import (
     measured_metrics,
     note,
     retention,
+    wanted,
 )
 from mlstrata.policies.rules.ai_act.documents import INFRASTRUCTURE, OF_PUBLIC_BODIES
 
@@ -90,9 +92,13 @@ def registration(evidence: Evidence) -> dict[str, object] | None:
         if isinstance(model, Mapping)
         else None,
         "condition": plain(evidence.get("risk.exemption")) if evidence.get("risk.exemption") else None,
-        "status": f"in service: model version {version.version} answers in {evidence.environment}"
+        "status": say(
+            "in service: model version {version} answers in {environment}",
+            version=version.version,
+            environment=evidence.environment,
+        )
         if version and in_use
-        else "not yet placed on the market or put into service",
+        else say("not yet placed on the market or put into service"),
         **{
             field: _path(evidence, name)
             for field, name in (
@@ -126,82 +132,89 @@ def registration_document(evidence: Evidence) -> Document:
     assert entry is not None  # noqa: S101 - it is asked only of who files one
     section, fields = str(entry["section"]), entry["fields"]
     assert isinstance(fields, dict)  # noqa: S101 - made above
-    blocks: list[Block] = [note("The same as data, for the EU database: registration.json.")]
-    known = [(title, fields[name]) for name, title, question in _SECTIONS[section] if not question and fields[name]]
-    blocks.append(facts(known, Status.DECLARED, f"What is known. {DECLARED}, and the registry"))
+    blocks: list[Block] = [note(say("The same as data, for the EU database: registration.json."))]
+    known = [
+        (say(title), fields[name]) for name, title, question in _SECTIONS[section] if not question and fields[name]
+    ]
+    blocks.append(
+        facts(known, Status.DECLARED, say("What is known. {declared}, and the registry", declared=say(DECLARED)))
+    )
     for name, title, question in _SECTIONS[section]:
         if question and name != "inputs_and_logic":
-            blocks += [Heading(title), *asked(evidence, question)]
+            blocks += [Heading(say(title)), *asked(evidence, question)]
         elif not fields[name]:
             named = "registration" if name == "entry_url" else name
-            blocks += [Heading(title), *document(evidence, named, title)]
+            blocks += [Heading(say(title)), *document(evidence, named, say(title))]
         elif question:
-            blocks.append(facts([(title, fields[name])], Status.DECLARED, DECLARED))
-    title = f"Registration (AI Act, Annex VIII, section {section}): {plain(evidence.name)}"
-    return drafted("registration", title, evidence, (Section("Entry", tuple(blocks)),))
+            blocks.append(facts([(say(title), fields[name])], Status.DECLARED, say(DECLARED)))
+    title = say(
+        "Registration (AI Act, Annex VIII, section {section}): {name}", section=section, name=plain(evidence.name)
+    )
+    return drafted("registration", title, evidence, (Section(say("Entry"), tuple(blocks)),))
 
 
 def fria(evidence: Evidence) -> Document:
     """Return a draft of the fundamental rights impact assessment, with what is declared and measured."""
     groups = (*by_group(evidence), *fairness(evidence)) if evidence.version else ()
     parts = (
-        ("1. Processes it is used in", "fria.1.processes", known(evidence, "purpose")),
-        ("2. Period and frequency", "fria.2.period", known(evidence, "serving.mode", "serving.consumers", "retire")),
-        ("3. Persons and groups", "fria.3.persons",
+        (say("1. Processes it is used in"), "fria.1.processes", known(evidence, "purpose")),
+        (say("2. Period and frequency"), "fria.2.period",
+         known(evidence, "serving.mode", "serving.consumers", "retire")),
+        (say("3. Persons and groups"), "fria.3.persons",
          (*known(evidence, "risk.affects", "model.protected", "data"), *groups)),
-        ("4. Specific risks of harm", "fria.4.harm", known(evidence, "constraints")),
-        ("5. Human oversight", "fria.5.oversight", (*known(evidence, "oversight"), promises(evidence))),
-        ("6. Measures if risks materialise", "fria.6.measures", known(evidence, "documents.incident_runbook")),
-        ("7. Notification", "fria.7.notified", ()),
-        ("8. Data protection", "fria.8.dpia", known(evidence, "documents.dpia")),
+        (say("4. Specific risks of harm"), "fria.4.harm", known(evidence, "constraints")),
+        (say("5. Human oversight"), "fria.5.oversight", (*known(evidence, "oversight"), promises(evidence))),
+        (say("6. Measures if risks materialise"), "fria.6.measures", known(evidence, "documents.incident_runbook")),
+        (say("7. Notification"), "fria.7.notified", ()),
+        (say("8. Data protection"), "fria.8.dpia", known(evidence, "documents.dpia")),
     )  # fmt: skip
-    own = tuple(document(evidence, "fria", "The system's own")) if evidence.document("fria") else ()
-    about = facts(words.risk(evidence), Status.DECLARED, f"Classification. {DECLARED}")
+    own = tuple(document(evidence, "fria", say("The system's own"))) if evidence.document("fria") else ()
+    about = facts(words.risk(evidence), Status.DECLARED, wanted("Classification."))
     sections = tuple(Section(title, (*told, *asked(evidence, question))) for title, question, told in parts)
-    title = f"Fundamental rights impact assessment (AI Act, Art. 27), draft: {plain(evidence.name)}"
-    return drafted("fria", title, evidence, (Section("About", (*own, about)), *sections))
+    title = say("Fundamental rights impact assessment (AI Act, Art. 27), draft: {name}", name=plain(evidence.name))
+    return drafted("fria", title, evidence, (Section(say("About"), (*own, about)), *sections))
 
 
 def instructions(evidence: Evidence) -> Document:
     """Return a draft of the instructions for use, with declared metrics, limits and the groups' fairness."""
     kpis = evidence.get("kpis")
     limits = [words.kpi(one)[:2] for one in kpis] if isinstance(kpis, list | tuple) else []
-    caption = f"What it is to achieve. {DECLARED}"
-    declared = (table(("metric", "limit"), limits, Status.DECLARED, caption),) if limits else ()
+    caption = wanted("What it is to achieve.")
+    declared = (table(heads("metric", "limit"), limits, Status.DECLARED, caption),) if limits else ()
     measured = (*measured_metrics(evidence), *performance(evidence))
     sections = (
-        Section("1. Provider", tuple(asked(evidence, "provider.identity"))),
-        Section("2. Purpose and limits", known(evidence, "purpose", "constraints", "serving.limits")),
-        Section("3. Accuracy, robustness and security",
+        Section(say("1. Provider"), tuple(asked(evidence, "provider.identity"))),
+        Section(say("2. Purpose and limits"), known(evidence, "purpose", "constraints", "serving.limits")),
+        Section(say("3. Accuracy, robustness and security"),
                 (*declared, *measured, *asked(evidence, "instructions.security"))),
-        Section("4. Groups of people", (*by_group(evidence), *fairness(evidence)) if evidence.version else ()),
-        Section("5. Input data", (*_inputs(evidence), *known(evidence, "model.exclude", "model.protected"))),
-        Section("6. Foreseeable misuse", tuple(asked(evidence, "instructions.misuse"))),
-        Section("7. Human oversight", (*known(evidence, "oversight"), promises(evidence),
+        Section(say("4. Groups of people"), (*by_group(evidence), *fairness(evidence)) if evidence.version else ()),
+        Section(say("5. Input data"), (*_inputs(evidence), *known(evidence, "model.exclude", "model.protected"))),
+        Section(say("6. Foreseeable misuse"), tuple(asked(evidence, "instructions.misuse"))),
+        Section(say("7. Human oversight"), (*known(evidence, "oversight"), promises(evidence),
                                        *asked(evidence, "annex-iv.3.oversight", "instructions.explanation"))),
-        Section("8. Changes, resources and maintenance",
+        Section(say("8. Changes, resources and maintenance"),
                 (*known(evidence, "serving.resources", "serving.sla", "retire"),
                  *asked(evidence, "instructions.changes", "instructions.maintenance"))),
-        Section("9. Logs", (retention(evidence), *asked(evidence, "instructions.logs"))),
+        Section(say("9. Logs"), (retention(evidence), *asked(evidence, "instructions.logs"))),
     )  # fmt: skip
-    title = f"Instructions for use (AI Act, Art. 13), draft: {plain(evidence.name)}"
+    title = say("Instructions for use (AI Act, Art. 13), draft: {name}", name=plain(evidence.name))
     return drafted("instructions-for-use", title, evidence, sections)
 
 
 def decision_log(evidence: Evidence) -> Document:
     """Return the log of gates, releases and rollbacks."""
-    outcome: tuple[Block, ...] = (Needed("reports of the training's gates", human=False),)
+    outcome: tuple[Block, ...] = (Needed(say("reports of the training's gates"), human=False),)
     if evidence.version and evidence.version.gates is not None:
         outcome = (gates(evidence.version),)
-    log: tuple[Block, ...] = (Needed("the audit log", human=False),)
+    log: tuple[Block, ...] = (Needed(say("the audit log"), human=False),)
     if evidence.decisions is not None:
-        broken = Needed("an intact audit log: its chain of hashes is broken", human=False)
-        intact = "The chain of hashes of the audit log is intact: no entry was changed, removed or moved."
+        broken = Needed(say("an intact audit log: its chain of hashes is broken"), human=False)
+        intact = say("The chain of hashes of the audit log is intact: no entry was changed, removed or moved.")
         whole = Text(intact, Status.OBSERVED)
         chain: tuple[Block, ...] = () if evidence.log_whole is None else (whole if evidence.log_whole else broken,)
         log = (decisions(evidence), *chain)
-    sections = (Section("Gates of the version", outcome), Section("Releases and rollbacks", log))
-    return drafted("decisions", f"Decisions about {plain(evidence.name)}", evidence, sections)
+    sections = (Section(say("Gates of the version"), outcome), Section(say("Releases and rollbacks"), log))
+    return drafted("decisions", say("Decisions about {name}", name=plain(evidence.name)), evidence, sections)
 
 
 def drafted(name: str, title: str, evidence: Evidence, sections: tuple[Section, ...]) -> Document:
@@ -215,15 +228,19 @@ def known(evidence: Evidence, *paths: str) -> tuple[Block, ...]:
     for path in paths:
         value, name = evidence.get(path), words.label(path.rpartition(".")[2])
         if isinstance(value, Mapping):
-            rows += words.rows(value, name.capitalize())
+            rows += words.rows(value, first_upper(name))
         elif value not in (None, "", (), []):
-            rows.append((name.capitalize(), [_called(one) for one in value] if path == "data" else value))
-    return (facts(rows, Status.DECLARED, DECLARED),) if rows else (Text("Nothing is declared.", Status.DECLARED),)
+            rows.append((first_upper(name), [_called(one) for one in value] if path == "data" else value))
+    return (
+        (facts(rows, Status.DECLARED, say(DECLARED)),)
+        if rows
+        else (Text(say("Nothing is declared."), Status.DECLARED),)
+    )
 
 
 def _inputs(evidence: Evidence) -> tuple[Block, ...]:
     ranges = words.ranges(evidence)
-    caption = f"Values that are to be allowed. {DECLARED}"
+    caption = wanted("Values that are to be allowed.")
     return (facts(ranges, Status.DECLARED, caption),) if ranges else ()
 
 

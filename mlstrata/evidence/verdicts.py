@@ -13,6 +13,7 @@ from enum import StrEnum
 from mlstrata.evidence import measured
 from mlstrata.evidence.blocks import plain
 from mlstrata.evidence.facts import Evidence
+from mlstrata.evidence.language import number, say, span
 from mlstrata.evidence.measured import GroupRate, Measure
 
 FEWEST = 30
@@ -70,9 +71,11 @@ def _of_metric(one: Measure, limit: tuple[str, float] | None) -> Iterator[Verdic
         and one.high is not None
         and one.low <= one.baseline <= one.high
     ):
-        sentence = (
-            f"{one.baseline:.4g}, which the same answer for everyone reaches, is within the interval of {one.name} "
-            f"({one.low:.4g} to {one.high:.4g})"
+        sentence = say(
+            "{baseline}, which the same answer for everyone reaches, is within the interval of {name} ({interval})",
+            baseline=number(one.baseline, ".4g"),
+            name=one.name,
+            interval=span(one.low, one.high, ".4g"),
         )
         yield Verdict(one.name, Says.NO_BETTER, sentence)
 
@@ -84,7 +87,7 @@ def of_gaps(evidence: Evidence) -> tuple[Verdict, ...]:
     return tuple(
         _against(one.name, one, "at_most", float(limit))
         if declared
-        else Verdict(one.name, Says.UNJUDGED, "no limit is declared (`monitor.fairness.at_most`)", 0.5)
+        else Verdict(one.name, Says.UNJUDGED, say("no limit is declared (`monitor.fairness.at_most`)"), 0.5)
         for one in (measured.gaps(evidence.version) if evidence.version else ())
     )
 
@@ -95,30 +98,57 @@ def of_groups(evidence: Evidence) -> tuple[Verdict, ...]:
     for one in measured.by_group(evidence.version) if evidence.version else ():
         # A class's rates are compared with those of that class.
         _, _, of_class = one.group.partition(", class ")
-        rates.setdefault((one.attribute, f"{one.rate}, class {of_class}" if of_class else one.rate), []).append(one)
+        rates.setdefault(
+            (
+                one.attribute,
+                f"{one.rate}, class {of_class}" if of_class else one.rate,
+            ),
+            [],
+        ).append(one)
     found = []
     rows: dict[tuple[str, str], int] = {}
     for one in (one for groups in rates.values() for one in groups):
         rows[one.attribute, one.group] = max(one.rows, rows.get((one.attribute, one.group), 0))
     for (attribute, rate), groups in rates.items():
         largest = max(groups, key=lambda one: rows[one.attribute, one.group])
-        name = measured.RATES[groups[0].rate] + rate.removeprefix(groups[0].rate)
+        name = say(measured.RATES[groups[0].rate]) + rate.removeprefix(groups[0].rate)
         found += [_between(attribute, name, one, largest) for one in groups if one is not largest]
     if evidence.version:
         for off in measured.errors_by_group(evidence.version):
-            sentence = f"{off.rows} rows are on average off by {off.values[-1]:.4g}; no interval was recorded"
-            found.append(Verdict(f"{off.attribute} {off.group}: errors", Says.UNJUDGED, sentence))
+            sentence = say(
+                "{rows} rows are on average off by {values}; no interval was recorded",
+                rows=off.rows,
+                values=number(off.values[-1], ".4g"),
+            )
+            found.append(
+                Verdict(
+                    say("{attribute} {group}: errors", attribute=off.attribute, group=off.group),
+                    Says.UNJUDGED,
+                    sentence,
+                )
+            )
     return tuple(found)
 
 
 def _between(attribute: str, name: str, one: GroupRate, largest: GroupRate) -> Verdict:
     of = f"{attribute} {one.group}: {name}"
     if min(one.rows, largest.rows) < FEWEST:
-        return Verdict(of, Says.TOO_FEW, f"{min(one.rows, largest.rows)} rows, and {FEWEST} are needed to compare")
+        return Verdict(
+            of,
+            Says.TOO_FEW,
+            say("{rows} rows, and {fewest} are needed to compare", rows=min(one.rows, largest.rows), fewest=FEWEST),
+        )
     low, high = difference(one, largest)
-    apart = f"{one.value:.1%} against {largest.value:.1%} of {attribute} {largest.group}: {_points(low, high)}"
+    apart = say(
+        "{value} against {largest} of {attribute} {group}: {points}",
+        value=number(one.value, ".1%"),
+        largest=number(largest.value, ".1%"),
+        attribute=attribute,
+        group=largest.group,
+        points=_points(low, high),
+    )
     if low <= 0 <= high:
-        return Verdict(of, Says.NO_DIFFERENCE, f"{apart}, which may be none")
+        return Verdict(of, Says.NO_DIFFERENCE, say("{apart}, which may be none", apart=apart))
     return Verdict(of, Says.DIFFERS, apart, abs(one.value - largest.value))
 
 
@@ -131,19 +161,33 @@ def difference(one: GroupRate, other: GroupRate) -> tuple[float, float]:
 
 
 def _points(low: float, high: float) -> str:
-    return f"{low * 100:+.1f} to {high * 100:+.1f} points apart"
+    return say("{low} to {high} points apart", low=number(low * 100, "+.1f"), high=number(high * 100, "+.1f"))
 
 
 def _against(of: str, one: Measure, bound: str, limit: float) -> Verdict:
-    words = f"{bound.replace('_', ' ')} {plain(limit)}"
+    limit_said = f"{say(bound.replace('_', ' '))} {plain(limit)}"
     if one.low is None or one.high is None:
-        return Verdict(of, Says.UNJUDGED, f"{one.value:.4g} has no interval to hold against {words}", 0.5)
-    span = f"the interval is {one.low:.4g} to {one.high:.4g}, and {words} is declared"
+        return Verdict(
+            of,
+            Says.UNJUDGED,
+            say("{value} has no interval to hold against {limit}", value=number(one.value, ".4g"), limit=limit_said),
+            0.5,
+        )
+    declared = say(
+        "the interval is {interval}, and {limit} is declared",
+        interval=span(one.low, one.high, ".4g"),
+        limit=limit_said,
+    )
     held = one.low >= limit if bound == "at_least" else one.high <= limit
     missed = one.high < limit if bound == "at_least" else one.low > limit
     verdict = Says.HOLDS if held else Says.BROKEN if missed else Says.NOT_SHOWN
     beyond = limit - one.low if bound == "at_least" else one.high - limit
-    return Verdict(of, verdict, f"measured {one.value:.4g}; {span}", min(1.0, max(0.0, beyond)))
+    return Verdict(
+        of,
+        verdict,
+        say("measured {value}; {declared}", value=number(one.value, ".4g"), declared=declared),
+        min(1.0, max(0.0, beyond)),
+    )
 
 
 def _limits(evidence: Evidence) -> Iterator[tuple[str, tuple[str, float]]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from mlstrata.environments.assessment.questions import CONDITIONS, POINTS
 from mlstrata.evidence.blocks import plain
 from mlstrata.evidence.facts import Evidence
+from mlstrata.evidence.language import first_upper, say
 
 METRICS = {
     "auc": "AUC, area under the ROC curve (1 is best)",
@@ -47,9 +48,14 @@ _NAMES = {
 NOT_ANSWERED = "not answered"
 
 
-def label(key: str) -> str:
-    """Return a key of the declaration as a name."""
+def named(key: str) -> str:
+    """Return a key of the declaration as an English name, as a catalogue of another language has it."""
     return _NAMES.get(key, key.replace("_", " "))
+
+
+def label(key: str) -> str:
+    """Return a key of the declaration as a name in the language that is spoken."""
+    return say(named(key))
 
 
 def rows(value: object, prefix: str = "", *, skip: tuple[str, ...] = ()) -> list[tuple[str, object]]:
@@ -61,7 +67,7 @@ def _rows(value: object, prefix: str, skip: tuple[str, ...]) -> Iterator[tuple[s
     for key, inner in value.items() if isinstance(value, Mapping) else ():
         if str(key) in skip or inner is None or inner in ("", (), [], {}):
             continue
-        name = f"{prefix}, {label(str(key))}" if prefix else label(str(key)).capitalize()
+        name = f"{prefix}, {label(str(key))}" if prefix else first_upper(label(str(key)))
         if isinstance(inner, Mapping) and len(inner) > 1:
             yield from _rows(inner, name, ())
         else:
@@ -71,46 +77,73 @@ def _rows(value: object, prefix: str, skip: tuple[str, ...]) -> Iterator[tuple[s
 def risk(evidence: Evidence) -> list[tuple[str, object]]:
     """Return how the system is classified, in words."""
     point, exemption = evidence.get("risk.annex_iii"), evidence.get("risk.exemption")
-    found: list[tuple[str, object]] = [("Risk tier", evidence.get("risk.tier"))]
+    found: list[tuple[str, object]] = [(say("Risk tier"), tier(evidence))]
     if point and point != "none":
-        found.append(("Point of Annex III", f"{point}: {_POINTS.get(str(point), '')}".rstrip(": ")))
+        found.append((say("Point of Annex III"), f"{point}: {say(_POINTS.get(str(point), ''))}".rstrip(": ")))
     product = evidence.get("risk.product")
-    found.append(("Product under Annex I", plain(product) if product else _flag(evidence, "annex_i")))
+    found.append((say("Product under Annex I"), plain(product) if product else _flag(evidence, "annex_i")))
     if isinstance(exemption, Mapping):
         condition = exemption.get("condition")
-        text = f"{condition}: {_CONDITIONS.get(str(condition), '')}; documented at {plain(exemption.get('memo'))}"
-        found.append(("Condition of Article 6(3)", text))
-    found.append(("Practice of Article 5", evidence.get("risk.practice") or NOT_ANSWERED))
-    found.append(("Role in the sense of the Act", evidence.get("risk.role") or NOT_ANSWERED))
-    found.append(("Profiles natural persons", _flag(evidence, "profiling")))
-    found.append(("People interact with it", _flag(evidence, "contact")))
-    found.append(("Public body, or for one", bool(evidence.get("risk.public_body"))))
-    found.append(("For a public service", bool(evidence.get("risk.public_service"))))
+        text = say(
+            "{condition}: {means}; documented at {memo}",
+            condition=condition,
+            means=say(_CONDITIONS.get(str(condition), "")),
+            memo=plain(exemption.get("memo")),
+        )
+        found.append((say("Condition of Article 6(3)"), text))
+    found.append((say("Practice of Article 5"), _told(evidence.get("risk.practice"))))
+    found.append((say("Role in the sense of the Act"), _told(evidence.get("risk.role"))))
+    found.append((say("Profiles natural persons"), _flag(evidence, "profiling")))
+    found.append((say("People interact with it"), _flag(evidence, "contact")))
+    found.append((say("Public body, or for one"), bool(evidence.get("risk.public_body"))))
+    found.append((say("For a public service"), bool(evidence.get("risk.public_service"))))
     return found
+
+
+def tier(evidence: Evidence) -> object:
+    """Return the declared tier of risk."""
+    found = evidence.get("risk.tier")
+    return say(str(found)) if found else None
+
+
+def _told(value: object) -> object:
+    """Return a choice of the file, or several, in words."""
+    if isinstance(value, list | tuple):
+        return [say(str(one)) for one in value]
+    return say(str(value)) if value else say(NOT_ANSWERED)
 
 
 def _flag(evidence: Evidence, answer: str) -> object:
     said = evidence.get(f"risk.{answer}")
-    return NOT_ANSWERED if said is None else bool(said)
+    return say(NOT_ANSWERED) if said is None else bool(said)
 
 
 def ranges(evidence: Evidence) -> list[tuple[str, object]]:
     """Return features, as they are called in the data, with the values that are allowed."""
     declared = evidence.get("monitor.range")
     return [
-        (str(name), " to ".join(plain(end) for end in ends) if isinstance(ends, list | tuple) else ends)
+        (
+            str(name),
+            say("{low} to {high}", low=plain(ends[0]), high=plain(ends[-1]))
+            if isinstance(ends, list | tuple)
+            else ends,
+        )
         for name, ends in (declared.items() if isinstance(declared, Mapping) else ())
     ]
+
+
+def _bounds() -> tuple[tuple[str, str], ...]:
+    return (("at_least", say("at least")), ("at_most", say("at most")))
 
 
 def kpi(declared: object) -> tuple[str, str, str]:
     """Return metric, limit and where it is measured."""
     if not isinstance(declared, Mapping):
         return plain(declared), "", ""
-    bounds = [f"{words} {plain(declared[key])}" for key, words in (("at_least", "at least"), ("at_most", "at most"))
+    bounds = [f"{words} {plain(declared[key])}" for key, words in _bounds()
               if declared.get(key) is not None]  # fmt: skip
     return (
         plain(declared.get("metric")),
         ", ".join(bounds),
-        plain(declared.get("source") or "the test rows of training"),
+        plain(declared.get("source") or say("the test rows of training")),
     )

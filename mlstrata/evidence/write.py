@@ -15,6 +15,7 @@ from mlstrata.evidence.bom import bill
 from mlstrata.evidence.changes import changes, known_facts
 from mlstrata.evidence.cover import cover
 from mlstrata.evidence.facts import Evidence
+from mlstrata.evidence.language import Language, say, speaking
 from mlstrata.evidence.section_parts import answers_for
 from mlstrata.evidence.summary import summary
 from mlstrata.evidence.templates import (
@@ -78,16 +79,24 @@ def documents_of(evidence: Evidence) -> tuple[Document, ...]:
 
 
 def write(evidence: Evidence, folder: Path) -> Written:
-    """Write the dossier into `folder`; the same evidence gives the same bytes.
+    """Write the dossier into `folder`, in the language of the evidence; the same evidence gives the same bytes.
+
+    What programs read, `facts.json` and the bill of materials, is the same in every language.
 
     Raises:
         OSError: the folder cannot be written to.
     """
+    with speaking(evidence.language):
+        return _write(evidence, folder)
+
+
+def _write(evidence: Evidence, folder: Path) -> Written:
     drafted = documents_of(evidence)
     documents = (summary(evidence, drafted), *drafted)
+    with speaking(Language.ENGLISH):
+        data = {FACTS: _json(known_facts(evidence)), "ml-bom.cdx.json": _json(bill(evidence))}
     files: dict[str, bytes] = {
-        FACTS: _json(known_facts(evidence)),
-        "ml-bom.cdx.json": _json(bill(evidence)),
+        **data,
         "decisions.json": _json(
             [{**asdict(one), "when": one.when.isoformat()} for one in evidence.decisions]
             if evidence.decisions is not None
@@ -98,7 +107,7 @@ def write(evidence: Evidence, folder: Path) -> Written:
         files["registration.json"] = _json(entry)
     for document in documents:
         files[f"{document.name}.html"] = html.render(document).encode()
-        files[f"{document.name}.pdf"] = pdf.render(document)
+        files[f"{document.name}.pdf"] = pdf.render(document, evidence.day)
         files |= {f"plots/{plot.name}.svg": svg.render(plot).encode() for plot in document.figures}
     files["index.html"] = cover(evidence, documents, files).encode()
     hashes = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
@@ -113,7 +122,7 @@ def write(evidence: Evidence, folder: Path) -> Written:
         if any(section.missing for section in document.sections)
     }
     if evidence.unreadable:
-        missing["sources"] = {"not readable": evidence.unreadable}
+        missing["sources"] = {say("not readable"): evidence.unreadable}
     return Written(tuple(files), missing)
 
 

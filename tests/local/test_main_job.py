@@ -275,7 +275,7 @@ def test_its_dossier_is_drafted_from_the_running_platform_twice_the_same(job: Jo
         assert (json.loads(done.out)["complete"], json.loads(done.out)["unreadable"]) == (False, [])
     first = {one.relative_to(tmp_path / "first"): one.read_bytes() for one in (tmp_path / "first").rglob("*.*")}
     assert first == {one.relative_to(tmp_path / "again"): one.read_bytes() for one in (tmp_path / "again").rglob("*.*")}
-    plots = {"metrics", "roc", "calibration", "fairness", "groups-1-afam", "groups-2-single"}
+    plots = {"architecture", "metrics", "roc", "calibration", "fairness", "groups-1-afam", "groups-2-single"}
     plots |= {"behaviour-1-lvrat", "behaviour-2-pirat"}
     assert {one.stem for one in first if one.suffix == ".svg"} == plots
     page = first[Path("technical-documentation.html")].decode()

@@ -86,6 +86,14 @@ def dossier(
     since: Annotated[
         str, typer.Option("--since", metavar="DIR", help="An earlier dossier: say what changed since.")
     ] = "",
+    language: Annotated[
+        str,
+        typer.Option(
+            "--language",
+            metavar="en|de",
+            help="Language of documents and questions. Answers stay as they were written.",
+        ),
+    ] = "en",
     questions: Annotated[
         bool, typer.Option("--questions", help="Write the answer files that people fill in, and nothing else.")
     ] = False,
@@ -94,14 +102,26 @@ def dossier(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write SYSTEM's evidence: summary, Annex IV file, FRIA, instructions, drafts, ML-BOM, decisions, hashes."""
+    """Write SYSTEM's evidence: summary, Annex IV file, FRIA, instructions, drafts, ML-BOM, decisions, hashes.
+
+    Each document is an HTML page and a PDF for archives and screen readers (PDF/A-2a, PDF/UA-1).
+    """
     from mlstrata.cli import dossier as run
 
     if questions:
-        run.questions(env, system, as_json=as_json)
+        run.questions(env, system, language=language, as_json=as_json)
     else:
         day, earlier = as_of or None, since or None
-        run.dossier(env, system, output, as_of=day, since=earlier, require_complete=require_complete, as_json=as_json)
+        run.dossier(
+            env,
+            system,
+            output,
+            as_of=day,
+            since=earlier,
+            language=language,
+            require_complete=require_complete,
+            as_json=as_json,
+        )
 
 
 @app.command(rich_help_panel=PANEL)

@@ -20,7 +20,7 @@ from mlstrata.operations.policy_check import planned, report_on
 
 if TYPE_CHECKING:
     import pulumi_embedded
-    from mlstrata.evidence import DocumentFile, Evidence, Finding, Part
+    from mlstrata.evidence import DocumentFile, Evidence, Finding, Language, Part
     from mlstrata.operations.reporting import Reporter
     from mlstrata.policies.core.evaluate import Result
     from mlstrata.policies.core.live import Live
@@ -58,6 +58,7 @@ def dossier(
     *,
     as_of: date | None,
     since: Path | None = None,
+    language: str = "en",
 ) -> Dossier:
     """Write the dossier of a system.
 
@@ -68,26 +69,47 @@ def dossier(
         reporter: Told what takes a while.
         as_of: Day it speaks of; None: that of the newest fact.
         since: Folder of an earlier dossier, which it says the differences from; None: none are said.
+        language: What it speaks: en or de.
 
     Raises:
-        UsageError: there is no such system, the folder holds other files, or the earlier one is no dossier of it.
+        UsageError: there is no such system or language, the folder holds other files, the earlier one is no dossier of
+            it, or what writes PDF is not installed.
     """
     from mlstrata.evidence import write
+    from mlstrata.evidence.language import speaking
+    from mlstrata.evidence.pdf import PdfUnavailable, library
     from mlstrata.evidence.summary import WORST, worst
     from mlstrata.evidence.write import documents_of
 
-    declared = deployment.system(system)
+    spoken, declared = language_of(language), deployment.system(system)
     _require_own(folder)
     earlier = _earlier(since, system) if since else None
-    with reporter.working("gathering evidence …"):
-        evidence = replace(gather(deployment, declared, as_of), since=earlier)
+    with reporter.working("gathering evidence …"), speaking(spoken):
+        evidence = replace(gather(deployment, declared, as_of), since=earlier, language=spoken)
         try:
+            library()  # before the earlier dossier is removed
             _clear(folder)
             written = write(evidence, folder)
+        except PdfUnavailable as error:
+            raise UsageError(str(error)) from None
         except OSError as error:
             raise UsageError(f"{folder}: cannot be written ({error.strerror or error}); name another folder") from None
         first = tuple(fact.text for fact in worst(evidence, documents_of(evidence))[:WORST])
     return Dossier(folder, written.files, written.missing, evidence.unreadable, first)
+
+
+def language_of(text: str) -> Language:
+    """Return the language that a text names.
+
+    Raises:
+        UsageError: it names none that a dossier speaks.
+    """
+    from mlstrata.evidence import Language
+
+    try:
+        return Language(text)
+    except ValueError:
+        raise UsageError(f"--language: got '{text}'; allowed {', '.join(Language)}") from None
 
 
 def gather(deployment: Deployment, declared: SystemSpec, day: date | None) -> Evidence:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.dossier.gather import gather
+from mlstrata.operations.dossier.gather import gather, language_of
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
+    from mlstrata.environments import SystemSpec
     from mlstrata.evidence.blocks import Block, Document
     from mlstrata.operations.reporting import Reporter
 
@@ -35,29 +36,37 @@ class Questionnaire:
     refused: dict[str, tuple[str, ...]]
 
 
-def questionnaire(deployment: Deployment, system: str, reporter: Reporter) -> Questionnaire:
+def questionnaire(deployment: Deployment, system: str, reporter: Reporter, language: str = "en") -> Questionnaire:
     """Write a file for each question that has none; one that is there stays as it is.
 
     Args:
         deployment: The environment.
         system: The system.
         reporter: Told what takes a while.
+        language: What the questions are asked in: en or de.
 
     Raises:
-        UsageError: there is no such system, or the folder cannot be written to.
+        UsageError: there is no such system or language, or the folder cannot be written to.
     """
+    from mlstrata.evidence.language import speaking
+
+    declared = deployment.system(system)
+    with speaking(language_of(language)):
+        return _questionnaire(deployment, declared, reporter)
+
+
+def _questionnaire(deployment: Deployment, declared: SystemSpec, reporter: Reporter) -> Questionnaire:
     from mlstrata.environments.days import day_of
     from mlstrata.evidence.answers import FOLDER, template
     from mlstrata.evidence.questions import QUESTIONS
     from mlstrata.evidence.write import documents_of
 
-    declared = deployment.system(system)
     with reporter.working("gathering evidence …"):
         evidence = gather(deployment, declared, None)
         documents = documents_of(evidence)
     registered = evidence.version.registered if evidence.version else None
     made = day_of(registered, evidence.timezone) if registered else None
-    folder = deployment.workspace.root / FOLDER / system
+    folder = deployment.workspace.root / FOLDER / declared.name
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +78,7 @@ def questionnaire(deployment: Deployment, system: str, reporter: Reporter) -> Qu
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written ({error.strerror or error}); make it writable") from None
     return Questionnaire(
-        f"{FOLDER}/{system}",
+        f"{FOLDER}/{declared.name}",
         tuple(written),
         tuple(sorted(name for name, one in evidence.answers.items() if not one.faults)),
         {name: one.faults for name, one in sorted(evidence.answers.items()) if one.faults},
@@ -95,10 +104,10 @@ def _said(block: Block) -> Iterator[str]:
     from mlstrata.evidence.blocks import Status, Table, Text
 
     if isinstance(block, Text) and block.status is not Status.NOTE:
-        yield f"{block.status}: {block.text}"[:LONGEST]
+        yield f"{block.status.shown}: {block.text}"[:LONGEST]
     elif isinstance(block, Table):
         for row in block.rows:
             cells = (
                 f"{head} {cell}" if head else cell for head, cell in zip(block.headings or ("",) * 9, row, strict=False)
             )
-            yield f"{block.status}: {', '.join(cells)}"[:LONGEST]
+            yield f"{block.status.shown}: {', '.join(cells)}"[:LONGEST]

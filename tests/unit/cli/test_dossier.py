@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,24 @@ def test_a_day_that_is_none_is_refused(tmp_path, capsys, monkeypatch, more, said
 )  # fmt: skip
 def test_a_signature_is_shown_as_names_with_types(written, shown):
     assert _fields(written) == shown
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_german_dossier_says_what_lacks_in_german_and_another_language_is_refused(tmp_path, capsys):
+    assert dossier(tmp_path / "a", "--language", "de", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["missing"]["technical-documentation"]["8. EU-Konformitätserklärung"]
+    assert '<html lang="de">' in (tmp_path / "a/technical-documentation.html").read_text()
+    assert dossier(tmp_path / "b", "--language", "fr") == 2
+    assert "--language: got 'fr'; allowed en, de" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.usefixtures("workspace")
+def test_without_the_library_for_pdf_an_earlier_dossier_stays(tmp_path, capsys, monkeypatch):
+    assert dossier(tmp_path / "a") == 0
+    before = hashes(tmp_path / "a")
+    monkeypatch.setitem(sys.modules, "typst", None)
+    assert dossier(tmp_path / "a") == 2
+    assert "typst, which writes PDF, cannot be used here" in capsys.readouterr().err
+    assert hashes(tmp_path / "a") == before
