@@ -95,13 +95,14 @@ def units_of(
     ignored: dict[str, list[Ignored]] = {}
     charted: dict[str, Mapping[str, Any]] = {}
     for one in graph:
-        if name := of.get(one.urn):
-            needed = {unit for other in one.dependencies for unit in beneath.get(other, ())}
-            after.setdefault(name, set()).update(needed - {name})
-            if not _object(one):
-                charted[name] = listed[one.name]
-            elif pointers := _written_later(one):
-                ignored.setdefault(name, []).append(_ignored(one.inputs, pointers))
+        if (unit := of.get(one.urn)) is None:
+            continue
+        needed = {other for urn in one.dependencies for other in beneath.get(urn, ())}
+        after.setdefault(unit, set()).update(needed - {unit})
+        if not _object(one):
+            charted[unit] = listed[one.name]
+        elif pointers := _written_later(one):
+            ignored.setdefault(unit, []).append(_ignored(one.inputs, pointers))
     return tuple(_made(name, sorted(after[name]), charted.get(name), ignored.get(name, [])) for name in sorted(after))
 
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -111,6 +112,22 @@ def test_each_kustomization_depends_on_what_it_needs(rendered, flux):
     assert not [(one, why) for one, other, why in needs(rendered) if named("dev", other) not in whole[one]]
     assert not [name for name in made if named("dev", name) in whole[name]], "something waits for itself"
     assert all(spec["wait"] for spec in made.values()), "what is not ready is not there"
+
+
+@pytest.mark.parametrize("tool", ["argocd", "flux"])
+def test_each_document_is_what_the_tools_own_definitions_take(rendered, applications, flux, tool):
+    closed = yaml.safe_load((Path(__file__).parent / "deployers.yaml").read_text(encoding="utf-8"))
+    judges = {key: jsonschema.Draft202012Validator(schema) for key, schema in closed.items()}
+    own = Flux(REPO, "main", "clusters/dev").files("dev", rendered.units)
+    of_flux = [one for found in (flux, own) for documents in found.values() for one in documents]
+    documents = list(applications.values()) if tool == "argocd" else of_flux
+    # A kustomization is the one of a folder of charts, which the test of folders builds.
+    judged = [one for one in documents if "metadata" in one]
+    assert len(judged) > len(rendered.units)
+    for one in judged:
+        judge = judges[f"{one['apiVersion']} {one['kind']}"]
+        assert not [error.message for error in judge.iter_errors(one)]
+        assert list(judge.iter_errors({**one, "spec": {**one["spec"], "mistyped": 1}})), "the definition is open"
 
 
 def test_definitions_are_never_pruned(applications, flux):
