@@ -33,7 +33,7 @@ def check(
         names: The environments.
         as_of: Day (YYYY-MM-DD) that everything is asked about; None: today.
         duties_on: Day that duties alone are asked about; None: `as_of`.
-        output: text, json, sarif, junit, markdown or codequality.
+        output: text, json, sarif, junit, markdown, codequality or oscal.
         manifests: A folder of Kubernetes YAML to check in place of environments.
         registries: Registries that images of manifests may come from, beside those that are known.
         live: Ask the running platform too.

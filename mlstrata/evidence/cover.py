@@ -13,6 +13,7 @@ from mlstrata.evidence.facts import Evidence
 from mlstrata.evidence.language import heads, say
 
 _DATA = {
+    "assessment-results.json": "What the policies say, as OSCAL 1.1 assessment results",
     "facts.json": "What is known as data, for a later `--since`",
     "registration.json": "The registration as data",
     "ml-bom.cdx.json": "Bill of materials of the model: CycloneDX 1.6 with model card",

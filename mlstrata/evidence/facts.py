@@ -159,6 +159,7 @@ class Evidence:
         decisions: The audit log's entries about the system, or a cluster's record; None where it was not read.
         log_whole: The audit log's chain is whole; None where it was not read, or the record is a cluster's.
         findings: What the policies say; None where nothing was planned.
+        assessment: The same as OSCAL assessment results; empty where nothing was planned.
         documents: The documents that the system names.
         packages: Locked dependencies of the model's environment.
         unreadable: What could not be read, a sentence each.
@@ -182,6 +183,7 @@ class Evidence:
     decisions: tuple[Decision, ...] | None = None
     log_whole: bool | None = None
     findings: tuple[Finding, ...] | None = None
+    assessment: str = ""
     documents: tuple[DocumentFile, ...] = ()
     packages: tuple[Package, ...] = ()
     unreadable: tuple[str, ...] = ()

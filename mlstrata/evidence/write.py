@@ -105,6 +105,8 @@ def _write(evidence: Evidence, folder: Path) -> Written:
     }
     if entry := registration(evidence):
         files["registration.json"] = _json(entry)
+    if evidence.assessment:
+        files["assessment-results.json"] = evidence.assessment.encode()
     for document in documents:
         files[f"{document.name}.html"] = html.render(document).encode()
         files[f"{document.name}.pdf"] = pdf.render(document, evidence.day)

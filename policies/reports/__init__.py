@@ -8,7 +8,7 @@ from importlib import import_module
 from mlstrata.policies.core.evaluate import Report
 from mlstrata.policies.reports.places import Places
 
-FORMATS = ("text", "json", "sarif", "junit", "markdown", "codequality")
+FORMATS = ("text", "json", "sarif", "junit", "markdown", "codequality", "oscal")
 
 
 def render(reports: list[tuple[Report, Places]], form: str, *, full: bool = False) -> str:

@@ -24,7 +24,8 @@ def check(
         typer.Option("--duties-on", metavar="DATE", help="Check which duties apply on another day, all else today."),
     ] = "",
     output: Annotated[
-        str, typer.Option("--format", help="text, json, sarif, junit, markdown or codequality.")
+        str,
+        typer.Option("--format", help="text, json, sarif, junit, markdown, codequality or oscal (assessment results)."),
     ] = "text",
     manifests: Annotated[
         str, typer.Option("--manifests", metavar="DIR", help="Check plain Kubernetes YAML instead of an environment.")

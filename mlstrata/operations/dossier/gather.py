@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pulumi_embedded
     from mlstrata.evidence import DocumentFile, Evidence, Finding, Language, Part
     from mlstrata.operations.reporting import Reporter
-    from mlstrata.policies.core.evaluate import Result
+    from mlstrata.policies.core.evaluate import Report, Result
     from mlstrata.policies.core.live import Live
 
 
@@ -153,6 +153,7 @@ def gather(deployment: Deployment, declared: SystemSpec, day: date | None) -> Ev
     plan = tried("the plan of the resources", unreadable, lambda: planned(deployment))
     findings: tuple[Finding, ...] | None = None
     parts: tuple[Part, ...] | None = None
+    assessment = ""
     if plan is not None:
         parts = _parts(plan, declared.name)
         if evidence.day is None:
@@ -161,11 +162,12 @@ def gather(deployment: Deployment, declared: SystemSpec, day: date | None) -> Ev
             asked = evidence.day
             # Nothing to ask where the registry was not read: that is said already.
             live = tried("the running platform", unreadable, lambda: _live(deployment, declared)) if known else None
-            findings = tried(
-                "the policies", unreadable, lambda: _findings(deployment, plan, declared.name, asked, live)
-            )
+            judged = tried("the policies", unreadable, lambda: _judged(deployment, plan, declared.name, asked, live))
+            if judged:
+                findings, report = _findings(*judged), judged[0]
+                assessment = tried("the assessment results", unreadable, lambda: _assessment(deployment, report)) or ""
     told = tuple(_anywhere(deployment, reason) for reason in unreadable)
-    return replace(evidence, parts=parts, findings=findings, unreadable=told)
+    return replace(evidence, parts=parts, findings=findings, assessment=assessment, unreadable=told)
 
 
 def _anywhere(deployment: Deployment, reason: str) -> str:
@@ -221,21 +223,28 @@ def _parts(result: pulumi_embedded.Result, system: str) -> tuple[Part, ...]:
     return tuple(sorted(found, key=lambda part: (not part.own, part.type, part.name)))
 
 
-def _findings(
+def _judged(
     deployment: Deployment, result: pulumi_embedded.Result, system: str, day: date, live: Live | None
-) -> tuple[Finding, ...]:
-    from mlstrata.evidence import Finding
+) -> tuple[Report, frozenset[str]]:
+    """Return what the policies say of a system and its environment, and which policies what runs was asked for."""
     from mlstrata.policies.core.rule import NEEDS_LIVE
 
-    planned = report_on(deployment, result, day).results
+    planned = report_on(deployment, result, day)
     # What the plan alone cannot judge is judged by what runs, where it was asked.
-    waiting = {one.rule.id for one in planned if live and one.reason.startswith(NEEDS_LIVE)}
-    running = report_on(deployment, result, day, live=live).results if waiting else ()
-    results = [one for one in planned if one.rule.id not in waiting]
-    results += [one for one in running if one.rule.id in waiting]
-    systems = {one.name for one in deployment.spec.systems} - {system}
+    waiting = frozenset(one.rule.id for one in planned.results if live and one.reason.startswith(NEEDS_LIVE))
+    report = report_on(deployment, result, day, live=live) if waiting else planned
+    results = [one for one in planned.results if one.rule.id not in waiting]
+    results += [one for one in report.results if one.rule.id in waiting]
+    others = {one.name for one in deployment.spec.systems} - {system}
     # A plan goes over resources side by side: the order of what it found is not that of the last time.
     ordered = sorted(results, key=lambda one: (one.rule.number, one.subject, one.reason))
+    own = tuple(one for one in ordered if one.subject not in others)
+    return replace(report, results=own, systems=tuple(one for one in report.systems if one[0] == system)), waiting
+
+
+def _findings(report: Report, waiting: frozenset[str]) -> tuple[Finding, ...]:
+    from mlstrata.evidence import Finding
+
     return tuple(
         Finding(
             one.rule.id,
@@ -246,9 +255,18 @@ def _findings(
             blocking=one.blocking,
             severity=one.rule.severity.value,
         )
-        for one in ordered
-        if one.subject not in systems
+        for one in report.results
     )
+
+
+def _assessment(deployment: Deployment, report: Report) -> str:
+    from mlstrata.policies.reports import render
+    from mlstrata.policies.reports.places import Places
+
+    names = tuple(one.name for one in deployment.spec.systems)
+    places = Places(f"environments/{deployment.name}.yaml", deployment.loaded.place, names)
+    told = {key: tuple(_anywhere(deployment, one) for one in getattr(report, key)) for key in ("errors", "warnings")}
+    return render([(replace(report, errors=told["errors"], warnings=told["warnings"]), places)], "oscal")
 
 
 def _why(result: Result) -> str:

@@ -1,5 +1,6 @@
 """Equal inputs give equal bytes, times aside: another process, with another seed for hashes, tells everything alike."""
 
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from mlstrata.cli.main import main
 for arguments in (
     ["plan", "prod", "--json"], ["plan", "prod"],
     *(["check", "prod", "--format", one] for one in ("text", "json", "sarif", "junit", "markdown", "codequality")),
+    ["check", "prod", "--format", "oscal"],
     ["images", "prod", "--json"], ["validate", "--json"], ["catalog", "local", "--json"],
     ["render", "staging", "--output", "rendered"],
     ["dossier", "prod", "mortgage-approval", "--output", "dossier", "--as-of", "2026-11-01"],
@@ -55,6 +57,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
 def test_every_process_tells_the_same(runs: list[dict[str, str]]) -> None:
     first, *others = runs
     assert len(first) > 50
+    assessed = json.loads(first["dossier/assessment-results.json"])["assessment-results"]["results"][0]
+    systems = {one["title"] for one in assessed["local-definitions"]["components"]}
+    assert systems == {"prod", "mortgage-approval"}, "the dossier's are of its own system"
     assert all(told.endswith("= 0\n") for command, told in first.items() if " " in command), first
     for other in others:
         assert list(other) == list(first)
