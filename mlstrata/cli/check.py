@@ -24,6 +24,8 @@ def check(
     output: str,
     manifests: str | None,
     registries: Sequence[str] = (),
+    settings: str | None = None,
+    accept: bool = False,
     live: bool = False,
     full: bool = False,
 ) -> None:
@@ -36,6 +38,8 @@ def check(
         output: text, json, sarif, junit, markdown, codequality or oscal.
         manifests: A folder of Kubernetes YAML to check in place of environments.
         registries: Registries that images of manifests may come from, beside those that are known.
+        settings: A file of what manifests are judged by.
+        accept: Write what blocks in manifests as known into the file that the settings name.
         live: Ask the running platform too.
         full: Print every finding as text, not the ten worst of a policy.
 
@@ -56,9 +60,20 @@ def check(
         raise UsageError("--live asks a running environment, and --manifests names none: one of the two")
     if registries and not manifests:
         raise UsageError("--registry is for --manifests; an environment's own registry is its mirror.registry")
+    if settings and not manifests:
+        raise UsageError("--settings is for --manifests; an environment's own are in policies/")
+    if accept and not settings:
+        raise UsageError("--accept writes known findings of --manifests; name the file of --settings too")
     if manifests:
         found: tuple[policy_check.Checked, ...] = (
-            policy_check.check_manifests(Path(manifests), as_of=day, duties_on=duties, registries=registries),
+            policy_check.check_manifests(
+                Path(manifests),
+                as_of=day,
+                duties_on=duties,
+                registries=registries,
+                settings=Path(settings) if settings else None,
+                accept=accept,
+            ),
         )
     else:
         found = policy_check.check(names, Terminal(), as_of=day, duties_on=duties, live=live)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
     from mlstrata.policies.core.evaluate import Report
     from mlstrata.policies.core.live import Live
     from mlstrata.policies.reports.places import Places
-
-
-_REGISTRY = re.compile(r"[a-z0-9.-]+\.[a-z0-9-]+(:\d+)?(/[a-z0-9._/-]+)?|localhost(:\d+)?(/[a-z0-9._/-]+)?")
-_SHARED = frozenset({"docker.io", "ghcr.io", "quay.io", "gcr.io", "nvcr.io", "public.ecr.aws", "registry.gitlab.com"})
-"""Registries where anybody may have an account, so the host alone vouches for nobody."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +83,8 @@ def check_manifests(
     as_of: date | None = None,
     duties_on: date | None = None,
     registries: Sequence[str] = (),
+    settings: Path | None = None,
+    accept: bool = False,
 ) -> Checked:
     """Check a folder of Kubernetes YAML, by the policies of the workspace where there is one.
 
@@ -97,12 +93,15 @@ def check_manifests(
         as_of: Day that everything is asked about: duties, exemptions, freshness; None: today.
         duties_on: Day that duties alone are asked about; None: `as_of`.
         registries: Registries of one's own that images may come from, each as far as it is to be trusted.
+        settings: File of registries, the standard of pods, exemptions and findings that are known; None without one.
+        accept: Write what blocks into the settings' file of known findings first.
 
     Raises:
-        UsageError: it is no folder of manifests, a registry is not one, or levels or a policy of the workspace are
-            malformed.
+        UsageError: it is no folder of manifests, a registry is not one, or the settings, levels or a policy of the
+            workspace are malformed.
     """
     from mlstrata.policies.adapters.kubernetes_yaml import ManifestError, read
+    from mlstrata.policies.core import known, manifest_settings
     from mlstrata.policies.core.dates import Calendar
     from mlstrata.policies.core.evaluate import evaluate
     from mlstrata.policies.core.facts import Environment
@@ -110,23 +109,34 @@ def check_manifests(
     from mlstrata.policies.judge import rules_here
     from mlstrata.policies.reports.places import Places
 
+    name = folder.resolve().name
+    calendar = Calendar.on(days.today(), as_of=as_of, duties_on=duties_on)
     try:
         found, rules = read(folder), rules_here()
+        held = manifest_settings.ManifestSettings()
+        if settings is not None:
+            held = manifest_settings.read(settings, name, frozenset(rule.id for rule in rules), calendar.today)
+        own = (*held.registries, *map(_registry, registries))
+        environment = Environment(name, production=False, target="kubernetes", registries=own, pods=held.pods)
+        report = evaluate(found, environment, calendar, rules=rules, exemptions=held.exemptions)
+        if accept and held.known is None:
+            raise UsageError(f"{settings}: names no file of known findings for --accept; add `known: FILE` to it")
+        if held.known is not None:
+            if accept:
+                known.accept(report, held.known)
+            report = known.let_known_pass(report, held.known)
     except (ManifestError, PolicyErrors) as error:
         raise UsageError(str(error)) from None
-    own = tuple(map(_registry, registries))
-    environment = Environment(name=folder.resolve().name, target="kubernetes", production=False, registries=own)
-    calendar = Calendar.on(days.today(environment.timezone), as_of=as_of, duties_on=duties_on)
-    return Checked(evaluate(found, environment, calendar, rules=rules), Places(found[0].file))
+    return Checked(report, Places(found[0].file))
 
 
 def _registry(given: str) -> str:
-    host, _, path = given.rstrip("/").partition("/")
-    if not _REGISTRY.fullmatch(given.rstrip("/")) or (host in _SHARED and not path):
-        raise UsageError(
-            f"--registry: got {given!r}; allowed a registry's host with the path that is yours, such as ghcr.io/acme"
-        )
-    return given.rstrip("/")
+    from mlstrata.policies.core.manifest_settings import REGISTRY, registry
+
+    own = registry(given)
+    if own is None:
+        raise UsageError(f"--registry: got {given!r}; allowed {REGISTRY}")
+    return own
 
 
 @contextmanager

@@ -23,6 +23,8 @@ _SOON = timedelta(days=30)
 _ODD = (AttributeError, TypeError, ValueError, KeyError)
 ODD_SHAPE = "an input does not have the shape that its kind of resource has"
 """Manifests from elsewhere hold texts where lists belong; such a resource is not understood, and never passes."""
+UNREAD = "it has containers, and no policy reads its kind"
+_READ_BY_PEOPLE = "look at its pods, and have it exempted; or write it as a kind that policies read"
 _SHAPED = "write it as the API of its kind has it"
 _UNDETERMINED = {
     Domain.AI_ACT: ", and a duty of the AI Act must be known to be met",
@@ -170,7 +172,10 @@ def _results(rule: Rule, context: Context) -> Iterator[Result]:
         resources = context.graph.of(*rule.types)
         for resource in resources:
             yield from _judged(rule, context, rule.resource(resource, context), resource)
-        if not resources:
+        unread = context.graph.unread if rule.of_pods else []
+        for resource in unread:
+            yield _result(rule, context, resource, Verdict(Outcome.UNKNOWN, UNREAD, _READ_BY_PEOPLE))
+        if not resources and not unread:
             yield _result(rule, context, None, Verdict(Outcome.NOT_APPLICABLE, "there is no such resource"))
         return
     assert rule.system is not None  # noqa: S101 - a rule has exactly one check
@@ -215,7 +220,7 @@ def _result(rule: Rule, context: Context, subject: System | Resource | None, ver
     # A duty of the Act must be shown to be met; what only the running platform knows is enforced there. What is not
     # understood may run anything.
     unknown = verdict.outcome is Outcome.UNKNOWN and mandatory
-    odd = unknown and rule.domain is Domain.SECURITY and verdict.reason.startswith(ODD_SHAPE)
+    odd = unknown and rule.domain is Domain.SECURITY and verdict.reason.startswith((ODD_SHAPE, UNREAD))
     undetermined = odd or (unknown and rule.domain is Domain.AI_ACT and not verdict.reason.startswith(NEEDS_LIVE))
     violation = undetermined or verdict.outcome is Outcome.FAIL
     name = about or (system.name if system else resource.name if resource else context.environment.name)

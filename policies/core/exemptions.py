@@ -29,11 +29,10 @@ NEVER_EXEMPT = {
 """What nobody can exempt, with the article: practices of Art. 5, and the tier that everything else hangs on."""
 
 
-class Exemption(Closed):
-    """One exemption."""
+class Waiver(Closed):
+    """An exemption where there is one environment only, or none."""
 
     policy: Word = Field(description="Id of the policy.")
-    environments: Annotated[tuple[Word, ...], Field(min_length=1)] = Field(description="Environments it holds in.")
     match: Annotated[
         tuple[Word, ...], Field(min_length=1), BeforeValidator(lambda one: [one] if isinstance(one, str) else one)
     ] = Field(description="Names of the systems or resources it holds for, one or several; `*` and `?` are patterns.")
@@ -41,12 +40,22 @@ class Exemption(Closed):
     approver: Word = Field(description="Who decided.")
     ticket: Word = Field(description="Where its end is tracked.")
     expires: Day = Field(description="The last day it holds, at most a year from the day it is checked.")
+
+
+class Exemption(Waiver):
+    """One exemption."""
+
+    environments: Annotated[tuple[Word, ...], Field(min_length=1)] = Field(description="Environments it holds in.")
     _place: str = PrivateAttr(default=FILE)
 
     @property
     def place(self) -> str:
         """The file and line it is written in."""
         return self._place
+
+    def written(self, place: str) -> None:
+        """Keep the file and line it is written in."""
+        self._place = place
 
     def covers(self, policy: str, environment: str, subject: str) -> bool:
         """Return whether it is about this finding, whatever the day."""
@@ -80,12 +89,10 @@ def load(
     if read is None:
         return ()
     sound = dict(_sound(read.data))
-    unfit = [
-        one for index, exemption in sound.items() for one in _unfit(index, exemption, policies, environments, today)
-    ]
-    read.require(read.unlike(_File) + unfit)
+    odd = [one for index, exemption in sound.items() for one in unfit(index, exemption, policies, environments, today)]
+    read.require(read.unlike(_File) + odd)
     for index, exemption in sound.items():
-        exemption._place = f"{read.file}:{read.line('exemptions', index)}"
+        exemption.written(f"{read.file}:{read.line('exemptions', index)}")
     return tuple(sound.values())
 
 
@@ -109,7 +116,7 @@ def _sound(data: Any) -> Iterator[tuple[int, Exemption]]:
             continue
 
 
-def _unfit(
+def unfit(
     index: int, exemption: Exemption, policies: frozenset[str], environments: frozenset[str], today: date
 ) -> Iterator[Finding]:
     """Yield what is wrong with an exemption that is well formed."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 
 from mlstrata.environments import Stage
 from mlstrata.environments.days import ZONE
 from mlstrata.policies.core.dates import Enforcement
 from mlstrata.policies.core.live import Live
+
+
+class PodStandard(StrEnum):
+    """Axis: which of Kubernetes' pod security standards is asked of every pod."""
+
+    BASELINE = "baseline"
+    RESTRICTED = "restricted"
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,7 @@ class Environment:
         gpu_pools: Name of a declared pool to its fewest nodes.
         mirror: Registry, with its path, that the environment takes its images from; empty without one.
         registries: Registries of its own beside those that are known, each with the path that is allowed.
+        pods: The standard that pods are held to; only manifests from elsewhere may be held to the looser one.
         live: Facts of the running platform; None where nobody asked it.
     """
 
@@ -81,6 +90,7 @@ class Environment:
     gpu_pools: Mapping[str, int] = field(default_factory=dict)
     mirror: str = ""
     registries: tuple[str, ...] = ()
+    pods: PodStandard = PodStandard.RESTRICTED
     live: Live | None = None
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar, cast
 
-from mlstrata.policies.core.kinds import HIDING, is_unread
+from mlstrata.policies.core.kinds import HIDING, is_of, is_unread
 from mlstrata.policies.core.values import SECRET, Unknown, UnknownValueError, Value, dig, listed
 
 T = TypeVar("T")
@@ -194,8 +194,8 @@ class System:
         return _players(name, self.resources, self.declared.graph.unowned)
 
     def of(self, *types: str) -> list[Resource]:
-        """Return the system's resources whose type starts with one of `types`."""
-        return [resource for resource in self.resources if resource.type.startswith(types)]
+        """Return the system's resources that are of `types`."""
+        return [resource for resource in self.resources if is_of(resource.type, types)]
 
 
 class Graph:
@@ -220,8 +220,8 @@ class Graph:
         self._parts: dict[str, list[Resource]] = {}
 
     def of(self, *types: str) -> list[Resource]:
-        """Return the resources whose type starts with one of `types`, by type and URN."""
-        return [found for kind, all_of_it in self._by_type.items() if kind.startswith(types) for found in all_of_it]
+        """Return the resources that are of `types`, by type and URN."""
+        return [found for kind, all_of_it in self._by_type.items() if is_of(kind, types) for found in all_of_it]
 
     def part(self, name: str) -> list[Resource]:
         """Return the resources that play a part, whatever system they belong to.

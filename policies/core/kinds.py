@@ -43,7 +43,8 @@ EMBEDDING = (
     "kubernetes:workload.codeflare.dev/",
 )
 """Groups of other makers' kinds that hold pods somewhere inside."""
-WORKLOADS = (*LONG_RUNNING, *JOBS, "kubernetes:core/v1:Pod", SELDON, *EMBEDDING)
+POD = ("kubernetes:core/v1:Pod", "kubernetes:core/v1:PodTemplate")
+WORKLOADS = (*LONG_RUNNING, *JOBS, *POD, SELDON, *EMBEDDING)
 HIDING = (
     *("kubernetes:helm.sh/v3:Release", "kubernetes:helm.sh/v3:Chart", "kubernetes:helm.sh/v4:Chart"),
     *("kubernetes:yaml:ConfigFile", "kubernetes:yaml:ConfigGroup", "kubernetes:kustomize:Directory"),
@@ -58,12 +59,29 @@ _FETCHED = (
     *("kubernetes:helm.sh/v4:Chart", "kubernetes:helm.sh/v3:Release"),
 )
 """Of these, what the provider fetches and expands by itself: no program declares what is inside."""
+_SAME = ("", "Patch", "List")
 _ASKING = (
     *("kubernetes:kyverno.io/", "kubernetes:policies.kyverno.io/"),
     *("kubernetes:constraints.gatekeeper.sh/", "kubernetes:templates.gatekeeper.sh/"),
     *("kubernetes:admissionregistration.k8s.io/", "kubernetes:apiextensions.k8s.io/"),
 )
 """Groups whose kinds say what others' pods may be like."""
+
+
+def is_of(type_: str, kinds: tuple[str, ...]) -> bool:
+    """Return whether a resource's type is one of some kinds, or of their group.
+
+    A kind of Kubernetes is meant exactly: an IngressClass is no Ingress. Its patch, and a list of it, are of it too.
+
+    Args:
+        type_: The type.
+        kinds: Types, or prefixes of types: those that end with a colon or a slash are groups.
+    """
+    return any(
+        type_.startswith(kind)
+        and (kind.endswith((":", "/")) or not kind.startswith("kubernetes:") or type_[len(kind) :] in _SAME)
+        for kind in kinds
+    )
 
 
 def is_expanded(urn: str) -> bool:
@@ -78,7 +96,7 @@ def is_unread(kind: str, inputs: Mapping[str, Value]) -> bool:
         kind: Its type, such as `kubernetes:example.com/v1:Thing`.
         inputs: What it was given.
     """
-    known = kind.startswith((*WORKLOADS, *_ASKING)) or not kind.startswith("kubernetes:")
+    known = is_of(kind, (*WORKLOADS, *_ASKING)) or not kind.startswith("kubernetes:")
     return not known and _holds_containers(inputs.get("spec"))
 
 

@@ -164,6 +164,7 @@ class Rule:
         resource: Check of each resource of its types.
         environment: Check of the environment as a whole.
         remedies: How it mends a single resource; empty where a person must.
+        of_pods: It judges what pods may do, so an object with containers of a kind that nobody knows fails it.
         cases: Its fixtures, of a policy from elsewhere; those of the catalogue lie in `mlstrata.policies.fixtures`.
     """
 
@@ -182,6 +183,7 @@ class Rule:
     resource: Callable[[Resource, Context], Verdicts] | None = None
     environment: Callable[[Context], Verdicts] | None = None
     remedies: tuple[Remedy, ...] = ()
+    of_pods: bool = False
     cases: tuple[Case, ...] = ()
 
     def __post_init__(self) -> None:
@@ -201,6 +203,11 @@ class Rule:
     def number(self) -> int | None:
         """Its number in the catalogue; None for a policy from elsewhere."""
         return CATALOGUE.index(self.id) + 1 if self.id in CATALOGUE else None
+
+    @property
+    def order(self) -> tuple[bool, int, str]:
+        """Its place among others: the catalogue's by number, then those from elsewhere by name."""
+        return self.number is None, self.number or 0, self.id
 
     def level_at(self, stage: Stage | None) -> Level:
         """Return the level of the rule at a stage; programs without a stage get the full one."""

@@ -85,7 +85,7 @@ def _ordered(report: Report) -> Report:
 
 
 def _place(result: Result) -> tuple[object, ...]:
-    return (result.rule.number, result.rule.id, result.subject, result.urn, result.file, result.line, result.reason)
+    return (*result.rule.order, result.subject, result.urn, result.file, result.line, result.reason)
 
 
 @dataclass

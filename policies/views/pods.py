@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mlstrata.policies.core.graph import Graph, Resource
-from mlstrata.policies.core.kinds import EMBEDDING, JOBS, KSERVE, LONG_RUNNING, SELDON, SPARK, WORKLOADS
+from mlstrata.policies.core.kinds import EMBEDDING, JOBS, KSERVE, LONG_RUNNING, POD, SELDON, SPARK, WORKLOADS
 from mlstrata.policies.core.values import Unknown, UnknownValueError, Value, dig, listed
 from mlstrata.policies.views import served, spark, tekton
 
@@ -175,7 +175,7 @@ def workloads(graph: Graph) -> list[Resource]:
 def _makes_pods(workload: Resource) -> bool:
     if workload.kind.startswith("Cluster") and workload.type.startswith(EMBEDDING):
         return False  # a template without a namespace
-    if workload.kind in _BY_NAME or workload.type.startswith((SELDON, *LONG_RUNNING, *JOBS, "kubernetes:core/v1:Pod")):
+    if workload.kind in _BY_NAME or workload.type.startswith((SELDON, *LONG_RUNNING, *JOBS, *POD)):
         return True
     try:
         return any(True for _ in pods(workload))

@@ -34,6 +34,17 @@ def check(
         list[str] | None,
         typer.Option("--registry", metavar="PREFIX", help="With --manifests: a registry of yours (ghcr.io/acme)."),
     ] = None,
+    settings: Annotated[
+        str,
+        typer.Option(
+            "--settings",
+            metavar="FILE",
+            help="With --manifests: registries, the pods' standard, exemptions, known findings.",
+        ),
+    ] = "",
+    accept: Annotated[
+        bool, typer.Option("--accept", help="With --settings: write what blocks now as known; only new findings block.")
+    ] = False,
     live: Annotated[
         bool, typer.Option("--live", help="Query the running environment too: gates, bias, rollback.")
     ] = False,
@@ -52,6 +63,8 @@ def check(
         output=output,
         manifests=folder,
         registries=own,
+        settings=settings or None,
+        accept=accept,
         live=live,
         full=full,
     )

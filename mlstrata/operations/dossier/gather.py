@@ -237,7 +237,7 @@ def _judged(
     results += [one for one in report.results if one.rule.id in waiting]
     others = {one.name for one in deployment.spec.systems} - {system}
     # A plan goes over resources side by side: the order of what it found is not that of the last time.
-    ordered = sorted(results, key=lambda one: (one.rule.number, one.subject, one.reason))
+    ordered = sorted(results, key=lambda one: (*one.rule.order, one.subject, one.reason))
     own = tuple(one for one in ordered if one.subject not in others)
     return replace(report, results=own, systems=tuple(one for one in report.systems if one[0] == system)), waiting
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from mlstrata.policies.core.facts import PodStandard
 from mlstrata.policies.core.graph import Resource
 from mlstrata.policies.core.kinds import WORKLOADS
 from mlstrata.policies.core.rule import Context, Domain, Rule, Verdicts, fails, not_applicable
@@ -31,6 +32,13 @@ SYSCTLS = frozenset(
 )
 SELINUX = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
 """Types of SELinux that the standard allows."""
+CAPABILITIES = frozenset(
+    {
+        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
+        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    }
+)
+"""Capabilities of the kernel that the standard `baseline` lets a container add."""
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 """What an annotation is called that says a container's AppArmor profile, before its name."""
 _ASKED = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
@@ -38,48 +46,50 @@ WAYS = {"Ingress": "from", "Egress": "to"}
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 
 
-def _restricted(workload: Resource, _: Context) -> Verdicts:
+def _restricted(workload: Resource, context: Context) -> Verdicts:
+    standard = context.environment.pods
+    strict = standard is PodStandard.RESTRICTED
     found = list(pods(workload))
     if not found:
         yield not_applicable("it makes no pods")
     for pod in found:
-        for what in _looseness(pod):
-            yield fails(f"'{workload.name}': {what}", "meet the pod security standard 'restricted'")
+        for what in _looseness(pod, strict=strict):
+            yield fails(f"'{workload.name}': {what}", f"meet the pod security standard '{standard}'")
 
 
-def _looseness(pod: Pod) -> Iterator[str]:
+def _looseness(pod: Pod, *, strict: bool) -> Iterator[str]:
     whole = dig(pod.spec, "securityContext", {})
     yield from (f"{field} is on" for field in ("hostNetwork", "hostPID", "hostIPC") if dig(pod.spec, field))
     for volume in listed(pod.spec, "volumes"):
         if "hostPath" in volume:
             yield "a volume is a path of the node"
-        elif not VOLUMES.issuperset(volume):
+        elif strict and not VOLUMES.issuperset(volume):
             yield "a volume has a source that the standard does not allow"
     if not SYSCTLS.issuperset(dig(one, "name") for one in listed(whole, "sysctls")):
         yield "a setting of the node's kernel is changed"
-    yield from (f"the pod {what}" for what in _common(whole))
-    if dig(whole, "runAsNonRoot") is False:
+    yield from (f"the pod {what}" for what in _common(whole, strict=strict))
+    if strict and dig(whole, "runAsNonRoot") is False:
         yield "the pod may run as root"
     for name, profile in dict(pod.annotations or {}).items():
         if name.startswith(APPARMOR) and profile != "runtime/default" and not str(profile).startswith("localhost/"):
             yield f"container {name.removeprefix(APPARMOR)} has no AppArmor profile"
     for container in pod.containers:
         name = dig(container, "name", "?")
-        found = _open(container, whole, windows=dig(pod.spec, "os.name") == "windows")
+        found = _open(container, whole, windows=dig(pod.spec, "os.name") == "windows", strict=strict)
         yield from (f"container {name} {what}" for what in found)
 
 
-def _open(container: Value, whole: Value, *, windows: bool) -> Iterator[str]:
+def _open(container: Value, whole: Value, *, windows: bool, strict: bool) -> Iterator[str]:
     """Yield what a container may that the standard forbids; Windows has none of what Linux must drop."""
     own = dig(container, "securityContext", {})
-    yield from _common(own)
+    yield from _common(own, strict=strict)
     if dig(own, "privileged"):
         yield "is privileged"
-    if not windows:
+    if strict and not windows:
         yield from _kept(own, whole)
-    if dig(own, "runAsNonRoot", dig(whole, "runAsNonRoot")) is not True:
+    if strict and dig(own, "runAsNonRoot", dig(whole, "runAsNonRoot")) is not True:
         yield "may run as root"
-    if set(listed(own, "capabilities.add")) - {"NET_BIND_SERVICE"}:
+    if set(listed(own, "capabilities.add")) - ({"NET_BIND_SERVICE"} if strict else CAPABILITIES):
         yield "is given capabilities of the kernel"
     if dig(own, "procMount", "Default") != "Default":
         yield "sees all of /proc"
@@ -97,9 +107,9 @@ def _kept(own: Value, whole: Value) -> Iterator[str]:
         yield "has no seccomp profile"
 
 
-def _common(context: Value) -> Iterator[str]:
+def _common(context: Value, *, strict: bool) -> Iterator[str]:
     """Yield what neither a pod's nor a container's context may say."""
-    if dig(context, "runAsUser") == 0:
+    if strict and dig(context, "runAsUser") == 0:
         yield "runs as root"
     if dig(context, "windowsOptions.hostProcess"):
         yield "is a process of its node"
@@ -162,6 +172,7 @@ RULES = (
         holds="its pods are restricted",
         references=("AI Act Art. 15(5)",),
         types=WORKLOADS,
+        of_pods=True,
         resource=_restricted,
         remedies=(RESTRICTED,),
     ),

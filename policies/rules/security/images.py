@@ -87,16 +87,22 @@ def _pinned(workload: Resource, _: Context) -> Verdicts:
             )
 
 
+def _whole(image: str) -> str:
+    """Return an image with the registry that a name without one is fetched from."""
+    host, slash, _ = image.partition("/")
+    return image if slash and (set(".:") & set(host) or host == "localhost") else f"docker.io/{image}"
+
+
 def _known_registry(workload: Resource, context: Context) -> Verdicts:
     if not (images := _images(workload)):
         yield not_applicable("it names no image")
     known = tuple(f"{one}/" for one in (context.environment.mirror, *context.environment.registries) if one)
     for image in images:
-        if not image.startswith(known) and not image.startswith(REGISTRIES) and not OWN_REGISTRY.match(image):
+        if not _whole(image).startswith(known) and not image.startswith(REGISTRIES) and not OWN_REGISTRY.match(image):
             yield fails(
                 f"the image {image} of '{workload.name}' comes from a registry that is not allowed",
                 "mirror it to a registry of yours (mirror.registry, any on AWS; of manifests: --registry); allowed: "
-                f" {', '.join(REGISTRIES)}",
+                f"{', '.join(REGISTRIES)}",
             )
 
 

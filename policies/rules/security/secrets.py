@@ -45,6 +45,11 @@ NOTHING = re.compile(
     r"(true|false|yes|no|on|off|null|none|nil|~|[-+]?\d+(\.\d+)?|</?[\w |.-]*/?>|\[[A-Z_ ]+\])", re.IGNORECASE
 )
 """Values that are no secret, whatever they are called: switches, nothing, numbers, and names in brackets."""
+OF_OBJECTS = re.compile(r"/(inject-ca-from|auth|auth-tls|proxy-ssl)-secret$")
+"""Annotations that name an object with a secret in it, as cert-manager and ingress controllers read them."""
+OBJECT = re.compile(r"([a-z0-9.-]+/)?[a-z0-9.-]+")
+NAMING = re.compile(r"(^|_)(name|annotation)$")
+"""Names of settings that say what something is called."""
 DECLARATIONS = ":governance:AISystem"
 
 
@@ -89,7 +94,7 @@ def _found(resource: Resource) -> Iterator[str]:
 
 
 def _in_text(path: str, value: str) -> Iterator[str]:
-    if _token(value) or (_secret_name(path) and _plain(value)):
+    if _token(value) or (_secret_name(path) and _plain(value) and not _names_only(path, value)):
         yield path
     elif value[0] in "{[" and (inside := _parsed(value)) is not None:
         named = [name for name, one in _pairs(inside) if _secret_name(name) and _plain(one)]
@@ -108,6 +113,17 @@ def _assigned(text: str, *, settings: bool = False) -> list[str]:
         found = re.findall(r"""--?([A-Za-z][\w-]*)[= ]["']?([^\s"'-][^\s"']*)""", text)
         found += re.findall(r"""(?:^|[\s;])([A-Za-z_]\w*)=["']?([^\s"';]+)""", text)
     return [name for name, value in found if _secret_name(name.replace("-", "_")) and _plain(value)]
+
+
+def _names_only(path: str, value: str) -> bool:
+    """Return whether what is called a secret only says what secrets are called, and where they are."""
+    if ".annotations." in path and OF_OBJECTS.search(path):
+        return OBJECT.fullmatch(value) is not None
+    inside = _parsed(value) if value[0] == "{" else None
+    if not isinstance(inside, Mapping):
+        return False
+    given = [at for at, one in leaves(inside) if isinstance(one, str) and one]
+    return all(NAMING.search(_snake(at.rpartition(".")[2])) for at in given)
 
 
 def _parsed(text: str) -> Value:
@@ -143,9 +159,13 @@ def _secret_name(path: str) -> bool:
 
 @lru_cache(maxsize=1 << 14)  # the same few names come again and again
 def _holds_a_secret(name: str) -> bool:
-    last = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    last = _snake(name)
     # Charts call the name of a Secret that is there `existingSecret`.
     return bool(NAMES.search(last)) and not last.startswith("existing_") and not OF_A_LANGUAGE.search(last)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _plain(value: str) -> bool:
