@@ -71,7 +71,7 @@ def test_no_file_is_no_exemption(tmp_path):
             entry().replace("environments: [prod]", "environments: [prdo]"),
             "'prdo', and there is no such environment; al",
         ),
-        (entry() + "    until: never\n", "yaml:10: exemptions[0].until: unknown key 'until'; allowed policy, env"),
+        (entry() + "    until: never\n", "yaml:10: exemptions[0].until: unknown key 'until'; allowed policy, mat"),
         (entry() + "    ticket: ML-3\n", "yaml:10: exemptions[0].ticket: the key is given twice, first in line 8"),
         (entry().replace(f"{TODAY}", "soon"), "yaml:9: exemptions[0].expires: got 'soon'; allowed a day written"),
         (entry().replace(f"{TODAY}", "20270531"), "got 20270531; allowed a day written YYYY-MM-DD"),
