@@ -10,6 +10,7 @@ from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.operations.releases import halt, progress, release, status
 from mlstrata.operations.releases.beginning import begin
 from mlstrata.services.recording.sqlite import open_store
+from mlstrata.services.rollout.tally import Tallies
 from mlstrata.services.serving.releases import Releases
 from tests.support.between import Between
 from tests.support.patience import eventually
@@ -121,11 +122,12 @@ def test_a_candidate_that_fails_or_is_slow_is_taken_back_and_kept(platform, regi
 
 def test_a_shadow_is_recorded_answers_nobody_and_waits_for_a_person(platform, store):
     shadow = declared(strategy="shadow", steps=[], min_sample=20)
+    tallies = Tallies()
     with platform.load() as load:
         begin(platform.context(), shadow, "2", reason="to compare")
 
         def judged():
-            found, _ = progress.consider(shadow, releases(platform), store, datetime.now(UTC))
+            found, _ = progress.consider(shadow, releases(platform), store, datetime.now(UTC), tallies)
             return found.action == "needs_approval" and "both answered the scores differ by" in found.reason
 
         eventually(judged)
