@@ -42,7 +42,8 @@ GUEST = "tests/guest"
 UNIT = (
     ("policies", "audit"),
     ("stacks", "components", "exporter"),
-    ("project", "pipelines", "kubeflow", "steps"),
+    ("project", "pipelines", "kubeflow"),
+    ("steps",),
     ("runner", "serving", "gateway", "registry", "rollout"),
 )
 # These files share a registry and its model, which are made once a process.
@@ -62,6 +63,7 @@ LONG = (
     "test_gateway_platform",
     "test_main_job",
     "policies",
+    "steps",
     "stacks",
     "test_training",
     "test_learning",

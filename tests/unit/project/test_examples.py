@@ -15,6 +15,7 @@ from mlstrata.components import capability
 from mlstrata.environments import Workspace, stages
 from mlstrata.environments.loading.loader import loads
 from mlstrata.pipelines.compile import compile_pipeline
+from mlstrata.policies.core import manifest_settings
 from mlstrata.policies.core.exemptions import of_workspace
 from mlstrata.policies.core.rule import Level
 from mlstrata.policies.frameworks import packs
@@ -46,7 +47,7 @@ def written(page: Path, folder: Path) -> list[str]:
 def test_the_policies_shown_are_loaded_with_their_levels_and_exemptions(tmp_path):
     names = written(ROOT / "docs/your-policies.md", tmp_path)
     ours = ("cost.py", "levels.yaml", "exemptions.yaml", "frameworks/house.yaml")
-    assert set(names) == {f"policies/{name}" for name in ours}
+    assert set(names) == {f"policies/{name}" for name in ours} | {"shop.yaml"}
     workspace = Workspace(tmp_path)
     rules = {rule.id: rule for rule in rules_of(workspace)}
     assert rules["org-cost-centre"].number is None
@@ -55,6 +56,13 @@ def test_the_policies_shown_are_loaded_with_their_levels_and_exemptions(tmp_path
     assert exemption.policy == "org-cost-centre"
     (house,) = packs(tmp_path, ["house"], rules)
     assert [duty.rules for duty in house.duties] == [("org-cost-centre",), ()]
+    shop = manifest_settings.read(tmp_path / "shop.yaml", "shop", frozenset(rules), date(2026, 12, 1))
+    assert (shop.registries, shop.pods.value, shop.known) == (
+        ("ghcr.io/acme",),
+        "baseline",
+        tmp_path / "shop-known.json",
+    )
+    assert [waiver.policy for waiver in shop.exemptions] == ["sec-no-wildcard-rbac"]
 
 
 def test_the_pipeline_shown_compiles_with_its_step(tmp_path):
