@@ -4,11 +4,10 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pulumi_embedded
-from mlstrata.environments import Workspace
+from mlstrata.environments import Workspace, days
 from mlstrata.policies.adapters.embedded_graph import records
 from mlstrata.policies.core.rule import Outcome
 from mlstrata.policies.core.values import SECRET, UNKNOWN
@@ -64,7 +63,7 @@ def found_in(cases, workspace) -> set[str]:
     except (KeyError, IndexError, TypeError):
         return set()  # one changes what another has taken away
     graph = graph_of([*declaration(world.environment), *world.resources.values()])
-    report = judge(records(graph), workspace, "prod", datetime.now(tz=UTC).date())
+    report = judge(records(graph), workspace, "prod", days.today())
     return {one.rule.id for one in report.results if one.outcome is Outcome.FAIL and not one.undetermined}
 
 
@@ -128,7 +127,7 @@ def test_a_fault_of_every_policy_is_found_alike(tmp_path, pulumi_bin):
         ours = pulumi_embedded.Program("sample", "prod", program, settings=tmp_path / "embedded/Pulumi.prod.yaml")
         options = pulumi_embedded.Options(passphrase=pulumi_embedded.Passphrase("none"))
         plan = pulumi_embedded.preview(ours, pulumi_embedded.Backend(tmp_path / "embedded"), options)
-        report = judge(records(plan.graph), workspace, "prod", datetime.now(tz=UTC).date())
+        report = judge(records(plan.graph), workspace, "prod", days.today())
         assert rules <= {one.rule.id for one in report.results if one.outcome is Outcome.FAIL}
         assert said_by_cli(cli, "prod", tmp_path / f"{at}.json") == said_by_check(report)
 

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -14,7 +13,7 @@ import pytest
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from mlstrata.environments import Workspace
+from mlstrata.environments import Workspace, days
 from mlstrata.policies.adapters.pulumi_wire import record
 from mlstrata.policies.core.dates import Calendar
 from mlstrata.policies.core.declared import declared
@@ -154,7 +153,7 @@ def said(report):
 
 
 def offline(records, environment, workspace):
-    today = datetime.now(tz=UTC).date()
+    today = days.today()
     exemptions = of_workspace(Workspace(workspace), IDS, today)
     calendar = Calendar.on(today, environment.enforcement)
     return said(evaluate(records, environment, calendar, rules=RULES, exemptions=exemptions))
@@ -184,7 +183,7 @@ def test_an_environment_has_the_outcome_of_mlstrata_check(pack, workspace, exemp
     monkeypatch.setenv("MLSTRATA_WORKSPACE", str(workspace))
     deployment = Deployment.open(name)
     plan = planned(deployment)
-    report = report_on(deployment, plan, datetime.now(tz=UTC).date())
+    report = report_on(deployment, plan, days.today())
     assert Outcome.EXEMPT in {one.outcome for one in report.results}
     assert told(pack.AnalyzeStack(request(records(plan.graph)))) == said(report)
 
@@ -353,7 +352,7 @@ def test_an_exempt_resource_is_not_mended(pack, configured, exemptions):
         "reason": "moving",
         "approver": "cto",
         "ticket": "T-1",
-        "expires": str(datetime.now(tz=UTC).date()),
+        "expires": str(days.today()),
     }
     exemptions(json.dumps({"exemptions": [entry]}))
     assert remediate(pack, world.resources["metadata"]) == []

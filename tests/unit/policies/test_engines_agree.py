@@ -5,12 +5,11 @@ which has the faults that it is for) and faults planted in an environment.
 """
 
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from mlstrata.environments import Workspace, load_with_places
+from mlstrata.environments import Workspace, days, load_with_places
 from mlstrata.operations import policy_check
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.policy_check import planned, report_on
@@ -31,7 +30,7 @@ CASES = [pytest.param(rule, case, id=f"{rule.id}: {case.title}") for rule in RUL
 
 
 def today():
-    return datetime.now(tz=UTC).date()
+    return days.today()
 
 
 @pytest.fixture
