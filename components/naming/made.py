@@ -138,7 +138,8 @@ def _secrets(spec: EnvironmentSpec) -> Iterator[Made]:
     for at, system in enumerate(spec.systems):
         space = forms.namespace_of(of_platform(spec), system.team, system.name)
         for index, dataset in enumerate(system.data):
-            secret = dataset.store.secret if dataset.store else None
-            if secret and (space, secret) not in told:
-                told.add((space, secret))
-                yield Made("Secret", space, secret, f"systems[{at}].data[{index}].store.secret")
+            for field, place in (("store", dataset.store), ("database", dataset.database)):
+                secret = place.secret if place else None
+                if secret and (space, secret) not in told:
+                    told.add((space, secret))
+                    yield Made("Secret", space, secret, f"systems[{at}].data[{index}].{field}.secret")

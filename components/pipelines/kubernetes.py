@@ -18,6 +18,7 @@ from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY
 from mlstrata.components.registry.names import ACCESS, NAME
 from mlstrata.components.registry.names import PORT as REGISTRY_PORT
 from mlstrata.components.storage.data import store_of
+from mlstrata.components.storage.database import Database
 from mlstrata.components.storage.objects import ObjectStore
 
 SERVICE = "ml-pipeline"
@@ -40,7 +41,7 @@ class KubeflowArgs:
     cluster: Cluster
     namespace: str
     training: Sequence[dict[str, str]] = ()
-    data: Mapping[str, ObjectStore] = field(default_factory=dict)
+    data: Mapping[str, ObjectStore | Database] = field(default_factory=dict)
     after: Sequence[pulumi.Resource] = ()
 
 

