@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlstrata.cli.main import main
+from mlstrata.environments import days
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.live_facts import gather
 from mlstrata.operations.releases.kubernetes import KubernetesBackend, served
@@ -62,7 +63,7 @@ def test_everything_known_of_what_answers_is_passed_in(world):
         metrics=GOOD,
         gates=(GateOutcome("auc", True, "of the test"),),
         bias={"afam": 0.1, "single": 0.04},
-        bias_measured=datetime.now(UTC).date(),
+        bias_measured=days.today(),
     )
     assert found.of("ticket-routing") == LiveSystem()
 

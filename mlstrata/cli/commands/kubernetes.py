@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from mlstrata.cli.commands.options import AsJson, Env
-from mlstrata.environments.spec.base import choice
 
 app = typer.Typer()
 PANEL = "Kubernetes"
@@ -47,6 +46,7 @@ def render(
     mlstrata render dev -o clusters/dev --for argocd --repo https://git.example.com/ml/environments.git
     """
     from mlstrata.cli.render import render as run
+    from mlstrata.environments.spec.base import choice
     from mlstrata.operations.errors import UsageError
     from mlstrata.operations.render.tools import Deploys, tool
 

@@ -9,6 +9,7 @@ import pytest
 from mlstrata.cli.check import check
 from mlstrata.cli.main import main
 from mlstrata.clients.mlflow import Candidate, Check
+from mlstrata.environments import days
 from mlstrata.operations import live_facts as live
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
@@ -80,7 +81,7 @@ def test_everything_known_of_the_champion_is_passed_in(deployment):
         metrics=GOOD,
         gates=(GateOutcome("auc", True, "0.82"), GateOutcome("later", True, "not yet")),
         bias={"afam": 0.1, "single": 0.04},
-        bias_measured=MEASURED.date(),
+        bias_measured=days.day_of(MEASURED),
     )
 
 
