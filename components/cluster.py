@@ -11,6 +11,7 @@ import pulumi
 
 from mlstrata.components.base import Component
 from mlstrata.components.kubernetes_objects import Manifest, register
+from mlstrata.components.secrets.pull import KEY as PULL
 from mlstrata.components.workload.pods import Resources
 from mlstrata.components.workload.sizes import PROFILES, Sizes
 from mlstrata.environments.spec.sizing import Profile
@@ -50,12 +51,14 @@ class SecretReference:
         name: Its name.
         keys: What it must hold.
         why: Who reads it, what for.
+        optional: What it may hold besides, and what reads it does without.
     """
 
     namespace: str
     name: str
     keys: tuple[str, ...]
     why: str
+    optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Cluster:
         monitoring: The namespace of Prometheus.
         watched: The environment has the operator that knows what to scrape by objects of its own kinds.
         sizes: What its services ask for.
+        pull_secret: Secret with the access to the registry of our images and the systems'; empty: nodes have it.
         needed: The secrets that its components refer to, filled as they are made.
     """
 
@@ -82,6 +86,7 @@ class Cluster:
     monitoring: str = "monitoring"
     watched: bool = True
     sizes: Sizes = PROFILES[Profile.STANDARD]
+    pull_secret: str = ""
     needed: list[SecretReference] = field(default_factory=list, compare=False)
 
     def size(self, service: str) -> Resources:
@@ -159,10 +164,17 @@ class ClusterComponent(Component):
             metadata["annotations"] = annotations
         return {**manifest, "metadata": metadata}
 
-    def needs(self, namespace: str, name: str, keys: Sequence[str], why: str) -> str:
+    def needs(
+        self, namespace: str, name: str, keys: Sequence[str], why: str, *, optional: Sequence[str] = ()
+    ) -> str:
         """Record that a secret is read; return its name."""
-        self.cluster.needed.append(SecretReference(namespace, name, tuple(keys), why))
+        self.cluster.needed.append(SecretReference(namespace, name, tuple(keys), why, tuple(optional)))
         return name
+
+    def pulls(self, namespace: str) -> tuple[str, ...]:
+        """Return the secret with which pods of a namespace pull our images, and record it; none: they need none."""
+        secret = self.cluster.pull_secret
+        return (self.needs(namespace, secret, (PULL,), "the registry of the images of ours and of systems"),) if secret else ()
 
 
 def identity(cluster: Cluster, ownership: Ownership, part: str = "") -> tuple[dict[str, str], dict[str, str]]:

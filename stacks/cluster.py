@@ -48,6 +48,7 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
         monitoring=piece(MONITORING).namespace,
         watched=MONITORING in selection,
         sizes=sizes_of(spec),
+        pull_secret=spec.images.pull_secret or "",
     )
     builders = planned(spec, workspace, (one.piece.name for one in selection.taken))
     opts = pulumi.ResourceOptions(providers=[inputs.provider()])

@@ -74,7 +74,8 @@ class KubernetesEnvironment:
             {
                 "namespace": namespace,
                 "name": name,
-                "keys": sorted({key for one in readers for key in one.keys}),
+                "keys": sorted(keys := {key for one in readers for key in one.keys}),
+                "optional": sorted({key for one in readers for key in one.optional} - keys),
                 "why": sorted({one.why for one in readers}),
             }
             for (namespace, name), readers in sorted(found.items())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from mlstrata.clients.mlflow.access import SEAL
 from mlstrata.components.cluster import PREFIX, Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.manifests import rights
@@ -50,7 +51,8 @@ class Kubeflow(ClusterComponent):
 
     def __init__(self, name: str, args: KubeflowArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pipelines", name, args.cluster, opts)
-        self.needs(args.namespace, ACCESS, ACCESS_KEYS, "the registry that pipelines send models to")
+        self.needs(args.namespace, ACCESS, ACCESS_KEYS, "the registry that pipelines send models to", optional=(SEAL,))
+        self.pulls(args.namespace)
         registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
         way = outgoing("steps-registry", args.namespace, of=USES_REGISTRY, ports=[REGISTRY_PORT], peers=[registry])
         self.add("registry", way, after=args.after)

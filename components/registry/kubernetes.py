@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from mlstrata.clients.mlflow.access import SEAL
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import Server
@@ -60,7 +61,7 @@ class Registry(ClusterComponent):
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("registry", name, args.cluster, opts)
         cluster, space = args.cluster, args.cluster.namespace
-        self.needs(space, ACCESS, ACCESS_KEYS, "the password at the registry's door")
+        self.needs(space, ACCESS, ACCESS_KEYS, "the password at the registry's door", optional=(SEAL,))
         args.store.read_by(self, space, "the bucket of models and other artifacts")
         workload = Workload(
             NAME,

@@ -11,11 +11,8 @@ from mlstrata.components.cluster import Cluster, ClusterComponent, SecretReferen
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gateway.system_route import KEYS
 from mlstrata.components.manifests import manifest
+from mlstrata.components.secrets.external import API, STORE, external_secret
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
-
-API = "external-secrets.io/v1"
-STORE = "mlstrata"
-"""The ClusterSecretStore that the organisation makes: only it knows where its secrets are, and how to get in."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +46,7 @@ class Secrets(ClusterComponent):
         for one in args.references:
             keys.setdefault((one.namespace, one.name), set()).update(one.keys)
         for (namespace, secret), wanted in sorted(keys.items()):
-            at = f"{args.cluster.environment}/{secret}"
-            spec = {
-                "refreshInterval": "1h",
-                "secretStoreRef": {"kind": "ClusterSecretStore", "name": STORE},
-                "target": {"name": secret, "creationPolicy": "Owner"},
-                "data": [{"secretKey": key, "remoteRef": {"key": at, "property": key}} for key in sorted(wanted)],
-            }
-            made = manifest(API, "ExternalSecret", secret, namespace, spec=spec)
+            made = external_secret(args.cluster.environment, namespace, secret, wanted)
             self.add(f"{namespace}-{secret}", made, after=after)
         self.register_outputs({})
 

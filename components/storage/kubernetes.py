@@ -71,7 +71,7 @@ class Store(ClusterComponent):
         monitor = pods(namespace=self.cluster.monitoring)
         way = outgoing(f"{NAME}-bucket", self.space, of=self.maker, ports=[S3], peers=[pods(labels=self.app)])
         before = [
-            self.add("account", account(self._object("v1", "ServiceAccount"), {}), after=after),
+            self.add("account", account(self._object("v1", "ServiceAccount"), {}, self.pulls(self.space)), after=after),
             self.add(
                 "callers", incoming(f"{NAME}-callers", self.space, to=self.app, ports=[S3], peers=callers), after=after
             ),

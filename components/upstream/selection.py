@@ -131,11 +131,13 @@ def locked(workspace: Workspace) -> dict[str, str]:
 
 
 def runtime_image(spec: EnvironmentSpec, workspace: Workspace) -> str:
-    """Return the image of our own services as an environment takes it: locked, from its mirror if it has one.
+    """Return the image of our own services: the one that the file names; else locked, from a mirror if there is one.
 
     Raises:
         LockError: The lock of images is none.
     """
+    if spec.images.runtime:
+        return spec.images.runtime
     own, mirror = str(replace(RUNTIME, digest=locked(workspace).get(reference(RUNTIME)))), mirror_of(spec)
     return mirror.image(own) if mirror else own
 

@@ -41,7 +41,7 @@ class Workload(ClusterComponent):
         return manifest(version, kind, self.name, self.args.namespace, labels=self.app, **rest)
 
     def _account(self) -> dict[str, Any]:
-        return account(self._object("v1", "ServiceAccount"), self.args.identity)
+        return account(self._object("v1", "ServiceAccount"), self.args.identity, self.pulls(self.args.namespace))
 
     def _deployment(self) -> dict[str, Any]:
         args = self.args

@@ -142,15 +142,19 @@ class Placement:
     tolerations: Sequence[Mapping[str, str]] = ()
 
 
-def account(manifest: Mapping[str, Any], identity: Mapping[str, str]) -> Json:
+def account(manifest: Mapping[str, Any], identity: Mapping[str, str], pulls: Sequence[str] = ()) -> Json:
     """Return a service account whose pods get no token of the API server.
 
     Args:
         manifest: Its kind and name.
         identity: Annotations that say who it is to a cloud; empty: nobody.
+        pulls: Names of the secrets with which its pods pull their images.
     """
     metadata = {**manifest["metadata"], **({"annotations": dict(identity)} if identity else {})}
-    return {**manifest, "metadata": metadata, "automountServiceAccountToken": False}
+    made = {**manifest, "metadata": metadata, "automountServiceAccountToken": False}
+    if pulls:
+        made["imagePullSecrets"] = [{"name": one} for one in pulls]
+    return made
 
 
 def pod(

@@ -17,7 +17,7 @@ from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.spec.target import Target
 from mlstrata.environments.spec.teams import GpuPoolSpec, TeamSpec
 from mlstrata.environments.spec.text import Email, Flag, Name, Text, Unique, Word, Zone
-from mlstrata.environments.spec.upstream import MirrorSpec, PinSpec
+from mlstrata.environments.spec.upstream import ImagesSpec, MirrorSpec, PinSpec
 from mlstrata.environments.stages import Capability, Stage, capabilities_of
 
 FRAMEWORKS = ("eu-ai-act", "gdpr")
@@ -82,6 +82,9 @@ class EnvironmentSpec(Spec):
     licences: LicencesSpec = Field(default=LicencesSpec(), description="Licences that software may have.")
     mirror: MirrorSpec | None = Field(
         default=None, description="Where an air-gapped site keeps its copies; none: upstream's own addresses."
+    )
+    images: ImagesSpec = Field(
+        default=ImagesSpec(), description="Images of your own on a cluster; mlstrata's, which need no access."
     )
     upstream: tuple[PinSpec, ...] = Field(
         default=(), description="Upstream pieces taken as well, or at another version; none: the tested ones."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from mlstrata.environments.spec.base import Spec
-from mlstrata.environments.spec.text import Name, RegistryPath, Site, Version
+from mlstrata.environments.spec.text import Name, PinnedImage, RegistryPath, Site, Version
 
 
 class MirrorSpec(Spec):
@@ -18,6 +18,21 @@ class MirrorSpec(Spec):
     files: Site = Field(
         description="Address under which plain manifests lie, <piece>/<version>/<number>.yaml; required, since "
         "kustomizations are built when they are copied."
+    )
+
+
+class ImagesSpec(Spec):
+    """Images of your own on a cluster, and how they are pulled."""
+
+    runtime: PinnedImage | None = Field(
+        default=None,
+        description="Image of mlstrata's services, by digest: a build or a copy of yours, taken as it is written; none: "
+        "mlstrata's own, from the mirror where there is one.",
+    )
+    pull_secret: Name | None = Field(
+        default=None,
+        description="Secret of the type kubernetes.io/dockerconfigjson with which pods pull that image and the "
+        "systems' own (`model.image`), in each of their namespaces; none: the nodes may pull them.",
     )
 
 

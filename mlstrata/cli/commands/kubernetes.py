@@ -80,3 +80,38 @@ def images(
     from mlstrata.cli.images import images as run
 
     run(env, as_json=as_json, copy_to=copy_to, registry=registry, resolve=resolve)
+
+
+@app.command(rich_help_panel=PANEL)
+def secrets(
+    env: Env,
+    as_script: Annotated[
+        bool, typer.Option("--script", help="Print a shell script that makes what is missing, by kubectl.")
+    ] = False,
+    keeper: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="external-secrets|sealed-secrets",
+            help="Print ExternalSecrets, or a script that prints SealedSecrets.",
+        ),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", help="With --for external-secrets: the ClusterSecretStore. Default: mlstrata."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the secrets that ENV expects: where, which keys, what for, who makes them. Holds no value.
+
+    --script: generates passwords, asks for the rest without echo, and leaves what is there as it is.
+
+    --for external-secrets: objects that take each from ENV/NAME of a store.
+
+    --for sealed-secrets: the same script, sealed by kubeseal: sh secrets.sh > sealed.yaml, which may be committed.
+
+    mlstrata secrets dev --script > secrets.sh && sh secrets.sh
+    """
+    from mlstrata.cli.secrets import secrets as run
+
+    run(env, as_json=as_json, as_script=as_script, keeper=keeper, store=store)

@@ -101,7 +101,9 @@ def selected(deployment: Deployment) -> Selection:
 
     spec, workspace = deployment.spec, deployment.workspace
     try:
-        return _with_our_own(selection_for(spec, workspace), locked(workspace), mirror_of(spec))
+        selection = selection_for(spec, workspace)
+        # An image of the organisation's own is pinned in the file, and neither locked nor copied.
+        return selection if spec.images.runtime else _with_our_own(selection, locked(workspace), mirror_of(spec))
     except LockError as error:
         raise UsageError(str(error)) from None
 

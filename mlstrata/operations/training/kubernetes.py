@@ -182,6 +182,7 @@ def _settings(deployment: Deployment, namespace: str, system: SystemSpec, trials
     return {
         "request": request,
         "image": system.model.image or image_of_steps(deployment),
+        "pull_secret": deployment.spec.images.pull_secret or "",
         "secret": ACCESS,
         "labels": {**USES_REGISTRY, "mlstrata.io/environment": deployment.name, "mlstrata.io/system": system.name},
         "schedule": system.model.schedule,

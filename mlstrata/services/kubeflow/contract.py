@@ -24,6 +24,7 @@ class KubeflowTraining(Closed):
     url: str = Field(pattern=r"^https?://", description="Kubeflow Pipelines, as this machine reaches it.")
     registry: str = Field(pattern=r"^https?://", description="MLflow, as this machine reaches it.")
     image: str = Field(description="Image of the steps.")
+    pull_secret: str = Field(default="", description="Secret with which their pods pull it; empty: none.")
     secret: str = Field(description="Secret with the registry's password, in the namespace of the steps.")
     labels: dict[str, str] = Field(description="Labels of the steps' pods.")
     data: Reading = Field(default_factory=Reading, description="What the step that reads the data is told besides.")

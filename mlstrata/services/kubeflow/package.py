@@ -30,7 +30,9 @@ class Package:
     steps: tuple[str, ...]
 
 
-def packaged(ir: Json, image: str, secret: str, labels: dict[str, str], data: Reading | None = None) -> Package:
+def packaged(
+    ir: Json, image: str, secret: str, labels: dict[str, str], data: Reading | None = None, pull_secret: str = ""
+) -> Package:
     """Return a compiled pipeline for a cluster.
 
     Args:
@@ -39,6 +41,7 @@ def packaged(ir: Json, image: str, secret: str, labels: dict[str, str], data: Re
         secret: Secret with the registry's password, in the namespace of the steps.
         labels: Labels of the steps' pods: which of them may reach the registry.
         data: How the step that reads the data reaches its bucket; None: it lies in none.
+        pull_secret: Secret with which the steps' pods pull that image; empty: none.
     """
     import yaml
 
@@ -61,6 +64,9 @@ def packaged(ir: Json, image: str, secret: str, labels: dict[str, str], data: Re
             ],
             "podMetadata": {"labels": labels, "annotations": {"karpenter.sh/do-not-disrupt": "true"}},
         }
+        if pull_secret:
+            named = {"runtimeValue": {"constant": pull_secret}}
+            needs[name]["imagePullSecret"] = [{"secretName": pull_secret, "secretNameParameter": named}]
     platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": needs}}}}
     text = yaml.dump_all([pipeline, platform], Dumper=_plain(), sort_keys=True).encode()
     digest = hashlib.sha256(text).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""The secrets that an environment on a cluster expects, and what makes them."""
