@@ -164,9 +164,7 @@ class ClusterComponent(Component):
             metadata["annotations"] = annotations
         return {**manifest, "metadata": metadata}
 
-    def needs(
-        self, namespace: str, name: str, keys: Sequence[str], why: str, *, optional: Sequence[str] = ()
-    ) -> str:
+    def needs(self, namespace: str, name: str, keys: Sequence[str], why: str, *, optional: Sequence[str] = ()) -> str:
         """Record that a secret is read; return its name."""
         self.cluster.needed.append(SecretReference(namespace, name, tuple(keys), why, tuple(optional)))
         return name
@@ -174,7 +172,11 @@ class ClusterComponent(Component):
     def pulls(self, namespace: str) -> tuple[str, ...]:
         """Return the secret with which pods of a namespace pull our images, and record it; none: they need none."""
         secret = self.cluster.pull_secret
-        return (self.needs(namespace, secret, (PULL,), "the registry of the images of ours and of systems"),) if secret else ()
+        return (
+            (self.needs(namespace, secret, (PULL,), "the registry of the images of ours and of systems"),)
+            if secret
+            else ()
+        )
 
 
 def identity(cluster: Cluster, ownership: Ownership, part: str = "") -> tuple[dict[str, str], dict[str, str]]:

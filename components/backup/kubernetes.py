@@ -58,7 +58,11 @@ class Backup(ClusterComponent):
         after = list(args.after)
         server, store = args.database, args.store
         before = [
-            self.add("account", account(self._object("v1", "ServiceAccount"), store.identity(), self.pulls(self.space)), after=after),
+            self.add(
+                "account",
+                account(self._object("v1", "ServiceAccount"), store.identity(), self.pulls(self.space)),
+                after=after,
+            ),
             self.add(
                 "database",
                 outgoing(f"{name}-database", self.space, of=self.app, ports=[server.port], peers=server.peers),

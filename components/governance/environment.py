@@ -13,6 +13,7 @@ from mlstrata.components.base import Component
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.days import ZONE
 from mlstrata.environments.spec.environment import FRAMEWORKS
+from mlstrata.environments.spec.storage import S3Storage
 from mlstrata.environments.stages import ENTRIES, added_by
 
 _DAY = timedelta(days=1)
@@ -25,8 +26,8 @@ class EnvironmentArgs:
 
     Attributes:
         facts: Name, target, region, time zone and frameworks where they are others, owner, cost centre, labels,
-            enforcement, days of retention, fewest nodes of each GPU pool, and the registry of its mirror where it has
-            one; plain.
+            enforcement, days of retention, fewest nodes of each GPU pool, and the registries of its mirror and
+            its own images and the name of its storage's key where it has them; plain.
         stages: Name of each stage that is reached to the capabilities that it brings and that are on.
         switched_on: Capabilities that the file declares or switches on by itself, whatever the stage.
     """
@@ -54,6 +55,8 @@ class EnvironmentArgs:
             "gpu_pools": {pool.name: pool.nodes.min for pool in spec.gpu_pools},
             # Only where there is one: an environment without is what it was before there were mirrors.
             **({"mirror": spec.mirror.registry} if spec.mirror else {}),
+            **({"registries": [registry]} if (registry := _registry(spec)) else {}),
+            **({"storage_key": key} if (key := _key(spec)) else {}),
             **({} if spec.timezone == ZONE else {"timezone": spec.timezone}),
             **({} if spec.frameworks == FRAMEWORKS else {"frameworks": list(spec.frameworks)}),
             **({} if spec.production is None else {"production": spec.production}),
@@ -103,3 +106,13 @@ def declare(spec: EnvironmentSpec) -> Environment:
 
 def _names(capabilities: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(map(str, capabilities)))
+
+
+def _registry(spec: EnvironmentSpec) -> str:
+    """Return where an organisation's image of the services lies, registry and path; empty: it has none of its own."""
+    return (spec.images.runtime or "").rpartition("/")[0]
+
+
+def _key(spec: EnvironmentSpec) -> str:
+    """Return the name of an organisation's own key of its storage; empty: it declares none."""
+    return (spec.storage.encryption_key or "") if isinstance(spec.storage, S3Storage) else ""

@@ -104,7 +104,11 @@ class Job(ClusterComponent):
         if args.data:
             args.data.read_by(self, self.space, f"the data that the {args.part} of {args.ownership.system} reads")
         before = [
-            self.add("account", account(self._object("v1", "ServiceAccount"), args.store.identity(), self.pulls(self.space)), after=after),
+            self.add(
+                "account",
+                account(self._object("v1", "ServiceAccount"), args.store.identity(), self.pulls(self.space)),
+                after=after,
+            ),
             self.add("settings", settings, after=after),
         ]
         for what, (ports, peers) in ways.items():

@@ -11,8 +11,8 @@ from mlstrata.components.cluster import Cluster, ClusterComponent, SecretReferen
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gateway.system_route import KEYS
 from mlstrata.components.manifests import manifest
-from mlstrata.components.secrets.external import API, STORE, external_secret
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
+from mlstrata.components.secrets.external import API, STORE, external_secret
 
 
 @dataclass(frozen=True)

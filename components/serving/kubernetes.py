@@ -113,7 +113,11 @@ class Serving(ClusterComponent):
         self.needs(self.space, ACCESS, ACCESS_KEYS, "the registry that released models come from")
         after = list(args.after)
         before = [
-            self.add("account", account(self._object("v1", "ServiceAccount"), args.store.identity(), self.pulls(self.space)), after=after),
+            self.add(
+                "account",
+                account(self._object("v1", "ServiceAccount"), args.store.identity(), self.pulls(self.space)),
+                after=after,
+            ),
             self.add("settings", {**self._object("v1", "ConfigMap"), "data": self._settings()}, after=after),
             *(self.add(role, policy, after=after) for role, policy in self._openings().items()),
         ]

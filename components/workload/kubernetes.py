@@ -41,7 +41,10 @@ class Workload(ClusterComponent):
         return manifest(version, kind, self.name, self.args.namespace, labels=self.app, **rest)
 
     def _account(self) -> dict[str, Any]:
-        return account(self._object("v1", "ServiceAccount"), self.args.identity, self.pulls(self.args.namespace))
+        args, ours = self.args, self.cluster.images.get("runtime")
+        runs = any(one.image == ours for one in (*args.first, *args.containers))
+        pulls = self.pulls(args.namespace) if runs else ()
+        return account(self._object("v1", "ServiceAccount"), args.identity, pulls)
 
     def _deployment(self) -> dict[str, Any]:
         args = self.args

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlstrata.environments.spec.base import Spec, immutable
-from mlstrata.environments.spec.text import Bucket, Document, Endpoint, Flag
+from mlstrata.environments.spec.text import Bucket, Document, Endpoint, Flag, Text
 
 _COPY = "move everything there with `mlstrata migrate` (target local), else restore a backup in a new environment"
 
@@ -45,6 +45,12 @@ class S3Storage(Spec):
         default=None,
         description="File with the access keys of another endpoint, as AWS's tools keep them (profile default); "
         "a file, since keys in this one would be in every copy. None: they are generated, or the cloud gives them.",
+    )
+    encryption_key: Text | None = Field(
+        default=None,
+        description="Name of your own key that encrypts it at rest, never the key itself: a KMS key's ARN, a path in a "
+        "vault, of a cluster's own service the key of its storage class. Declared by you, as no plan sees it; "
+        "none: personal data may not lie there.",
     )
     versioning: Flag = Field(
         default=True, description="Keep overwritten objects; on, since an overwritten model cannot be made again."

@@ -26,8 +26,8 @@ class ImagesSpec(Spec):
 
     runtime: PinnedImage | None = Field(
         default=None,
-        description="Image of mlstrata's services, by digest: a build or a copy of yours, taken as it is written; none: "
-        "mlstrata's own, from the mirror where there is one.",
+        description="Image of mlstrata's services, by digest: a build or a copy of yours, taken as it is written; "
+        "none: mlstrata's own, from the mirror where there is one.",
     )
     pull_secret: Name | None = Field(
         default=None,

@@ -41,6 +41,8 @@ class _Facts(BaseModel):
     retention: dict[str, float]
     gpu_pools: dict[str, int]
     mirror: str = ""
+    registries: tuple[str, ...] = ()
+    storage_key: str = ""
     cost_centre: str = ""
     labels: dict[str, str] = {}
 
@@ -89,6 +91,8 @@ def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environm
         documents=documents,
         gpu_pools=given.gpu_pools,
         mirror=given.mirror,
+        registries=given.registries,
+        storage_key=given.storage_key,
         cost_centre=given.cost_centre,
         labels=given.labels,
     )

@@ -69,6 +69,7 @@ class Environment:
         gpu_pools: Name of a declared pool to its fewest nodes.
         mirror: Registry, with its path, that the environment takes its images from; empty without one.
         registries: Registries of its own beside those that are known, each with the path that is allowed.
+        storage_key: Name of the organisation's own key that encrypts its storage; empty where none is declared.
         pods: The standard that pods are held to; only manifests from elsewhere may be held to the looser one.
         live: Facts of the running platform; None where nobody asked it.
     """
@@ -90,6 +91,7 @@ class Environment:
     gpu_pools: Mapping[str, int] = field(default_factory=dict)
     mirror: str = ""
     registries: tuple[str, ...] = ()
+    storage_key: str = ""
     pods: PodStandard = PodStandard.RESTRICTED
     live: Live | None = None
 

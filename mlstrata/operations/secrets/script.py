@@ -77,7 +77,7 @@ def _of(places: list[Expected], registry: str) -> Iterator[str]:
         yield f'  [ -n "${variable}" ] || {there}{variable}=$({made})\n'
     for one in places:
         kind = DOCKER if all(entry.origin is Origin.REGISTRY for entry in one.entries) else "''"
-        values = (f"{_named(entry)} \"${variables[entry.key]}\"" for entry in one.entries)
+        values = (f'{_named(entry)} "${variables[entry.key]}"' for entry in one.entries)
         yield f"  put {one.namespace} {name} {kind} {' '.join(values)}\n"
 
 

@@ -70,7 +70,7 @@ def train(asked: KubeflowTraining) -> int:
     if asked.if_needed and (version := known(asked.request, Registry(asked.registry))[1]):
         return worker.finish({"version": version, "created": False}, state="succeeded")
     ir = yaml.safe_load(compiled(asked.request).read_text(encoding="utf-8"))
-    package = packaged(ir, asked.image, asked.secret, asked.labels, asked.data, asked.pull_secret)
+    package = packaged(ir, asked.image, asked.secret, asked.labels, asked.data, pull_secret=asked.pull_secret)
     # Snapshots and trials lie in the run's own artifacts, and the image has no lock of this machine.
     there = {"store": "", "trials": "", "lock": "", "lock_hash": ""}
     arguments = taken(ir, {**pipeline_arguments(asked.request, ""), **there})

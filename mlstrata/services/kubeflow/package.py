@@ -31,7 +31,7 @@ class Package:
 
 
 def packaged(
-    ir: Json, image: str, secret: str, labels: dict[str, str], data: Reading | None = None, pull_secret: str = ""
+    ir: Json, image: str, secret: str, labels: dict[str, str], data: Reading | None = None, *, pull_secret: str = ""
 ) -> Package:
     """Return a compiled pipeline for a cluster.
 

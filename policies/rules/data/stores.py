@@ -76,12 +76,13 @@ def _encrypted(context: Context) -> Verdicts:
     declared = [system for system in graph.systems if processes_personal(system)]
     if not declared or context.environment.target not in {"aws", "kubernetes"}:
         yield not_applicable("no deployed store is labelled as one of personal data")
-    else:
+    elif not context.environment.storage_key:
         yield undeployed(
             f"{declared[0].name} declares personal data",
             "is labelled as a store of it",
             f"/systems.{declared[0].name}.data",
-            fix=f"deploy it with a key of your own and label it {CLASSIFICATION}: personal",
+            fix="name your own key that encrypts the storage in storage.encryption_key, or deploy a store with one and "
+            f"label it {CLASSIFICATION}: personal",
         )
 
 

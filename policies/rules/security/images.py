@@ -83,7 +83,8 @@ def _pinned(workload: Resource, _: Context) -> Verdicts:
         if not PINNED.search(image):
             yield fails(
                 f"the image {image} of '{workload.name}' is not pinned, so it can change under the same name",
-                "pin it by digest (NAME@sha256:…); `mlstrata images --resolve` writes the lock of digests",
+                "pin it by digest (NAME@sha256:…): `mlstrata images ENV --resolve` writes the lock of digests, "
+                "images.runtime names a build of yours",
             )
 
 
@@ -101,7 +102,7 @@ def _known_registry(workload: Resource, context: Context) -> Verdicts:
         if not _whole(image).startswith(known) and not image.startswith(REGISTRIES) and not OWN_REGISTRY.match(image):
             yield fails(
                 f"the image {image} of '{workload.name}' comes from a registry that is not allowed",
-                "mirror it to a registry of yours (mirror.registry, any on AWS; of manifests: --registry); allowed: "
+                "name yours (mirror.registry, or images.runtime; any on AWS; of manifests: --registry); allowed: "
                 f"{', '.join(REGISTRIES)}",
             )
 
@@ -115,7 +116,8 @@ def _signed(context: Context) -> Verdicts:
     if not patterns:
         yield fails(
             "nothing in the cluster rejects unsigned images",
-            "deploy a policy that verifies signatures and enforces it (Kyverno, sigstore)",
+            "deploy a policy that verifies signatures and enforces it (Kyverno, sigstore); or, while nobody depends on "
+            "what it answers, say production: false",
         )
         return
     images = dict.fromkeys(image for workload in running for image in _images(workload))

@@ -42,9 +42,7 @@ def main(arguments: list[str]) -> int:
         if found is not None and form == "name":
             sys.stdout.write(f"{rest[0]}/{rest[1]}\n")
         elif found is not None:
-            key = re.fullmatch(
-                r'go-template={{with \.data}}{{with index \. "([^"]+)"}}{{\.}}{{end}}{{end}}', form
-            )
+            key = re.fullmatch(r'go-template={{with \.data}}{{with index \. "([^"]+)"}}{{\.}}{{end}}{{end}}', form)
             assert key, form
             sys.stdout.write(found["data"].get(key[1], ""))
     OBJECTS.write_text(json.dumps(objects))

@@ -62,6 +62,7 @@ class Cluster:
         # In a session of its own it has no terminal, whoever runs the tests.
         return subprocess.run(
             [shell, str(file), *arguments],
+            check=False,
             input=answers,
             text=True,
             capture_output=True,
@@ -85,7 +86,9 @@ class Cluster:
         return base64.b64decode(self.objects[f"secret/{where}"]["data"][key]).decode()
 
     def values(self) -> list[str]:
-        found = [one for name, kept in self.objects.items() if name.startswith("secret") for one in kept["data"].values()]
+        found = [
+            one for name, kept in self.objects.items() if name.startswith("secret") for one in kept["data"].values()
+        ]
         return [form for one in found for form in (one, base64.b64decode(one).decode())]
 
 
@@ -101,7 +104,11 @@ def test_makes_everything_that_is_missing(cluster, shell):
     assert cluster.held("platform/alert-receiver", "url") == HOOK
     password = cluster.held("platform/mlflow-access", "password")
     assert len(password) == 64
-    assert password == cluster.held("kubeflow/mlflow-access", "password") == cluster.held("lending/mlflow-access", "password")
+    assert (
+        password
+        == cluster.held("kubeflow/mlflow-access", "password")
+        == cluster.held("lending/mlflow-access", "password")
+    )
     seal = cluster.held("platform/mlflow-access", "seal")
     assert seal == cluster.held("kubeflow/mlflow-access", "seal") != password
     assert "seal" not in cluster.objects["secret/lending/mlflow-access"]["data"]
@@ -197,7 +204,7 @@ def test_a_terminal_shows_no_answer(cluster):
     if child == 0:
         # Read from a pipe, as `mlstrata secrets dev --script | sh`: the answer comes from the terminal all the same.
         command = f"cat {cluster.folder}/secrets.sh | /bin/sh"
-        os.execve("/bin/sh", ["/bin/sh", "-c", command], cluster.environment)
+        os.execve("/bin/sh", ["/bin/sh", "-c", command], cluster.environment)  # noqa: S606 - this is a shell
     shown, answered, end = b"", False, time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if select.select([terminal], [], [], 0.1)[0]:
