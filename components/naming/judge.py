@@ -70,5 +70,6 @@ def _twice(one: Made, other: Made, spec: EnvironmentSpec) -> str:
 
 def _values(spec: EnvironmentSpec) -> Mapping[str, str]:
     found = {f"systems[{at}].name": system.name for at, system in enumerate(spec.systems)}
+    found |= {"images.pull_secret": spec.images.pull_secret} if spec.images.pull_secret else {}
     found |= {f"gpu_pools[{at}].name": pool.name for at, pool in enumerate(spec.gpu_pools)}
     return found | {f"teams[{at}].name": team.name for at, team in enumerate(spec.teams)}

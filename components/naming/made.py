@@ -133,8 +133,14 @@ def _of_system(system: SystemSpec, space: str, field: str) -> Iterator[Made]:
 
 
 def _secrets(spec: EnvironmentSpec) -> Iterator[Made]:
-    """Yield the secrets that datasets name, each once in a namespace: systems of a team may read by the same one."""
+    """Yield the secrets that the file names, each once in a namespace: systems of a team may read by the same one."""
     told: set[tuple[str, str]] = set()
+    if pull := spec.images.pull_secret:
+        platform = of_platform(spec)
+        yield Made("Secret", platform, ACCESS, "")
+        spaces = (forms.namespace_of(platform, system.team, system.name) for system in spec.systems)
+        for space in dict.fromkeys([platform, *spaces]):
+            yield Made("Secret", space, pull, "images.pull_secret")
     for at, system in enumerate(spec.systems):
         space = forms.namespace_of(of_platform(spec), system.team, system.name)
         for index, dataset in enumerate(system.data):

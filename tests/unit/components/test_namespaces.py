@@ -5,6 +5,7 @@ import pytest
 from mlstrata.components.naming.judge import problems
 from mlstrata.components.upstream.bill import BILL
 from mlstrata.environments import EnvironmentSpec
+from mlstrata.environments.spec.upstream import ImagesSpec
 
 SYSTEM = {
     "purpose": "Estimate the probability that an invoice is paid late, to order reminders.",
@@ -100,3 +101,13 @@ def test_a_datasets_secret_is_none_of_the_platforms():
     data[0]["store"]["secret"] = "warehouse"
     team = {"team": "billing", "data": data}
     assert not list(problems(declared({"name": "late", **team}, {"name": "early", **team}, teams=["billing"])))
+
+
+@pytest.mark.parametrize(
+    ("pull", "field"),
+    [("mlflow-access", "images.pull_secret"), ("rows-bucket", "systems[0].data[0].store.secret"), ("pull", "")],
+)
+def test_a_pull_secret_is_no_other_secret(pull, field):
+    rows = {"name": "rows", "source": "s3://rows/of.csv", "store": {"secret": "rows-bucket"}}
+    spec = declared({"name": "late", "data": [rows]}).model_copy(update={"images": ImagesSpec(pull_secret=pull)})
+    assert [one.partition(":")[0] for one in problems(spec)] == ([field] if field else [])
