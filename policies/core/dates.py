@@ -39,6 +39,9 @@ APPLIES: dict[Duty, date] = {
 are, applies from that day; the general date of 2026-08-02 finds none."""
 MARKING_OF_PLACED = date(2026, 12, 2)
 """Art. 50(2) for systems that were on the market before the general date."""
+GENERAL_PURPOSE_OF_PLACED = date(2027, 8, 2)
+"""Chapter V for models that were on the market before its date (Art. 111(3))."""
+_GRACE = {Duty.MARKING: MARKING_OF_PLACED, Duty.GENERAL_PURPOSE: GENERAL_PURPOSE_OF_PLACED}
 
 
 class Enforcement(StrEnum):
@@ -101,7 +104,7 @@ def effective(
         return day
     if duty is Duty.HIGH_RISK and of_an_authority:
         return LEGACY_OF_AUTHORITIES
-    return MARKING_OF_PLACED if duty is Duty.MARKING else day
+    return _GRACE.get(duty, day)
 
 
 def said(effective_from: date, calendar: Calendar) -> str:

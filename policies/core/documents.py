@@ -19,28 +19,41 @@ _WAITING = re.compile(
 """A line that says nothing yet."""
 _UNFINISHED = re.compile(
     r"\b(?:tbd|tba|tbc|todo|fixme|lorem ipsum|human input required|work in progress|coming soon|noch offen|folgt noch"
-    r"|à compléter|to be (?:added|completed|confirmed|decided|defined|determined|done|filled in|written))\b"
+    r"|wird noch (?:ergänzt|erstellt|geschrieben|nachgereicht)|noch zu (?:ergänzen|erstellen|klären|schreiben)"
+    r"|à compléter|à rédiger|por (?:completar|definir)|da (?:completare|definire)"
+    r"|to be (?:added|completed|confirmed|decided|defined|determined|done|filled in|written))\b"
     r"|\[(?:insert|fill|your|add|name)\b[^\]\n]*\]",
     re.IGNORECASE,
 )
 """A phrase of what is still to be written, wherever it stands."""
-_REVIEWED = re.compile(r"^\W*(?:last )?reviewed\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
-_NOTIFIED = re.compile(r"^\W*notified\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
-_DATED = re.compile(r"^\W*(?:date|signed on|approved on)\W*:\W*(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
-_SIGNED = re.compile(r"^\W*(?:signed|approved)(?: by)?[ \t*_]*:[ \t*_]*[^\W\d_]{2,}", re.IGNORECASE | re.MULTILINE)
+_MARKS = " \t#>*_|-"
+"""What may stand before the first word of a line."""
+_LINES = re.IGNORECASE | re.MULTILINE
+_ON = r"(?: am)?\W*:\W*(\d{4}-\d{2}-\d{2})"
+# A document's own particulars are read in English and in German, the languages of a dossier.
+_REVIEWED = re.compile(rf"^\W*(?:(?:last )?reviewed|(?:zuletzt )?(?:über|ge)prüft){_ON}", _LINES)
+_NOTIFIED = re.compile(rf"^\W*(?:notified|gemeldet|mitgeteilt){_ON}", _LINES)
+_DATED = re.compile(
+    rf"^\W*(?:date|datum|signed on|approved on|(?:unterzeichnet|unterschrieben|genehmigt)(?= am)){_ON}", _LINES
+)
+_SIGNED = re.compile(
+    r"^\W*(?:signed|approved|unterzeichnet|unterschrieben|genehmigt)(?: by| von| durch)?[ \t*_]*:[ \t*_]*[^\W\d_]{2,}",
+    _LINES,
+)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _NEEDED = "human input required"
-_VERSION = re.compile(r"^\W*model[ _-]version\W*:\W*(?:v(?=\d))?([\w.-]+)", re.IGNORECASE | re.MULTILINE)
+_VERSION = re.compile(r"^\W*modell?[ _-]?version\W*:\W*(?:v(?=\d))?([\w.-]+)", re.IGNORECASE | re.MULTILINE)
 _FACT = re.compile(
-    r"^\W*(?:(?:last )?reviewed|notified|model[ _-]version|version|date|author|owner|title|status"
-    r"|(?:signed|approved)(?: by| on)?)\W*:.*$",
+    r"^\W*(?:(?:last )?reviewed|notified|modell?[ _-]?version|version|date|author|owner|title|status"
+    r"|(?:zuletzt )?(?:über|ge)prüft(?: am)?|gemeldet(?: am)?|mitgeteilt(?: am)?|datum|autor(?:in)?|titel"
+    r"|(?:signed|approved|unterzeichnet|unterschrieben|genehmigt)(?: by| on| von| durch| am)?)\W*:.*$",
     re.IGNORECASE | re.MULTILINE,
 )
 """A line of a document's own particulars, which says nothing of its subject."""
 _HEADING = re.compile(r"^(?:#{1,6}\s.*|.*\n[=-]{3,}\s*)$", re.MULTILINE)
 _FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1[`~]*\s*$|\Z)|<!--.*?(?:-->|\Z)", re.MULTILINE | re.DOTALL)
 """A block of code, or a comment: neither is text, whatever headings and dates it holds."""
-_SECTION = re.compile(r"^#{1,3}\s+(?:section\s+)?([1-9])(?:[.:)\s]|$).*$", re.IGNORECASE | re.MULTILINE)
+_SECTION = re.compile(r"^#{1,3}\s+(?:(?:section|abschnitt)\s+)?([1-9])(?:[.:)\s]|$).*$", _LINES)
 
 
 def read(paths: Iterable[str], root: Path) -> dict[str, Document]:
@@ -125,4 +138,4 @@ def _sections(text: str) -> frozenset[int]:
 
 
 def _says_something(body: str) -> bool:
-    return not all(map(_WAITING.match, body.splitlines()))
+    return not all(_WAITING.match(line) or _UNFINISHED.match(line.lstrip(_MARKS)) for line in body.splitlines())

@@ -17,7 +17,7 @@ from mlstrata.policies.core.values import SECRET, UnknownValueError
 from mlstrata.policies.frameworks import Pack
 
 _WORST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.EXEMPT, Outcome.PASS, Outcome.NOT_APPLICABLE)
-_VARY = frozenset({Duty.HIGH_RISK, Duty.MARKING})
+_VARY = frozenset({Duty.HIGH_RISK, Duty.MARKING, Duty.GENERAL_PURPOSE})
 """Duties whose day hangs on the system."""
 _SOON = timedelta(days=30)
 _ODD = (AttributeError, TypeError, ValueError, KeyError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from posixpath import normpath
 
 from mlstrata.policies.core.facts import Document
 from mlstrata.policies.core.graph import System
@@ -56,5 +57,5 @@ def read(context: Context, path: str, what: str, at: str) -> tuple[Document | No
 
 
 def _naming(system: System, path: object) -> Iterator[str]:
-    given = system.get("documents", {})
-    yield from (key for key in given if dig(given, key) == path)
+    given, file = system.get("documents", {}), normpath(str(path))
+    yield from (key for key in given if dig(given, key) and normpath(str(dig(given, key))) == file)

@@ -18,6 +18,8 @@ _POD_OF = {
 }
 _MADE_OF: dict[str, Callable[[Value], Iterator[tuple[str, Value]]]] = {KSERVE: served.pods, SPARK: spark.pods}
 """Groups whose pods their controller puts together out of fields of its own."""
+_WHOLE = frozenset((*LONG_RUNNING, *JOBS, *POD))
+"""Kinds with one pod in a place of its own."""
 _HOLDING = frozenset(
     {
         *("ephemeralContainers", "initContainers", "containers", "container", "script", "model", "spec"),
@@ -99,6 +101,30 @@ def pods(resource: Resource) -> Iterator[Pod]:
         yield Pod(path, spec, resource.get(f"{parent}.metadata.annotations" if parent else "metadata.annotations"))
 
 
+def misshapen(resource: Resource, found: list[Pod]) -> Iterator[str]:
+    """Yield what is odd about the pods of one of Kubernetes' own kinds, which need a container that can run.
+
+    A patch or a list may leave out what it does not change, and a rollout may name a workload that has the pod.
+
+    Args:
+        resource: The workload.
+        found: Its pods.
+
+    Raises:
+        UnknownValueError: they are known only after the deployment.
+    """
+    if resource.type not in _WHOLE:
+        return
+    if not found and not resource.get("spec.workloadRef"):
+        yield "has no pod"
+    for pod in found:
+        given = dig(pod.spec, "containers")
+        if not isinstance(given, list | tuple) or not given:
+            yield "has no list of containers"
+        elif not all(isinstance(one, Unknown) or _may_run(one) for one in given):
+            yield "has a container that is none, or whose image is none"
+
+
 def _inside(value: Value, path: str, context: Value, annotations: Value = None) -> Iterator[Pod]:
     """Yield the pods anywhere inside a value: whatever has containers, or what a pod gets of its node.
 
@@ -144,6 +170,11 @@ def _takes_of_its_node(value: Mapping[str, Value]) -> bool:
 
 def _is_container(value: Value) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("image"), str | Unknown)
+
+
+def _may_run(value: Value) -> bool:
+    """Return whether an entry of `containers` is one; who else fills an image in may leave it out."""
+    return isinstance(value, Mapping) and isinstance(value.get("image", ""), str | Unknown)
 
 
 def _require_seen(value: Mapping[str, Value], path: str) -> None:

@@ -113,7 +113,13 @@ def _fria(system: System, context: Context) -> Verdicts:
         document, wrong = named(system, context, "fria", "fundamental rights impact assessment", "Art. 27")
         yield from wrong
         notified = document.notified if document is not None else None
-        if document is not None and document.exists and notified is None:
+        if document is not None and document.exists is None and notified is None:
+            yield unknown(
+                "the impact assessment is not in the repository, and whether the authority was notified was not read",
+                "keep a file that says so, with a line `Notified: YYYY-MM-DD`",
+                "documents.fria",
+            )
+        elif document is not None and notified is None:
             yield fails(
                 "the impact assessment does not say when the authority was notified (Art. 27(3))",
                 "notify it, and write a line `Notified: YYYY-MM-DD`",
@@ -131,7 +137,8 @@ def _workers_told(system: System, context: Context) -> Verdicts:
 
 def _persons_told(system: System, context: Context) -> Verdicts:
     affects = system.get("risk.affects")
-    if point(system) in ("", INFRASTRUCTURE) or (affects is not None and not list(affects)):
+    about_nobody = affects is not None and not list(affects) and not system.get("risk.profiling")
+    if point(system) in ("", INFRASTRUCTURE) or about_nobody:
         yield not_applicable("Art. 26(11) asks it of systems under Annex III that decide about people, or help to")
     else:
         yield from named(system, context, "notice_persons", "notice to the persons concerned", "Art. 26(11)")[1]

@@ -8,7 +8,7 @@ from functools import partial
 from mlstrata.environments.classification import RANKS
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import System
-from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable
+from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable, unknown
 from mlstrata.policies.core.values import dig
 from mlstrata.policies.views.classification import classified, point, product, risk
 from mlstrata.policies.views.documents import read
@@ -172,7 +172,13 @@ def _exemption(system: System, context: Context) -> Verdicts:
     else:
         known, wrong = read(context, str(memo), "assessment", "risk.exemption.memo")
         yield from wrong
-        if known is not None and known.exists and not ((known.dated or known.reviewed) and known.signed):
+        if known is not None and known.exists is None:
+            yield unknown(
+                "the assessment is not in the repository, and whether it is dated and signed was not read (Art. 6(4))",
+                "keep it as a file of the workspace",
+                "risk.exemption.memo",
+            )
+        elif known is not None and not ((known.dated or known.reviewed) and known.signed):
             yield fails(
                 f"the assessment {memo} is not dated and signed (Art. 6(4))",
                 "write lines `Date: YYYY-MM-DD` and `Signed by: NAME`",

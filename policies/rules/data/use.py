@@ -32,9 +32,9 @@ FRESH = timedelta(days=180)
 _REGIONS = f"target.region: eu for a cluster of your own that stands there, else one of {', '.join(EU_REGIONS)}"
 SPECIAL = re.compile(
     r"religi|glaube|konfession|croyance|faith|belief|ethnic|ethnie|ethnisch|etnia|(?:^|_)race(?:$|_)|racial|rasse"
-    r"|(?:^|_)raza|political|politisch|politique|trade_union|gewerkschaft|syndicat|sexual|sexuel|sexuell|genetic|genetisch"
-    r"|disabilit|behinder|handicap|diagnos|disease|krankheit|maladie|health(?!y_)|gesundheit|sant[eé]|(?:^|_)hiv(?:$|_)"
-    r"|biometri"
+    r"|(?:^|_)razz?a|weltanschau|politica|politisch|politique|trade_union|gewerkschaft|syndicat|sind[ai]cat|sexual|sexuel"
+    r"|sessual|genetic|genetisch|disabilit|discapaci|behinder|handicap|diagnos|disease|krankheit|maladie|enfermedad"
+    r"|malattia|health(?!y_)|gesundheit|sant[eé]|(?:^|_)salu(?:d|te)(?:$|_)|(?:^|_)hiv(?:$|_)|biometri"
 )
 """Names of columns that tell of a special category (GDPR Art. 9): advice, as a name proves nothing."""
 FEATURE_STORES = ("kubernetes:feast.dev/v1:FeatureStore", "mlstrata:features:FeatureView")
@@ -156,10 +156,12 @@ def _unexamined(system: System, context: Context) -> Verdicts:
 
 
 def _about_people(system: System) -> bool:
+    if system.get("risk.profiling"):
+        return True  # it evaluates persons, even where its output is said to concern nobody
     affects = system.get("risk.affects")
     if affects is not None:
         return bool(list(affects))
-    return bool(system.get("risk.profiling")) or point(system) not in ("", "2")
+    return point(system) not in ("", "2")
 
 
 def _impact(system: System, context: Context) -> Verdicts:
@@ -167,7 +169,8 @@ def _impact(system: System, context: Context) -> Verdicts:
     personal = any(dig(one, "classification") == "personal" or listed(one, "personal") for one in data)
     special = any(listed(one, "special_categories") or dig(one, "special_fields") for one in data)
     profiled = bool(system.get("risk.profiling"))
-    if not (special or (profiled and personal) or (personal and system.get("risk.tier") == "high")):
+    # Profiling is of personal data (GDPR Art. 4(4)), whatever the datasets are said to hold.
+    if not (special or profiled or (personal and system.get("risk.tier") == "high")):
         yield not_applicable("it neither profiles people nor uses special categories, nor personal data at high risk")
         return
     what = "data protection impact assessment"
@@ -194,7 +197,8 @@ def _special_by_name(system: System, _: Context) -> Verdicts:
         yield not_applicable("no dataset is declared")
     for index, one in enumerate(data):
         known = set(dig(one, "special_fields", {}))
-        columns = [*map(str, listed(one, "personal")), *map(str, system.all("model.protected"))]
+        named = (*listed(one, "personal"), *system.all("model.protected"), *dig(one, "format.kinds", {}))
+        columns = list(map(str, named))
         for column in dict.fromkeys(columns):
             if column not in known and SPECIAL.search(column.lower()):
                 yield fails(

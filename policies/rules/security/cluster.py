@@ -13,7 +13,7 @@ from mlstrata.policies.core.values import Value, dig, listed
 from mlstrata.policies.remedies.cluster import RESTRICTED, SECCOMP
 from mlstrata.policies.views.iam import EVERYWHERE
 from mlstrata.policies.views.kubernetes import namespace
-from mlstrata.policies.views.pods import Pod, pods, workloads
+from mlstrata.policies.views.pods import Pod, misshapen, pods, workloads
 
 VOLUMES = frozenset(
     {
@@ -50,7 +50,10 @@ def _restricted(workload: Resource, context: Context) -> Verdicts:
     standard = context.environment.pods
     strict = standard is PodStandard.RESTRICTED
     found = list(pods(workload))
-    if not found:
+    odd = list(misshapen(workload, found))
+    for what in odd:
+        yield fails(f"'{workload.name}' {what}, so nobody knows what runs", "write it as the API of its kind has it")
+    if not found and not odd:
         yield not_applicable("it makes no pods")
     for pod in found:
         for what in _looseness(pod, strict=strict):

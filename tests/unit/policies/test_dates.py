@@ -41,6 +41,13 @@ def test_a_duty_blocks_from_its_day_on(offset, blocks):
     assert result.warning is not blocks
 
 
+@pytest.mark.parametrize(
+    ("placed", "day"), [(date(2025, 8, 1), date(2027, 8, 2)), (date(2025, 8, 2), date(2025, 8, 2))]
+)
+def test_a_general_purpose_model_that_was_placed_before_has_two_years_more(placed, day):
+    assert effective(Duty.GENERAL_PURPOSE, placed=placed) == day
+
+
 def test_enforced_now_blocks_before_the_day():
     found = report(cut(HIGH_RISK, "documents.fria"), enforcement=Enforcement.NOW)
     (result,) = of(found, "aia-fria-present")

@@ -26,6 +26,14 @@ def test_a_document_says_when_it_was_reviewed_and_for_which_model(tmp_path):
     assert found["https://example.com/file"].exists is None
 
 
+def test_particulars_are_read_in_german_too(tmp_path):
+    text = "**Zuletzt geprüft am:** 2026-10-01\nMitgeteilt: 2026-10-02\nUnterzeichnet am: 2026-10-03\n"
+    text += "Unterzeichnet von: Ada Lovelace\nModellversion: 7\n\n## Abschnitt 2: Entwicklung\nText hier.\n"
+    found = known(tmp_path, text)["docs/risk.md"]
+    assert (found.reviewed, found.notified, found.dated) == (date(2026, 10, 1), date(2026, 10, 2), date(2026, 10, 3))
+    assert (found.signed, found.model_version, found.sections) == (True, "7", {2})
+
+
 def test_a_document_says_when_an_authority_was_told(tmp_path):
     found = known(tmp_path, "- Notified: 2026-09-15 (market surveillance)\n")["docs/risk.md"]
     assert (found.notified, found.reviewed) == (date(2026, 9, 15), None)
@@ -85,6 +93,9 @@ def test_a_document_that_is_not_there(tmp_path):
         "<!-- It scores loans. -->\n# Risks\n",
         "Risks\n=====\n...\n",
         "# Risks\n\nq\n",
+        "# Plan\n\nTo be written by the legal department next year.\n",
+        "# Plan\n\n[Insert the plan here]\n",
+        "# Plan\n\nÜberprüft: 2026-10-01\nWird noch ergänzt.\n",
     ],
 )
 def test_a_document_without_a_sentence_is_empty(tmp_path, text):
@@ -93,7 +104,10 @@ def test_a_document_without_a_sentence_is_empty(tmp_path, text):
     assert found.empty
 
 
-@pytest.mark.parametrize("text", ["It scores loans.", "# Risks\n```\ncode\n```\nTwo.\n", "- tbd\n- a risk"])
+@pytest.mark.parametrize(
+    "text",
+    ["It scores loans.", "# Risks\n```\ncode\n```\nTwo.\n", "- tbd\n- a risk", "Each denial has to be confirmed."],
+)
 def test_a_document_with_a_sentence_is_not(tmp_path, text):
     assert not known(tmp_path, text)["docs/risk.md"].empty
 

@@ -243,3 +243,13 @@ def test_a_pod_that_is_not_understood_never_passes(tmp_path, spec):
     found = checked(tmp_path)
     assert not found.passed
     assert any(one.blocking and one.rule.id == "sec-pod-restricted" for one in found.results)
+
+
+@pytest.mark.parametrize(
+    "containers", ["null", "[]", "nginx", "{name: web}", "[null]", "[nginx]", "[{name: web, image: null}]"]
+)
+def test_a_pod_whose_containers_are_none_never_passes(tmp_path, containers):
+    pod = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec: {{containers: {containers}}}\n"
+    (tmp_path / "pod.yaml").write_text(pod)
+    found = [one for one in checked(tmp_path).results if one.rule.id == "sec-pod-restricted" and one.blocking]
+    assert any("nobody knows what runs" in one.reason for one in found)

@@ -15,6 +15,7 @@ from mlstrata.policies.rules import RULES
 from mlstrata.policies.views.purpose import topics_of
 
 TABLE = yaml.safe_load(Path(__file__).with_name("purposes.yaml").read_text(encoding="utf-8"))
+UNION = yaml.safe_load(Path(__file__).with_name("purposes_of_the_union.yaml").read_text(encoding="utf-8"))
 PURPOSES = [(answer, purpose) for answer, purposes in TABLE.items() for purpose in purposes]
 JUDGED = [
     rule
@@ -46,6 +47,14 @@ def judged(purpose, answers):
 def test_the_table_is_large_enough_and_its_world_is_there():
     assert len(PURPOSES) >= 150
     assert LIMITED in compliant().resources
+
+
+@pytest.mark.parametrize("answer", UNION)
+def test_words_of_the_act_are_known_in_every_official_language(answer):
+    assert len(UNION[answer]) == 24
+    value = answer.partition("=")[2]
+    unread = [tongue for tongue, said in UNION[answer].items() if value not in {one.value for one in topics_of(said)}]
+    assert unread == []
 
 
 @pytest.mark.parametrize(("answer", "purpose"), PURPOSES, ids=[purpose for _, purpose in PURPOSES])

@@ -90,4 +90,6 @@ def test_an_unknown_item_of_a_list_is_a_resource_that_is_not_known():
     pods = {"items": [UNKNOWN, {"kind": UNKNOWN, "apiVersion": "v1"}]}
     world.add("kubernetes:core/v1:PodList", "pods", pods)
     found = [one for one in judged(world).results if one.rule.id == "sec-pod-restricted" and "pods" in one.subject]
-    assert {one.outcome for one in found} == {Outcome.UNKNOWN, Outcome.NOT_APPLICABLE}
+    assert {one.outcome for one in found} == {Outcome.UNKNOWN, Outcome.FAIL}, (
+        "a pod without a specification runs nothing"
+    )
