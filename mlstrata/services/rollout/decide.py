@@ -18,8 +18,8 @@ def decide(plan: Plan, evidence: Evidence, now: float) -> Decision:
     """Return what happens next.
 
     A candidate that is worse is taken back as soon as that is certain, whatever the step. A step ends once it has
-    lasted and has its sample. The last one ends when, besides, each question is answered with "surely not worse", and a
-    person has approved where the file asks for one.
+    lasted and has its sample. The last one ends when, besides, so much was seen that questions are asked, each of them
+    is answered with "surely not worse", and a person has approved where the file asks for one.
 
     Args:
         plan: The rollout.
@@ -33,8 +33,10 @@ def decide(plan: Plan, evidence: Evidence, now: float) -> Decision:
     if lasted < plan.step_time:
         left = f"{plan.step_time - lasted:.0f} s of this step are left"
         return Decision(Action.WAIT, f"{left}; {_seen(plan, evidence)}")
-    if seen < plan.min_sample:
-        return Decision(Action.WAIT, f"{plan.min_sample - seen} more requests are needed; {_seen(plan, evidence)}")
+    # Of fewer nothing is asked, and what is not asked has no bad answer.
+    least = max(plan.min_sample, FEWEST) if plan.is_last else plan.min_sample
+    if seen < least:
+        return Decision(Action.WAIT, f"{least - seen} more requests are needed; {_seen(plan, evidence)}")
     if not plan.is_last:
         return Decision(Action.ADVANCE, f"{_words(found)}; {_seen(plan, evidence)}", plan.next_share)
     if plan.strategy is Strategy.BANDIT:

@@ -181,3 +181,12 @@ def test_a_bandit_gives_most_to_the_better_version_and_something_to_the_other():
     assert bandit.better(values[1], values[0]) == bandit.better(values[1], values[0]), (
         "the same rewards, the same share"
     )
+
+
+@pytest.mark.parametrize("changes", [LAST, AB, SHADOW], ids=["canary", "ab", "shadow"])
+@pytest.mark.parametrize("requests", [1, 20, 29])
+def test_a_sample_too_small_to_ask_anything_promotes_nothing(changes, requests):
+    small = plan(**changes, min_sample=1, approved_by="ana")
+    found = decide(small, Evidence(seen(10_000), seen(requests)), LATER)
+    assert found.action == Action.WAIT
+    assert f"{30 - requests} more requests are needed" in found.reason
