@@ -20,7 +20,7 @@ class Database:
     """A database; `ObjectStore` answers the same questions for a bucket.
 
     Attributes:
-        address: `postgres://HOST[:PORT]/DATABASE`.
+        address: `postgres://[ROLE@]HOST[:PORT]/DATABASE`.
         secret: Name of the secret with the name and the password of a role; one in each namespace that uses it.
         peers: Where it is, as network policies know it.
     """

@@ -199,12 +199,12 @@ class DatabaseSpec(Spec):
     """The database that a query asks."""
 
     address: DatabaseAddress = Field(
-        description="Where it is: postgres://HOST:PORT/DATABASE. Elsewhere than on this machine it must speak TLS."
+        description="Where it is: postgres://ROLE@HOST:PORT/DATABASE. Elsewhere than on this machine it must speak TLS."
     )
     secret: Name | None = Field(
         default=None,
         description="Secret with `username` and `password` of a role that may only read, in the namespace of "
-        "the jobs that read it; none: on this machine PGUSER, and PGPASSWORD or ~/.pgpass.",
+        "the jobs that read it; none: on this machine ~/.pgpass, or PGPASSWORD where the training is no service.",
     )
     network: Network = Field(
         default="0.0.0.0/0",

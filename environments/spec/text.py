@@ -126,12 +126,12 @@ Host = Annotated[
 DatabaseAddress = Annotated[
     str,
     *_matching(
-        r"postgres://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?/[A-Za-z0-9_][A-Za-z0-9_.-]*",
-        "a database such as postgres://db.example.com:5432/sales, without user or password",
+        r"postgres://(?:[A-Za-z_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?/[A-Za-z0-9_][A-Za-z0-9_.-]*",
+        "a database such as postgres://reader@db.example.com:5432/sales, without a password",
         255,
     ),
 ]
-"""A Postgres database, as its own clients write it, without credentials."""
+"""A Postgres database, as its own clients write it: the role may stand in it, its password may not."""
 
 Network = Annotated[
     str,

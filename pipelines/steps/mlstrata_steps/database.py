@@ -1,7 +1,7 @@
 """Data that a Postgres database holds: the rows of one query, read in one transaction that may write nothing.
 
-Who asks and how follows Postgres' own clients: `PGUSER`, `PGPASSWORD` or a password file, `PGSSLROOTCERT`. A server
-elsewhere is spoken to encrypted, and must show that it is the one whose name is asked for.
+Who asks and how follows Postgres' own clients: the role in the address or `PGUSER`, `PGPASSWORD` or a password file,
+`PGSSLROOTCERT`. A server elsewhere is spoken to encrypted, and must show that it is the one whose name is asked for.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def export(query: Path, address: str, folder: Path) -> Rows:
 
     Args:
         query: A file with one SELECT.
-        address: `postgres://HOST[:PORT]/DATABASE`.
+        address: `postgres://[ROLE@]HOST[:PORT]/DATABASE`.
         folder: Where the file is put; one of an earlier reading is replaced.
 
     Raises:
@@ -104,7 +104,7 @@ def _connected(address: str, where: str) -> Iterator[Connection]:
         raise StepError(f"{where} needs the package pg8000, which is not installed here") from error
     parts = urlsplit(address)
     host, port, name = parts.hostname or "", parts.port or PORT, parts.path.lstrip("/")
-    user = os.environ.get("PGUSER") or getpass.getuser()
+    user = parts.username or os.environ.get("PGUSER") or getpass.getuser()
     secured = None if host in _LOOPBACK else ssl.create_default_context(cafile=os.environ.get("PGSSLROOTCERT"))
     reached = False
     try:
@@ -144,7 +144,10 @@ def _refusal(error: Exception, user: str) -> str:
     told = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     code, message = str(told.get("C", "")), str(told.get("M", error))
     if code in _STRANGER:
-        return f"it lets '{user}' not in; set PGUSER and PGPASSWORD, or write the password into ~/{_PASSWORD_FILE}"
+        fix = (
+            f"name its role in database.address (postgres://ROLE@HOST/DATABASE) and its password in ~/{_PASSWORD_FILE}"
+        )
+        return f"it lets '{user}' not in; {fix}"
     if code in _NO_SUCH:
         return f"{message}; look at database.address"
     if code in _DENIED:

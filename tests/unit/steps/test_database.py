@@ -139,8 +139,16 @@ def test_who_may_not_read_and_what_is_not_there_is_told_with_its_fix(asked, serv
     ):
         at_hand(source, address)
     monkeypatch.setenv("PGUSER", "nobody-known")
-    with pytest.raises(StepError, match=r"it lets 'nobody-known' not in; set PGUSER and PGPASSWORD"):
+    with pytest.raises(StepError, match=r"it lets 'nobody-known' not in; name its role in database.address"):
         at_hand(source, address)
+
+
+def test_the_role_in_the_address_goes_before_that_of_the_variables(asked, monkeypatch):
+    source, address = asked("SELECT number FROM loans")
+    monkeypatch.setenv("PGUSER", "stranger")
+    assert at_hand(source, address.replace("//", f"//{OWNER}@"))[1] == source_stamp(
+        source, address.replace("//", f"//{OWNER}@")
+    )
 
 
 def test_a_server_elsewhere_must_speak_tls(asked, monkeypatch):
