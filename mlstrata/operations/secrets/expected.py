@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from mlstrata.environments.spec.storage import S3Storage
 from mlstrata.environments.spec.target import KubernetesTarget
 from mlstrata.environments.stages import Capability
-from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     from mlstrata.environments import EnvironmentSpec
@@ -93,13 +92,7 @@ def secrets_of(deployment: Deployment) -> Secrets:
     Raises:
         UsageError: the environment is not on a cluster.
     """
-    if deployment.spec.target.kind == "local":
-        raise UsageError(
-            f"{deployment.file}: target.kind: got 'local'; its secrets are made by `mlstrata up`; "
-            "`mlstrata secrets` lists those of 'kubernetes' and 'aws'"
-        )
-    outputs = deployment.target.objects().outputs
-    return expected(deployment.spec, outputs)
+    return expected(deployment.spec, deployment.target.objects().outputs)
 
 
 def expected(spec: EnvironmentSpec, outputs: Mapping[str, Any]) -> Secrets:
