@@ -6,20 +6,34 @@ from pathlib import Path
 
 from mlstrata.cli.console import say, say_json
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.errors import UsageError
-from mlstrata.operations.render import argocd, flux, manifests
-from mlstrata.operations.render.units import Tool
+from mlstrata.operations.errors import UsageError, one_of
+from mlstrata.operations.render import argocd, flux, manifests, tools
 
 ROOTS = (argocd.ROOT, flux.ROOT)
 
 
-def render(name: str, folder: str, *, as_json: bool, charts: bool = False, tool: Tool | None = None) -> None:
+def render(
+    name: str,
+    folder: str,
+    *,
+    as_json: bool,
+    charts: bool = False,
+    deploys: str | None = None,
+    repo: str | None = None,
+    revision: str = "main",
+    path: str | None = None,
+) -> None:
     """Write an environment's manifests into a folder, and say what is in it.
 
     Raises:
-        UsageError: what a tool installs itself is to be rendered too, or as `manifests.render`.
+        UsageError: options that do not go together, or as `tool` and `manifests.render`.
     """
     into = Path(folder)
+    if deploys is None and (repo or path):
+        raise UsageError("--repo and --path: tell a tool where the folder is; name it with --for argocd or flux")
+    tool = None
+    if deploys is not None:
+        tool = tools.tool(one_of("--for", deploys, tools.Deploys), into, repo=repo, revision=revision, path=path)
     if charts and tool is not None:
         raise UsageError("--charts: does not go with --for, by which the tool installs the charts; leave one out")
     rendered, secrets = manifests.render(Deployment.open(name), into, charts=charts, tool=tool)

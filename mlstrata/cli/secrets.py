@@ -6,9 +6,8 @@ import sys
 from enum import StrEnum
 
 from mlstrata.cli.console import say, say_json
-from mlstrata.environments.spec.base import choice
 from mlstrata.operations.deployment import Deployment
-from mlstrata.operations.errors import UsageError
+from mlstrata.operations.errors import UsageError, one_of
 from mlstrata.operations.secrets import external
 from mlstrata.operations.secrets.expected import Origin, Secrets, secrets_of
 from mlstrata.operations.secrets.script import script
@@ -35,8 +34,8 @@ def secrets(name: str, *, as_json: bool, as_script: bool, keeper: str | None, st
     Raises:
         UsageError: options that do not go together, or as `secrets_of` and `script`.
     """
-    if keeper is not None and keeper not in set(Keeper):
-        raise UsageError(f"--for: got {keeper!r}; {choice(keeper, Keeper)}")
+    if keeper is not None:
+        one_of("--for", keeper, Keeper)
     if as_json and (as_script or keeper):
         raise UsageError("--json: lists the secrets; leave out --script and --for, which print what makes them")
     if keeper == Keeper.EXTERNAL and as_script:

@@ -20,8 +20,8 @@ _KEYS = ("policy", "object", "finding")
 _Key = tuple[str, str, str]
 
 
-def accept(report: Report, path: Path) -> int:
-    """Write what blocks now as known; return how many findings that are.
+def accept(report: Report, path: Path) -> None:
+    """Write what blocks now as known.
 
     Raises:
         PolicyErrors: The file cannot be written.
@@ -32,7 +32,6 @@ def accept(report: Report, path: Path) -> int:
         path.write_text(json.dumps({"form": FORM, "known": listed}, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise PolicyErrors([f"{relative(path)}: cannot be written ({error.strerror or error})"]) from None
-    return len(keys)
 
 
 def let_known_pass(report: Report, path: Path) -> Report:

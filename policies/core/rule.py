@@ -144,6 +144,9 @@ def one_by_one(subjects: Iterable[Resource], check: Callable[[Resource], Verdict
             yield Verdict(Outcome.UNKNOWN, error.reason, subject=subject)
 
 
+_NUMBERS = {name: number for number, name in enumerate(CATALOGUE, 1)}
+
+
 @dataclass(frozen=True)
 class Rule:
     """A policy. Exactly one of `system`, `resource`, `environment` is its check.
@@ -202,7 +205,7 @@ class Rule:
     @property
     def number(self) -> int | None:
         """Its number in the catalogue; None for a policy from elsewhere."""
-        return CATALOGUE.index(self.id) + 1 if self.id in CATALOGUE else None
+        return _NUMBERS.get(self.id)
 
     @property
     def order(self) -> tuple[bool, int, str]:

@@ -46,19 +46,8 @@ def render(
     mlstrata render dev -o clusters/dev --for argocd --repo https://git.example.com/ml/environments.git
     """
     from mlstrata.cli.render import render as run
-    from mlstrata.environments.spec.base import choice
-    from mlstrata.operations.errors import UsageError
-    from mlstrata.operations.render.tools import Deploys, tool
 
-    if deploys is None:
-        if repo or path:
-            raise UsageError("--repo and --path: tell a tool where the folder is; name it with --for argocd or flux")
-        run(env, output, charts=charts, as_json=as_json)
-        return
-    if deploys not in set(Deploys):
-        raise UsageError(f"--for: got {deploys!r}; {choice(deploys, Deploys)}")
-    found = tool(Deploys(deploys), Path(output), repo=repo, revision=revision, path=path)
-    run(env, output, charts=charts, tool=found, as_json=as_json)
+    run(env, output, charts=charts, deploys=deploys, repo=repo, revision=revision, path=path, as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL)

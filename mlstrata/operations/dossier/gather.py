@@ -15,7 +15,7 @@ from mlstrata.environments.installation import programs_folder
 from mlstrata.files import sha256_of
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.dossier.model import packages_of, tried, version_of
-from mlstrata.operations.errors import UsageError
+from mlstrata.operations.errors import UsageError, one_of
 from mlstrata.operations.policy_check import planned, report_on
 
 if TYPE_CHECKING:
@@ -106,10 +106,7 @@ def language_of(text: str) -> Language:
     """
     from mlstrata.evidence import Language
 
-    try:
-        return Language(text)
-    except ValueError:
-        raise UsageError(f"--language: got '{text}'; allowed {', '.join(Language)}") from None
+    return one_of("--language", text, Language)
 
 
 def gather(deployment: Deployment, declared: SystemSpec, day: date | None) -> Evidence:

@@ -78,7 +78,7 @@ def _application(
         },
     }
     if ignored:
-        spec["ignoreDifferences"] = [_ignored(one) for one in ignored]
+        spec["ignoreDifferences"] = [{**one.target, "jsonPointers": list(one.pointers)} for one in ignored]
     annotations = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
@@ -86,11 +86,6 @@ def _application(
         "metadata": {"name": name, "namespace": NAMESPACE, "annotations": annotations},
         "spec": spec,
     }
-
-
-def _ignored(one: Ignored) -> dict[str, Any]:
-    where = {"group": one.group, "kind": one.kind, "namespace": one.namespace, "name": one.name}
-    return {**{key: value for key, value in where.items() if value}, "jsonPointers": list(one.pointers)}
 
 
 def _chart(chart: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlstrata.operations.render.files import CHARTED, FLUX, KUSTOMIZATION, kustomization
-from mlstrata.operations.render.units import Ignored, Unit, named, waves
+from mlstrata.operations.render.units import Unit, named, waves
 
 ROOT = "flux.yaml"
 """What is applied by hand, or committed where Flux looks already; it brings all others."""
@@ -48,7 +48,7 @@ class Flux:
             if one.after:
                 made["spec"]["dependsOn"] = [{"name": named(environment, other)} for other in one.after]
             if one.ignored:
-                made["spec"]["ignore"] = [_ignored(rule) for rule in one.ignored]
+                made["spec"]["ignore"] = [{"paths": list(rule.pointers), "target": rule.target} for rule in one.ignored]
             found[f"{FLUX}/{one.name}.yaml"] = [made]
             if not one.folder and one.chart is not None:
                 repository, release = _chart(named(environment, one.name), one.chart)
@@ -76,11 +76,6 @@ class Flux:
 def _object(version: str, kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     metadata = {"name": name, "namespace": NAMESPACE}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": dict(spec)}
-
-
-def _ignored(one: Ignored) -> dict[str, Any]:
-    target = {"group": one.group, "kind": one.kind, "namespace": one.namespace, "name": one.name}
-    return {"paths": list(one.pointers), "target": {key: value for key, value in target.items() if value}}
 
 
 def _chart(name: str, chart: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

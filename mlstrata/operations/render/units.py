@@ -41,6 +41,12 @@ class Ignored:
     name: str
     pointers: tuple[str, ...]
 
+    @property
+    def target(self) -> dict[str, str]:
+        """Return what says which object it is, as both tools write it: group, kind, namespace and name."""
+        said = {"group": self.group, "kind": self.kind, "namespace": self.namespace, "name": self.name}
+        return {key: value for key, value in said.items() if value}
+
 
 @dataclass(frozen=True)
 class Unit:
