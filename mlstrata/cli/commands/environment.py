@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,6 +43,38 @@ def plan(
     from mlstrata.cli.deploy import plan as run
 
     run(env, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def cost(
+    env: Env,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", metavar="FILE", help="Prices to use instead; docs/cost.md has the form.")
+    ] = None,
+    diff: Annotated[
+        str | None, typer.Option("--diff", metavar="REV", help="Show what differs from the files at a git revision.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Name each resource, and all that has no price.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print it as a pull request's comment.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate what ENV costs a month, from its plan: by component, system and team. Changes nothing, asks nobody.
+
+    From what always runs to all that autoscalers and pools may add. Where the plan has machines, they are priced; on a
+    cluster of your own, what its pods ask for and a price a unit, and of pools their GPUs.
+
+    What has no price is listed, never counted as nothing. What is paid by use (traffic, requests, runs of jobs) is
+    listed too, unless the prices say how much to assume. Taxes, discounts and support are not in it.
+
+    mlstrata cost prod --full
+
+    mlstrata cost staging --prices our-prices.yaml
+
+    mlstrata cost prod --diff main --markdown
+    """
+    from mlstrata.cli.cost import cost as run
+
+    run(env, prices=prices, diff=diff, full=full, as_markdown=as_markdown, as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL)

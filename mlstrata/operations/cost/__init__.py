@@ -1,0 +1,1 @@
+"""What an environment would cost a month, from its plan and a table of prices."""
