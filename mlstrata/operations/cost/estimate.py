@@ -13,7 +13,7 @@ from mlstrata.operations.cost.measured import FREE, Measured, Meter, Outcome, un
 from mlstrata.operations.cost.model import Estimate, Line, NotPriced, Owner, Range, split
 from mlstrata.operations.cost.owners import Owners
 from mlstrata.operations.cost.pods import Pods, pods_of, scaled
-from mlstrata.operations.cost.prices import PriceTable, Unit
+from mlstrata.operations.cost.prices import Price, PriceTable, Unit
 from mlstrata.policies.core.graph import Graph, Record, Resource
 from mlstrata.policies.core.values import UnknownValueError
 
@@ -141,6 +141,7 @@ class _Sheet:
             if price is None:
                 self._no_price(resource, meter)
                 continue
+            self._standing(price)
             month = Range(self.table.month(price, meter.low), self.table.month(price, meter.high))
             total = month if total is None else total + month
             words += [meter.what] if meter.what else []
@@ -153,14 +154,19 @@ class _Sheet:
             return
         used = self.table.used.get(meter.price)
         if used is None:
-            each = f"{price.amount:f} {self.table.currency} a {meter.unit}"
+            each = f"{price.amount:f} {self.table.currency} per {meter.unit}"
             why = f"{meter.what}: paid by use, {each}; say how much under `assumed`, as {meter.price}"
             self.missing.add(NotPriced(resource.name, resource.type, why))
             return
+        self._standing(price)
         amount = price.amount * used.quantity
         self.assumed.add(f"{meter.price}: {used.quantity:f} {meter.unit} a month each; {used.why}")
         what = f"{used.quantity:f} {meter.unit} of {meter.what}, assumed"
         self._divide(resource, what, Range(amount, amount).rounded())
+
+    def _standing(self, price: Price) -> None:
+        if self.region in price.also:
+            self.assumed.add(f"prices of {price.region} stand for those of {self.region} that no source has")
 
     def _no_price(self, resource: Resource, meter: Meter) -> None:
         where = f" in {self.region}" if self.region else ""

@@ -10,8 +10,9 @@ from mlstrata.components.gpu.args import GPU, POOL
 from mlstrata.environments.spec.teams import GpuPoolSpec
 from mlstrata.operations.cost.measured import Measured, Meter, fixed, metered, unknown
 from mlstrata.operations.cost.model import Owner
-from mlstrata.operations.cost.pods import Pods, quantity
+from mlstrata.operations.cost.pods import Pods
 from mlstrata.operations.cost.prices import PriceTable, Unit
+from mlstrata.operations.pending.room import quantity
 from mlstrata.policies.core.graph import Graph, Resource
 from mlstrata.policies.core.values import dig
 

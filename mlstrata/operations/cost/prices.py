@@ -61,6 +61,9 @@ class Price(Closed):
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] = Field(
         description="Region that it holds in; any: it holds everywhere."
     )
+    also: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")], ...] = Field(
+        default=(), description="Regions that it stands for, whose own price no source has; an estimate tells it."
+    )
     day: date = Field(description="Day on which it was read in its source.")
     source: Name = Field(description="Its source, by name.")
     accelerator: Accelerator | None = Field(default=None, description="Of a machine: the GPUs that it has; none: none.")
@@ -94,7 +97,8 @@ class PriceTable(_File):
 
     @cached_property
     def _by_name(self) -> dict[tuple[str, str], Price]:
-        return {(one.name, one.region): one for one in self.prices}
+        standing = {(one.name, region): one for one in self.prices for region in one.also}
+        return standing | {(one.name, one.region): one for one in self.prices}
 
     @cached_property
     def used(self) -> dict[str, Assumption]:
@@ -120,7 +124,11 @@ class PriceTable(_File):
 
     def machines(self, accelerator: Accelerator, gpus: int, region: str) -> list[Price]:
         """Return the machines with so many GPUs of a kind in a region, the cheapest first."""
-        here = (one for one in self.prices if one.region in {region, ANYWHERE} and not one.name.endswith("/spot"))
+        here = (
+            one
+            for one in self.prices
+            if {region, ANYWHERE} & {one.region, *one.also} and not one.name.endswith("/spot")
+        )
         fitting = [one for one in here if one.accelerator is accelerator and one.gpus == gpus]
         return sorted(fitting, key=lambda one: (one.amount, one.name))
 

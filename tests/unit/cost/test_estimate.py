@@ -207,3 +207,10 @@ def test_a_price_of_another_region_is_none(priced):
     prices = [one | {"region": "us-east-1"} for one in table_of()["prices"]]
     found = priced([record("aws:eks/cluster:Cluster", "cluster")], prices=prices)
     assert found.not_priced[0].why == "1 cluster: no price eks/cluster in eu-central-1"
+
+
+def test_a_price_that_stands_for_another_region_says_so(priced):
+    prices = [one | {"region": "us-east-1", "also": ["eu-central-1"]} for one in table_of()["prices"]]
+    found = priced([record("aws:eks/cluster:Cluster", "cluster")], prices=prices)
+    assert found.total == amounts(70)
+    assert found.assumed == ("prices of us-east-1 stand for those of eu-central-1 that no source has",)
