@@ -37,6 +37,8 @@ def status(name: str, *, as_json: bool) -> None:
             _show(system)
         for label, url in found.urls.items():
             say(f"      {label:<28} {url}")
+        if found.gpus is not None:
+            say(f"      {'GPUs':<28} {found.gpus.in_words}")
         if found.migrating:
             say(f"      {'storage':<28} moving ({found.migrating}): `mlstrata migrate {name}` resumes it")
         if found.password_file is not None:
@@ -49,7 +51,8 @@ def _of_machine(found: Status) -> dict[str, Any]:
     access = {"mlflow": {"user": found.user, "password_file": str(found.password_file)}}
     systems = [{**vars(one), "loaded": list(one.loaded)} for one in found.systems]
     services = [_service(one) for one in found.services]
-    return {"services": services, "systems": systems, "urls": dict(found.urls), "access": access}
+    gpus = {"found": [vars(one) for one in found.gpus.found], "why_none": found.gpus.why_none} if found.gpus else {}
+    return {"services": services, "systems": systems, "urls": dict(found.urls), "access": access, "gpus": gpus}
 
 
 def _service(one: ServiceStatus) -> dict[str, Any]:

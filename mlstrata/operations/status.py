@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlstrata.operations import gpus
+from mlstrata.operations.gpus import Gpus
 from mlstrata.operations.migration_journal import under_way
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Status:
         user: Whom the registry asks for.
         password_file: Where that user's password lies; None: on a cluster.
         migrating: The phase of a move of the artifacts that is under way; empty: none is.
+        gpus: On this machine, its GPUs; None: on a cluster.
     """
 
     healthy: bool
@@ -81,6 +84,7 @@ class Status:
     user: str = ""
     password_file: Path | None = None
     migrating: str = ""
+    gpus: Gpus | None = None
 
 
 def of_machine(local: Local) -> Status:
@@ -112,6 +116,7 @@ def of_machine(local: Local) -> Status:
         user=USER,
         password_file=deployment.home / PASSWORD_FILE,
         migrating=moving.phase if moving else "",
+        gpus=gpus.of_machine(),
     )
 
 

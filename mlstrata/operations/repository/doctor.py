@@ -17,6 +17,7 @@ from mlstrata.components.programs import MONITORING, RUNTIME, find
 from mlstrata.components.supervision.sockets import foreign_holder, is_free
 from mlstrata.environments import EnvironmentSpec, Workspace, WorkspaceError, load
 from mlstrata.environments.spec.base import choice
+from mlstrata.operations import gpus
 from mlstrata.operations.errors import UsageError
 
 TARGETS = ("local", "kubernetes", "aws")
@@ -109,6 +110,7 @@ def _local(spec: EnvironmentSpec | None) -> Iterator[Finding]:
             else:
                 yield Finding(name, only, fine=True, detail=str(path))
     yield from _room()
+    yield _gpus(spec)
     # Another environment's ports are another's; those of none in particular are any that are free.
     wanted: Mapping[str, int] = getattr(spec.target, "ports", {}) if spec else {}
     home = Workspace.find().home(spec.name) if spec else Path("/")
@@ -116,6 +118,14 @@ def _local(spec: EnvironmentSpec | None) -> Iterator[Finding]:
         if port and not is_free(port) and (holder := foreign_holder(port, home)):
             fix = f"stop it, or set target.ports.{name} to another port (0 for any free one)"
             yield Finding(f"port {port} ({name})", only, fine=False, detail=f"in use by {holder}", fix=fix)
+
+
+def _gpus(spec: EnvironmentSpec | None) -> Finding:
+    """Look for GPUs; a machine without one is fine, unless the file has pools of them."""
+    there = gpus.of_machine()
+    lacking = bool(spec and spec.gpu_pools and not there.found)
+    fix = "install the driver of your GPU, or remove gpu_pools: what asks for a GPU runs without one here"
+    return Finding("GPUs", ("local",), not lacking, there.in_words, fix if lacking else "", needed=False)
 
 
 def _room() -> Iterator[Finding]:
