@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.gpu.args import POOL
 from mlstrata.components.manifests import manifest
 from mlstrata.components.namespaces.args import OPERATORS
+from mlstrata.components.naming.forms import part
 from mlstrata.components.upstream.selection import bill_images, mirror_of
 
 KIND = "admissionregistration.k8s.io/v1"
-SYSTEM, RELEASES = "mlstrata.io/system", "release-"
+SYSTEM, TEAM, RELEASES = "mlstrata.io/system", "mlstrata.io/team", "release-"
 _LABELLED = f"has(object.metadata.labels) && '{SYSTEM}' in object.metadata.labels"
 _CONTAINERS = (
     "object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : []) + "
@@ -30,11 +32,13 @@ class AdmissionArgs:
     Attributes:
         cluster: Where.
         tagged: Images that may run by their tag, as nobody has resolved their digest yet; none once all are locked.
+        pools: Pool of GPUs to the teams that alone may use it.
         after: What must be there before it.
     """
 
     cluster: Cluster
     tagged: Sequence[str] = ()
+    pools: Mapping[str, Sequence[str]] = field(default_factory=dict)
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -44,14 +48,15 @@ class Admission(ClusterComponent):
     def __init__(self, name: str, args: AdmissionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("admission", name, args.cluster, opts)
         rules = {"serving": _serving(), "images": _images(args.tagged), "accounts": _accounts()}
+        rules |= {f"pool-{pool}": _pool(pool, teams) for pool, teams in args.pools.items()}
         for role, spec in rules.items():
-            full = f"{args.cluster.namespace}-{role}"
+            full = part(args.cluster.namespace, role)
             policy = self.add(role, self._object("ValidatingAdmissionPolicy", full, spec), after=args.after)
-            ours = {
-                "matchLabels": {"mlstrata.io/environment": args.cluster.environment},
-                # The namespaces of upstream operators run what their charts name; people's own are held to this.
-                "matchExpressions": [{"key": OPERATORS, "operator": "DoesNotExist"}],
-            }
+            # The namespaces of upstream operators run what their charts name; people's own are held to this.
+            where: list[dict[str, Any]] = [{"key": OPERATORS, "operator": "DoesNotExist"}]
+            if teams := args.pools.get(role.removeprefix("pool-")):
+                where.append({"key": TEAM, "operator": "NotIn", "values": list(teams)})
+            ours = {"matchLabels": {"mlstrata.io/environment": args.cluster.environment}, "matchExpressions": where}
             binding = {
                 "policyName": full,
                 "validationActions": ["Deny"],
@@ -128,6 +133,24 @@ def _accounts() -> dict[str, Any]:
     }
 
 
+def _pool(pool: str, teams: Sequence[str]) -> dict[str, Any]:
+    """Return the rule that no pod of another team runs beside a pool's taint, which keeps everybody else from it."""
+    named = f"(has(t.operator) && t.operator == 'Exists') || (has(t.value) && t.value == '{pool}')"
+    beside = f"(!has(t.key) || t.key == '{POOL}') && ({named})"
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [_rule("", ["v1"], ["pods"])]},
+        "validations": [
+            {
+                "expression": f"!has(object.spec.tolerations) || !object.spec.tolerations.exists(t, {beside})",
+                "message": f"the GPU pool {pool} is for {', '.join(teams)}: remove the toleration, or add the team to "
+                "the pool in the environment's file",
+                "reason": "Forbidden",
+            }
+        ],
+    }
+
+
 def _rule(group: str, versions: list[str], resources: list[str]) -> dict[str, Any]:
     return {
         "apiGroups": [group],
@@ -142,4 +165,5 @@ def build(site: ClusterSite) -> None:
     # Operators put images of their own into people's namespaces; all of the bill's, so that a stage changes none.
     known = {*site.cluster.images.values(), *bill_images(site.selection, mirror_of(site.spec))}
     tagged = sorted(image for image in known if "@sha256:" not in image)
-    Admission("admission", AdmissionArgs(site.cluster, tagged, site.ready), site.opts)
+    pools = {one.name: one.teams for one in site.spec.gpu_pools if one.teams}
+    Admission("admission", AdmissionArgs(site.cluster, tagged, pools, site.ready), site.opts)

@@ -34,5 +34,5 @@ def _scoring(site: ClusterSite, system: SystemSpec) -> None:
         schedule=system.serving.schedule,
         released=True,
         resources=site.cluster.sizes.serving(asked),
-        placement=placement(asked.pool, asked.gpu),
+        placement=placement(site.spec.gpu_pools, asked.pool, asked.gpu, system.team),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -78,11 +78,30 @@ class GpuPoolsArgs:
     after: Sequence[pulumi.Resource] = ()
 
 
-def placement(pool: str | None, gpus: int) -> Placement | None:
-    """Return where a pod with accelerators runs: in its pool, or in any that has some; None without accelerators."""
+def placement(pools: Sequence[GpuPoolSpec], pool: str | None, gpus: int, team: str | None) -> Placement | None:
+    """Return where a pod with accelerators runs: in its pool, or in any that its team may use; None without them.
+
+    Args:
+        pools: The pools of the environment's file.
+        pool: The one that it is to run in; None: any.
+        gpus: Accelerators that it asks for.
+        team: Whose it is; None: nobody's, so that pools of some teams are not for it.
+    """
     if not gpus:
         return None
-    return Placement(selector={POOL: pool} if pool else {}, tolerations=TOLERATIONS)
+    return Placement(selector={POOL: pool} if pool else {}, tolerations=tolerations(pools, team))
+
+
+def tolerations(pools: Sequence[GpuPoolSpec], team: str | None) -> tuple[Mapping[str, str], ...]:
+    """Return the taints that a team's pods may run beside: those of all pools, or of the ones that it may use."""
+    if all(_is_for(one, team) for one in pools):
+        return TOLERATIONS
+    each = {"key": POOL, "operator": "Equal", "effect": "NoSchedule"}
+    return (TOLERATIONS[0], *({**each, "value": one.name} for one in pools if _is_for(one, team)))
+
+
+def _is_for(pool: GpuPoolSpec, team: str | None) -> bool:
+    return not pool.teams or team in pool.teams
 
 
 def accelerator_of(pools: Sequence[GpuPoolSpec], pool: str | None, gpus: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,12 +12,21 @@ from mlstrata.components.cluster import ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gpu.args import ACCELERATOR, GPU, POOL, TOLERATIONS, GpuPoolsArgs
 from mlstrata.components.gpu.nodes import node_class
+from mlstrata.components.gpu.rules import POOL_LABEL, groups
 from mlstrata.components.gpu.sharing import PLUGIN_CONFIG, config_of
 from mlstrata.components.manifests import manifest
 from mlstrata.components.naming.forms import part
+from mlstrata.components.site import UNOWNED
 from mlstrata.environments.spec.teams import GpuPoolSpec
+from mlstrata.services.alerts.rules import Subject
+from mlstrata.services.alerts.settings import PLATFORM
 
 _SECOND = timedelta(seconds=1)
+# DCGM's figures say no pool; the node that the exporter runs on does, by its label.
+_OF_POOL = {
+    "sourceLabels": [f"__meta_kubernetes_node_label_{re.sub('[^a-zA-Z0-9]', '_', POOL)}"],
+    "targetLabel": POOL_LABEL,
+}
 _ON_POOLS = {
     "nodeAffinity": {
         "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -52,9 +62,14 @@ class GpuPools(ClusterComponent):
                 self.add(pool.name, self._pool(pool), after=after)
         name = f"{self.cluster.namespace}-dcgm"
         selector = {"matchLabels": {"app.kubernetes.io/name": "dcgm-exporter"}}
-        spec = {"endpoints": [{"port": "metrics", "interval": "30s"}], "selector": selector}
+        endpoint = {"port": "metrics", "interval": "30s", "relabelings": [_OF_POOL]}
+        spec = {"attachMetadata": {"node": True}, "endpoints": [endpoint], "selector": selector}
         monitor = manifest("monitoring.coreos.com/v1", "ServiceMonitor", name, args.namespace, spec=spec)
         self.watch(monitor, after=args.after)
+        if args.pools and self.cluster.watched:
+            told = groups(args.pools, Subject(PLATFORM, self.cluster.ownership.owner or UNOWNED))
+            rules = manifest("monitoring.coreos.com/v1", "PrometheusRule", name, args.namespace, spec={"groups": told})
+            self.add("rules", rules, after=args.after)
         self.register_outputs({})
 
     def _class(self, pool: GpuPoolSpec) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.gpu.rules import HELD, USED
 from mlstrata.components.manifests import manifest
 from mlstrata.services.alerts.rules import LATENCY, REFUSED, REQUESTS
 
@@ -108,12 +109,14 @@ def platform(ours: str) -> list[Panel]:
 
 def gpus() -> list[Panel]:
     """Return what DCGM says of the pools' accelerators."""
-    by = "{{Hostname}} GPU {{gpu}}"
+    by, space = "{{Hostname}} GPU {{gpu}}", "{{exported_namespace}} {{pool}}"
     return [
         Panel("GPU utilisation", "percent", {by: "DCGM_FI_DEV_GPU_UTIL"}),
         Panel("GPU memory", "decmbytes", {by: "DCGM_FI_DEV_FB_USED"}),
         Panel("GPU temperature", "celsius", {by: "DCGM_FI_DEV_GPU_TEMP"}),
         Panel("GPU power", "watt", {by: "DCGM_FI_DEV_POWER_USAGE"}),
+        Panel("GPUs that are held", "short", {space: HELD}),
+        Panel("Use of GPUs that are held", "percent", {space: USED}),
     ]
 
 

@@ -281,7 +281,7 @@ def _serving(site: ClusterSite, system: SystemSpec) -> Sequence[Backend]:
         store=site.inputs.store,
         output_range=system.output_range,
         own_code=system.model.brings_code,
-        placement=placement(serving.resources.pool, serving.resources.gpu),
+        placement=placement(site.spec.gpu_pools, serving.resources.pool, serving.resources.gpu, system.team),
         image=system.model.image,
         features=servers_for(site, system),
         disclosure=system.risk.disclosure or "",

@@ -41,6 +41,6 @@ def _training(site: ClusterSite, system: SystemSpec) -> None:
         schedule=system.model.schedule,
         trained=system.model.schedule is not None,
         resources=replace(site.cluster.size("training"), gpus=gpus),
-        placement=placement(pool, gpus),
+        placement=placement(site.spec.gpu_pools, pool, gpus, system.team),
         labels={ACCELERATOR: accelerator} if accelerator else {},
     )

@@ -94,9 +94,21 @@ def _systems(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield from _reference(_part(system, *keys), datasets, (*at, *keys), "dataset", how)
         pool = ("serving", "resources", "pool")
         yield from _reference(_part(system, *pool), pools, (*at, *pool), "GPU pool", "declare it in gpu_pools")
+        yield from _not_theirs(data, system, (*at, *pool))
         successor = _part(system, "retire", "successor")
         others = [name for name in systems if name != system.get("name")]
         yield from _reference(successor, others, (*at, "retire", "successor"), "other system", "declare it in systems")
+
+
+def _not_theirs(data: Mapping[str, Any], system: Mapping[str, Any], at: At) -> Iterator[Problem]:
+    """Yield that a system is to run in a pool which is for other teams: its pods would wait for ever."""
+    named = _part(system, "serving", "resources", "pool")
+    for _, pool in _mappings(data, "gpu_pools"):
+        users = pool.get("teams")
+        theirs = isinstance(users, list | tuple) and users and system.get("team") not in users
+        if theirs and isinstance(named, str) and pool.get("name") == named:
+            what = f"got {shown(named)}, which is not for the system's team"
+            yield Problem(at, what, "add the team to the pool's teams, or name another pool")
 
 
 def _switches(data: Mapping[str, Any]) -> Iterator[Problem]:
