@@ -32,7 +32,7 @@ class OversightSpec(Spec):
 
 
 class DocumentsSpec(Spec):
-    """Documents the Act or the organisation asks for: a path inside the repository or an https address each."""
+    """Documents the Act or the organisation asks for, a text inside the repository each; an address passes nothing."""
 
     risk_register: Document | None = Field(default=None, description="Risk management file (Art. 9); none yet.")
     fria: Document | None = Field(default=None, description="Fundamental rights impact assessment (Art. 27); none yet.")

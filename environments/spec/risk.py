@@ -201,7 +201,8 @@ class RiskSpec(Spec):
 
     tier: Tier = Field(description="Risk tier; required, and compared with the tier that the answers below lead to.")
     practice: Practice | None = Field(
-        default=None, description="Practice of Art. 5 that it is used for, or none; not answered: `check` asks for it."
+        default=None,
+        description="Practice of Art. 5 that it is used for, or none; not answered: `check` and `up` block it.",
     )
     annex_iii: Annotated[AnnexIII, BeforeValidator(_point), _POINTS] | None = Field(
         default=None,

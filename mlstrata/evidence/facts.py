@@ -117,12 +117,13 @@ class DocumentFile:
     Attributes:
         name: Which one: risk_register, fria and so on.
         path: Where the declaration says it is.
-        exists: It is there; None where nobody looked (an address on the web).
+        exists: It is there; None where its text was not read (an address on the web, a PDF).
         reviewed: Day of its last review, as it says itself.
         sections: Numbers of its sections with text.
         sha256: Of its bytes; empty where they were not read.
         empty: It says nothing: placeholders, headings and code at most.
         later: A day to come that it says something was done on; None where it says none.
+        lacks: What the law asks of such a paper and it does not speak of.
     """
 
     name: str
@@ -133,6 +134,7 @@ class DocumentFile:
     sha256: str = ""
     empty: bool = False
     later: date | None = None
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

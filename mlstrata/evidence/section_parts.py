@@ -68,8 +68,7 @@ def document(evidence: Evidence, name: str, what: str) -> Iterator[Block]:
         yield Needed(f"{what}: {fault}", human=found.exists is not False)
     else:
         reviewed = day(found.reviewed) if found.reviewed else say("says no day of review")
-        known = found.sha256 or say("an address, not fetched")
-        rows = [(say("Document"), found.path), (say("Last reviewed, as it says"), reviewed), ("SHA-256", known)]
+        rows = [(say("Document"), found.path), (say("Last reviewed, as it says"), reviewed), ("SHA-256", found.sha256)]
         yield facts(rows, Status.DECLARED, what)
 
 
@@ -78,8 +77,12 @@ def fault_of(evidence: Evidence, found: DocumentFile) -> str:
     path = plain(found.path)
     if found.exists is False:
         return say("{path} does not exist", path=path)
+    if found.exists is None:
+        return say("{path} was not read: keep it in the workspace as a text", path=path)
     if found.empty:
-        return say("{path} says nothing, or too little: no sentence outside headings, code and placeholders", path=path)
+        return say("{path} says nothing: no sentence outside headings, code and placeholders", path=path)
+    if found.lacks:
+        return say("{path} does not say {points}", path=path, points=", ".join(map(say, found.lacks)))
     if found.later:
         return say(
             "{path} says that something was done on {later}, a day that is still to come",

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
+from mlstrata.policies.core import papers
 from mlstrata.policies.core.facts import Document
 
 LARGEST = 4 << 20
+_NO_TEXT = ("%PDF-", "PK\x03\x04", "{\\rtf")
+"""How files begin that keep a text otherwise than as text: PDF, Word and OpenDocument, RTF."""
 _WAITING = re.compile(
     r"^\W*((tbd|tba|tbc|todo|fixme)\b.*|n/?a|none|x+|[^\W\d]"
     r"|to be (added|confirmed|decided|defined|determined|done|written)"
@@ -42,6 +45,8 @@ _SIGNED = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _NEEDED = "human input required"
+_FEWEST = 3
+"""Different words of a section of Annex IV that says something; `none, as …` is one."""
 _VERSION = re.compile(r"^\W*modell?[ _-]?version\W*:\W*(?:v(?=\d))?([\w.-]+)", re.IGNORECASE | re.MULTILINE)
 _FACT = re.compile(
     r"^\W*(?:(?:last )?reviewed|notified|modell?[ _-]?version|version|date|author|owner|title|status"
@@ -57,7 +62,7 @@ _SECTION = re.compile(r"^#{1,3}\s+(?:(?:section|abschnitt)\s+)?([1-9])(?:[.:)\s]
 
 
 def read(paths: Iterable[str], root: Path) -> dict[str, Document]:
-    """Return what is known of each document.
+    """Return what is known of each document; nothing of one whose text cannot be read here.
 
     Args:
         paths: Where they are, as the systems that name them say.
@@ -71,16 +76,20 @@ def _looked_up(path: str, root: Path) -> Document:
         return Document()
     file = root / path
     try:
+        if not file.is_file():
+            return Document(exists=False)
         with file.open("rb") as stream:
-            text = stream.read(LARGEST).decode("utf-8", errors="replace")
-    except OSError:
-        return Document(exists=False)
-    text = plain_text(text)
-    said = _HEADING.sub("", _FACT.sub("", text))
+            text = plain_text(stream.read(LARGEST).decode("utf-8").replace("\r\n", "\n"))
+    except (OSError, UnicodeDecodeError):
+        return Document()  # it is there, and no text that can be read
+    if "\0" in text or text.startswith(_NO_TEXT):
+        return Document()
+    told = _FACT.sub("", text)
+    said = _HEADING.sub("", told)
     return Document(
         exists=True,
         empty=not _says_something(said),
-        words=len(words(said)),
+        lacks=papers.unmet(_finished(told)),
         reviewed=_day(_REVIEWED, text),
         dated=_day(_DATED, text),
         signed=bool(_SIGNED.search(text)),
@@ -133,8 +142,15 @@ def _sections(text: str) -> frozenset[int]:
     return frozenset(
         int(match[1])
         for match, end in zip(found, ends, strict=True)
-        if _NEEDED not in (body := text[match.end() : end]).lower() and _says_something(body)
+        if _NEEDED not in (body := text[match.end() : end]).lower()
+        and _says_something(body)
+        and len(words(_HEADING.sub("", body))) >= _FEWEST
     )
+
+
+def _finished(text: str) -> str:
+    """Return a text without the lines in which something is still to be written."""
+    return "\n".join(line for line in text.splitlines() if not _UNFINISHED.search(line) and _NEEDED not in line.lower())
 
 
 def _says_something(body: str) -> bool:

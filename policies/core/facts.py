@@ -25,14 +25,14 @@ class Document:
     """What is known of a document that a system names.
 
     Attributes:
-        exists: The file is there; None where nobody looked (an address on the web).
+        exists: The file is there; None where its text was not read (an address on the web, a PDF).
         reviewed: Day of its last review, as it says itself.
         dated: Day it bears otherwise, as it says itself.
         signed: Somebody's name stands under it.
         notified: Day on which an authority was told of it, as it says itself.
         sections: Numbers of its sections that hold text.
         model_version: The model version it describes.
-        words: How many different words it has outside headings, code and its own particulars.
+        lacks: Points that it does not speak of, of papers of every kind (`papers.yaml`).
         empty: It holds no sentence: nothing, headings, placeholders or a block of code only.
     """
 
@@ -44,7 +44,7 @@ class Document:
     sections: frozenset[int] = frozenset()
     model_version: str = ""
     empty: bool = False
-    words: int = 0
+    lacks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from posixpath import normpath
 
 from mlstrata.policies.core.facts import Document
 from mlstrata.policies.core.graph import System
+from mlstrata.policies.core.papers import missing
 from mlstrata.policies.core.rule import Context, Verdict, Verdicts, fails
 from mlstrata.policies.core.values import dig
 
@@ -38,14 +39,45 @@ def named(system: System, context: Context, key: str, what: str, article: str) -
 
 
 def read(context: Context, path: str, what: str, at: str) -> tuple[Document | None, list[Verdict]]:
-    """Return what is known of the document at a path, and what is wrong with it; None where it cannot be read."""
+    """Return what is known of the document at a path, and what is wrong with it; None where it was not read.
+
+    What was not read proves nothing, so an address on the web passes for no paper: what it leads to may change or go.
+
+    Args:
+        context: What is known of the environment's documents.
+        path: Where it is.
+        what: What it is called.
+        at: Where the file names it; the last word is what kind of paper it is.
+    """
     known = context.environment.documents.get(path, Document())
+    if known.exists is None:
+        why = "is an address on the web" if "://" in path else "is no text"
+        return None, [
+            fails(
+                f"the {what} {path} {why}, and was not read",
+                "keep it in the workspace as UTF-8 text (.md, .txt), which may name the address or a signed PDF",
+                at,
+            )
+        ]
     if known.exists is False:
         return None, [fails(f"the {what} {path} does not exist", "write it, or name the one there is", at)]
     if known.exists and known.empty:
         return None, [fails(f"the {what} {path} says nothing: no sentence outside headings and code", "write it", at)]
+    lacks = missing(at.rpartition(".")[2], known.lacks)
+    untold = (
+        [
+            fails(
+                f"the {what} {path} does not say {', '.join(map(str, lacks))}",
+                "write a sentence on each, or text beneath a heading that begins with its letter, such as "
+                f"`## ({lacks[0].letter})`",
+                at,
+            )
+        ]
+        if lacks
+        else []
+    )
     days = (("reviewed", known.reviewed), ("dated", known.dated), ("notified", known.notified))
-    return known, [
+    return known, untold + [
         fails(
             f"the {what} {path} says that it was {done} on {day}, a day that is still to come",
             "write the day when it was done",

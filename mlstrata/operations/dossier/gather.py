@@ -183,8 +183,8 @@ def _live(deployment: Deployment, declared: SystemSpec) -> Live:
 
 def _documents(deployment: Deployment, declared: SystemSpec, today: date) -> tuple[DocumentFile, ...]:
     from mlstrata.evidence import DocumentFile
-    from mlstrata.evidence.answers import FEWEST
     from mlstrata.policies.core.documents import later, read
+    from mlstrata.policies.core.papers import missing
 
     root = deployment.workspace.root
     named = {key: str(path) for key, path in declared.documents.model_dump(mode="json", exclude_none=True).items()}
@@ -197,8 +197,9 @@ def _documents(deployment: Deployment, declared: SystemSpec, today: date) -> tup
             known[path].reviewed,
             known[path].sections,
             _sha256(root, path),
-            empty=bool(known[path].exists) and (known[path].empty or known[path].words < FEWEST),
+            empty=known[path].empty,
             later=later(known[path], today),
+            lacks=tuple(point.says for point in missing(key, known[path].lacks)),
         )
         for key, path in sorted(named.items())
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from mlstrata.environments.spec.risk import Tier
+from mlstrata.environments.spec.risk import Practice, Tier
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import PART_LABEL, SYSTEM_LABEL, Resource, System
 from mlstrata.policies.core.rule import (
@@ -21,10 +21,12 @@ from mlstrata.policies.core.rule import (
     one_by_one,
     undeployed,
 )
-from mlstrata.policies.core.values import UnknownValueError
-from mlstrata.policies.views.classification import ROLES, classified, declared_roles, trained_here
+from mlstrata.policies.core.values import UnknownValueError, dig
+from mlstrata.policies.views.classification import ROLES, classified, declared_roles, risk, trained_here
 from mlstrata.policies.views.documents import named
 from mlstrata.policies.views.serving import is_serving, makes_content
+
+_PRACTICES = ", ".join(practice for practice in Practice if practice is not Practice.NONE)
 
 
 def _declared(context: Context) -> Verdicts:
@@ -65,6 +67,12 @@ def _prohibited(system: System, _: Context) -> Verdicts:
     found = classified(system)
     if found.tier == Tier.UNACCEPTABLE:
         yield fails(found.reasons[0], "remove the system", "risk.practice")
+    elif dig(risk(system), "practice") is None:
+        yield fails(
+            "risk.practice is not answered: nobody has said that it is used for no practice that Art. 5 prohibits",
+            f"write `practice: none`, or which it is: {_PRACTICES}",
+            "risk",
+        )
 
 
 def _safeguards(system: System, _: Context) -> Verdicts:
@@ -117,8 +125,8 @@ RULES = (
     ),
     _rule(
         id="aia-prohibited-practice",
-        title="No practice prohibited by Art. 5 is deployed; there are no exemptions.",
-        holds="neither tier nor answers name a practice that Art. 5 prohibits",
+        title="Every system is said to be used for no practice that Art. 5 prohibits; there are no exemptions.",
+        holds="it is said to be used for no practice that Art. 5 prohibits",
         references=("AI Act Art. 5", "NIST AI RMF MAP 1.1"),
         duty=Duty.BANS,
         severity=Severity.CRITICAL,
@@ -144,8 +152,8 @@ RULES = (
     ),
     _rule(
         id="aia-literacy-record",
-        title="A record of AI literacy training is named.",
-        holds="a record of AI literacy is named",
+        title="A record of AI literacy training is there.",
+        holds="a record of AI literacy is there",
         references=("AI Act Art. 4", "ISO/IEC 42001 7.2", "NIST AI RMF GOVERN 2.2"),
         duty=Duty.BANS,
         level=Level.ADVISORY,

@@ -67,9 +67,7 @@ def _annex_iv(system: System, context: Context) -> Verdicts:
     if document is None:
         return
     at = "documents.technical_file"
-    if document.exists is None:
-        yield unknown("the technical documentation is not in the repository and was not read", "", at)
-    elif missing := sorted(ANNEX_IV - document.sections):
+    if missing := sorted(ANNEX_IV - document.sections):
         numbers = ", ".join(map(str, missing))
         yield fails(f"sections {numbers} of Annex IV are missing or empty", "fill them in", at)
 
@@ -112,14 +110,7 @@ def _fria(system: System, context: Context) -> Verdicts:
     else:
         document, wrong = named(system, context, "fria", "fundamental rights impact assessment", "Art. 27")
         yield from wrong
-        notified = document.notified if document is not None else None
-        if document is not None and document.exists is None and notified is None:
-            yield unknown(
-                "the impact assessment is not in the repository, and whether the authority was notified was not read",
-                "keep a file that says so, with a line `Notified: YYYY-MM-DD`",
-                "documents.fria",
-            )
-        elif document is not None and notified is None:
+        if document is not None and document.notified is None:
             yield fails(
                 "the impact assessment does not say when the authority was notified (Art. 27(3))",
                 "notify it, and write a line `Notified: YYYY-MM-DD`",
@@ -205,36 +196,36 @@ RULES = (
     ),
     _high_risk(
         id="aia-ifu-published",
-        title="Instructions for use of a high-risk system are named.",
-        holds="instructions for use are named",
+        title="A high-risk system has instructions for use.",
+        holds="instructions for use are there, and speak of what Art. 13 asks",
         references=("AI Act Art. 13", "AI Act Art. 26(1)", "ISO/IEC 42001 A.8.2"),
         system=_present("instructions", "instructions for use", "Art. 13"),
     ),
     _high_risk(
         id="aia-fria-present",
         title="A deployer under points 5(b) and 5(c), or for a public body or service, assessed the impact on rights.",
-        holds="the assessment is named, and the authority was notified where the file can be read",
+        holds="the assessment is there, and the authority was notified",
         references=("AI Act Art. 27", "ISO/IEC 42001 A.5.2"),
         system=asked_of("Art. 27", _fria, "deployer"),
     ),
     _high_risk(
         id="aia-conformity-route",
-        title="A provider's conformity assessment is named.",
-        holds="the conformity assessment is named",
+        title="A provider assessed the conformity of a high-risk system.",
+        holds="the conformity assessment is there",
         references=("AI Act Art. 43", "Annex IV 7"),
         system=asked_of("Art. 43", _conformity, "provider", "importer", "authorised_representative"),
     ),
     _high_risk(
         id="aia-declaration-before-prod",
-        title="A provider's EU declaration of conformity is named before production.",
-        holds="the declaration is named",
+        title="A provider declares the conformity of a high-risk system before production.",
+        holds="the declaration is there",
         references=("AI Act Art. 47", "AI Act Art. 48", "Annex IV 8"),
         system=asked_of("Art. 47", _declaration, "provider", "importer", "distributor", "authorised_representative"),
     ),
     _high_risk(
         id="aia-workers-told",
         title="Workers and their representatives are told before a high-risk system is used on them.",
-        holds="the notice to workers is named",
+        holds="the notice to workers is there",
         references=("AI Act Art. 26(7)",),
         severity=Severity.MEDIUM,
         system=asked_of("Art. 26(7)", _workers_told, "deployer"),
@@ -242,7 +233,7 @@ RULES = (
     _high_risk(
         id="aia-persons-told",
         title="Persons about whom a high-risk system decides, or helps to decide, are told.",
-        holds="the notice to persons is named",
+        holds="the notice to persons is there",
         references=("AI Act Art. 26(11)", "GDPR Art. 13"),
         severity=Severity.MEDIUM,
         system=asked_of("Art. 26(11)", _persons_told, "deployer"),
@@ -250,7 +241,7 @@ RULES = (
     Rule(
         id="aia-eu-db-registered",
         title="The system is in the EU database before production where Art. 49 asks for it.",
-        holds="the entry is named",
+        holds="the entry is written down",
         references=("AI Act Art. 49", "AI Act Annex VIII"),
         domain=Domain.AI_ACT,
         duty=Duty.HIGH_RISK,

@@ -8,7 +8,7 @@ from functools import partial
 from mlstrata.environments.classification import RANKS
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import System
-from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable, unknown
+from mlstrata.policies.core.rule import Context, Domain, Level, Rule, Severity, Verdicts, fails, not_applicable
 from mlstrata.policies.core.values import dig
 from mlstrata.policies.views.classification import classified, point, product, risk
 from mlstrata.policies.views.documents import read
@@ -16,12 +16,10 @@ from mlstrata.policies.views.purpose import Topic, topics_of
 from mlstrata.policies.views.serving import makes_content
 
 TIERS = tuple(tier.value for tier in RANKS)
-_LEADS_TO = {"practice": "unacceptable", "annex_iii": "high", "annex_i": "high"}
+_LEADS_TO = {"annex_iii": "high", "annex_i": "high"}
 """Question to the tier that the answer which a purpose reads like leads to; limited for any other."""
-_ALWAYS = {
-    "practice": "none, or the practice of Art. 5 that it is used for",
-    "contact": "true where people interact with it directly (Art. 50(1)), else false",
-}
+_ALWAYS = {"contact": "true where people interact with it directly (Art. 50(1)), else false"}
+"""What every system is asked; the practice of Art. 5 is asked by aia-prohibited-practice, which nobody can exempt."""
 _BELOW_HIGH = {
     "annex_iii": "none, or the point of Annex III that its purpose falls under",
     "annex_i": "true where it is, or keeps safe, a product under Annex I that a third party assesses, else false",
@@ -172,13 +170,7 @@ def _exemption(system: System, context: Context) -> Verdicts:
     else:
         known, wrong = read(context, str(memo), "assessment", "risk.exemption.memo")
         yield from wrong
-        if known is not None and known.exists is None:
-            yield unknown(
-                "the assessment is not in the repository, and whether it is dated and signed was not read (Art. 6(4))",
-                "keep it as a file of the workspace",
-                "risk.exemption.memo",
-            )
-        elif known is not None and not ((known.dated or known.reviewed) and known.signed):
+        if known is not None and not ((known.dated or known.reviewed) and known.signed):
             yield fails(
                 f"the assessment {memo} is not dated and signed (Art. 6(4))",
                 "write lines `Date: YYYY-MM-DD` and `Signed by: NAME`",
