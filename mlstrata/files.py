@@ -22,7 +22,8 @@ PRIVATE = 0o600
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes in hexadecimal digits; empty where it cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
 

@@ -1,4 +1,8 @@
-"""Copies of what cannot be made again: the databases, each night, into the bucket, and tried by reading them back."""
+"""Copies of what cannot be made again, each night: the databases, into the bucket, tried by reading them back.
+
+And, where the bucket is the cluster's own, all of its objects, onto a volume beside it. Elsewhere they are kept by the
+service that has them: it has more than one disk.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +18,21 @@ from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import Server
 from mlstrata.components.database.kubernetes import OTHERS, OWNER
 from mlstrata.components.database.outputs import DatabaseOutputs
-from mlstrata.components.manifests import manifest
+from mlstrata.components.manifests import claim, manifest
 from mlstrata.components.network_policies import outgoing
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry.job import NEVER
 from mlstrata.components.storage.objects import ObjectStore
 from mlstrata.components.storage.outputs import ClusterStorageOutputs
 from mlstrata.components.workload.pods import Container, account, pod
+from mlstrata.environments.spec.storage import S3Storage
 from mlstrata.services.backup.postgres import DUMP, RESTORE
 
 NIGHTLY = "17 1 * * *"
 """At night in UTC, and not on the hour, when everybody's jobs start."""
-FOLDER = "/work"
+FOLDER, COPIES = "/work", "/copies"
+LONGEST_S = 6 * 3600
+"""A first night copies all objects, and one that is cut off goes on the next night."""
 KEPT = 14
 """Copies that are kept: two weeks, in which somebody notices."""
 
@@ -38,17 +45,23 @@ class BackupArgs:
         cluster: Where.
         store: Where the copies lie.
         database: The Postgres whose databases are copied.
+        own: The store is the cluster's own, so its objects are copied too.
+        versioning: Of the bucket, where a restore makes it again: overwritten objects are kept.
+        size: Of the volume with the copies of the objects.
         after: What must be there before it.
     """
 
     cluster: Cluster
     store: ObjectStore
     database: Server
+    own: bool = False
+    versioning: bool = True
+    size: str = "100Gi"
     after: Sequence[pulumi.Resource] = ()
 
 
 class Backup(ClusterComponent):
-    """A job a night that dumps the databases, reads the dump back and puts it into the bucket."""
+    """A job a night: it dumps the databases, reads the dumps back, puts them into the bucket, and copies the bucket."""
 
     def __init__(self, name: str, args: BackupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("backup", name, args.cluster, opts)
@@ -74,10 +87,16 @@ class Backup(ClusterComponent):
                 after=after,
             ),
         ]
+        if args.own:
+            before.append(self.add("objects", self._claim(), after=after, keep=True))
         self.add("", self._job(name, NIGHTLY, self._copying()), part="backup", after=before)
         # Suspended: `kubectl create job --from=cronjob/backup-restore` starts it, and nothing else does.
         restore = self._job(f"{name}-restore", NEVER, self._restoring(), suspend=True)
         self.add("restore", restore, part="backup", after=before)
+        if args.own:
+            back = [self._objects("objects", "--restore=newest", *(["--versioning"] if args.versioning else []))]
+            objects = self._job(f"{name}-restore-objects", NEVER, back, suspend=True)
+            self.add("restore-objects", objects, part="backup", after=before)
         self.register_outputs({})
 
     def _object(self, version: str, kind: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -115,26 +134,53 @@ class Backup(ClusterComponent):
             resources=self.cluster.size("jobs"),
         )
 
+    def _objects(self, name: str, *arguments: str) -> Container:
+        store = self.args.store
+        return Container(
+            name=name,
+            image=self.cluster.image("runtime"),
+            command=["python", "-m", "mlstrata.services.backup.objects"],
+            args=[f"--bucket={store.bucket}", f"--folder={COPIES}", *arguments],
+            env=store.variables(),
+            secrets=store.credentials(),
+            mounts={"copies": COPIES, "tmp": "/tmp"},  # noqa: S108 - a folder of the container's own
+            resources=self.cluster.size("jobs"),
+        )
+
+    def _claim(self) -> dict[str, Any]:
+        made = self._object("v1", "PersistentVolumeClaim", claim(self.cluster, self.args.size))
+        labels = {**self.app, "mlstrata.io/data-classification": "personal"}
+        return {**made, "metadata": {**made["metadata"], "name": self._copies, "labels": labels}}
+
+    @property
+    def _copies(self) -> str:
+        return f"{self.name}-objects"
+
     def _copying(self) -> list[Container]:
-        return [self._postgres("dump", DUMP), self._bucket("upload", f"--keep={KEPT}")]
+        # The databases first: each version that the registry then knows has its files in the copy of the bucket.
+        objects = [self._objects("objects", f"--keep={KEPT}")] if self.args.own else []
+        return [self._postgres("dump", DUMP), self._bucket("upload", f"--keep={KEPT}"), *objects]
 
     def _restoring(self) -> list[Container]:
         return [self._bucket("download", "--restore=newest"), self._postgres("restore", RESTORE)]
 
     def _job(self, name: str, schedule: str, steps: Sequence[Container], *, suspend: bool = False) -> dict[str, Any]:
         *first, last = steps
+        # A copy is unpacked beside what it is packed from.
+        volumes: dict[str, dict[str, Any]] = {one: {"emptyDir": {"sizeLimit": "20Gi"}} for one in ("work", "tmp")}
+        if any("copies" in one.mounts for one in steps):
+            volumes["copies"] = {"persistentVolumeClaim": {"claimName": self._copies}}
         spec = pod(
             [last],
             first=first,
             account=self.name,
-            # A copy is unpacked beside what it is packed from.
-            volumes={name: {"emptyDir": {"sizeLimit": "20Gi"}} for name in ("work", "tmp")},
+            volumes=volumes,
             priority=priority(self.cluster, "platform"),
             restart="Never",
         )
         labels = self.labelled(self._object("v1", "Pod"), "backup")["metadata"]["labels"]
         template = {"metadata": {"labels": labels}, "spec": spec}
-        job = {"backoffLimit": 0 if suspend else 2, "activeDeadlineSeconds": 3600, "template": template}
+        job = {"backoffLimit": 0 if suspend else 2, "activeDeadlineSeconds": LONGEST_S, "template": template}
         made = self._object(
             "batch/v1",
             "CronJob",
@@ -156,4 +202,13 @@ def build(site: ClusterSite) -> None:
     """Build the nightly copies of the platform's databases."""
     database, storage = site.require(DatabaseOutputs), site.find(ClusterStorageOutputs)
     after = [*site.ready, *database.ready, *(storage.ready if storage else ())]
-    Backup(NAME, BackupArgs(site.cluster, site.inputs.store, database.server, after), site.opts)
+    kept = site.spec.storage
+    args = BackupArgs(
+        cluster=site.cluster,
+        store=site.inputs.store,
+        database=database.server,
+        own=storage is not None,
+        versioning=isinstance(kept, S3Storage) and kept.versioning,
+        after=after,
+    )
+    Backup(NAME, args, site.opts)

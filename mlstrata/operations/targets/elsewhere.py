@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 INSTALL = "curl -fsSL https://get.pulumi.com | sh"
 _INSTEAD = {
     "backup": "on a cluster the job `backup` copies each night (capabilities.on: [backup])",
-    "restore": "on a cluster `kubectl create job --from=cronjob/backup-restore NAME` puts the newest copy back",
+    "restore": "on a cluster `kubectl create job --from=cronjob/backup-restore NAME` puts the newest copy of the "
+    "databases back, and before it --from=cronjob/backup-restore-objects the objects of a store of the cluster's own",
 }
 """What does on a cluster what a command does on this machine."""
 

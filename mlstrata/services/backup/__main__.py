@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,16 +19,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from mlstrata import worker
+from mlstrata.services.backup.copies import NEWEST, STAMP, BackupError, is_name
 
-STAMP = "%Y%m%dT%H%M%SZ"
-NEWEST = "newest"
 LIST = "complete.json"
 """What is written last into a copy: its files by name, each with its size in bytes."""
-_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
-
-
-class BackupError(Exception):
-    """The copy is not whole; the message says what is missing."""
 
 
 class Kept(NamedTuple):
@@ -80,7 +73,7 @@ def _forget(to: str, keep: int, newest: str) -> tuple[list[str], list[str]]:
 
 
 def _names(to: str) -> list[str]:
-    return sorted(one.path for one in _store(to).list_artifacts() if one.is_dir and _NAME.fullmatch(one.path))
+    return sorted(one.path for one in _store(to).list_artifacts() if one.is_dir and is_name(one.path))
 
 
 def _is_whole(to: str, name: str) -> bool:
