@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mlstrata.components.cluster_inputs import ClusterInputs
@@ -79,8 +80,8 @@ def _datasources(namespace: str) -> dict[str, Any]:
     }
 
 
-def images(selection: Selection, runtime: str) -> dict[str, str]:
-    """Return the images of typed objects by what runs in them; `runtime` is the one of our own services."""
+def images(selection: Selection, own: Mapping[str, str]) -> dict[str, str]:
+    """Return the images of typed objects by what runs in them; `own` are those of our own services."""
     wanted = {
         "postgres": ("postgres", "postgresql"),
         "seaweedfs": ("seaweedfs", "seaweedfs"),
@@ -90,6 +91,6 @@ def images(selection: Selection, runtime: str) -> dict[str, str]:
         "prometheus": (MONITORING, "prometheus/prometheus"),
         "alertmanager": (MONITORING, "prometheus/alertmanager"),
     }
-    return {"runtime": runtime} | {
+    return {**own} | {
         what: str(selection[name].image(end)) for what, (name, end) in wanted.items() if name in selection
     }

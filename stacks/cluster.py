@@ -17,7 +17,7 @@ from mlstrata.components.platform.kubernetes import Platform, PlatformArgs
 from mlstrata.components.site import UNOWNED
 from mlstrata.components.upstream.bill import piece
 from mlstrata.components.upstream.lock import LockError
-from mlstrata.components.upstream.selection import runtime_image, selection_for
+from mlstrata.components.upstream.selection import runtime_image, selection_for, serving_image
 from mlstrata.components.workload.sizes import sizes_of
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.stacks import cluster_inputs
@@ -33,7 +33,8 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
             substrate is not there.
     """
     try:
-        selection, runtime = selection_for(spec, workspace), runtime_image(spec, workspace)
+        selection = selection_for(spec, workspace)
+        own = {"runtime": runtime_image(spec, workspace), "serving": serving_image(spec, workspace)}
     except LockError as error:
         raise PlanError([str(error)]) from None
     if selection.problems:
@@ -43,7 +44,7 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
         environment=spec.name,
         namespace=inputs.namespace,
         ownership=Ownership(owner=spec.owner or UNOWNED, cost_centre=spec.cost_centre or "platform"),
-        images=images(selection, runtime),
+        images=images(selection, own),
         storage_class=inputs.storage_class,
         monitoring=piece(MONITORING).namespace,
         watched=MONITORING in selection,

@@ -55,7 +55,7 @@ class EnvironmentArgs:
             "gpu_pools": {pool.name: pool.nodes.min for pool in spec.gpu_pools},
             # Only where there is one: an environment without is what it was before there were mirrors.
             **({"mirror": spec.mirror.registry} if spec.mirror else {}),
-            **({"registries": [registry]} if (registry := _registry(spec)) else {}),
+            **({"registries": registries} if (registries := _registries(spec)) else {}),
             **({"storage_key": key} if (key := _key(spec)) else {}),
             **({} if spec.timezone == ZONE else {"timezone": spec.timezone}),
             **({} if spec.frameworks == FRAMEWORKS else {"frameworks": list(spec.frameworks)}),
@@ -108,9 +108,10 @@ def _names(capabilities: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(map(str, capabilities)))
 
 
-def _registry(spec: EnvironmentSpec) -> str:
-    """Return where an organisation's image of the services lies, registry and path; empty: it has none of its own."""
-    return (spec.images.runtime or "").rpartition("/")[0]
+def _registries(spec: EnvironmentSpec) -> list[str]:
+    """Return where an organisation's images of the services lie, registry and path; empty: it has none of its own."""
+    named = [one.rpartition("/")[0] for one in (spec.images.runtime, spec.images.serving) if one]
+    return list(dict.fromkeys(named))
 
 
 def _key(spec: EnvironmentSpec) -> str:

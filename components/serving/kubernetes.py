@@ -200,7 +200,7 @@ class Serving(ClusterComponent):
         limits = self.args.output_range
         declared = [] if limits is None else ["--range", f"{limits[0]:g}", f"{limits[1]:g}"]
         own = ["--own-code"] if self.args.own_code else []
-        image = self.args.image or self.cluster.image("runtime")
+        image = self.args.image or self.cluster.image("serving")
         folders = {"models": MODELS, "tmp": "/tmp"}  # noqa: S108 - a folder of the container's own
         fetch = Container(
             name="fetch",

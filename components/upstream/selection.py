@@ -10,7 +10,7 @@ from mlstrata.components.upstream.bill import AGPL, BILL, BUSL, PIECES
 from mlstrata.components.upstream.image_values import Image, image_values
 from mlstrata.components.upstream.mirror import Mirror, reference
 from mlstrata.components.upstream.package import Change, Chart, UpstreamPackage
-from mlstrata.components.upstream.runtime import RUNTIME
+from mlstrata.components.upstream.runtime import RUNTIME, SERVING
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.environments.spec.storage import S3Storage
 from mlstrata.environments.usage import used_capabilities
@@ -136,9 +136,20 @@ def runtime_image(spec: EnvironmentSpec, workspace: Workspace) -> str:
     Raises:
         LockError: The lock of images is none.
     """
-    if spec.images.runtime:
-        return spec.images.runtime
-    own, mirror = str(replace(RUNTIME, digest=locked(workspace).get(reference(RUNTIME)))), mirror_of(spec)
+    return spec.images.runtime or _own(RUNTIME, spec, workspace)
+
+
+def serving_image(spec: EnvironmentSpec, workspace: Workspace) -> str:
+    """Return the image of pods that answer; an organisation's own of all services holds what they need as well.
+
+    Raises:
+        LockError: The lock of images is none.
+    """
+    return spec.images.serving or spec.images.runtime or _own(SERVING, spec, workspace)
+
+
+def _own(image: Image, spec: EnvironmentSpec, workspace: Workspace) -> str:
+    own, mirror = str(replace(image, digest=locked(workspace).get(reference(image)))), mirror_of(spec)
     return mirror.image(own) if mirror else own
 
 

@@ -29,9 +29,14 @@ class ImagesSpec(Spec):
         description="Image of mlstrata's services, by digest: a build or a copy of yours, taken as it is written; "
         "none: mlstrata's own, from the mirror where there is one.",
     )
+    serving: PinnedImage | None = Field(
+        default=None,
+        description="Image of the pods that answer, by digest, which may hold less; none: `runtime` where that is "
+        "named, else mlstrata's own.",
+    )
     pull_secret: Name | None = Field(
         default=None,
-        description="Secret of the type kubernetes.io/dockerconfigjson with which pods pull that image and the "
+        description="Secret of the type kubernetes.io/dockerconfigjson with which pods pull those images and the "
         "systems' own (`model.image`), in each of their namespaces; none: the nodes may pull them.",
     )
 

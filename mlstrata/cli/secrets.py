@@ -55,8 +55,9 @@ def secrets(name: str, *, as_json: bool, as_script: bool, keeper: str | None, st
 
 
 def _registry(deployment: Deployment) -> str:
-    """Return the registry of our own image, as the one whose access is likely asked; empty: it is not the file's."""
-    return (deployment.spec.images.runtime or "").partition("/")[0]
+    """Return the registry of our own images, as the one whose access is likely asked; empty: it is not the file's."""
+    named = deployment.spec.images
+    return (named.runtime or named.serving or "").partition("/")[0]
 
 
 def _show(found: Secrets) -> None:

@@ -18,17 +18,16 @@ from tests.support.node.workstation import Workstation
 def test_the_next_release_takes_over_under_requests(machine: Node, workstation: Workstation, client: Client) -> None:
     environments = workstation.folder / "environments"
     locked = lock.read(environments / lock.NAME)
-    of_next = machine.next_release(OURS, locked[OURS])
+    of_next = {name: machine.next_release(name, locked[name]) for name in OURS}
     document = yaml.safe_load((environments / f"{NAME}.yaml").read_text(encoding="utf-8"))
     # As a mirror has it, by its own digest.
-    repository = OURS.rpartition(":")[0]
-    machine.mirror(document["mirror"]["registry"], {**locked, OURS: of_next})
-    lock.write(environments / lock.NAME, {**locked, OURS: of_next})
+    machine.mirror(document["mirror"]["registry"], {**locked, **of_next})
+    lock.write(environments / lock.NAME, {**locked, **of_next})
 
     def of_the_next() -> bool:
         pods = [one for one in machine.pods(SPACE, TEAM) if one["metadata"]["name"].startswith((ANSWERS, "mlflow"))]
-        images = [one["image"] for pod in pods for one in pod["spec"]["containers"] if repository in one["image"]]
-        return len(images) >= 3 and all(map(is_ready, pods)) and all(one.endswith(of_next) for one in images)
+        images = {one["image"].rpartition("@")[2] for pod in pods for one in pod["spec"]["containers"]}
+        return all(map(is_ready, pods)) and images == set(of_next.values())
 
     with client.asking(threads=3, each_s=0.1) as asked:
         workstation.do("up", NAME, "--yes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,10 @@ from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
+    from mlstrata.components.upstream.image_values import Image
     from mlstrata.components.upstream.mirror import Mirror
     from mlstrata.components.upstream.package import Source, UpstreamPackage
+    from mlstrata.environments import EnvironmentSpec
     from mlstrata.operations.reporting import Reporter
 
 __all__ = ["Selection", "copy", "document", "resolve", "selected", "source_of"]
@@ -102,22 +105,30 @@ def selected(deployment: Deployment) -> Selection:
     spec, workspace = deployment.spec, deployment.workspace
     try:
         selection = selection_for(spec, workspace)
-        # An image of the organisation's own is pinned in the file, and neither locked nor copied.
-        return selection if spec.images.runtime else _with_our_own(selection, locked(workspace), mirror_of(spec))
+        return _with_our_own(selection, _ours(spec), locked(workspace), mirror_of(spec))
     except LockError as error:
         raise UsageError(str(error)) from None
 
 
-def _with_our_own(selection: Selection, digests: dict[str, str], mirror: Mirror | None) -> Selection:
-    """Return a selection with the image of our own services, which a site copies like any other."""
+def _ours(spec: EnvironmentSpec) -> list[Image]:
+    """Return our own images that it runs: what the file names in their place is pinned there, not locked or copied."""
+    from mlstrata.components.upstream.runtime import RUNTIME, SERVING
+
+    named = spec.images
+    return [] if named.runtime else [RUNTIME, *([] if named.serving else [SERVING])]
+
+
+def _with_our_own(
+    selection: Selection, own: Sequence[Image], digests: dict[str, str], mirror: Mirror | None
+) -> Selection:
+    """Return a selection with the images of our own services, which a site copies like any other."""
     from importlib.metadata import version
 
     from mlstrata.components.upstream.mirror import reference
     from mlstrata.components.upstream.package import Scope, UpstreamPackage
-    from mlstrata.components.upstream.runtime import RUNTIME
     from mlstrata.components.upstream.selection import Selected
 
-    if not selection.taken:
+    if not selection.taken or not own:
         return selection
     ours = UpstreamPackage(
         name="mlstrata",
@@ -126,7 +137,7 @@ def _with_our_own(selection: Selection, digests: dict[str, str], mirror: Mirror 
         sources=(),
         namespace="mlstrata",
         scope=Scope.NAMESPACE,
-        images=(replace(RUNTIME, digest=digests.get(reference(RUNTIME))),),
+        images=tuple(replace(one, digest=digests.get(reference(one))) for one in own),
     )
     return replace(selection, taken=(*selection.taken, Selected(mirror.piece(ours) if mirror else ours, ours, "")))
 

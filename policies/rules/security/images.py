@@ -84,7 +84,7 @@ def _pinned(workload: Resource, _: Context) -> Verdicts:
             yield fails(
                 f"the image {image} of '{workload.name}' is not pinned, so it can change under the same name",
                 "pin it by digest (NAME@sha256:…): `mlstrata images ENV --resolve` writes the lock of digests, "
-                "images.runtime names a build of yours",
+                "images.runtime and images.serving name builds of yours",
             )
 
 

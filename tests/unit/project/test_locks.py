@@ -17,6 +17,7 @@ LOCKED = {
     "mlstrata": ("check", "services", "build"),
     "check": ("check", "build"),
     "services": ("services", "build"),
+    "serving": ("serving", "build"),
     "test": ("check", "services", "build", "test"),
     "seldon": ("seldon", "build", "pytest"),
     "lint": ("lint",),
@@ -70,7 +71,7 @@ def test_every_lock_and_every_group_is_known():
     assert included | {group for groups in LOCKED.values() for group in groups} == set(GROUPS)
 
 
-@pytest.mark.parametrize("lock", ["check", "services", "test"])
+@pytest.mark.parametrize("lock", ["check", "services", "serving", "test"])
 def test_what_shares_the_environment_takes_its_versions(lock):
     whole, part = entries("mlstrata"), entries(lock)
     assert {name: version for name, (version, _) in part.items() if name in whole and whole[name][0] != version} == {}

@@ -10,6 +10,7 @@ import pulumi
 from mlstrata.components.upstream.bill import BILL, piece
 from mlstrata.components.upstream.image_values import image_values, merged
 from mlstrata.components.upstream.mirror import Mirror
+from mlstrata.components.upstream.runtime import SERVING
 from mlstrata.environments import EnvironmentSpec, Workspace, load
 from mlstrata.stacks.program import plan
 from tests.support.recorded import Graph, record
@@ -78,6 +79,27 @@ def test_a_backup_reads_its_dump_back_before_it_is_sent():
     assert job["timeZone"] == "Etc/UTC"
 
 
+def test_the_objects_of_a_store_of_the_clusters_own_are_copied_onto_a_volume_beside_it():
+    assert "backup-objects" not in {one.name for one in switched().resources}, "its service keeps them"
+    graph = graph_of(capabilities={"on": ["backup"]}, storage={"kind": "s3", "versioning": False})
+    spec = graph.one("CronJob", "backup").inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert [one["name"] for one in spec["initContainers"]] == ["dump", "upload"], "what the registry knows comes first"
+    (last,) = spec["containers"]
+    assert last["command"][-1] == "mlstrata.services.backup.objects"
+    assert last["args"] == ["--bucket=mlstrata-dev", "--folder=/copies", "--keep=14"]
+    volume = {"name": "copies", "persistentVolumeClaim": {"claimName": "backup-objects"}}
+    assert volume in spec["volumes"]
+    claim = graph.one("PersistentVolumeClaim", "backup-objects")
+    assert claim.inputs["metadata"]["annotations"]["mlstrata.io/retained"] == "true"
+    assert claim.inputs["metadata"]["labels"]["mlstrata.io/data-classification"] == "personal"
+    restore = graph.one("CronJob", "backup-restore-objects").inputs["spec"]
+    (back,) = restore["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert restore["suspend"] is True
+    assert back["args"] == ["--bucket=mlstrata-dev", "--folder=/copies", "--restore=newest"]
+    kept = graph_of(capabilities={"on": ["backup"]}, storage={"kind": "s3"}).one("CronJob", "backup-restore-objects")
+    assert "--versioning" in str(kept.inputs), "as the bucket was made"
+
+
 def test_each_container_of_ours_has_a_folder_for_temporary_files():
     lacking = []
     for one in switched().resources:
@@ -86,7 +108,7 @@ def test_each_container_of_ours_has_a_folder_for_temporary_files():
                 variables = {each["name"]: each.get("value") for each in container.get("env", [])}
                 writable = {each["mountPath"] for each in container.get("volumeMounts", []) if not each.get("readOnly")}
                 folder = variables.get("TMPDIR", "/tmp")  # noqa: S108 - as a container has it
-                if "mlstrata/runtime" in container["image"] and folder not in writable:
+                if container["image"].startswith("ghcr.io/mlstrata/") and folder not in writable:
                     lacking.append((one.name, container["name"]))
     assert lacking == []
 
@@ -176,3 +198,23 @@ def test_a_denied_licence_leaves_its_piece_out():
     assert piece("grafana").licence == "AGPL-3.0-only"
     assert "grafana" not in names
     assert "grafana" in {one.name for one in plain().all("Release")}
+
+
+def test_pods_that_answer_have_an_image_of_their_own():
+    def answering(graph: Graph) -> dict[str, set[str]]:
+        pods = {
+            one.inputs["metadata"]["name"]: one.inputs["spec"]["predictors"] for one in graph.all("SeldonDeployment")
+        }
+        return {
+            name: {each["image"] for pod in _pods(found) for each in [*pod["containers"], *pod["initContainers"]]}
+            for name, found in pods.items()
+        }
+
+    assert set(map(frozenset, answering(plain()).values())) == {frozenset({str(SERVING)})}
+    own = {what: f"registry.example.com/{what}/it@sha256:{'a' * 64}" for what in ("runtime", "serving")}
+    graph = graph_of(images={"runtime": own["runtime"]})
+    assert set(map(frozenset, answering(graph).values())) == {frozenset({own["runtime"]})}, "it holds all"
+    graph = graph_of(images=own)
+    assert set(map(frozenset, answering(graph).values())) == {frozenset({own["serving"]})}
+    (declared,) = [one for one in graph.resources if one.type == "mlstrata:governance:Environment"]
+    assert declared.inputs["registries"] == ["registry.example.com/runtime", "registry.example.com/serving"]

@@ -14,7 +14,7 @@ from mlstrata.cli.main import main
 from mlstrata.components.upstream.bill import piece
 from mlstrata.components.upstream.lock import LockError, read, write
 from mlstrata.components.upstream.mirror import reference
-from mlstrata.components.upstream.runtime import RUNTIME
+from mlstrata.components.upstream.runtime import RUNTIME, SERVING
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.images.digests import Wanted, resolve
@@ -203,7 +203,7 @@ def test_the_list_names_licences_and_what_is_left_out(workspace: Path, capsys: p
     assert document["mirror"] is None
     assert [one["name"] for one in document["left_out"]] == ["grafana", "loki"]
     kept = {one["name"]: one for one in document["pieces"]}
-    assert [one["upstream"] for one in kept["mlstrata"]["images"]] == [str(RUNTIME)]
+    assert [one["upstream"] for one in kept["mlstrata"]["images"]] == [str(RUNTIME), str(SERVING)]
     assert kept["cert-manager"]["licence"] == "Apache-2.0"
     assert kept["cert-manager"]["definitions"]["kind"] == "manifest"
     assert "grafana" not in kept
@@ -319,7 +319,7 @@ def test_steps_on_a_cluster_run_from_the_listed_image_of_the_mirror_at_its_diges
             write(workspace / "environments/images.lock.json", digests)
             declare(workspace, KUBERNETES + mirror)
             kept = {one["name"]: one for one in listed(capsys)["pieces"]}
-            (image,) = [one["image"] for one in kept["mlstrata"]["images"]]
+            image, _ = [one["image"] for one in kept["mlstrata"]["images"]]
             assert image_of_steps(Deployment.open("site")) == image
             told.append(image)
     pinned = f"{RUNTIME}@sha256:" + "d" * 64
