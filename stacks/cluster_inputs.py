@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from mlstrata.components.cluster_inputs import ClusterInputs
 from mlstrata.components.database.args import Server
@@ -76,16 +75,10 @@ def _aws(spec: EnvironmentSpec, target: AwsTarget, storage: S3Storage, found: Su
         values={
             "karpenter": {
                 "settings": {"clusterName": found.cluster.name, "interruptionQueue": found.karpenter.queue},
-                "serviceAccount": _account(found.karpenter.role),
             },
-            "external-secrets": {"serviceAccount": _account(found.secrets_role)},
         },
         secrets_region=found.region,
     )
-
-
-def _account(role: str) -> dict[str, Any]:
-    return {"annotations": {"eks.amazonaws.com/role-arn": role}}
 
 
 def _network(cidr: str) -> Peer:

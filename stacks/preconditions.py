@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlstrata.components.aws import problems as aws
 from mlstrata.components.capability import known, unbuilt
 from mlstrata.components.naming import judge
 from mlstrata.components.upstream.lock import LockError
@@ -20,7 +21,7 @@ def problems(spec: EnvironmentSpec, workspace: Workspace | None = None) -> list[
         spec: The environment.
         workspace: The folder with its file, where what it names of that and of upstream software is judged too.
     """
-    found = [*_prohibited(spec), *unbuilt(spec), *judge.problems(spec), *_declared(spec)]
+    found = [*_prohibited(spec), *unbuilt(spec), *judge.problems(spec), *aws.problems(spec), *_declared(spec)]
     if workspace is not None:
         found += missing(spec, workspace)
         if spec.target.kind != "local":

@@ -1,4 +1,7 @@
-"""Reads an environment's file, refuses what cannot be built, and builds the rest for its target."""
+"""Reads an environment's file, refuses what cannot be built, and builds the rest for its target.
+
+A stack is called after its environment; that of what its cloud must have first, `<environment>.substrate`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from mlstrata.components import guests
 from mlstrata.components.errors import PlanError
 from mlstrata.components.governance.environment import declare
 from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, WorkspaceError, load_with_places
+from mlstrata.environments.layers import environment_of, is_substrate, stack_of
+from mlstrata.environments.spec.target import AwsTarget
 from mlstrata.stacks.preconditions import problems, refused
 
 
@@ -26,7 +31,7 @@ def main() -> None:
 
 
 def build(stack: str) -> None:
-    """Register every resource of the environment that the stack is named after.
+    """Register every resource of the environment, or of its substrate, that the stack is named after.
 
     Raises:
         SpecErrors: Its file is not a valid one.
@@ -35,7 +40,7 @@ def build(stack: str) -> None:
     """
     workspace = Workspace.find()
     guests.load(workspace)
-    file = workspace.environment_file(stack)
+    file = workspace.environment_file(environment_of(stack))
     loaded = load_with_places(file)
     # Whoever runs this, runs it in a folder of its own: the workspace's is the one that people are in.
     if found := refused(replace(loaded, file=str(file.relative_to(workspace.root))), workspace):
@@ -44,7 +49,7 @@ def build(stack: str) -> None:
     if not pulumi.runtime.is_dry_run() and loaded.spec.target.kind == "local":
         workspace.keep_from_git()
     try:
-        exports = plan(loaded.spec, workspace)
+        exports = plan_substrate(loaded.spec) if is_substrate(stack) else plan(loaded.spec, workspace)
     except PlanError as error:
         raise pulumi.RunError(str(error)) from None
     for name, value in exports.items():
@@ -69,3 +74,19 @@ def plan(spec: EnvironmentSpec, workspace: Workspace) -> dict[str, object]:
         exported = local.build(spec, workspace).exported()
     declare(spec)  # last: what a builder refuses must be refused before anything is registered
     return exported
+
+
+def plan_substrate(spec: EnvironmentSpec) -> dict[str, object]:
+    """Register the resources of an environment's substrate; return what its stack exports.
+
+    Raises:
+        PlanError: It cannot be built as declared, or its target has none; nothing is registered then.
+    """
+    if found := problems(spec):
+        raise PlanError(found)
+    target = spec.target
+    if not isinstance(target, AwsTarget):
+        raise PlanError([f"stack {stack_of(spec.name)}: target.kind: got '{target.kind}'; only aws has a substrate"])
+    from mlstrata.stacks import aws  # the classes of its resources take seconds to import
+
+    return aws.build(spec, target).exported()

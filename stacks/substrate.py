@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from mlstrata.closed import Closed
 from mlstrata.components.errors import PlanError
 from mlstrata.environments import EnvironmentSpec, Workspace
+from mlstrata.environments.layers import stack_of
 from mlstrata.environments.spec.target import AwsTarget
 
 FOLDER = "substrates"
@@ -52,7 +53,7 @@ class StoreOutputs(Closed):
 
     bucket: Name = Field(description="Its name.")
     key: Arn = Field(description="The key of the account's own that it is encrypted with.")
-    role: Arn = Field(description="The role that the platform's and the systems' accounts get at it with.")
+    role: Arn = Field(description="The role of the registry, which writes in it; each other account has its own.")
     features_role: Arn = Field(
         description="The role of the feature store's account, feast-features in feast-operator-system: lists and reads "
         "features/ in it and uses its key to decrypt, nothing else; another role than that of the others.",
@@ -85,11 +86,6 @@ class SubstrateOutputs(Closed):
     database: DatabaseOutputs = Field(description="Postgres.")
     secrets_role: Arn = Field(description="The role that External Secrets reads the account's secrets with.")
     storage_class: str = Field(default="gp3", description="Class of volumes; gp3, AWS's general one.")
-
-
-def stack_of(environment: str) -> str:
-    """Return the name of an environment's substrate stack."""
-    return f"{environment}.substrate"
 
 
 def outputs(spec: EnvironmentSpec, workspace: Workspace) -> SubstrateOutputs:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mlstrata.components.cluster import ClusterComponent
 
 HTTPS = 443
+IDENTITY = "mlstrata.io/aws-identity"
+"""On an account that has a role in AWS."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,11 @@ class ObjectStore:
         }
 
     def identity(self) -> Mapping[str, str]:
-        """Return the annotations of the accounts that get at it."""
-        return {"eks.amazonaws.com/role-arn": self.role} if self.role else {}
+        """Return the annotations of the accounts that get at it by who they are: the substrate gives each its role.
+
+        It does so by EKS Pod Identity, which reads no annotation; this one tells people, and tests.
+        """
+        return {IDENTITY: "pod-identity"} if self.role else {}
 
     def read_by(self, component: ClusterComponent, namespace: str, why: str) -> None:
         """Record that a component's pods need its keys in their namespace; with a role they need none."""

@@ -8,8 +8,22 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from mlstrata.environments.redaction import shown
+from mlstrata.environments.spec.aws import AwsDatabaseSpec, PrivateNetwork, SystemNodesSpec
 from mlstrata.environments.spec.base import Problem, Spec, immutable, refuse, wrong
-from mlstrata.environments.spec.text import AwsAccount, AwsRegion, Host, Name, Network, Region, Unique, Whole, Word
+from mlstrata.environments.spec.text import (
+    AwsAccount,
+    AwsRegion,
+    AwsRole,
+    Host,
+    KubernetesVersion,
+    Name,
+    Network,
+    NodeImage,
+    Region,
+    Unique,
+    Whole,
+    Word,
+)
 from mlstrata.environments.stages import default_ports
 
 _MOVE = "make a new environment, `mlstrata promote` its systems there, then take this one down"
@@ -151,6 +165,38 @@ class AwsTarget(Spec):
         default="network",
         description="Who reaches the gateway's address: network, those in it or joined to it, so nothing is open to "
         "the world by omission; internet, everyone. A change makes a new load balancer with another address.",
+    )
+    network: PrivateNetwork = Field(
+        default="10.64.0.0/16",
+        description="Addresses of the network that is made, private, /16 to /20; 10.64.0.0/16, which few have already.",
+        json_schema_extra=immutable(_MOVE),
+    )
+    nat: Literal["none", "one", "zones"] | None = Field(
+        default=None,
+        description="How nodes reach the internet: none, not at all, so all images come from registries in the "
+        "account; one, by one gateway; zones, by one in each zone. Not said: zones in production, else one.",
+    )
+    api_from: Annotated[tuple[Network, ...], Unique] = Field(
+        default=(),
+        description="Networks beyond it that reach the cluster's API server: private ones over what joins the two, "
+        "public ones by a public endpoint, which is there for them alone; none, so it has none.",
+    )
+    admins: Annotated[tuple[AwsRole, ...], Unique] = Field(
+        default=(), description="Roles that administer the cluster; none named: whoever makes it, alone."
+    )
+    kubernetes: KubernetesVersion = Field(
+        default="1.34", description="The cluster's version, in quotes; 1.34. It moves up only, one at a time."
+    )
+    image: NodeImage = Field(
+        default="al2023@v20261101",
+        description="Image of nodes with its day; al2023@v20261101. Nodes are made anew when the file says so.",
+    )
+    nodes: SystemNodesSpec = Field(default=SystemNodesSpec(), description="Nodes that are always there; three to nine.")
+    database: AwsDatabaseSpec = Field(default=AwsDatabaseSpec(), description="The platform's Postgres.")
+    budget: Annotated[Whole, Field(ge=1, le=10_000_000)] | None = Field(
+        default=None,
+        description="Dollars a month; its owner is told when four fifths are spent, and when all will be. None: nobody "
+        "is told.",
     )
 
 

@@ -102,6 +102,20 @@ Region = Annotated[
 
 AwsRegion = Annotated[str, *_matching(r"[a-z]{2}(?:-[a-z]+)+-[0-9]", "an AWS region such as eu-central-1", 32)]
 AwsAccount = Annotated[str, *_matching(r"[0-9]{12}", "an AWS account: 12 digits in quotes", 12)]
+AwsRole = Annotated[
+    str,
+    *_matching(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}", "the ARN of a role of IAM", 600),
+]
+AwsMachine = Annotated[str, *_matching(r"[a-z][a-z0-9-]*[.][a-z0-9-]+", "a kind of machine such as m7i.xlarge", 40)]
+DatabaseMachine = Annotated[
+    str, *_matching(r"db[.][a-z][a-z0-9-]*[.][a-z0-9-]+", "a kind of database machine such as db.m7g.large", 40)
+]
+NodeImage = Annotated[
+    str, *_matching(r"al2023@v[0-9]{8}", "an image of nodes with its day, such as al2023@v20261101", 20)
+]
+KubernetesVersion = Annotated[
+    str, *_matching(r"1[.](?:3[2-9])", "a version of Kubernetes in quotes, such as '1.34'", 4)
+]
 Bucket = Annotated[
     str,
     *_matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket name: 3 to 63 of a-z, 0-9, '.' and '-'", 63),

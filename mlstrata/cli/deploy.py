@@ -32,6 +32,7 @@ def plan(name: str, *, as_json: bool) -> None:
         say_json(
             {
                 **_document(deployment, result),
+                "layers": [{"stack": one.stack, "counts": dict(part.counts)} for one, part in found.layers],
                 "not_inspected": list(found.not_inspected),
                 "resources": resources,
             }
@@ -42,7 +43,7 @@ def plan(name: str, *, as_json: bool) -> None:
             if kind_of(step.type) not in WAITING:
                 out().print(" [red]drift[/red]", end="")
                 show_step(step)
-        show_steps(result.steps, {})
+        _show_layers(found)
         if found.not_inspected:
             say(f" not inspected (created by provider plugins): {', '.join(found.not_inspected)}")
         same = f"{result.counts.get('same', 0)} as they are"
@@ -52,6 +53,15 @@ def plan(name: str, *, as_json: bool) -> None:
             say(f" `mlstrata up {name}` repairs what drifted")
     if result.drift:
         raise typer.Exit(1)
+
+
+def _show_layers(found: deploy.Planned) -> None:
+    """Print the steps, each layer's beneath its name where there are several."""
+    for layer, result in found.layers:
+        if len(found.layers) > 1:
+            what = counts_of(result.counts, PLANNED) or "nothing to do"
+            say(f" {layer.layer} · stack {layer.stack} · {what}", style="bold")
+        show_steps(result.steps, {})
 
 
 def _planned(deployment: Deployment, *, as_json: bool) -> deploy.Planned:

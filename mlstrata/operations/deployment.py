@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstrata.components import guests
 from mlstrata.environments import EnvironmentSpec, Loaded, SystemSpec, Workspace, load_with_places
+from mlstrata.environments.layers import stack_of
 from mlstrata.environments.spec.base import choice
 from mlstrata.files import write_private
 from mlstrata.operations.errors import UsageError
@@ -29,10 +30,12 @@ class Deployment:
     Attributes:
         workspace: where environments and state live.
         loaded: the environment's file, valid, with the place of each value in it.
+        is_substrate: it is the ground of the environment in its cloud, a stack of its own, not the platform.
     """
 
     workspace: Workspace
     loaded: Loaded
+    is_substrate: bool = False
 
     @classmethod
     def open(cls, name: str) -> Deployment:
@@ -61,7 +64,21 @@ class Deployment:
 
     def reopened(self) -> Deployment:
         """Return the same environment with its state unread: for what goes on after a change of it."""
-        return Deployment(self.workspace, self.loaded)
+        return Deployment(self.workspace, self.loaded, self.is_substrate)
+
+    @property
+    def layers(self) -> tuple[Deployment, ...]:
+        """Return the stacks that the environment is made of, in the order in which they are made."""
+        from mlstrata.environments.spec.target import AwsTarget
+
+        if self.is_substrate or not isinstance(self.spec.target, AwsTarget):
+            return (self,)
+        return (replace(self, is_substrate=True), self)
+
+    @property
+    def layer(self) -> str:
+        """Return what the stack is of its environment."""
+        return "substrate" if self.is_substrate else "platform"
 
     @property
     def file(self) -> Path:
@@ -84,7 +101,7 @@ class Deployment:
         """
         from mlstrata.operations.state import State
 
-        return State.read(self.backend, self.workspace.project, self.name)
+        return State.read(self.backend, self.workspace.project, self.stack)
 
     def system(self, name: str) -> SystemSpec:
         """Return the declared system `name`.
@@ -100,8 +117,13 @@ class Deployment:
 
     @property
     def name(self) -> str:
-        """Return the environment's name, which is also its stack's."""
+        """Return the environment's name."""
         return self.spec.name
+
+    @property
+    def stack(self) -> str:
+        """Return the name of the stack."""
+        return stack_of(self.name) if self.is_substrate else self.name
 
     @property
     def home(self) -> Path:
@@ -116,12 +138,12 @@ class Deployment:
     @property
     def checkpoint(self) -> Path:
         """Return the file of the environment's state."""
-        return self.workspace.root / ".pulumi" / "stacks" / self.workspace.project / f"{self.name}.json"
+        return self.workspace.root / ".pulumi" / "stacks" / self.workspace.project / f"{self.stack}.json"
 
     @property
     def settings(self) -> Path:
         """Return the stack's settings file, which holds the salt of its secrets as under the Pulumi CLI."""
-        return self.workspace.root / f"Pulumi.{self.name}.yaml"
+        return self.workspace.root / f"Pulumi.{self.stack}.yaml"
 
     @cached_property
     def backend(self) -> pulumi_embedded.Backend:
@@ -136,7 +158,7 @@ class Deployment:
         import pulumi_embedded
 
         return pulumi_embedded.Program(
-            project=self.workspace.project, stack=self.name, main=self.workspace.program, settings=self.settings
+            project=self.workspace.project, stack=self.stack, main=self.workspace.program, settings=self.settings
         )
 
     def passphrase(self, *, create: bool = False) -> str:

@@ -39,7 +39,7 @@ def updates(deployment: Deployment) -> Iterator[Update]:
     """Yield what the state's backend tells of an environment's updates."""
     keep = deployment.spec.retention.history.total_seconds()
     for name in FOLDERS:
-        folder = deployment.workspace.root / ".pulumi" / name / deployment.workspace.project / deployment.name
+        folder = deployment.workspace.root / ".pulumi" / name / deployment.workspace.project / deployment.stack
         by_update: defaultdict[str, list[Path]] = defaultdict(list)
         with suppress(OSError):
             for path in folder.iterdir():

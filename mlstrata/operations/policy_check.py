@@ -6,7 +6,7 @@ import gc
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -176,15 +176,34 @@ def report_on(
 
 
 def planned(deployment: Deployment) -> pulumi_embedded.Result:
-    """Plan the environment as new, beside its state: neither secrets nor a running platform are needed."""
+    """Plan the environment as new, beside its state: neither secrets nor a running platform are needed.
+
+    In a cloud the plan is of all its layers, since what one lays the other stands on.
+    """
+    return together(tuple(_planned(layer) for layer in deployment.layers))
+
+
+def together(layers: tuple[pulumi_embedded.Result, ...]) -> pulumi_embedded.Result:
+    """Return what was done, or would be, in all layers of an environment; its outputs are the last one's."""
+    return replace(
+        layers[-1],
+        steps=tuple(step for one in layers for step in one.steps),
+        drift=tuple(step for one in layers for step in one.drift),
+        graph=tuple(resource for one in layers for resource in one.graph),
+        diagnostics=tuple(said for one in layers for said in one.diagnostics),
+        seconds=sum(one.seconds for one in layers),
+    )
+
+
+def _planned(deployment: Deployment) -> pulumi_embedded.Result:
     import pulumi_embedded
 
     with tempfile.TemporaryDirectory(prefix="mlstrata-check-") as folder:
         program = pulumi_embedded.Program(
             project=deployment.program.project,
-            stack=deployment.name,
+            stack=deployment.stack,
             main=deployment.program.main,
-            settings=Path(folder) / f"Pulumi.{deployment.name}.yaml",
+            settings=Path(folder) / f"Pulumi.{deployment.stack}.yaml",
         )
         options = pulumi_embedded.Options(passphrase=pulumi_embedded.Passphrase("no secret is kept"))
         return pulumi_embedded.preview(program, pulumi_embedded.Backend(Path(folder)), options)

@@ -110,8 +110,9 @@ class PulumiCli:
         from pulumi import automation
         from pydantic import ValidationError
 
+        from mlstrata.environments.layers import stack_of
         from mlstrata.stacks.providers import kubeconfig_of
-        from mlstrata.stacks.substrate import SubstrateOutputs, stack_of
+        from mlstrata.stacks.substrate import SubstrateOutputs
 
         try:
             found = self._stack().workspace.stack_outputs(stack_of(self.deployment.name))
@@ -175,7 +176,7 @@ class PulumiCli:
         if self._in_workspace:
             variables["PULUMI_BACKEND_URL"] = workspace.root.as_uri()
         return automation.create_or_select_stack(
-            stack_name=one.name,
+            stack_name=one.stack,
             project_name=workspace.project,
             program=self._program(),
             opts=automation.LocalWorkspaceOptions(
@@ -229,7 +230,7 @@ class PulumiCli:
 
         one = self.deployment
         if self._in_workspace:
-            with hold(one.backend, one.workspace.project, one.name) as removed:
+            with hold(one.backend, one.workspace.project, one.stack) as removed:
                 for sentence in removed:
                     self.reporter.note(sentence)
 
@@ -251,7 +252,7 @@ class PulumiCli:
             return lambda: _run_file(str(folder / "__main__.py"))
         from mlstrata.stacks.program import build
 
-        return lambda: build(self.deployment.name)
+        return lambda: build(self.deployment.stack)
 
 
 def _run_file(path: str) -> None:

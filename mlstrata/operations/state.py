@@ -70,7 +70,7 @@ class _Waited:
 
 @dataclass(frozen=True)
 class _Declared:
-    """The inputs of a `Platform`: what the environment's file said when it was deployed."""
+    """The inputs of a `Platform` or a `Substrate`: what the environment's file said when it was deployed."""
 
     spec: Mapping[str, Any]
 
@@ -146,7 +146,7 @@ class State:
         Raises:
             UsageError: the state is damaged.
         """
-        for one in self.of("Platform"):
+        for one in (*self.of("Platform"), *self.of("Substrate")):
             spec = self._read(_Declared, one.inputs, f"{one.name}: inputs").spec
             return {**spec, "systems": [dict(system.inputs) for system in self.of("AISystem")]}
         return {}

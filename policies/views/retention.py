@@ -66,6 +66,11 @@ def expiry(bucket: Resource, graph: Graph, *, whole: bool = False) -> float | No
     return min(found) if found else None
 
 
+def forgets(bucket: Resource, graph: Graph) -> bool:
+    """Return whether what is deleted from a bucket is gone some day: no older version of it stays for good."""
+    return not _versioned(bucket, graph) or any(rule.older and not rule.for_some for rule in _lifecycle(bucket, graph))
+
+
 @dataclass(frozen=True)
 class _Rule:
     """A rule that is on: for some of the objects only, after how many days they go, and whether older versions do."""

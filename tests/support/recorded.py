@@ -24,6 +24,7 @@ class Registered:
     inputs: Mapping[str, Any]
     custom: bool
     protect: bool
+    retained: bool
     dependencies: tuple[str, ...]
     secret_outputs: tuple[str, ...]
     providers: frozenset[str]
@@ -84,6 +85,7 @@ class _Monitor(mocks.MockMonitor):
             inputs=_revealed(inputs),
             custom=request.custom,
             protect=request.protect,
+            retained=request.retainOnDelete,
             dependencies=tuple(request.dependencies),
             secret_outputs=tuple(request.additionalSecretOutputs),
             providers=frozenset({request.provider, *request.providers.values()} - {""}),
@@ -92,10 +94,12 @@ class _Monitor(mocks.MockMonitor):
         self.graph.resources.append(registered)
         answer = struct_pb2.Struct()
         answer.CopyFrom(request.object)
-        for key, value in (self.respond(registered) if request.custom else {}).items():
+        given = dict(self.respond(registered)) if request.custom else {}
+        own = given.pop("id", f"{request.name}-id")
+        for key, value in given.items():
             secret = {rpc._special_sig_key: rpc._special_secret_sig, "value": value}
             answer.update({key: secret if key in registered.secret_outputs else value})
-        return resource_pb2.RegisterResourceResponse(urn=urn, id=f"{request.name}-id", object=answer)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=own, object=answer)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if request.urn.split("::")[2] == "pulumi:pulumi:Stack":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlstrata.operations import history
 from mlstrata.operations.deployment import Deployment
+from mlstrata.operations.policy_check import together
 from mlstrata.operations.policy_gate import Gate, leaving_nothing
 from mlstrata.operations.reporting import SILENT
 
@@ -26,12 +27,14 @@ class Planned:
     """What `up` would do.
 
     Attributes:
-        result: Its steps, what drifted, and every resource as the program registered it.
+        result: Its steps, what drifted, and every resource as the program registered it; of all its layers.
         not_inspected: Charts and bundles whose objects no plan shows.
+        layers: Each layer with its part of it, in the order in which they are made.
     """
 
     result: pulumi_embedded.Result
     not_inspected: tuple[str, ...] = ()
+    layers: tuple[tuple[Deployment, pulumi_embedded.Result], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,13 @@ def plan(deployment: Deployment, reporter: Reporter) -> Planned:
     import pulumi_embedded
 
     refuse_immutable_changes(deployment)
+    found = []
     with reporter.changing("planning") as listen:
-        result = pulumi_embedded.preview(
-            deployment.program, deployment.backend, deployment.options(refresh=True, on_event=listen)
-        )
-    return Planned(result, deployment.target.not_inspected(result))
+        for layer in deployment.layers:
+            options = layer.options(refresh=True, on_event=listen)
+            found.append((layer, pulumi_embedded.preview(layer.program, layer.backend, options)))
+    result = together(tuple(one for _, one in found))
+    return Planned(result, deployment.target.not_inspected(result), tuple(found))
 
 
 def up(deployment: Deployment, reporter: Reporter, *, agree: Callable[[], None] = lambda: None) -> Deployed:
@@ -135,7 +140,8 @@ def refuse_immutable_changes(deployment: Deployment) -> None:
     Raises:
         SpecErrors: a field that cannot change in place has changed; each message names the migration.
     """
-    if deployed := deployment.state.declared:
-        from mlstrata.environments.changes import refuse_immutable
+    for layer in deployment.layers:
+        if deployed := layer.state.declared:
+            from mlstrata.environments.changes import refuse_immutable
 
-        refuse_immutable(deployed, deployment.loaded)
+            refuse_immutable(deployed, deployment.loaded)

@@ -20,7 +20,7 @@ from mlstrata.policies.core.rule import (
 )
 from mlstrata.policies.core.values import Value, dig
 from mlstrata.policies.remedies.stores import classified
-from mlstrata.policies.views.retention import BUCKETS, expiry
+from mlstrata.policies.views.retention import BUCKETS, expiry, forgets
 from mlstrata.policies.views.stores import (
     CLASSES,
     CLASSIFICATION,
@@ -102,6 +102,13 @@ def _own_key(stores: list[Resource], store: Resource) -> Verdicts:
 def _expires(store: Resource, context: Context) -> Verdicts:
     if store.part not in {"predictions", "protected"} and not personal(store):
         yield not_applicable("it keeps no records about people")
+    elif store.part == "artifacts" and store.type.startswith(BUCKETS):
+        # A model is kept for as long as it may be released again; whoever erases it must find it gone.
+        if not forgets(store, context.graph):
+            yield fails(
+                f"what is erased from '{store.name}' stays there as an older version",
+                "give it a lifecycle rule for all of it with noncurrentVersionExpiration",
+            )
     elif expiry(store, context.graph, whole=True) is None and not store.get("ttl.enabled"):
         yield fails(
             f"'{store.name}' keeps records about people without expiry",

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from functools import partial
 
 from mlstrata.environments import Capability
+from mlstrata.environments.regions import EU_REGIONS
 from mlstrata.policies.core.dates import Duty
 from mlstrata.policies.core.graph import Resource, System
 from mlstrata.policies.core.live import LiveSystem
@@ -26,7 +27,7 @@ from mlstrata.policies.core.rule import (
 from mlstrata.policies.core.values import dig, listed
 from mlstrata.policies.views.classification import point
 from mlstrata.policies.views.documents import named, read
-from mlstrata.policies.views.stores import CLOUD_STORES, EU_REGIONS, STORES, own_key
+from mlstrata.policies.views.stores import CLOUD_STORES, STORES, own_key
 
 FRESH = timedelta(days=180)
 _REGIONS = f"target.region: eu for a cluster of your own that stands there, else one of {', '.join(EU_REGIONS)}"

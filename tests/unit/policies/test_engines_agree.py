@@ -50,7 +50,7 @@ def states(monkeypatch):
     registrars = []
     made = Registrar.__init__
     monkeypatch.setattr(Registrar, "__init__", lambda self, run: (made(self, run), registrars.append(self))[0])
-    return lambda: {urn: state.outputs for urn, state in registrars[-1].states.items()}
+    return lambda: {urn: state.outputs for one in registrars for urn, state in one.states.items()}
 
 
 def outputs_of(graph, known):

@@ -1,0 +1,131 @@
+"""Postgres as AWS runs it: private, encrypted, copied, and with a password that nobody ever sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from mlstrata.components.aws.account import Account
+from mlstrata.components.aws.base import AwsComponent
+from mlstrata.environments.spec.aws import AwsDatabaseSpec
+
+PORT = 5432
+OWNER = "mlflow"
+"""The database that is made with it, and its first user."""
+_GROWS = 5
+_ALARMED_DAYS = 7
+
+
+@dataclass(frozen=True)
+class DatabaseArgs:
+    """Arguments of `Database`.
+
+    Attributes:
+        account: Where.
+        wanted: What the file asks for.
+        network: Id of its network.
+        subnets: Ids of its subnets.
+        callers: Id of the group that reaches it.
+        key: The key of data, by its ARN.
+    """
+
+    account: Account
+    wanted: AwsDatabaseSpec
+    network: Any
+    subnets: Any
+    callers: Any
+    key: Any
+
+
+class Database(AwsComponent):
+    """An instance, with a second in another zone where people depend on it.
+
+    Attributes:
+        host: Its host.
+        secret: ARN of the secret that AWS keeps its password in, and changes each week.
+    """
+
+    def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args.account, opts)
+        account, wanted = args.account, args.wanted
+        subnets = aws.rds.SubnetGroup(
+            name, name=account.name(), subnet_ids=args.subnets, tags=account.tags("database"), opts=self.child()
+        )
+        settings = aws.rds.ParameterGroup(
+            name,
+            name=account.name(f"postgres{wanted.version}"),
+            family=f"postgres{wanted.version}",
+            description="TLS only, and who logged in",
+            parameters=[
+                {"name": "rds.force_ssl", "value": "1"},
+                {"name": "log_connections", "value": "1"},
+                {"name": "log_disconnections", "value": "1"},
+            ],
+            tags=account.tags("database"),
+            opts=self.child(),
+        )
+        self.group = self._group(args)
+        instance = aws.rds.Instance(
+            name,
+            identifier=account.name(),
+            engine="postgres",
+            engine_version=str(wanted.version),
+            instance_class=wanted.machine,
+            allocated_storage=wanted.gigabytes,
+            max_allocated_storage=wanted.gigabytes * _GROWS,
+            storage_type="gp3",
+            storage_encrypted=True,
+            kms_key_id=args.key,
+            db_name=OWNER,
+            username=OWNER,
+            manage_master_user_password=True,
+            master_user_secret_kms_key_id=args.key,
+            iam_database_authentication_enabled=True,
+            db_subnet_group_name=subnets.name,
+            parameter_group_name=settings.name,
+            vpc_security_group_ids=[self.group],
+            publicly_accessible=False,
+            multi_az=account.production,
+            backup_retention_period=wanted.backup_days,
+            copy_tags_to_snapshot=True,
+            delete_automated_backups=False,
+            deletion_protection=True,
+            skip_final_snapshot=False,
+            final_snapshot_identifier=account.name("last"),
+            auto_minor_version_upgrade=True,
+            enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
+            performance_insights_enabled=True,
+            performance_insights_kms_key_id=args.key,
+            performance_insights_retention_period=_ALARMED_DAYS,
+            tags=account.tags("database", {"data-classification": "confidential"}),
+            opts=self.kept(),
+        )
+        self.host = instance.address
+        self.secret = instance.master_user_secrets.apply(lambda found: found[0].secret_arn if found else "")
+        self.register_outputs({})
+
+    def _group(self, args: DatabaseArgs) -> Any:
+        account = args.account
+        group = aws.ec2.SecurityGroup(
+            self.name,
+            name=account.name("database"),
+            description="Postgres, for the cluster's nodes and pods",
+            vpc_id=args.network,
+            tags=account.tags("database"),
+            opts=self.child(),
+        )
+        aws.vpc.SecurityGroupIngressRule(
+            self.name,
+            security_group_id=group.id,
+            description="Postgres from the cluster",
+            referenced_security_group_id=args.callers,
+            ip_protocol="tcp",
+            from_port=PORT,
+            to_port=PORT,
+            tags=account.tags("database-postgres"),
+            opts=self.child(),
+        )
+        return group.id
