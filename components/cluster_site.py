@@ -16,6 +16,7 @@ from mlstrata.components.platform.kubernetes import Platform
 from mlstrata.components.platform.operators import OperatorNamespace, OperatorNamespaceArgs
 from mlstrata.components.platform.upstream import Upstream, UpstreamArgs
 from mlstrata.components.site import UNOWNED, Site
+from mlstrata.components.upstream.bill import piece
 from mlstrata.components.upstream.mirror import all_sources
 from mlstrata.components.upstream.selection import Selection
 from mlstrata.environments.spec.system import SystemSpec
@@ -57,14 +58,16 @@ class ClusterSite(Site):
     def upstream(self, name: str) -> Upstream:
         """Install an upstream package once, after those that it needs, in its own closed namespace.
 
+        Of one that the cluster has already nothing is made, its namespace least of all.
+
         Raises:
             KeyError: The environment does not take it.
         """
         if name in self._installed:
             return self._installed[name]
         wanted = self.selection[name]
-        namespace = self._operators(wanted.namespace, wanted.security)
-        after = [*namespace.ready, *(one for needed in wanted.after for one in self.where_taken(needed))]
+        namespace = [] if wanted.exists else self.operators_in(wanted.namespace, wanted.security).ready
+        after = [*namespace, *(one for needed in wanted.after for one in self.where_taken(needed))]
         self._installed[name] = Upstream(name, UpstreamArgs(self.cluster, wanted, self.values(name), after), self.opts)
         return self._installed[name]
 
@@ -72,7 +75,12 @@ class ClusterSite(Site):
         """Install an upstream package where the environment takes it and it has something to install."""
         return self.upstream(name).ready if name in self.selection and all_sources(self.selection[name]) else ()
 
-    def _operators(self, namespace: str, security: str) -> OperatorNamespace:
+    def namespace_of_piece(self, name: str) -> str:
+        """Return where an upstream package runs, or would run if the environment took it."""
+        return self.selection[name].namespace if name in self.selection else piece(name).namespace
+
+    def operators_in(self, namespace: str, security: str) -> OperatorNamespace:
+        """Return a namespace of operators, made for the first of what is in it."""
         if namespace not in self.operators:
             args = OperatorNamespaceArgs(self.cluster, namespace, security)
             self.operators[namespace] = OperatorNamespace(namespace, args, self.opts)

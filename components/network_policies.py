@@ -20,12 +20,13 @@ def default_deny(namespace: str) -> dict[str, Any]:
     return _policy("default-deny", namespace, {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
 
 
-def names(namespace: str) -> dict[str, Any]:
-    """Return the policy that lets every pod of a namespace ask the cluster's DNS."""
+def names(namespace: str, name: str = "allow-names", *, of: Labels | None = None) -> dict[str, Any]:
+    """Return the policy that lets pods of a namespace ask the cluster's DNS: all of them, or those with some labels."""
     resolver = pods(namespace="kube-system", labels={"k8s-app": "kube-dns"})
     both = [{"port": port, "protocol": protocol} for port in DNS_PORTS for protocol in ("UDP", "TCP")]
+    selector = {"matchLabels": dict(of)} if of else {}
     egress = [{"to": [resolver], "ports": both}]
-    return _policy("allow-names", namespace, {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress})
+    return _policy(name, namespace, {"podSelector": selector, "policyTypes": ["Egress"], "egress": egress})
 
 
 def within(namespace: str) -> dict[str, Any]:

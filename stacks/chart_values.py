@@ -11,7 +11,9 @@ from mlstrata.components.gpu.sharing import plugin_values
 from mlstrata.components.monitoring.kubernetes import GRAFANA_ADMIN, VALUES
 from mlstrata.components.monitoring.kubernetes import PACKAGE as MONITORING
 from mlstrata.components.monitoring.logs import PORT as LOGS_PORT
-from mlstrata.components.upstream.selection import Selection
+from mlstrata.components.naming.forms import part
+from mlstrata.components.upstream.bill import PIECES
+from mlstrata.components.upstream.selection import Selection, monitoring_of
 from mlstrata.environments import EnvironmentSpec
 
 VALUES_OF: dict[str, dict[str, Any]] = {
@@ -64,7 +66,11 @@ def values_of(package: str, spec: EnvironmentSpec, inputs: ClusterInputs) -> dic
             monitor = {"prometheus": {"monitor": {"additionalLabels": label}}}
             return {**values, "commonLabels": label, "kube-state-metrics": monitor, "prometheus-node-exporter": monitor}
         case "grafana":
-            return {**values, "datasources": {"datasources.yaml": _datasources(inputs.namespace)}}
+            told = {**values, "datasources": {"datasources.yaml": _datasources(inputs.namespace)}}
+            if monitoring_of(spec) != PIECES[MONITORING].namespace:
+                # Beside another environment's: what the chart makes for the whole cluster has a name of its own.
+                told["fullnameOverride"] = part(inputs.namespace, package)
+            return told
         case "nvidia-device-plugin":
             return {**values, **plugin_values(spec.gpu_pools)}
     return values

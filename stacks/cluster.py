@@ -15,9 +15,8 @@ from mlstrata.components.governance.system import AISystem
 from mlstrata.components.monitoring.kubernetes import PACKAGE as MONITORING
 from mlstrata.components.platform.kubernetes import Platform, PlatformArgs
 from mlstrata.components.site import UNOWNED
-from mlstrata.components.upstream.bill import piece
 from mlstrata.components.upstream.lock import LockError
-from mlstrata.components.upstream.selection import runtime_image, selection_for, serving_image
+from mlstrata.components.upstream.selection import monitoring_of, runtime_image, selection_for, serving_image
 from mlstrata.components.workload.sizes import sizes_of
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.stacks import cluster_inputs
@@ -46,7 +45,7 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
         ownership=Ownership(owner=spec.owner or UNOWNED, cost_centre=spec.cost_centre or "platform"),
         images=images(selection, own),
         storage_class=inputs.storage_class,
-        monitoring=piece(MONITORING).namespace,
+        monitoring=monitoring_of(spec),
         watched=MONITORING in selection,
         sizes=sizes_of(spec),
         pull_secret=spec.images.pull_secret or "",

@@ -9,7 +9,7 @@ from mlstrata.components.database.args import Server
 from mlstrata.components.errors import PlanError
 from mlstrata.components.gateway import balancer
 from mlstrata.components.gpu.args import AwsNodes
-from mlstrata.components.naming.made import PLATFORM
+from mlstrata.components.naming.forms import PLATFORM
 from mlstrata.components.network_policies import Peer
 from mlstrata.components.storage.kubernetes import store_in
 from mlstrata.components.storage.objects import ObjectStore

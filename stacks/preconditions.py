@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlstrata.components.aws import problems as aws
 from mlstrata.components.capability import known, unbuilt
-from mlstrata.components.naming import judge
+from mlstrata.components.naming import judge, neighbours
 from mlstrata.components.upstream.lock import LockError
 from mlstrata.components.upstream.selection import selection_for
 from mlstrata.environments import EnvironmentSpec, Loaded, SpecError, Workspace
@@ -25,7 +25,7 @@ def problems(spec: EnvironmentSpec, workspace: Workspace | None = None) -> list[
     if workspace is not None:
         found += missing(spec, workspace)
         if spec.target.kind != "local":
-            found += _upstream(spec, workspace)
+            found += [*_upstream(spec, workspace), *neighbours.problems(spec, workspace)]
     return found
 
 

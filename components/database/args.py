@@ -40,6 +40,7 @@ class DatabaseArgs:
         cluster: Where.
         callers: Who may reach it.
         operators: Namespace of the operator.
+        shared: The operator is somebody else's, who opens that namespace.
         size: Of its volume.
         after: What must be there before it: its operator.
     """
@@ -47,5 +48,6 @@ class DatabaseArgs:
     cluster: Cluster
     callers: Sequence[Peer]
     operators: str
+    shared: bool = False
     size: str = "20Gi"
     after: Sequence[pulumi.Resource] = ()

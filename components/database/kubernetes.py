@@ -13,12 +13,13 @@ from mlstrata.components.database.args import METRICS, PORT, SECRET_KEYS, STATUS
 from mlstrata.components.database.outputs import DatabaseOutputs
 from mlstrata.components.features.kubernetes import APP as FEATURES
 from mlstrata.components.manifests import manifest
-from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
+from mlstrata.components.network_policies import ANYWHERE, Peer, incoming, outgoing, pods
 from mlstrata.components.registry.names import NAME as REGISTRY
 from mlstrata.components.upstream.bill import piece
 
 KIND = "postgresql.cnpg.io/v1"
 OWNER = "mlflow"
+_KEPT = {"key": "cnpg.io/cluster", "operator": "Exists"}
 OTHERS = ("feast",)
 """Databases beside the first one, there from the start: a later stage finds its own without changing the server."""
 
@@ -56,12 +57,6 @@ class Database(ClusterComponent):
                 incoming(f"{name}-scrapes", self.space, to=own, ports=[METRICS], peers=[monitor]),
                 after=after,
             ),
-            # The operator's namespace is as closed as this one: its way out, beside the way in.
-            self.add(
-                "operator",
-                outgoing(f"{self.space}-{name}", args.operators, of={}, ports=[PORT, STATUS], peers=self.server.peers),
-                after=after,
-            ),
             # Its copies follow each other; the instance manager keeps its state in the API server.
             self.add(
                 "copies",
@@ -72,6 +67,11 @@ class Database(ClusterComponent):
                 "api", outgoing(f"{name}-api", self.space, of=own, ports=[443, 6443], peers=[ANYWHERE]), after=after
             ),
         ]
+        if not args.shared:
+            # The operator's namespace is as closed as this one: its way out, to every Postgres that it keeps.
+            kept: Peer = {"namespaceSelector": {}, "podSelector": {"matchExpressions": [_KEPT]}}
+            way = outgoing(f"{self.space}-{name}", args.operators, of={}, ports=[PORT, STATUS], peers=[kept])
+            openings.append(self.add("operator", way, after=after))
         server = self.add("", self._server(), part="database", after=[*after, *openings], keep=True)
         self.ready: list[pulumi.Resource] = [server]
         scraped = {"podMetricsEndpoints": [{"port": "metrics", "interval": "30s"}], "selector": {"matchLabels": own}}
@@ -114,12 +114,14 @@ def build(site: ClusterSite) -> DatabaseOutputs:
         server = site.inputs.database
         site.platform.needs(site.cluster.namespace, server.secret, SECRET_KEYS, "the databases mlflow and feast")
         return DatabaseOutputs(server)
-    operator = piece("cloudnative-pg")
-    after = [*site.upstream(operator.name).ready, *site.ready, *site.watched]
+    keeper = site.upstream("cloudnative-pg")
+    operator = keeper.package
+    after = [*keeper.ready, *site.ready, *site.watched]
     # All that a later stage or switch may bring, so that it changes nothing here.
     callers = [
         *(pods(labels={"app.kubernetes.io/name": one}) for one in (REGISTRY, BACKUP)),
         pods(namespace=piece("feast").namespace, labels=FEATURES),
     ]
-    made = Database("database", DatabaseArgs(site.cluster, callers, operator.namespace, after=after), site.opts)
+    args = DatabaseArgs(site.cluster, callers, operator.namespace, shared=operator.exists, after=after)
+    made = Database("database", args, site.opts)
     return DatabaseOutputs(made.server, made.ready)

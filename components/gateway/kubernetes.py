@@ -13,7 +13,7 @@ from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.gateway.outputs import NAME, ClusterGatewayOutputs, owned_by
 from mlstrata.components.manifests import manifest
-from mlstrata.components.network_policies import ANYWHERE, incoming, outgoing, pods
+from mlstrata.components.network_policies import ANYWHERE, incoming, names, outgoing, pods
 
 API, ENVOY = "gateway.networking.k8s.io/v1", "gateway.envoyproxy.io/v1alpha1"
 CERTIFICATE = "gateway-tls"
@@ -30,6 +30,7 @@ class GatewayArgs:
     Attributes:
         cluster: Where.
         operators: Namespace of Envoy Gateway, in which Envoy's pods run too.
+        shared: That is somebody else's: nothing but what selects this environment's own pods is put there.
         balancer: What of its service is the cloud's; empty: the cluster's own load balancer knows what to do.
         watched: What must be there before it is scraped.
         after: What must be there before it: Envoy Gateway, the certificate.
@@ -37,6 +38,7 @@ class GatewayArgs:
 
     cluster: Cluster
     operators: str
+    shared: bool = False
     balancer: Mapping[str, Any] = field(default_factory=dict)
     watched: Sequence[pulumi.Resource] = ()
     after: Sequence[pulumi.Resource] = ()
@@ -58,17 +60,24 @@ class Gateway(ClusterComponent):
         reference = {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": NAME, "namespace": self.space}
         spec = {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller", "parametersRef": reference}
         kind = self.add("class", manifest(API, "GatewayClass", self.space, spec=spec), after=[proxy])
-        openings = [self.add(role, policy, after=after) for role, policy in self._openings().items()]
+        ways = self._openings()
+        if args.shared:
+            ways["names"] = names(self.operators, f"{self.space}-gateway-names", of=self.envoys)
+        openings = [self.add(role, policy, after=after) for role, policy in ways.items()]
         gateway = self.add(
             "", self._object(API, "Gateway", NAME, self._listeners()), part="gateway", after=[kind, *openings]
         )
         client = self._object(ENVOY, "ClientTrafficPolicy", NAME, self._clients())
-        scraped = {
+        scraped: dict[str, Any] = {
             "podMetricsEndpoints": [{"port": "metrics", "path": "/stats/prometheus", "interval": "15s"}],
             "selector": {"matchLabels": self.envoys},
         }
         named = f"{self.space}-gateway"
-        monitor = manifest("monitoring.coreos.com/v1", "PodMonitor", named, self.operators, spec=scraped)
+        if args.shared:
+            # Prometheus reads what is in the environment's own namespaces.
+            scraped["namespaceSelector"] = {"matchNames": [self.operators]}
+        where = self.space if args.shared else self.operators
+        monitor = manifest("monitoring.coreos.com/v1", "PodMonitor", named, where, spec=scraped)
         self.watch(monitor, after=args.watched)
         self.ready: list[pulumi.Resource] = [gateway, self.add("clients", client, after=[gateway])]
         self.register_outputs({})
@@ -169,5 +178,12 @@ def build(site: ClusterSite) -> ClusterGatewayOutputs:
     envoy = site.upstream("envoy-gateway")
     after = [*envoy.ready, *issued.ready, *site.ready]
     watched = [*site.watched, *envoy.ready]
-    args = GatewayArgs(site.cluster, envoy.package.namespace, site.inputs.balancer, watched, after)
+    args = GatewayArgs(
+        site.cluster,
+        envoy.package.namespace,
+        shared=envoy.package.exists,
+        balancer=site.inputs.balancer,
+        watched=watched,
+        after=after,
+    )
     return ClusterGatewayOutputs(Gateway("gateway", args, site.opts).ready)

@@ -63,6 +63,7 @@ class GpuPoolsArgs:
         cluster: Where.
         pools: The pools of the environment's file.
         namespace: Where the exporter of their accelerators' metrics runs.
+        shared: The exporter is somebody else's.
         node_class: What their nodes are made from.
         nodes: Makes that on AWS, one for each pool; None: it is there already.
         kept: Pools whose smallest number of nodes something else keeps, beside those that come and go.
@@ -72,6 +73,7 @@ class GpuPoolsArgs:
     cluster: Cluster
     pools: Sequence[GpuPoolSpec]
     namespace: str
+    shared: bool = False
     node_class: NodeClass = NodeClass()
     nodes: AwsNodes | None = None
     kept: Collection[str] = ()

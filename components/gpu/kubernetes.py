@@ -63,12 +63,16 @@ class GpuPools(ClusterComponent):
         name = f"{self.cluster.namespace}-dcgm"
         selector = {"matchLabels": {"app.kubernetes.io/name": "dcgm-exporter"}}
         endpoint = {"port": "metrics", "interval": "30s", "relabelings": [_OF_POOL]}
-        spec = {"attachMetadata": {"node": True}, "endpoints": [endpoint], "selector": selector}
-        monitor = manifest("monitoring.coreos.com/v1", "ServiceMonitor", name, args.namespace, spec=spec)
+        spec: dict[str, Any] = {"attachMetadata": {"node": True}, "endpoints": [endpoint], "selector": selector}
+        if args.shared:
+            # Prometheus reads what is in the environment's own namespaces.
+            spec["namespaceSelector"] = {"matchNames": [args.namespace]}
+        where = self.cluster.namespace if args.shared else args.namespace
+        monitor = manifest("monitoring.coreos.com/v1", "ServiceMonitor", name, where, spec=spec)
         self.watch(monitor, after=args.after)
         if args.pools and self.cluster.watched:
             told = groups(args.pools, Subject(PLATFORM, self.cluster.ownership.owner or UNOWNED))
-            rules = manifest("monitoring.coreos.com/v1", "PrometheusRule", name, args.namespace, spec={"groups": told})
+            rules = manifest("monitoring.coreos.com/v1", "PrometheusRule", name, where, spec={"groups": told})
             self.add("rules", rules, after=args.after)
         self.register_outputs({})
 
@@ -136,6 +140,7 @@ def build(site: ClusterSite) -> None:
         site.cluster,
         site.spec.gpu_pools,
         exporter.package.namespace,
+        shared=exporter.package.exists,
         nodes=site.inputs.nodes,
         kept=site.inputs.kept,
         after=after,

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from mlstrata.environments import EnvironmentSpec
+from mlstrata.environments.spec.target import KubernetesTarget
+
+PLATFORM = "mlstrata"
+"""The platform's namespace, where the environment's file names no other."""
+
+
+def of_platform(spec: EnvironmentSpec) -> str:
+    """Return the namespace of an environment's platform."""
+    return spec.target.namespace if isinstance(spec.target, KubernetesTarget) else PLATFORM
+
 
 def namespace_of(platform: str, team: str | None, system: str) -> str:
     """Return the namespace of a system: its team's, else one of its own."""

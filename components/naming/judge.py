@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mlstrata.components.naming.forms import PLATFORM, of_platform
 from mlstrata.components.naming.kinds import refused
-from mlstrata.components.naming.made import PLATFORM, Made, made, of_platform
+from mlstrata.components.naming.made import Made, made
 from mlstrata.environments import EnvironmentSpec
 
 
@@ -41,7 +42,7 @@ def problems(spec: EnvironmentSpec) -> Iterator[str]:
 
 def _taken(one: Made, spec: EnvironmentSpec) -> str:
     """Return why nobody may have this name, with what to change; empty where one may."""
-    why = refused(one.kind, one.name) or (_operators(one.name) if one.kind == "Namespace" else "")
+    why = refused(one.kind, one.name) or (_operators(one.name, spec) if one.kind == "Namespace" else "")
     if not why:
         return ""
     prefix, what = of_platform(spec), "the namespace" if one.kind == "Namespace" else f"the {one.kind}"
@@ -52,10 +53,11 @@ def _taken(one: Made, spec: EnvironmentSpec) -> str:
     return f"got {prefix!r}, which makes {what} {one.name!r}, {why}; allowed any other, such as {PLATFORM}"
 
 
-def _operators(name: str) -> str:
+def _operators(name: str, spec: EnvironmentSpec) -> str:
     from mlstrata.components.upstream.bill import BILL  # which a plan of this machine never reads
 
-    owner = next((piece.name for piece in BILL if piece.namespace == name != PLATFORM), "")
+    owner = next((pin.name for pin in spec.upstream if pin.namespace == name), "")
+    owner = owner or next((piece.name for piece in BILL if piece.namespace == name != PLATFORM), "")
     return f"which is the namespace of {owner}" if owner else ""
 
 

@@ -10,19 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mlstrata.components.naming import forms
+from mlstrata.components.naming.forms import of_platform
 from mlstrata.components.registry.names import ACCESS
 from mlstrata.components.registry.people import account
 from mlstrata.components.serving.outputs import serving_name
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.system import SystemSpec
-from mlstrata.environments.spec.target import KubernetesTarget
 from mlstrata.services.serving.cluster import PREDICTOR, UNIT, deployment_of, job_of
 
-PLATFORM = "mlstrata"
-"""The platform's namespace, where the environment's file names no other."""
-MONITORING = "kube-prometheus-stack"
-"""The upstream package whose namespace the environment's own Prometheus is in too."""
 PRIORITIES = ("platform", "serving", "training")
 _RIGHTS = ("Role", "RoleBinding")
 _IN_EACH = {
@@ -61,18 +57,15 @@ class Made:
         return self.kind, "" if self.everywhere else self.namespace, self.name
 
 
-def of_platform(spec: EnvironmentSpec) -> str:
-    """Return the namespace of an environment's platform."""
-    return spec.target.namespace if isinstance(spec.target, KubernetesTarget) else PLATFORM
-
-
 def made(spec: EnvironmentSpec) -> Iterator[Made]:
     """Yield what an environment makes on a cluster; the platform's first, then each system's."""
-    from mlstrata.components.upstream.bill import piece  # which a plan of this machine never reads
+    from mlstrata.components.upstream.selection import monitoring_of  # which a plan of this machine never reads
 
     platform, field = of_platform(spec), "target.namespace"
-    monitoring = piece(MONITORING).namespace
+    monitoring = monitoring_of(spec)
     yield Made("Namespace", "", platform, field)
+    if monitoring.startswith(platform):
+        yield Made("Namespace", "", monitoring, field)
     yield Made("GatewayClass", "", platform, field)
     for what in PRIORITIES:
         yield Made("PriorityClass", "", forms.part(platform, what), field)

@@ -12,6 +12,7 @@ from mlstrata.components.charts import install
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.upstream.image_values import merged
 from mlstrata.components.upstream.package import Chart, UpstreamPackage
+from mlstrata.environments.spec.upstream import Lifecycle
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,15 @@ class Upstream(ClusterComponent):
 
     def __init__(self, name: str, args: UpstreamArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         piece = args.piece
+        told: dict[str, Any] = {"lifecycle": Lifecycle.EXISTING.value} if piece.exists else {}
         super().__init__(
-            "platform", name, args.cluster, opts, piece=piece.name, version=piece.version, licence=piece.licence
+            "platform", name, args.cluster, opts, piece=piece.name, version=piece.version, licence=piece.licence, **told
         )
         self.package = piece
         after = list(args.after)
         # With its definitions every object of their kinds would go: they stay when the stack does. Where a chart brings
         # them itself, all of it stays.
-        apart = piece.crd_source is not None
+        apart = piece.crd_source is not None or piece.definitions_exist
         kept = True if piece.crds and not apart else None
         if piece.crd_source is not None:
             first = pulumi.ResourceOptions(parent=self, depends_on=after, retain_on_delete=True)

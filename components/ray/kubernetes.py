@@ -11,7 +11,7 @@ from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.manifests import group, manifest, rights, service_account
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
-from mlstrata.components.network_policies import incoming, outgoing, pods
+from mlstrata.components.network_policies import Peer, incoming, outgoing, pods
 
 NODES = {"ray.io/is-ray-node": "yes"}
 """Label that KubeRay gives to every pod of a Ray cluster."""
@@ -28,6 +28,7 @@ class RayArgs:
         namespace: The team's namespace.
         ownership: Whose it is.
         operators: KubeRay's namespace.
+        shared: It is somebody else's, who opens it.
         after: What must be there before it: KubeRay, the namespace.
     """
 
@@ -35,6 +36,7 @@ class RayArgs:
     namespace: str
     ownership: Ownership
     operators: str
+    shared: bool = False
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -69,10 +71,11 @@ class Ray(ClusterComponent):
         self.add("submit", heads, after=after)
         jobs = incoming("ray-jobs", space, to=NODES, ports=[DASHBOARD], peers=[pods(labels=submitter)])
         self.add("jobs", jobs, after=after)
-        # The operator's namespace is as closed as this one.
-        there = [pods(namespace=space, labels=NODES)]
-        out = outgoing(f"{space}-ray", args.operators, of={}, ports=[DASHBOARD, HEAD], peers=there)
-        self.add("asked", out, after=after)
+        if not args.shared:
+            # The operator's namespace is as closed as this one; others may have Ray clusters of their own.
+            there: Peer = {"namespaceSelector": {}, **pods(labels=NODES)}
+            out = outgoing(f"{space}-ray", args.operators, of={}, ports=[DASHBOARD, HEAD], peers=[there])
+            self.add("asked", out, after=after)
         rules = [
             {
                 "apiGroups": ["ray.io"],
@@ -92,5 +95,7 @@ def build(site: ClusterSite) -> None:
     operator = site.upstream("kuberay")
     for name, namespace in site.require(NamespacesOutputs).by_name.items():
         after = [*operator.ready, *namespace.ready]
-        args = RayArgs(site.cluster, name, namespace.ownership, operator.package.namespace, after)
+        args = RayArgs(
+            site.cluster, name, namespace.ownership, operator.package.namespace, operator.package.exists, after
+        )
         Ray(f"ray-{name.removeprefix(f'{site.cluster.namespace}-')}", args, site.opts)

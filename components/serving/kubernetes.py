@@ -32,7 +32,6 @@ from mlstrata.components.registry.people import releasers
 from mlstrata.components.serving.outputs import ClusterServingOutputs, serving_name
 from mlstrata.components.serving.seldon import deployment
 from mlstrata.components.storage.objects import ObjectStore
-from mlstrata.components.upstream.bill import piece
 from mlstrata.components.workload.pods import Container, Placement, Resources, account, pod
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.environments.spec.system import SystemSpec
@@ -276,7 +275,7 @@ def _serving(site: ClusterSite, system: SystemSpec) -> Sequence[Backend]:
         ownership=ownership,
         system=system.name,
         serving=serving,
-        operators=piece("envoy-gateway").namespace,
+        operators=site.namespace_of_piece("envoy-gateway"),
         registry=site.require(ClusterRegistryOutputs).uri,
         store=site.inputs.store,
         output_range=system.output_range,

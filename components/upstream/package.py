@@ -113,6 +113,11 @@ class UpstreamPackage:
         capabilities: It is part of an environment that has one of these; empty: only when the file names it.
         targets: The targets that take it.
         after: Pieces that must be there before it.
+        fits: The versions of it that a cluster may have already, as Python's version specifiers; empty: none may, as
+            what an environment puts beside it cannot be another's.
+        named: Endings of those of its images that objects of ours name; a cluster that has it still runs these.
+        exists: The cluster has it: nothing of it is installed.
+        definitions_exist: The cluster has its definitions.
         optional: What is missing without it; such a piece is left out where its licence is denied. None: it is needed.
         changes: Later versions under other licences.
     """
@@ -134,6 +139,10 @@ class UpstreamPackage:
     capabilities: frozenset[Capability] = frozenset()
     targets: frozenset[str] = frozenset({"kubernetes", "aws"})
     after: tuple[str, ...] = ()
+    fits: str = ""
+    named: tuple[str, ...] = ()
+    exists: bool = False
+    definitions_exist: bool = False
     optional: str | None = None
     changes: tuple[Change, ...] = ()
 
@@ -166,6 +175,37 @@ class UpstreamPackage:
             raise LookupError(f"{self.name} has {len(found)} images '{ending}', not one, among {names or 'none'}")
         return found[0]
 
+    def existing(self, version: str | None, namespace: str | None) -> UpstreamPackage:
+        """Return the piece as a cluster has it already: nothing to install, and the images that ours name themselves.
+
+        Args:
+            version: Its version there; None: it is not said.
+            namespace: Where its operator runs; None: upstream's usual place.
+        """
+        there = version or self.version
+        return replace(
+            self,
+            version=there,
+            licence=self._licence_at(there),
+            namespace=namespace or self.namespace,
+            sources=(),
+            crd_source=None,
+            values={},
+            images=tuple(self.image(ending) for ending in self.named),
+            offered=(),
+            rendered_images=False,
+            exists=True,
+            definitions_exist=True,
+        )
+
+    def images_at(self, version: str) -> tuple[Image, ...]:
+        """Return its images at another version of the software."""
+        return tuple(_image_at(one, self.version, version) for one in self.images)
+
+    def _licence_at(self, version: str) -> str:
+        change = next((one for one in reversed(self.changes) if ordered(version) >= ordered(one.version)), None)
+        return change.licence if change else self.licence
+
     def at(self, version: str, chart: str | None = None) -> UpstreamPackage:
         """Return the piece at another version: its sources and images follow, its licence is that version's.
 
@@ -184,14 +224,13 @@ class UpstreamPackage:
                 f"the chart {apart[0].name} numbers itself apart from {self.name} ({apart[0].version} brings "
                 f"{self.version}): name the chart's version too"
             )
-        change = next((one for one in reversed(self.changes) if ordered(version) >= ordered(one.version)), None)
         return replace(
             self,
             version=_like(self.version, version),
-            licence=change.licence if change else self.licence,
+            licence=self._licence_at(version),
             sources=tuple(_moved(source, self.version, version, chart) for source in self.sources),
             crd_source=_moved(self.crd_source, self.version, version, None) if self.crd_source else None,
-            images=tuple(_image_at(one, self.version, version) for one in self.images),
+            images=self.images_at(version),
             offered=tuple(_image_at(one, self.version, version) for one in self.offered),
         )
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from mlstrata.components.naming import forms
 from mlstrata.components.upstream import lock
 from mlstrata.components.upstream.bill import AGPL, BILL, BUSL, PIECES
 from mlstrata.components.upstream.image_values import Image, image_values
@@ -13,8 +17,11 @@ from mlstrata.components.upstream.package import Change, Chart, UpstreamPackage
 from mlstrata.components.upstream.runtime import RUNTIME, SERVING
 from mlstrata.environments import EnvironmentSpec, Workspace
 from mlstrata.environments.spec.storage import S3Storage
+from mlstrata.environments.spec.upstream import Lifecycle, PinSpec
 from mlstrata.environments.usage import used_capabilities
 
+MONITORING = "kube-prometheus-stack"
+"""The piece in whose namespace the environment's own Prometheus is too, unless the cluster has it already."""
 # Terms that forbid some use of the unchanged software: a file must say that somebody agreed to them.
 NON_FREE: Mapping[str, str] = {
     BUSL: "no production use without a contract with its owner",
@@ -154,10 +161,14 @@ def _own(image: Image, spec: EnvironmentSpec, workspace: Workspace) -> str:
 
 
 def bill_images(selection: Selection, mirror: Mirror | None) -> list[str]:
-    """Return every image of the bill: as the environment takes it, or as it would."""
-    found = []
+    """Return every image of the bill: as the environment takes it, or as it would, or as the cluster has it already."""
+    found: list[str] = []
     for one in BILL:
-        if one.name in selection:
+        if one.name in selection and selection[one.name].exists:
+            # An operator puts images of its own into pods that it makes or changes, from wherever it came.
+            there = [str(image) for image in one.images_at(selection[one.name].version)]
+            found += dict.fromkeys([*there, *(mirror.image(image) if mirror else image for image in there)])
+        elif one.name in selection:
             found += [str(image) for image in selection[one.name].images]
         else:
             found += [mirror.image(str(image)) if mirror else str(image) for image in one.images]
@@ -173,21 +184,69 @@ def _chosen(spec: EnvironmentSpec, wanted: frozenset[str], problems: list[str]) 
         if name not in PIECES
     ]
     chosen = []
-    brought = _brought(spec)
+    brought, monitoring, shared = _brought(spec), monitoring_of(spec), PIECES[MONITORING].namespace
+    beside = monitoring != shared
     for one in BILL:
         if one.name in brought:
             continue
         if spec.target.kind not in one.targets or not (one.capabilities & wanted or one.name in pins):
             continue
-        at, pin = pins.get(one.name, (0, None))
-        if pin is None or pin.version is None:
-            chosen.append(one)
-            continue
+        at, pin = pins.get(one.name, (0, PinSpec(name=one.name)))
         try:
-            chosen.append(one.at(pin.version, pin.chart))
+            taken = _as_declared(one, pin)
         except ValueError as error:
-            problems.append(f"upstream[{at}].version: got '{pin.version}', but {error} (upstream[{at}].chart)")
+            problems.append(f"upstream[{at}].{error}")
+            continue
+        # Beside an operator of others what is the environment's own is in a namespace of its own.
+        moved = beside and one.namespace == shared and not taken.exists
+        chosen.append(replace(taken, namespace=monitoring) if moved else taken)
     return chosen
+
+
+def monitoring_of(spec: EnvironmentSpec) -> str:
+    """Return the namespace of an environment's own Prometheus: the operator's, unless that is somebody else's."""
+    shared = PIECES[MONITORING].namespace
+    if not any(pin.name == MONITORING and pin.lifecycle is Lifecycle.EXISTING for pin in spec.upstream):
+        return shared
+    return forms.part(forms.of_platform(spec), shared)
+
+
+def _as_declared(one: UpstreamPackage, pin: PinSpec) -> UpstreamPackage:
+    """Return a piece as its environment's file declares it.
+
+    Raises:
+        ValueError: It cannot be taken so; the message begins with the field.
+    """
+    if pin.lifecycle is Lifecycle.EXISTING:
+        if not one.fits:
+            raise ValueError(
+                f"lifecycle: got 'existing'; allowed managed: an environment needs a {one.name} of its own, as what it "
+                "puts beside it cannot be another's"
+            )
+        if pin.version is not None and not fitting(one, pin.version):
+            raise ValueError(
+                f"version: got '{pin.version}'; an existing {one.name} fits at {one.fits}: upgrade it there"
+            )
+        return one.existing(pin.version, pin.namespace)
+    there = one
+    if pin.version is not None:
+        try:
+            there = one.at(pin.version, pin.chart)
+        except ValueError as error:
+            raise ValueError(f"version: got '{pin.version}', but {error} (`chart`)") from None
+    if pin.definitions is not Lifecycle.EXISTING:
+        return there
+    if one.crd_source is None:
+        raise ValueError(f"definitions: got 'existing', and {one.name} brings its own with all else; remove it")
+    return replace(there, crd_source=None, definitions_exist=True)
+
+
+def fitting(one: UpstreamPackage, version: str) -> bool:
+    """Say whether a cluster may have a piece at a version; what is no version fits nothing."""
+    try:
+        return SpecifierSet(one.fits).contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
 
 
 def _brought(spec: EnvironmentSpec) -> frozenset[str]:

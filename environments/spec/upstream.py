@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Iterator
+from enum import StrEnum
 
-from mlstrata.environments.spec.base import Spec
+from pydantic import Field, model_validator
+
+from mlstrata.environments.spec.base import Problem, Spec, refuse
 from mlstrata.environments.spec.text import Name, PinnedImage, RegistryPath, Site, Version
 
 
@@ -41,8 +44,15 @@ class ImagesSpec(Spec):
     )
 
 
+class Lifecycle(StrEnum):
+    """Axis: who installs, upgrades and removes an upstream piece of a cluster."""
+
+    MANAGED = "managed"
+    EXISTING = "existing"
+
+
 class PinSpec(Spec):
-    """An upstream piece that is taken beyond the capabilities' own, or at another version."""
+    """An upstream piece that is taken beyond the capabilities' own, at another version, or as the cluster has it."""
 
     name: Name = Field(description="Name of the piece in the bill of materials, as `mlstrata images` lists it.")
     version: Version | None = Field(
@@ -52,3 +62,35 @@ class PinSpec(Spec):
         default=None,
         description="Version of a chart that is numbered apart from its software; none: they are the same.",
     )
+    lifecycle: Lifecycle = Field(
+        default=Lifecycle.MANAGED,
+        description="managed: this environment installs and upgrades it; existing: the cluster has it already, from "
+        "its administrators or from another environment, and nothing of it is installed or changed. managed, as a new "
+        "cluster has none.",
+    )
+    definitions: Lifecycle | None = Field(
+        default=None,
+        description="The same of its custom resource definitions alone, for a cluster that has those and not the "
+        "operator; none: as `lifecycle`.",
+    )
+    namespace: Name | None = Field(
+        default=None,
+        description="Namespace in which an existing one runs, for the network policies towards it; none: upstream's "
+        "usual one.",
+    )
+
+    @model_validator(mode="after")
+    def _one_owner(self) -> PinSpec:
+        refuse(self._contradictions())
+        return self
+
+    def _contradictions(self) -> Iterator[Problem]:
+        exists = self.lifecycle is Lifecycle.EXISTING
+        if exists and self.definitions is Lifecycle.MANAGED:
+            what = "got 'managed', and the operator exists: it brings its own definitions"
+            yield Problem(("definitions",), what, "remove it")
+        if exists and self.chart is not None:
+            yield Problem(("chart",), f"got '{self.chart}', and nothing is installed of what exists", "remove it")
+        if not exists and self.namespace is not None:
+            what = f"got '{self.namespace}'; a managed one is in upstream's usual namespace"
+            yield Problem(("namespace",), what, "remove it, or write lifecycle: existing")

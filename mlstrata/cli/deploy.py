@@ -14,6 +14,7 @@ from mlstrata.operations.erasure import left_behind
 
 if TYPE_CHECKING:
     import pulumi_embedded
+    from mlstrata.operations.beside.ask import Fit
     from mlstrata.operations.policy_gate import Verdict
 
 PLANNED = {"create": "to create", "update": "to change", "replace": "to replace", "delete": "to delete"}
@@ -21,7 +22,7 @@ DONE = {"create": "created", "update": "changed", "replace": "replaced", "delete
 
 
 def plan(name: str, *, as_json: bool) -> None:
-    """Show what `up` would do and what drifted; exit 1 on drift."""
+    """Show what `up` would do and what drifted; exit 1 on drift, or where the cluster has what is others'."""
     import typer
 
     deployment = Deployment.open(name)
@@ -34,6 +35,7 @@ def plan(name: str, *, as_json: bool) -> None:
                 **_document(deployment, result),
                 "layers": [{"stack": one.stack, "counts": dict(part.counts)} for one, part in found.layers],
                 "not_inspected": list(found.not_inspected),
+                **({} if found.fit is None else {"cluster": vars(found.fit)}),
                 "resources": resources,
             }
         )
@@ -51,7 +53,9 @@ def plan(name: str, *, as_json: bool) -> None:
         say(f" {changes} · {same} · {len(result.drift)} drifted · {result.seconds:.1f} s")
         if result.drift:
             say(f" `mlstrata up {name}` repairs what drifted")
-    if result.drift:
+        if found.fit is not None:
+            _show_fit(found.fit)
+    if result.drift or (found.fit is not None and found.fit.problems):
         raise typer.Exit(1)
 
 
@@ -62,6 +66,14 @@ def _show_layers(found: deploy.Planned) -> None:
             what = counts_of(result.counts, PLANNED) or "nothing to do"
             say(f" {layer.layer} · stack {layer.stack} · {what}", style="bold")
         show_steps(result.steps, {})
+
+
+def _show_fit(fit: Fit) -> None:
+    for problem in fit.problems:
+        out().print(" [red]refused[/red]", end="")
+        say(f" {problem}")
+    if fit.unasked:
+        say(f" the cluster was not asked whether this fits what it has: {fit.unasked}", style="dim")
 
 
 def _planned(deployment: Deployment, *, as_json: bool) -> deploy.Planned:

@@ -70,13 +70,18 @@ class PulumiCli:
 
         Raises:
             ClusterError: the cluster does not answer or refuses the credentials; nothing was changed.
+            Unfit: the cluster has what is not the environment's; nothing was changed.
         """
+        from mlstrata.operations.beside.ask import refuse_unfit
+
         plan = planned(self.deployment)
         approve(plan)
         look = self._look(plan.graph)
         cluster = replace(look.cluster, patience_s=_PATIENCE_S) if look is not None else None
         if cluster is not None:
             cluster.reach()
+            if unasked := refuse_unfit(self.deployment, plan.graph, cluster):
+                self.reporter.note(f"not asked whether the cluster has what is others': {unasked}")
 
         def update(stack: automation.Stack, events: Callable[[automation.EngineEvent], None]) -> None:
             if cluster is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import pulumi_embedded
+    from mlstrata.operations.beside.ask import Fit
     from mlstrata.operations.engines import Engine
     from mlstrata.operations.pending.watch import Told
     from mlstrata.operations.policy_gate import Verdict
@@ -30,11 +31,13 @@ class Planned:
         result: Its steps, what drifted, and every resource as the program registered it; of all its layers.
         not_inspected: Charts and bundles whose objects no plan shows.
         layers: Each layer with its part of it, in the order in which they are made.
+        fit: On a cluster, whether the plan fits it beside what is there; None: it is on this machine.
     """
 
     result: pulumi_embedded.Result
     not_inspected: tuple[str, ...] = ()
     layers: tuple[tuple[Deployment, pulumi_embedded.Result], ...] = ()
+    fit: Fit | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def plan(deployment: Deployment, reporter: Reporter) -> Planned:
             options = layer.options(refresh=True, on_event=listen)
             found.append((layer, pulumi_embedded.preview(layer.program, layer.backend, options)))
     result = together(tuple(one for _, one in found))
-    return Planned(result, deployment.target.not_inspected(result), tuple(found))
+    return Planned(result, deployment.target.not_inspected(result), tuple(found), deployment.target.fit(result))
 
 
 def up(deployment: Deployment, reporter: Reporter, *, agree: Callable[[], None] = lambda: None) -> Deployed:

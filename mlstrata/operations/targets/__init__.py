@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pulumi_embedded
     from mlstrata.clients.mlflow import Registry
     from mlstrata.evidence import Decision
+    from mlstrata.operations.beside.ask import Fit
     from mlstrata.operations.deploy import Deployed
     from mlstrata.operations.deployment import Deployment
     from mlstrata.operations.engines import Engine
@@ -57,6 +58,9 @@ class Target(Protocol):
 
     def not_inspected(self, result: pulumi_embedded.Result) -> tuple[str, ...]:
         """Name what is in a plan and holds objects that the plan does not show."""
+
+    def fit(self, result: pulumi_embedded.Result) -> Fit | None:
+        """Ask whether a plan fits what is there already; None: nothing there is anybody else's."""
 
     def objects(self) -> pulumi_embedded.Result:
         """Plan the environment's objects as new, for whoever deploys them with other tools."""

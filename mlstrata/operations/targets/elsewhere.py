@@ -12,6 +12,7 @@ from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:
     import pulumi_embedded
+    from mlstrata.operations.beside.ask import Fit
     from mlstrata.operations.deploy import Deployed
     from mlstrata.operations.deployment import Deployment
     from mlstrata.operations.engines import Engine
@@ -92,6 +93,12 @@ class Elsewhere:
         from mlstrata.policies.core.graph import Graph
 
         return tuple(one.name for one in Graph(records(result.graph)).not_inspected)
+
+    def fit(self, result: pulumi_embedded.Result) -> Fit | None:
+        """Ask the cluster whether a plan fits what is there already."""
+        from mlstrata.operations.beside.ask import fit
+
+        return fit(self.deployment, result.graph)
 
     def objects(self) -> pulumi_embedded.Result:
         """Plan the environment's objects as new, beside its state."""

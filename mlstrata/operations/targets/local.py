@@ -80,6 +80,9 @@ class Local:
         """Name nothing: a local plan is known to hold no charts, and is to take a moment."""
         return ()
 
+    def fit(self, _result: pulumi_embedded.Result) -> None:
+        """Return nothing: what others have on this machine is told by ports and paths."""
+
     def objects(self) -> NoReturn:
         """Refuse: services of this machine are no objects of a cluster.
 

@@ -131,8 +131,7 @@ def _rotation_file(deployment: Deployment) -> Path:
 
 
 def _space(deployment: Deployment, system: SystemSpec) -> str:
-    from mlstrata.components.naming.forms import namespace_of
-    from mlstrata.components.naming.made import of_platform
+    from mlstrata.components.naming.forms import namespace_of, of_platform
 
     return namespace_of(of_platform(deployment.spec), system.team, system.name)
 
