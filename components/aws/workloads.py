@@ -15,7 +15,7 @@ from mlstrata.components.aws.documents import Statement, allow, document, trust_
 from mlstrata.components.aws.keys import DATA, use
 from mlstrata.components.cluster import Ownership
 from mlstrata.components.naming import forms
-from mlstrata.components.naming.made import PLATFORM
+from mlstrata.components.naming.forms import PLATFORM
 from mlstrata.components.serving.outputs import serving_name
 from mlstrata.environments import Capability, EnvironmentSpec
 from mlstrata.environments.spec.serving import ServingMode
