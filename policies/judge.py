@@ -78,4 +78,5 @@ def judge(
     exemptions = of_workspace(workspace, frozenset(rule.id for rule in judged), max(day, now))
     calendar = Calendar.on(day, environment.enforcement, as_of, duties_on)
     report = evaluate(records, environment, calendar, rules=judged, exemptions=exemptions)
-    return replace(report, frameworks=packs(workspace.root, environment.frameworks, (rule.id for rule in judged)))
+    ids, file = (rule.id for rule in judged), workspace.environments / f"{environment.name}.yaml"
+    return replace(report, frameworks=packs(workspace.root, environment.frameworks, ids, named_in=file))

@@ -112,7 +112,7 @@ def findings(found: Sequence[Finding], of_the_plan: str) -> Iterator[Table]:
         (False, Status.PLANNED, say("{of_the_plan}. Source: `mlstrata check`", of_the_plan=of_the_plan)),
         (True, Status.OBSERVED, say("Policies on the running platform. Source: `mlstrata check --live`")),
     ):
-        rows = [(one.policy, one.title, say(one.outcome), one.reason) for one in found if one.observed is observed]
+        rows = [(one.policy, say(one.title), say(one.outcome), one.reason) for one in found if one.observed is observed]
         if rows:
             yield table(heads("policy", "asks", "outcome", "reason"), rows, status, caption, (0.22, 0.28, 0.12, 0.38))
 

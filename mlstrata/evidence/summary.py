@@ -53,7 +53,7 @@ def _facts(evidence: Evidence, documents: Sequence[Document]) -> Iterator[Fact]:
             said = say(
                 "Policy {policy} ({title}): {outcome}. {reason}",
                 policy=one.policy,
-                title=one.title.rstrip("."),
+                title=say(one.title).rstrip("."),
                 outcome=say(one.outcome),
                 reason=one.reason,
             )

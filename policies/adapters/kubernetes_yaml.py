@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mlstrata.policies.core.graph import Record
+from mlstrata.policies.core.kinds import holds_containers
 
 # Kubernetes knows neither YAML's dates nor its lone equals sign (definitions of operators list one): both are words.
 _Loader: Any = type("_Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
@@ -150,13 +151,31 @@ def _objects(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
         if path.name in KUSTOMIZATIONS and isinstance(document, dict):
             yield from _hiding(document, path.parent, lines.begins)
             continue
-        if isinstance(document, list):
-            yield from (one for one in _with_lines(document, lines) if _is_bundle(one[0]))
-        whole = isinstance(document, dict) and document.get("kind") == "List"
-        items = _with_lines(document.get("items"), lines) if whole else [(document, lines.begins)]
-        for item, begins in items:
-            if isinstance(item, dict) and isinstance(item.get("apiVersion"), str) and isinstance(item.get("kind"), str):
-                yield item, begins
+        for item, begins in _entries(document, lines, path):
+            if (read := _object(item)) is not None:
+                yield read, begins
+
+
+def _entries(document: Any, lines: _Lines, path: Path) -> Iterator[tuple[Any, int]]:
+    """Yield a document, or the entries of one that is a list, each with its line."""
+    given = document
+    if isinstance(document, dict) and document.get("kind") == "List":
+        given = document.get("items") or []
+        if not isinstance(given, list):
+            raise ManifestError(f"{path}:{lines.begins}: a List whose items are none; write a list of objects")
+    yield from _with_lines(given, lines) if isinstance(given, list) else [(given, lines.begins)]
+
+
+def _object(item: object) -> dict[str, Any] | None:
+    """Return an object of Kubernetes; one that holds containers is one, even where it does not say of which kind."""
+    if not isinstance(item, dict) or _is_bundle(item):
+        return item if isinstance(item, dict) else None
+    said = {key: item.get(key) for key in ("apiVersion", "kind")}
+    if all(isinstance(one, str) and one for one in said.values()):
+        return item
+    if not holds_containers(item.get("spec")):
+        return None
+    return {**item, **{key: one if isinstance(one, str) and one else "unknown" for key, one in said.items()}}
 
 
 def _hiding(document: dict[str, Any], folder: Path, line: int) -> Iterator[tuple[dict[str, Any], int]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mlstrata.policies.core.graph import Resource
+from mlstrata.policies.core.kinds import is_of
 from mlstrata.policies.core.values import UnknownValueError, Value
 
 Options = Mapping[str, str]
@@ -17,7 +18,7 @@ class Remedy:
     """How a policy mends resources of some types.
 
     Attributes:
-        types: Prefixes of the resource types it mends.
+        types: The resource types it mends, or their groups, as a rule names its own.
         mend: Resource and options to its inputs as they should be; the very same inputs where nothing is to be mended
             or a person must. Pure, and mending twice is mending once.
         options: What must be chosen first, each with what it says; nothing is mended without.
@@ -29,7 +30,7 @@ class Remedy:
 
     def of(self, resource: Resource, options: Options) -> Mapping[str, Value] | None:
         """Return what the resource's inputs should be; None where it leaves them as they are."""
-        if not resource.type.startswith(self.types) or any(not options.get(name) for name in self.options):
+        if not is_of(resource.type, self.types) or any(not options.get(name) for name in self.options):
             return None
         try:
             mended = self.mend(resource, options)

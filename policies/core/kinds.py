@@ -60,6 +60,8 @@ _FETCHED = (
 )
 """Of these, what the provider fetches and expands by itself: no program declares what is inside."""
 _SAME = ("", "Patch", "List")
+_OF_ONE = frozenset({"image", "command", "args", "env", "envFrom", "securityContext", "volumeMounts", "resources"})
+"""Keys by which an entry of `containers` is one, whatever else it lacks."""
 _ASKING = (
     *("kubernetes:kyverno.io/", "kubernetes:policies.kyverno.io/"),
     *("kubernetes:constraints.gatekeeper.sh/", "kubernetes:templates.gatekeeper.sh/"),
@@ -97,13 +99,14 @@ def is_unread(kind: str, inputs: Mapping[str, Value]) -> bool:
         inputs: What it was given.
     """
     known = is_of(kind, (*WORKLOADS, *_ASKING)) or not kind.startswith("kubernetes:")
-    return not known and _holds_containers(inputs.get("spec"))
+    return not known and holds_containers(inputs.get("spec"))
 
 
-def _holds_containers(value: Value) -> bool:
+def holds_containers(value: Value) -> bool:
+    """Return whether there are containers anywhere inside a value."""
     if isinstance(value, Mapping):
         listed = value.get("containers")
-        if isinstance(listed, list) and any(isinstance(one, Mapping) and "image" in one for one in listed):
+        if isinstance(listed, list) and any(isinstance(one, Mapping) and not _OF_ONE.isdisjoint(one) for one in listed):
             return True
-        return any(map(_holds_containers, value.values()))
-    return isinstance(value, list | tuple) and any(map(_holds_containers, value))
+        return any(map(holds_containers, value.values()))
+    return isinstance(value, list | tuple) and any(map(holds_containers, value))

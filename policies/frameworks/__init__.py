@@ -84,20 +84,26 @@ _STATES = {
 """Outcome of a policy to the state of a duty that it decides, the worst first."""
 
 
-def packs(workspace: Path | None, names: Sequence[str], policies: Iterable[str]) -> tuple[Pack, ...]:
+def packs(
+    workspace: Path | None, names: Sequence[str], policies: Iterable[str], *, named_in: Path | None = None
+) -> tuple[Pack, ...]:
     """Return frameworks by their ids, of the ones that come with the product and those of a workspace.
 
     Args:
         workspace: The workspace's folder; None outside of one.
         names: The ids.
         policies: Ids of the policies there are.
+        named_in: The environment's file that names them, where there is one.
 
     Raises:
         PolicyErrors: There is no such framework, or a file of the workspace is malformed.
     """
     known = {file.stem: file for folder in _folders(workspace) for file in sorted(folder.glob("*.yaml"))}
     if odd := [name for name in names if name not in known]:
-        raise PolicyErrors([f"frameworks: got {shown(odd[0])}; {choice(odd[0], sorted(known))}"])
+        place = f"frameworks[{names.index(odd[0])}]"
+        if named_in is not None and (read := PolicyFile.read(named_in, nothing="name: NAME")) is not None:
+            place = f"{read.file}:{read.line('frameworks', names.index(odd[0]))}: {place}"
+        raise PolicyErrors([f"{place}: got {shown(odd[0])}; {choice(odd[0], sorted(known))}"])
     ids = frozenset(policies)
     return tuple(_read(known[name], ids) for name in names)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlstrata.policies.core.graph import Graph, Resource
 from mlstrata.policies.core.kinds import EMBEDDING, JOBS, KSERVE, LONG_RUNNING, POD, SELDON, SPARK, WORKLOADS
-from mlstrata.policies.core.values import Unknown, UnknownValueError, Value, dig, listed
+from mlstrata.policies.core.values import SECRET, Unknown, UnknownValueError, Value, dig, listed
 from mlstrata.policies.views import served, spark, tekton
 
 LISTS = ("initContainers", "containers", "ephemeralContainers")
@@ -118,11 +118,17 @@ def misshapen(resource: Resource, found: list[Pod]) -> Iterator[str]:
     if not found and not resource.get("spec.workloadRef"):
         yield "has no pod"
     for pod in found:
-        given = dig(pod.spec, "containers")
-        if not isinstance(given, list | tuple) or not given:
+        if not isinstance(pod.spec, Mapping) or not dig(pod.spec, "containers"):
             yield "has no list of containers"
-        elif not all(isinstance(one, Unknown) or _may_run(one) for one in given):
-            yield "has a container that is none, or whose image is none"
+            continue
+        for kind in LISTS:
+            given = dig(pod.spec, kind, [])
+            if not isinstance(given, list | tuple):
+                yield f"has no list of containers at {kind}"
+            elif not all(isinstance(one, Unknown) or _may_run(one, resource) for one in given):
+                yield f"has a container at {kind} that is none, or has no image"
+        if not isinstance(dig(pod.spec, "securityContext", {}), Mapping):
+            yield "has a security context that is none"
 
 
 def _inside(value: Value, path: str, context: Value, annotations: Value = None) -> Iterator[Pod]:
@@ -172,9 +178,20 @@ def _is_container(value: Value) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("image"), str | Unknown)
 
 
-def _may_run(value: Value) -> bool:
-    """Return whether an entry of `containers` is one; who else fills an image in may leave it out."""
-    return isinstance(value, Mapping) and isinstance(value.get("image", ""), str | Unknown)
+def _may_run(value: Value, resource: Resource) -> bool:
+    """Return whether an entry of a list of containers is one, with an image; only triggers of OpenShift fill one in."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("securityContext"), Mapping | Unknown | None):
+        return False
+    image = value.get("image")
+    return (
+        isinstance(image, Unknown)
+        or image is SECRET
+        or (isinstance(image, str) and bool(image.strip() or _filled(resource)))
+    )
+
+
+def _filled(resource: Resource) -> bool:
+    return resource.kind == "DeploymentConfig" and bool(resource.all("spec.triggers"))
 
 
 def _require_seen(value: Mapping[str, Value], path: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from mlstrata.policies.core.graph import SYSTEM_LABEL, Graph, Resource, System
-from mlstrata.policies.core.kinds import KSERVE, LONG_RUNNING, SELDON
+from mlstrata.policies.core.kinds import KSERVE, LONG_RUNNING, SELDON, is_of
 from mlstrata.policies.core.values import Unknown, UnknownValueError, Value, dig, listed
 from mlstrata.policies.views.kubernetes import units
 from mlstrata.policies.views.pods import containers
@@ -55,7 +55,7 @@ def is_serving(resource: Resource) -> bool:
     if resource.type.startswith(SERVING_TYPES) or resource.part == "serving":
         # A runtime of KServe is a template: what is made with it answers.
         return not resource.type.startswith(KSERVE) or resource.kind in ANSWERING
-    if resource.part or not resource.type.startswith(LONG_RUNNING):
+    if resource.part or not is_of(resource.type, LONG_RUNNING):
         return False
     return resource.graph.memo(f"serves {resource.urn}", lambda _: _runs_a_server(resource))
 
@@ -182,7 +182,7 @@ def _rules(resource: Resource) -> list[Value]:
 
 def _read(resource: Resource) -> Iterator[Value]:
     groups: list[Value] = []
-    if resource.type.startswith(RULES):
+    if is_of(resource.type, (RULES,)):
         groups = resource.all("spec.groups")
     elif str(resource.inputs.get("path", "")).startswith("config/prometheus/rules/"):
         groups = listed(yaml.load(resource.get("content", ""), Loader=_Loader), "groups")  # noqa: S506 - a safe one

@@ -34,6 +34,8 @@ POWERS: tuple[tuple[str, tuple[str, ...], frozenset[str], str], ...] = (
     ("", ("secrets",), frozenset({"get", "list", "watch"}), "read every secret of the cluster"),
     ("", ("nodes/proxy",), _ANY, "ask every node's kubelet for anything"),
     ("", ("pods/exec", "pods/attach"), frozenset({"get", "create"}), "run commands in every pod"),
+    ("", ("pods/ephemeralcontainers",), _CHANGING, "put a container into every pod"),
+    ("", ("persistentvolumes",), frozenset({"create"}), "mount any file of any node, by a volume of its own"),
     ("", ("serviceaccounts/token",), frozenset({"create"}), "make a token of every service account"),
     ("admissionregistration.k8s.io", WEBHOOKS, _CHANGING, "change what the cluster admits, and see all of it"),
     ("certificates.k8s.io", ("certificatesigningrequests/approval",), _CHANGING, "approve a certificate of any user"),

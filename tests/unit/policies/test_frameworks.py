@@ -119,9 +119,12 @@ def test_a_framework_that_is_malformed_is_refused_with_its_line(tmp_path, text, 
     assert said in str(refused.value)
 
 
-def test_a_framework_that_is_none_is_refused_with_the_nearest():
-    with pytest.raises(PolicyErrors, match=r"frameworks: got 'eu-ai-akt'; allowed .* did you mean 'eu-ai-act'"):
+def test_a_framework_that_is_none_is_refused_with_the_nearest_and_where_it_is_named(tmp_path):
+    with pytest.raises(PolicyErrors, match=r"^frameworks\[0\]: got 'eu-ai-akt'; allowed .* did you mean 'eu-ai-act'"):
         packs(None, ["eu-ai-akt"], IDS)
+    (tmp_path / "a.yaml").write_text("name: a\nframeworks:\n  - gdpr\n  - eu-ai-akt\n")
+    with pytest.raises(PolicyErrors, match=r"a\.yaml:4: frameworks\[1\]: got 'eu-ai-akt'"):
+        packs(None, ["gdpr", "eu-ai-akt"], IDS, named_in=tmp_path / "a.yaml")
 
 
 def test_a_report_counts_the_duties_in_every_form_that_has_room(tmp_path):

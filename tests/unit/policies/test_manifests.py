@@ -196,6 +196,35 @@ def test_a_kind_with_containers_that_nobody_knows_is_counted_and_never_passes(tm
     assert "1 objects of unknown kinds not inspected" in summary(report)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: Pod\nspec: {containers: [{name: c, image: x}]}",
+        "apiVersion: v1\nkind: 7\nspec: {containers: [{name: c, image: x}]}",
+        "apiVersion: v1\nkind: pod\nspec: {containers: [{name: c, command: [sh]}]}",
+        "apiVersion: apps/v2\nkind: Deployment\nspec: {template: {spec: {containers: [{name: c, image: x}]}}}",
+        "- {apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: x}]}}",
+    ],
+    ids=["no version", "a number as kind", "a kind in small letters", "a version that is none", "a bare list"],
+)
+def test_what_may_run_passes_in_no_odd_dress(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text)
+    found = checked(tmp_path)
+    assert any(one.blocking and one.rule.id == "sec-pod-restricted" for one in found.results)
+
+
+def test_a_list_whose_items_are_none_is_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: List\nitems: {apiVersion: v1, kind: Pod}\n")
+    with pytest.raises(ManifestError, match=r"a\.yaml:1: a List whose items are none"):
+        read(tmp_path)
+
+
+def test_a_deployment_of_openshift_may_leave_its_image_to_a_trigger(tmp_path):
+    spec = "{triggers: [{type: ImageChange}], template: {spec: {containers: [{name: c, image: ' '}]}}}"
+    (tmp_path / "a.yaml").write_text(f"apiVersion: apps.openshift.io/v1\nkind: DeploymentConfig\nspec: {spec}\n")
+    assert not [one for one in checked(tmp_path).results if "nobody knows what runs" in one.reason]
+
+
 def test_charts_alone_are_no_manifests(tmp_path):
     (tmp_path / "charts.yaml").write_text("- {component: gateway, name: envoy, kind: chart, version: v1}\n")
     with pytest.raises(ManifestError, match="holds no Kubernetes objects"):
@@ -245,8 +274,19 @@ def test_a_pod_that_is_not_understood_never_passes(tmp_path, spec):
     assert any(one.blocking and one.rule.id == "sec-pod-restricted" for one in found.results)
 
 
+SOUND = "{name: web, image: nginx}"
+
+
 @pytest.mark.parametrize(
-    "containers", ["null", "[]", "nginx", "{name: web}", "[null]", "[nginx]", "[{name: web, image: null}]"]
+    "containers",
+    [
+        *("null", "[]", "nginx", "{name: web}", "[null]", "[nginx]", "[{name: web, image: null}]", "[{name: web}]"),
+        *("[{name: web, image: ''}]", "[{name: web, image: ' '}]", "[{name: web, image: [nginx]}]"),
+        *(f"[{SOUND}], initContainers: {odd}" for odd in ("[{name: web}]", "[nginx]", "nginx", SOUND)),
+        f"[{SOUND}], ephemeralContainers: [{{name: look}}]",
+        "[{name: web, image: nginx, securityContext: []}], securityContext: {}",
+        f"[{SOUND}], securityContext: [runAsNonRoot]",
+    ],
 )
 def test_a_pod_whose_containers_are_none_never_passes(tmp_path, containers):
     pod = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec: {{containers: {containers}}}\n"

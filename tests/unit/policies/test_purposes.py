@@ -86,3 +86,16 @@ def test_an_accent_or_a_capital_hides_nothing():
     assert topics_of("EVALUER LA SOLVABILITE DES EMPRUNTEURS POUR UN CREDIT") == topics_of(
         "évaluer la solvabilité des emprunteurs pour un crédit"
     )
+
+
+@pytest.mark.parametrize(
+    ("purpose", "value"),
+    [
+        ("Valutare l'idoneità dei candidati e filtrare le domande di lavoro.", "4a"),
+        ("Bedömning av elevers studieresultat vid universitet.", "3b"),
+        ("Ocena zdolności kredytowej osób fizycznych przy udzielaniu pożyczek.", "5b"),
+        ("Beoordeling van asielaanvragen door de immigratiedienst.", "7c"),
+    ],
+)
+def test_what_nobody_copied_from_the_act_is_doubted_too(purpose, value):
+    assert value in {one.value for one in topics_of(purpose)}

@@ -177,6 +177,15 @@ def test_copies_are_added_in_production_only():
     assert mend(rule, tickets, {"production": "true"}).inputs["spec"]["replicas"] == 2
 
 
+def test_a_kind_that_only_begins_like_another_is_left_alone():
+    world = edited(put("mortgage-alerts", "spec.retention", "1d"))
+    rules, prometheus = world.resources["mortgage-alerts"], world.resources["prometheus"]
+    assert rules.type.startswith(prometheus.type)
+    assert mend(BY_ID["aia-log-retention-6m"], rules) is rules
+    (short,) = [edited(put("prometheus", "spec.retention", "1d")).resources["prometheus"]]
+    assert mend(BY_ID["aia-log-retention-6m"], short) is not short
+
+
 def test_an_empty_world_has_nothing_to_mend():
     world = edited(nothing)
     assert world.resources == {}

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from mlstrata.environments import SystemSpec
 from mlstrata.environments.assessment.questions import CONDITIONS, POINTS
+from mlstrata.environments.spec.governance import DocumentsSpec
 from mlstrata.environments.spec.risk import Practice, Role, Tier
-from mlstrata.evidence import Evidence, Language, language, words, write
+from mlstrata.evidence import Evidence, Finding, Language, language, words, write
 from mlstrata.evidence.annex_iv import NOTICE, TITLES
 from mlstrata.evidence.answers import template
 from mlstrata.evidence.architecture import FLOWS, NODES
@@ -31,7 +32,9 @@ from mlstrata.evidence.summary import summary
 from mlstrata.evidence.templates import _SECTIONS
 from mlstrata.evidence.verdicts import Says
 from mlstrata.evidence.write import documents_of
+from mlstrata.policies.core.papers import points
 from mlstrata.policies.core.rule import Outcome
+from mlstrata.policies.rules import RULES
 from tests.unit.policies.evidence.test_evidence import PATHS, WHEN, WISHES, complete, files, known, text_of
 
 FOLDER = Path(language.__file__).parent
@@ -62,6 +65,8 @@ def tables() -> set[str]:
         *(str(one).replace("_", " ") for one in Outcome),
         *(name.replace("_", " ") for name in ERRORS),
         *(text for one in QUESTIONS.values() for text in (one.asks, one.who, one.of)),
+        *(rule.title for rule in RULES),
+        *(point.says for name in DocumentsSpec.model_fields for point in points(name)),
     }  # fmt: skip
 
 
@@ -193,6 +198,16 @@ def test_a_german_dossier_speaks_german_and_keeps_what_people_wrote(tmp_path: Pa
     for name in ("facts.json", "ml-bom.cdx.json", "decisions.json"):
         assert german[name] == english[name], "what programs read is the same in every language"
     assert "Seite 1 von" in text_of(german["summary.pdf"])
+
+
+def test_a_policy_has_its_german_title_in_a_german_dossier_and_one_of_ones_own_keeps_its_own(tmp_path: Path):
+    told = [Finding(rule.id, rule.title, "fail", "It is so.") for rule in RULES[:2]]
+    own = Finding("org-cost-centre", "Every system has a cost centre.", "fail", "It has none.")
+    write(replace(known(), findings=(*told, own), language=Language.GERMAN), tmp_path / "de")
+    page = (tmp_path / "de/technical-documentation.html").read_text(encoding="utf-8")
+    assert "Jede Anwendung, die Vorhersagen liefert, gehört zu einem erklärten KI-System." in page
+    assert own.title in page
+    assert [rule.title for rule in RULES[:2] if rule.title in page] == []
 
 
 def test_questions_are_asked_in_german_and_an_answer_may_not_repeat_them_in_any_language():
