@@ -44,6 +44,7 @@ test-engines: install-engines ## Build the Go tools once into the cache, then ru
 	@.venv/bin/python tools/run_tests.py engines
 
 test-node: install-test ## Build a Kubernetes node's programs once, then run the tests on a real node (needs root)
+	@.venv/bin/python -I tests/support/node/possible.py
 	@tools/install-node
 	@.venv/bin/python tools/run_tests.py node
 

@@ -2,9 +2,9 @@
 
 The tests are divided into parts, which CI runs on a machine each; `tests` are all parts that need no compiler, and
 `engines` is the part that needs programs built from Go modules, `node` the one that needs root and a Linux for a
-Kubernetes node too. A part is several pytest processes, a few at a time,
-since most tests wait for real services. Each prints when it ends; any failure fails the whole. Other arguments go to
-one pytest an environment, in turn.
+Kubernetes node too; the node's main job is a part of `engines`, and says so where no node can be run. A part is several
+pytest processes, a few at a time, since most tests wait for real services. Each prints when it ends; any failure fails
+the whole. Other arguments go to one pytest an environment, in turn.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ NEEDS_ENGINES = ("tests/cluster", "tests/pulumi")
 CLUSTERS = "tests/pulumi/test_clusters.py"
 """Three environments, one after the other, in a process of its own: as long as all others of its folder."""
 NEEDS_NODE = "tests/node"
+MAIN_JOB = ("tests/node/test_main_job.py", "tests/node/test_node.py")
+"""Of the tests on a node those that are run wherever its programs are: from an empty cluster to a prediction."""
 GUEST = "tests/guest"
 """Our wheels in an environment of their own, which is built first."""
 
@@ -127,7 +129,8 @@ def groups() -> list[Group]:
         *(Group(part.get(name, "platform"), path, (path,)) for name, path in files.items()),
         *(Group(ENGINES, path, (path,), (CLUSTERS,)) for path in NEEDS_ENGINES),
         Group(ENGINES, CLUSTERS, (CLUSTERS,)),
-        Group(NODE, NEEDS_NODE, (NEEDS_NODE,)),
+        Group(ENGINES, "node: main job", MAIN_JOB),
+        Group(NODE, NEEDS_NODE, (NEEDS_NODE,), MAIN_JOB),
     ]
     return sorted(found, key=lambda group: group.rank)
 
@@ -173,6 +176,9 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["tests"]:
             return run_all([group for group in groups() if group.part not in {ENGINES, NODE}])
+        case ["node"]:
+            # In one process, since one deployment serves all of them.
+            return run_all([Group(NODE, NEEDS_NODE, (NEEDS_NODE,))])
         case [part] if part in PARTS:
             return run_all([group for group in groups() if group.part == part])
     codes = []

@@ -34,14 +34,17 @@ from tests.support.node.environment import (
     TOLD,
     train,
 )
-from tests.support.node.node import Node
+from tests.support.node.node import Node, unbuilt
 from tests.support.node.own import Own
+from tests.support.node.possible import lacking
 from tests.support.node.runtime import give
 from tests.support.node.standins import StandIns
 from tests.support.node.workstation import Workstation
 from tests.support.order import run_last
 
 LAST = "test_restart.py"
+NOT_RUN: list[str] = []
+"""Why no node was started."""
 Made = TypeVar("Made")
 
 
@@ -51,7 +54,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was measured."""
+    """Say what was measured, or that nothing was."""
+    if NOT_RUN:
+        terminalreporter.section("NO NODE WAS STARTED", red=True)
+        terminalreporter.write_line(f"nothing of tests/node ran: {NOT_RUN[0]}")
     if TOLD:
         terminalreporter.write_line("node: " + ", ".join(TOLD))
 
@@ -67,6 +73,9 @@ def timed(what: str, do: Callable[[], Made]) -> Made:
 @pytest.fixture(scope="package")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node | Own]:
     """Give the cluster."""
+    if not OWN and (why := lacking() or unbuilt()):
+        NOT_RUN.append(why)
+        pytest.skip(f"no Kubernetes node can run here: {why}")
     made = Own(tmp_path_factory.mktemp("own"), CONTEXT, PEOPLE) if OWN else Node(people=PEOPLE)
     try:
         timed("node", made.start)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node.node import Node, leftovers, sweep
+from tests.support.node.node import CACHE, Node, leftovers, sweep
 from tests.support.node.pods import namespace, pod
 from tests.support.patience import eventually
 
@@ -32,7 +32,10 @@ def seen() -> tuple[str, ...]:
     """Return this machine's interfaces, mounts, rules and settings, as a node could change them."""
     asked = [["ip", "-o", "link"], ["cat", "/proc/self/mounts"], ["ip", "route"]]
     settings = ["net/ipv4/ip_forward", "vm/overcommit_memory", "kernel/panic", "kernel/keys/root_maxkeys"]
+    node = Node(CACHE)
     texts = [subprocess.run(one, capture_output=True, text=True, check=True).stdout for one in asked]
+    nft = [str(node.debian / "usr/sbin/nft"), "list", "ruleset"]
+    texts += [subprocess.run(nft, env=node.environment, capture_output=True, text=True, check=True).stdout]
     return *texts, *(Path("/proc/sys", name).read_text(encoding="utf-8") for name in settings)
 
 

@@ -19,7 +19,7 @@ import yaml
 
 from mlstrata.files import locked
 from tests.support.cluster import ADMIN, Answer, Cluster, die_with_parent
-from tests.support.go_tools import programs
+from tests.support.go_tools import places, programs
 from tests.support.node import files
 from tests.support.node.images import Image, archive, layer, relabelled
 from tests.support.node.init import ADDRESS, controllers
@@ -64,8 +64,6 @@ class Node(Cluster):
 
     def start(self) -> None:
         """Start everything, and wait until the node is ready and has names, volumes and policies."""
-        assert os.geteuid() == 0, "a node has namespaces, mounts and networks of its own: run these tests as root"
-        assert (self.debian / "usr/sbin/iptables").exists(), f"no {self.debian}: run `make test-node`, which unpacks it"
         self._held.enter_context(locked(self.cache / "lock"))
         sweep(self.group)
         shutil.rmtree(self.home, ignore_errors=True)
@@ -399,6 +397,14 @@ class Node(Cluster):
         for one in pod["status"]["containerStatuses"]:
             number = running[one["containerID"].rpartition("/")[2]]
             assert self.inside(["kill", "-9", number]).code == 0, pod["metadata"]["name"]
+
+
+def unbuilt() -> str:
+    """Return which of a node's programs the tools cache lacks, and what brings them; empty: none."""
+    unpacked = {"Debian's programs": CACHE / "debian/usr/sbin/iptables", "the images' base": CACHE / "python.tar"}
+    wanted = {**places("control-plane"), **places("node"), **unpacked}
+    missing = [name for name, path in wanted.items() if not path.exists()]
+    return f"the tools cache lacks {', '.join(missing)}: `make test-node` builds them once" if missing else ""
 
 
 def leftovers(group: str) -> list[Path]:

@@ -52,7 +52,7 @@ def test_what_the_groups_name_is_there(runner):
 
 
 def test_both_run_every_part_after_the_style(runner):
-    # A hosted runner is not asked for a node: `make test-node` is for a machine with root.
+    # A hosted runner is not asked for all that a node shows: `make test-node` is for a machine with root.
     without_engines = [part for part in runner.PARTS if part not in {runner.ENGINES, runner.NODE}]
     assert GITHUB["test"]["strategy"]["matrix"]["part"] == without_engines
     assert GITLAB["test"]["parallel"]["matrix"] == [{"PART": without_engines}]

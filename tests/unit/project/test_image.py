@@ -297,6 +297,16 @@ def test_what_is_built_is_what_is_deployed():
     assert [tag.replace("${{ matrix.image }}", one) for one in built] == [RUNTIME.repository, SERVING.repository]
 
 
+def test_what_is_published_was_started_and_scanned_before():
+    steps = WORKFLOW["jobs"]["image"]["steps"]
+    at = {word: next(i for i, step in enumerate(steps) if word in str(step)) for word in ("docker run", "scan-action")}
+    (pushed,) = [i for i, step in enumerate(steps) if step.get("with", {}).get("push")]
+    (signed,) = [i for i, step in enumerate(steps) if "cosign sign" in step.get("run", "")]
+    assert max(at.values()) < pushed < signed
+    assert steps[at["scan-action"]]["with"]["image"].endswith(":built")
+    assert "continue-on-error" not in str(steps)
+
+
 def test_only_what_it_needs_reaches_the_build():
     kept = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     assert kept[0] == "*"

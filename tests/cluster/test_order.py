@@ -15,8 +15,6 @@ from tests.support.definitions import USED
 from tests.support.deployed import BROUGHT, known
 from tests.support.rendered import STAGES, rendered
 
-pytestmark = pytest.mark.usefixtures("machine")  # it needs the tests' own API server
-
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Cluster]:
