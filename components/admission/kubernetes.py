@@ -48,7 +48,7 @@ class Admission(ClusterComponent):
     def __init__(self, name: str, args: AdmissionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("admission", name, args.cluster, opts)
         rules = {"serving": _serving(), "images": _images(args.tagged), "accounts": _accounts()}
-        rules |= {f"pool-{pool}": _pool(pool, teams) for pool, teams in args.pools.items()}
+        rules |= {f"pool-{pool}": only_for(pool, teams) for pool, teams in args.pools.items()}
         for role, spec in rules.items():
             full = part(args.cluster.namespace, role)
             policy = self.add(role, self._object("ValidatingAdmissionPolicy", full, spec), after=args.after)
@@ -133,7 +133,7 @@ def _accounts() -> dict[str, Any]:
     }
 
 
-def _pool(pool: str, teams: Sequence[str]) -> dict[str, Any]:
+def only_for(pool: str, teams: Sequence[str]) -> dict[str, Any]:
     """Return the rule that no pod of another team runs beside a pool's taint, which keeps everybody else from it."""
     named = f"(has(t.operator) && t.operator == 'Exists') || (has(t.value) && t.value == '{pool}')"
     beside = f"(!has(t.key) || t.key == '{POOL}') && ({named})"

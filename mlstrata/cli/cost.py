@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mlstrata.cli.console import say, say_json
@@ -70,7 +70,7 @@ def _show(found: Estimate, *, full: bool) -> None:
     say(said)
 
 
-def _not_priced(found: tuple[NotPriced, ...] | list[NotPriced], *, full: bool) -> None:
+def _not_priced(found: Sequence[NotPriced], *, full: bool) -> None:
     if not found:
         return
     say(f" not priced: {len(found)}, which cost something all the same", style="yellow")

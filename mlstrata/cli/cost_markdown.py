@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlstrata.operations.cost.document import GROUPS
 from mlstrata.operations.cost.model import Estimate, NotPriced, Range, by_reason
 from mlstrata.operations.cost.revision import Difference
@@ -42,7 +44,7 @@ def _parts(changed: Difference) -> list[str]:
     return [*rows, ""]
 
 
-def _not_priced(found: tuple[NotPriced, ...] | list[NotPriced]) -> list[str]:
+def _not_priced(found: Sequence[NotPriced]) -> list[str]:
     if not found:
         return []
     rows = [f"<details><summary>Not priced: {len(found)}</summary>", ""]

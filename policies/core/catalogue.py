@@ -75,5 +75,6 @@ CATALOGUE: tuple[str, ...] = (
     "data-classification-consistent",
     "data-special-by-name",
     "aia-deployer-monitors",
+    "gpu-pool-bounded",
 )
 """Id of each policy, the first of them number 1."""

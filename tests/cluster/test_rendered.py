@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mlstrata.components.admission.kubernetes import KIND, only_for
 from mlstrata.components.gateway.system_route import ON
 from tests.support.cluster import Answer, Cluster, Json
 from tests.support.rendered import ROOT, STAGES
@@ -100,6 +101,35 @@ def pod(namespace: str, name: str, *, gpus: int = 0, **container: Any) -> Json:
     }
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [only]}}
+
+
+def test_a_pool_of_one_team_takes_no_pod_of_another(cluster: Cluster, stages: dict[str, list[Json]]):
+    rule = {"policyName": "only-theirs", "validationActions": ["Deny"]}
+    where = {"key": "mlstrata.io/team", "operator": "NotIn", "values": ["service-desk"]}
+    match = {"namespaceSelector": {"matchLabels": {"mlstrata.io/environment": "dev"}, "matchExpressions": [where]}}
+    made = [
+        {"apiVersion": KIND, "kind": kind, "metadata": {"name": "only-theirs"}, "spec": spec}
+        for kind, spec in (
+            ("ValidatingAdmissionPolicy", only_for("serve", ["service-desk"])),
+            ("ValidatingAdmissionPolicyBinding", {**rule, "matchResources": match}),
+        )
+    ]
+    cluster.must(made)
+    home = lending(stages)
+    taint = {"key": "mlstrata.io/pool", "effect": "NoSchedule"}
+
+    def beside(namespace: str, *tolerations: Json) -> Answer:
+        one = pod(namespace, "beside")
+        return cluster.apply([{**one, "spec": {**one["spec"], "tolerations": list(tolerations)}}], "--dry-run=server")
+
+    theirs = {**taint, "operator": "Equal", "value": "serve"}
+    cluster.eventually("the policy's first refusal", lambda: beside(home, theirs).code != 0)
+    for everything in ({**taint, "operator": "Exists"}, {"operator": "Exists"}):
+        assert "is for service-desk" in beside(home, everything).err
+    assert beside(home, {**taint, "operator": "Equal", "value": "train"}).code == 0
+    assert beside(home).code == 0
+    assert beside(home.replace("lending", "service-desk"), theirs).code == 0
+    cluster.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", "only-theirs")
 
 
 def test_a_quota_refuses_the_gpu_over_the_limit(cluster: Cluster, stages: dict[str, list[Json]]):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from mlstrata.operations.cost.measured import FREE, Measured, by_use, fixed, metered, unknown
+from mlstrata.operations.cost.measured import FREE, Measured, by_use, count, fixed, metered, unknown
 from mlstrata.operations.cost.prices import PriceTable, Unit
 from mlstrata.policies.core.graph import Resource
 from mlstrata.policies.core.values import UNKNOWN, dig
 
 _DISK = 20
 """GiB of disk that a node of a group gets where nothing says so, as EKS has it."""
+_LOG_GROUP = "cloud-watch-logs"
 Where = tuple[PriceTable, str]
 """The prices and the region."""
 
@@ -43,12 +44,21 @@ def _nodes(resource: Resource, where: Where) -> Measured:
         return unknown(f"no price of {', '.join(missing)} in {region}")
     by_amount = sorted((price.amount, name) for name, price in prices.items() if price is not None)
     cheapest, dearest = by_amount[0][1], by_amount[-1][1]
-    disk = Decimal(int(resource.get("diskSize", _DISK)))
+    disk = _disk(resource)
     return metered(
-        fixed(cheapest, Unit.HOUR, f"{low} to {high} x {cheapest}", low, Decimal(0)),
+        fixed(cheapest, Unit.HOUR, f"{count(low, high)} x {cheapest}", low, Decimal(0)),
         fixed(dearest, Unit.HOUR, "" if cheapest == dearest else f"or {dearest}", Decimal(0), high),
         fixed("ebs/gp3", Unit.GIB_MONTH, f"{disk} GiB of disk each", disk * low, disk * high),
     )
+
+
+def _disk(resource: Resource) -> Decimal:
+    """Return the GiB of disk that each node of a group gets: its launch template's, else its own."""
+    for template in resource.refers("launchTemplate"):
+        sizes = [dig(one, "ebs.volumeSize") for one in template.all("blockDeviceMappings")]
+        if any(sizes):
+            return sum((Decimal(int(size)) for size in sizes if size), Decimal(0))
+    return Decimal(int(resource.get("diskSize", _DISK)))
 
 
 def _database(resource: Resource, _: Where) -> Measured:
@@ -57,9 +67,12 @@ def _database(resource: Resource, _: Where) -> Measured:
     size = Decimal(int(resource.get("allocatedStorage", 0)))
     most = max(size, Decimal(int(resource.get("maxAllocatedStorage", 0))))
     storage = resource.get("storageType", "gp2")
+    # A password that RDS manages is a secret that the account pays.
+    password = (fixed("secret", Unit.MONTH, "1 secret"),) if resource.get("manageMasterUserPassword", False) else ()
     return metered(
+        *password,
         fixed(f"rds/{engine}/{machine}/{zones}", Unit.HOUR, f"1 x db.{machine}, {zones} zone"),
-        fixed(f"rds/storage/{storage}/{zones}", Unit.GIB_MONTH, f"{size} to {most} GiB of storage", size, most),
+        fixed(f"rds/storage/{storage}/{zones}", Unit.GIB_MONTH, f"{count(size, most)} GiB of storage", size, most),
         by_use("rds/backup", Unit.GIB_MONTH, "backups beyond the size of the database"),
     )
 
@@ -67,9 +80,9 @@ def _database(resource: Resource, _: Where) -> Measured:
 def _cache(resource: Resource, _: Where) -> Measured:
     machine = str(resource.get("nodeType")).removeprefix("cache.")
     groups = int(resource.get("numNodeGroups", 1)) * (int(resource.get("replicasPerNodeGroup", 0)) + 1)
-    count = Decimal(max(groups, int(resource.get("numCacheClusters", resource.get("numCacheNodes", 1)))))
+    nodes = Decimal(max(groups, int(resource.get("numCacheClusters", resource.get("numCacheNodes", 1)))))
     name = f"elasticache/{resource.get('engine', 'redis')}/{machine}"
-    return metered(fixed(name, Unit.HOUR, f"{count} x cache.{machine}", count))
+    return metered(fixed(name, Unit.HOUR, f"{nodes} x cache.{machine}", nodes))
 
 
 def _endpoint(resource: Resource, _: Where) -> Measured:
@@ -78,9 +91,9 @@ def _endpoint(resource: Resource, _: Where) -> Measured:
     subnets = resource.inputs.get("subnetIds") or [None]
     if subnets is UNKNOWN:
         return unknown("in how many zones it is, is known only after the deployment")
-    count = Decimal(len(subnets))
+    zones = Decimal(len(subnets))
     return metered(
-        fixed("endpoint/interface", Unit.HOUR, f"1 endpoint in {count} zones", count),
+        fixed("endpoint/interface", Unit.HOUR, f"1 endpoint in {zones} zones", zones),
         by_use("endpoint/traffic", Unit.GB, "traffic through it"),
     )
 
@@ -97,6 +110,13 @@ def _trail(resource: Resource, _: Where) -> Measured:
     return metered(by_use("trail/data-events", Unit.MILLION, "events on data")) if recording else FREE
 
 
+def _flows(resource: Resource, _: Where) -> Measured:
+    # What is written to a group of logs is paid there.
+    if resource.get("logDestinationType", _LOG_GROUP) == _LOG_GROUP:
+        return FREE
+    return metered(by_use("logs/vended", Unit.GB, "what it writes"))
+
+
 def _fixed(price: str, unit: Unit, what: str) -> Callable[[Resource, Where], Measured]:
     return lambda *_: metered(fixed(price, unit, what))
 
@@ -105,7 +125,11 @@ def _used(*uses: tuple[str, Unit, str]) -> Callable[[Resource, Where], Measured]
     return lambda *_: metered(*(by_use(*one) for one in uses))
 
 
-_BUCKET = _used(("s3/storage", Unit.GIB_MONTH, "what it holds"), ("s3/requests", Unit.MILLION, "requests to it"))
+_BUCKET = _used(
+    ("s3/storage", Unit.GIB_MONTH, "what it holds"),
+    ("s3/reads", Unit.MILLION, "reads of it"),
+    ("s3/writes", Unit.MILLION, "writes to it"),
+)
 _LOGS = _used(("logs/ingested", Unit.GB, "what is written"), ("logs/storage", Unit.GIB_MONTH, "what it holds"))
 _PAID: Mapping[str, Callable[[Resource, Where], Measured]] = {
     "eks/cluster": _fixed("eks/cluster", Unit.HOUR, "1 cluster"),
@@ -118,7 +142,7 @@ _PAID: Mapping[str, Callable[[Resource, Where], Measured]] = {
     ),
     "ec2/eip": _fixed("ipv4/public", Unit.HOUR, "1 public address"),
     "ec2/vpcEndpoint": _endpoint,
-    "ec2/flowLog": _used(("logs/vended", Unit.GB, "what it writes")),
+    "ec2/flowLog": _flows,
     "ebs/volume": _volume,
     "kms/key": _fixed("kms/key", Unit.MONTH, "1 key"),
     "secretsmanager/secret": _fixed("secret", Unit.MONTH, "1 secret"),

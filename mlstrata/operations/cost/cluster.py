@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from mlstrata.operations.cost.measured import FREE, INCLUDED, Measured, Meter, by_use, fixed, metered, unknown
+from mlstrata.operations.cost.measured import FREE, INCLUDED, Measured, Meter, by_use, count, fixed, metered, unknown
 from mlstrata.operations.cost.pods import Pods, Scaled, pods_of, volumes_of
 from mlstrata.operations.cost.prices import Unit
 from mlstrata.policies.core.graph import Resource
@@ -87,18 +87,18 @@ def _running(resource: Resource, by: Scaled, *, rented: bool) -> Measured:
 
 def _pods(pods: Pods) -> Iterator[Meter]:
     low, high = Decimal(pods.low), Decimal(pods.high)
-    count = f"{pods.low}" if pods.low == pods.high else f"{pods.low} to {pods.high}"
+    number = count(pods.low, pods.high)
     for name, unit, each, what in (
         (CPU, Unit.CPU_HOUR, pods.cpu, "CPU"),
         (MEMORY, Unit.GIB_HOUR, pods.memory, "GiB of memory"),
     ):
         if each:
-            yield fixed(name, unit, f"{count} x {_number(each)} {what}", each * low, each * high)
+            yield fixed(name, unit, f"{number} x {_number(each)} {what}", each * low, each * high)
 
 
 def _volumes(resource: Resource, by: Scaled, *, rented: bool) -> Iterator[Meter]:
     for one in volumes_of(resource, by):
-        what = f"{one.low} x {_number(one.size)} GiB of storage"
+        what = f"{count(one.low, one.high)} x {_number(one.size)} GiB of storage"
         # Volumes of pods that were scaled away stay.
         yield fixed(DISK if rented else STORAGE, Unit.GIB_MONTH, what, one.size * one.low, one.size * one.high)
 

@@ -76,3 +76,8 @@ def fixed(price: str, unit: Unit, what: str, low: Decimal = ONE, high: Decimal |
 def by_use(price: str, unit: Unit, what: str) -> Meter:
     """Return a meter whose amount only use tells."""
     return Meter(price, unit, None, Decimal(0), what)
+
+
+def count(low: Decimal | int, high: Decimal | int) -> str:
+    """Return how many, as people write it: `3`, or `1 to 4`."""
+    return f"{low}" if low == high else f"{low} to {high}"

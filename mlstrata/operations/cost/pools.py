@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from mlstrata.components.gpu.args import GPU, POOL
 from mlstrata.environments.spec.teams import GpuPoolSpec
-from mlstrata.operations.cost.measured import Measured, Meter, fixed, metered, unknown
+from mlstrata.operations.cost.measured import Measured, Meter, count, fixed, metered, unknown
 from mlstrata.operations.cost.model import Owner
 from mlstrata.operations.cost.pods import Pods
 from mlstrata.operations.cost.prices import PriceTable, Unit
@@ -128,7 +128,7 @@ def measured(resource: Resource, pool: Pool, table: PriceTable, region: str, gra
         return unknown(f"no machine with {spec.gpus_per_node} x {spec.accelerator} has a price in {region}")
     machine = machines[0].name
     cheap = table.price(machine + SPOT, region, Unit.HOUR) if spec.spot else None
-    what = f"{low} to {high} x {machine}" + (", spot to on demand" if cheap else "")
+    what = f"{count(low, high)} x {machine}" + (", spot to on demand" if cheap else "")
     meters = [Meter(machine, Unit.HOUR, low, high, what)]
     if cheap:
         # What is interrupted comes back on demand: the most is what all cost then.
@@ -142,7 +142,7 @@ def _by_gpu(spec: GpuPoolSpec, table: PriceTable, region: str, low: Decimal, hig
     own = f"{ANY_GPU}/{spec.accelerator}"
     name = own if table.price(own, region, Unit.GPU_HOUR) else ANY_GPU
     each = Decimal(spec.gpus_per_node)
-    return fixed(name, Unit.GPU_HOUR, f"{low * each} to {high * each} x {spec.accelerator}", low * each, high * each)
+    return fixed(name, Unit.GPU_HOUR, f"{count(low * each, high * each)} x {spec.accelerator}", low * each, high * each)
 
 
 def _disk(resource: Resource, graph: Graph) -> Decimal:

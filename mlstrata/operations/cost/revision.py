@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -113,7 +113,7 @@ def _archive(root: Path, revision: str) -> bytes:
     return done.stdout
 
 
-def _by_owner(lines: tuple[Line, ...] | list[Line]) -> dict[Owner, Range]:
+def _by_owner(lines: Iterable[Line]) -> dict[Owner, Range]:
     found: dict[Owner, Range] = {}
     for line in lines:
         found[line.owner] = found.get(line.owner, Range()) + line.month

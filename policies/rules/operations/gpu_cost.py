@@ -100,6 +100,18 @@ def _idle(pool: Resource, context: Context) -> Verdicts:
         )
 
 
+def _bounded(pool: Resource, _: Context) -> Verdicts:
+    if not _has_gpus(pool):
+        yield not_applicable("its nodes have no GPUs")
+    elif pool.type == NODE_GROUP:
+        if not pool.get("scalingConfig.maxSize"):
+            yield fails(f"nothing bounds the nodes of '{pool.name}', nor what they cost", "scalingConfig.maxSize: 4")
+    elif not pool.get("spec.limits", {}):
+        yield fails(
+            f"nothing bounds the nodes of '{pool.name}', nor what they cost", "spec.limits: {nvidia.com/gpu: 4}"
+        )
+
+
 def _given_back(pool: Resource) -> bool:
     """Return whether idle nodes go within `LONGEST_IDLE`, and nothing forbids it at all times."""
     after = str(pool.get("spec.disruption.consolidateAfter", "Never"))
@@ -164,6 +176,16 @@ RULES = (
         severity=Severity.LOW,
         resource=_idle,
         remedies=(IDLE_NODES,),
+    ),
+    _rule(
+        id="gpu-pool-bounded",
+        title="Every pool of GPU nodes has an upper bound.",
+        holds="its nodes are bounded",
+        references=("NIST AI RMF MEASURE 2.12",),
+        types=(NODE_POOL, NODE_GROUP),
+        lowered_below=Stage.FOUNDATION,
+        severity=Severity.MEDIUM,
+        resource=_bounded,
     ),
     _rule(
         id="cost-owner-tags",

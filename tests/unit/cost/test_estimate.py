@@ -1,5 +1,6 @@
 """What planned resources cost a month: sums reckoned by hand, ranges, owners, and what has no price."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -61,6 +62,13 @@ def test_an_account_adds_up_as_by_hand(priced):
         ("sts", "traffic through it"),
         ("postgres", "backups beyond the size of the database"),
     }
+
+
+def test_a_group_costs_the_disks_of_its_launch_template(priced):
+    disks = [{"ebs": {"volumeSize": 100}}, {"ebs": {"volumeSize": 50}}]
+    template = record("aws:ec2/launchTemplate:LaunchTemplate", "nodes", {"blockDeviceMappings": disks})
+    nodes = replace(group(2, 2, diskSize=20), property_dependencies={"launchTemplate": (template.urn,)})
+    assert priced([template, nodes]).total == amounts(2 * (140 + 150 * 0.08))
 
 
 def test_use_is_priced_where_it_is_assumed_and_told(priced):
