@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mlstrata.components.capability import ClusterBuilder, Declaration
+from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.stages import Capability
 
@@ -18,6 +18,14 @@ def _problems(spec: EnvironmentSpec) -> Iterator[str]:
             )
 
 
+def _on_one_machine(spec: EnvironmentSpec) -> Iterator[str]:
+    for at, pool in enumerate(spec.gpu_pools):
+        if pool.nodes.max > 1:
+            yield f"gpu_pools[{at}].nodes.max: got {pool.nodes.max}; this machine is one node, so allowed: 1"
+        if pool.sharing is not None:
+            yield f"gpu_pools[{at}].sharing: is not set up on this machine; remove it, its processes share by themselves"
+
+
 _NODES = ClusterBuilder(
     "mlstrata.components.gpu.kubernetes:build",
     after=(Capability.ALERTS,),
@@ -26,6 +34,8 @@ _NODES = ClusterBuilder(
 DECLARATIONS = (
     Declaration(
         Capability.GPU_POOLS,
+        # The processes of this machine use the GPUs that it has; there is nothing to make.
+        local=LocalBuilder(problems=_on_one_machine),
         kubernetes=replace(_NODES, problems=_problems),
         aws=_NODES,  # there the substrate has a group of nodes for those that stay
     ),

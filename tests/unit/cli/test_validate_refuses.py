@@ -54,8 +54,8 @@ REFUSED = {
         r"acme.yaml:4: teams: capability 'teams' is not built for target 'local' yet; remove teams",
     ),
     "pools of GPUs on this machine": (
-        file(more="gpu_pools: [{name: train, accelerator: nvidia-t4, nodes: {min: 0, max: 1}}]\n"),
-        r"acme.yaml:4: gpu_pools: capability 'gpu_pools' is not built for target 'local' yet",
+        file(more="gpu_pools: [{name: train, accelerator: nvidia-t4, nodes: {min: 0, max: 2}}]\n"),
+        r"acme.yaml:4: gpu_pools\[0\].nodes.max: got 2; this machine is one node, so allowed: 1",
     ),
     "backup on this machine": (
         file(more="capabilities: {on: [backup]}\n"),

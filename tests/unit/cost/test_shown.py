@@ -9,6 +9,10 @@ import pytest
 import yaml
 
 from mlstrata.cli.main import main
+from mlstrata.operations.cost.document import GROUPS
+from mlstrata.operations.cost.prices import SHIPPED, read
+from mlstrata.operations.cost.reckon import reckon
+from mlstrata.operations.deployment import Deployment
 from tests.support.priced import table_of
 
 ROOT = Path(__file__).parents[3]
@@ -62,6 +66,15 @@ def test_a_doubled_pool_is_told_in_a_pull_request(workspace, capsys):
     text = capsys.readouterr().out
     assert "+0.00 to +2,100.00 since HEAD" in text
     assert "| gpu | shared | lending |" in text
+
+
+def test_the_shipped_prod_has_a_measure_for_every_kind():
+    found = reckon(Deployment.open("prod"), read(SHIPPED))
+    assert not [one for one in found.not_priced if "no measure is known" in one.why]
+    assert found.by(GROUPS["component"])["gpu"].high > found.by(GROUPS["component"])["gpu"].low > 0
+    assert {"lending", "service-desk"} <= found.by(GROUPS["team"]).keys()
+    spots = {one.name.removesuffix("/spot") for one in read(SHIPPED).prices if one.name.endswith("/spot")}
+    assert spots <= {one.name for one in read(SHIPPED).prices}
 
 
 def test_an_environment_that_was_not_there_costs_all_of_it(workspace, capsys):

@@ -55,3 +55,21 @@ def test_doctor_tells_of_none_and_lacks_them_where_the_file_has_pools(tmp_path, 
         found = {one["what"]: one for one in json.loads(capsys.readouterr().out)["findings"]}["GPUs"]
         assert (found["fine"], found["needed"]) == (fine, False)
         assert found["detail"] == "none: nvidia-smi is not on PATH"
+
+
+@pytest.mark.parametrize(
+    ("pool", "said"),
+    [
+        ("nodes: {max: 1}", ""),
+        ("nodes: {max: 2}", "gpu_pools[0].nodes.max: got 2; this machine is one node, so allowed: 1"),
+        ("sharing: {time_slices: 2}", "gpu_pools[0].sharing: is not set up on this machine"),
+    ],
+)
+def test_a_pool_of_one_node_is_the_same_words_here(tmp_path, monkeypatch, capsys, pool, said):
+    (tmp_path / "environments").mkdir()
+    text = "name: local\ntarget: {kind: local}\nstage: prerequisites\n"
+    text += f"gpu_pools: [{{name: train, accelerator: nvidia-l4, {pool}}}]\n"
+    (tmp_path / "environments/local.yaml").write_text(text)
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    assert main(["validate", "local"]) == (2 if said else 0)
+    assert said in capsys.readouterr().err
