@@ -23,7 +23,7 @@ def _on_one_machine(spec: EnvironmentSpec) -> Iterator[str]:
         if pool.nodes.max > 1:
             yield f"gpu_pools[{at}].nodes.max: got {pool.nodes.max}; this machine is one node, so allowed: 1"
         if pool.sharing is not None:
-            yield f"gpu_pools[{at}].sharing: is not set up on this machine; remove it, its processes share by themselves"
+            yield f"gpu_pools[{at}].sharing: is not set up on this machine; remove it, processes share by themselves"
 
 
 _NODES = ClusterBuilder(
