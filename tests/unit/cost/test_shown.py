@@ -78,8 +78,7 @@ def test_the_shipped_prod_has_a_measure_for_every_kind():
 
 
 def test_an_environment_that_was_not_there_costs_all_of_it(workspace, capsys):
-    shutil.copy(workspace / "environments/staging.yaml", workspace / "environments/other.yaml")
-    other = workspace / "environments/other.yaml"
+    other = (workspace / "environments/staging.yaml").rename(workspace / "environments/other.yaml")
     other.write_text(other.read_text().replace("name: staging", "name: other"))
     assert main(["cost", "other", "--diff", "HEAD", "--json"]) == 0
     changed = json.loads(capsys.readouterr().out)["difference"]
