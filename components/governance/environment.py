@@ -27,7 +27,8 @@ class EnvironmentArgs:
     Attributes:
         facts: Name, target, region, time zone and frameworks where they are others, owner, cost centre, labels,
             enforcement, days of retention, fewest nodes of each GPU pool, and the registries of its mirror and
-            its own images and the name of its storage's key where it has them; plain.
+            its own images the name of its storage's key and of its cluster's policy on
+            signatures where it has them; plain.
         stages: Name of each stage that is reached to the capabilities that it brings and that are on.
         switched_on: Capabilities that the file declares or switches on by itself, whatever the stage.
     """
@@ -57,6 +58,7 @@ class EnvironmentArgs:
             **({"mirror": spec.mirror.registry} if spec.mirror else {}),
             **({"registries": registries} if (registries := _registries(spec)) else {}),
             **({"storage_key": key} if (key := _key(spec)) else {}),
+            **({"signature_policy": spec.images.signature_policy} if spec.images.signature_policy else {}),
             **({} if spec.timezone == ZONE else {"timezone": spec.timezone}),
             **({} if spec.frameworks == FRAMEWORKS else {"frameworks": list(spec.frameworks)}),
             **({} if spec.production is None else {"production": spec.production}),

@@ -42,6 +42,12 @@ class ImagesSpec(Spec):
         description="Secret of the type kubernetes.io/dockerconfigjson with which pods pull those images and the "
         "systems' own (`model.image`), in each of their namespaces; none: the nodes may pull them.",
     )
+    signature_policy: Name | None = Field(
+        default=None,
+        description="Name of your cluster's own policy that rejects unsigned images: Kyverno's ClusterPolicy or "
+        "ImageValidatingPolicy, or sigstore's ClusterImagePolicy; `plan` and `up` look whether it is there. none: no "
+        "image is rejected for its signature.",
+    )
 
 
 class Lifecycle(StrEnum):

@@ -35,7 +35,7 @@ def plan(name: str, *, as_json: bool) -> None:
                 **_document(deployment, result),
                 "layers": [{"stack": one.stack, "counts": dict(part.counts)} for one, part in found.layers],
                 "not_inspected": list(found.not_inspected),
-                **({} if found.fit is None else {"cluster": vars(found.fit)}),
+                **({} if found.fit is None else {"cluster": found.fit.document()}),
                 "resources": resources,
             }
         )
@@ -72,6 +72,9 @@ def _show_fit(fit: Fit) -> None:
     for problem in fit.problems:
         out().print(" [red]refused[/red]", end="")
         say(f" {problem}")
+    for one in fit.missing:
+        out().print(" [yellow]missing[/yellow]", end="")
+        say(f" {one}")
     if fit.unasked:
         say(f" the cluster was not asked whether this fits what it has: {fit.unasked}", style="dim")
 

@@ -10,6 +10,7 @@ from mlstrata.operations.deployment import Deployment
 if TYPE_CHECKING:
     from mlstrata.operations.releases.kubernetes import ClusterStatus
     from mlstrata.operations.status import ServiceStatus, Status
+    from mlstrata.operations.troubles.look import Ailing
 
 
 def status(name: str, *, as_json: bool) -> None:
@@ -35,6 +36,7 @@ def status(name: str, *, as_json: bool) -> None:
             say(f"      {one.name:<28} {f'stopped by {one.stopped}' if one.stopped else version + tried}")
         for system in found.cluster:
             _show(system)
+        _show_ailing(found.ailing)
         for label, url in found.urls.items():
             say(f"      {label:<28} {url}")
         if found.gpus is not None:
@@ -61,7 +63,9 @@ def _service(one: ServiceStatus) -> dict[str, Any]:
 
 
 def _of_cluster(found: Status, context: str) -> dict[str, Any]:
-    return {"context": context, "systems": [_document(one) for one in found.cluster]}
+    ails = found.ailing
+    told = {"troubles": [one.document() for one in ails.troubles], "unseen": ails.unseen} if ails else {}
+    return {"context": context, "systems": [_document(one) for one in found.cluster], **told}
 
 
 def _document(one: ClusterStatus) -> dict[str, Any]:
@@ -76,6 +80,18 @@ def _document(one: ClusterStatus) -> dict[str, Any]:
         "last": last.model_dump(mode="json", by_alias=True) if last else None,
         "differences": list(one.differences),
     }
+
+
+def _show_ailing(found: Ailing | None) -> None:
+    if found is None:
+        return
+    for trouble in found.troubles:
+        where = f" in {trouble.namespace}" if trouble.namespace else ""
+        out().print("[red] trouble   [/red]", end="")
+        say(f" {trouble.kind} {trouble.name}{where}: {trouble.what}")
+        say(f"      {trouble.fix}")
+    if found.unseen:
+        say(f"      {found.unseen}", style="dim")
 
 
 def _show(one: ClusterStatus) -> None:

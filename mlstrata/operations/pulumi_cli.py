@@ -80,7 +80,7 @@ class PulumiCli:
         cluster = replace(look.cluster, patience_s=_PATIENCE_S) if look is not None else None
         if cluster is not None:
             cluster.reach()
-            if unasked := refuse_unfit(self.deployment, plan.graph, cluster):
+            if unasked := refuse_unfit(self.deployment, plan, cluster):
                 self.reporter.note(f"not asked whether the cluster has what is others': {unasked}")
 
         def update(stack: automation.Stack, events: Callable[[automation.EngineEvent], None]) -> None:

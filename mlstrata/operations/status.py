@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlstrata.operations.releases.kubernetes import ClusterStatus
     from mlstrata.operations.targets.kubernetes import Kubernetes
     from mlstrata.operations.targets.local import Local
+    from mlstrata.operations.troubles.look import Ailing
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Status:
         services: On this machine, what its supervisor runs.
         systems: On this machine, its systems.
         cluster: On a cluster, its systems.
+        ailing: On a cluster, what ails the environment there.
         urls: Address by what answers there.
         user: Whom the registry asks for.
         password_file: Where that user's password lies; None: on a cluster.
@@ -80,6 +82,7 @@ class Status:
     services: tuple[ServiceStatus, ...] = ()
     systems: tuple[SystemStatus, ...] = ()
     cluster: tuple[ClusterStatus, ...] = ()
+    ailing: Ailing | None = None
     urls: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
     password_file: Path | None = None
@@ -121,16 +124,18 @@ def of_machine(local: Local) -> Status:
 
 
 def of_cluster(cluster: Kubernetes) -> Status:
-    """Ask the cluster for every system that answers requests or scores.
+    """Ask the cluster for every system that answers requests or scores, and for what ails the environment.
 
     Raises:
         ClusterError: it cannot be asked.
     """
     from mlstrata.operations.releases.kubernetes import status
+    from mlstrata.operations.troubles.look import ailing
 
     asked = cluster.backend()
     found = tuple(status(asked, name) for name in asked.systems())
-    return Status(healthy=all(not one.differences for one in found), cluster=found)
+    ails = ailing(cluster.deployment, asked.cluster)
+    return Status(healthy=not ails.troubles and all(not one.differences for one in found), cluster=found, ailing=ails)
 
 
 def _services(local: Local) -> tuple[ServiceStatus, ...]:

@@ -43,6 +43,7 @@ class _Facts(BaseModel):
     mirror: str = ""
     registries: tuple[str, ...] = ()
     storage_key: str = ""
+    signature_policy: str = ""
     cost_centre: str = ""
     labels: dict[str, str] = {}
 
@@ -93,6 +94,7 @@ def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environm
         mirror=given.mirror,
         registries=given.registries,
         storage_key=given.storage_key,
+        signature_policy=given.signature_policy,
         cost_centre=given.cost_centre,
         labels=given.labels,
     )

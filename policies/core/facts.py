@@ -70,6 +70,7 @@ class Environment:
         mirror: Registry, with its path, that the environment takes its images from; empty without one.
         registries: Registries of its own beside those that are known, each with the path that is allowed.
         storage_key: Name of the organisation's own key that encrypts its storage; empty where none is declared.
+        signature_policy: Name of the cluster's own policy that rejects unsigned images; empty where none is declared.
         pods: The standard that pods are held to; only manifests from elsewhere may be held to the looser one.
         live: Facts of the running platform; None where nobody asked it.
     """
@@ -92,6 +93,7 @@ class Environment:
     mirror: str = ""
     registries: tuple[str, ...] = ()
     storage_key: str = ""
+    signature_policy: str = ""
     pods: PodStandard = PodStandard.RESTRICTED
     live: Live | None = None
 

@@ -51,7 +51,7 @@ def problems(folder, upstream: list[Json], namespace: str) -> list[str]:
     path.parent.mkdir(exist_ok=True)
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     deployment = Deployment.open("beside")
-    found = fit(deployment, deployment.target.objects().graph)
+    found = fit(deployment, deployment.target.objects())
     assert found.unasked == ""
     return list(found.problems)
 

@@ -13,6 +13,7 @@ from mlstrata.operations.beside.there import Running, There
 
 if TYPE_CHECKING:
     import pulumi_embedded
+    from mlstrata.environments import EnvironmentSpec
 
 LABEL = "mlstrata.io/environment"
 _BUNDLE = "gateway.networking.k8s.io/bundle-version"
@@ -40,15 +41,17 @@ class Plan:
         selection: The upstream pieces that it takes.
         namespaces: Those that it makes.
         kinds: The kinds of the objects that it makes, as (group, version, kind).
+        signature_policy: The policy on signatures that it relies on; empty: none.
     """
 
     environment: str
     selection: Selection
     namespaces: tuple[str, ...]
     kinds: frozenset[tuple[str, str, str]]
+    signature_policy: str = ""
 
 
-def plan_of(environment: str, selection: Selection, graph: Sequence[pulumi_embedded.GraphResource]) -> Plan:
+def plan_of(spec: EnvironmentSpec, selection: Selection, graph: Sequence[pulumi_embedded.GraphResource]) -> Plan:
     """Return what of an engine's plan concerns its cluster."""
     spaces, kinds = [], set()
     for one in graph:
@@ -59,11 +62,18 @@ def plan_of(environment: str, selection: Selection, graph: Sequence[pulumi_embed
         kinds.add((group, number, kind))
         if (group, kind) == ("", "Namespace"):
             spaces.append(str(one.inputs["metadata"]["name"]))
-    return Plan(environment, selection, tuple(sorted(spaces)), frozenset(kinds))
+    relied_on = spec.images.signature_policy or ""
+    return Plan(spec.name, selection, tuple(sorted(spaces)), frozenset(kinds), relied_on)
 
 
 def problems(plan: Plan, there: There) -> Iterator[str]:
     """Yield each reason why a plan does not fit its cluster, with the fix."""
+    if plan.signature_policy and plan.signature_policy not in there.admitting:
+        has = f"; it has {', '.join(sorted(there.admitting))}" if there.admitting else ""
+        yield (
+            f"images.signature_policy: got {plan.signature_policy!r}, and the cluster has no policy of that name that "
+            f"looks at signatures (Kyverno, sigstore){has}"
+        )
     told: set[str] = set()
     for one in plan.selection.taken:
         if one.piece.scope is Scope.CLUSTER:

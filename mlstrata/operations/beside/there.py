@@ -14,6 +14,12 @@ DEFINITIONS = Kind(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
 )
 OPERATORS = (Kind("apps", "v1", "Deployment", "deployments"), Kind("apps", "v1", "DaemonSet", "daemonsets"))
+ADMITTING = (
+    Kind("kyverno.io", "v1", "ClusterPolicy", "clusterpolicies", namespaced=False),
+    Kind("policies.kyverno.io", "v1alpha1", "ImageValidatingPolicy", "imagevalidatingpolicies", namespaced=False),
+    Kind("policy.sigstore.dev", "v1beta1", "ClusterImagePolicy", "clusterimagepolicies", namespaced=False),
+)
+"""Kinds of policies that look at the signatures of images."""
 WORKLOADS = (
     *OPERATORS,
     Kind("apps", "v1", "StatefulSet", "statefulsets"),
@@ -57,12 +63,14 @@ class There:
         lived_in: What runs in each of these that has anything, such as `Deployment web`.
         definitions: Definitions by name, `plural.group`.
         running: What Deployments and DaemonSets of the whole cluster run.
+        admitting: Names of the policies that look at the signatures of images.
     """
 
     namespaces: Mapping[str, Json] = field(default_factory=dict)
     lived_in: Mapping[str, str] = field(default_factory=dict)
     definitions: Mapping[str, Json] = field(default_factory=dict)
     running: Sequence[Running] = ()
+    admitting: frozenset[str] = frozenset()
 
 
 def look(cluster: Cluster, namespaces: Iterable[str]) -> There:
@@ -77,11 +85,14 @@ def look(cluster: Cluster, namespaces: Iterable[str]) -> There:
     """
     spaces = {one["metadata"]["name"]: one for one in cluster.list(NAMESPACES)}
     wanted = {name: spaces[name] for name in namespaces if name in spaces}
+    definitions = {one["metadata"]["name"]: one for one in cluster.list(DEFINITIONS)}
+    admitting = [kind for kind in ADMITTING if f"{kind.plural}.{kind.group}" in definitions]
     return There(
         namespaces=wanted,
         lived_in={name: what for name in wanted if (what := _first(cluster, name))},
-        definitions={one["metadata"]["name"]: one for one in cluster.list(DEFINITIONS)},
+        definitions=definitions,
         running=tuple(_running(cluster)),
+        admitting=frozenset(one["metadata"]["name"] for kind in admitting for one in cluster.list(kind)),
     )
 
 

@@ -158,8 +158,11 @@ def _cluster(spec: EnvironmentSpec | None) -> Iterator[Finding]:
         "" if helm else "install Helm for `mlstrata render`: https://helm.sh/docs/intro/install/", needed=False,
     )  # fmt: skip
     context = getattr(spec.target, "context", None) if spec else None
-    if context:
-        yield _reachable(context, both)
+    if spec and context:
+        reached = _reachable(context, both)
+        yield reached
+        if reached.fine:
+            yield _secrets(spec.name, context, both)
 
 
 def _is_older(said: str, least: str) -> bool:
@@ -183,6 +186,26 @@ def _reachable(context: str, targets: tuple[str, ...]) -> Finding:
     said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
     fix = f"let the kubeconfig have a context {context} that reaches it, or name another in target.context"
     return Finding(what, targets, fine=False, detail=said, fix=fix)
+
+
+def _secrets(environment: str, context: str, targets: tuple[str, ...]) -> Finding:
+    """Look whether the secrets that an environment expects are in its cluster."""
+    import pulumi_embedded
+    from mlstrata.clients.kubernetes import Cluster, ClusterError
+    from mlstrata.operations.deployment import Deployment
+    from mlstrata.operations.troubles.look import secrets_lacking
+
+    what, deployment = f"secrets ({context})", Deployment.open(environment)
+    try:
+        lack = secrets_lacking(deployment, deployment.target.objects(), Cluster(context, patience_s=0.0))
+    except (ClusterError, pulumi_embedded.EngineError) as error:
+        return Finding(what, targets, fine=False, detail=f"not looked at: {error}", fix="mend that first")
+    closed = f"you may not look for those of {', '.join(lack.closed)}"
+    if not lack.troubles:
+        return Finding(what, targets, fine=True, detail=closed if lack.closed else "all that are expected are there")
+    names = ", ".join(f"{one.namespace}/{one.name}" for one in lack.troubles)
+    fixes = "; ".join(dict.fromkeys(one.fix for one in lack.troubles))
+    return Finding(what, targets, fine=False, detail=f"missing, or lacking an entry: {names}", fix=fixes)
 
 
 def _program(name: str, *arguments: str) -> str:

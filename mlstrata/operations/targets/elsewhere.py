@@ -98,7 +98,7 @@ class Elsewhere:
         """Ask the cluster whether a plan fits what is there already."""
         from mlstrata.operations.beside.ask import fit
 
-        return fit(self.deployment, result.graph)
+        return fit(self.deployment, result)
 
     def objects(self) -> pulumi_embedded.Result:
         """Plan the environment's objects as new, beside its state."""

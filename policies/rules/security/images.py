@@ -114,11 +114,13 @@ def _signed(context: Context) -> Verdicts:
         return
     patterns = [pattern for policy in context.graph.of(*ADMISSION) for pattern in _verified(policy)]
     if not patterns:
-        yield fails(
-            "nothing in the cluster rejects unsigned images",
-            "deploy a policy that verifies signatures and enforces it (Kyverno, sigstore); or, while nobody depends on "
-            "what it answers, say production: false",
-        )
+        if not context.environment.signature_policy:
+            yield fails(
+                "nothing in the cluster rejects unsigned images",
+                "name the cluster's own policy that verifies signatures and enforces it (Kyverno, sigstore) in "
+                "images.signature_policy, or deploy one; or, while nobody depends on what it answers, say production: "
+                "false",
+            )
         return
     images = dict.fromkeys(image for workload in running for image in _images(workload))
     for image in images:

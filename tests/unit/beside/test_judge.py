@@ -1,5 +1,6 @@
 """A plan against what a cluster has: each message leads to a file that fits."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -146,6 +147,14 @@ def test_a_namespace_of_others_is_never_taken_over(found: dict[str, Any], lived_
     (problem,) = told
     assert problem.startswith(f"namespace mlstrata: it is there already and {owner}; it would be labelled and closed")
     assert "kubectl label namespace mlstrata mlstrata.io/environment=dev" in problem
+
+
+def test_a_policy_on_signatures_is_there_where_the_file_relies_on_it():
+    relying = replace(plan(), signature_policy="signed")
+    assert list(problems(relying, there(admitting=frozenset({"signed"})))) == []
+    (problem,) = problems(relying, there(admitting=frozenset({"other"})))
+    assert problem.startswith("images.signature_policy: got 'signed', and the cluster has no policy of that name")
+    assert problem.endswith("; it has other")
 
 
 def test_the_gateway_apis_version_is_in_its_definitions():
