@@ -13,7 +13,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.backup.capability import NAME
-from mlstrata.components.cluster import Cluster, ClusterComponent
+from mlstrata.components.cluster import PREFIX, Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import Server
 from mlstrata.components.database.kubernetes import OTHERS, OWNER
@@ -46,6 +46,7 @@ class BackupArgs:
         store: Where the copies lie.
         database: The Postgres whose databases are copied.
         own: The store is the cluster's own, so its objects are copied too.
+        key: Name of the organisation's own key that encrypts the storage, the volumes of its class too; empty: none.
         versioning: Of the bucket, where a restore makes it again: overwritten objects are kept.
         size: Of the volume with the copies of the objects.
         after: What must be there before it.
@@ -55,6 +56,7 @@ class BackupArgs:
     store: ObjectStore
     database: Server
     own: bool = False
+    key: str = ""
     versioning: bool = True
     size: str = "100Gi"
     after: Sequence[pulumi.Resource] = ()
@@ -149,8 +151,10 @@ class Backup(ClusterComponent):
 
     def _claim(self) -> dict[str, Any]:
         made = self._object("v1", "PersistentVolumeClaim", claim(self.cluster, self.args.size))
-        labels = {**self.app, "mlstrata.io/data-classification": "personal"}
-        return {**made, "metadata": {**made["metadata"], "name": self._copies, "labels": labels}}
+        labels = {**self.app, f"{PREFIX}/data-classification": "personal"}
+        # An annotation, as a key's name may be none of a label.
+        key = {"annotations": {f"{PREFIX}/encryption-key": self.args.key}} if self.args.key else {}
+        return {**made, "metadata": {**made["metadata"], "name": self._copies, "labels": labels, **key}}
 
     @property
     def _copies(self) -> str:
@@ -208,6 +212,7 @@ def build(site: ClusterSite) -> None:
         store=site.inputs.store,
         database=database.server,
         own=storage is not None,
+        key=(kept.encryption_key or "") if isinstance(kept, S3Storage) else "",
         versioning=isinstance(kept, S3Storage) and kept.versioning,
         after=after,
     )

@@ -96,8 +96,10 @@ def test_the_objects_of_a_store_of_the_clusters_own_are_copied_onto_a_volume_bes
     (back,) = restore["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     assert restore["suspend"] is True
     assert back["args"] == ["--bucket=mlstrata-dev", "--folder=/copies", "--restore=newest"]
-    kept = graph_of(capabilities={"on": ["backup"]}, storage={"kind": "s3"}).one("CronJob", "backup-restore-objects")
-    assert "--versioning" in str(kept.inputs), "as the bucket was made"
+    kept = graph_of(capabilities={"on": ["backup"]}, storage={"kind": "s3", "encryption_key": "arn:aws:kms:eu:1:key/2"})
+    assert "--versioning" in str(kept.one("CronJob", "backup-restore-objects").inputs), "as the bucket was made"
+    told = kept.one("PersistentVolumeClaim", "backup-objects").inputs["metadata"]["annotations"]
+    assert told["mlstrata.io/encryption-key"] == "arn:aws:kms:eu:1:key/2", "one class has the volumes of both"
 
 
 def test_each_container_of_ours_has_a_folder_for_temporary_files():
