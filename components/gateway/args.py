@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mlstrata.components.gateway.ending import Ending
 from mlstrata.components.local_host import Host
 from mlstrata.components.serving.outputs import Endpoint
 from mlstrata.components.supervision.ports import Ports
@@ -23,6 +24,7 @@ class LocalRoute:
         body_limit: The largest request body, in bytes.
         api_versions: The versions of its interface.
         deprecations: Those on their way out.
+        ending: When the system is retired, and what takes over.
     """
 
     endpoint: Endpoint
@@ -31,6 +33,7 @@ class LocalRoute:
     body_limit: int
     api_versions: tuple[str, ...] = ("v1",)
     deprecations: tuple[Deprecation, ...] = ()
+    ending: Ending = field(default_factory=Ending)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pulumi
 
 from mlstrata.components.gateway.args import GatewayArgs, LocalRoute
 from mlstrata.components.gateway.certificate import Certificate
+from mlstrata.components.gateway.ending import Ending
 from mlstrata.components.gateway.keys import SigningKeys
 from mlstrata.components.gateway.outputs import GatewayOutputs
 from mlstrata.components.gateway.routes import Routes
@@ -18,8 +19,8 @@ from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.scraping import watched
 from mlstrata.components.serving.outputs import Endpoint, ServingOutputs
 from mlstrata.components.supervision.service import File
+from mlstrata.environments import EnvironmentSpec, SystemSpec
 from mlstrata.environments.spec.serving import ConsumerSpec
-from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.gateway.names import ACCESS_LOG
 from mlstrata.services.gateway.render import command, render_files
 from mlstrata.services.gateway.rotation import Rotation
@@ -110,6 +111,8 @@ class Gateway(LocalComponent):
                     body_limit=way.body_limit,
                     api_versions=way.api_versions,
                     deprecations=way.deprecations,
+                    sunset=way.ending.sunset,
+                    successor=way.ending.successor,
                 )
                 for way, upstream in zip(args.routes, answering, strict=True)
             )
@@ -136,13 +139,15 @@ def build(site: LocalSite) -> GatewayOutputs:
     """Build the way in to every system that answers."""
     serving = site.find(ServingOutputs) or ServingOutputs()
     routes = [
-        _route(system, serving.endpoints[system.name]) for system in site.realtime if system.name in serving.endpoints
+        _route(site.spec, system, serving.endpoints[system.name])
+        for system in site.realtime
+        if system.name in serving.endpoints
     ]
     issuer, rotation = f"mlstrata/{site.spec.name}", Rotation.read(site.host.home)
     return GatewayOutputs(Gateway("gateway", GatewayArgs(site.host, site.ports[SERVICE], issuer, routes, rotation)).url)
 
 
-def _route(system: SystemSpec, endpoint: Endpoint) -> LocalRoute:
+def _route(spec: EnvironmentSpec, system: SystemSpec, endpoint: Endpoint) -> LocalRoute:
     serving = system.serving
     return LocalRoute(
         endpoint=endpoint,
@@ -151,6 +156,7 @@ def _route(system: SystemSpec, endpoint: Endpoint) -> LocalRoute:
         body_limit=serving.limits.body_bytes,
         api_versions=serving.api_versions,
         deprecations=tuple(Deprecation(**one.model_dump()) for one in serving.deprecations),
+        ending=Ending.of(spec, system),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import pulumi
 
 from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
+from mlstrata.components.gateway.ending import Ending
 from mlstrata.components.gateway.kubernetes import API, ENVOY
 from mlstrata.components.gateway.outputs import NAME, Backend, ClusterGatewayOutputs
 from mlstrata.components.manifests import group, manifest, rights
@@ -56,6 +57,7 @@ class SystemRouteArgs:
         serving: What its file says of consumers, limits and versions.
         backends: What answers.
         stoppable: It has a switch that stops it (oversight.kill_switch).
+        ending: When it is retired, and what takes over.
         after: What must be there before it: the gateway, the namespace.
     """
 
@@ -66,6 +68,7 @@ class SystemRouteArgs:
     serving: ServingSpec
     backends: Sequence[Backend]
     stoppable: bool = False
+    ending: Ending = field(default_factory=Ending)
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -132,6 +135,8 @@ class SystemRoute(ClusterComponent):
             upstream_port=self.args.backends[0].port,
             api_versions=serving.api_versions,
             deprecations=tuple(Deprecation(**one.model_dump()) for one in serving.deprecations),
+            sunset=self.args.ending.sunset,
+            successor=self.args.ending.successor,
         )
         values: dict[str, str] = {}
         for version in serving.api_versions:
@@ -271,6 +276,7 @@ def build(site: ClusterSite) -> None:
             serving=system.serving,
             backends=serving.backends[system.name],
             stoppable=system.oversight.kill_switch,
+            ending=Ending.of(site.spec, system),
             after=[*namespaces.by_name[namespace].ready, *site.ready, *gateway.ready],
         )
         SystemRoute(f"route-{system.name}", args, site.systems[system.name].child())

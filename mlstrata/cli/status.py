@@ -33,7 +33,8 @@ def status(name: str, *, as_json: bool) -> None:
         for one in found.systems:
             version = f"version {one.champion} answers" if one.champion else "no version released yet"
             tried = f" · {one.rollout}" if one.rollout else ""
-            say(f"      {one.name:<28} {f'stopped by {one.stopped}' if one.stopped else version + tried}")
+            ended = f"{'retired' if one.retired else 'stopped'} by {one.stopped}" if one.stopped else ""
+            say(f"      {one.name:<28} {ended or version + tried}")
         for system in found.cluster:
             _show(system)
         _show_ailing(found.ailing)

@@ -98,7 +98,7 @@ def erase(
         plain_text(reason)
     except ValueError as error:
         raise UsageError(f"--reason: {error}") from None
-    folders = [parent / system for parent in _parents(deployment) if (parent / system).is_dir()]
+    folders = folders_of(deployment, system)
     size = sum(measured(folder).size for folder in folders)
     with local.registry() as registry:
         try:
@@ -175,6 +175,11 @@ def _parents(deployment: Deployment) -> tuple[Path, ...]:
     from mlstrata.services.retention.kept import BY_SYSTEM
 
     return *(deployment.home / one for one in (*BY_SYSTEM, MONITOR)), releases_folder(deployment.home, "")
+
+
+def folders_of(deployment: Deployment, system: str) -> list[Path]:
+    """Return the folders with a system's data on this machine; what was released goes last."""
+    return [parent / system for parent in _parents(deployment) if (parent / system).is_dir()]
 
 
 def _folders(parent: Path) -> list[Path]:

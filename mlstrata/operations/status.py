@@ -52,6 +52,7 @@ class SystemStatus:
         loaded: The versions in memory.
         rollout: The rollout under way, in words; empty: none.
         stopped: Who stopped it and why; empty: it answers.
+        retired: Whether that was for good.
     """
 
     name: str
@@ -59,6 +60,7 @@ class SystemStatus:
     loaded: tuple[str, ...]
     rollout: str = ""
     stopped: str = ""
+    retired: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def of_machine(local: Local) -> Status:
                 tuple(releases.loaded),
                 releases.rollout.in_words if releases.rollout else "",
                 f"{releases.stopped.who}: {releases.stopped.why}" if releases.stopped else "",
+                releases.stopped is not None and releases.stopped.retired,
             )
             for system in deployment.spec.systems
             for releases in [local.released(system.name)]

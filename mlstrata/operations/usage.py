@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.services.gateway.usage import Usage, read_usage
 
-__all__ = ["Usage", "usage"]
+__all__ = ["Usage", "asked", "usage"]
 
 
 def usage(deployment: Deployment, since: datetime | None = None) -> list[Usage]:
@@ -18,13 +19,31 @@ def usage(deployment: Deployment, since: datetime | None = None) -> list[Usage]:
         UsageError: the gateway has no log yet.
         Failed: an archive is damaged.
     """
+    deployment.target.here("usage")
+    return list(read_usage(_lines(deployment, since), since))
+
+
+def asked(deployment: Deployment, system: str, since: Sequence[datetime]) -> dict[str, list[int]]:
+    """Count each consumer's requests to a system since each of several moments; none where there is no gateway yet.
+
+    Raises:
+        Failed: an archive is damaged.
+    """
+    from mlstrata.services.gateway.usage import count_since
+
+    try:
+        return count_since(_lines(deployment, min(since)), system, since)
+    except UsageError:
+        return {}
+
+
+def _lines(deployment: Deployment, since: datetime | None) -> Iterator[str]:
     from mlstrata.services.gateway.logfiles import LogDamagedError, lines
     from mlstrata.services.gateway.names import ACCESS_LOG
 
-    deployment.target.here("usage")
     name, path = deployment.name, deployment.home / ACCESS_LOG
     try:
-        return list(read_usage(lines(path, since), since))
+        yield from lines(path, since)
     except FileNotFoundError:
         raise UsageError(f"{name} has no gateway yet ({path} is not there): `mlstrata up {name}` first") from None
     except LogDamagedError as error:

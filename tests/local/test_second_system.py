@@ -1,18 +1,23 @@
 """The shipped file with both its systems: one pipeline makes two models, and neither system can touch the other's."""
 
+import hashlib
 import json
 import os
 import re
 import signal
 import sqlite3
 import ssl
+import tarfile
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from mlstrata.environments.days import today
+from mlstrata.files import sha256_of
 from mlstrata.services.serving.example import read_example
 from tests.support.command import ROOT, Done, Platform, assert_one_message
 from tests.support.patience import eventually
@@ -156,7 +161,7 @@ def test_what_happens_to_one_does_not_happen_to_the_other(both: Both) -> None:
     again = both.run("train", "local", SECOND, "--if-needed", "--json")
     assert again.json["ran"] is False
     shown = json.loads(platform.run("status", "local", "--json").out)["systems"]
-    same = {"champion": "1", "loaded": ["1"], "rollout": "", "stopped": ""}
+    same = {"champion": "1", "loaded": ["1"], "rollout": "", "stopped": "", "retired": False}
     assert shown == [{"name": system, **same} for system in CONSUMERS]
 
 
@@ -210,6 +215,57 @@ def test_a_gate_that_refuses_says_why_on_the_terminal_and_in_the_run(both: Both)
     assert both.registry("SELECT name, version FROM model_versions") == before
 
 
+def test_a_system_is_retired_with_its_evidence_and_its_callers_are_told(both: Both) -> None:
+    platform, path = both.platform, both.platform.workspace.environment_file("local")
+    undeclared = platform.run("retire", "local", SECOND, "--keep", "--reason", "still asked for")
+    assert_one_message(undeclared, "'retirement' is not among them", "capabilities: {on: [retirement]}")
+    text = platform.declare(systems=2).replace("\nstage: ", "\ncapabilities: {on: [retirement]}\nstage: ", 1)
+    first, second = text.split(f"  - name: {SECOND}\n")
+    planned = f"    retire: {{date: {today() - timedelta(days=1)}, successor: {FIRST}}}\n"
+    second = re.sub(r"(?m)^    retire:.*\n", "", second)
+    path.write_text(f"{first}  - name: {SECOND}\n{planned}{second}")
+    both.run("up", "local", "--yes")
+    told = both.ask(SECOND).headers
+    assert told["link"] == f'</systems/{FIRST}/v1/predict>; rel="successor-version"'
+    assert "GMT" in told["sunset"]
+    seen = both.run("retire", "local", SECOND, "--json").json["review"]
+    assert (seen["version"], seen["successor"]["system"], seen["successor"]["version"]) == ("1", FIRST, "1")
+    assert seen["successor"]["without_access"] == [CONSUMERS[SECOND]]
+    assert seen["successor"]["asks_too"]
+    assert {one["consumer"]: one["lately"] > 0 for one in seen["use"]} >= {CONSUMERS[SECOND]: True}
+    assert {one["met"] for one in seen["figures"]} <= {True, None}
+    kept = both.run("retire", "local", SECOND, "--keep", "--reason", "still asked for", "--json").json
+    refused = platform.run("retire", "local", SECOND, "--now", "--reason", "the product ended", "--yes")
+    assert refused.code == 1
+    assert f"{CONSUMERS[SECOND]} asked" in refused.err
+    assert f"{FIRST}, which takes over, does not let in {CONSUMERS[SECOND]}" in refused.err
+    assert both.status(SECOND) == 200
+    order = ("retire", "local", SECOND, "--now", "--although", "--reason", "the product ended", "--yes", "--json")
+    gone = both.run(*order).json
+    answer = both.ask(SECOND)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "retired")
+    assert answer.headers["link"] == told["link"]
+    archive = Path(gone["archive"])
+    assert sha256_of(archive) == gone["sha256"]
+    with tarfile.open(archive) as packed:
+        names = set(packed.getnames())
+        manifest = json.load(packed.extractfile("manifest.json"))
+        assert set(manifest["sha256"]) | {"manifest.json"} == names
+        for name, digest in manifest["sha256"].items():
+            assert hashlib.sha256(packed.extractfile(name).read()).hexdigest() == digest
+    assert {"declaration.json", "decisions.json", "releases.json", "versions/1/model/MLmodel"} <= names
+    assert "versions/1/reports/gates.json" in names
+    assert not [name for name in names if "example" in name], "no rows are kept"
+    log = both.run("audit", "local", "--json").json["log"]
+    decided = [(one["number"], one["entry"]["action"]) for one in log if one["entry"]["system"] == SECOND][-2:]
+    assert decided == [(kept["record"], "keep"), (int(gone["audit"].split(":")[0]), "retire")]
+    assert gone["sha256"] in log[-1]["entry"]["reason"]
+    again = both.run(*order).json
+    assert (again["changed"], again["sha256"]) == (False, gone["sha256"])
+    assert f"{SECOND:<28} retired by" in platform.run("status", "local").out
+    assert both.status(FIRST) == 200
+
+
 def test_what_a_removed_system_leaves_is_erased_by_one_command(both: Both) -> None:
     platform = both.platform
     declared = platform.run("erase", "local", SECOND, "--yes")
@@ -225,7 +281,10 @@ def test_what_a_removed_system_leaves_is_erased_by_one_command(both: Both) -> No
     artifacts = platform.home / "data/mlflow/artifacts"
     stored = [path for path in artifacts.rglob("*") if path.is_file()]
     assert not artifacts.is_dir() or any(experiment in path.parts for path in stored), "in a bucket, or there"
+    archive = platform.home / "data/documents" / SECOND / "retired.tar.gz"
+    retired = archive.read_bytes()
     done = both.run("erase", "local", SECOND, "--reason", "the product ended", "--yes", "--json").json
+    assert archive.read_bytes() == retired
     assert (done["system"], done["versions"], done["runs"] > 0, done["bytes"] > 0) == (SECOND, 1, True, True)
     assert not [of for of in ("serving", "runner", "batch") if both.folder(SECOND, of=of).exists()]
     kept = [path for path in stored if experiment not in path.parts]

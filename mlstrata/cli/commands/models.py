@@ -173,6 +173,38 @@ def resume(env: Env, system: System, reason: Reason = "", decider: Decider = "",
 
 
 @app.command(rich_help_panel=PANEL)
+def retire(
+    env: Env,
+    system: System,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Record that it stays, with the figures that were seen.")
+    ] = False,
+    now: Annotated[bool, typer.Option("--now", help="Archive it and answer nobody any more.")] = False,
+    although: Annotated[
+        bool, typer.Option("--although", help="Retire it although something speaks against it.")
+    ] = False,
+    reason: Reason = "",
+    decider: Decider = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show whether SYSTEM is still worth having: KPIs, alerts, callers, cost, successor; keep it, or retire it."""
+    from mlstrata.cli.retire import retire as run
+
+    run(
+        env,
+        system,
+        keep=keep,
+        now=now,
+        although=although,
+        reason=reason,
+        decider=decider or None,
+        yes=yes,
+        as_json=as_json,
+    )
+
+
+@app.command(rich_help_panel=PANEL)
 def promote(
     env: Env,
     system: System,

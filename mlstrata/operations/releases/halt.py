@@ -22,6 +22,16 @@ def stop(backend: Backend, system: str, *, reason: str, decider: str) -> moves.D
     return _switch(backend, system, "stop", {"stopped": stopped}, reason=reason, decider=decider)
 
 
+def retire(backend: Backend, system: str, *, reason: str, decider: str) -> moves.Done:
+    """Have the gateway say of a system that it is gone; one that is stopped already is retired all the same.
+
+    Raises:
+        RolloutError: nothing was ever released of it, or the gateway does not follow; it stays decided.
+    """
+    gone = Stopped(when=datetime.now(UTC), who=decider, why=reason, retired=True)
+    return _switch(backend, system, "retire", {"stopped": gone}, reason=reason, decider=decider)
+
+
 def resume(backend: Backend, system: str, *, reason: str, decider: str) -> moves.Done:
     """Have a stopped system answer again, as it did before.
 
@@ -36,11 +46,17 @@ def _switch(
 ) -> moves.Done:
     with begun(backend, system, "rollback") as rollout:
         before = rollout.before
-        if (before.stopped is None) == (kind == "resume"):
+        if _holds(before, kind):
             # Decided already; what died on its way is ended.
             return moves.finish(backend, rollout, system)
         told = moves.Told(kind, _about(system, before), decider, reason)
         return moves.carry_out(backend, rollout, system, before.model_copy(update=update), told)
+
+
+def _holds(before: Releases, kind: Moved) -> bool:
+    if kind == "resume":
+        return before.stopped is None
+    return before.stopped is not None and (before.stopped.retired or kind == "stop")
 
 
 def let_go(backend: Backend, system: str, *, reason: str, decider: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from mlstrata.operations.releases.journal import Journal, Kind
 from mlstrata.services.serving.releases import Releases
 from mlstrata.services.serving.running import Move, Moved
 
-_SAFE = ("rollout-abort", "stop")
+_SAFE = ("rollout-abort", "stop", "retire")
 """What is kept though the gateway does not follow yet: nobody is worse off by it."""
 
 

@@ -17,6 +17,7 @@ _REPLIES: dict[int, tuple[str, str]] = {
     404: ("unknown_path", "nothing is served at this path; predictions are at POST /systems/<system>/v1/predict"),
     405: ("method_not_allowed", "predictions are asked for with POST"),
     408: ("too_slow", "the request took too long to arrive"),
+    410: ("retired", "this system was retired and answers no more; the header link names the one that follows, if any"),
     413: ("body_too_large", "the body is larger than this system takes; send fewer instances a request"),
     426: ("upgrade_required", "HTTP/1.1 or HTTP/2 is needed"),
     429: ("rate_limited", "over this consumer's rate; wait the seconds of x-ratelimit-reset"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from mlstrata.services.gateway.bootstrap import cluster_name, render_clusters
@@ -24,6 +25,7 @@ from mlstrata.services.gateway.settings import RETRIES, UNBEGUN, GatewaySettings
 from mlstrata.services.gateway.traffic import destination, set_headers, version_headers
 from mlstrata.services.serving.observing import SUBJECT_HEADER as SUBJECT_TOLD
 from mlstrata.services.serving.releases import Releases
+from mlstrata.services.serving.running import Stopped
 from mlstrata.services.serving.settings import (
     LEAVING_HEADER,
     OVERLOADED_HEADER,
@@ -126,7 +128,7 @@ def _system_routes(system: GatewaySystem, api: str, releases: Releases) -> Itera
         shared |= {"response_headers_to_add": goodbye}
     yield _description(system, api, shared, set_headers(told | described))
     asked = {"name": f"{system.name}/{api}", "match": {"path": path, "headers": [method]}}
-    yield shared | asked | (_refused() if releases.stopped else _answered(system, releases, told))
+    yield shared | asked | (_refused(releases.stopped) if releases.stopped else _answered(system, releases, told))
     yield shared | {
         "name": f"{system.name}/{api}/method",
         "match": {"path": path},
@@ -135,9 +137,9 @@ def _system_routes(system: GatewaySystem, api: str, releases: Releases) -> Itera
     }
 
 
-def _refused() -> dict[str, Any]:
+def _refused(stopped: Stopped) -> dict[str, Any]:
     """The kill switch: nothing is asked of the process, whatever it is like."""
-    return {"direct_response": {"status": STOPPED_STATUS}}
+    return {"direct_response": {"status": HTTPStatus.GONE if stopped.retired else STOPPED_STATUS}}
 
 
 def _answered(system: GatewaySystem, releases: Releases, told: dict[str, str]) -> dict[str, Any]:

@@ -93,6 +93,8 @@ class GatewaySystem(Closed):
         default=("v1",), min_length=1, description="Versions of the interface served side by side."
     )
     deprecations: tuple[Deprecation, ...] = Field(default=(), description="Those of them on their way out.")
+    sunset: date | None = Field(default=None, description="Day on which it is retired; none: not planned.")
+    successor: str = Field(default="", description="Path of what takes over; empty: it is not replaced.")
     breaker: Breaker = Field(default=Breaker(), description="What its process is asked for at once.")
     consumers: tuple[Consumer, ...] = Field(default=(), description="Programs that may call; none when empty.")
     timeout_s: float = Field(default=5.0, ge=0.001, le=3600, description="Longest wait for an answer, in seconds.")

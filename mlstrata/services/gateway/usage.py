@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -74,6 +74,18 @@ def read_usage(lines: Iterable[str], since: datetime | None = None) -> list[Usag
         )
         for key, count in sorted(counts.items())
     ]
+
+
+def count_since(lines: Iterable[str], system: str, since: Sequence[datetime]) -> dict[str, list[int]]:
+    """Count, by consumer, the requests to a system since each of several moments."""
+    counts: dict[str, list[int]] = {}
+    for entry in _entries(lines, min(since)):
+        if entry["system"] == system:
+            when = datetime.fromisoformat(entry["time"])
+            counted = counts.setdefault(str(entry.get("consumer") or NOBODY), [0] * len(since))
+            for at, moment in enumerate(since):
+                counted[at] += when >= moment
+    return counts
 
 
 def percentile(counted: Counter[float], share: float) -> float | None:

@@ -13,7 +13,15 @@ Version = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}$")]
 Share = Annotated[int, Field(ge=0, le=100)]
 
 Moved = Literal[
-    "rollout-begin", "rollout-advance", "rollout-shares", "rollout-approve", "rollout-abort", "stop", "resume", "unhold"
+    "rollout-begin",
+    "rollout-advance",
+    "rollout-shares",
+    "rollout-approve",
+    "rollout-abort",
+    "stop",
+    "resume",
+    "retire",
+    "unhold",
 ]
 """What is decided about a system that puts no other version in place; the audit log's word for it."""
 
@@ -56,8 +64,9 @@ class Move(BaseModel):
 
 
 class Stopped(Closed):
-    """The kill switch: the gateway refuses every request until somebody resumes."""
+    """The kill switch: the gateway refuses every request until somebody resumes, and of a retired system says so."""
 
     when: datetime = Field(description="Since when, UTC.")
     who: str = Field(description="The person who stopped it.")
     why: str = Field(description="The reason given.")
+    retired: bool = Field(default=False, description="Whether it was retired, and is to answer no more.")

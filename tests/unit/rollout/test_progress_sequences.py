@@ -139,6 +139,21 @@ class Progress(RuleBasedStateMachine):
         assert (self.releases().champion, self.releases().rollout) == (before.champion, before.rollout)
         self.settled()
 
+    @rule(step=DIES)
+    def retires_and_comes_back(self, step):
+        before = self.releases()
+        if step:
+            self.died(lambda at: halt.retire(self.context(at), SYSTEM, reason="old", decider="ana"), step)
+        assert halt.retire(self.context(), SYSTEM, reason="old", decider="ana").releases.stopped.retired
+        assert self.releases().stopped.retired
+        assert self.world.routed() is None or self.route()["direct_response"] == {"status": 410}
+        # What is gone is stopped already, and stays gone.
+        halt.stop(self.context(), SYSTEM, reason="harm", decider="ana")
+        assert self.releases().stopped.retired
+        halt.resume(self.context(), SYSTEM, reason="missed", decider="ana")
+        assert (self.releases().champion, self.releases().rollout) == (before.champion, before.rollout)
+        self.settled()
+
     def route(self):
         return next(one for one in self.world.routes() if one["name"] == f"{SYSTEM}/v1")
 
