@@ -16,7 +16,7 @@ from mlstrata.services.recording.names import KEY_FILE, TOKEN_FILE
 from mlstrata.services.recording.store import Known
 
 if TYPE_CHECKING:
-    from mlstrata.services.recording.sqlite import SqliteStore
+    from mlstrata.services.recording.tables import TableStore
 
 __all__ = [
     "ErasedPerson",
@@ -202,7 +202,7 @@ def erase_person(deployment: Deployment, system: str, subject: str, reason: str)
 
 
 @contextmanager
-def _store(deployment: Deployment) -> Iterator[SqliteStore]:
+def _store(deployment: Deployment) -> Iterator[TableStore]:
     """Give the store, to read from, until the block ends.
 
     Raises:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlstrata.files import PRIVATE, private_folder
+from mlstrata.services.recording.engine import COLUMNS, Key, Line, Writer, marks, pairs
 from mlstrata.services.recording.store import StoreFullError, StoreUnreadableError
 
 _WAIT_SECONDS = 60.0
@@ -27,7 +28,10 @@ class Database:
 
     Attributes:
         path: Where it is.
+        whole: What a record is selected from with its body.
     """
+
+    whole = "records"
 
     def __init__(self, path: Path, schema: str, version: int, *, read_only: bool = False) -> None:
         """Open it, and make it where there is none.
@@ -100,6 +104,14 @@ class Database:
             part = names[first : first + _MOST_NAMES]
             yield from self.read(query.format(marks(part)), [*values, *part])
 
+    def insert(self, db: Writer, lines: Sequence[Line]) -> None:
+        """Keep records that are not there yet, in a transaction."""
+        db.executemany(f"INSERT INTO records ({COLUMNS}) VALUES ({marks(COLUMNS.split(','))})", lines)  # noqa: S608 - ours
+
+    def delete(self, db: Writer, keys: Sequence[Key]) -> None:
+        """Remove records, in a transaction."""
+        db.execute(f"DELETE FROM records WHERE (id, version) IN ({pairs(keys)})", [part for key in keys for part in key])  # noqa: S608 - bound
+
     def empty_log(self) -> None:
         """Write what was committed into the file itself, and nothing of what was removed stays beside it."""
         with self._writing:
@@ -154,8 +166,3 @@ class Database:
 
 
 _MOST_NAMES = 500
-
-
-def marks(values: Sequence[object]) -> str:
-    """Return the placeholders of so many values."""
-    return ",".join("?" * len(values))

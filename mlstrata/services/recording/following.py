@@ -1,7 +1,7 @@
-"""Reads an embedded store from where it was read last: records in the order they came, and what was told of them.
+"""Reads a store from where it was read last: records in the order they came, and what was told of them.
 
-Records are numbered as SQLite numbers rows, and a number is given again where the newest record was removed; so a
-reader begins anew once anything was removed, of whichever system.
+Records are numbered as they are committed, one writer after the other. SQLite gives a number again where the newest
+record was removed; so a reader begins anew once anything was removed, of whichever system.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from mlstrata.services.recording.database import Database, marks
+from mlstrata.services.recording.engine import Engine, marks
 from mlstrata.services.recording.record import Record
 from mlstrata.services.recording.store import Cursor, StoreUnreadableError
 
@@ -29,7 +29,7 @@ class Followed:
     more: bool
 
 
-def news(db: Database, system: str, cursor: Cursor | None, *, since: float, versions: Collection[str]) -> Followed:
+def news(db: Engine, system: str, cursor: Cursor | None, *, since: float, versions: Collection[str]) -> Followed:
     """Return the records that came since a cursor, and those of which something was told.
 
     Raises:
@@ -41,24 +41,24 @@ def news(db: Database, system: str, cursor: Cursor | None, *, since: float, vers
         if "no such table" not in str(error):
             raise
         raise StoreUnreadableError(
-            f"{db.path}: was made by an older recorder; `mlstrata up` starts the one that brings it up to date"
+            f"{error}: it was made by an older recorder; `mlstrata up` starts the one that brings it up to date"
         ) from error
 
 
-def _news(db: Database, system: str, cursor: Cursor | None, *, since: float, versions: Collection[str]) -> Followed:
+def _news(db: Engine, system: str, cursor: Cursor | None, *, since: float, versions: Collection[str]) -> Followed:
     removed = _removed(db)
     # Before any record is looked for: what comes from here on is found the next time, or twice, and never not at all.
-    (top,) = db.read("SELECT ifnull(MAX(rowid), 0) FROM records")[0]
+    (top,) = db.read("SELECT coalesce(MAX(rowid), 0) FROM records")[0]
     anew = cursor is None or cursor.removed != removed
     if cursor is None or anew:
-        (told,) = db.read("SELECT ifnull(MAX(number), 0) FROM tellings")[0]
+        (told,) = db.read("SELECT coalesce(MAX(number), 0) FROM tellings")[0]
         first = db.read("SELECT MIN(rowid) FROM records WHERE system = ? AND at >= ?", (system, since))[0][0]
         cursor = Cursor(top if first is None else first - 1, told, removed)
-    # `+`: not by the index over time, which would bring all of the system each time.
-    which = f"+system = ? AND +at >= ? AND version IN ({marks(list(versions))}) AND held = 0 AND rows > 0"
+    # `||` and `+`: not by the index over time, which would bring all of the system each time.
+    which = f"system || '' = ? AND +at >= ? AND version IN ({marks(list(versions))}) AND held = 0 AND rows > 0"
     values = [system, since, *versions]
     query = (
-        f"SELECT rowid, body FROM records WHERE rowid > ? AND rowid <= ? AND {which} "  # noqa: S608 - bound
+        f"SELECT rowid, body FROM {db.whole} WHERE rowid > ? AND rowid <= ? AND {which} "  # noqa: S608 - bound
         "ORDER BY rowid LIMIT ?"
     )
     found = db.read(query, (cursor.records, top, *values, CHUNK))
@@ -67,7 +67,7 @@ def _news(db: Database, system: str, cursor: Cursor | None, *, since: float, ver
         return Followed(Cursor(found[-1][0], cursor.told, removed), new, (), anew, more=True)
     tellings = db.read("SELECT number, id FROM tellings WHERE number > ? ORDER BY number LIMIT ?", (cursor.told, CHUNK))
     ids = [request for _, request in tellings]
-    query = f"SELECT body FROM records WHERE {which} AND +rowid <= ? AND id IN ({{}})"  # noqa: S608 - bound
+    query = f"SELECT body FROM {db.whole} WHERE {which} AND +rowid <= ? AND id IN ({{}})"  # noqa: S608 - bound
     again = db.read_among(query, ids, (*values, cursor.records))
     told = tellings[-1][0] if tellings else cursor.told
     more = len(tellings) == CHUNK
@@ -76,8 +76,8 @@ def _news(db: Database, system: str, cursor: Cursor | None, *, since: float, ver
     )
 
 
-def _removed(db: Database) -> str:
+def _removed(db: Engine) -> str:
     """Return what changes once a record is removed, or held for the law alone."""
-    (gone,) = db.read("SELECT ifnull(SUM(removed), 0) FROM counts")[0]
-    asked = db.read("SELECT COUNT(*), TOTAL(asked) FROM erasures")[0]
+    (gone,) = db.read("SELECT coalesce(SUM(removed), 0) FROM counts")[0]
+    asked = db.read("SELECT COUNT(*), coalesce(SUM(asked), 0.0) FROM erasures")[0]
     return f"{gone} {asked}"

@@ -1,30 +1,38 @@
-"""Protected attributes of persons, in a file of their own: opened where fairness is measured, and nowhere else."""
+"""Protected attributes of persons, kept apart: opened where fairness is measured, and nowhere else."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 
-from mlstrata.services.recording.database import Database, marks
+from mlstrata.services.recording.engine import Engine, marks
 from mlstrata.services.recording.merging import Grouped
 
-_SCHEMA = """
+GROUPS_SCHEMA = """
 CREATE TABLE IF NOT EXISTS groups (
     id TEXT NOT NULL, instance INTEGER NOT NULL, at REAL NOT NULL, groups TEXT NOT NULL,
     PRIMARY KEY (id, instance)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS groups_by_time ON groups (at)
 """
-_VERSION = 1
+GROUPS_VERSION = 1
+_KEEP = (
+    "INSERT INTO groups VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (id, instance) DO UPDATE SET at = excluded.at, groups = excluded.groups"
+)
 
 
 class Protected:
-    """The file. Safe to call from several threads; one that is not there is empty, and is made by the first row."""
+    """The table. Safe to call from several threads; one that is not there is empty, and is made by the first row."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self._path, self._read_only = path, read_only
+    def __init__(self, opened: Callable[[bool], Engine | None]) -> None:
+        """Begin.
+
+        Args:
+            opened: Opens what keeps it; told whether to make it, else it gives None where there is none.
+        """
+        self._opened = opened
         self._lock = threading.Lock()
-        self._open: Database | None = None
+        self._open: Engine | None = None
 
     def tell(self, rows: Iterable[tuple[str, int, Grouped]]) -> set[tuple[str, int]]:
         """Keep what is said of rows, where it is newer; return those that changed.
@@ -40,7 +48,7 @@ class Protected:
                 query = "SELECT at, groups FROM groups WHERE id = ? AND instance = ?"
                 there = db.execute(query, (request, instance)).fetchone()
                 if there is None or Grouped(*there) < said:
-                    db.execute("INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?)", (request, instance, *said))
+                    db.execute(_KEEP, (request, instance, *said))
                     changed.add((request, instance))
         return changed
 
@@ -89,8 +97,8 @@ class Protected:
                 self._open.close()
                 self._open = None
 
-    def _database(self, *, make: bool) -> Database | None:
+    def _database(self, *, make: bool) -> Engine | None:
         with self._lock:
-            if self._open is None and (make or self._path.is_file()):
-                self._open = Database(self._path, _SCHEMA, _VERSION, read_only=self._read_only)
+            if self._open is None:
+                self._open = self._opened(make)
             return self._open

@@ -1,4 +1,4 @@
-"""What goes from the embedded store: what is old, and what a person wants gone.
+"""What goes from a store: what is old, and what a person wants gone.
 
 Protected attributes go first: a removal that is cut off leaves records without them, and never the other way round.
 """
@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from sqlite3 import Connection
 
 from mlstrata.services.recording.completeness import FORGET_SECONDS
-from mlstrata.services.recording.database import Database, marks
+from mlstrata.services.recording.engine import Engine, Key, Writer, marks, pairs
 from mlstrata.services.recording.protected import Protected
 from mlstrata.services.recording.record import Record
 from mlstrata.services.recording.store import Erasure
@@ -27,25 +26,31 @@ _EVERYBODY = ""
 _MARKED = 20_000
 """Rows of the table that are looked through at once."""
 
-Key = tuple[str, str]
-
 
 class Removal:
-    """Removes from the two files of a store."""
+    """Removes from the two parts of a store."""
 
-    def __init__(self, db: Database, groups: Protected, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, db: Engine, groups: Protected, clock: Callable[[], float] = time.time) -> None:
         self._db, self._groups, self._clock = db, groups, clock
 
-    def held(self, db: Connection, record: Record) -> bool | None:
-        """Say whether a record that arrives is kept for the law alone; None where it must not be kept at all."""
-        query = f"SELECT MAX(hold) FROM erasures WHERE system = ? AND subject IN (?, '{_EVERYBODY}') AND asked >= ?"  # noqa: S608 - ours
-        hold = db.execute(query, (record.system, record.subject, record.at)).fetchone()[0]
-        if hold is None:
-            return False
-        if hold > 0:
-            return True
-        db.execute("INSERT OR IGNORE INTO removed VALUES (?, ?)", (record.id, record.at))
-        return None
+    def held(self, db: Writer, records: Sequence[Record]) -> dict[Key, bool]:
+        """Say of records that arrive whether each is kept for the law alone; those that must not be kept are left out."""
+        whose = list(dict.fromkeys((one.system, subject) for one in records for subject in (one.subject, _EVERYBODY)))
+        asked: dict[Key, list[tuple[float, float]]] = {}
+        for part in (whose[first : first + _BATCH] for first in range(0, len(whose), _BATCH)):
+            query = f"SELECT system, subject, asked, hold FROM erasures WHERE (system, subject) IN ({pairs(part)})"  # noqa: S608 - bound
+            for system, subject, *said in db.execute(query, [text for pair in part for text in pair]):
+                asked.setdefault((system, subject), []).append((said[0], said[1]))
+        kept, gone = {}, []
+        for one in records:
+            said = [*asked.get((one.system, one.subject), ()), *asked.get((one.system, _EVERYBODY), ())]
+            holds = [hold for until, hold in said if until >= one.at]
+            if holds and max(holds) <= 0:
+                gone.append((one.id, one.at))
+            else:
+                kept[one.key] = bool(holds)
+        db.executemany("INSERT INTO removed VALUES (?, ?) ON CONFLICT DO NOTHING", gone)
+        return kept
 
     def removed(self, requests: Sequence[str]) -> set[str]:
         """Return those of some requests' ids whose records were removed, as far as anybody asks for them still."""
@@ -67,8 +72,8 @@ class Removal:
             self._note(db, system, _EVERYBODY, asked, hold)
             last = db.execute("SELECT MAX(rowid) FROM records").fetchone()[0] or 0
             db.execute("DELETE FROM queue WHERE system = ? AND at <= ?", (system, asked))
-        # By parts of the table as it lies, so that each row is looked at once; `+`: not by the index.
-        query = "UPDATE records SET held = 1 WHERE rowid > ? AND rowid <= ? AND +system = ? AND +at <= ?"
+        # By parts of the table as it lies, so that each row is looked at once; `||` and `+`: not by the index.
+        query = "UPDATE records SET held = 1 WHERE rowid > ? AND rowid <= ? AND system || '' = ? AND +at <= ?"
         for first in range(0, last, _MARKED):
             with self._db.writing() as db:
                 db.execute(query, (first, first + _MARKED, system, asked))
@@ -96,8 +101,8 @@ class Removal:
 
     def prune_strays(self, before: float) -> int:
         """Remove feedback from before a time whose prediction never came."""
-        query = "SELECT DISTINCT id FROM feedback WHERE system = '' AND max(ifnull(at, 0), ifnull(rewarded, 0)) < ?"
-        strays = {row[0] for row in self._db.read(query, (before,))}
+        query = "SELECT DISTINCT id FROM feedback WHERE system = '' AND coalesce(at, 0) < ? AND coalesce(rewarded, 0) < ?"
+        strays = {row[0] for row in self._db.read(query, (before, before))}
         gone = len(strays)
         known = self._groups.before(before)
         there = set(self._db.read_among("SELECT DISTINCT id FROM records WHERE id IN ({})", known))
@@ -114,11 +119,12 @@ class Removal:
                 )
         return gone
 
-    def _note(self, db: Connection, system: str, subject: str, asked: float, hold: float) -> None:
+    def _note(self, db: Writer, system: str, subject: str, asked: float, hold: float) -> None:
         """Before anything goes: what arrives from now on, and was predicted before, does not stay."""
         db.execute(
             "INSERT INTO erasures VALUES (?, ?, ?, ?) ON CONFLICT (system, subject) DO UPDATE SET "
-            "asked = max(asked, excluded.asked), hold = excluded.hold",
+            "asked = CASE WHEN erasures.asked > excluded.asked THEN erasures.asked ELSE excluded.asked END, "
+            "hold = excluded.hold",
             (system, subject, asked, hold),
         )
 
@@ -149,18 +155,20 @@ class Removal:
         gone = [one for one in ids if one not in stays]
         self._groups.remove(gone)
         with self._db.writing() as db:
+            those, values = f"(id, version) IN ({pairs(keys)})", [part for key in keys for part in key]
+            counted = f"SELECT system, version, COUNT(*) FROM records WHERE {those} GROUP BY system, version"  # noqa: S608 - bound
             db.executemany(
-                "UPDATE counts SET removed = removed + 1 FROM records AS gone WHERE gone.id = ? AND gone.version = ? "
-                "AND counts.system = gone.system AND counts.version = gone.version",
-                keys,
+                "UPDATE counts SET removed = removed + ? WHERE system = ? AND version = ?",
+                [(count, system, version) for system, version, count in db.execute(counted, values).fetchall()],
             )
             # Or whoever compares the gateway's log with what is recorded would miss them.
-            db.executemany(
-                "INSERT OR IGNORE INTO removed SELECT id, at FROM records WHERE id = ? AND version = ? AND at >= ?",
-                [(*key, self._clock() - _NOTED_SECONDS) for key in keys],
+            db.execute(
+                f"INSERT INTO removed SELECT id, MAX(at) FROM records WHERE {those} AND at >= ? "  # noqa: S608 - bound
+                "GROUP BY id ON CONFLICT DO NOTHING",
+                [*values, self._clock() - _NOTED_SECONDS],
             )
-            db.executemany("DELETE FROM records WHERE id = ? AND version = ?", keys)
-            for table in ("feedback", "queue", "tellings"):
+            self._db.delete(db, keys)
+            for table in ("feedback", "queue", "tellings") if gone else ():
                 db.execute(f"DELETE FROM {table} WHERE id IN ({marks(gone)})", gone)  # noqa: S608 - bound
 
     def _empty_logs(self) -> None:

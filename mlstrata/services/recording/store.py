@@ -18,6 +18,14 @@ class StoreUnreadableError(Exception):
     """What lies where the store is to be is none, or is one of a newer program; the message names it."""
 
 
+class StoreAwayError(Exception):
+    """The store's engine does not answer: it is not known what was kept, and whoever sent it sends it again."""
+
+
+class StoreRefusedError(ValueError):
+    """The store's engine can never keep what was sent; nothing of the batch was kept."""
+
+
 class Queue(StrEnum):
     """Axis: why a person is to look at a row."""
 

@@ -21,7 +21,8 @@ from mlstrata.services.monitor.settings import MonitorSettings
 from mlstrata.services.monitor.tracker import Tracker
 from mlstrata.services.monitor.verdict import Verdict, Watch, folder, read_verdict
 from mlstrata.services.recording.record import Instance, Record
-from mlstrata.services.recording.sqlite import SqliteStore, open_store
+from mlstrata.services.recording.sqlite import open_store
+from mlstrata.services.recording.tables import TableStore
 from mlstrata.services.recording.store import Feedback
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import build as learner
@@ -85,7 +86,7 @@ def home(tmp_path: Path, made: Made) -> Path:
 
 
 @pytest.fixture
-def store(home: Path) -> Iterator[SqliteStore]:
+def store(home: Path) -> Iterator[TableStore]:
     opened = open_store(home)
     yield opened
     opened.close()
@@ -124,7 +125,7 @@ def system(**changed: object) -> SystemSpec:
     return SystemSpec.model_validate({**SYSTEM, **changed})
 
 
-def judged(home: Path, store: SqliteStore, now: float = NOW, **changed: object) -> Verdict:
+def judged(home: Path, store: TableStore, now: float = NOW, **changed: object) -> Verdict:
     return Tracker(home, 10).round(store, system(**changed), now)
 
 
@@ -132,7 +133,7 @@ def alerting(verdict: Verdict, watch: Watch) -> set[str]:
     return {one.of for one in verdict.alerts if one.watch is watch}
 
 
-def test_traffic_as_in_training_raises_nothing(made: Made, home: Path, store: SqliteStore):
+def test_traffic_as_in_training_raises_nothing(made: Made, home: Path, store: TableStore):
     store.add(records(made, made.later, NOW - 7200))
     store.tell(truths(made.later))
     verdict = judged(home, store)
@@ -147,7 +148,7 @@ def test_traffic_as_in_training_raises_nothing(made: Made, home: Path, store: Sq
     assert verdict.truths == len(made.later)
 
 
-def test_drifted_traffic_names_the_columns(made: Made, home: Path, store: SqliteStore):
+def test_drifted_traffic_names_the_columns(made: Made, home: Path, store: TableStore):
     store.add(records(made, drifted(made.later, 1), NOW - 7200))
     verdict = judged(home, store)
     assert alerting(verdict, Watch.INPUT_DRIFT) == {"pirat", "hirat", "lvrat", "selfemp"}
@@ -155,14 +156,14 @@ def test_drifted_traffic_names_the_columns(made: Made, home: Path, store: Sqlite
     assert (found["pirat"].limit, found["selfemp"].limit) == (0.2, 0.1)
 
 
-def test_few_rows_are_no_verdict(made: Made, home: Path, store: SqliteStore):
+def test_few_rows_are_no_verdict(made: Made, home: Path, store: TableStore):
     store.add(records(made, drifted(made.later, 1).head(499), NOW - 7200))
     verdict = judged(home, store)
     assert (verdict.state, verdict.rows, verdict.needed) == ("too_few", 499, 500)
     assert not verdict.alerts
 
 
-def test_answers_that_move_are_output_drift(made: Made, home: Path, store: SqliteStore):
+def test_answers_that_move_are_output_drift(made: Made, home: Path, store: TableStore):
     rows = records(made, made.later, NOW - 7200)
     surer = [
         one.model_copy(update={"instances": (one.instances[0].model_copy(update={"output": _surer(one)}),)})
@@ -177,7 +178,7 @@ def _surer(one: Record) -> dict[str, object]:
     return {"probability": probability, "label": int(probability >= 0.5)}
 
 
-def test_a_model_that_is_wrong_now_alerts_once_its_whole_interval_misses(made: Made, home: Path, store: SqliteStore):
+def test_a_model_that_is_wrong_now_alerts_once_its_whole_interval_misses(made: Made, home: Path, store: TableStore):
     store.add(records(made, made.later, NOW - 7200))
     store.tell(truths(made.later, turned=True))
     verdict = judged(home, store)
@@ -186,7 +187,7 @@ def test_a_model_that_is_wrong_now_alerts_once_its_whole_interval_misses(made: M
     assert auc.high < 0.7 == auc.limit
 
 
-def test_truth_that_comes_late_is_looked_for_in_earlier_windows(made: Made, home: Path, store: SqliteStore):
+def test_truth_that_comes_late_is_looked_for_in_earlier_windows(made: Made, home: Path, store: TableStore):
     store.add(records(made, made.later, NOW - 20 * DAY))
     store.tell(truths(made.later, turned=True))
     store.add(records(made, made.later, NOW - 7200, prefix="new"))
@@ -195,13 +196,13 @@ def test_truth_that_comes_late_is_looked_for_in_earlier_windows(made: Made, home
     assert alerting(verdict, Watch.PERFORMANCE) == {"auc"}
 
 
-def test_few_truths_alert_on_nothing(made: Made, home: Path, store: SqliteStore):
+def test_few_truths_alert_on_nothing(made: Made, home: Path, store: TableStore):
     store.add(records(made, made.later, NOW - 7200))
     store.tell(truths(made.later, turned=True)[:60])
     assert not alerting(judged(home, store), Watch.PERFORMANCE)
 
 
-def test_groups_that_are_treated_apart_alert(made: Made, home: Path, store: SqliteStore):
+def test_groups_that_are_treated_apart_alert(made: Made, home: Path, store: TableStore):
     def of(one: Record, row: object) -> Record:
         said = {"probability": 0.9, "label": 1} if row.afam == "yes" else {"probability": 0.1, "label": 0}
         return one.model_copy(update={"instances": (one.instances[0].model_copy(update={"output": said}),)})
@@ -214,7 +215,7 @@ def test_groups_that_are_treated_apart_alert(made: Made, home: Path, store: Sqli
     assert verdict.of(Watch.FAIRNESS)[0].value == 1
 
 
-def test_without_a_limit_groups_are_measured_and_alert_on_nothing(made: Made, home: Path, store: SqliteStore):
+def test_without_a_limit_groups_are_measured_and_alert_on_nothing(made: Made, home: Path, store: TableStore):
     store.add(records(made, made.later, NOW - 7200))
     store.tell(truths(made.later))
     verdict = judged(home, store, monitor={})
@@ -222,7 +223,7 @@ def test_without_a_limit_groups_are_measured_and_alert_on_nothing(made: Made, ho
     assert verdict.of(Watch.FAIRNESS)[0].limit is None
 
 
-def test_missing_unseen_and_impossible_values_alert(made: Made, home: Path, store: SqliteStore):
+def test_missing_unseen_and_impossible_values_alert(made: Made, home: Path, store: TableStore):
     rows = made.later.copy()
     rows.loc[rows.index[:80], "hirat"] = np.nan
     rows.loc[rows.index[:80], "phist"] = "perhaps"
@@ -233,7 +234,7 @@ def test_missing_unseen_and_impossible_values_alert(made: Made, home: Path, stor
     assert alerting(judged(home, store), Watch.QUALITY) == {"hirat: missing", "phist: unseen", "pirat: out of range"}
 
 
-def test_failed_and_late_answers_miss_what_is_promised(made: Made, home: Path, store: SqliteStore):
+def test_failed_and_late_answers_miss_what_is_promised(made: Made, home: Path, store: TableStore):
     store.add(records(made, made.later, NOW - 7200, ms=20.0))
     slow = records(made, made.later.head(60), NOW - 3600, prefix="slow", ms=30_000.0, status=503)
     store.add(slow)
@@ -241,7 +242,7 @@ def test_failed_and_late_answers_miss_what_is_promised(made: Made, home: Path, s
     assert alerting(verdict, Watch.SERVICE) == {"failed", "p99"}
 
 
-def test_what_a_rule_answered_is_no_answer_of_the_model(made: Made, home: Path, store: SqliteStore):
+def test_what_a_rule_answered_is_no_answer_of_the_model(made: Made, home: Path, store: TableStore):
     rows = records(made, made.later, NOW - 7200)
     others = [
         one.model_copy(update={"instances": (one.instances[0].model_copy(update={"source": "human_review"}),)})
@@ -254,14 +255,14 @@ def test_what_a_rule_answered_is_no_answer_of_the_model(made: Made, home: Path, 
 
 
 @pytest.mark.parametrize("kept", ["exclude", "pseudonymise"])
-def test_what_is_not_stored_as_it_is_is_not_compared(made: Made, home: Path, store: SqliteStore, kept: str):
+def test_what_is_not_stored_as_it_is_is_not_compared(made: Made, home: Path, store: TableStore, kept: str):
     store.add(records(made, made.later, NOW - 7200))
     verdict = judged(home, store, recording={kept: ["hschool"]})
     assert "hschool" not in {one.of for one in verdict.of(Watch.INPUT_DRIFT)}
 
 
 def test_a_round_reads_only_what_is_new_and_comes_to_the_same(
-    made: Made, home: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    made: Made, home: Path, store: TableStore, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(tracking, "ROWS_A_ROUND", 200)
     step, whole = Tracker(home, 10), Tracker(home, 10)
@@ -281,7 +282,7 @@ def test_a_round_reads_only_what_is_new_and_comes_to_the_same(
     }
 
 
-def test_what_came_late_or_was_removed_is_counted_by_the_next_sweep(made: Made, home: Path, store: SqliteStore):
+def test_what_came_late_or_was_removed_is_counted_by_the_next_sweep(made: Made, home: Path, store: TableStore):
     mine, rows = Tracker(home, 10), records(made, made.later, NOW - 7200)
     store.add(rows[300:])
     assert mine.round(store, system(), NOW).rows == len(rows) - 300
@@ -293,14 +294,14 @@ def test_what_came_late_or_was_removed_is_counted_by_the_next_sweep(made: Made, 
     assert mine.round(store, system(), NOW + 20).rows == len(rows) - 100
 
 
-def test_rows_leave_with_the_window(made: Made, home: Path, store: SqliteStore):
+def test_rows_leave_with_the_window(made: Made, home: Path, store: TableStore):
     mine = Tracker(home, 10)
     store.add(records(made, made.later, NOW - 7200))
     assert mine.round(store, system(), NOW).rows == len(made.later)
     assert mine.round(store, system(), NOW + DAY).rows == 0
 
 
-def test_another_version_begins_anew(made: Made, home: Path, store: SqliteStore):
+def test_another_version_begins_anew(made: Made, home: Path, store: TableStore):
     mine = Tracker(home, 10)
     store.add(records(made, made.later, NOW - 7200))
     mine.round(store, system(), NOW)
@@ -318,7 +319,7 @@ class Manual(Monitor):
         return
 
 
-def monitor(home: Path, store: SqliteStore, *systems: SystemSpec, now: float = NOW) -> Manual:
+def monitor(home: Path, store: TableStore, *systems: SystemSpec, now: float = NOW) -> Manual:
     declared = home / "declared.json"
     declared.write_text(Declared(name="lab", owner=None, systems=systems).text())
     (home / "token").write_text(TOKEN)
@@ -326,7 +327,7 @@ def monitor(home: Path, store: SqliteStore, *systems: SystemSpec, now: float = N
     return Manual(settings, lambda _: store, lambda: now)
 
 
-def test_one_bad_system_does_not_end_the_round(made: Made, home: Path, store: SqliteStore):
+def test_one_bad_system_does_not_end_the_round(made: Made, home: Path, store: TableStore):
     store.add(records(made, made.later, NOW - 7200))
     (home / "data/serving/broken").mkdir()
     (home / "data/serving/broken/releases.json").write_text("{")
@@ -337,7 +338,7 @@ def test_one_bad_system_does_not_end_the_round(made: Made, home: Path, store: Sq
     assert 'mlstrata_monitor_blind{system="broken",version="none"} 1.0' in exposition(made_.verdicts.values())
 
 
-def test_an_alert_keeps_the_time_when_it_began_over_a_restart(made: Made, home: Path, store: SqliteStore):
+def test_an_alert_keeps_the_time_when_it_began_over_a_restart(made: Made, home: Path, store: TableStore):
     store.add(records(made, drifted(made.later, 1), NOW - 7200))
     monitor(home, store, system()).round()
     later = monitor(home, store, system(), now=NOW + 600)
@@ -346,7 +347,7 @@ def test_an_alert_keeps_the_time_when_it_began_over_a_restart(made: Made, home: 
     assert read_verdict(home, "mortgage") == later.verdicts["mortgage"]
 
 
-def test_a_verdict_of_another_program_is_written_anew(made: Made, home: Path, store: SqliteStore):
+def test_a_verdict_of_another_program_is_written_anew(made: Made, home: Path, store: TableStore):
     store.add(records(made, made.later, NOW - 7200))
     path = folder(home, "mortgage") / "verdict.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -358,7 +359,7 @@ def test_a_verdict_of_another_program_is_written_anew(made: Made, home: Path, st
     assert read_verdict(home, "mortgage") == one.verdicts["mortgage"]
 
 
-def test_a_round_in_which_nothing_was_recorded_writes_nothing(made: Made, home: Path, store: SqliteStore):
+def test_a_round_in_which_nothing_was_recorded_writes_nothing(made: Made, home: Path, store: TableStore):
     store.add(records(made, made.later, NOW - 7200))
     one = monitor(home, store, system())
     one.round()
@@ -369,7 +370,7 @@ def test_a_round_in_which_nothing_was_recorded_writes_nothing(made: Made, home: 
 
 
 def test_without_records_it_waits(home: Path, tmp_path: Path):
-    def none(_: Path) -> SqliteStore:
+    def none(_: Path) -> TableStore:
         raise FileNotFoundError
 
     one = monitor(home, None, system())
@@ -379,7 +380,7 @@ def test_without_records_it_waits(home: Path, tmp_path: Path):
 
 
 def test_the_interface_asks_for_the_token_and_shows_verdict_report_and_metrics(
-    made: Made, home: Path, store: SqliteStore
+    made: Made, home: Path, store: TableStore
 ):
     store.add(records(made, drifted(made.later, 1), NOW - 7200))
     one = monitor(home, store, system())
@@ -399,7 +400,7 @@ def test_the_interface_asks_for_the_token_and_shows_verdict_report_and_metrics(
     assert "mlstrata_monitor_round_timestamp_seconds" in metrics
 
 
-def test_the_report_has_a_table_beside_each_plot_and_no_script(made: Made, home: Path, store: SqliteStore):
+def test_the_report_has_a_table_beside_each_plot_and_no_script(made: Made, home: Path, store: TableStore):
     rows = made.later.copy()
     rows["phist"] = "<script>alert(1)</script>"
     store.add(records(made, rows, NOW - 7200))
@@ -419,7 +420,7 @@ _VIEWPORT = '<meta name="viewport" content="width=device-width,initial-scale=1">
 
 
 def test_a_sweep_in_steps_is_charged_for_all_of_them(
-    made: Made, home: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    made: Made, home: Path, store: TableStore, monkeypatch: pytest.MonkeyPatch
 ):
     clock = [0.0]
     monkeypatch.setattr(tracking.time, "monotonic", lambda: clock[0])
@@ -445,7 +446,7 @@ def test_a_sweep_in_steps_is_charged_for_all_of_them(
     assert mine._version.sweeping.free - began >= 3.0 * (steps + 1) / tracking.SHARE
 
 
-def test_what_is_not_judged_yet_is_told_once_and_then_now_and_then(home: Path, store: SqliteStore):
+def test_what_is_not_judged_yet_is_told_once_and_then_now_and_then(home: Path, store: TableStore):
     (folder_,) = home.glob("data/serving/*")
     (folder_ / "releases.json").unlink()
     mine = Tracker(home, 10)

@@ -29,6 +29,17 @@ STEPS = st.lists(
 WINDOWS = list(product(SYSTEMS, [None, "2"], [False, True], [False, True], [None, 1, 4]))
 
 
+def tried(stores, check, **drawn):
+    """Check with as many examples as such a store has time for."""
+
+    @settings(max_examples=stores.examples)
+    @given(drawn=st.fixed_dictionaries(drawn))
+    def once(drawn):
+        check(stores, **drawn)
+
+    once()
+
+
 def same(store, model):
     for system, version, shadow, groups, limit in WINDOWS:
         asked = {"version": version, "shadow": shadow, "groups": groups, "limit": limit}
@@ -50,8 +61,11 @@ def same(store, model):
     assert sum(one.removed for one in counted) == model.removed
 
 
-@given(steps=STEPS)
-def test_a_store_does_what_the_model_does(steps, stores):
+def test_a_store_does_what_the_model_does(stores):
+    tried(stores, does_what_the_model_does, steps=STEPS)
+
+
+def does_what_the_model_does(stores, steps):
     with stores() as store:
         model = Model()
         for what, *with_ in steps:
@@ -114,10 +128,12 @@ def done(store, what, *with_):
         getattr(store, what)(*with_)
 
 
-@settings(max_examples=50)
-@given(steps=STEPS, looks=st.integers(0, 255), chunk=st.integers(1, 3))
-def test_who_follows_a_store_knows_what_the_window_yields(steps, looks, chunk, stores):
+def test_who_follows_a_store_knows_what_the_window_yields(stores):
     """Whenever it looks, and however little it reads at once."""
+    tried(stores, followers_know, steps=STEPS, looks=st.integers(0, 255), chunk=st.integers(1, 3))
+
+
+def followers_know(stores, steps, looks, chunk):
     with stores() as store, pytest.MonkeyPatch.context() as patch:
         patch.setattr(following, "CHUNK", chunk)
         followers = [Follower(store, system) for system in SYSTEMS]
@@ -129,8 +145,12 @@ def test_who_follows_a_store_knows_what_the_window_yields(steps, looks, chunk, s
             one.look()
 
 
-@given(batches=st.lists(BATCHES, max_size=3), told=st.lists(TOLD, max_size=3), data=st.data())
-def test_any_order_and_any_repetition_gives_the_same(batches, told, data, stores):
+def test_any_order_and_any_repetition_gives_the_same(stores):
+    drawn = {"batches": st.lists(BATCHES, max_size=3), "told": st.lists(TOLD, max_size=3), "data": st.data()}
+    tried(stores, order_does_not_matter, **drawn)
+
+
+def order_does_not_matter(stores, batches, told, data):
     calls = [("add", one) for one in batches] + [("tell", one) for one in told]
     again = data.draw(st.permutations(calls + data.draw(st.lists(st.sampled_from(calls), max_size=4)) if calls else []))
     with stores() as once, stores() as shuffled:
@@ -147,8 +167,11 @@ def test_any_order_and_any_repetition_gives_the_same(batches, told, data, stores
         assert once.joined() == shuffled.joined()
 
 
-@given(told=TOLD, batch=BATCHES)
-def test_telling_again_changes_nothing(told, batch, stores):
+def test_telling_again_changes_nothing(stores):
+    tried(stores, again_changes_nothing, told=TOLD, batch=BATCHES)
+
+
+def again_changes_nothing(stores, told, batch):
     with stores() as store:
         store.tell(told)
         store.add(batch)

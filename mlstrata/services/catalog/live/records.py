@@ -14,7 +14,7 @@ from mlstrata.services.recording.store import Feedback, Known, Queue
 if TYPE_CHECKING:
     from mlstrata.environments.spec.system import SystemSpec
     from mlstrata.services.recording.record import Instance, Record
-    from mlstrata.services.recording.sqlite import SqliteStore
+    from mlstrata.services.recording.tables import TableStore
 
 SHOWN = 25
 """Rows of a queue on one page: what a person looks at in one go."""
@@ -89,7 +89,7 @@ class Records:
 
     def __init__(self, home: Path) -> None:
         self._home, self._lock = home, threading.Lock()
-        self._open: SqliteStore | None = None
+        self._open: TableStore | None = None
 
     def lengths(self) -> Mapping[tuple[Queue, str], int]:
         """Return how many rows wait, by queue and system; nothing where nothing was recorded yet.
@@ -137,7 +137,7 @@ class Records:
         known = [one for one in store.known(request) if one.record.system in hidden]
         return tuple(Row.of(one, hidden[one.record.system]) for one in known)
 
-    def _store(self) -> SqliteStore | None:
+    def _store(self) -> TableStore | None:
         from mlstrata.services.recording.sqlite import open_store
 
         with self._lock:
