@@ -14,13 +14,15 @@ from mlstrata.components.database.outputs import DatabaseOutputs
 from mlstrata.components.features.kubernetes import APP as FEATURES
 from mlstrata.components.manifests import manifest
 from mlstrata.components.network_policies import ANYWHERE, Peer, incoming, outgoing, pods
+from mlstrata.components.recording.names import DATABASE as RECORDED
+from mlstrata.components.recording.names import STORE_CLIENTS
 from mlstrata.components.registry.names import NAME as REGISTRY
 from mlstrata.components.upstream.bill import piece
 
 KIND = "postgresql.cnpg.io/v1"
 OWNER = "mlflow"
 _KEPT = {"key": "cnpg.io/cluster", "operator": "Exists"}
-OTHERS = ("feast",)
+OTHERS = ("feast", RECORDED)
 """Databases beside the first one, there from the start: a later stage finds its own without changing the server."""
 
 
@@ -112,14 +114,16 @@ def build(site: ClusterSite) -> DatabaseOutputs:
     """Build Postgres, unless the organisation or the cloud has brought its own."""
     if site.inputs.database is not None:
         server = site.inputs.database
-        site.platform.needs(site.cluster.namespace, server.secret, SECRET_KEYS, "the databases mlflow and feast")
+        site.platform.needs(
+            site.cluster.namespace, server.secret, SECRET_KEYS, f"the databases {', '.join((OWNER, *OTHERS))}"
+        )
         return DatabaseOutputs(server)
     keeper = site.upstream("cloudnative-pg")
     operator = keeper.package
     after = [*keeper.ready, *site.ready, *site.watched]
     # All that a later stage or switch may bring, so that it changes nothing here.
     callers = [
-        *(pods(labels={"app.kubernetes.io/name": one}) for one in (REGISTRY, BACKUP)),
+        *(pods(labels={"app.kubernetes.io/name": one}) for one in (REGISTRY, BACKUP, *STORE_CLIENTS)),
         pods(namespace=piece("feast").namespace, labels=FEATURES),
     ]
     args = DatabaseArgs(site.cluster, callers, operator.namespace, shared=operator.exists, after=after)

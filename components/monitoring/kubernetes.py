@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import yaml
 
 from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
@@ -194,9 +195,9 @@ class Monitoring(ClusterComponent):
         return manifest(f"{KIND}alpha1", "AlertmanagerConfig", "owners", self.cluster.namespace, spec=spec)
 
 
-SCRAPED = (5000, 6000, 8000, 8080, 8090, 9187, 9327, 9400, 19001)
-"""Ports with metrics: the registry, serving, Seldon's executor, operators, the catalog, Postgres, the object
-store, DCGM, Envoy."""
+SCRAPED = (5000, 6000, 8000, 8080, 8090, 8095, 8096, 9187, 9327, 9400, 19001)
+"""Ports with metrics: the registry, serving, Seldon's executor, operators, the catalog, the recorder, the monitor,
+Postgres, the object store, DCGM, Envoy."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,12 @@ class ServiceLevels(ClusterComponent):
 def rules_of(namespace: str, name: str, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return alerting rules as an object."""
     return manifest(KIND, "PrometheusRule", name, namespace, spec={"groups": list(groups)})
+
+
+def groups_of(rules: str) -> list[dict[str, Any]]:
+    """Return the groups of a file of rules, as this machine's Prometheus has it."""
+    groups: list[dict[str, Any]] = yaml.safe_load(rules)["groups"]
+    return groups
 
 
 def _platform_rules(cluster: Cluster) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mlstrata.components.naming import forms
 from mlstrata.components.naming.forms import of_platform
+from mlstrata.components.recording.names import APPEND
 from mlstrata.components.registry.names import ACCESS
 from mlstrata.components.registry.people import account
 from mlstrata.components.serving.outputs import serving_name
@@ -27,7 +28,7 @@ _IN_EACH = {
     "ResourceQuota": ("quota",),
     "Role": ("logs", "team", "team-ray"),
     "RoleBinding": ("logs", "team", "team-ray"),
-    "Secret": (ACCESS,),
+    "Secret": (ACCESS, APPEND),
     "ServiceAccount": ("default", "team"),
 }
 """What each namespace of a system may hold, whatever the system is called."""

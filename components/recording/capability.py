@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlstrata.components.capability import Declaration, LocalBuilder
+from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
 from mlstrata.environments.stages import Capability
 
 DECLARATIONS = (
@@ -14,6 +14,10 @@ DECLARATIONS = (
             after=(),
             ports={"recorder": ("recorder",)},
             programs=("python",),
+        ),
+        kubernetes=ClusterBuilder(
+            "mlstrata.components.recording.kubernetes:build",
+            after=("database", Capability.ALERTS, Capability.TEAMS),
         ),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,8 +17,10 @@ class RecordingOutputs(Outputs):
 
     Attributes:
         url: Its address.
+        ready: What sends to it waits for, on a cluster.
     """
 
     EXPORTED: ClassVar = {"recorder": "url"}
 
     url: pulumi.Input[str]
+    ready: Sequence[pulumi.Resource] = ()

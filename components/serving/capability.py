@@ -78,7 +78,7 @@ DECLARATIONS = (
         ),
         kubernetes=ClusterBuilder(
             "mlstrata.components.serving.kubernetes:build",
-            after=(Capability.ALERTS, Capability.REGISTRY, Capability.GATEWAY, Capability.TEAMS),
+            after=(Capability.ALERTS, Capability.REGISTRY, Capability.GATEWAY, Capability.TEAMS, Capability.RECORDING),
             problems=_implausible,
         ),
     ),
@@ -90,6 +90,14 @@ DECLARATIONS = (
     # Shares of the traffic from rewards: on this machine a strategy like the others, without a graph of its own.
     Declaration(Capability.BANDIT, local=LocalBuilder()),
     # Both are the prediction process's own; where the file asks for neither, nothing is different.
-    Declaration(Capability.EXPLANATION, local=LocalBuilder(after=(Capability.SERVING,))),
-    Declaration(Capability.FALLBACK, local=LocalBuilder(after=(Capability.SERVING,))),
+    Declaration(
+        Capability.EXPLANATION,
+        local=LocalBuilder(after=(Capability.SERVING,)),
+        kubernetes=ClusterBuilder(after=(Capability.SERVING,), problems=_unexplainable),
+    ),
+    Declaration(
+        Capability.FALLBACK,
+        local=LocalBuilder(after=(Capability.SERVING,)),
+        kubernetes=ClusterBuilder(after=(Capability.SERVING,)),
+    ),
 )

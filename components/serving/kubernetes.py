@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.features.kubernetes import PORTS as FEATURE_PORTS
 from mlstrata.components.features.kubernetes import servers_for
 from mlstrata.components.gateway.outputs import Backend, owned_by
+from mlstrata.components.governance.part import Part, PartArgs
 from mlstrata.components.gpu.args import placement
 from mlstrata.components.manifests import manifest as object_of
 from mlstrata.components.manifests import rights
@@ -23,12 +24,18 @@ from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.naming.forms import level_of, part
 from mlstrata.components.network_policies import Peer, incoming, outgoing, pods
 from mlstrata.components.platform.kubernetes import priority
+from mlstrata.components.recording.names import APPEND, APPEND_KEYS, RECORDS
+from mlstrata.components.recording.names import NAME as RECORDER
+from mlstrata.components.recording.names import PORT as RECORDER_PORT
+from mlstrata.components.recording.outputs import RecordingOutputs
 from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY, client
 from mlstrata.components.registry.names import ACCESS, NAME
 from mlstrata.components.registry.names import PORT as REGISTRY_PORT
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.registry.people import account as account_of
 from mlstrata.components.registry.people import releasers
+from mlstrata.components.serving.args import Observers
+from mlstrata.components.serving.observers import Way, observers_of, settings_of
 from mlstrata.components.serving.outputs import ClusterServingOutputs, serving_name
 from mlstrata.components.serving.seldon import deployment
 from mlstrata.components.storage.objects import ObjectStore
@@ -51,8 +58,11 @@ from mlstrata.services.serving.settings import (
 
 HTTP, GRPC, METRICS = 9000, 9500, 6000
 MODELS, CONFIG = "/mnt/models", "/etc/mlstrata/serving"
+SPILL, SENDING = "/mnt/spill", "/etc/mlstrata/recorder"
 DIGEST = "MLSTRATA_MODEL_DIGEST"
 """Variable with the digest of that version's files, from another; empty: a release recorded none."""
+_OWN = 0o440
+"""Permissions of mounted secrets: for the pod's own group."""
 VERSION = "MLSTRATA_MODEL_VERSION"
 """Variable with the version that is served, from an annotation that a release sets; empty: the registry's champion."""
 
@@ -76,6 +86,8 @@ class ServingArgs:
         placement: Nodes for its accelerators.
         image: The system's own; None: ours.
         features: The feature store's pods, where its model takes features from it.
+        observers: What looks at its predictions.
+        recorder: Address of the recorder; empty: nothing is recorded.
         after: What must be there before it: Seldon, the namespace.
     """
 
@@ -93,6 +105,8 @@ class ServingArgs:
     placement: Placement | None = None
     image: str | None = None
     features: Sequence[Peer] = ()
+    observers: Observers = field(default_factory=Observers)
+    recorder: str = ""
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -110,6 +124,10 @@ class Serving(ClusterComponent):
         self.args, self.space, self.system = args, args.namespace, args.system
         self.app = {"mlstrata.io/serves": args.system}
         self.needs(self.space, ACCESS, ACCESS_KEYS, "the registry that released models come from")
+        if args.recorder:
+            self.needs(self.space, APPEND, APPEND_KEYS, "the recorder that takes what it predicts")
+        if args.observers.explain is not None:
+            Part(f"explainer-{args.system}", PartArgs("explainer", name, args.system), self.child())
         after = list(args.after)
         before = [
             self.add(
@@ -166,12 +184,18 @@ class Serving(ClusterComponent):
             metrics_port=METRICS,
             sla_p99_s=self.args.serving.sla.p99.total_seconds(),
             output_range=self.args.output_range,
+            **settings_of(self.args.observers, self._way()),
         )
         self.variables = environment(settings)
         files = render_files(settings)
         # A pod is its own machine: what reaches it is for the network policies to say.
         server = {**json.loads(files[SETTINGS_FILE]), "host": "0.0.0.0"}  # noqa: S104 - in a pod
         return {SETTINGS_FILE: json.dumps(server, indent=2, sort_keys=True) + "\n", MODEL_FILE: files[MODEL_FILE]}
+
+    def _way(self) -> Way | None:
+        """Return the way of its pods to the recorder."""
+        folder = Path(SENDING)
+        return Way(Path(SPILL), self.args.recorder, *map(folder.joinpath, APPEND_KEYS)) if self.args.recorder else None
 
     def _openings(self) -> dict[str, dict[str, Any]]:
         args, space, name = self.args, self.space, self.name
@@ -184,6 +208,11 @@ class Serving(ClusterComponent):
             "registry": outgoing(part(name, "registry"), space, of=self.app, ports=[REGISTRY_PORT], peers=[registry]),
             "store": outgoing(part(name, "store"), space, of=self.app, ports=[args.store.port], peers=args.store.peers),
         }
+        if args.recorder:
+            recorder = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": RECORDER})
+            openings["recorder"] = outgoing(
+                part(name, "recorder"), space, of=self.app, ports=[RECORDER_PORT], peers=[recorder]
+            )
         if args.features:
             way = outgoing(part(name, "features"), space, of=self.app, ports=FEATURE_PORTS, peers=args.features)
             openings["features"] = way
@@ -213,6 +242,8 @@ class Serving(ClusterComponent):
             # It loads the model to try it, so it needs the room that the model does.
             resources=replace(self._resources(), cpu="100m", cpu_limit="1", gpus=0),
         )
+        # A container that ends leaves its spill to the one after it in the pod; with the pod it goes.
+        sends = {"spill": SPILL, "recorder": SENDING} if self.args.recorder else {}
         unit = Container(
             name=UNIT,
             image=image,
@@ -222,7 +253,7 @@ class Serving(ClusterComponent):
             ports={"http": HTTP, "grpc": GRPC, "metrics": METRICS},
             ready=READY_PATH,
             alive="/v2/health/live",
-            mounts={"settings": CONFIG, **folders},
+            mounts={"settings": CONFIG, **sends, **folders},
             resources=self._resources(),
         )
         volumes: dict[str, dict[str, Any]] = {
@@ -230,6 +261,9 @@ class Serving(ClusterComponent):
             "settings": {"configMap": {"name": self.name}},
             "tmp": {"emptyDir": {}},
         }
+        if sends:
+            volumes["spill"] = {"emptyDir": {}}
+            volumes["recorder"] = {"secret": {"secretName": APPEND, "defaultMode": _OWN}}
         return pod(
             [unit],
             account=self.name,
@@ -246,7 +280,7 @@ class Serving(ClusterComponent):
             self.space,
             self._pod(),
             self.args.serving.replicas,
-            labels={**labels, **self.app, **USES_REGISTRY},
+            labels={**labels, **self.app, **USES_REGISTRY, **(RECORDS if self.args.recorder else {})},
             annotations={"mlstrata.io/ai-disclosure": self.args.disclosure} if self.args.disclosure else {},
         )
 
@@ -268,7 +302,9 @@ def build(site: ClusterSite) -> ClusterServingOutputs:
 def _serving(site: ClusterSite, system: SystemSpec) -> Sequence[Backend]:
     namespace, ownership = site.namespace_of(system), site.ownership_of(system)
     beneath, serving = site.systems[system.name].child(), system.serving
+    recording = site.find(RecordingOutputs)
     after = [*site.require(NamespacesOutputs).by_name[namespace].ready, *site.ready]
+    after += recording.ready if recording else ()
     args = ServingArgs(
         cluster=site.cluster,
         namespace=namespace,
@@ -284,6 +320,8 @@ def _serving(site: ClusterSite, system: SystemSpec) -> Sequence[Backend]:
         image=system.model.image,
         features=servers_for(site, system),
         disclosure=system.risk.disclosure or "",
+        observers=observers_of(site.spec, system),
+        recorder=str(recording.url) if recording else "",
         after=[*after, *site.upstream("seldon-core").ready, *site.watched],
     )
     component = Serving(serving_name(system.name), args, beneath)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -12,16 +13,18 @@ from mlstrata.components.local_host import LocalComponent, loopback
 from mlstrata.components.local_site import LocalSite
 from mlstrata.components.monitoring.scraping import alerting, watched
 from mlstrata.components.serving.args import ServingArgs
-from mlstrata.components.serving.observers import observers_of, settings_of
+from mlstrata.components.serving.observers import Way, observers_of, settings_of
 from mlstrata.components.serving.outputs import Endpoint, ServingOutputs, copies, serving_name
 from mlstrata.components.supervision.credential import Credential
 from mlstrata.components.supervision.ports import Ports
 from mlstrata.components.supervision.service import File
 from mlstrata.environments.requirements import sha256_of
 from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.environments.stages import Capability
 from mlstrata.services.alerts.rules import system_rules
 from mlstrata.services.alerts.settings import ServiceLevel
-from mlstrata.services.serving.folders import releases_folder, secret_file
+from mlstrata.services.recording import names
+from mlstrata.services.serving.folders import releases_folder, secret_file, spill_folder
 from mlstrata.services.serving.settings import (
     MODEL_FILE,
     SETTINGS_FILE,
@@ -71,7 +74,7 @@ class Serving(LocalComponent):
                 secret_file=secret_file(home, args.system),
                 sla_p99_s=args.service_level.p99_seconds,
                 output_range=args.output_range,
-                **settings_of(home, service, args.system, seen, int(recorder[0]) if recorder else None),
+                **settings_of(seen, _way(home, service, args.system, int(recorder[0])) if recorder else None),
             )
 
         def file(name: str) -> File:
@@ -95,6 +98,13 @@ class Serving(LocalComponent):
         watched(self, service, ports.port("metrics"), system=args.system, owner=args.service_level.owner)
 
 
+def _way(home: Path, service: str, system: str, port: int) -> Way:
+    """Return the way of a process to the recorder of this machine."""
+    return Way(
+        spill_folder(home, system, service), f"http://127.0.0.1:{port}", home / names.TOKEN_FILE, home / names.KEY_FILE
+    )
+
+
 def _held(lock: Path | None) -> dict[str, str]:
     """Say what the lock of a process comes to, so that it starts anew with another one."""
     return {"MLSTRATA_REQUIREMENTS": sha256_of(lock)} if lock else {}
@@ -116,6 +126,7 @@ def _endpoint(site: LocalSite, system: SystemSpec) -> Endpoint:
     ports = [site.ports[serving_name(system.name, number)] for number in copies(system)]
     own = system.model.requirements
     lock = site.workspace.root / own if own else None
-    observers = observers_of(site, system)
+    recorder = site.ports[names.SERVICE].port(names.SERVICE) if Capability.RECORDING in site.spec.capabilities else None
+    observers = replace(observers_of(site.spec, system), recorder=recorder)
     args = ServingArgs(site.host, system.name, ports, service_level, system.output_range, lock, observers)
     return Serving(serving_name(system.name), args, site.systems[system.name].child()).endpoint

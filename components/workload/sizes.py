@@ -55,6 +55,8 @@ PROFILES: Mapping[Profile, Sizes] = MappingProxyType(
             {
                 "registry": _size("250m", "512Mi", "2", "2Gi"),
                 "catalog": _size("50m", "128Mi", "500m", "512Mi"),
+                "recorder": _size("100m", "128Mi", "1", "512Mi"),
+                "monitor": _size("100m", "384Mi", "1", "1Gi"),
                 "object_store": _size("250m", "512Mi", "2", "2Gi"),
                 "database": _size("250m", "512Mi", "2", "1Gi"),
                 "gateway": _size("250m", "256Mi", "2", "512Mi"),
@@ -70,6 +72,8 @@ PROFILES: Mapping[Profile, Sizes] = MappingProxyType(
             {
                 "registry": _size("100m", "320Mi", "1", "1Gi"),
                 "catalog": _size("25m", "96Mi", "500m", "256Mi"),
+                "recorder": _size("25m", "96Mi", "500m", "256Mi"),
+                "monitor": _size("25m", "192Mi", "500m", "512Mi"),
                 "object_store": _size("100m", "256Mi", "1", "1Gi"),
                 "database": _size("100m", "256Mi", "1", "512Mi"),
                 "gateway": _size("50m", "64Mi", "1", "256Mi"),

@@ -54,6 +54,8 @@ class SizesSpec(Spec):
 
     registry: SizeSpec = Field(default=SizeSpec(), description="MLflow.")
     catalog: SizeSpec = Field(default=SizeSpec(), description="The catalog.")
+    recorder: SizeSpec = Field(default=SizeSpec(), description="The recorder of predictions, each copy.")
+    monitor: SizeSpec = Field(default=SizeSpec(), description="The monitor of what is predicted.")
     object_store: SizeSpec = Field(default=SizeSpec(), description="The object store, where there is one of our own.")
     database: SizeSpec = Field(default=SizeSpec(), description="Postgres, each copy.")
     gateway: SizeSpec = Field(default=SizeSpec(), description="Envoy, each of two copies.")

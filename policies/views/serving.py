@@ -33,6 +33,8 @@ _PROMQL = frozenset(
         *("inf", "nan", "start", "end"),
     }
 )
+NO_ENGINE = "seldon.io/no-engine"
+"""Annotation of a predictor before which Seldon puts nothing: nobody but its own server can log what it answers."""
 SERVING_TYPES = (SELDON, KSERVE, SAGEMAKER)
 ANSWERING = frozenset({"InferenceService", "LLMInferenceService", "InferenceGraph", "TrainedModel"})
 """Kinds of KServe that answer with predictions."""
@@ -89,7 +91,7 @@ def logged(resource: Resource, system: System) -> bool:
     """Return whether each request to a serving resource is recorded.
 
     Seldon and KServe post payloads where their logger says, SageMaker keeps them where its configuration does; another
-    serving resource records through the system's own recorder.
+    serving resource records through the system's own recorder, as a predictor of Seldon does that answers for itself.
     """
     if resource.type.startswith(SELDON):
         predictors = resource.all("spec.predictors")
@@ -98,6 +100,7 @@ def logged(resource: Resource, system: System) -> bool:
                 dig(unit, "logger.mode") == "all" and bool(dig(unit, "logger.url"))
                 for unit in units(dig(predictor, "graph"))
             )
+            or (dig(predictor, "annotations", {}).get(NO_ENGINE) == "true" and bool(system.part("recorder")))
             for predictor in predictors
         )
     if resource.type.startswith(KSERVE):

@@ -10,6 +10,9 @@ from mlstrata.services.recording.store import Feedback, Known, Queue
 
 SHARE = 0.5
 SYSTEMS, SUBJECTS = ("credit", "fraud"), ("", "anna", "bert")
+SHARES = dict.fromkeys(SYSTEMS, SHARE)
+NOW = 105.0
+"""When what tests add was predicted a moment ago."""
 
 
 def record(request="r-1", version="1", *, system="credit", at=100.0, rows=1, subject="", **more):

@@ -129,7 +129,9 @@ def _entry(secret: str, key: str, spec: EnvironmentSpec, *, optional: bool) -> E
     from mlstrata.components.catalog.kubernetes import ACCESS as CATALOG
     from mlstrata.components.features.kubernetes import STORES
     from mlstrata.components.gateway.system_route import KEYS
+    from mlstrata.components.monitor import names as monitor
     from mlstrata.components.monitoring.kubernetes import GRAFANA_ADMIN
+    from mlstrata.components.recording import names as recorder
     from mlstrata.components.registry.names import ACCESS
     from mlstrata.components.secrets.pull import KEY as PULL
     from mlstrata.components.storage.objects import ObjectStore
@@ -137,6 +139,9 @@ def _entry(secret: str, key: str, spec: EnvironmentSpec, *, optional: bool) -> E
     if secret == GRAFANA_ADMIN and key == "admin-user":
         return Entry(key, Origin.FIXED, fixed="admin", optional=optional)
     generated = {(ACCESS, "password"), (ACCESS, SEAL), (CATALOG, "token"), (GRAFANA_ADMIN, "admin-password")}
+    generated |= {(recorder.ACCESS, one) for one in recorder.ACCESS_KEYS}
+    generated |= {(recorder.APPEND, one) for one in recorder.APPEND_KEYS}
+    generated |= {(monitor.ACCESS, one) for one in monitor.ACCESS_KEYS}
     if _own_store(spec):
         # A store of the cluster's own knows its one user by this secret; keys of another service are its owner's.
         generated |= {(ObjectStore.secret, one) for one in ObjectStore.keys}

@@ -164,18 +164,20 @@ def service_rules(watched: Watched) -> str:
     )
 
 
-def recorder_rules(owners: Mapping[str, str]) -> str:
+def recorder_rules(owners: Mapping[str, str], *, compared: bool = True) -> str:
     """Return the rules about what is recorded: nothing of what is answered may be missing.
 
     Args:
         owners: System to who is told.
+        compared: Whether the recorder compares the gateway's log with what it has.
     """
     rules = []
     for system, owner in owners.items():
         rule = Subject(system, owner).rule
         at = f'{{system="{system}"}}'
         missing = f"{system}: answers are not recorded; `mlstrata status` names what is down, the spill keeps them"
-        rules.append(rule("RecordsMissing", f"{MISSING}{at} > 0", "1m", "critical", summary=missing))
+        if compared:
+            rules.append(rule("RecordsMissing", f"{MISSING}{at} > 0", "1m", "critical", summary=missing))
         # Of a store that takes nothing at all, the recorder's own look at the gateway's log may stand still as well.
         recorded = f"sum(increase({RECORDED}_total{at}[5m]))"
         still = f"{_requests(system, '5m')} >= {MIN_REQUESTS} and ({recorded} or vector(0)) == 0"

@@ -12,6 +12,8 @@ CONFIG = f"config/{SERVICE}"
 DECLARED_FILE = f"{CONFIG}/declared.json"
 TOKEN_FILE = token_file(SERVICE)
 WORKDIR = f"data/{SERVICE}"
+TOKEN = "MLSTRATA_MONITOR_TOKEN"  # noqa: S105 - a variable's name
+"""On a cluster: variable with the token of whoever reads verdicts."""
 
 VALUES: Mapping[Watch, str] = {
     Watch.INPUT_DRIFT: "mlstrata_drift_psi",

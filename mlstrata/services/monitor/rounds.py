@@ -12,7 +12,7 @@ from mlstrata.files import write
 from mlstrata.services.catalog.settings import Declared
 from mlstrata.services.monitor.names import ROUND
 from mlstrata.services.monitor.report import render
-from mlstrata.services.monitor.settings import MonitorSettings
+from mlstrata.services.monitor.settings import Watching
 from mlstrata.services.monitor.tracker import Tracker
 from mlstrata.services.monitor.verdict import FILE, Verdict, folder, read_verdict
 from mlstrata.services.recording.store import Store
@@ -29,7 +29,13 @@ class Monitor(Rounds):
     """
 
     def __init__(
-        self, settings: MonitorSettings, opened: Open, clock: Callable[[], float] = time.time, *, first: float = 0.0
+        self,
+        settings: Watching,
+        opened: Open,
+        clock: Callable[[], float] = time.time,
+        *,
+        first: float = 0.0,
+        follow: Callable[[str], object] = lambda _: None,
     ) -> None:
         """Begin.
 
@@ -38,9 +44,11 @@ class Monitor(Rounds):
             opened: Opens the store of an environment's home.
             clock: Seconds since 1970.
             first: Seconds before the first round.
+            follow: Called with a system before it is judged, where something else than the rollout has to put what is
+                released into the home.
         """
         self.verdicts: dict[str, Verdict] = {}
-        self._settings, self._open, self._clock = settings, opened, clock
+        self._settings, self._open, self._clock, self._follow = settings, opened, clock, follow
         self._store: Store | None = None
         self._trackers: dict[str, Tracker] = {}
         super().__init__("monitor", ROUND, every=settings.every_seconds, first=first)
@@ -74,6 +82,7 @@ class Monitor(Rounds):
                 span = system.monitor.drift.window.total_seconds()
                 why = "nothing was recorded yet"
                 return Verdict(system=system.name, state="too_few", detail=why, at=self._clock(), window=span)
+        self._follow(system.name)
         tracker = self._trackers.setdefault(system.name, Tracker(self._settings.home, self._settings.every_seconds))
         before = self.verdicts.get(system.name) or _last(self._settings.home, system.name)
         verdict = tracker.round(self._store, system, self._clock())

@@ -40,7 +40,7 @@ def _app(settings: RecorderSettings, token: str, held: ExitStack) -> Starlette:
     from mlstrata.services.recording.sqlite import open_store
     from mlstrata.services.recording.upkeep import Looking, Retention
 
-    store = open_store(settings.home, shares={name: system.label_share for name, system in settings.systems.items()})
+    store = open_store(settings.home, shares=settings.shares)
     held.callback(store.close)
     followed = Completeness(
         settings.home / ACCESS_LOG, settings.home / COMPLETENESS, settings.systems, store.missing, time.time()

@@ -1,7 +1,8 @@
 """The recorder's HTTP interface. `/healthz` and `/metrics` are open on loopback; everything else asks for the token.
 
-What is answered with 200 is on the disk. 507 says that the disk is full and nothing of the request was kept: whoever
-sends records keeps them until they are answered with 200, so nothing is lost.
+What is answered with 200 is on the disk. 507 says that the disk is full and nothing of the request was kept, 503 that
+the store's engine does not answer: whoever sends records keeps them until they are answered with 200, so nothing is
+lost.
 """
 
 from __future__ import annotations
@@ -23,8 +24,17 @@ from mlstrata.closed import Closed
 from mlstrata.services import http
 from mlstrata.services.recording import given
 from mlstrata.services.recording.metrics import RecorderMetrics, Seen, exposition
-from mlstrata.services.recording.settings import RecorderSettings
-from mlstrata.services.recording.store import Feedback, Known, Queue, Store, StoreFullError, Waiting
+from mlstrata.services.recording.settings import Keeping
+from mlstrata.services.recording.store import (
+    Feedback,
+    Known,
+    Queue,
+    Store,
+    StoreAwayError,
+    StoreFullError,
+    StoreRefusedError,
+    Waiting,
+)
 from mlstrata.services.rounds import Rounds
 
 MOST = 1000
@@ -51,11 +61,13 @@ class Erase(Closed):
 
 
 def build(
-    settings: RecorderSettings,
+    settings: Keeping,
     store: Store,
     token: str,
-    missing: Callable[[], Mapping[str, int]] = dict,
+    missing: Callable[[], Mapping[str, int]] | None = dict,
     upkeep: Sequence[Rounds] = (),
+    *,
+    appending: str | None = None,
 ) -> Starlette:
     """Build the application.
 
@@ -63,11 +75,13 @@ def build(
         settings: The recorder's settings.
         store: Where records are kept.
         token: The bearer token that callers must send.
-        missing: Says by system how many answers are missing.
+        missing: Says by system how many answers are missing; None: nobody can say here.
         upkeep: Rounds whose last time is among the metrics.
+        appending: The token of what sends records, which may do nothing else; None: the same one.
     """
-    api = Api(settings, store, token, missing, upkeep)
+    api = Api(settings, store, (token, appending or token), missing, upkeep)
     routes = [
+        Route("/alive", api.alive),
         Route("/healthz", api.health),
         Route("/metrics", api.metrics),
         Route("/records", api.record, methods=["POST"]),
@@ -85,15 +99,20 @@ class Api:
 
     def __init__(
         self,
-        settings: RecorderSettings,
+        settings: Keeping,
         store: Store,
-        token: str,
-        missing: Callable[[], Mapping[str, int]],
+        tokens: tuple[str, str],
+        missing: Callable[[], Mapping[str, int]] | None,
         upkeep: Sequence[Rounds],
     ) -> None:
-        self._settings, self._store, self._token, self._upkeep = settings, store, token, upkeep
+        self._settings, self._store, self._upkeep = settings, store, upkeep
+        self._token, self._appending = tokens
         self._seen = Seen()
         self._metrics = RecorderMetrics(store, self._seen, missing)
+
+    async def alive(self, _: Request) -> Response:
+        """Say that the recorder answers, whatever becomes of its store: ending it would not bring that back."""
+        return JSONResponse({"status": "ok"})
 
     async def health(self, _: Request) -> Response:
         """Say that the recorder answers and its store does."""
@@ -108,7 +127,7 @@ class Api:
 
     async def record(self, request: Request) -> Response:
         """Keep records: 200 with how many were new, once all are on the disk."""
-        body = await self._body(request)
+        body = await self._body(request, self._appending)
         records = await self._do(lambda: given.records(body))
         new = await self._do(lambda: self._store.add(records))
         self._seen.add("new", new)
@@ -117,7 +136,7 @@ class Api:
 
     async def feedback(self, request: Request) -> Response:
         """Keep what became known of predictions: 200 with how many rows it changed."""
-        body = await self._body(request)
+        body = await self._body(request, self._token)
         told = await self._do(lambda: given.feedback(body, time.time()))
         return JSONResponse({"changed": await self._tell(told)})
 
@@ -181,8 +200,8 @@ class Api:
         self._seen.add("feedback", changed)
         return changed
 
-    async def _body(self, request: Request) -> bytes:
-        self._authorise(request)
+    async def _body(self, request: Request, token: str) -> bytes:
+        http.authorise(request, token)
         return await http.body(request, BATCH_BYTES)
 
     def _queue(self, request: Request) -> tuple[Queue, str]:
@@ -215,15 +234,18 @@ class Api:
         """Do what takes the disk beside the event loop.
 
         Raises:
-            HTTPException: 422, a line cannot be used; 507, the disk is full.
+            HTTPException: 422, a line cannot be used; 503, the store does not answer; 507, the disk is full.
         """
         try:
             return await run_in_threadpool(work)
-        except given.GivenError as error:
+        except (given.GivenError, StoreRefusedError) as error:
             raise HTTPException(422, str(error)) from error
         except StoreFullError as error:
             self._seen.add("refused_full")
             raise HTTPException(507, str(error)) from error
+        except StoreAwayError as error:
+            self._seen.add("refused_away")
+            raise HTTPException(503, str(error)) from error
 
     def _authorise(self, request: Request) -> None:
         http.authorise(request, self._token)

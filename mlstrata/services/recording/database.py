@@ -110,7 +110,8 @@ class Database:
 
     def delete(self, db: Writer, keys: Sequence[Key]) -> None:
         """Remove records, in a transaction."""
-        db.execute(f"DELETE FROM records WHERE (id, version) IN ({pairs(keys)})", [part for key in keys for part in key])  # noqa: S608 - bound
+        values = [part for key in keys for part in key]
+        db.execute(f"DELETE FROM records WHERE (id, version) IN ({pairs(keys)})", values)  # noqa: S608 - bound
 
     def empty_log(self) -> None:
         """Write what was committed into the file itself, and nothing of what was removed stays beside it."""

@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 
 from mlstrata.services.recording.address import Address
+from mlstrata.services.recording.names import PREDICTIONS_SCHEMA, PROTECTED_SCHEMA
 from mlstrata.services.recording.postgres import PostgresDatabase
 from mlstrata.services.recording.protected import Protected
 from mlstrata.services.recording.tables import TableStore
 
-PREDICTIONS, PROTECTED = "predictions", "protected"
-"""Schemas: of what was predicted, and of what is read for measuring fairness alone."""
 _VERSION = 1
 _KEY = 'id TEXT COLLATE "C" NOT NULL, version TEXT COLLATE "C" NOT NULL'
 # As the embedded store has them, but for the bodies. Texts are ordered by their bytes there.
@@ -71,9 +70,9 @@ def open_store(
 
     def groups(make: bool) -> PostgresDatabase | None:
         try:
-            return PostgresDatabase(address, PROTECTED, _GROUPS, _VERSION, read_only=read_only, make=make)
+            return PostgresDatabase(address, PROTECTED_SCHEMA, _GROUPS, _VERSION, read_only=read_only, make=make)
         except FileNotFoundError:
             return None
 
-    db = PostgresDatabase(address, PREDICTIONS, _TABLES, _VERSION, read_only=read_only)
+    db = PostgresDatabase(address, PREDICTIONS_SCHEMA, _TABLES, _VERSION, read_only=read_only)
     return TableStore(db, Protected(groups), shares, clock)

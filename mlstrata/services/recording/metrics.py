@@ -37,19 +37,20 @@ class Seen:
 class RecorderMetrics:
     """What is recorded, what waits and what is missing."""
 
-    def __init__(self, store: Store, seen: Seen, missing: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, store: Store, seen: Seen, missing: Callable[[], Mapping[str, int]] | None) -> None:
         self._store, self._seen, self._missing = store, seen, missing
         self._counted: tuple[float, dict[str, int], dict[tuple[Queue, str], int]] | None = None
 
     def collect(self) -> Iterator[Metric]:
         """Give the families with their present values."""
         yield from self._records()
-        missing = GaugeMetricFamily(
-            MISSING, "Answers of the last day, over 30 s old, that are not recorded.", labels=("system",)
-        )
-        for system, count in self._missing().items():
-            missing.add_metric((system,), count)
-        yield missing
+        if self._missing is not None:
+            missing = GaugeMetricFamily(
+                MISSING, "Answers of the last day, over 30 s old, that are not recorded.", labels=("system",)
+            )
+            for system, count in self._missing().items():
+                missing.add_metric((system,), count)
+            yield missing
         joined, waiting = self._slow()
         feedback = GaugeMetricFamily(
             "mlstrata_recorder_feedback_rows",

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from mlstrata.services.recording.address import Address
-from mlstrata.services.recording.engine import Key, Line, Row, marks, pairs
+from mlstrata.services.recording.engine import Key, Line, Row, Writer, marks, pairs
 from mlstrata.services.recording.store import StoreAwayError, StoreFullError, StoreRefusedError, StoreUnreadableError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class PostgresDatabase:
             part = names[first : first + _MOST_NAMES]
             yield from self.read(query.format(marks(part)), [*values, *part])
 
-    def insert(self, db: Transaction, lines: Sequence[Line]) -> None:
+    def insert(self, db: Writer, lines: Sequence[Line]) -> None:
         """Keep records that are not there yet, in a transaction."""
         if not lines:
             return
@@ -139,7 +139,7 @@ class PostgresDatabase:
             [ats, ids, versions, bodies],
         )
 
-    def delete(self, db: Transaction, keys: Sequence[Key]) -> None:
+    def delete(self, db: Writer, keys: Sequence[Key]) -> None:
         """Remove records, in a transaction."""
         values = [part for key in keys for part in key]
         gone = db.execute(
@@ -156,7 +156,7 @@ class PostgresDatabase:
             )
 
     def empty_log(self) -> None:
-        """Have the server take what was removed out of its tables; its log and its copies keep it as long as they do."""
+        """Have the server take what was removed out of its tables; its log and copies keep it as long as they do."""
         if self._read_only:
             return
         with closing(self._connect(patience=None)) as connection, self._understood(None):
@@ -209,16 +209,17 @@ class PostgresDatabase:
         return found
 
     def _tables(self, which: str) -> list[str]:
-        query = f"SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND {which} ORDER BY 1"  # noqa: S608 - ours
+        query = (
+            f"SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND {which} ORDER BY 1"  # noqa: S608 - ours
+        )
         return [str(row[0]) for row in self.read(query)]
 
-    def _make_days(self, db: Transaction, days: Iterable[int]) -> None:
+    def _make_days(self, db: Writer, days: Iterable[int]) -> None:
         for day in sorted(days):
             # Asked each time: another process may have removed one that was empty.
             if db.execute("SELECT to_regclass(?)::text", [f"bodies_{day}"]).fetchone() == (None,):
-                db.execute(
-                    f"CREATE TABLE bodies_{day} PARTITION OF bodies FOR VALUES FROM ({day * DAY}) TO ({(day + 1) * DAY})"
-                )
+                ends = f"FROM ({day * DAY}) TO ({(day + 1) * DAY})"
+                db.execute(f"CREATE TABLE bodies_{day} PARTITION OF bodies FOR VALUES {ends}")
 
     def _prepare(self, tables: str, version: int, *, make: bool) -> None:
         if not re.fullmatch("[a-z]+", self._schema):
@@ -236,7 +237,7 @@ class PostgresDatabase:
                 # Two that start at once: the lock is by the schema's name, which is not there yet.
                 db.execute("SELECT pg_advisory_xact_lock(hashtext('mlstrata'), 0)")
                 db.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
-                db.script(f"{tables}; DELETE FROM layout; INSERT INTO layout VALUES ({version})")
+                db.script(f"{tables}; DELETE FROM layout; INSERT INTO layout VALUES ({version})")  # noqa: S608 - ours
 
     def _version(self) -> int | None:
         """Return the version of what is there; None: nothing is."""

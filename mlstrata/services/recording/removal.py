@@ -34,7 +34,7 @@ class Removal:
         self._db, self._groups, self._clock = db, groups, clock
 
     def held(self, db: Writer, records: Sequence[Record]) -> dict[Key, bool]:
-        """Say of records that arrive whether each is kept for the law alone; those that must not be kept are left out."""
+        """Say of records that arrive whether each is kept for the law alone, and leave out what must not be kept."""
         whose = list(dict.fromkeys((one.system, subject) for one in records for subject in (one.subject, _EVERYBODY)))
         asked: dict[Key, list[tuple[float, float]]] = {}
         for part in (whose[first : first + _BATCH] for first in range(0, len(whose), _BATCH)):
@@ -101,7 +101,9 @@ class Removal:
 
     def prune_strays(self, before: float) -> int:
         """Remove feedback from before a time whose prediction never came."""
-        query = "SELECT DISTINCT id FROM feedback WHERE system = '' AND coalesce(at, 0) < ? AND coalesce(rewarded, 0) < ?"
+        query = (
+            "SELECT DISTINCT id FROM feedback WHERE system = '' AND coalesce(at, 0) < ? AND coalesce(rewarded, 0) < ?"
+        )
         strays = {row[0] for row in self._db.read(query, (before, before))}
         gone = len(strays)
         known = self._groups.before(before)

@@ -30,12 +30,29 @@ class Recorded(Closed):
         return cls(label_share=system.recording.label_share, hold=hold_of(system))
 
 
-class RecorderSettings(ServiceSettings):
-    """The service's settings file."""
+class Keeping(Closed):
+    """What is kept, and how long."""
 
-    home: Path = Field(description="The environment's home folder.")
     predictions: float = Field(gt=0, description="Seconds that records are kept (retention.predictions).")
     systems: dict[str, Recorded] = Field(description="The systems whose predictions are recorded, by name.")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Return the share of its answers that a person labels, by system."""
+        return {name: system.label_share for name, system in self.systems.items()}
+
+
+class RecorderSettings(Keeping, ServiceSettings):
+    """The service's settings file on one machine."""
+
+    home: Path = Field(description="The environment's home folder.")
+
+
+class ClusterRecorderSettings(Keeping):
+    """The service's settings file on a cluster; what is secret comes in variables."""
+
+    port: int = Field(ge=1, le=65535, description="Port of the pod.")
+    database: str = Field(min_length=1, description="Database of the platform's Postgres that keeps what is recorded.")
 
 
 def hold_of(system: SystemSpec) -> float:

@@ -39,9 +39,7 @@ def open_store(
     place = home / GROUPS
 
     def groups(make: bool) -> Database | None:
-        return (
-            Database(place, GROUPS_SCHEMA, GROUPS_VERSION, read_only=read_only) if make or place.is_file() else None
-        )
+        return Database(place, GROUPS_SCHEMA, GROUPS_VERSION, read_only=read_only) if make or place.is_file() else None
 
     db = Database(home / DATABASE, SCHEMA, VERSION, read_only=read_only)
     return TableStore(db, Protected(groups), shares, clock)

@@ -1,7 +1,7 @@
 """A store of predictions in tables: the same statements for each engine that keeps them.
 
-A batch is one transaction, and the key (id, version) makes it harmless to send a batch again. What is predicted and what
-protected attributes people have lie apart: the second is opened by nobody who does not ask for it.
+A batch is one transaction, and the key (id, version) makes it harmless to send a batch again. What is predicted and
+what protected attributes people have lie apart: the second is opened by nobody who does not ask for it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from mlstrata.services.recording.completeness import Completeness
 from mlstrata.services.recording.names import LOOKED, PRUNED
-from mlstrata.services.recording.settings import HOLD_SECONDS, RecorderSettings
+from mlstrata.services.recording.settings import HOLD_SECONDS, Keeping
 from mlstrata.services.recording.store import Store
 from mlstrata.services.rounds import Rounds
 
@@ -21,7 +21,7 @@ _FIRST_SECONDS = 60.0
 class Retention(Rounds):
     """Removes records whose time is over, in rounds."""
 
-    def __init__(self, settings: RecorderSettings, store: Store) -> None:
+    def __init__(self, settings: Keeping, store: Store) -> None:
         self._settings, self._store = settings, store
         super().__init__("retention", PRUNED, every=RETENTION_ROUND_SECONDS, first=_FIRST_SECONDS)
 
@@ -55,7 +55,7 @@ class Looking(Rounds):
         return ""
 
 
-def retire(store: Store, settings: RecorderSettings, now: float) -> int:
+def retire(store: Store, settings: Keeping, now: float) -> int:
     """Remove what was kept long enough, and what somebody asked to have erased and the law had kept until now.
 
     A system that the file declares no more has its records removed by the same time: the store names it.

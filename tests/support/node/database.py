@@ -9,7 +9,7 @@ from tests.support.patience import eventually
 
 PORT, OWNER, PASSWORD = 5432, "mlflow", "of-the-test"
 URI = f"postgresql://{OWNER}:{PASSWORD}@{ADDRESS}:{PORT}/mlflow?sslmode=disable"
-DATABASES = ("mlflow", "feast")
+DATABASES = ("mlflow", "feast", "recorder")
 # A folder of the node's, which outlives it, at a place where another user than root may go: Postgres is not root.
 _HOME = Path("/run/postgres")
 _NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")

@@ -85,7 +85,7 @@ def test_the_same_facts_elsewhere_give_the_same_bytes(workspace, tmp_path, monke
     assert hashes(tmp_path / "of-a") == hashes(tmp_path / "of-b")
     page = (tmp_path / "of-a/technical-documentation.html").read_text()
     assert "environments/prod.yaml: target.kind" in page
-    assert "exempt until 2027-05-31 (learning-loop, approved by platform@example.com)" in page
+    assert "exempt until 2027-05-31 (dossier, approved by platform@example.com)" in page
 
 
 def test_questions_are_written_once_and_an_answer_counts_in_the_next_dossier(workspace, tmp_path, capsys):

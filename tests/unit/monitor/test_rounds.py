@@ -22,8 +22,8 @@ from mlstrata.services.monitor.tracker import Tracker
 from mlstrata.services.monitor.verdict import Verdict, Watch, folder, read_verdict
 from mlstrata.services.recording.record import Instance, Record
 from mlstrata.services.recording.sqlite import open_store
-from mlstrata.services.recording.tables import TableStore
 from mlstrata.services.recording.store import Feedback
+from mlstrata.services.recording.tables import TableStore
 from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import build as learner
 from mlstrata_steps.ingest import ingest

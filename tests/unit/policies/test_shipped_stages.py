@@ -15,6 +15,14 @@ from tests.support.command import copy_exemptions
 ROOT = Path(__file__).parents[3]
 
 
+def lost(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Name the files that are gone or changed, but for what predicts: it is told of the recorder once there is one."""
+    told = re.compile(r"/(\d-configmap-[^/]*\.serving-|\d-seldondeployment-)[^/]*$|/kustomization\.yaml$")
+    return [
+        path for path, text in before.items() if path not in after or (after[path] != text and not told.search(path))
+    ]
+
+
 @pytest.mark.parametrize("name", ["dev", "staging", "prod"])
 def test_one_word_moves_it_to_any_stage_and_nothing_is_blocked(tmp_path, name):
     folder = tmp_path / "environments"
@@ -32,6 +40,6 @@ def test_one_word_moves_it_to_any_stage_and_nothing_is_blocked(tmp_path, name):
         assert report.passed, [*report.errors, *(one for one in report.results if one.blocking)]
         files = manifests(plan).files
         objects = {path: text for path, text in files.items() if "/" in path}
-        assert before.items() <= objects.items(), f"{stage}: a stage only adds"
+        assert lost(before, objects) == [], f"{stage}: a stage only adds"
         before = objects
     assert len(before) > 150

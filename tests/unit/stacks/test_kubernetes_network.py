@@ -14,7 +14,7 @@ from tests.support.recorded import Graph, record
 ROOT = Path(__file__).parents[3]
 DEV = ROOT / "environments/dev.yaml"
 DNS = {"kubernetes.io/metadata.name": "kube-system"}
-BESIDE = "mlstrata.io/uses-registry"
+BESIDE = {"mlstrata.io/uses-registry", "mlstrata.io/records"}
 """What pods of any other label may wear beside it."""
 Labels = dict[str, str]
 
@@ -38,7 +38,9 @@ def everything() -> Graph:
     ray = {**approval, "name": "mortgage-rays", "model": {**approval["model"], "settings": {"workers": 4}}}
     shared = {**approval, "name": "mortgage-shared", "model": {"modality": "tabular", "features": "mortgage_v2"}}
     changes = {
-        "capabilities": {"on": ["backup", "secrets", "feature_store", "distributed_training"]},
+        "capabilities": {
+            "on": ["backup", "secrets", "feature_store", "distributed_training", "recording", "monitoring"]
+        },
         "storage": {"kind": "s3"},
         "systems": [*values["systems"], ray, shared],
     }
@@ -86,7 +88,7 @@ def of_one_pod(some: Labels, others: Labels) -> bool:
         return False
     if not some or not others or some.keys() & others.keys():
         return True
-    return BESIDE in some.keys() | others.keys()
+    return bool(BESIDE & (some.keys() | others.keys()))
 
 
 def unmatched(these: list[Way], those: list[Way]) -> list[str]:
