@@ -61,6 +61,7 @@ def _show(found: Estimate, *, full: bool) -> None:
             whose = line.owner.system or line.owner.team or SHARED["system"]
             rows.append((f"  {line.resource} ({whose}): {line.what}", *money(line.month)))
     _table(rows)
+    _budget(found)
     for assumed in found.assumed:
         say(f" assumed: {assumed}", style="yellow")
     _not_priced(found.not_priced, full=full)
@@ -68,6 +69,12 @@ def _show(found: Estimate, *, full: bool) -> None:
     if found.included:
         said += f"; {found.included} run on machines that are priced, or listed above"
     say(said)
+
+
+def _budget(found: Estimate) -> None:
+    if found.beyond_budget:
+        fine = found.budget is not None and found.total.high <= found.budget
+        say(f" {found.beyond_budget}", style=None if fine else "yellow")
 
 
 def _not_priced(found: Sequence[NotPriced], *, full: bool) -> None:
@@ -88,6 +95,7 @@ def _show_difference(found: Estimate, changed: Difference, *, full: bool) -> Non
         whose = owner.system or owner.team or SHARED["system"]
         rows.append((f"  {owner.component} ({whose})", *_both(before, after)))
     _table(rows)
+    _budget(found)
     if not changed.parts:
         say(" nothing that has a price changes")
     _not_priced(list(changed.not_priced), full=full)

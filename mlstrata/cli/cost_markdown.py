@@ -53,8 +53,9 @@ def _not_priced(found: Sequence[NotPriced]) -> list[str]:
 
 
 def _basis(found: Estimate) -> list[str]:
-    rows = [f"Assumed: {_safe(one)}" for one in found.assumed]
-    return [*rows, f"Prices: {_safe(found.prices)}. An estimate from the plan, not an offer."]
+    rows = [f"- Budget: {found.beyond_budget}."] if found.beyond_budget else []
+    rows += [f"- Assumed: {_safe(one)}." for one in found.assumed]
+    return [*rows, f"- Prices: {_safe(found.prices)}. An estimate from the plan, not an offer."]
 
 
 def _span(month: Range) -> str:

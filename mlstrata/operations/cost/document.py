@@ -48,4 +48,5 @@ def document(estimate: Estimate) -> dict[str, Any]:
         "free": estimate.free,
         "included": estimate.included,
         "assumed": list(estimate.assumed),
+        "budget": None if estimate.budget is None else f"{estimate.budget:.2f}",
     }

@@ -19,7 +19,7 @@ from mlstrata.policies.core.values import UnknownValueError
 
 _NO_RESOURCE = ("pulumi:", "mlstrata:")
 _LOCAL = "pulumi-python:"
-_GROUP = "aws:eks/nodeGroup:"
+_GROUP, _BUDGET = "aws:eks/nodeGroup:", "aws:budgets/budget:"
 _ON_MACHINES = ("aws:", "kubernetes:karpenter.k8s.aws/")
 Weights = Mapping[Owner, Decimal]
 
@@ -77,7 +77,19 @@ class _Sheet:
             free=self.counts[Outcome.FREE],
             included=self.counts[Outcome.INCLUDED],
             assumed=tuple(sorted(self.assumed)),
+            budget=self._budget(),
         )
+
+    def _budget(self) -> Decimal | None:
+        """Return the smallest monthly budget of the plan that is in the currency of the prices."""
+        found = []
+        for one in self.graph.of(_BUDGET):
+            try:
+                if (one.get("timeUnit"), one.get("limitUnit")) == ("MONTHLY", self.table.currency):
+                    found.append(Decimal(str(one.get("limitAmount"))))
+            except UnknownValueError as error:
+                self._untold(one, error)
+        return min(found, default=None)
 
     def _survey(self, resource: Resource) -> None:
         """Note what other resources are measured by: pods that always run, and nodes that a group keeps."""

@@ -99,6 +99,7 @@ class Estimate:
         free: How many resources cost nothing of their own.
         included: How many resources are in what another one pays: pods on machines of the plan.
         assumed: What is assumed of use, in words.
+        budget: What may be spent a month, by a budget of the plan in the same currency; None: there is none.
     """
 
     environment: str
@@ -110,6 +111,18 @@ class Estimate:
     free: int = 0
     included: int = 0
     assumed: Sequence[str] = ()
+    budget: Decimal | None = None
+
+    @property
+    def beyond_budget(self) -> str:
+        """Return how the estimate stands to the budget; empty: there is none."""
+        if self.budget is None:
+            return ""
+        said = f"the budget of {self.budget:,.2f}"
+        low, high = self.total.low - self.budget, self.total.high - self.budget
+        if low > 0:
+            return f"{said} is exceeded by what always runs alone, by {low:,.2f}"
+        return f"{said} is exceeded by {high:,.2f} when all runs that may" if high > 0 else f"{said} holds"
 
     @property
     def total(self) -> Range:

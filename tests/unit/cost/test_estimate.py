@@ -71,6 +71,23 @@ def test_a_group_costs_the_disks_of_its_launch_template(priced):
     assert priced([template, nodes]).total == amounts(2 * (140 + 150 * 0.08))
 
 
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ("100", "the budget of 100.00 is exceeded by what always runs alone, by 188.00"),
+        ("300", "the budget of 300.00 is exceeded by 276.00 when all runs that may"),
+        ("576", "the budget of 576.00 holds"),
+    ],
+)
+def test_a_budget_of_the_plan_is_held_against_it(priced, limit, said):
+    budget = {"limitAmount": limit, "limitUnit": "USD", "timeUnit": "MONTHLY"}
+    found = priced([group(2, 4), record("aws:budgets/budget:Budget", "budget", budget)])
+    assert found.total == amounts(288, 576)
+    assert found.beyond_budget == said
+    assert found.free == 1
+    assert priced([record("aws:budgets/budget:Budget", "budget", budget)], currency="EUR").budget is None
+
+
 def test_use_is_priced_where_it_is_assumed_and_told(priced):
     assumed = [{"name": "nat/traffic", "quantity": 250, "why": "measured in May"}]
     found = priced([record("aws:ec2/natGateway:NatGateway", "nat")], assumed=assumed)
