@@ -235,7 +235,8 @@ class RiskSpec(Spec):
         default=None, description="Whom its output concerns, [] for nobody; not answered: `check` asks at tier high."
     )
     contact: Flag | None = Field(
-        default=None, description="People interact with it directly (Art. 50(1)); not answered: `check` asks for it."
+        default=None,
+        description="People interact with it directly (Art. 50(1)); not answered: `check` and `up` block it.",
     )
     generates: Annotated[tuple[Content, ...], Unique] | None = Field(
         default=None,

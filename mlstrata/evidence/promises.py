@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlstrata.evidence.blocks import Status, Table, plain, table
 from mlstrata.evidence.facts import Evidence, Finding
-from mlstrata.evidence.language import heads, say
+from mlstrata.evidence.language import heads, number, say
 
 PROMISES = (
     ("to be overseen by a named person", "oversight.owner", "aia-oversight-owner"),
@@ -27,8 +27,9 @@ _WORST = ("fail", "unknown", "exempt", "pass", "not applicable")
 def promises(evidence: Evidence) -> Table:
     """Return the table; what nobody declares and no policy asks for has no row."""
     rows = []
+    kept = {name: say("{days} days", days=number(days)) for name, days in sorted(evidence.retention.items())}
     for words, path, policy in PROMISES:
-        declared = evidence.get(path) if path else dict(evidence.retention) or None
+        declared = evidence.get(path) if path else kept or None
         planned, observed = (_outcome(evidence.findings, policy, observed=seen) for seen in (False, True))
         if declared not in (None, False, (), [], {}) or planned or observed:
             rows.append((say(words), declared, planned or "-", observed or say("not observed")))

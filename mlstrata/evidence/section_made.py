@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from mlstrata.evidence import measured, words
@@ -65,11 +66,21 @@ def general(evidence: Evidence) -> Iterator[Block]:
     yield Heading(say("1(f) Product it is a component of"))
     if evidence.get("risk.annex_i") or evidence.get("risk.product"):
         yield from asked(evidence, "annex-iv.1.f.product")
+    elif evidence.get("risk.annex_i") is None:
+        yield note(say("Whether it is a component of a product under Annex I is not answered (risk.annex_i)."))
     else:
         yield Text(say("Declared as no component of a product under Annex I."), Status.DECLARED)
     yield Heading(say("1(g), 1(h) User interface and instructions for use"))
     yield from asked(evidence, "annex-iv.1.g.interface")
     yield from document(evidence, "instructions", say("Instructions for use (Art. 13)"))
+
+
+def _read(said: str) -> object:
+    """Return a setting as what it was before the registry made a text of it."""
+    try:
+        return ast.literal_eval(said) if said.startswith(("[", "{", "(")) else said
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return said
 
 
 def elements(evidence: Evidence) -> Iterator[Block]:
@@ -82,7 +93,9 @@ def elements(evidence: Evidence) -> Iterator[Block]:
         wanted("The model."),
     )
     if version is not None:
-        rows = sorted(version.settings.items())
+        rows = [
+            (name, read) for name, said in sorted(version.settings.items()) if (read := _read(said)) not in ([], {})
+        ]
         caption = say("Settings of the run. {source}", source=source(version))
         yield table(heads("setting", "value"), rows, Status.OBSERVED, caption, (0.4, 0.6))
         if count := measured.trials(version):

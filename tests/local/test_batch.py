@@ -25,7 +25,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     made.declare("prerequisites")
     file = made.workspace.environment_file("local")
     declared = yaml.safe_load(file.read_text())
-    system = declared["systems"][0] | {"name": SYSTEM, "risk": {"tier": "minimal", "practice": "none"}}
+    system = declared["systems"][0] | {
+        "name": SYSTEM,
+        "risk": {"tier": "minimal", "practice": "none", "contact": False},
+    }
     system["serving"] = {"mode": "batch", "schedule": "* * * * *", "input": "hmda"}
     file.write_text(yaml.safe_dump(declared | {"systems": [system]}))
     # Those of the shipped system would cover nothing.

@@ -25,7 +25,7 @@ def declared(**rollout):
         {
             "name": SYSTEM,
             "purpose": "Tells whether an application is likely to be denied.",
-            "risk": {"tier": "minimal", "practice": "none"},
+            "risk": {"tier": "minimal", "practice": "none", "contact": False},
             "owner": "ana@example.org",
             "model": {"modality": "tabular", "target": "deny", "positive": "yes"},
             "serving": {"sla": {"p99": "2s"}, "limits": {"timeout": "60s"}},

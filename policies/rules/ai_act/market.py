@@ -27,11 +27,16 @@ DISCLOSURE = "mlstrata.io/ai-disclosure"
 
 
 def _disclosed(system: System, _: Context) -> Verdicts:
-    article = _told(system)
-    if not article:
+    article, contact = _told(system), system.get("risk.contact")
+    if contact is None and not system.get("risk.disclosure"):
+        yield fails(
+            "risk.contact is not answered: nobody has said whether people interact with it, who must be told (Art. 50)",
+            "write `contact: false`; or true, and in risk.disclosure how they are told",
+            "risk",
+        )
+    elif contact is not None and not article:
         yield not_applicable("nobody interacts with it, and it neither reads emotions nor categorises people")
-        return
-    if system.get("risk.disclosure"):
+    if not article or system.get("risk.disclosure"):
         return
     answering = serving(system)
     if not answering:
@@ -50,10 +55,7 @@ def _told(system: System) -> str:
     biometrics = str(system.get("risk.biometrics", "none"))
     if biometrics in {"emotion_recognition", "categorisation"} or point(system) in {"1b", "1c"}:
         return "Art. 50(3)"
-    contact = system.get("risk.contact")
-    # Where nobody said, limited risk is taken to be that of Art. 50(1).
-    asked = system.get("risk.tier") == "limited" and not makes_content(system) if contact is None else contact
-    return "Art. 50(1)" if asked else ""
+    return "Art. 50(1)" if system.get("risk.contact") else ""
 
 
 def _marked(system: System, _: Context) -> Verdicts:

@@ -18,8 +18,6 @@ from mlstrata.policies.views.serving import makes_content
 TIERS = tuple(tier.value for tier in RANKS)
 _LEADS_TO = {"annex_iii": "high", "annex_i": "high"}
 """Question to the tier that the answer which a purpose reads like leads to; limited for any other."""
-_ALWAYS = {"contact": "true where people interact with it directly (Art. 50(1)), else false"}
-"""What every system is asked; the practice of Art. 5 is asked by aia-prohibited-practice, which nobody can exempt."""
 _BELOW_HIGH = {
     "annex_iii": "none, or the point of Annex III that its purpose falls under",
     "annex_i": "true where it is, or keeps safe, a product under Annex I that a third party assesses, else false",
@@ -69,12 +67,12 @@ def _answered(system: System, _: Context) -> Verdicts:
 
 
 def _questions(system: System) -> dict[str, str]:
-    """Return the questions that decide something about a system, each with what may be answered."""
-    asked = dict(_ALWAYS)
-    if system.get("risk.tier") == "high":
-        asked |= _AT_HIGH
-    else:
-        asked |= _BELOW_HIGH
+    """Return the questions that decide something about a system, each with what may be answered.
+
+    What is due today is asked where that is judged: the practice of Art. 5 by aia-prohibited-practice, which nobody can
+    exempt, and contact with people by aia-interaction-disclosure.
+    """
+    asked = dict(_AT_HIGH if system.get("risk.tier") == "high" else _BELOW_HIGH)
     if point(system) or any(dig(one, "classification") == "personal" for one in system.all("data")):
         asked |= _OF_PEOPLE
     if system.get("model.modality") in {"image", "audio", "video"} or point(system).startswith("1"):

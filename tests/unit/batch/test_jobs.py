@@ -16,7 +16,7 @@ def system(*data, **more):
         {
             "name": "late",
             "purpose": "Say who pays late.",
-            "risk": {"tier": "minimal", "practice": "none"},
+            "risk": {"tier": "minimal", "practice": "none", "contact": False},
             "model": {"modality": "tabular", "target": "late", "exclude": ["id"], **more},
             "data": data,
         }

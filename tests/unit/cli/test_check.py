@@ -156,7 +156,7 @@ stage: foundation
 systems:
   - name: desk-router
     purpose: Suggest which desk a message belongs to.
-    risk: {tier: minimal, role: deployer, practice: none, profiling: false, annex_i: false}
+    risk: {tier: minimal, role: deployer, practice: none, profiling: false, annex_i: false, contact: false}
     owner: desk@example.com
     model: {task: classification, modality: tabular, algorithm: logistic_regression, target: desk, data: messages}
     kpis: [{metric: auc, at_least: 0.6}]

@@ -22,7 +22,7 @@ name: local
 target: {kind: local}
 stage: prerequisites
 systems:
-  - {name: loans, purpose: Help., risk: {tier: minimal, practice: none}, model: {modality: tabular}}
+  - {name: loans, purpose: Help., risk: {tier: minimal, practice: none, contact: false}, model: {modality: tabular}}
 """
 URLS = {"gateway": "https://127.0.0.1:1", "mlflow": "http://127.0.0.1:1"}
 

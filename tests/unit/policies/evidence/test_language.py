@@ -210,6 +210,13 @@ def test_a_policy_has_its_german_title_in_a_german_dossier_and_one_of_ones_own_k
     assert [rule.title for rule in RULES[:2] if rule.title in page] == []
 
 
+@pytest.mark.parametrize("english", [row[0] for row in PROMISES])
+def test_a_promise_is_said_as_one_in_german_too(english: str):
+    """What is promised is something that is to be done, and no sentence that says that it is."""
+    german = catalogue(Language.GERMAN)[english]
+    assert re.search(r"\bzu \w+|\w+zu\w+en\b", german.partition(",")[0]), german
+
+
 def test_questions_are_asked_in_german_and_an_answer_may_not_repeat_them_in_any_language():
     question = QUESTIONS["fria.1.processes"]
     with speaking(Language.GERMAN):
