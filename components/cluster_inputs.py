@@ -29,6 +29,7 @@ class ClusterInputs:
         nodes: What the nodes of GPU pools are made from; None: they are there already.
         kept: Pools whose smallest number of nodes the cloud keeps.
         values: Values of upstream packages' charts that are the cloud's, by package.
+        ground: What policies and evidence are told of what it stands on.
         secrets_region: Region of the account whose secrets are taken; empty: the organisation has a store of its own.
     """
 
@@ -43,4 +44,5 @@ class ClusterInputs:
     nodes: AwsNodes | None = None
     kept: Collection[str] = ()
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ground: Mapping[str, Any] = field(default_factory=dict)
     secrets_region: str = ""

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.aws.account import Account
-from mlstrata.components.aws.buckets import BucketArgs, ClosedBucket
+from mlstrata.components.aws.buckets import BucketArgs, ClosedBucket, days
 from mlstrata.components.aws.budget import Budget, BudgetArgs
 from mlstrata.components.aws.cluster import STORAGE_CLASS, ControlPlane, ControlPlaneArgs
 from mlstrata.components.aws.database import PORT, Database, DatabaseArgs
@@ -22,6 +22,7 @@ from mlstrata.components.aws.network import Network, NetworkArgs
 from mlstrata.components.aws.nodes import Nodes, NodesArgs
 from mlstrata.components.aws.substrate import Substrate, SubstrateArgs
 from mlstrata.components.aws.workloads import SECRETS, Workloads, WorkloadsArgs, workloads
+from mlstrata.components.governance.environment import EnvironmentArgs
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.storage import S3Storage
 from mlstrata.environments.spec.target import AwsTarget
@@ -69,7 +70,8 @@ def build(spec: EnvironmentSpec, target: AwsTarget) -> SubstrateEnvironment:
     Images("images", ImagesArgs(account, [one.name for one in spec.systems], data), opts)
     if target.budget is not None and spec.owner:
         Budget("budget", BudgetArgs(account, target.budget, spec.owner), opts)
-    Substrate("substrate", SubstrateArgs(spec.model_dump(mode="json", include={"name", "target", "storage"})), opts)
+    fixed = spec.model_dump(mode="json", include={"name", "target", "storage"})
+    Substrate("substrate", SubstrateArgs(fixed, EnvironmentArgs.of(spec).facts), opts)
     return SubstrateEnvironment(
         {
             "account": account.number,
@@ -94,6 +96,7 @@ def build(spec: EnvironmentSpec, target: AwsTarget) -> SubstrateEnvironment:
                 "role": account.role_arn("registry"),
                 "features_role": account.role_arn("features"),
             },
+            "documents": {"bucket": documents.named, "days": days(spec.retention.documents)},
             "database": {"host": database.host, "port": PORT},
             "secrets_role": account.role_arn(SECRETS),
             "storage_class": STORAGE_CLASS,

@@ -72,6 +72,7 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
         | {system.name: site.namespace_of(system) for system in spec.systems},
         urls=site.urls,
         secrets=tuple(sorted(needed, key=lambda one: (one.namespace, one.name, one.why))),
+        ground=inputs.ground,
     )
 
 

@@ -77,6 +77,8 @@ def _aws(spec: EnvironmentSpec, target: AwsTarget, storage: S3Storage, found: Su
                 "settings": {"clusterName": found.cluster.name, "interruptionQueue": found.karpenter.queue},
             },
         },
+        # Another stack has the bucket's key and the lock: one that is judged alone is told of them.
+        ground={"storage_key": found.store.key, "documents_days": found.documents.days},
         secrets_region=found.region,
     )
 

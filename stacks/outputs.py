@@ -48,12 +48,14 @@ class KubernetesEnvironment:
         namespaces: Namespace by whose it is: the platform, and each system.
         urls: Address inside the cluster by what answers there.
         secrets: Secrets that something in the cluster reads, and that neither file nor state holds.
+        ground: What policies and evidence are told of what it stands on; no output.
     """
 
     context: str
     namespaces: Mapping[str, str]
     urls: Mapping[str, pulumi.Input[str]]
     secrets: tuple[SecretReference, ...] = ()
+    ground: Mapping[str, object] = field(default_factory=dict)
 
     def exported(self) -> dict[str, object]:
         """Return the stack outputs by name."""

@@ -5,6 +5,7 @@ A stack is called after its environment; that of what its cloud must have first,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pulumi
@@ -64,15 +65,17 @@ def plan(spec: EnvironmentSpec, workspace: Workspace) -> dict[str, object]:
     """
     if found := problems(spec):
         raise PlanError(found)
+    ground: Mapping[str, object] = {}
     if spec.target.kind != "local":
         from mlstrata.stacks import cluster  # the classes of its objects take a while to import
 
-        exported = cluster.build(spec, workspace).exported()
+        built = cluster.build(spec, workspace)
+        exported, ground = built.exported(), built.ground
     else:
         from mlstrata.stacks import local  # and so do those of local services
 
         exported = local.build(spec, workspace).exported()
-    declare(spec)  # last: what a builder refuses must be refused before anything is registered
+    declare(spec, ground)  # last: what a builder refuses must be refused before anything is registered
     return exported
 
 

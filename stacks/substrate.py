@@ -66,6 +66,13 @@ class StoreOutputs(Closed):
         return self
 
 
+class DocumentsOutputs(Closed):
+    """The bucket of what an authority may ask for years later."""
+
+    bucket: Name = Field(description="Its name.")
+    days: int = Field(ge=1, description="For how many days nobody deletes what is put there, its owner included.")
+
+
 class DatabaseOutputs(Closed):
     """Postgres, with the databases mlflow and feast; the secret `database` is in the organisation's store."""
 
@@ -83,6 +90,7 @@ class SubstrateOutputs(Closed):
     nodes: NodesOutputs = Field(description="What nodes are made from.")
     karpenter: KarpenterOutputs = Field(description="What Karpenter needs.")
     store: StoreOutputs = Field(description="The bucket.")
+    documents: DocumentsOutputs = Field(description="The locked bucket of documents.")
     database: DatabaseOutputs = Field(description="Postgres.")
     secrets_role: Arn = Field(description="The role that External Secrets reads the account's secrets with.")
     storage_class: str = Field(default="gp3", description="Class of volumes; gp3, AWS's general one.")

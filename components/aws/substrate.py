@@ -16,9 +16,11 @@ class SubstrateArgs:
     """Arguments of `Substrate`.
 
     Attributes:
-        facts: What may not change while the substrate is deployed.
+        spec: What may not change while the substrate is deployed.
+        facts: Of the environment, as its platform tells them: policies judge each stack by them.
     """
 
+    spec: Mapping[str, Any]
     facts: Mapping[str, Any]
 
 
@@ -26,5 +28,5 @@ class Substrate(Component):
     """What an environment's file said of its ground: what cannot change in place is held against this."""
 
     def __init__(self, name: str, args: SubstrateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("aws", name, {"spec": dict(args.facts)}, opts)
+        super().__init__("aws", name, {**args.facts, "spec": dict(args.spec)}, opts)
         self.register_outputs({})

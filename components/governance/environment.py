@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -26,9 +27,9 @@ class EnvironmentArgs:
 
     Attributes:
         facts: Name, target, region, time zone and frameworks where they are others, owner, cost centre, labels,
-            enforcement, days of retention, fewest nodes of each GPU pool, and the registries of its mirror and
-            its own images the name of its storage's key and of its cluster's policy on
-            signatures where it has them; plain.
+            enforcement, days of retention, days of the lock of documents in another stack, fewest nodes of each GPU
+            pool, and the registries of its mirror and its own images, the name of its storage's key and of its
+            cluster's policy on signatures where it has them; plain.
         stages: Name of each stage that is reached to the capabilities that it brings and that are on.
         switched_on: Capabilities that the file declares or switches on by itself, whatever the stage.
     """
@@ -101,9 +102,10 @@ class SwitchedOn(Component):
         self.register_outputs({})
 
 
-def declare(spec: EnvironmentSpec) -> Environment:
-    """Register what an environment's file says about the whole of it."""
-    return Environment(NAME, EnvironmentArgs.of(spec))
+def declare(spec: EnvironmentSpec, ground: Mapping[str, Any] = MappingProxyType({})) -> Environment:
+    """Register what an environment's file says about the whole of it, and what is known of what it stands on."""
+    declared = EnvironmentArgs.of(spec)
+    return Environment(NAME, replace(declared, facts={**declared.facts, **ground}))
 
 
 def _names(capabilities: frozenset[str]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ def check(
     settings: str | None = None,
     accept: bool = False,
     live: bool = False,
+    layer: str = "",
     full: bool = False,
 ) -> None:
     """Check environments, or a folder of manifests, and print one report; exit 1 when something would be blocked.
@@ -41,6 +42,7 @@ def check(
         settings: A file of what manifests are judged by.
         accept: Write what blocks in manifests as known into the file that the settings name.
         live: Ask the running platform too.
+        layer: One layer of environments in a cloud; empty: all of them.
         full: Print every finding as text, not the ten worst of a policy.
 
     Raises:
@@ -76,7 +78,7 @@ def check(
             ),
         )
     else:
-        found = policy_check.check(names, Terminal(), as_of=day, duties_on=duties, live=live)
+        found = policy_check.check(names, Terminal(), as_of=day, duties_on=duties, live=live, layer=layer)
     text = render([(one.report, one.places) for one in found], output, full=full)
     if output == "text":
         _show(text)

@@ -21,11 +21,11 @@ PLANNED = {"create": "to create", "update": "to change", "replace": "to replace"
 DONE = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
 
 
-def plan(name: str, *, as_json: bool) -> None:
+def plan(name: str, *, layer: str = "", as_json: bool) -> None:
     """Show what `up` would do and what drifted; exit 1 on drift, or where the cluster has what is others'."""
     import typer
 
-    deployment = Deployment.open(name)
+    deployment = Deployment.open(name, layer)
     found = _planned(deployment, as_json=as_json)
     result = found.result
     if as_json:
@@ -91,7 +91,7 @@ def _planned(deployment: Deployment, *, as_json: bool) -> deploy.Planned:
         raise
 
 
-def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
+def up(name: str, *, yes: bool, train: bool, layer: str = "", as_json: bool) -> None:
     """Make the environment what its file says, if its policies let it; with `train`, give systems a first version.
 
     Raises:
@@ -99,7 +99,7 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
     """
     from mlstrata.operations.policy_gate import Refused, Verdict
 
-    deployment, reporter = Deployment.open(name), Terminal(quiet=as_json)
+    deployment, reporter = Deployment.open(name, layer), Terminal(quiet=as_json)
     if train:
         deployment.target.here("up --train")
 
@@ -128,9 +128,9 @@ def up(name: str, *, yes: bool, train: bool, as_json: bool) -> None:
         say_json(answer)
 
 
-def down(name: str, *, yes: bool, keep_data: bool, as_json: bool) -> None:
+def down(name: str, *, yes: bool, keep_data: bool, layer: str = "", as_json: bool) -> None:
     """Destroy the environment's resources, then its state; its data too unless they are to be kept."""
-    deployment = Deployment.open(name)
+    deployment = Deployment.open(name, layer)
     kept = deployment.target.kept(keep_data=keep_data)
     question = f"Take {name} down ({'its data stay' if kept else 'its data go too'})?"
     counts = deploy.down(

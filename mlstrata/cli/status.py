@@ -9,7 +9,7 @@ from mlstrata.operations.deployment import Deployment
 
 if TYPE_CHECKING:
     from mlstrata.operations.releases.kubernetes import ClusterStatus
-    from mlstrata.operations.status import ServiceStatus, Status
+    from mlstrata.operations.status import LayerStatus, ServiceStatus, Status
     from mlstrata.operations.troubles.look import Ailing
 
 
@@ -22,7 +22,7 @@ def status(name: str, *, as_json: bool) -> None:
     stage, target = deployment.spec.stage.value, deployment.spec.target
     cluster = getattr(target, "context", "")
     if as_json:
-        said = _of_cluster(found, cluster) if cluster else _of_machine(found)
+        said = _of_cluster(found, cluster) if cluster else _of_layers(found) if found.layers else _of_machine(found)
         say_json({"environment": name, "stage": stage, "healthy": found.healthy, **said})
     else:
         where = f"{target.kind} · {cluster}" if cluster else target.kind
@@ -35,8 +35,9 @@ def status(name: str, *, as_json: bool) -> None:
             tried = f" · {one.rollout}" if one.rollout else ""
             ended = f"{'retired' if one.retired else 'stopped'} by {one.stopped}" if one.stopped else ""
             say(f"      {one.name:<28} {ended or version + tried}")
-        for system in found.cluster:
-            _show(system)
+        parts: tuple[LayerStatus | ClusterStatus, ...] = (*found.layers, *found.cluster)
+        for part in parts:
+            _show(part)
         _show_ailing(found.ailing)
         for label, url in found.urls.items():
             say(f"      {label:<28} {url}")
@@ -48,6 +49,10 @@ def status(name: str, *, as_json: bool) -> None:
             say(f"      {'password of mlflow':<28} user {found.user}, in {found.password_file}")
     if not found.healthy:
         raise typer.Exit(1)
+
+
+def _of_layers(found: Status) -> dict[str, Any]:
+    return {"layers": [vars(one) for one in found.layers]}
 
 
 def _of_machine(found: Status) -> dict[str, Any]:
@@ -95,7 +100,13 @@ def _show_ailing(found: Ailing | None) -> None:
         say(f"      {found.unseen}", style="dim")
 
 
-def _show(one: ClusterStatus) -> None:
+def _show(one: ClusterStatus | LayerStatus) -> None:
+    from mlstrata.operations.status import LayerStatus
+
+    if isinstance(one, LayerStatus):
+        out().print("[green] recorded  [/green]" if one.resources else "[red] not up    [/red]", end="")
+        say(f" {one.name:<28} stack {one.stack} · {one.resources} resources in its state")
+        return
     out().print("[red] unhealthy [/red]" if one.differences else "[green] ok        [/green]", end="")
     released = f"version {one.releases.champion}" if one.releases.champion else "no version released yet"
     how = "scores" if one.batch else f"{one.answering} of {one.wanted} pods answer"

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mlstrata.operations.targets import Target
 
 
+SUBSTRATE, PLATFORM = "substrate", "platform"
+
+
 @dataclass(frozen=True)
 class Deployment:
     """One environment; what its state records is read once, by whoever asks first.
@@ -31,18 +34,20 @@ class Deployment:
         workspace: where environments and state live.
         loaded: the environment's file, valid, with the place of each value in it.
         is_substrate: it is the ground of the environment in its cloud, a stack of its own, not the platform.
+        is_alone: it is one layer of its environment, asked for by its name: operations leave the others as they are.
     """
 
     workspace: Workspace
     loaded: Loaded
     is_substrate: bool = False
+    is_alone: bool = False
 
     @classmethod
-    def open(cls, name: str) -> Deployment:
-        """Load the environment `name`.
+    def open(cls, name: str, layer: str = "") -> Deployment:
+        """Load the environment `name`; of an environment in a cloud all its layers, or one by its name.
 
         Raises:
-            UsageError: no such environment; the message lists those there are.
+            UsageError: no such environment, or no such layer of it; the message lists those there are.
             SpecErrors: the file is not a valid environment.
         """
         workspace = Workspace.find()
@@ -55,7 +60,13 @@ class Deployment:
                 f"no environment '{name}': {path} does not exist; {choice(name, known)}; write that file or name one "
                 "of these"
             )
-        return cls(workspace, load_with_places(path))
+        found = cls(workspace, load_with_places(path))
+        if not layer:
+            return found
+        known_layers = [one.layer for one in found.layers]
+        if layer not in known_layers:
+            raise UsageError(f"--layer: got '{layer}' of '{name}'; {choice(layer, known_layers)}")
+        return replace(found, is_substrate=layer == SUBSTRATE, is_alone=True)
 
     @property
     def spec(self) -> EnvironmentSpec:
@@ -64,21 +75,27 @@ class Deployment:
 
     def reopened(self) -> Deployment:
         """Return the same environment with its state unread: for what goes on after a change of it."""
-        return Deployment(self.workspace, self.loaded, self.is_substrate)
+        return Deployment(self.workspace, self.loaded, self.is_substrate, self.is_alone)
 
     @property
     def layers(self) -> tuple[Deployment, ...]:
-        """Return the stacks that the environment is made of, in the order in which they are made."""
+        """Return the stacks that an operation is about, in the order in which they are made."""
+        return (self,) if self.is_alone else self.all_layers
+
+    @property
+    def all_layers(self) -> tuple[Deployment, ...]:
+        """Return the stacks that the environment is made of, in that order."""
         from mlstrata.environments.spec.target import AwsTarget
 
-        if self.is_substrate or not isinstance(self.spec.target, AwsTarget):
+        if not isinstance(self.spec.target, AwsTarget):
             return (self,)
-        return (replace(self, is_substrate=True), self)
+        platform = Deployment(self.workspace, self.loaded)
+        return (replace(platform, is_substrate=True), platform)
 
     @property
     def layer(self) -> str:
         """Return what the stack is of its environment."""
-        return "substrate" if self.is_substrate else "platform"
+        return SUBSTRATE if self.is_substrate else PLATFORM
 
     @property
     def file(self) -> Path:

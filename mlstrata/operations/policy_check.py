@@ -43,6 +43,7 @@ def check(
     as_of: date | None = None,
     duties_on: date | None = None,
     live: bool = False,
+    layer: str = "",
 ) -> tuple[Checked, ...]:
     """Check environments, each planned as new, beside its state.
 
@@ -52,6 +53,7 @@ def check(
         as_of: Day that everything is asked about: duties, exemptions, freshness; None: today.
         duties_on: Day that duties alone are asked about; None: `as_of`.
         live: Ask the running platform too.
+        layer: One layer of environments in a cloud, as a policy pack sees it; empty: all of them, judged together.
 
     Raises:
         UsageError: there is no such environment, it cannot be planned, or the exemptions are malformed.
@@ -59,7 +61,7 @@ def check(
     found = []
     with collecting_seldom():
         for name in dict.fromkeys(names):
-            deployment, known = Deployment.open(name), None
+            deployment, known = Deployment.open(name, layer), None
             if live:
                 from mlstrata.operations.live_facts import gather
 

@@ -74,7 +74,8 @@ class PulumiCli:
         """
         from mlstrata.operations.beside.ask import refuse_unfit
 
-        plan = planned(self.deployment)
+        # What is judged is the whole, also where one layer alone is made.
+        plan = planned(replace(self.deployment, is_alone=False))
         approve(plan)
         look = self._look(plan.graph)
         cluster = replace(look.cluster, patience_s=_PATIENCE_S) if look is not None else None
@@ -97,13 +98,39 @@ class PulumiCli:
 
     def down(self, listen: Listener) -> pulumi_embedded.Result:
         """Delete every resource, those with data excepted: they are retained."""
-        return self._run(listen, lambda stack, events: stack.destroy(on_event=events, color="never"))
+        # What is protected stays, and with it what it stands on: without this one such resource would refuse it all.
+        kept = self.deployment.is_substrate
+        return self._run(
+            listen, lambda stack, events: stack.destroy(on_event=events, color="never", exclude_protected=kept)
+        )
+
+    def recorded(self) -> int:
+        """Return how many resources the stack's state records; 0 where there is no such stack.
+
+        Where there is no CLI to ask, no other state than the workspace's own is known.
+
+        Raises:
+            Failed: the CLI cannot read it.
+        """
+        if self._in_workspace or shutil.which(PULUMI) is None:
+            return len(self.deployment.state.resources)
+        from pulumi import automation
+
+        try:
+            state = self._stack(automation.select_stack).export_stack()
+        except automation.StackNotFoundError:
+            return 0
+        except automation.CommandError as error:
+            raise Failed(_said(error)) from None
+        return len((state.deployment or {}).get("resources") or [])
 
     def _look(self, plan: Sequence[pulumi_embedded.GraphResource]) -> Look | None:
         """Return what looks at the environment's cluster; None: it has none, or none yet."""
         from mlstrata.environments.spec.target import AwsTarget
         from mlstrata.operations.pending.look import look_of
 
+        if self.deployment.is_substrate:
+            return None  # it has no cluster before it is made
         if not isinstance(self.deployment.spec.target, AwsTarget):
             return look_of(plan)
         # The plan needs no account: it may stand on a file, which names no cluster that there is.
@@ -169,7 +196,8 @@ class PulumiCli:
             tuple(seen.done), {}, diagnostics=tuple(seen.diagnostics), seconds=time.monotonic() - began
         )
 
-    def _stack(self) -> automation.Stack:
+    def _stack(self, open_stack: Callable[..., automation.Stack] | None = None) -> automation.Stack:
+        """Return the stack, made where there is none; `open_stack` opens it otherwise."""
         from pulumi import automation
 
         one, workspace = self.deployment, self.deployment.workspace
@@ -180,7 +208,7 @@ class PulumiCli:
         }
         if self._in_workspace:
             variables["PULUMI_BACKEND_URL"] = workspace.root.as_uri()
-        return automation.create_or_select_stack(
+        return (open_stack or automation.create_or_select_stack)(
             stack_name=one.stack,
             project_name=workspace.project,
             program=self._program(),

@@ -64,6 +64,21 @@ class SystemStatus:
 
 
 @dataclass(frozen=True)
+class LayerStatus:
+    """One layer of an environment in a cloud.
+
+    Attributes:
+        name: substrate or platform.
+        stack: Its stack.
+        resources: How many resources the stack's state records; 0: it is not up.
+    """
+
+    name: str
+    stack: str
+    resources: int
+
+
+@dataclass(frozen=True)
 class Status:
     """An environment.
 
@@ -73,6 +88,7 @@ class Status:
         systems: On this machine, its systems.
         cluster: On a cluster, its systems.
         ailing: On a cluster, what ails the environment there.
+        layers: In a cloud, what is recorded of its layers.
         urls: Address by what answers there.
         user: Whom the registry asks for.
         password_file: Where that user's password lies; None: on a cluster.
@@ -85,6 +101,7 @@ class Status:
     systems: tuple[SystemStatus, ...] = ()
     cluster: tuple[ClusterStatus, ...] = ()
     ailing: Ailing | None = None
+    layers: tuple[LayerStatus, ...] = ()
     urls: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
     password_file: Path | None = None

@@ -23,6 +23,8 @@ from mlstrata.policies.core.graph import SYSTEM_TYPE, Record
 from mlstrata.policies.core.values import Value
 
 ENVIRONMENT_TYPE = ":governance:Environment"
+SUBSTRATE_TYPE = ":aws:Substrate"
+"""The ground of an environment in a cloud, in a stack of its own: it tells the same facts, and has no capabilities."""
 STAGE_TYPE = ":governance:Stage"
 SWITCHED_ON_TYPE = ":governance:SwitchedOn"
 
@@ -44,6 +46,7 @@ class _Facts(BaseModel):
     registries: tuple[str, ...] = ()
     storage_key: str = ""
     signature_policy: str = ""
+    documents_days: float = 0
     cost_centre: str = ""
     labels: dict[str, str] = {}
 
@@ -65,7 +68,8 @@ def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environm
     """
     found = list(records)
     documents = read(_named(found), root)
-    facts = next((one.inputs for one in found if one.type.endswith(ENVIRONMENT_TYPE)), None)
+    of_ground = [one for one in found if one.type.endswith(SUBSTRATE_TYPE)]
+    facts = next((one.inputs for one in (*_environments(found), *of_ground)), None)
     strict = Environment(name=stack, documents=documents)
     if facts is None:
         return strict
@@ -95,9 +99,14 @@ def declared(records: Iterable[Record], root: Path, stack: str = "") -> Environm
         registries=given.registries,
         storage_key=given.storage_key,
         signature_policy=given.signature_policy,
+        documents_days=given.documents_days,
         cost_centre=given.cost_centre,
         labels=given.labels,
     )
+
+
+def _environments(records: Iterable[Record]) -> Iterator[Record]:
+    yield from (one for one in records if one.type.endswith(ENVIRONMENT_TYPE))
 
 
 def _named(records: Iterable[Record]) -> Iterator[str]:

@@ -71,6 +71,7 @@ class Environment:
         registries: Registries of its own beside those that are known, each with the path that is allowed.
         storage_key: Name of the organisation's own key that encrypts its storage; empty where none is declared.
         signature_policy: Name of the cluster's own policy that rejects unsigned images; empty where none is declared.
+        documents_days: For how many days another stack of it locks documents against deletion; 0 where none does.
         pods: The standard that pods are held to; only manifests from elsewhere may be held to the looser one.
         live: Facts of the running platform; None where nobody asked it.
     """
@@ -94,6 +95,7 @@ class Environment:
     registries: tuple[str, ...] = ()
     storage_key: str = ""
     signature_policy: str = ""
+    documents_days: float = 0
     pods: PodStandard = PodStandard.RESTRICTED
     live: Live | None = None
 

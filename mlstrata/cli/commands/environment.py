@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlstrata.cli.commands.options import AsJson, Env, Yes
+from mlstrata.cli.commands.options import AsJson, Env, Layer, Yes
 
 app = typer.Typer()
 PANEL = "An environment"
@@ -32,6 +32,7 @@ def plan(
     against: Annotated[
         str, typer.Option("--against", metavar="DIR", help="Compare with the plan of another checkout, offline.")
     ] = "",
+    layer: Layer = "",
     as_json: AsJson = False,
 ) -> None:
     """Show what `up` would change, and drift from the recorded state. Exits 1 on drift, changes nothing."""
@@ -42,7 +43,7 @@ def plan(
         return
     from mlstrata.cli.deploy import plan as run
 
-    run(env, as_json=as_json)
+    run(env, layer=layer, as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -85,12 +86,13 @@ def up(
         bool,
         typer.Option("--train", help="Train and release the first system, if it has no version for its data."),
     ] = False,
+    layer: Layer = "",
     as_json: AsJson = False,
 ) -> None:
     """Deploy the environment. Fails before any change if a mandatory policy is violated."""
     from mlstrata.cli.deploy import up as run
 
-    run(env, yes=yes, train=train, as_json=as_json)
+    run(env, yes=yes, train=train, layer=layer, as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -100,12 +102,13 @@ def down(
     keep_data: Annotated[
         bool, typer.Option("--keep-data", help="Keep registry, runs and released models for the next `up`.")
     ] = False,
+    layer: Layer = "",
     as_json: AsJson = False,
 ) -> None:
     """Stop the environment and remove its processes, ports and state."""
     from mlstrata.cli.deploy import down as run
 
-    run(env, yes=yes, keep_data=keep_data, as_json=as_json)
+    run(env, yes=yes, keep_data=keep_data, layer=layer, as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlstrata.cli.commands.options import AsJson, Env, System, Yes
+from mlstrata.cli.commands.options import AsJson, Env, Layer, System, Yes
 
 app = typer.Typer()
 PANEL = "Governance and evidence"
@@ -48,6 +48,7 @@ def check(
     live: Annotated[
         bool, typer.Option("--live", help="Query the running environment too: gates, bias, rollback.")
     ] = False,
+    layer: Layer = "",
     full: Annotated[bool, typer.Option("--full", help="Print every finding, not the ten worst of a policy.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -66,6 +67,7 @@ def check(
         settings=settings or None,
         accept=accept,
         live=live,
+        layer=layer,
         full=full,
     )
 

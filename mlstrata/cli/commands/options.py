@@ -12,3 +12,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip confirmation.")]
 Reason = Annotated[str, typer.Option("--reason", help="Reason; recorded with the release and in the audit log.")]
 Decider = Annotated[str, typer.Option("--decider", help="Person who decides; recorded likewise. Default: you.")]
+Layer = Annotated[
+    str,
+    typer.Option("--layer", metavar="LAYER", help="Of an environment in a cloud, substrate or platform alone."),
+]

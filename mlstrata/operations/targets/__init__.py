@@ -122,6 +122,6 @@ def target_of(deployment: Deployment) -> Target:
         from mlstrata.operations.targets.kubernetes import Kubernetes
 
         return Kubernetes(deployment, target)
-    from mlstrata.operations.targets.elsewhere import Unreached
+    from mlstrata.operations.targets.aws import Aws
 
-    return cast("Target", Unreached(deployment))
+    return cast("Target", Aws(deployment))

@@ -52,6 +52,7 @@ class Elsewhere:
         Raises:
             UsageError: it is not there.
         """
+        from mlstrata.operations.layered import Layered
         from mlstrata.operations.pulumi_cli import PULUMI, PulumiCli
 
         if shutil.which(PULUMI) is None:
@@ -60,7 +61,8 @@ class Elsewhere:
                 f"{PULUMI}: not on PATH; an environment on {kind} is made by the Pulumi CLI: "
                 f"install it with `{INSTALL}`, then run this again"
             )
-        return PulumiCli(self.deployment, reporter)
+        layers = tuple(PulumiCli(layer, reporter) for layer in self.deployment.layers)
+        return layers[0] if len(layers) == 1 else Layered(layers)
 
     def refuse_to_begin(self) -> None:
         """Refuse nothing: the environment needs no room on this machine."""
@@ -129,21 +131,3 @@ class Elsewhere:
         from mlstrata.operations.tokens.kubernetes import retire
 
         return retire(self.deployment, at_once=at_once)
-
-
-@dataclass(frozen=True)
-class Unreached(Elsewhere):
-    """An environment that this machine reaches by nothing but its Pulumi state: no operation asks what runs there."""
-
-    def __getattr__(self, name: str) -> object:
-        """Refuse everything else that a target does.
-
-        Raises:
-            UsageError: always.
-        """
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise UsageError(
-            f"{self.deployment.file}: target.kind: got '{self.deployment.spec.target.kind}'; what runs there is "
-            "reached on 'local' and 'kubernetes' so far"
-        )
