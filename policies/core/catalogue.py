@@ -76,5 +76,7 @@ CATALOGUE: tuple[str, ...] = (
     "data-special-by-name",
     "aia-deployer-monitors",
     "gpu-pool-bounded",
+    "sec-network-closed",
+    "sec-disk-encrypted",
 )
 """Id of each policy, the first of them number 1."""

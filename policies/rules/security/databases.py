@@ -27,7 +27,7 @@ DATABASE_PORTS = (1433, 1521, 3306, 5432, 5439, 6379, 8182, 9042, 9200, 27017)
 
 def _private(database: Resource, _: Context) -> Verdicts:
     if database.type.startswith(GROUPS):
-        for start, end in _let_in(database):
+        for start, end in let_in(database):
             if open_ports := [port for port in DATABASE_PORTS if start <= port <= end]:
                 yield fails(
                     f"'{database.name}' opens {', '.join(map(str, open_ports))}, where databases listen, to everybody",
@@ -43,7 +43,7 @@ def _private(database: Resource, _: Context) -> Verdicts:
         yield fails(f"the database '{database.name}' can be reached from the internet", "publiclyAccessible: false")
 
 
-def _let_in(group: Resource) -> Iterator[tuple[int, int]]:
+def let_in(group: Resource) -> Iterator[tuple[int, int]]:
     """Yield the ranges of ports that a group lets everybody into."""
     rules: list[Value] = [group.inputs]
     if group.type == GROUPS[0]:
