@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 
 from mlstrata.operations.cost.measured import FREE, INCLUDED, Measured, Meter, by_use, count, fixed, metered, unknown
@@ -13,6 +13,8 @@ from mlstrata.policies.core.kinds import HIDING, is_of
 
 CPU, MEMORY, STORAGE, JOB = "unit/cpu", "unit/memory", "unit/storage", "unit/job"
 DISK, BALANCER, BALANCED = "ebs/gp3", "balancer/network", "balancer/capacity"
+ANY_GPU = "unit/gpu"
+_ANY_POOL = "its GPUs may be of any pool, so the least of none counts them; name one in serving.resources.pool"
 _OWN_DOOR = "a load balancer of the cluster's own: what it costs is not in a plan"
 RUNNING = frozenset(
     {
@@ -42,12 +44,13 @@ _HELD = frozenset(
 """Kinds that run nothing: what they describe is paid where it runs."""
 
 
-def measured(resource: Resource, by: Scaled, *, rented: bool) -> Measured:
+def measured(resource: Resource, by: Scaled, pools: Collection[str], *, rented: bool) -> Measured:
     """Return what an object of a cluster is measured by; pools of machines are `pools.measured`'s.
 
     Args:
         resource: The object.
         by: What autoscalers resize.
+        pools: The pools of GPUs that the plan has.
         rented: Its pods run on machines that the plan has too, which are what is paid.
 
     Raises:
@@ -57,7 +60,7 @@ def measured(resource: Resource, by: Scaled, *, rented: bool) -> Measured:
     if is_of(resource.type, HIDING):
         return _hiding(resource, rented=rented)
     if kind in RUNNING:
-        return _running(resource, by, rented=rented)
+        return _running(resource, by, pools, rented=rented)
     if kind == "Service":
         return _door(rented=rented) if resource.get("spec.type") == "LoadBalancer" else FREE
     if kind in _HELD:
@@ -73,15 +76,18 @@ def _hiding(resource: Resource, *, rented: bool) -> Measured:
     return INCLUDED if rented else unknown(_HIDDEN)
 
 
-def _running(resource: Resource, by: Scaled, *, rented: bool) -> Measured:
-    volumes = tuple(_volumes(resource, by, rented=rented))
+def _running(resource: Resource, by: Scaled, pools: Collection[str], *, rented: bool) -> Measured:
+    volumes, pods = tuple(_volumes(resource, by, rented=rented)), list(pods_of(resource, by))
+    loose = [one for one in pods if one.gpus and not one.in_pool(pools)]
     if rented:
         door = _door(rented=True).meters if _opens(resource) else ()
-        return metered(*volumes, *door) if volumes or door else INCLUDED
-    pods = list(pods_of(resource, by))
+        beside = _ANY_POOL if loose else ""
+        return metered(*volumes, *door, beside=beside) if volumes or door or beside else INCLUDED
     if not all(one.cpu and one.memory for one in pods):
         return unknown("its pods ask for no CPU or no memory, by which they would be priced; set its requests")
-    meters = (meter for one in pods for meter in _pods(one))
+    meters = [meter for one in pods for meter in _pods(one)]
+    # Those of a pool are the pool's to pay.
+    meters += [_gpus(one) for one in loose]
     return metered(*meters, *volumes, beside=_OWN_DOOR if _opens(resource) else "")
 
 
@@ -94,6 +100,11 @@ def _pods(pods: Pods) -> Iterator[Meter]:
     ):
         if each:
             yield fixed(name, unit, f"{number} x {_number(each)} {what}", each * low, each * high)
+
+
+def _gpus(pods: Pods) -> Meter:
+    number, each = count(pods.low, pods.high), pods.gpus
+    return fixed(ANY_GPU, Unit.GPU_HOUR, f"{number} x {_number(each)} GPUs", each * pods.low, each * pods.high)
 
 
 def _volumes(resource: Resource, by: Scaled, *, rented: bool) -> Iterator[Meter]:

@@ -58,6 +58,8 @@ class _Sheet:
         self.pods: list[tuple[Owner, Pods]] = []
         self.pools = {pool.name: pool for pool in self.spec.gpu_pools}
         self.kept: dict[str, int] = {}
+        bounded = [*self.graph.of("kubernetes:karpenter.sh/v1:NodePool"), *self.graph.of(_GROUP)]
+        self.planned_pools = frozenset(map(pools.pool_of, bounded)) & self.pools.keys()
 
     def filled(self) -> Estimate:
         resources = [one for one in self.graph.resources if not one.type.startswith(_NO_RESOURCE)]
@@ -131,7 +133,7 @@ class _Sheet:
             return FREE
         if not resource.type.startswith("kubernetes:"):
             return unknown("no measure is known for its kind")
-        return cluster.measured(resource, self.by, rented=self.rented)
+        return cluster.measured(resource, self.by, self.planned_pools, rented=self.rented)
 
     def _pool(self, resource: Resource) -> pools.Pool | None:
         spec = self.pools.get(pools.pool_of(resource))
@@ -140,7 +142,7 @@ class _Sheet:
             return None
         # Without the layer of the account the file tells what its group of nodes keeps.
         kept = self.kept.get(spec.name, 0 if not self.rented or self.graph.of(_GROUP) else spec.nodes.min)
-        return pools.Pool(spec, pools.held_in(spec, len(self.pools) == 1, self.pods), kept, most)
+        return pools.Pool(spec, pools.held_in(spec, self.planned_pools, self.pods), kept, most)
 
     def _sum(self, resource: Resource, found: Measured) -> tuple[Range | None, str]:
         """Return what the meters of a resource come to whose amounts a plan tells, with the words for it."""
@@ -217,7 +219,7 @@ class _Sheet:
         """Return by what a group of nodes is divided: one of a pool as that, another by what its pods ask for."""
         spec = self.pools.get(pools.pool_of(resource))
         if spec is not None:
-            held = pools.held_in(spec, len(self.pools) == 1, self.pods)
+            held = pools.held_in(spec, self.planned_pools, self.pods)
             pool = pools.Pool(spec, held, self.kept.get(spec.name, 0))
             return pool.weights(self.owners.quotas(own.component, spec), high=high)
         found: dict[Owner, Decimal] = {}

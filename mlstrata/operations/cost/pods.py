@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -53,6 +53,10 @@ class Pods:
     def pool(self) -> str:
         """Return the pool that they run in; empty: any."""
         return str(dig(self.spec, "nodeSelector", {}).get(POOL, ""))
+
+    def in_pool(self, pools: Collection[str]) -> bool:
+        """Return whether one of `pools` is the one that they run in: the one they name, or the only one there is."""
+        return self.pool in pools or (not self.pool and len(pools) == 1)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from mlstrata.components.gpu.args import GPU, POOL
 from mlstrata.environments.spec.teams import GpuPoolSpec
+from mlstrata.operations.cost.cluster import ANY_GPU
 from mlstrata.operations.cost.measured import Measured, Meter, count, fixed, metered, unknown
 from mlstrata.operations.cost.model import Owner
 from mlstrata.operations.cost.pods import Pods
@@ -16,7 +17,6 @@ from mlstrata.operations.pending.room import quantity
 from mlstrata.policies.core.graph import Graph, Resource
 from mlstrata.policies.core.values import dig
 
-ANY_GPU = "unit/gpu"
 DISK = "ebs/gp3"
 SPOT = "/spot"
 
@@ -96,12 +96,12 @@ def most(resource: Resource, spec: GpuPoolSpec) -> int | None:
     return None if limit is None else int(quantity(limit) / spec.gpus_offered)
 
 
-def held_in(pool: GpuPoolSpec, only: bool, pods: Sequence[tuple[Owner, Pods]]) -> list[Held]:
-    """Return the GPUs of a pool that pods hold; those that name no pool are in the only one there is."""
+def held_in(pool: GpuPoolSpec, pools: Collection[str], pods: Sequence[tuple[Owner, Pods]]) -> list[Held]:
+    """Return the GPUs of a pool that pods hold; those that name no pool are in the only one there is of `pools`."""
     return [
         Held(owner, one.gpus * one.low, one.gpus * one.high)
         for owner, one in pods
-        if one.gpus and (one.pool == pool.name or (not one.pool and only))
+        if one.gpus and one.pool in {pool.name, ""} and one.in_pool(pools)
     ]
 
 

@@ -151,6 +151,17 @@ def test_gpus_of_ones_own_are_paid_by_the_hour_and_once(priced):
     assert found.total == amounts(9.8 + 700, 9.8 + 2800)
 
 
+def test_gpus_in_no_pool_are_paid_each_and_in_one_of_several_told(priced, spec):
+    asking = deployment("scorer", replicas=2, gpu="1")
+    assert priced([asking]).total == amounts(2 * (9.8 + 700))
+    several = spec.model_copy(
+        update={"gpu_pools": (*spec.gpu_pools, spec.gpu_pools[0].model_copy(update={"name": "b"}))}
+    )
+    found = priced([node_class(), pool(4), pool(4, name="b"), asking], several)
+    assert found.total.low == 0
+    assert [one.resource for one in found.not_priced if "may be of any pool" in one.why] == ["scorer"]
+
+
 @pytest.mark.parametrize("resources", [[node_class(), pool(3)], [pool(3)], [group(2, 5)]])
 def test_doubling_doubles(priced, resources):
     doubled = {

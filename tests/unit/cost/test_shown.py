@@ -28,6 +28,7 @@ def workspace(tmp_path, monkeypatch):
     """A repository with `staging`, committed, and a table of prices of its own."""
     (tmp_path / "environments").mkdir()
     shutil.copy(ROOT / "environments/staging.yaml", tmp_path / "environments")
+    (tmp_path / "data").symlink_to("/nowhere")  # leads out of the repository: it is not followed
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "-A")
     git(tmp_path, "commit", "-qm", "staging")
