@@ -27,7 +27,8 @@ def workspace(tmp_path_factory):
     text = text.replace(declared, f"{declared}\n    documents: {documents}")
     (root / "environments/local.yaml").write_text(text)
     (root / "docs").mkdir()
-    (root / "docs/risk.md").write_text("# Risks\nReviewed: 2026-10-01\nPeople may be refused wrongly.\n")
+    risk = "# Risks\nReviewed: 2026-10-01\nPeople may be refused wrongly, which is a risk.\n"
+    (root / "docs/risk.md").write_text(f"{risk}\nMeasure: a person reads each refusal.\n")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("MLSTRATA_WORKSPACE", str(root))
         patched.delenv("SOURCE_DATE_EPOCH", raising=False)
