@@ -2,14 +2,16 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from mlstrata.components.admission.kubernetes import KIND, only_for
 from mlstrata.components.gateway.system_route import ON
 from tests.support.cluster import Answer, Cluster, Json
-from tests.support.rendered import ROOT, STAGES
+from tests.support.rendered import ROOT, STAGES, key
 
 PINNED = "registry.example/tool@sha256:" + "0" * 64
 RESTRICTED = {
@@ -41,6 +43,33 @@ def test_pods_of_what_an_operator_makes_are_taken_as_pods(cluster: Cluster, stag
                 cluster.must([pod], "--dry-run=server")
                 found += 1
     assert found
+
+
+def differences(wanted: Any, live: Any, path: str = "") -> Iterator[str]:
+    """Yield where an object that was applied and read back is another than what was written.
+
+    What the server adds is none: whoever deploys by Git compares what was written with what is there.
+    """
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        for key, value in wanted.items():
+            yield from differences(value, live.get(key), f"{path}.{key}")
+    elif isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
+        for at, (value, there) in enumerate(zip(wanted, live, strict=True)):
+            yield from differences(value, there, f"{path}[{at}]")
+    elif wanted != live:
+        yield f"{path}: {wanted!r} was written, {live!r} is there"
+
+
+def test_nothing_differs_after_it_was_applied(cluster: Cluster, stages: dict[str, list[Json]]):
+    """No tool that compares Git with the cluster, such as Argo CD, sees a change that nobody made."""
+    wanted = stages[STAGES[-1]]
+    read = cluster.kubectl("get", "-f", "-", "-o", "json", stdin=yaml.safe_dump_all(wanted))
+    assert read.code == 0, read.err
+    live = {key(one): one for one in read.json["items"]}
+    found = [
+        f"{one['kind']} {one['metadata']['name']}{line}" for one in wanted for line in differences(one, live[key(one)])
+    ]
+    assert found == []
 
 
 def lending(stages: dict[str, list[Json]]) -> str:
