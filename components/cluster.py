@@ -62,6 +62,23 @@ class SecretReference:
 
 
 @dataclass(frozen=True)
+class Dns:
+    """Where pods ask for names.
+
+    Attributes:
+        namespace: Of its pods.
+        labels: Of its pods.
+        port: Of its pods.
+        cache: Address of a cache on each node; empty: there is none.
+    """
+
+    namespace: str = "kube-system"
+    labels: Mapping[str, str] = field(default_factory=lambda: {"k8s-app": "kube-dns"})
+    port: int = 53
+    cache: str = ""
+
+
+@dataclass(frozen=True)
 class Cluster:
     """Where an environment lives on a cluster.
 
@@ -75,6 +92,8 @@ class Cluster:
         watched: The environment has the operator that knows what to scrape by objects of its own kinds.
         sizes: What its services ask for.
         pull_secret: Secret with the access to the registry of our images and the systems'; empty: nodes have it.
+        dns: Where its pods ask for names.
+        fixed_users: Pods say which user they run as; else the cluster gives them one.
         needed: The secrets that its components refer to, filled as they are made.
     """
 
@@ -87,6 +106,8 @@ class Cluster:
     watched: bool = True
     sizes: Sizes = PROFILES[Profile.STANDARD]
     pull_secret: str = ""
+    dns: Dns = field(default_factory=Dns)
+    fixed_users: bool = True
     needed: list[SecretReference] = field(default_factory=list, compare=False)
 
     def size(self, service: str) -> Resources:
@@ -146,7 +167,7 @@ class ClusterComponent(Component):
         opts = pulumi.ResourceOptions(
             parent=self, depends_on=list(after), retain_on_delete=keep or None, ignore_changes=list(ignore) or None
         )
-        made = self.labelled(manifest, part)
+        made = self.labelled(manifest if self.cluster.fixed_users else without_users(manifest), part)
         told = {TAKE_OVER: "true", RETAINED: "true"} if keep else {}
         if made["kind"] == "PersistentVolumeClaim":
             told[NOT_AWAITED] = "true"
@@ -177,6 +198,27 @@ class ClusterComponent(Component):
             if secret
             else ()
         )
+
+
+_USERS = frozenset({"fsGroup", "runAsGroup", "runAsUser"})
+
+
+def without_users(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a manifest whose pods name no user and no group, for a cluster that gives each namespace its own."""
+
+    def told(value: Any) -> Any:
+        if isinstance(value, list):
+            return [told(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: {name: one for name, one in inner.items() if name not in _USERS}
+            if key == "securityContext" and isinstance(inner, dict)
+            else told(inner)
+            for key, inner in value.items()
+        }
+
+    return {key: told(value) for key, value in manifest.items()}
 
 
 def identity(cluster: Cluster, ownership: Ownership, part: str = "") -> tuple[dict[str, str], dict[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 
+from mlstrata.components.cluster import Dns
 from mlstrata.components.database.args import Server
 from mlstrata.components.gpu.args import AwsNodes
 from mlstrata.components.storage.objects import ObjectStore
@@ -26,6 +27,8 @@ class ClusterInputs:
         provider: Makes the one provider of it all.
         features: The bucket as the feature store may read it; None: as everything else.
         balancer: What of the gateway's service is the cloud's; empty: nothing.
+        dns: Where pods ask for names.
+        fixed_users: Pods say which user they run as.
         nodes: What the nodes of GPU pools are made from; None: they are there already.
         kept: Pools whose smallest number of nodes the cloud keeps.
         values: Values of upstream packages' charts that are the cloud's, by package.
@@ -41,6 +44,8 @@ class ClusterInputs:
     provider: Callable[[], pulumi.ProviderResource]
     features: ObjectStore | None = None
     balancer: Mapping[str, Any] = field(default_factory=dict)
+    dns: Dns = field(default_factory=Dns)
+    fixed_users: bool = True
     nodes: AwsNodes | None = None
     kept: Collection[str] = ()
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlstrata.components.cluster import Dns
 from mlstrata.components.manifests import manifest
 
 Peer = Mapping[str, Any]
 Labels = Mapping[str, str]
 
-DNS_PORTS = (53,)
 ANYWHERE: Peer = {"ipBlock": {"cidr": "0.0.0.0/0"}}
 """Addresses outside of the cluster are not known to it: an object store, an API server, a caller."""
 
@@ -20,13 +20,21 @@ def default_deny(namespace: str) -> dict[str, Any]:
     return _policy("default-deny", namespace, {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
 
 
-def names(namespace: str, name: str = "allow-names", *, of: Labels | None = None) -> dict[str, Any]:
+def names(
+    namespace: str, name: str = "allow-names", *, of: Labels | None = None, dns: Dns | None = None
+) -> dict[str, Any]:
     """Return the policy that lets pods of a namespace ask the cluster's DNS: all of them, or those with some labels."""
-    resolver = pods(namespace="kube-system", labels={"k8s-app": "kube-dns"})
-    both = [{"port": port, "protocol": protocol} for port in DNS_PORTS for protocol in ("UDP", "TCP")]
+    asked = dns or Dns()
+    peers = [pods(namespace=asked.namespace, labels=asked.labels)]
+    egress = [{"to": peers, "ports": _names_on(asked.port)}]
+    if asked.cache:
+        egress.append({"to": [{"ipBlock": {"cidr": asked.cache}}], "ports": _names_on(Dns().port)})
     selector = {"matchLabels": dict(of)} if of else {}
-    egress = [{"to": [resolver], "ports": both}]
     return _policy(name, namespace, {"podSelector": selector, "policyTypes": ["Egress"], "egress": egress})
+
+
+def _names_on(port: int) -> list[dict[str, Any]]:
+    return [{"port": port, "protocol": protocol} for protocol in ("UDP", "TCP")]
 
 
 def within(namespace: str) -> dict[str, Any]:

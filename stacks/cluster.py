@@ -49,6 +49,8 @@ def build(spec: EnvironmentSpec, workspace: Workspace) -> KubernetesEnvironment:
         watched=MONITORING in selection,
         sizes=sizes_of(spec),
         pull_secret=spec.images.pull_secret or "",
+        dns=inputs.dns,
+        fixed_users=inputs.fixed_users,
     )
     builders = planned(spec, workspace, (one.piece.name for one in selection.taken))
     opts = pulumi.ResourceOptions(providers=[inputs.provider()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mlstrata.components.cluster import Dns
 from mlstrata.components.cluster_inputs import ClusterInputs
 from mlstrata.components.database.args import Server
 from mlstrata.components.errors import PlanError
@@ -42,6 +43,9 @@ def of(spec: EnvironmentSpec, workspace: Workspace) -> ClusterInputs:
         store=named if named.endpoint else store_in(target.namespace, named.bucket),
         database=Server(own.host, DATABASE, (_network(own.network),), own.port) if own else None,
         provider=lambda: providers.kubernetes(target),
+        balancer=balancer.declared(target.load_balancer),
+        dns=Dns(target.dns.namespace, target.dns.labels, target.dns.port, target.dns.cache or ""),
+        fixed_users=target.fixed_users,
     )
 
 

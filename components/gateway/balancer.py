@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mlstrata.environments.spec.target import LoadBalancerSpec
+
 AWS = "service.beta.kubernetes.io/aws-load-balancer-"
+
+
+def declared(given: LoadBalancerSpec) -> dict[str, Any]:
+    """Return what of Envoy's service the environment's file says; empty: nothing."""
+    told: dict[str, Any] = {}
+    if given.type != "LoadBalancer":
+        told["type"] = given.type
+    if given.type == "ClusterIP":
+        told["externalTrafficPolicy"] = None  # which only a service that is reached from outside may have
+    if given.class_name:
+        told["loadBalancerClass"] = given.class_name
+    if given.annotations:
+        told["annotations"] = dict(given.annotations)
+    return told
 
 
 def aws(subnets: Sequence[str], *, internet: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ CERTIFICATE = "gateway-tls"
 HTTPS, INSIDE, ADMIN = 443, 10443, 19001
 """Its port, the port of Envoy's pods behind it, and the port of their statistics."""
 COPIES = 2
+_FROM_OUTSIDE = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
 CONTROL = (18000, 18001)
 
 
@@ -62,7 +63,7 @@ class Gateway(ClusterComponent):
         kind = self.add("class", manifest(API, "GatewayClass", self.space, spec=spec), after=[proxy])
         ways = self._openings()
         if args.shared:
-            ways["names"] = names(self.operators, f"{self.space}-gateway-names", of=self.envoys)
+            ways["names"] = names(self.operators, f"{self.space}-gateway-names", of=self.envoys, dns=self.cluster.dns)
         openings = [self.add(role, policy, after=after) for role, policy in ways.items()]
         gateway = self.add(
             "", self._object(API, "Gateway", NAME, self._listeners()), part="gateway", after=[kind, *openings]
@@ -112,7 +113,9 @@ class Gateway(ClusterComponent):
                 "kubernetes": {
                     "envoyDeployment": {"replicas": COPIES, "container": container},
                     "envoyPDB": {"minAvailable": 1},
-                    "envoyService": {"type": "LoadBalancer", "externalTrafficPolicy": "Local", **balancer},
+                    "envoyService": {
+                        key: value for key, value in {**_FROM_OUTSIDE, **balancer}.items() if value is not None
+                    },
                 },
             },
             "telemetry": {

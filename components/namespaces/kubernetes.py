@@ -32,7 +32,7 @@ class ClosedNamespace(ClusterComponent):
         self.ready: list[pulumi.Resource] = [
             namespace,
             deny,
-            self.add("names", names(self.space), after=within),
+            self.add("names", names(self.space, dns=self.cluster.dns), after=within),
         ]
         if args.bounded:
             self.ready.append(self.add("quota", self._quota(), after=within))

@@ -14,12 +14,14 @@ from mlstrata.environments.spec.text import (
     AwsAccount,
     AwsRegion,
     AwsRole,
+    Flag,
     Host,
     KubernetesVersion,
     Name,
     Network,
     NodeImage,
     Region,
+    Text,
     Unique,
     Whole,
     Word,
@@ -111,6 +113,52 @@ class DatabaseSpec(Spec):
     )
 
 
+class DnsSpec(Spec):
+    """The cluster's DNS, as network policies know it: by its pods, or by the address of a cache on each node."""
+
+    namespace: Name = Field(
+        default="kube-system", description="Namespace of its pods; kube-system, CoreDNS' usual one."
+    )
+    labels: dict[Word, Text] = Field(
+        default={"k8s-app": "kube-dns"},
+        min_length=1,
+        description="Labels of its pods; CoreDNS' usual ones. OpenShift: namespace openshift-dns, labels "
+        "{dns.operator.openshift.io/daemonset-dns: default}, port 5353.",
+    )
+    port: Annotated[Whole, Field(ge=1, le=_HIGHEST_PORT)] = Field(
+        default=53, description="Port of its pods, which may differ from the service's; 53, CoreDNS' usual one."
+    )
+    cache: Network | None = Field(
+        default=None,
+        description="Address of a DNS cache on each node, such as 169.254.20.10/32 of NodeLocal DNSCache; none.",
+    )
+
+
+class LoadBalancerSpec(Spec):
+    """How the gateway's service is reached from outside of the cluster."""
+
+    type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = Field(
+        default="LoadBalancer",
+        description="Type of the service; NodePort for a cluster that has no load balancers, ClusterIP where something "
+        "of your own stands before it. LoadBalancer, as callers are elsewhere.",
+    )
+    class_name: Word | None = Field(
+        default=None, description="Class of the load balancer (loadBalancerClass); none: the cluster's default one."
+    )
+    annotations: dict[Word, Text] = Field(
+        default_factory=dict,
+        description="What your cloud reads of the service, such as "
+        "{networking.gke.io/load-balancer-type: Internal}; values in quotes. None by default.",
+    )
+
+    @model_validator(mode="after")
+    def _balanced(self) -> LoadBalancerSpec:
+        if self.class_name and self.type != "LoadBalancer":
+            what = f"got '{self.class_name}', and a {self.type} has no load balancer"
+            refuse([Problem(("class_name",), what, "remove it, or write type: LoadBalancer")])
+        return self
+
+
 class KubernetesTarget(Spec):
     """A cluster that exists already."""
 
@@ -134,6 +182,15 @@ class KubernetesTarget(Spec):
     )
     storage_class: Name | None = Field(
         default=None, description="Storage class of volumes; none: the cluster's default one."
+    )
+    load_balancer: LoadBalancerSpec = Field(
+        default=LoadBalancerSpec(), description="How the gateway is reached; a load balancer of the cluster's own."
+    )
+    dns: DnsSpec = Field(default=DnsSpec(), description="Where names are asked; CoreDNS' usual place.")
+    fixed_users: Flag = Field(
+        default=True,
+        description="Pods say the number of the user that they run as; false where the cluster gives each namespace "
+        "users of its own and refuses others, as OpenShift does. true, as an image may know one user only.",
     )
     database: DatabaseSpec | None = Field(
         default=None,

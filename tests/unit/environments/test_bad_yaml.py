@@ -144,7 +144,7 @@ CASES = {
         'name: prod\ntarget: {kind: kubernetes, context: ml, account: "123456789012"}\nstage: scale\n',
         [
             "2: target.account: unknown key 'account'; allowed kind, context, region, namespace, storage_class, "
-            "database; only kind aws has it; remove it"
+            "load_balancer, dns, fixed_users, database; only kind aws has it; remove it"
         ],
     ),
     "account without quotes": (
