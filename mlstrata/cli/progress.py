@@ -20,6 +20,12 @@ COLOURS = {"create": "green", "update": "yellow", "replace": "magenta", "delete"
 SECRET = "[secret]"  # noqa: S105 - what is shown in place of one
 UNKNOWN = "[unknown]"  # what is shown of a value that only the deployment knows
 NAMED = frozenset({"Service", "AISystem", "Supervisor"})  # what a person thinks of by name
+GROUND = frozenset(  # and in a cloud, by its type: a cluster's objects have kinds of the same names
+    {
+        *("aws:ec2/vpc:Vpc", "aws:ec2/natGateway:NatGateway", "aws:eks/cluster:Cluster", "aws:eks/nodeGroup:NodeGroup"),
+        *("aws:s3/bucket:Bucket", "aws:rds/instance:Instance", "aws:kms/key:Key", "aws:ecr/repository:Repository"),
+    }
+)
 WAITING = frozenset({"Ready"})  # follows what it waits for
 SHOWN_CHANGES = 6
 SHOWN_LENGTH = 60
@@ -99,7 +105,7 @@ def show_steps(steps: Iterable[pulumi_embedded.Step], details: Mapping[str, str]
         kind = kind_of(step.type)
         if step.op == "same":
             continue
-        if kind in NAMED or (step.op in ("update", "replace") and kind not in WAITING):
+        if kind in NAMED or step.type in GROUND or (step.op in ("update", "replace") and kind not in WAITING):
             show_step(step, detail=details.get(step.name, "") if step.op != "delete" else "")
         else:
             others.setdefault(step.op, Counter())[kind.lower()] += 1

@@ -1,5 +1,6 @@
 """An environment in a cloud has two layers: planned, judged, made and told of in order, together or one by one."""
 
+import json
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ import pytest
 
 import pulumi_embedded
 from mlstrata.cli.main import main
+from mlstrata.environments import load
 from mlstrata.operations.layered import Layered
 from tests.support.command import copy_exemptions
 
@@ -75,9 +77,41 @@ def test_a_plan_is_told_layer_by_layer_and_twice_the_same(workspace, capsys):
     assert told[0] == told[1]
     first, second = told[0].index("substrate · stack prod.substrate"), told[0].index("platform · stack prod ")
     assert first < second
-    assert "nodegroup" in told[0][first:second]
+    assert re.search(r"\+ nodegroup +nodes-serve", told[0][first:second])
+    assert re.search(r"\+ instance +database", told[0][first:second])
     assert "namespace" in told[0][second:]
     assert not list((workspace / ".pulumi").rglob("prod*.json")), "a plan leaves no state"
+
+
+@pytest.mark.parametrize("stack", ["prod.substrate", "prod"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        (
+            "zones: [a, b, c]",
+            "network: 10.99.0.0/16",
+            "target.network: got '10.99.0.0/16', but '10.64.0.0/16' is deployed",
+        ),
+        ("region: eu-central-1", "region: eu-west-1", "target.region: got 'eu-west-1', but 'eu-central-1' is deployed"),
+        ("zones: [a, b, c]", "database: {version: 18}", "target.database.version: got 18, but 17 is deployed"),
+    ],
+)
+def test_what_cannot_change_in_place_is_refused_whichever_layer_is_up(workspace, capsys, stack, change):
+    old, new, told = change
+    file = workspace / "environments/prod.yaml"
+    spec = load(file).model_dump(mode="json", include={"name", "target", "storage"})
+    kind = "mlstrata:aws:Substrate" if stack.endswith("substrate") else "mlstrata:platform:Platform"
+    urn = f"urn:pulumi:{stack}::mlstrata::{kind}::{kind.rpartition(':')[2].lower()}"
+    resource = {"urn": urn, "type": kind, "custom": False, "inputs": {"spec": spec}, "outputs": {}}
+    state = workspace / f".pulumi/stacks/mlstrata/{stack}.json"
+    state.parent.mkdir(parents=True)
+    state.write_text(json.dumps({"version": 3, "checkpoint": {"stack": stack, "latest": {"resources": [resource]}}}))
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    assert main(["plan", "prod"]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "cannot change in place" in said
+    assert "environments/prod.yaml:" in said
 
 
 @pytest.mark.parametrize("layer", ["substrate", "platform"])
