@@ -61,6 +61,11 @@ def _table() -> tuple[tuple[Point, re.Pattern[str]], ...]:
     )
 
 
+def kinds() -> tuple[str, ...]:
+    """Return the kinds of papers that must speak of something, in the order of the table."""
+    return tuple(dict.fromkeys(point.kind for point, _ in _table()))
+
+
 def points(kind: str) -> tuple[Point, ...]:
     """Return what a paper of a kind must speak of; nothing for a kind that is judged otherwise."""
     return tuple(point for point, _ in _table() if point.kind == kind)

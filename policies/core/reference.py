@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlstrata.policies.core.evaluate import day_of
+from mlstrata.policies.core.papers import kinds, points
 from mlstrata.policies.core.rule import Domain, Level, Rule
 from mlstrata.policies.frameworks import matrix
 from mlstrata.policies.rules import RULES
@@ -33,9 +35,25 @@ applies (with `enforce: now` today already; for products under Annex I alone 202
 """
 
 
+PAPERS = """## Papers
+
+What a paper that a system names must speak of: each point in a sentence, or as text beneath a heading of that subject,
+in English, German, French, Spanish or Italian; in any language beneath a heading that begins with the point's letter,
+such as `## (a)`. A paper is UTF-8 text in the workspace; `technical_file` has the nine numbered sections of Annex IV.
+
+| `documents` | must say |
+|---|---|"""
+
+
 def text() -> str:
     """Return the page."""
-    return "\n".join([HEAD, *map(_section, TITLES)])
+    return "\n".join([HEAD, *map(_section, TITLES), PAPERS, *_papers(), ""])
+
+
+def _papers() -> Iterator[str]:
+    for kind in kinds():
+        name = "`memo` of `risk.exemption`" if kind == "memo" else f"`{kind}`"
+        yield f"| {name} | {'; '.join(map(str, points(kind)))} |"
 
 
 def _section(domain: Domain) -> str:
