@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 REGISTRY_URL, PIPELINES_URL = "MLSTRATA_REGISTRY_URL", "MLSTRATA_PIPELINES_URL"
 """Variables with addresses at which this machine reaches registry and pipelines; else kubectl forwards a port."""
+RECORDER_URL, MONITOR_URL = "MLSTRATA_RECORDER_URL", "MLSTRATA_MONITOR_URL"
+"""The same of recorder and monitor."""
 _PASSWORD = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 - the variable's name
 _FORWARD_S = 60.0
 _FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
@@ -47,15 +49,31 @@ def registry_password(asks: Cluster, namespace: str, fix: str) -> str:
         UsageError: the secret is not there or may not be read; the message ends with `fix`.
         ClusterError: the cluster cannot be asked.
     """
+    return _from_secret(asks, namespace, (ACCESS, "password"), f"no password for the registry ({{}}); {fix}")
+
+
+def token_of(asks: Cluster, namespace: str, secret: str, variable: str) -> str:
+    """Return the token of a service: the one in `variable`, else the cluster's secret's.
+
+    Raises:
+        UsageError: there is no variable, and the secret is not there or may not be read.
+        ClusterError: the cluster cannot be asked.
+    """
+    given = os.environ.get(variable, "").strip()
+    return given or _from_secret(asks, namespace, (secret, "token"), f"no token ({{}}); set {variable}")
+
+
+def _from_secret(asks: Cluster, namespace: str, entry: tuple[str, str], refusal: str) -> str:
     import base64
 
     from mlstrata.clients.kubernetes import Forbidden, Kind, Missing
 
+    name, key_ = entry
     try:
-        secret = asks.get(Kind("", "v1", "Secret", "secrets"), ACCESS, namespace)
-        return base64.b64decode(secret["data"]["password"]).decode()
+        secret = asks.get(Kind("", "v1", "Secret", "secrets"), name, namespace)
+        return base64.b64decode(secret["data"][key_]).decode().strip()
     except (Forbidden, Missing, KeyError, ValueError) as error:
-        raise UsageError(f"no password for the registry ({error}); {fix}") from None
+        raise UsageError(refusal.format(error)) from None
 
 
 def seal_key(asks: Cluster, namespace: str) -> str | None:

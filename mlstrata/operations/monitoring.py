@@ -9,7 +9,7 @@ from mlstrata.environments import Capability
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
 from mlstrata.services.monitor.settings import EVERY_SECONDS
-from mlstrata.services.monitor.verdict import Finding, Verdict, folder, read_verdict
+from mlstrata.services.monitor.verdict import Finding, Verdict
 
 __all__ = ["Finding", "Verdict", "Watched", "watched"]
 
@@ -48,7 +48,6 @@ def watched(deployment: Deployment, system: str | None = None) -> list[Watched]:
     Raises:
         UsageError: the environment has no monitor, or declares no such system.
     """
-    deployment.target.here("monitor")
     spec = deployment.spec
     if Capability.MONITORING not in spec.capabilities:
         raise UsageError(
@@ -65,11 +64,5 @@ def watched(deployment: Deployment, system: str | None = None) -> list[Watched]:
 
 
 def _of(deployment: Deployment, name: str) -> Watched:
-    try:
-        verdict = read_verdict(deployment.home, name)
-    except (OSError, ValueError):
-        verdict = None  # the monitor's next round writes it anew
-    if verdict is None:
-        return Watched(name, None)
-    page = folder(deployment.home, name) / "report.html"
-    return Watched(name, verdict, max(0.0, time.time() - verdict.at), str(page) if page.exists() else "")
+    verdict, report = deployment.target.verdict(name)
+    return Watched(name, verdict, max(0.0, time.time() - verdict.at) if verdict else 0.0, report)

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
-from mlstrata.services.recording.names import KEY_FILE, TOKEN_FILE
+from mlstrata.operations.targets.records import secret
+from mlstrata.services.recording.names import KEY_FILE
+from mlstrata.services.recording.remote import RecorderError
 from mlstrata.services.recording.store import Known
 
 if TYPE_CHECKING:
-    from mlstrata.services.recording.tables import TableStore
+    from mlstrata.operations.targets.records import Records
 
 __all__ = [
     "ErasedPerson",
@@ -31,8 +33,6 @@ __all__ = [
     "waiting",
 ]
 
-SECONDS = 60.0
-"""How long the recorder may take for one answer."""
 BATCH = 1000
 """Lines of feedback that are sent at once."""
 
@@ -78,7 +78,7 @@ def prediction(deployment: Deployment, system: str, request: str) -> dict[str, A
         UsageError: nothing is recorded of this system under it.
     """
     deployment.system(system)
-    with _store(deployment) as store:
+    with _reading(deployment) as store:
         records = [one for one in store.find(request) if one.system == system]
         feedback = {one.instance: one.feedback for one in store.known(request) if one.feedback is not None}
     if not records:
@@ -94,7 +94,7 @@ def predictions(deployment: Deployment, system: str, *, since: datetime, until: 
         UsageError: nothing is recorded yet.
     """
     deployment.system(system)
-    with _store(deployment) as store:
+    with _reading(deployment) as store:
         return list(store.window(system, since=since.timestamp(), until=until.timestamp(), limit=limit))
 
 
@@ -108,7 +108,7 @@ def export(deployment: Deployment, system: str, path: Path, *, since: datetime, 
     from mlstrata.services.recording.parquet import write
 
     deployment.system(system)
-    with _store(deployment) as store:
+    with _reading(deployment) as store:
         try:
             return write(store.window(system, since=since.timestamp(), until=until.timestamp()), path)
         except OSError as error:
@@ -176,7 +176,7 @@ def erase_person(deployment: Deployment, system: str, subject: str, reason: str)
     deployment.system(system)
     try:
         plain_text(reason)
-        hashed = subject_hash(_secret(deployment, KEY_FILE), subject)
+        hashed = subject_hash(secret(deployment, KEY_FILE), subject)
     except ValueError as error:
         raise UsageError(f"--reason or --subject: {error}") from None
     if subject.strip() in reason:
@@ -202,26 +202,17 @@ def erase_person(deployment: Deployment, system: str, subject: str, reason: str)
 
 
 @contextmanager
-def _store(deployment: Deployment) -> Iterator[TableStore]:
-    """Give the store, to read from, until the block ends.
+def _reading(deployment: Deployment) -> Iterator[Records]:
+    """Give what is recorded, to read from, until the block ends.
 
     Raises:
-        UsageError: there is none, or it cannot be read.
+        UsageError: there is nothing, or it cannot be read.
     """
-    from mlstrata.services.recording.sqlite import open_store
-    from mlstrata.services.recording.store import StoreUnreadableError
-
-    deployment.target.here("predictions")
-    try:
-        store = open_store(deployment.home, read_only=True)
-    except FileNotFoundError:
-        raise _no_recorder(deployment) from None
-    except StoreUnreadableError as error:
-        raise UsageError(str(error)) from None
-    try:
-        yield store
-    finally:
-        store.close()
+    with deployment.target.records() as found:
+        try:
+            yield found
+        except RecorderError as error:
+            raise UsageError(str(error)) from None
 
 
 def _ask(deployment: Deployment, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
@@ -230,34 +221,8 @@ def _ask(deployment: Deployment, method: str, path: str, body: bytes | None = No
     Raises:
         UsageError: it does not answer, or refuses; the message is its own.
     """
-    import httpx
-
-    deployment.target.here("recorder")
-    address = deployment.target.urls.get("recorder")
-    if not address:
-        raise _no_recorder(deployment)
-    headers = {"Authorization": f"Bearer {_secret(deployment, TOKEN_FILE)}"}
-    try:
-        answer = httpx.request(
-            method, f"{address}{path}", content=body, headers=headers, timeout=SECONDS, trust_env=False
-        )
-        document: dict[str, Any] = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise UsageError(f"the recorder at {address} does not answer: {error}; `mlstrata status` says why") from None
-    if answer.status_code != httpx.codes.OK:
-        raise UsageError(f"the recorder refused it: {document['error']['message']}")
-    return document
-
-
-def _secret(deployment: Deployment, place: str) -> str:
-    try:
-        return (deployment.home / place).read_text(encoding="utf-8").strip()
-    except OSError:
-        raise _no_recorder(deployment) from None
-
-
-def _no_recorder(deployment: Deployment) -> UsageError:
-    return UsageError(
-        f"{deployment.file}: {deployment.name} records nothing yet; its capability 'recording' comes with stage scale, "
-        f"or by `capabilities: {{on: [recording]}}`: then `mlstrata up {deployment.name}`"
-    )
+    with deployment.target.recorder() as recorder:
+        try:
+            return recorder.ask(method, path, body)
+        except RecorderError as error:
+            raise UsageError(str(error)) from None

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from mlstrata.operations.reporting import Reporter
     from mlstrata.operations.status import Status
     from mlstrata.operations.targets.local import Local
+    from mlstrata.operations.targets.records import Records
     from mlstrata.operations.tokens.rotated import Keys, Rotated
     from mlstrata.operations.training import Training
+    from mlstrata.services.monitor.verdict import Verdict
+    from mlstrata.services.recording.remote import RemoteRecords
     from mlstrata.services.serving.releases import Releases
 
 
@@ -92,6 +95,15 @@ class Target(Protocol):
 
     def train(self, system: str, *, if_needed: bool, trials: int | None, reporter: Reporter) -> Training:
         """Run a system's training pipeline."""
+
+    def recorder(self) -> AbstractContextManager[RemoteRecords]:
+        """Give what asks the environment's recorder."""
+
+    def records(self) -> AbstractContextManager[Records]:
+        """Give what reads what is recorded."""
+
+    def verdict(self, system: str) -> tuple[Verdict | None, str]:
+        """Return the monitor's last verdict about a system, and where its report lies; None, empty: there is none."""
 
     def status(self) -> Status:
         """Ask everything how it is."""

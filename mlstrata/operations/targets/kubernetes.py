@@ -5,24 +5,30 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.target import KubernetesTarget
+from mlstrata.environments.stages import Capability
 from mlstrata.operations.cluster_access import (
+    MONITOR_URL,
+    RECORDER_URL,
     REGISTRY_URL,
     authenticate_registry,
     forward_registry,
+    port_forward,
     registry_password,
     seal_key,
+    token_of,
 )
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.live_facts import BUILT
 from mlstrata.operations.state import ClusterOutputs
 from mlstrata.operations.targets.elsewhere import Elsewhere
+from mlstrata.operations.targets.records import no_recorder
 
 if TYPE_CHECKING:
     from mlstrata.clients.kubernetes import Cluster
@@ -31,8 +37,13 @@ if TYPE_CHECKING:
     from mlstrata.operations.releases.kubernetes import KubernetesBackend
     from mlstrata.operations.reporting import Reporter
     from mlstrata.operations.status import Status
+    from mlstrata.operations.targets.records import Records
     from mlstrata.operations.training import Training
+    from mlstrata.services.monitor.verdict import Verdict
+    from mlstrata.services.recording.remote import RemoteRecords
     from mlstrata.services.serving.releases import HistoryEntry, Releases
+
+_ASKED_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,44 @@ class Kubernetes(Elsewhere):
             access = None  # what the variables say
         with forward_registry(self.cluster, namespace, variable) as url:
             yield Registry(url, access)
+
+    @contextmanager
+    def recorder(self) -> Iterator[RemoteRecords]:
+        """Give what asks the recorder, by a port that kubectl forwards and the token of its secret."""
+        from mlstrata.components.recording.names import ACCESS, NAME, PORT
+        from mlstrata.services.recording.names import TOKEN
+        from mlstrata.services.recording.remote import RemoteRecords
+
+        if Capability.RECORDING not in self.deployment.spec.capabilities:
+            raise no_recorder(self.deployment)
+        namespace = self.target.namespace
+        token = token_of(self.cluster, namespace, ACCESS, TOKEN)
+        with port_forward(self.cluster, namespace, f"service/{NAME}", PORT, RECORDER_URL) as url:
+            yield RemoteRecords(url, token)
+
+    def records(self) -> AbstractContextManager[Records]:
+        """Give what reads what is recorded: the recorder itself."""
+        return self.recorder()
+
+    def verdict(self, system: str) -> tuple[Verdict | None, str]:
+        """Ask the monitor for its last verdict; its report is a page of its own."""
+        import httpx
+
+        from mlstrata.components.monitor.names import ACCESS, NAME, PORT
+        from mlstrata.services.monitor.names import TOKEN
+        from mlstrata.services.monitor.verdict import Verdict
+
+        namespace = self.target.namespace
+        headers = {"Authorization": f"Bearer {token_of(self.cluster, namespace, ACCESS, TOKEN)}"}
+        with port_forward(self.cluster, namespace, f"service/{NAME}", PORT, MONITOR_URL) as url:
+            try:
+                answer = httpx.get(f"{url}/systems/{system}", headers=headers, timeout=_ASKED_S, trust_env=False)
+                if answer.status_code == httpx.codes.NOT_FOUND:
+                    return None, ""
+                answer.raise_for_status()
+                return Verdict.model_validate_json(answer.content), ""
+            except (httpx.HTTPError, ValueError) as error:
+                raise UsageError(f"the monitor at {url} does not answer as it should: {error}") from None
 
     def seal_key(self) -> str | None:
         """Return the key with which the environment seals the versions that it makes; None: it was given none.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.state import LocalOutputs
+from mlstrata.operations.targets.records import local_recorder, local_records
 
 if TYPE_CHECKING:
     import pulumi_embedded
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from mlstrata.operations.releases import LocalBackend
     from mlstrata.operations.reporting import Reporter
     from mlstrata.operations.status import Status
+    from mlstrata.operations.targets.records import Records
     from mlstrata.operations.tokens.rotated import Rotated
     from mlstrata.operations.training import Training
+    from mlstrata.services.monitor.verdict import Verdict
+    from mlstrata.services.recording.remote import RemoteRecords
     from mlstrata.services.serving.releases import Releases
 
 
@@ -117,6 +121,26 @@ class Local:
     def urls(self) -> Mapping[str, str]:
         """Return the address on this machine by what answers there."""
         return self.outputs.urls
+
+    def recorder(self) -> AbstractContextManager[RemoteRecords]:
+        """Give what asks the recorder."""
+        return local_recorder(self.deployment)
+
+    def records(self) -> AbstractContextManager[Records]:
+        """Give the store, to read from."""
+        return local_records(self.deployment)
+
+    def verdict(self, system: str) -> tuple[Verdict | None, str]:
+        """Return the last verdict about a system as its file has it, and where the report lies."""
+        from mlstrata.services.monitor.verdict import folder, read_verdict
+
+        home = self.deployment.home
+        try:
+            found = read_verdict(home, system)
+        except (OSError, ValueError):
+            return None, ""  # the monitor's next round writes it anew
+        page = folder(home, system) / "report.html"
+        return found, str(page) if found is not None and page.exists() else ""
 
     def seal_key(self) -> str:
         """Return the key with which the environment seals the versions that it makes.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
@@ -17,13 +18,14 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from mlstrata.closed import Closed
 from mlstrata.services import http
 from mlstrata.services.recording import given
 from mlstrata.services.recording.metrics import RecorderMetrics, Seen, exposition
+from mlstrata.services.recording.remote import line
 from mlstrata.services.recording.settings import Keeping
 from mlstrata.services.recording.store import (
     Feedback,
@@ -87,6 +89,7 @@ def build(
         Route("/records", api.record, methods=["POST"]),
         Route("/feedback", api.feedback, methods=["POST"]),
         Route("/predictions/{id}", api.prediction),
+        Route("/rows/{system}", api.rows),
         Route("/queue/{queue}/{system}", api.waiting),
         Route("/queue/{queue}/{system}", api.decide, methods=["POST"]),
         Route("/erasures", api.erase, methods=["POST"]),
@@ -151,6 +154,23 @@ class Api:
         return JSONResponse(
             {"records": [one.model_dump(mode="json") for one in found], "feedback": [*_feedback(known)]}
         )
+
+    async def rows(self, request: Request) -> Response:
+        """Give the newest rows of a system in a time, oldest first, a JSON line each, without protected attributes."""
+        self._authorise(request)
+        system, asked = request.path_params["system"], request.query_params
+        if system not in self._settings.systems:
+            raise HTTPException(404, f"system {system!r} is not recorded; known: {self._known()}")
+        try:
+            since, until = float(asked["since"]), float(asked["until"])
+            limit = int(asked["limit"]) if "limit" in asked else None
+        except (KeyError, ValueError):
+            raise HTTPException(422, "since, until: two times in seconds since 1970; limit: a number of rows") from None
+        # Begun here: what the store refuses is said before the first line.
+        found = self._store.window(system, since=since, until=until, limit=limit)
+        first = await self._do(lambda: next(found, None))
+        lines = map(line, chain(() if first is None else (first,), found))
+        return StreamingResponse(lines, media_type="application/x-ndjson")
 
     async def waiting(self, request: Request) -> Response:
         """List the rows of a system that wait for a person, the oldest first, with what was answered."""

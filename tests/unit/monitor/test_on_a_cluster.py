@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from mlstrata.cli.main import main
 from mlstrata.clients.mlflow import RegistryError
 from mlstrata.services.catalog.settings import Declared
 from mlstrata.services.monitor.following import Following
@@ -105,10 +106,10 @@ def test_a_registry_that_never_answered_is_told(tmp_path):
     assert Releases.read(tmp_path / "data/serving/credit").champion is None
 
 
-def test_a_process_that_reaches_nothing_answers_and_says_that_it_is_blind(tmp_path):
+def test_a_process_that_reaches_nothing_answers_and_says_that_it_is_blind(tmp_path, monkeypatch, capsys):
     port, nobody = free_ports(2)
     declared, settings = tmp_path / "declared.json", tmp_path / "monitor.json"
-    declared.write_text(Declared(name="dev", owner=None, systems=(system(),)).text())
+    declared.write_text(Declared(name="dev", owner=None, systems=(system(name="mortgage-approval"),)).text())
     told = {"port": port, "home": str(tmp_path / "data"), "declared": str(declared), "database": "recorder"}
     settings.write_text(json.dumps({**told, "registry": f"http://127.0.0.1:{nobody}"}))
     variables = {TOKEN: "t" * 20, STORE_ADDRESS: f"postgresql://a:hidden-word@127.0.0.1:{nobody}/mlflow"}
@@ -118,13 +119,19 @@ def test_a_process_that_reaches_nothing_answers_and_says_that_it_is_blind(tmp_pa
         assert process.stdout.readline().startswith("monitor listens on")
         ask = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE)
         assert eventually(
-            lambda: 'mlstrata_monitor_blind{system="mortgage",version="none"} 1' in ask.get("/metrics").text
+            lambda: 'mlstrata_monitor_blind{system="mortgage-approval",version="none"} 1' in ask.get("/metrics").text
         )
         assert ask.get("/healthz").status_code == 200
         assert ask.get("/systems").status_code == 401
-        found = ask.get("/systems/mortgage", headers={"Authorization": f"Bearer {'t' * 20}"}).json()
+        found = ask.get("/systems/mortgage-approval", headers={"Authorization": f"Bearer {'t' * 20}"}).json()
         assert found["state"] == "failed"
         assert "hidden-word" not in json.dumps(found)
+        monkeypatch.setenv("MLSTRATA_MONITOR_URL", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv(TOKEN, "t" * 20)
+        assert main(["monitor", "dev", "--json"]) == 0
+        known = {one["system"]: one["verdict"] for one in json.loads(capsys.readouterr().out)["systems"]}
+        assert known["mortgage-approval"]["state"] == "failed"
+        assert known["ticket-routing"] is None
     finally:
         process.terminate()
         process.wait(PATIENCE)
@@ -144,7 +151,7 @@ def test_the_service_reaches_its_database_and_the_registry_and_rules_are_objects
         (way,) = graph.one("NetworkPolicy", f"monitor-{name}").inputs["spec"]["egress"]
         assert [one["port"] for one in way["ports"]] == [port]
     rules = {
-        one.inputs["metadata"]["name"]: [rule["alert"] for rule in one.inputs["spec"]["groups"][0]["rules"]]
+        one.inputs["metadata"]["name"]: [rule.get("alert") for rule in one.inputs["spec"]["groups"][0]["rules"]]
         for one in graph.all("PrometheusRule")
     }
     assert rules["monitor-mortgage-approval"][:3] == ["InputDrift", "OutputDrift", "DataQuality"]

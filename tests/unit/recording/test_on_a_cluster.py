@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
 
+from mlstrata.cli.main import main
 from mlstrata.components.recording.names import RECORDS
 from mlstrata.services.recording import names
 from mlstrata.services.recording.settings import HOLD_SECONDS, ClusterRecorderSettings
@@ -78,7 +80,7 @@ def served(postgres, tmp_path):
         "port": port,
         "database": address.database,
         "predictions": 1e10,
-        "systems": {"credit": {"label_share": 1.0}},
+        "systems": {"credit": {"label_share": 1.0}, "mortgage-approval": {"label_share": 1.0}},
     }
     settings.write_text(json.dumps(known))
     where = f"postgresql://{address.user}:unused@{address.host}:{address.port}/mlflow?sslmode=disable"
@@ -94,6 +96,7 @@ def served(postgres, tmp_path):
         )
 
     eventually(lambda: ask("GET", "/healthz").status_code == 200)
+    ask.url = f"http://127.0.0.1:{port}"
     yield ask
     process.terminate()
     process.wait(PATIENCE)
@@ -137,3 +140,38 @@ def test_what_is_missing_is_said_and_no_secret(tmp_path, variables, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert "hidden" not in done.stderr
+
+
+def test_the_commands_that_ask_it_work_from_a_workstation(served, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MLSTRATA_RECORDER_URL", served.url)
+    monkeypatch.setenv(names.TOKEN, READS)
+    now = time.time()
+    rows = [record(f"r-{at}", system="mortgage-approval", at=now - at, rows=2) for at in (30, 20, 10)]
+    served("POST", "/records", APPENDS, b"\n".join(one.to_bytes() for one in rows))
+
+    def said(*command):
+        code = main([command[0], "dev", "mortgage-approval", *command[1:], "--json"])
+        out = capsys.readouterr().out
+        return json.loads(out) if code == 0 else out
+
+    told = tmp_path / "truth.csv"
+    told.write_text("id,instance,truth,group.afam\nr-20,1,yes,no\n")
+    assert said("feedback", str(told))["changed"] == 1
+    found = said("predictions", "--limit", "3")["predictions"]
+    assert [(one["id"], one["instance"]) for one in found] == [("r-20", 1), ("r-10", 0), ("r-10", 1)]
+    assert (found[0]["feedback"]["truth"], "groups" in found[0]["feedback"]) == ("yes", False)
+    one = said("predictions", "--id", "r-20")
+    assert (one["records"][0]["version"], one["feedback"][0]["truth"]) == ("1", "yes")
+    assert said("predictions", "--export", str(tmp_path / "rows.parquet"))["rows"] == 6
+    assert said("queue")["waiting"] == 5
+    assert said("queue", "--id", "r-10:0", "--truth", "no", "--reviewer", "anna")["changed"] is True
+    assert said("queue")["waiting"] == 4
+    monkeypatch.setenv(names.TOKEN, APPENDS)
+    assert main(["predictions", "dev", "mortgage-approval"]) == 2
+    assert "the recorder refused it: a bearer token is needed" in capsys.readouterr().err
+    monkeypatch.setenv(names.TOKEN, READS)
+    monkeypatch.setenv("MLSTRATA_RECORDER_URL", "http://127.0.0.1:1")
+    assert main(["predictions", "dev", "mortgage-approval"]) == 2
+    assert "the recorder at http://127.0.0.1:1 does not answer" in capsys.readouterr().err
+    assert served("GET", "/rows/mortgage-approval?since=x&until=1", READS).status_code == 422
+    assert served("GET", "/rows/nobody?since=0&until=1", READS).status_code == 404

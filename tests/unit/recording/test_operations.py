@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from mlstrata.cli.application import app
 from mlstrata.operations import feedback_file, recorded
 from mlstrata.operations.errors import UsageError
+from mlstrata.operations.targets.records import local_recorder, local_records
 from mlstrata.services.recording.app import build
 from mlstrata.services.recording.settings import Recorded, RecorderSettings
 from mlstrata.services.recording.sqlite import open_store
@@ -49,8 +50,11 @@ def deployment(store, tmp_path, monkeypatch):
 
     monkeypatch.setattr(httpx, "request", request)
     target = SimpleNamespace(urls={"recorder": "http://recorder"}, audit_file=tmp_path / "audit.jsonl")
+    found = SimpleNamespace(name="test", file="test.yaml", home=tmp_path, target=target, system=lambda _: None)
     target.here = lambda _: target
-    return SimpleNamespace(name="test", file="test.yaml", home=tmp_path, target=target, system=lambda _: None)
+    target.recorder = lambda: local_recorder(found)
+    target.records = lambda: local_records(found)
+    return found
 
 
 def test_feedback_of_a_table_joins_what_is_recorded(deployment, store, tmp_path):
