@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 
 from mlstrata.components.aws.account import Account
+from mlstrata.components.aws.balancer import controller
 from mlstrata.components.aws.buckets import BucketArgs, ClosedBucket, days
 from mlstrata.components.aws.budget import Budget, BudgetArgs
 from mlstrata.components.aws.cluster import STORAGE_CLASS, ControlPlane, ControlPlaneArgs
@@ -62,7 +63,7 @@ def build(spec: EnvironmentSpec, target: AwsTarget) -> SubstrateEnvironment:
     )
     nodes = Nodes("nodes", NodesArgs(account, plane.cluster, network.private, target.nodes, spec.gpu_pools), opts)
     karpenter = Karpenter("karpenter", KarpenterArgs(account, plane.cluster), opts)
-    found = workloads(spec, account, store.named)
+    found = (*workloads(spec, account, store.named), controller(account))
     Workloads("workloads", WorkloadsArgs(account, plane.cluster, found), opts)
     database = Database(
         "database", DatabaseArgs(account, target.database, network.id, network.data, plane.group, data), opts

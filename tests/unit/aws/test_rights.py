@@ -16,7 +16,10 @@ IAM_ONLY = {
     "s3": {"ListBucket": "ListObjectsV2", "GetBucketAcl": "GetBucketAcl"},
     "kms": {"ReEncrypt*": "ReEncrypt", "GenerateDataKey*": "GenerateDataKey"},
     "iam": {"PassRole": "GetRole"},
+    "elasticloadbalancing": {},
 }
+MODELS = {"elasticloadbalancing": "elbv2"}
+"""Service of IAM to what botocore calls it, where they differ."""
 OF_ALL = {
     # What cannot be bounded by a resource: AWS knows none for these calls.
     *("Looks", "KnowsPrices", "ListsProfiles"),
@@ -56,7 +59,7 @@ def statements():
 
 @cache
 def operations(service: str) -> frozenset[str]:
-    return frozenset(botocore.session.get_session().get_service_model(service).operation_names)
+    return frozenset(botocore.session.get_session().get_service_model(MODELS.get(service, service)).operation_names)
 
 
 def test_every_action_is_one_that_aws_has():
@@ -121,7 +124,37 @@ ALLOWED = [
     ("karpenter", "sqs:ReceiveMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:mlstrata-prod-interruptions", {}),
     ("flows", "logs:PutLogEvents", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/mlstrata/prod/flows:log-stream:a", {}),
 ]
+BALANCER = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/net/k8s-a/1"
+ALLOWED += [
+    (
+        "balancer",
+        "elasticloadbalancing:CreateLoadBalancer",
+        BALANCER,
+        {"aws:RequestTag/elbv2.k8s.aws/cluster": "mlstrata-prod"},
+    ),
+    (
+        "balancer",
+        "elasticloadbalancing:DeleteLoadBalancer",
+        BALANCER,
+        {"aws:ResourceTag/elbv2.k8s.aws/cluster": "mlstrata-prod"},
+    ),
+    ("balancer", "ec2:DescribeSubnets", "*", {"aws:RequestedRegion": REGION}),
+]
 DENIED = [
+    (
+        "balancer",
+        "elasticloadbalancing:DeleteLoadBalancer",
+        BALANCER,
+        {"aws:ResourceTag/elbv2.k8s.aws/cluster": "other"},
+    ),
+    ("balancer", "elasticloadbalancing:CreateLoadBalancer", BALANCER, {}),
+    (
+        "balancer",
+        "elasticloadbalancing:DeleteLoadBalancer",
+        BALANCER.replace("/net/", "/app/"),
+        {"aws:ResourceTag/elbv2.k8s.aws/cluster": "mlstrata-prod"},
+    ),
+    ("balancer", "ec2:AuthorizeSecurityGroupIngress", f"arn:aws:ec2:{REGION}:{ACCOUNT}:security-group/sg-1", {}),
     ("registry", "s3:GetObject", f"{STORE}/backups/database/1", {}),
     ("registry", "s3:ListBucket", STORE, {}),
     ("registry", "s3:DeleteBucket", STORE, {}),
