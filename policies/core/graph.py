@@ -359,6 +359,8 @@ def _unpacked(records: Iterable[Record]) -> Iterator[Record]:
     """Yield the records but for the stack's own, and the items of a list in its place."""
     for record in records:
         items = record.inputs.get("items")
+        if isinstance(items, Mapping):
+            items = [items]  # written without its dash; what may run is looked at, however odd the list
         if record.type == STACK_TYPE:
             continue
         if not record.type.startswith("kubernetes:") or not record.type.endswith("List") or not isinstance(items, list):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from mlstrata.policies.core.facts import PodStandard
@@ -138,6 +138,8 @@ def _denied(context: Context) -> Verdicts:
     closed: dict[str, set[str]] = {}
     for policy in context.graph.of(NETWORK_POLICY):
         selector = policy.get("spec.podSelector", {})
+        if not (isinstance(policy.get("spec"), Mapping) and isinstance(selector, Mapping)):
+            continue  # what is not shaped as a policy closes nothing
         if dig(selector, "matchLabels") or dig(selector, "matchExpressions"):
             continue
         space = namespace(policy)

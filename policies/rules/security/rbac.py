@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mlstrata.policies.core.graph import Resource
 from mlstrata.policies.core.rule import Context, Domain, Rule, Severity, Verdict, Verdicts, fails
-from mlstrata.policies.core.values import Value, dig, listed
+from mlstrata.policies.core.values import Unknown, Value, dig, listed
 from mlstrata.policies.views.iam import FULL_ACCESS, open_to_everyone, too_wide
 
 ROLES = ("kubernetes:rbac.authorization.k8s.io/v1:Role", "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")
@@ -45,6 +45,7 @@ ALL_RIGHTS = {"cluster-admin", "admin"}
 MASTERS = "system:masters"
 """The group that the API server asks no role about."""
 EVERYBODY = {"system:authenticated", "system:unauthenticated", "system:anonymous", "system:serviceaccounts"}
+_SHAPED = "write it as the API of its kind has it"
 _NAME_THEM = "name the actions that are needed"
 
 
@@ -81,6 +82,9 @@ def _role_of_aws(role: Resource) -> Iterator[Verdict]:
 
 
 def _bound(binding: Resource) -> Iterator[Verdict]:
+    if not isinstance(binding.get("roleRef"), Mapping) or not all(map(_is_one, binding.all("subjects"))):
+        yield fails(f"'{binding.name}' does not say which role it grants, and to whom", _SHAPED)
+        return
     role = binding.get("roleRef.name")
     if role in ALL_RIGHTS and binding.get("roleRef.kind") == "ClusterRole":
         yield fails(
@@ -95,6 +99,8 @@ def _bound(binding: Resource) -> Iterator[Verdict]:
 
 def _role_of_a_cluster(role: Resource) -> Iterator[Verdict]:
     for rule in role.all("rules"):
+        if not _is_one(rule):
+            yield fails(f"'{role.name}' has a rule that is none, so nobody knows what it allows", _SHAPED)
         for what in ("verbs", "resources", "apiGroups", "nonResourceURLs"):
             if any(str(one).startswith("*") for one in listed(rule, what)):
                 yield fails(f"'{role.name}' allows all {what} ('*')", f"name the {what} that are needed")
@@ -110,6 +116,11 @@ def _role_of_a_cluster(role: Resource) -> Iterator[Verdict]:
             yield fails(
                 f"'{role.name}' aggregates the permissions of roles that are not named", "select them by a label"
             )
+
+
+def _is_one(entry: Value) -> bool:
+    """Return whether an entry of a list is a mapping, as far as is known yet."""
+    return isinstance(entry, Mapping | Unknown)
 
 
 def _powers(role: Resource, rule: Value) -> Iterator[Verdict]:

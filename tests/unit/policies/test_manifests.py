@@ -204,8 +204,18 @@ def test_a_kind_with_containers_that_nobody_knows_is_counted_and_never_passes(tm
         "apiVersion: v1\nkind: pod\nspec: {containers: [{name: c, command: [sh]}]}",
         "apiVersion: apps/v2\nkind: Deployment\nspec: {template: {spec: {containers: [{name: c, image: x}]}}}",
         "- {apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: x}]}}",
+        "apiVersion: v1\nkind: PodList\nitems: {apiVersion: v1, kind: Pod, spec: {containers: [{name: c, image: x}]}}",
+        "apiVersion: apps/v1\nkind: DaemonSet\nspec: {template: x}",
     ],
-    ids=["no version", "a number as kind", "a kind in small letters", "a version that is none", "a bare list"],
+    ids=[
+        "no version",
+        "a number as kind",
+        "small letters",
+        "no such version",
+        "a bare list",
+        "a list of one",
+        "no pod",
+    ],
 )
 def test_what_may_run_passes_in_no_odd_dress(tmp_path, text):
     (tmp_path / "a.yaml").write_text(text)
