@@ -26,6 +26,7 @@ class ClusterInputs:
         database: Postgres; None: one is made in the cluster.
         provider: Makes the one provider of it all.
         features: The bucket as the feature store may read it; None: as everything else.
+        online: Where the feature store keeps its values in memory; None: in Postgres.
         balancer: What of the gateway's service is the cloud's; empty: nothing.
         dns: Where pods ask for names.
         fixed_users: Pods say which user they run as.
@@ -43,6 +44,7 @@ class ClusterInputs:
     database: Server | None
     provider: Callable[[], pulumi.ProviderResource]
     features: ObjectStore | None = None
+    online: Server | None = None
     balancer: Mapping[str, Any] = field(default_factory=dict)
     dns: Dns = field(default_factory=Dns)
     fixed_users: bool = True

@@ -13,6 +13,8 @@ from mlstrata.components.aws.account import Account
 from mlstrata.components.aws.balancer import controller
 from mlstrata.components.aws.buckets import BucketArgs, ClosedBucket, days
 from mlstrata.components.aws.budget import Budget, BudgetArgs
+from mlstrata.components.aws.cache import PORT as CACHE_PORT
+from mlstrata.components.aws.cache import OnlineStore, OnlineStoreArgs
 from mlstrata.components.aws.cluster import STORAGE_CLASS, ControlPlane, ControlPlaneArgs
 from mlstrata.components.aws.database import PORT, Database, DatabaseArgs
 from mlstrata.components.aws.images import Images, ImagesArgs
@@ -68,6 +70,10 @@ def build(spec: EnvironmentSpec, target: AwsTarget) -> SubstrateEnvironment:
     database = Database(
         "database", DatabaseArgs(account, target.database, network.id, network.data, plane.group, data), opts
     )
+    online: dict[str, Any] = {}
+    if target.online_store is not None:
+        args = OnlineStoreArgs(account, target.online_store, network.id, network.data, plane.group, data)
+        online = {"online": {"host": OnlineStore("online", args, opts).host, "port": CACHE_PORT}}
     Images("images", ImagesArgs(account, [one.name for one in spec.systems], data), opts)
     if target.budget is not None and spec.owner:
         Budget("budget", BudgetArgs(account, target.budget, spec.owner), opts)
@@ -99,6 +105,7 @@ def build(spec: EnvironmentSpec, target: AwsTarget) -> SubstrateEnvironment:
             },
             "documents": {"bucket": documents.named, "days": days(spec.retention.documents)},
             "database": {"host": database.host, "port": PORT},
+            **online,
             "secrets_role": account.role_arn(SECRETS),
             "storage_class": STORAGE_CLASS,
         }

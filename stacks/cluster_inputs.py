@@ -72,6 +72,9 @@ def _aws(spec: EnvironmentSpec, target: AwsTarget, storage: S3Storage, found: Su
         store=store,
         database=database,
         provider=lambda: providers.eks(found),
+        online=Server(found.online.host, DATABASE, (_network(found.network),), found.online.port)
+        if found.online
+        else None,
         features=replace(store, role=found.store.features_role),
         balancer=balancer.aws(made.subnets, internet=target.open_to == "internet"),
         nodes=AwsNodes(found.cluster.name, made.role, made.image, made.subnets, made.security_groups),

@@ -80,6 +80,13 @@ class DatabaseOutputs(Closed):
     port: int = Field(default=5432, ge=1, le=65535, description="Its port.")
 
 
+class OnlineOutputs(Closed):
+    """Where values of features lie in memory, reached by TLS from the cluster alone."""
+
+    host: Name = Field(description="Its host.")
+    port: int = Field(default=6379, ge=1, le=65535, description="Its port.")
+
+
 class SubstrateOutputs(Closed):
     """All of it; nothing of it is secret."""
 
@@ -92,6 +99,7 @@ class SubstrateOutputs(Closed):
     store: StoreOutputs = Field(description="The bucket.")
     documents: DocumentsOutputs = Field(description="The locked bucket of documents.")
     database: DatabaseOutputs = Field(description="Postgres.")
+    online: OnlineOutputs | None = Field(default=None, description="Values of features; none: Postgres has them.")
     secrets_role: Arn = Field(description="The role that External Secrets reads the account's secrets with.")
     storage_class: str = Field(default="gp3", description="Class of volumes; gp3, AWS's general one.")
 

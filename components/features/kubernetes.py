@@ -43,6 +43,7 @@ class FeaturesArgs:
         namespace: Feast's own: the pods that its operator makes do not meet the standard of the platform's.
         store: Where Feast's offline files lie, in `FOLDER`; with a role that reads those alone, or with keys.
         database: Its Postgres.
+        online: Where its values lie in memory; None: in Postgres.
         holds: How long a value holds after it was computed.
         after: What must be there before it: Feast's operator, the database.
     """
@@ -52,6 +53,7 @@ class FeaturesArgs:
     store: ObjectStore
     database: Server
     holds: timedelta
+    online: Server | None = None
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -61,7 +63,8 @@ class Features(ClusterComponent):
     def __init__(self, name: str, args: FeaturesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("features", name, args.cluster, opts)
         space, cluster, after = args.namespace, args.cluster, list(args.after)
-        self.needs(space, STORES, ("postgres", "sql"), "Feast's online store and registry, in Feast's own YAML")
+        kind = "redis" if args.online else "postgres"
+        self.needs(space, STORES, (kind, "sql"), "Feast's online store and registry, in Feast's own YAML")
         database, store = args.database, args.store
         store.read_by(self, space, "the offline files of features")
         openings = {
@@ -71,6 +74,8 @@ class Features(ClusterComponent):
             "database": outgoing(f"{name}-database", space, of=APP, ports=[database.port], peers=database.peers),
             "store": outgoing(f"{name}-store", space, of=APP, ports=[store.port], peers=store.peers),
         }
+        if (online := args.online) is not None:
+            openings["online"] = outgoing(f"{name}-online", space, of=APP, ports=[online.port], peers=online.peers)
         before = [self.add(role, policy, after=after) for role, policy in openings.items()]
         own = account(manifest("v1", "ServiceAccount", ACCOUNT, space), store.identity())
         # The operator gives it labels of its own in place of these.
@@ -87,7 +92,7 @@ class Features(ClusterComponent):
             "services": {
                 "onlineStore": {
                     "server": {"env": env},
-                    "persistence": {"store": {"type": "postgres", "secretRef": secret}},
+                    "persistence": {"store": {"type": kind, "secretRef": secret}},
                 },
                 "registry": {"local": {"persistence": {"store": {"type": "sql", "secretRef": secret}}, "server": {}}},
             },
@@ -104,7 +109,7 @@ def build(site: ClusterSite) -> None:
     feast = site.upstream("feast")
     after = [*site.ready, *database.ready, *(storage.ready if storage else ()), *feast.ready]
     store, holds = site.inputs.features or site.inputs.store, site.spec.retention.features
-    args = FeaturesArgs(site.cluster, feast.package.namespace, store, database.server, holds, after)
+    args = FeaturesArgs(site.cluster, feast.package.namespace, store, database.server, holds, site.inputs.online, after)
     Features("features", args, site.opts)
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from mlstrata.environments.spec.base import Problem, Spec, immutable, refuse, wrong
 from mlstrata.environments.spec.text import (
     AwsMachine,
+    CacheMachine,
     DatabaseMachine,
     Network,
     Whole,
@@ -73,4 +74,12 @@ class AwsDatabaseSpec(Spec):
     )
     backup_days: Annotated[Whole, Field(ge=1, le=35)] = Field(
         default=35, description="Days for which any second of it can be put back; 35, the most AWS has."
+    )
+
+
+class OnlineStoreSpec(Spec):
+    """Values of features in memory, as AWS runs it (ElastiCache with Valkey), for stage mature's feature store."""
+
+    machine: CacheMachine = Field(
+        default="cache.m7g.large", description="Kind of machine; cache.m7g.large, 6 GiB of values."
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.aws import AwsDatabaseSpec, PrivateNetwork, SystemNodesSpec
+from mlstrata.environments.spec.aws import AwsDatabaseSpec, OnlineStoreSpec, PrivateNetwork, SystemNodesSpec
 from mlstrata.environments.spec.base import Problem, Spec, immutable, refuse, wrong
 from mlstrata.environments.spec.text import (
     AwsAccount,
@@ -250,6 +250,11 @@ class AwsTarget(Spec):
     )
     nodes: SystemNodesSpec = Field(default=SystemNodesSpec(), description="Nodes that are always there; three to nine.")
     database: AwsDatabaseSpec = Field(default=AwsDatabaseSpec(), description="The platform's Postgres.")
+    online_store: OnlineStoreSpec | None = Field(
+        default=None,
+        description="Values of features in memory, a machine of its own in two zones; none: Postgres has them, which "
+        "few requests cannot wait for.",
+    )
     budget: Annotated[Whole, Field(ge=1, le=10_000_000)] | None = Field(
         default=None,
         description="Dollars a month; its owner is told when four fifths are spent, and when all will be. None: nobody "

@@ -110,6 +110,9 @@ AwsMachine = Annotated[str, *_matching(r"[a-z][a-z0-9-]*[.][a-z0-9-]+", "a kind 
 DatabaseMachine = Annotated[
     str, *_matching(r"db[.][a-z][a-z0-9-]*[.][a-z0-9-]+", "a kind of database machine such as db.m7g.large", 40)
 ]
+CacheMachine = Annotated[
+    str, *_matching(r"cache[.][a-z][a-z0-9-]*[.][a-z0-9-]+", "a kind of cache machine such as cache.m7g.large", 40)
+]
 NodeImage = Annotated[
     str, *_matching(r"al2023@v[0-9]{8}", "an image of nodes with its day, such as al2023@v20261101", 20)
 ]

@@ -17,7 +17,7 @@ from tests.support.ground import ground_of, prod
 
 STATEFUL = (
     *("aws:s3/bucket:", "aws:rds/instance:", "aws:kms/key:", "aws:ecr/repository:", "aws:cloudwatch/logGroup:"),
-    "aws:s3/bucketObjectLockConfiguration:",
+    *("aws:s3/bucketObjectLockConfiguration:", "aws:elasticache/replicationGroup:"),
 )
 TAGS = {"mlstrata.io/owner", "mlstrata.io/cost-centre", "mlstrata.io/system", "mlstrata.io/environment", "Name"}
 FILES = int(os.environ.get("MLSTRATA_RANDOM_FILES", "8"))
@@ -90,6 +90,7 @@ def files(draw):
         nat=draw(st.sampled_from([None, "none", "one", "zones"])),
         open_to=draw(st.sampled_from(["network", "internet"])),
         api_from=draw(st.lists(public | private, max_size=2, unique=True)),
+        online_store=draw(st.none() | st.just({})),
         budget=draw(st.none() | st.integers(1, 10_000)),
         nodes={"min": draw(st.integers(1, 3)), "max": draw(st.integers(3, 9))},
         database={"version": draw(st.integers(14, 18)), "backup_days": draw(st.integers(1, 35))},

@@ -58,6 +58,9 @@ def answer(one: Registered) -> Mapping[str, Any]:
             "address": f"{one.inputs.get('identifier')}.0123456789ab.{REGION}.rds.amazonaws.com",
             "masterUserSecrets": [{"secretArn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!db-1"}],
         },
+        "aws:elasticache/replicationGroup:ReplicationGroup": {
+            "primaryEndpointAddress": f"master.{one.inputs.get('replicationGroupId')}.cache.amazonaws.com"
+        },
         "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
         "aws:ec2/eip:Eip": {"allocationId": f"eipalloc-{digest[:17]}"},
         "aws:sqs/queue:Queue": {"url": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{one.inputs.get('name')}"},

@@ -15,7 +15,8 @@ UNMAPPED = {
 
 @cache
 def planned():
-    return [one for one in ground_of(prod(api_from=["198.51.100.0/24"]), made=True).resources if one.custom]
+    spec = prod(api_from=["198.51.100.0/24"], online_store={})
+    return [one for one in ground_of(spec, made=True).resources if one.custom]
 
 
 def test_what_is_planned_is_what_the_api_takes():

@@ -101,6 +101,20 @@ def test_databases_have_no_way_out_and_nodes_one_by_file():
     assert services > {"s3", "ecr.api", "ecr.dkr", "sts", "secretsmanager", "eks-auth"}
 
 
+def test_values_of_features_lie_in_memory_where_the_file_says_so():
+    assert not planned().all("ReplicationGroup")
+    graph = ground_of(prod(online_store={"machine": "cache.t4g.small"}), made=True)
+    store = graph.one("ReplicationGroup", "online").inputs
+    assert (store["nodeType"], store["numCacheClusters"], store["multiAzEnabled"]) == ("cache.t4g.small", 2, True)
+    assert store["transitEncryptionMode"] == "required"
+    assert store["atRestEncryptionEnabled"] is True
+    found = SubstrateOutputs.model_validate(json.loads(json.dumps(graph.exports))).online
+    assert found is not None
+    assert (found.host, found.port) == ("master.mlstrata-prod-online.cache.amazonaws.com", 6379)
+    (rule,) = [one for one in graph.all("SecurityGroupIngressRule") if one.name == "online"]
+    assert rule.inputs["referencedSecurityGroupId"] == graph.exports["nodes"]["security_groups"][0]
+
+
 def test_documents_are_locked_for_ten_years_against_their_owner_too():
     lock = planned().one("BucketObjectLockConfiguration", "documents-lock").inputs
     assert lock["rule"]["defaultRetention"] == {"mode": "COMPLIANCE", "days": 3660}
