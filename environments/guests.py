@@ -11,8 +11,9 @@ from mlstrata.environments.redaction import path_of
 from mlstrata.environments.requirements import RequirementsError, read
 from mlstrata.environments.spec.base import suggestion
 from mlstrata.environments.spec.environment import EnvironmentSpec
-from mlstrata.environments.spec.model import DOORS, LEARNERS, MEASURES, TRAINERS, Algorithm, ModelSpec, Task
+from mlstrata.environments.spec.model import DOORS, LEARNERS, MEASURES, TRAINERS, ModelSpec
 from mlstrata.environments.spec.sources import parameters
+from mlstrata.environments.spec.tasks import Algorithm, Task
 from mlstrata.environments.workspace import Workspace
 
 

@@ -13,6 +13,7 @@ from mlstrata.components.supervision.ports import Ports
 from mlstrata.environments.spec.recording import RecordingSpec
 from mlstrata.environments.spec.serving import ExplainSpec, FallbackSpec
 from mlstrata.services.alerts.settings import ServiceLevel
+from mlstrata.services.serving.settings import OutputRange
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,6 @@ class ServingArgs:
     system: str
     ports: Sequence[Ports]
     service_level: ServiceLevel
-    output_range: tuple[float, float] | None
+    output_range: OutputRange
     lock: Path | None = None
     observers: Observers = field(default_factory=Observers)

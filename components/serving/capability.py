@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
-from mlstrata.environments import EnvironmentSpec
-from mlstrata.environments.spec.model import Task
+from mlstrata.environments import EnvironmentSpec, SystemSpec
+from mlstrata.environments.spec.outputs import Answer
 from mlstrata.environments.spec.rollout import Strategy
 from mlstrata.environments.spec.serving import ExplainMethod, ServingMode
+from mlstrata.environments.spec.tasks import Task
 from mlstrata.environments.stages import Capability
 
 MOST_COPIES = 8
@@ -27,9 +28,17 @@ def _ports(spec: EnvironmentSpec) -> Mapping[str, Mapping[str, tuple[str, ...]]]
 
 def _implausible(spec: EnvironmentSpec) -> Iterator[str]:
     for at, system in enumerate(spec.systems):
-        low, high = system.output_range or (0.0, 1.0)
-        if system.model.task is Task.CLASSIFICATION and not 0 <= low < high <= 1:
-            yield f"systems[{at}].monitor.range.probability: got [{low}, {high}]; allowed: within [0, 1]"
+        for name in _probabilities(system):
+            low, high = system.monitor.range.get(name, (0.0, 1.0))
+            if not 0 <= low < high <= 1:
+                yield f"systems[{at}].monitor.range.{name}: got [{low}, {high}]; allowed: within [0, 1]"
+
+
+def _probabilities(system: SystemSpec) -> list[str]:
+    """Return what `monitor.range` calls the answers that are probabilities."""
+    if system.model.outputs:
+        return [one.name for one in system.model.outputs if one.task is Answer.CLASSIFICATION]
+    return [system.model.task.output] if system.model.task is Task.CLASSIFICATION else []
 
 
 def _unexplainable(spec: EnvironmentSpec) -> Iterator[str]:

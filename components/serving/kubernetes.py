@@ -51,6 +51,7 @@ from mlstrata.services.serving.settings import (
     MODULE,
     READY_PATH,
     SETTINGS_FILE,
+    OutputRange,
     ServingSettings,
     environment,
     render_files,
@@ -99,7 +100,7 @@ class ServingArgs:
     operators: str
     registry: str
     store: ObjectStore
-    output_range: tuple[float, float] | None
+    output_range: OutputRange
     own_code: bool = False
     disclosure: str = ""
     placement: Placement | None = None
@@ -226,7 +227,9 @@ class Serving(ClusterComponent):
     def _pod(self) -> dict[str, Any]:
         plain, secret = client(self.args.registry)
         limits = self.args.output_range
-        declared = [] if limits is None else ["--range", f"{limits[0]:g}", f"{limits[1]:g}"]
+        declared = [] if limits is None else ["--ranges", json.dumps(limits, sort_keys=True)]
+        if isinstance(limits, tuple):
+            declared = ["--range", f"{limits[0]:g}", f"{limits[1]:g}"]
         own = ["--own-code"] if self.args.own_code else []
         image = self.args.image or self.cluster.image("serving")
         folders = {"models": MODELS, "tmp": "/tmp"}  # noqa: S108 - a folder of the container's own

@@ -10,9 +10,10 @@ from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBui
 from mlstrata.components.storage.data import unreadable
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.data import READ
-from mlstrata.environments.spec.model import Modality, Task
+from mlstrata.environments.spec.model import Modality
 from mlstrata.environments.spec.settings import TRAINING
 from mlstrata.environments.spec.system import SystemSpec
+from mlstrata.environments.spec.tasks import Task
 from mlstrata.environments.stages import Capability
 
 _MADE = (Modality.TABULAR, Modality.TEXT)

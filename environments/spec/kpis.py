@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from mlstrata.environments.redaction import is_public, shown
 from mlstrata.environments.spec.base import Problem, Spec, refuse, suggestion
 from mlstrata.environments.spec.quantities import Day
-from mlstrata.environments.spec.text import Document, Identifier, Name, Number, Word
+from mlstrata.environments.spec.text import Document, Figure, Name, Number, Word
 
 
 class EvaluationMetric(StrEnum):
@@ -64,10 +64,11 @@ def misfit(metric: str, task: str, at: tuple[str | int, ...], fix: str, own: Col
 class KpiSpec(Spec):
     """A figure and its limit."""
 
-    metric: Identifier = Field(
+    metric: Figure = Field(
         description="Figure that training measures: of a classification auc, pr_auc, accuracy, balanced_accuracy, "
         "precision, recall, f1, specificity, log_loss, brier (of many classes the mean over them), of a regression r2, "
-        "mae, rmse, median_absolute_error, pinball, mape; a name of `model.metrics`; or any name with a `source`."
+        "mae, rmse, median_absolute_error, pinball, mape; a name of `model.metrics`; of several outputs NAME.METRIC; "
+        "or any name with a `source`."
     )
     at_least: Number | None = Field(default=None, description="Lowest acceptable value, in the metric's own unit.")
     at_most: Number | None = Field(default=None, description="Highest acceptable value, in the metric's own unit.")

@@ -13,8 +13,10 @@ from mlstrata.environments.spec.base import Problem, Spec, refuse
 from mlstrata.environments.spec.door import Door
 from mlstrata.environments.spec.kpis import EvaluationMetric, misfit
 from mlstrata.environments.spec.monitor import COMPARED, FairnessMetric
+from mlstrata.environments.spec.outputs import OutputSpec, of_outputs
 from mlstrata.environments.spec.quantities import Cron
 from mlstrata.environments.spec.settings import TRAINING, Settings, Value, check_training
+from mlstrata.environments.spec.tasks import OTHERS, USUAL, Algorithm, Task
 from mlstrata.environments.spec.text import (
     Column,
     Digest,
@@ -39,30 +41,6 @@ class Modality(StrEnum):
     VIDEO = "video"
 
 
-class Task(StrEnum):
-    """Axis: what comes out of the model."""
-
-    CLASSIFICATION = "classification"
-    REGRESSION = "regression"
-    GENERATION = "generation"
-
-    @property
-    def output(self) -> str:
-        """Return what its answer is called in `monitor.range`."""
-        return "value" if self is Task.REGRESSION else "probability"
-
-
-class Algorithm(StrEnum):
-    """Axis: how the training pipeline learns."""
-
-    LOGISTIC_REGRESSION = "logistic_regression"
-    LINEAR_REGRESSION = "linear_regression"
-    RANDOM_FOREST = "random_forest"
-    HIST_GRADIENT_BOOSTING = "hist_gradient_boosting"
-
-
-_USUAL = {Task.CLASSIFICATION: Algorithm.LOGISTIC_REGRESSION, Task.REGRESSION: Algorithm.LINEAR_REGRESSION}
-_OTHERS = {Task.CLASSIFICATION: Algorithm.LINEAR_REGRESSION, Task.REGRESSION: Algorithm.LOGISTIC_REGRESSION}
 PIPELINES = Door("pipeline", "pipelines", "mlstrata.pipelines", (TRAINING,))
 LEARNERS = Door("algorithm", "learners", "mlstrata.learners", tuple(one.value for one in Algorithm), dotted=True)
 TRAINERS = Door("train", ".", "mlstrata.trainers", (), packages=True)
@@ -81,8 +59,9 @@ class ModelSpec(Spec):
     task: Task = Field(
         default=Task.CLASSIFICATION,
         description="What comes out: classification, the default, as most decisions are yes or no, or one of several "
-        "classes where the target holds more than two values and none is `positive`; regression: a number; generation: "
-        "text, images, sound or video, which nothing here trains (risk.generates says what).",
+        "classes where the target holds more than two values and none is `positive`; regression: a number; several: "
+        "what each of `outputs` says by itself; generation: text, images, sound or video, which nothing here trains "
+        "(risk.generates says what).",
     )
     data: Name | None = Field(
         default=None, description="Dataset of this system to train on; none: its only one, where there is just one."
@@ -104,6 +83,11 @@ class ModelSpec(Spec):
     )
     quantile: Annotated[Number, Field(gt=0, lt=1)] = Field(
         default=0.5, description="Quantile that a regression predicts, for its `pinball`; 0.5, the median."
+    )
+    outputs: tuple[OutputSpec, ...] = Field(
+        default=(),
+        description="Several answers in place of `target`, each by its name: a prediction holds all of them, each is "
+        "judged by every gate, and the worst decides; none: there is one answer.",
     )
     exclude: Annotated[tuple[Column, ...], Unique] = Field(
         default=(), description="Columns that are no features, such as row numbers; none by default."
@@ -188,7 +172,14 @@ class ModelSpec(Spec):
         """Take the simplest algorithm of the task where none is named."""
         if isinstance(data, dict) and data.get("task") == Task.REGRESSION and "algorithm" not in data:
             return {**data, "algorithm": Algorithm.LINEAR_REGRESSION.value}
+        if isinstance(data, dict) and data.get("outputs") and "task" not in data:
+            return {**data, "task": Task.SEVERAL.value}
         return data
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Return every column that is predicted; none where none is declared."""
+        return tuple(one.target for one in self.outputs) or ((self.target,) if self.target else ())
 
     @property
     def brings_code(self) -> bool:
@@ -216,14 +207,14 @@ class ModelSpec(Spec):
             )
         if self.train is not None:
             problems += self._trained_by_own_code()
-        problems += [*self._own_metrics(), *self._of_texts()]
+        problems += [*self._own_metrics(), *self._of_texts(), *of_outputs(dict(self))]
         if self.threshold is not None and self.task is Task.REGRESSION:
             problems.append(
                 Problem(("threshold",), "is given for a regression", "remove it, or set task: classification")
             )
-        if self.algorithm == _OTHERS.get(self.task):
+        if self.algorithm == OTHERS.get(self.task):
             what = f"got {shown(self.algorithm)}, which learns no {self.task}"
-            problems.append(Problem(("algorithm",), what, f"write {_USUAL[self.task]}, or remove it"))
+            problems.append(Problem(("algorithm",), what, f"write {USUAL[self.task]}, or remove it"))
         problems += [one for door in DOORS if (one := door.unknown_name(getattr(self, door.field)))]
         if self.pipeline == TRAINING or ":" in self.pipeline:
             problems += check_training(self.settings)
@@ -240,7 +231,7 @@ class ModelSpec(Spec):
     def _trained_by_own_code(self) -> Iterator[Problem]:
         if ":" not in (self.train or ""):
             yield Problem(("train",), f"got {shown(self.train)}; allowed PACKAGE.MODULE:FUNCTION", "name a function")
-        if self.algorithm != _USUAL.get(self.task):
+        if self.algorithm != USUAL.get(self.task):
             yield Problem(("algorithm",), "is given beside train, which says how it learns", "remove one of them")
         if self.source is not None:
             yield Problem(("train",), "is given for a model that is trained elsewhere", "remove train or source")
@@ -253,7 +244,7 @@ class ModelSpec(Spec):
             yield Problem(("texts",), f"is given for a model of {self.modality}", "write modality: text, or remove it")
         if self.text_length is not None and not self.texts:
             yield Problem(("text_length",), "is given without texts", "name the columns of free text in texts")
-        hidden = {self.target, *self.exclude, *self.protected}
+        hidden = {*self.targets, *self.exclude, *self.protected}
         for at, name in enumerate(self.texts):
             if name in hidden:
                 what = f"names {shown(name)}, which is the target, excluded or protected"

@@ -15,6 +15,18 @@ from mlstrata.environments.spec.base import Problem, suggestion
 from mlstrata.environments.stages import ENTRIES, Capability, Stage, capabilities_of, missing_needs
 
 At = tuple[str | int, ...]
+OF_ONE_ANSWER = (
+    Capability.ROLLOUT,
+    Capability.RECORDING,
+    Capability.MONITORING,
+    Capability.FAIRNESS,
+    Capability.EXPLANATION,
+    Capability.FALLBACK,
+    Capability.RETRAINING,
+    Capability.BANDIT,
+    Capability.ONLINE_LEARNING,
+)
+"""What reads the one answer of a system, and would take several for none."""
 _MOST_NAMES = 50
 """Names that a message lists."""
 _PROPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
@@ -24,7 +36,7 @@ def check_references(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield every broken reference and contradiction between parts of the environment `data`."""
     for key in ("systems", "teams", "gpu_pools", "upstream"):
         yield from _duplicates(data, key)
-    for check in (_storage, _pools, _systems, _switches):
+    for check in (_storage, _pools, _systems, _switches, _several):
         yield from check(data)
 
 
@@ -121,10 +133,7 @@ def _switches(data: Mapping[str, Any]) -> Iterator[Problem]:
         if capability in off and data.get(key):
             what = f"got '{capability}', but {key} are declared"
             yield Problem(("capabilities", "off", off[capability]), what, f"remove it, or remove {key}")
-    stage = data.get("stage")
-    if not isinstance(stage, str) or stage not in set(Stage):
-        return
-    present = (capabilities_of(Stage(stage)) | set(on)) - set(off)
+    present = _present(data)
     for capability, needed in missing_needs(present):
         if needed in off:
             what = f"got '{needed}', which '{capability}' cannot do without"
@@ -132,6 +141,27 @@ def _switches(data: Mapping[str, Any]) -> Iterator[Problem]:
         else:
             what = f"got '{capability}', which cannot do without '{needed}'"
             yield Problem(("capabilities", "on", on[capability]), what, f"add {needed} to capabilities.on")
+
+
+def _present(data: Mapping[str, Any]) -> frozenset[str]:
+    """Return what the environment can do; nothing where its stage is none."""
+    stage = data.get("stage")
+    if not isinstance(stage, str) or stage not in set(Stage):
+        return frozenset()
+    on, off = (_capabilities(_part(data, "capabilities", key)) for key in ("on", "off"))
+    return (capabilities_of(Stage(stage)) | set(on)) - set(off)
+
+
+def _several(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the systems of several answers where something would take them for one."""
+    present = _present(data)
+    if not (one := [capability.value for capability in OF_ONE_ANSWER if capability in present]):
+        return
+    for index, system in _mappings(data, "systems"):
+        if _part(system, "model", "outputs"):
+            what = f"is given, but {', '.join(one)} {'knows' if len(one) == 1 else 'know'} one answer of a system alone"
+            fix = "set stage: foundation, or name them in capabilities.off"
+            yield Problem(("systems", index, "model", "outputs"), what, fix)
 
 
 def _capabilities(names: object) -> dict[str, int]:

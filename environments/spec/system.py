@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from mlstrata.environments.redaction import shown
-from mlstrata.environments.spec.base import Problem, Spec, immutable, refuse
+from mlstrata.environments.spec.base import Problem, Spec, immutable, refuse, suggestion
 from mlstrata.environments.spec.data import READ, DatasetSpec
 from mlstrata.environments.spec.governance import DocumentsSpec, OversightSpec, RetireSpec
 from mlstrata.environments.spec.kpis import KpiSpec, SponsorSpec, misfit
-from mlstrata.environments.spec.model import Modality, ModelSpec, Task
+from mlstrata.environments.spec.model import Modality, ModelSpec
 from mlstrata.environments.spec.monitor import COMPARED, FairnessMetric, MonitorSpec
 from mlstrata.environments.spec.recording import RecordingSpec
 from mlstrata.environments.spec.retrain import RetrainSpec
@@ -19,6 +19,7 @@ from mlstrata.environments.spec.risk import RiskSpec
 from mlstrata.environments.spec.rollout import RolloutSpec
 from mlstrata.environments.spec.serving import ServingSpec
 from mlstrata.environments.spec.settings import TRAINING
+from mlstrata.environments.spec.tasks import Task
 from mlstrata.environments.spec.text import Email, Name, Text, Unique, Word
 
 _MEASURED_BY = "choose one of these, or name who measures it in `source`"
@@ -73,8 +74,11 @@ class SystemSpec(Spec):
         return next((one for one in self.data if one.name == named), None) if named else self.training_data
 
     @property
-    def output_range(self) -> tuple[float, float] | None:
-        """Return the lowest and highest plausible answer; None where none is declared."""
+    def output_range(self) -> tuple[float, float] | dict[str, tuple[float, float]] | None:
+        """Return the lowest and highest plausible answer, of several by their names; None where none is declared."""
+        if self.model.outputs:
+            names = {one.name for one in self.model.outputs}
+            return {name: ends for name, ends in self.monitor.range.items() if name in names} or None
         return self.monitor.range.get(self.model.task.output)
 
     @model_validator(mode="after")
@@ -83,19 +87,34 @@ class SystemSpec(Spec):
         found = [
             one
             for at, kpi in enumerate(self.kpis)
-            if kpi.gates and (one := misfit(kpi.metric, task, ("kpis", at, "metric"), _MEASURED_BY, self.model.metrics))
+            if kpi.gates and (one := self._unmeasured(kpi.metric, ("kpis", at, "metric")))
         ]
-        if fairness and fairness.metric and fairness.metric not in COMPARED.get(task, tuple(FairnessMetric)):
-            what = f"got {shown(fairness.metric.value)}, which a {task} does not have"
-            allowed = ", ".join(COMPARED[task])
-            found.append(
-                Problem(("monitor", "fairness", "metric"), f"{what}; allowed {allowed}", "choose one of these")
-            )
+        asked = [output.task.value for output in self.model.outputs] or [task.value]
+        for kind in dict.fromkeys(asked):
+            if fairness and fairness.metric and fairness.metric not in COMPARED.get(kind, tuple(FairnessMetric)):
+                what = f"got {shown(fairness.metric.value)}, which a {kind} does not have"
+                allowed = ", ".join(COMPARED[kind])
+                found.append(
+                    Problem(("monitor", "fairness", "metric"), f"{what}; allowed {allowed}", "choose one of these")
+                )
         if task is Task.REGRESSION and Task.CLASSIFICATION.output in self.monitor.range:
             what = f"names the output of a classification, not of a {task}"
             found.append(Problem(("monitor", "range", Task.CLASSIFICATION.output), what, f"write {task.output}"))
         refuse(found)
         return self
+
+    def _unmeasured(self, metric: str, where: tuple[str | int, ...]) -> Problem | None:
+        """Return what is wrong with the figure of a KPI that training is to measure; None: nothing."""
+        if not self.model.outputs:
+            return misfit(metric, self.model.task, where, _MEASURED_BY, self.model.metrics)
+        name, _, figure = metric.partition(".")
+        known = {one.name: one for one in self.model.outputs}
+        if name not in known or not figure:
+            allowed = ", ".join(f"{one}.METRIC" for one in known)
+            near = suggestion(name, known)
+            what = f"got {shown(metric)}, which is no figure of one of the outputs; allowed {allowed}"
+            return Problem(where, what, near or "name the output before the figure")
+        return misfit(figure, known[name].task, where, _MEASURED_BY)
 
     def untrainable(self) -> str | None:
         """Return what is missing before the training pipeline can make the model; None where nothing is."""
@@ -119,7 +138,7 @@ class SystemSpec(Spec):
             ),
             (dataset is None, "model.data does not say which dataset to train on; declare one in data and name it"),
             (dataset is not None and dataset.source is None, "its dataset has no source to read from"),
-            (model.target is None, "model.target does not say which column to predict"),
+            (not model.targets, "model.target does not say which column to predict"),
             (
                 model.features is not None,
                 f"model.features: the training pipeline reads datasets, not feature views such as '{model.features}'",

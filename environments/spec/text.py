@@ -91,6 +91,17 @@ Identifier = Annotated[
 ]
 """A metric or a feature view: a name that is also used in code."""
 
+Figure = Annotated[
+    str,
+    *_matching(
+        r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?",
+        "1 to 64 of a-z, 0-9 and '_', starting with a letter, of several outputs NAME.METRIC",
+        129,
+        "_",
+    ),
+]
+"""A metric, of several answers with the name of one before it."""
+
 Email = Annotated[
     str, *_matching(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)+", "an e-mail address such as team@example.com", 254)
 ]

@@ -30,7 +30,7 @@ def show_comparison(comparison: Comparison) -> None:
         table.add_column(Text(heading), overflow="fold")
     for figure in comparison.figures:
         # `--json` has them too.
-        if figure.limit is None and figure.metric.startswith(_BACKGROUND):
+        if figure.limit is None and figure.metric.rpartition(".")[2].startswith(_BACKGROUND):
             continue
         cells = (figure.metric, _value(figure.candidate), _value(figure.champion), figure.limit or "")
         table.add_row(*map(Text, cells), Text(_verdict(figure), style="red" if figure.within is False else "green"))

@@ -54,7 +54,8 @@ def bill(evidence: Evidence) -> dict[str, Any]:
 
 
 def _card(evidence: Evidence, datasets: list[str]) -> dict[str, Any]:
-    approach = {"type": "supervised"} if evidence.get("model.target") else None
+    learnt = evidence.get("model.target") or evidence.get("model.outputs")
+    approach = {"type": "supervised"} if learnt else None
     parameters = {
         "approach": approach,
         "task": evidence.get("model.task"),

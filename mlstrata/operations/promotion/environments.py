@@ -125,6 +125,7 @@ _CONTRACT = (
     "model.target",
     "model.positive",
     "model.threshold",
+    "model.outputs",
     "model.protected",
 )
 """What the evidence of a version is about: where it is declared otherwise, the evidence is of another system."""

@@ -137,7 +137,9 @@ def _figures(candidate: Candidate, champion: Candidate | None, system: SystemSpe
             champion_within=kpi.met_by(figure.champion[0]) if figure.champion else None,
         )
     fairness = system.monitor.fairness
-    if fairness and fairness.metric in {None, COMPARED[system.model.task][0]}:
+    tasks = [one.task.value for one in system.model.outputs] or [system.model.task.value]
+    usual = {COMPARED[one][0] for one in tasks if one in COMPARED}
+    if fairness and (fairness.metric is None or fairness.metric in usual):
         for name in [name for name in figures if name.startswith(_GAP)]:
             figure = figures.pop(name)
             limited[name] = replace(

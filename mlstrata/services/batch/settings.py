@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mlstrata.closed import Closed
 from mlstrata.services.serving.running import Version
-from mlstrata.services.serving.settings import Name, ServingSettings
+from mlstrata.services.serving.settings import Name, OutputRange, ServingSettings
 
 WORKDIR = "data/batch"
 """Folder of the jobs' data, from the environment's home."""
@@ -40,9 +40,10 @@ class ScoringJob(Closed):
     chunk_rows: int = Field(
         default=1000, ge=1, le=1_000_000, description="Rows between two savings; 1000 take well under a second."
     )
-    output_range: tuple[float, float] | None = Field(
+    output_range: OutputRange = Field(
         default=None,
-        description="A prediction outside is implausible and is not given out; none: what the model's contract says.",
+        description="A prediction outside is implausible and is not given out, of several outputs by their names; "
+        "none: what the model's contract says.",
     )
 
     keep: float | None = Field(

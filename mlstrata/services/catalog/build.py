@@ -7,6 +7,7 @@ from typing import Any
 
 from mlstrata.environments.spec.data import DatasetSpec
 from mlstrata.environments.spec.kpis import KpiSpec
+from mlstrata.environments.spec.model import ModelSpec
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.services.catalog.events import Elsewhere
 from mlstrata.services.catalog.lineage import lineage
@@ -60,12 +61,19 @@ def _system(spec: Declares, system: SystemSpec, sources: Sources) -> System:
         profiling=bool(risk.profiling),
         kpis=tuple(_kpi(kpi) for kpi in system.kpis),
         constraints=system.constraints,
-        algorithm=system.model.train or system.model.algorithm,
+        algorithm=_algorithm(system.model),
         datasets=tuple(dataset.name for dataset in system.data),
         features=_features(system.name, sources),
         consumers=tuple(consumer.name for consumer in system.serving.consumers),
         champion=sources.releases.get(system.name, Releases()).champion,
     )
+
+
+def _algorithm(model: ModelSpec) -> str:
+    """Say how a model learns, of several outputs each by its name."""
+    if model.outputs:
+        return ", ".join(f"{one.name}: {one.learns}" for one in model.outputs)
+    return model.train or model.algorithm
 
 
 def _kpi(kpi: KpiSpec) -> str:
@@ -108,8 +116,7 @@ def _columns(system: SystemSpec, dataset: DatasetSpec, sources: Sources, *, trai
     roles: dict[str, ColumnRole] = {}
     if trains:
         model = system.model
-        if model.target is not None:
-            roles[model.target] = ColumnRole.TARGET
+        roles |= dict.fromkeys(model.targets, ColumnRole.TARGET)
         roles |= dict.fromkeys(model.protected, ColumnRole.PROTECTED)
         roles |= dict.fromkeys(model.exclude, ColumnRole.EXCLUDED)
         # A declared role is the rule; what a run saw tells only of the columns that have none.

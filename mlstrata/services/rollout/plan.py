@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mlstrata.environments import SystemSpec
-from mlstrata.environments.spec.model import Task
 from mlstrata.environments.spec.rollout import Strategy
+from mlstrata.environments.spec.tasks import Task
 from mlstrata.services.serving.running import Running
 
 SHADOW = 0

@@ -121,7 +121,11 @@ class TrainingRequest(Closed):
     format: dict[str, Any] = Field(
         default_factory=dict, description="How it is written (mlstrata_steps.cells.Format); empty: as we would."
     )
-    target: str = Field(min_length=1, description="The column to predict.")
+    target: str = Field("", description="The column to predict; empty: there are `outputs`.")
+    outputs: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Several answers by name (mlstrata_steps.columns.Columns.outputs); empty: there is one.",
+    )
     task: str = Field("classification", pattern="^(classification|regression)$", description="What comes out.")
     positive: str = Field(
         "", description="The target's value whose probability is given; empty: 1 of two values, none of more."
@@ -157,6 +161,12 @@ class TrainingRequest(Closed):
     workdir: Path = Field(description="Absolute folder for snapshots, artifacts, caches and logs of runs.")
     commit: str | None = Field(None, description="Commit of the repository; None: the one the running code is from.")
 
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if bool(self.target) == bool(self.outputs):
+            raise ValueError("target: needed, or outputs, and not both")
+        return self
+
     @field_validator("pipeline", "algorithm")
     @classmethod
     def _known(cls, value: str, info: ValidationInfo) -> str:
@@ -182,14 +192,15 @@ class TrainingRequest(Closed):
     def columns(self) -> dict[str, Any]:
         """Give the roles of the columns as the steps take them."""
         return {
-            "target": self.target,
+            **({"outputs": self.outputs} if self.outputs else {"target": self.target}),
             "positive": self.positive,
             "features": list(self.features),
             "protected": list(self.protected),
             "exclude": list(self.exclude),
-            "task": self.task,
+            # Of several, each says its own.
+            **({} if self.outputs else {"task": self.task}),
             **({} if self.threshold is None else {"threshold": self.threshold}),
-            "quantile": self.quantile,
+            **({} if self.outputs else {"quantile": self.quantile}),
             **({"metrics": self.metrics} if self.metrics else {}),
             **({"texts": list(self.texts)} if self.texts else {}),
             **({"text_length": self.text_length} if self.text_length else {}),

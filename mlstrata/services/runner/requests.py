@@ -11,9 +11,12 @@ from mlstrata.clients.mlflow.data import WORKSPACE
 from mlstrata.environments import SystemSpec, Workspace
 from mlstrata.environments.guests import code_version, metric_versions
 from mlstrata.environments.spec.data import DatasetSpec
+from mlstrata.environments.spec.outputs import OWN_SETTINGS, OutputSpec
 from mlstrata.environments.spec.settings import JUDGING
+from mlstrata.environments.spec.tasks import Task
 from mlstrata.services.problems import plain
 from mlstrata.services.runner.contract import Kpi, Origin, TrainingRequest, TrainingSettings
+from mlstrata_steps.several import OUTPUTS
 
 WORKDIR = "data/runner"
 """Folder of the runs, from the environment's home; beneath it each system has one of its own, by its name: what one
@@ -53,7 +56,7 @@ def training_request(
     if reason := system.unjudgeable() if origin else system.untrainable():
         raise NotTrainable(f"{system.name}: {reason}")
     model, data = system.model, system.training_data
-    if data is None or data.source is None or model.target is None:
+    if data is None or data.source is None or not model.targets:
         raise AssertionError("`SystemSpec.untrainable` refuses these")  # what a type checker cannot know
     source = source_of(data, None if elsewhere else root)
     try:
@@ -64,8 +67,9 @@ def training_request(
             named=data.source if elsewhere and source != data.source else "",
             endpoint=data.endpoint,
             format=data.written(),
-            target=model.target,
-            task=model.task.value,
+            target=model.target or "",
+            task=(Task.CLASSIFICATION if model.outputs else model.task).value,
+            outputs={one.name: _roles(one) for one in model.outputs},
             positive=model.positive_text,
             threshold=model.threshold,
             quantile=model.quantile,
@@ -93,6 +97,14 @@ def training_request(
         )
     except ValidationError as error:
         raise NotTrainable(f"{system.name}: {plain(error)}") from error
+
+
+def _roles(output: OutputSpec) -> dict[str, Any]:
+    """Give the roles of one of several answers as the steps take them."""
+    positive = {} if output.positive is None else {"positive": str(output.positive)}
+    threshold = {} if output.threshold is None else {"threshold": output.threshold}
+    roles = {"target": output.target, "task": output.task.value, "quantile": output.quantile}
+    return {**roles, **positive, **threshold, "algorithm": output.learns.value}
 
 
 def _metrics(system: SystemSpec, root: Path, *, elsewhere: bool) -> dict[str, dict[str, str]]:
@@ -127,11 +139,16 @@ def _judging(settings: TrainingSettings) -> TrainingSettings:
 def _settings(system: SystemSpec) -> TrainingSettings:
     """Take the model's settings, and what is watched as rules where it gives none: plausible ranges, fairness."""
     settings: dict[str, Any] = dict(system.model.settings)
+    outputs = system.model.outputs
+    answers = {one.name for one in outputs} or {system.model.task.output}
+    for step in OWN_SETTINGS:
+        if own := {one.name: one.settings[step] for one in outputs if step in one.settings}:
+            settings[step] = {**dict(settings.get(step) or {}), OUTPUTS: own}
     quality = dict(settings.get("quality") or {})
     columns: dict[str, dict[str, Any]] = {
         name: {"at_least": low, "at_most": high}
         for name, (low, high) in system.monitor.range.items()
-        if name != system.model.task.output  # the others are columns
+        if name not in answers  # the others are columns
     }
     for name, rule in dict(quality.get("columns") or {}).items():
         columns[name] = {**columns.get(name, {}), **rule}

@@ -8,6 +8,7 @@ cannot predict its own input example ends the pod's start here, so the pods of t
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from mlstrata.files import write_private
 from mlstrata.services.serving.admission import Admission, place
 from mlstrata.services.serving.example import read_example
 from mlstrata.services.serving.releases import FILE, Releases
+from mlstrata.services.serving.settings import OutputRange
 
 VERSION, DIGEST = "MLSTRATA_MODEL_VERSION", "MLSTRATA_MODEL_DIGEST"
 
@@ -59,14 +61,15 @@ def fetch(
     return candidate.version
 
 
-def attempt(system: str, version: str, directory: Path, output_range: tuple[float, float] | None) -> None:
+def attempt(system: str, version: str, directory: Path, output_range: OutputRange) -> None:
     """Have a fetched version predict its own input example, as it would for a caller.
 
     Args:
         system: The system.
         version: The version.
         directory: The prediction process's folder.
-        output_range: What a prediction of this system can be; None: what the model's contract says.
+        output_range: What a prediction of this system can be, of several outputs by their names; None: what the model's
+            contract says.
 
     Raises:
         UnusableError: it has no example, cannot be loaded, or its prediction is not plausible.
@@ -103,6 +106,7 @@ def main() -> int:
     parser.add_argument("--system", required=True)
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="what a prediction can be")
+    parser.add_argument("--ranges", default="", metavar="JSON", help="the same of several outputs, by name")
     parser.add_argument("--own-code", action="store_true", help="the system's file says that its model brings code")
     given = parser.parse_args()
     admission = Admission(digest=os.environ.get(DIGEST, ""), own_code=given.own_code)
@@ -110,7 +114,8 @@ def main() -> int:
     try:
         version = fetch(registry, given.system, os.environ.get(VERSION) or CHAMPION, given.directory, admission)
         if version is not None:
-            attempt(given.system, version, given.directory, tuple(given.range) if given.range else None)
+            limits = json.loads(given.ranges) if given.ranges else tuple(given.range or ()) or None
+            attempt(given.system, version, given.directory, limits)
     except (RegistryError, UnusableError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -17,6 +17,8 @@ from mlstrata.services.serving.observing import ExplainSettings, FallbackSetting
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
+OutputRange = tuple[float, float] | dict[str, tuple[float, float]] | None
+"""Lowest and highest plausible prediction, of several outputs by their names."""
 
 HOST = "127.0.0.1"
 MOST_AT_ONCE = 64
@@ -62,9 +64,10 @@ class ServingSettings(Closed):
         le=600,
         description="Promised 99th percentile of the latency, in seconds; a bucket of the histogram ends there.",
     )
-    output_range: tuple[float, float] | None = Field(
+    output_range: OutputRange = Field(
         default=None,
-        description="A prediction outside is implausible and is not given out; none: what the model's contract says.",
+        description="A prediction outside is implausible and is not given out, of several outputs by their names; "
+        "none: what the model's contract says.",
     )
     ranges: dict[str, tuple[float, float]] = Field(
         default_factory=dict,
@@ -89,8 +92,10 @@ class ServingSettings(Closed):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        if self.output_range is not None and not self.output_range[0] < self.output_range[1]:
-            raise ValueError(f"output_range: got {list(self.output_range)}; the first must be the smaller")
+        given = self.output_range
+        for ends in given.values() if isinstance(given, dict) else (given,):
+            if ends is not None and not ends[0] < ends[1]:
+                raise ValueError(f"output_range: got {list(ends)}; the first must be the smaller")
         ports = (self.http_port, self.grpc_port, self.metrics_port)
         if len(set(ports)) != len(ports):
             raise ValueError(f"http_port, grpc_port, metrics_port: got {ports}; three different ports are needed")

@@ -16,6 +16,8 @@ TASKS = ("classification", "regression")
 TEXT_LENGTH = 5000
 """Characters of a free text: two pages, and a thousand of them in a request are still a few megabytes."""
 BETTER = ("higher", "lower")
+OWN = ("target", "task", "positive", "threshold", "quantile")
+"""What each of several answers has of its own."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,12 @@ class Columns:
             its code, and `better`, one of `BETTER`.
         texts: Features that are free text, whose words are learnt, where the texts of others are categories.
         text_length: Characters that one of these may have.
+        outputs: Where several things are predicted, each by its name: the roles of `OWN` that are its own. Then there
+            is no `target`, and a step that knows of one answer alone finds none (`of` gives the roles of one).
+        output: The name of this one, where these are the roles of one of several.
     """
 
-    target: str
+    target: str = ""
     positive: str = ""
     features: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
@@ -49,6 +54,8 @@ class Columns:
     metrics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
     text_length: int = TEXT_LENGTH
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    output: str = ""
 
     @classmethod
     def parse(cls, document: Mapping[str, object]) -> Columns:
@@ -60,7 +67,11 @@ class Columns:
         unknown = sorted(set(document) - set(cls.__dataclass_fields__))
         if unknown:
             raise StepError(f"columns: unknown role {unknown[0]!r}; allowed {', '.join(cls.__dataclass_fields__)}")
-        if not isinstance(document.get("target"), str) or not document["target"]:
+        outputs, output = _outputs(document.get("outputs") or {}), str(document.get("output") or "")
+        target = document.get("target", "")
+        if outputs and target:
+            raise StepError(f"columns.target: got {target!r} beside outputs; each of these has its own")
+        if not outputs and not (isinstance(target, str) and target):
             raise StepError(f"columns.target: got {document.get('target')!r}; it must be a name")
         positive, task = document.get("positive", ""), document.get("task", TASKS[0])
         if not isinstance(positive, str):
@@ -72,10 +83,12 @@ class Columns:
             name: _share(name, document[name]) for name in ("threshold", "quantile") if document.get(name) is not None
         }
         metrics = _metrics(document.get("metrics") or {})
-        others: dict[str, Any] = {**lists, **shares, "metrics": metrics}
+        others: dict[str, Any] = {**lists, **shares, "metrics": metrics, "outputs": outputs, "output": output}
         longest = _length(document.get("text_length", TEXT_LENGTH))
-        roles = cls(target=str(document["target"]), positive=positive, task=str(task), text_length=longest, **others)
-        hidden = {roles.target, *roles.protected, *roles.exclude}
+        roles = cls(target=str(target), positive=positive, task=str(task), text_length=longest, **others)
+        for name in roles.names:
+            roles.of(name)
+        hidden = {*roles.targets, *roles.protected, *roles.exclude}
         if unseen := [name for name in roles.texts if name in hidden]:
             raise StepError(f"columns.texts: {unseen[0]!r} is the target, protected or excluded: no model may see it")
         twice = [name for name in roles.features if name in hidden]
@@ -86,16 +99,36 @@ class Columns:
     def document(self) -> dict[str, object]:
         """Give the roles as plain JSON values."""
         found = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        return {name: value for name, value in found.items() if value is not None}
+        # A single answer's roles are written as they were before there were several.
+        empty = {name for name in ("outputs", "output") if not found[name]}
+        return {name: value for name, value in found.items() if value is not None and name not in empty}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of several answers, in their order; empty: there is one, without a name."""
+        return tuple(sorted(self.outputs))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Return every column that is predicted."""
+        return tuple(str(self.outputs[name]["target"]) for name in self.names) or (self.target,)
+
+    def of(self, name: str) -> Columns:
+        """Give the roles of one of several answers: the targets of the others are hidden from its model, too."""
+        own = {key: value for key, value in self.outputs[name].items() if key in OWN}
+        others = [target for target in self.targets if target != own["target"]]
+        shared = {key: value for key, value in self.document().items() if key not in {*OWN, "outputs"}}
+        hidden = list(dict.fromkeys([*self.exclude, *others]))
+        return Columns.parse({**shared, **own, "exclude": hidden, "output": name})
 
     def missing(self, available: Sequence[str]) -> list[str]:
         """List named columns that the data does not have."""
-        named = (self.target, *self.features, *self.protected, *self.texts)
+        named = (*self.targets, *self.features, *self.protected, *self.texts)
         return [name for name in named if name not in available]
 
     def seen(self, available: Sequence[str]) -> tuple[str, ...]:
         """List the columns that the model sees, in the data's order."""
-        hidden = {self.target, *self.protected, *self.exclude}
+        hidden = {*self.targets, *self.protected, *self.exclude}
         chosen = set(self.features) or set(available)
         return tuple(name for name in available if name in chosen and name not in hidden)
 
@@ -173,6 +206,22 @@ def _metrics(declared: object) -> dict[str, Mapping[str, str]]:
             wanted = f"function: PACKAGE.MODULE:FUNCTION, better: {' or '.join(BETTER)}"
             raise StepError(f"columns.metrics.{name}: got {one!r}; needed {wanted}")
     return {str(name): {key: str(one[key]) for key in ("function", "better")} for name, one in declared.items()}
+
+
+def _outputs(declared: object) -> dict[str, Mapping[str, Any]]:
+    if not isinstance(declared, Mapping):
+        raise StepError(f"columns.outputs: got {declared!r}; it must be a mapping of name to roles")
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, one in declared.items():
+        fits = isinstance(one, Mapping) and isinstance(one.get("target"), str) and one["target"]
+        if not fits or (odd := sorted(set(one) - {*OWN, "algorithm"})):
+            wanted = f"target and, where it needs them, {', '.join((*OWN[1:], 'algorithm'))}"
+            raise StepError(f"columns.outputs.{name}: got {odd[0] if fits else one!r}; needed {wanted}")
+        found[str(name)] = dict(one)
+    targets = [one["target"] for one in found.values()]
+    if twice := [target for target in targets if targets.count(target) > 1]:
+        raise StepError(f"columns.outputs: {twice[0]!r} is the target of two; each has a column of its own")
+    return found
 
 
 def _names(role: str, value: object) -> tuple[str, ...]:

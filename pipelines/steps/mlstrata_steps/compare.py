@@ -20,9 +20,11 @@ from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.own_metrics import metrics_of
 from mlstrata_steps.rules import parsed
 from mlstrata_steps.seal import DIGEST, folder_digest, is_sealed, key
+from mlstrata_steps.several import alone, part_of, rules_of, together
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import Metric, Output, named_metric, task_of
 from mlstrata_steps.tasks.metrics import METRICS
+from mlstrata_steps.tasks.several_outputs import Answers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,8 +96,26 @@ def compare(
     Raises:
         StepError: A rule is malformed, or MLflow does not answer.
     """
+    if each := alone(columns):
+        return together(
+            {
+                name: compare(
+                    test,
+                    model,
+                    one,
+                    answers=part_of(answers, name),
+                    system=system,
+                    tracking_uri=tracking_uri,
+                    rules=rules_of(rules, name),
+                    settings=settings,
+                    data_version=data_version,
+                    seed=seed,
+                )
+                for name, one in each.items()
+            }
+        )
     limits, roles, table = ComparisonRules.parse(rules), Columns.parse(columns), read_table(test)
-    pipeline, task = load(model), task_of(roles, table)
+    pipeline, task = load(model, roles.output), task_of(roles, table)
     metric = named_metric(task, limits.metric, "comparison.metric")
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     labels, own = task.labels(table[roles.target]), task.ask(pipeline, features)
@@ -195,7 +215,13 @@ class Champion:
         doubles = [one.name for one in signature.inputs if one.type is DataType.double]
         whole = {name: "float64" for name in doubles if is_integer_dtype(frame[name])}
         given = self._model.predict(frame.astype(whole))
-        return task_of(roles, table).given(Output.of(self._model.metadata.metadata), given)
+        output = Output.of(self._model.metadata.metadata)
+        if roles.output and isinstance(output, Answers):
+            if roles.output not in output.each:
+                raise ValueError(f"it answers {', '.join(output.each)}, and not {roles.output}")
+            given = output.parts(output.read(given, len(frame)))[roles.output]
+            output = output.each[roles.output]
+        return task_of(roles, table).given(output, given)
 
 
 def _brings_code(files: str) -> bool:

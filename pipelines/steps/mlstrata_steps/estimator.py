@@ -19,6 +19,7 @@ from mlstrata_steps.foreign.model import OnnxModel
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.own import PREFIX, WORKSPACE, OwnModel, package_folder
 from mlstrata_steps.references import imported, module
+from mlstrata_steps.several import Models
 from mlstrata_steps.tasks.base import CLASSIFIER, REGRESSOR
 
 if TYPE_CHECKING:
@@ -80,7 +81,13 @@ def _parameters(made: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 LIBRARIES = ("catboost", "imblearn", "lightgbm", "sklearn", "xgboost")
 """Packages of estimators, of whose classes a model may be made: a booster of theirs is kept in its own text format."""
 
-TRUSTED = ("collections.OrderedDict", "collections.defaultdict", "mlstrata_steps.prose.Prose", "numpy.dtype")
+TRUSTED = (
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "mlstrata_steps.prose.Prose",
+    "mlstrata_steps.several.Models",
+    "numpy.dtype",
+)
 """Other types that their models are made of."""
 
 
@@ -154,7 +161,7 @@ def _worded(algorithm: str, learns: str, seed: int) -> Any:
     return make_pipeline(Prose(), TruncatedSVD(TOPICS, random_state=seed))
 
 
-def save(model: Pipeline | OwnModel, path: str) -> None:
+def save(model: Pipeline | OwnModel | Models, path: str) -> None:
     """Write a model in skops' format: unlike a pickle, it names its types and runs no code of its own.
 
     Raises:
@@ -168,14 +175,27 @@ def save(model: Pipeline | OwnModel, path: str) -> None:
         skops.io.dump(model, path)
 
 
-def load(path: str) -> Pipeline | OwnModel | OnnxModel:
+def load(path: str, output: str = "") -> Pipeline | OwnModel | OnnxModel | Models:
     """Read a model, rebuilding no type but skops' own, those of `LIBRARIES`, and what a learner brings (`trusted`).
 
     One that others made may be an ONNX file (`foreign`).
 
+    Args:
+        path: A model as `save` writes it.
+        output: The name of the answer, of a model of several (`several.Models`); empty: all of it.
+
     Raises:
-        StepError: The file holds another type.
+        StepError: The file holds another type, or no such answer.
     """
+    found = _load(path)
+    if not output:
+        return found
+    if not isinstance(found, Models) or output not in found.models:
+        raise StepError(f"the model {path!r} has no answer {output!r}")
+    return found.models[output]
+
+
+def _load(path: str) -> Pipeline | OwnModel | OnnxModel | Models:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -289,8 +309,10 @@ def _is_class_of_a_library(kind: str) -> bool:
         return False
 
 
-def served_with(model: Pipeline | OwnModel | OnnxModel) -> tuple[str, ...]:
+def served_with(model: Pipeline | OwnModel | OnnxModel | Models) -> tuple[str, ...]:
     """Return the distributions that a fitted classifier is from, beside scikit-learn."""
+    if isinstance(model, Models):
+        return tuple(sorted({name for one in model.models.values() for name in served_with(one)}))
     if isinstance(model, OwnModel | OnnxModel):
         return ()
     package = type(model[-1]).__module__.partition(".")[0]

@@ -13,8 +13,10 @@ from mlstrata_steps.intervals import differences, estimates
 from mlstrata_steps.outcome import Check, known
 from mlstrata_steps.own_metrics import metrics_of
 from mlstrata_steps.parity import groups_of
+from mlstrata_steps.several import OUTPUTS, alone, part_of, together
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import task_of
+from mlstrata_steps.tasks.output import SEVERAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,10 +39,18 @@ def evaluate(
 
     Returns:
         `task`; `rows`; `metrics` and `baseline` by name (the former with `low` and `high`); `parity` by protected
-        column; `checks` against the baseline; and what a task shows beside (`tasks.Task.shown`), such as curves.
+        column; `checks` against the baseline; and what a task shows beside (`tasks.Task.shown`), such as curves. Of
+        several answers, each figure as NAME.FIGURE, and by name in `outputs` all that is told of one.
     """
+    if each := alone(columns):
+        found = {
+            name: evaluate(path, model, one, answers=part_of(answers, name), seed=seed) for name, one in each.items()
+        }
+        named = together({name: {"passed": True, "headline": "", **one} for name, one in found.items()})
+        told = {key: named[key] for key in ("metrics", "baseline", "parity", "checks")}
+        return {"task": SEVERAL, "rows": next(iter(found.values()))["rows"], **told, OUTPUTS: found}
     table, roles = read_table(path), Columns.parse(columns)
-    pipeline, task = load(model), task_of(roles, table)
+    pipeline, task = load(model, roles.output), task_of(roles, table)
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     labels = task.labels(table[roles.target])
     said, strata = task.ask(pipeline, features), task.resampled(labels)

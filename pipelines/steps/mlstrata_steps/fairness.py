@@ -10,6 +10,7 @@ from mlstrata_steps.estimator import load
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.parity import SMALL, groups_of
 from mlstrata_steps.rules import parsed
+from mlstrata_steps.several import alone, rules_of, together
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import Gap, rates, regression, task_of
 
@@ -67,8 +68,12 @@ def check_fairness(
     Raises:
         StepError: A role or rule is malformed.
     """
+    if each := alone(columns):
+        return together(
+            {name: check_fairness(test, model, one, rules_of(rules, name), seed=seed) for name, one in each.items()}
+        )
     table, roles, limits = read_table(test), Columns.parse(columns), FairnessRules.parse(rules)
-    pipeline, task = load(model), task_of(roles, table)
+    pipeline, task = load(model, roles.output), task_of(roles, table)
     metric = limits.metric or task.fairness[0]
     if metric not in task.fairness:
         raise StepError(f"fairness.metric: got {metric!r}; allowed {', '.join(task.fairness)}")

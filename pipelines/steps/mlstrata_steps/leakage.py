@@ -12,6 +12,7 @@ from mlstrata_steps.columns import Columns, feature_frame, texts
 from mlstrata_steps.leaked_words import in_words
 from mlstrata_steps.outcome import Check, report_of
 from mlstrata_steps.rules import parsed
+from mlstrata_steps.several import alone, rules_of, together
 from mlstrata_steps.tables import read_table, row_hashes
 from mlstrata_steps.tasks import Task, task_of
 from mlstrata_steps.tasks.base import CLASSIFIER
@@ -80,6 +81,10 @@ def check_leakage(
     """
     import numpy as np
 
+    if each := alone(columns):
+        return together(
+            {name: check_leakage(train, test, one, rules_of(rules, name), seed=seed) for name, one in each.items()}
+        )
     training, testing = read_table(train), read_table(test)
     roles, limits = Columns.parse(columns), LeakageRules.parse(rules)
     seen = roles.seen(list(training.columns))

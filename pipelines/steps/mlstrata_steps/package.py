@@ -27,7 +27,7 @@ from mlstrata_steps.own_store import is_pickle
 from mlstrata_steps.reference import FILE as REFERENCE
 from mlstrata_steps.reference import reference_of
 from mlstrata_steps.tables import read_table
-from mlstrata_steps.tasks import task_of
+from mlstrata_steps.tasks import Several, asked_of
 from mlstrata_steps.tasks.base import CLASSIFIER
 from mlstrata_steps.tasks.output import METADATA
 
@@ -98,14 +98,19 @@ def package(
     own, code = (*served_with(pipeline), *pins), [Path(__file__).parent, *brought]
     table, roles = read_table(train), Columns.parse(columns)
     unseen = read_table(test) if test else None
-    task = task_of(roles, table)
-    output = task.output(task.answers(task.labels(table[roles.target])))
+    task = asked_of(roles, table)
+    several = isinstance(task, Several)
+    output = (
+        task.output(table, roles)
+        if isinstance(task, Several)
+        else task.output(task.answers(task.labels(table[roles.target])))
+    )
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
-    asked = "predict_proba" if task.learns == CLASSIFIER else "predict"
-    file, form = None, {REASON: "it brings code of its own"}
+    asked = "predict_proba" if not isinstance(task, Several) and task.learns == CLASSIFIER else "predict"
+    file, form = None, {REASON: "it gives several answers" if several else "it brings code of its own"}
     if isinstance(pipeline, OnnxModel):
         file, form = pipeline.content, pipeline.form.document()
-    elif not brought and not is_pickle(model):
+    elif not several and not brought and not is_pickle(model):
         others = [] if unseen is None else [feature_frame(unseen, list(features.columns))]
         file, form = proven(lambda: convert(pipeline, features), features, output, getattr(pipeline, asked), *others)
     own = (*own, *CONVERTED) if file else own

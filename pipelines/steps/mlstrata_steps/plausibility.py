@@ -14,6 +14,7 @@ from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import load
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.rules import parsed
+from mlstrata_steps.several import alone, part_of, rules_of, together
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import Task, task_of
 
@@ -88,8 +89,17 @@ def check_plausibility(
     """
     import numpy as np
 
+    if each := alone(columns):
+        return together(
+            {
+                name: check_plausibility(
+                    test, model, one, rules_of(rules, name), answers=part_of(answers, name), seed=seed
+                )
+                for name, one in each.items()
+            }
+        )
     table, roles, limits = read_table(test), Columns.parse(columns), PlausibilityRules.parse(rules)
-    pipeline, task = load(model), task_of(roles, table)
+    pipeline, task = load(model, roles.output), task_of(roles, table)
     names = [str(name) for name in pipeline.feature_names_in_]
     said, scale = task.ask(pipeline, feature_frame(table, names)), task.scale(answers)
     asked = _Asked(pipeline, task, scale)

@@ -103,8 +103,8 @@ def check_quality(path: str, columns: Mapping[str, object], rules: Mapping[str, 
         checks += _column(table[name], rule, limits)
         if name in roles.texts:
             checks += _prose(table[name], roles.text_length)
-        elif name in {*seen, roles.target}:
-            checks += _notation(table[name], rule, target=name == roles.target)
+        elif name in {*seen, *roles.targets}:
+            checks += _notation(table[name], rule, target=name in roles.targets)
     return {
         "passed": not any(check.refuses for check in checks),
         "rows": len(table),
@@ -139,9 +139,11 @@ def _shape(table: pd.DataFrame, roles: Columns, limits: QualityRules) -> list[Ch
             f"{repeated:.1%} of rows repeat another, at most {limits.max_duplicates:.1%} allowed",
         ),
     ]
-    if roles.target not in table.columns:
-        return checks
-    return [*checks, *task_of(roles, table).target(table[roles.target], limits)]
+    for one in [roles.of(name) for name in roles.names] or [roles]:
+        if one.target in table.columns:
+            found = task_of(one, table).target(table[one.target], limits)
+            checks += [replace(check, name=f"{one.output}: {check.name}") if one.output else check for check in found]
+    return checks
 
 
 def _prose(column: pd.Series[object], longest: int) -> list[Check]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mlstrata_steps.columns import Columns, feature_frame
@@ -16,6 +16,7 @@ from mlstrata_steps.curves import told_and_happened
 from mlstrata_steps.parity import SMALL, groups_of
 from mlstrata_steps.profile import CATEGORY, NUMBER, Profile, of_column, profiled
 from mlstrata_steps.tasks.output import MULTICLASS, REGRESSION, Output
+from mlstrata_steps.tasks.several import Several
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,7 @@ class Reference:
     """What a version is compared with.
 
     Attributes:
-        task: Of its answer: binary, multiclass or regression.
+        task: Of its answer: binary, multiclass or regression; several, of which only inputs and metrics are told.
         output: Its output contract, as the model's metadata have it.
         measured_on: `test`: rows that training has not seen; `training`: those it has, so that answers look surer and
             metrics better than they are.
@@ -108,7 +109,7 @@ def reference_of(
     pipeline: Any,
     training: pd.DataFrame,
     roles: Columns,
-    task: Task,
+    task: Task | Several,
     output: Output,
     *,
     test: pd.DataFrame | None = None,
@@ -120,25 +121,31 @@ def reference_of(
         pipeline: The fitted model.
         training: The training rows.
         roles: The roles of the columns.
-        task: What is asked of the training rows (`tasks.task_of`).
+        task: What is asked of the training rows (`tasks.asked_of`).
         output: The contract of a model that learnt their labels (`tasks.Task.output`).
         test: Rows that training has not seen; None: the training rows stand in for them, and the result says so.
         evaluation: The report on the test rows (`evaluate.evaluate`): its metrics have intervals; None: none are told.
     """
     names = [str(name) for name in pipeline.feature_names_in_]
     measured = training if test is None else test
-    labels = task.labels(measured[roles.target])
-    said = task.ask(pipeline, feature_frame(measured, names))
     metrics = (evaluation or {}).get("metrics", {})
-    return Reference(
+    told = Reference(
         task=task.name,
         output=output.document(),
         measured_on=TRAINING if test is None else TEST,
         rows=len(training),
         inputs=tuple(of_column(name, training[name]) for name in names),
+        answers=(),
+        metrics={name: {key: float(one[key]) for key in ("value", "low", "high")} for name, one in metrics.items()},
+    )
+    if isinstance(task, Several):
+        return told
+    labels = task.labels(measured[roles.target])
+    said = task.ask(pipeline, feature_frame(measured, names))
+    return replace(
+        told,
         answers=answer_profiles(output, output.predictions(said)),
         calibration=_calibration(task, labels, said),
-        metrics={name: {key: float(one[key]) for key in ("value", "low", "high")} for name, one in metrics.items()},
         groups={name: _groups(task, measured[name], labels, said) for name in roles.protected if name in measured},
     )
 

@@ -150,7 +150,7 @@ def register(
                 package_model(model, train, package, columns, metadata=_about(lineage))
             mlflow.set_experiment(system)
             with mlflow.start_run(run_name=lineage.pipeline_run or None, tags=lineage.tags()) as run:
-                _log_data(lineage, table, roles.target)
+                _log_data(lineage, table, roles.targets[0])
                 chosen = {f"chosen.{name}": value for name, value in dict(tried.get("parameters") or {}).items()}  # type: ignore[call-overload]
                 mlflow.log_params({**_flat(settings), **(chosen if tried.get("trials") else {})})
                 mlflow.log_metrics({**numbers(evaluation), **_measured(gates)})

@@ -152,6 +152,8 @@ def search(
                 "out_of_time": False}  # fmt: skip
     began, found = time.monotonic(), list[Trial]()
     table, roles = read_table(train), Columns.parse(columns)
+    if roles.names:
+        raise StepError("search.trials: of several answers none is searched for; give `parameters` of each output")
     task = task_of(roles, table)
     # Drawn from, each would only be a trial that fails.
     require_known(algorithm, limits.space, "search.space", task.learns)

@@ -28,7 +28,7 @@ from mlstrata_steps.estimator import load
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.package import LENGTHS, LOCKED, entries, pinned
 from mlstrata_steps.tables import read_table
-from mlstrata_steps.tasks import Task, task_of
+from mlstrata_steps.tasks import Several, Task, asked_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +104,7 @@ def check_served(
     pipeline, table = load(model), read_table(test)
     form, said = form_of(package)
     checks.append(said)
-    task = task_of(Columns.parse(columns), table)
+    task = asked_of(Columns.parse(columns), table)
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     rows = features.iloc[np.linspace(0, len(features) - 1, min(ROWS, len(features)), dtype=int)]
     trained = task.ask(pipeline, rows)
@@ -151,7 +151,7 @@ def _environment(package: str, lock: str) -> Check:
     )
 
 
-def _smoke(url: str, package: str, task: Task) -> Check:
+def _smoke(url: str, package: str, task: Task | Several) -> Check:
     """Does it answer the model's own example, each with all that its task has?"""
     example = json.loads((Path(package) / "serving_input_example.json").read_text(encoding="utf-8"))["dataframe_split"]
     instances = [dict(zip(example["columns"], row, strict=True)) for row in example["data"]]
@@ -199,7 +199,7 @@ def _schema(url: str, good: Mapping[str, object], required: Sequence[str], lengt
 
 
 def _parity(
-    url: str, instances: list[dict[str, object]], trained: NDArray[np.float64], task: Task, allowed: float
+    url: str, instances: list[dict[str, object]], trained: NDArray[np.float64], task: Task | Several, allowed: float
 ) -> tuple[Check, float | None]:
     """Are the scores those of the model that was trained and judged?"""
     import numpy as np

@@ -10,6 +10,7 @@ from mlstrata_steps.columns import Columns, feature_frame
 from mlstrata_steps.estimator import SIMPLEST, build, load
 from mlstrata_steps.outcome import Check, StepError, report_of
 from mlstrata_steps.rules import parsed
+from mlstrata_steps.several import alone, part_of, rules_of, together
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import Task, task_of
 from mlstrata_steps.tasks.base import CLASSIFIER
@@ -91,6 +92,24 @@ def check_signal(
     Raises:
         StepError: A role or rule is malformed.
     """
+    if each := alone(columns):
+        declared = Columns.parse(columns).outputs
+        return together(
+            {
+                name: check_signal(
+                    train,
+                    test,
+                    model,
+                    one,
+                    evaluation=part_of(evaluation, name),
+                    rules=rules_of(rules, name),
+                    algorithm=str(declared[name].get("algorithm") or ""),
+                    parameters=rules_of(parameters or {}, name),
+                    seed=seed,
+                )
+                for name, one in each.items()
+            }
+        )
     limits, roles = SignalRules.parse(rules), Columns.parse(columns)
     training = read_table(train)
     task = task_of(roles, training)
@@ -107,7 +126,7 @@ def check_signal(
     )
     headline = interval
     if times:
-        names = [str(name) for name in load(model).feature_names_in_]
+        names = [str(name) for name in load(model, roles.output).feature_names_in_]
         shuffled = _shuffled(
             training, read_table(test), names, roles, task, limits,
             algorithm=algorithm, parameters=parameters or {}, seed=seed, times=times,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+ROWS_EACH = 20
+"""Rows that a stratum of several answers together has on average: a quarter of fewer would be hardly any."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -50,19 +53,39 @@ def split(
     import numpy as np
 
     table, roles = read_table(path), Columns.parse(columns)
-    task = task_of(roles, table)
-    strata = task.strata(task.labels(table[roles.target]))
+    tasks = {name: roles.of(name) for name in roles.names} or {"": roles}
+    each = {name: (task_of(one, table), _strata(table, one)) for name, one in tasks.items()}
+    strata = _joint([numbers for _, numbers in each.values()])
     if not 0 < test_fraction < 1:
         raise StepError(f"test_fraction: got {test_fraction}; it must lie between 0 and 1")
     tested = held_out(table, strata, seed=seed, test_fraction=test_fraction)
     for side, mine in (("training", ~tested), ("test", tested)):
-        has, all_ = len(np.unique(strata[mine])), len(np.unique(strata))
-        if has < all_:
-            what = "classes" if task.learns == CLASSIFIER else "tenths of the target's range"
-            raise StepRefused([f"the {side} rows hold {has} of {all_} {what}: too little data"])
+        for name, (task, numbers) in each.items():
+            has, all_ = len(np.unique(numbers[mine])), len(np.unique(numbers))
+            if has < all_:
+                what = "classes" if task.learns == CLASSIFIER else "tenths of the target's range"
+                of = f" of {name}" if name else ""
+                raise StepRefused([f"the {side} rows hold {has} of {all_} {what}{of}: too little data"])
     write_table(table[~tested].reset_index(drop=True), train)
     write_table(table[tested].reset_index(drop=True), test)
     return Split(int((~tested).sum()), int(tested.sum()))
+
+
+def _strata(table: pd.DataFrame, roles: Columns) -> NDArray[Any]:
+    task = task_of(roles, table)
+    return task.strata(task.labels(table[roles.target]))
+
+
+def _joint(each: list[NDArray[Any]]) -> NDArray[Any]:
+    """Number the strata of several answers together, as long as these have rows enough on average: shape (rows,)."""
+    import numpy as np
+
+    joint = each[0]
+    for numbers in each[1:]:
+        both = np.unique(np.stack([joint, numbers]), axis=1, return_inverse=True)[1].reshape(-1)
+        if len(np.unique(both)) * ROWS_EACH <= len(both):
+            joint = both
+    return joint
 
 
 def held_out(table: pd.DataFrame, strata: NDArray[Any], *, seed: int, test_fraction: float) -> NDArray[np.bool_]:

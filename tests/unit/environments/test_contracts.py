@@ -7,9 +7,9 @@ import pytest
 
 from mlstrata.environments.loading.document import parse, to_data
 from mlstrata.environments.spec.kpis import MEASURED, EvaluationMetric
-from mlstrata.environments.spec.model import Algorithm
 from mlstrata.environments.spec.monitor import COMPARED
 from mlstrata.environments.spec.rules import RULES
+from mlstrata.environments.spec.tasks import Algorithm
 
 FOLDER = Path(__file__).parents[3] / "environments"
 

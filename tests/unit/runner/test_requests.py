@@ -10,9 +10,12 @@ from pydantic import ValidationError
 
 from mlstrata.environments import load
 from mlstrata.environments.spec.data import StoreSpec
+from mlstrata.environments.spec.model import ModelSpec
+from mlstrata.environments.spec.outputs import OutputSpec
 from mlstrata.services.runner.contract import RunnerSettings, RunRequest, Schedule, TrainingRequest
 from mlstrata.services.runner.job import reading
 from mlstrata.services.runner.requests import NotTrainable, training_request
+from mlstrata_steps.columns import Columns
 
 SHIPPED = Path(__file__).parents[3] / "environments/local.yaml"
 HOME, ROOT, MLFLOW = Path("/home/x"), Path("/workspace"), "http://127.0.0.1:5000"
@@ -151,3 +154,38 @@ def test_the_contract_imports_nothing_heavy():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     for heavy in ("'mlflow'", "'pandas'", "'pulumi'", "'kfp'", "'starlette'"):
         assert heavy not in loaded
+
+
+def test_several_answers_are_asked_with_the_roles_and_rules_of_each(system):
+    outputs = (
+        OutputSpec(name="denied", target="deny", positive="yes", settings={"fairness": {"at_most": 0.1}}),
+        OutputSpec(name="ratio", target="hirat", task="regression", settings={"parameters": {"alpha": 2.0}}),
+    )
+    declared = system.model.model_dump(exclude={"task", "target", "positive", "settings", "algorithm", "threshold"})
+    model = ModelSpec.model_validate({**declared, "outputs": [one.model_dump() for one in outputs]})
+    monitor = system.monitor.model_copy(update={"range": {"ratio": (0.0, 3.0), "lvrat": (0.0, 9.0)}})
+    request = build(system.model_copy(update={"model": model, "monitor": monitor}))
+    columns = request.columns()
+    assert "target" not in columns
+    assert columns["outputs"]["denied"] == {
+        "target": "deny",
+        "task": "classification",
+        "quantile": 0.5,
+        "positive": "yes",
+        "algorithm": "logistic_regression",
+    }
+    assert columns["outputs"]["ratio"]["algorithm"] == "linear_regression"
+    assert request.settings.fairness["outputs"] == {"denied": {"at_most": 0.1}}
+    assert request.settings.parameters == {"outputs": {"ratio": {"alpha": 2.0}}}
+    assert set(request.settings.quality["columns"]) == {"lvrat"}, "the range of an answer is no column's"
+    assert TrainingRequest.model_validate_json(request.model_dump_json()) == request
+    assert Columns.parse(columns).names == ("denied", "ratio")
+    with pytest.raises(ValidationError, match="needed, or outputs, and not both"):
+        TrainingRequest.model_validate({**request.model_dump(), "target": "deny"})
+
+
+def test_the_recipe_of_a_single_answer_is_what_it_was(system):
+    assert set(build(system).columns()) <= {
+        *("target", "positive", "features", "protected", "exclude", "task", "threshold", "quantile", "metrics"),
+        *("texts", "text_length"),
+    }

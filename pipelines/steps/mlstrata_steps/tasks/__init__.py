@@ -11,13 +11,25 @@ from mlstrata_steps.tasks.metrics import CLASSIFICATION, REGRESSION, Metric
 from mlstrata_steps.tasks.multiclass import MultiClass, classes_of
 from mlstrata_steps.tasks.output import THRESHOLD, Output
 from mlstrata_steps.tasks.regression import Regression
+from mlstrata_steps.tasks.several import Several
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlstrata_steps.columns import Columns
 
-__all__ = ["CLASSIFICATION", "REGRESSION", "Gap", "Metric", "Output", "Task", "named_metric", "task_of"]
+__all__ = [
+    "CLASSIFICATION",
+    "REGRESSION",
+    "Gap",
+    "Metric",
+    "Output",
+    "Several",
+    "Task",
+    "asked_of",
+    "named_metric",
+    "task_of",
+]
 
 _TWO = 2
 
@@ -43,6 +55,17 @@ def task_of(roles: Columns, table: pd.DataFrame) -> Task:
     if len(classes) <= _TWO:
         return Binary(roles.positive or "1", THRESHOLD if roles.threshold is None else roles.threshold)
     return MultiClass(classes)
+
+
+def asked_of(roles: Columns, table: pd.DataFrame) -> Task | Several:
+    """Find what a packaged model is asked: its task, or the tasks of several answers.
+
+    Raises:
+        StepError: A target is none of the table's columns.
+    """
+    if not roles.names:
+        return task_of(roles, table)
+    return Several({name: task_of(roles.of(name), table) for name in roles.names})
 
 
 def named_metric(task: Task, name: str, where: str) -> Metric:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 METADATA = "output"
 """The key in the model's metadata."""
 BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
+SEVERAL = "several"
+"""Several answers, each by a name and of one of these kinds (`several_outputs.Answers`)."""
 THRESHOLD = 0.5
 """The probability from which a label is positive, where none is declared: both errors weigh alike."""
 PROBABILITY, VALUE = "probability", "value"
@@ -31,8 +33,11 @@ _TABLE = 2
 _ROUNDED = 1e-6
 """What sums of single precision leave beyond 0 and 1."""
 
+Declared = Sequence[float] | Mapping[str, Sequence[float]] | None
+"""Lowest and highest plausible value, as the environment's file has it; of several answers by their names."""
 Tensor = tuple[str, str, list[int], list[Any]]
 """Name, datatype and shape of the V2 protocol, and the values in one list."""
+_KINDS: dict[str, type[Output]] = {}
 
 
 class OutputError(ValueError):
@@ -46,6 +51,10 @@ class Output(ABC):
     ranged: ClassVar[str]
     """`PROBABILITY` or `VALUE`."""
 
+    def __init_subclass__(cls) -> None:
+        """Know a contract by its task: `tasks` imports all there are, and is imported before this module."""
+        _KINDS[cls.task] = cls
+
     @staticmethod
     def of(metadata: Mapping[str, Any] | None) -> Output:
         """Read the contract from a model's metadata; none there: one probability.
@@ -58,7 +67,7 @@ class Output(ABC):
             return Probability()
         try:
             return _KINDS[document["task"]].parsed(document)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             allowed = ", ".join(_KINDS)
             raise StepError(f"metadata.{METADATA}: got {document!r}; allowed a contract of {allowed}") from error
 
@@ -90,12 +99,12 @@ class Output(ABC):
         """
 
     @abstractmethod
-    def outside(self, values: NDArray[np.float64], declared: Sequence[float] | None) -> tuple[float, str] | None:
+    def outside(self, values: NDArray[np.float64], declared: Declared) -> tuple[float, str] | None:
         """Find a value that is not plausible, and say what is; none: all are.
 
         Args:
             values: What `read` gave.
-            declared: Lowest and highest plausible value, as the environment's file has it.
+            declared: Lowest and highest plausible value, as the environment's file has it; by name for several answers.
         """
 
     @abstractmethod
@@ -146,14 +155,14 @@ class Probability(Output):
 
     def read(self, given: object, rows: int) -> NDArray[np.float64]:
         """Read (rows, 2), a column a class, the positive last; or (rows,) or (rows, 1), the positive class alone."""
-        values = _numbers(given)
+        values = numbers_of(given)
         if values.ndim == _TABLE and values.shape[1] in {1, 2}:
             values = values[:, -1]
-        return _cut(_shaped(values, (rows,), f"({rows},) or ({rows}, 2)"))
+        return _cut(shaped(values, (rows,), f"({rows},) or ({rows}, 2)"))
 
-    def outside(self, values: NDArray[np.float64], declared: Sequence[float] | None) -> tuple[float, str] | None:
+    def outside(self, values: NDArray[np.float64], declared: Declared) -> tuple[float, str] | None:
         """Find what is no probability, or none that this system can have."""
-        return _outside(values, *(declared or (0.0, 1.0)))
+        return _outside(values, *(ends_of(declared) or (0.0, 1.0)))
 
     def predictions(self, values: NDArray[np.float64]) -> list[dict[str, Any]]:
         """Write probability and label."""
@@ -207,11 +216,11 @@ class Classes(Output):
     def read(self, given: object, rows: int) -> NDArray[np.float64]:
         """Read (rows, classes), in the order of the classes."""
         wanted = (rows, len(self.classes))
-        return _cut(_shaped(_numbers(given), wanted, str(wanted)))
+        return _cut(shaped(numbers_of(given), wanted, str(wanted)))
 
-    def outside(self, values: NDArray[np.float64], declared: Sequence[float] | None) -> tuple[float, str] | None:
+    def outside(self, values: NDArray[np.float64], declared: Declared) -> tuple[float, str] | None:
         """Find what is no probability, or none that this system can have."""
-        return _outside(values.reshape(-1), *(declared or (0.0, 1.0)))
+        return _outside(values.reshape(-1), *(ends_of(declared) or (0.0, 1.0)))
 
     def predictions(self, values: NDArray[np.float64]) -> list[dict[str, Any]]:
         """Write the likeliest class and the probability of each."""
@@ -284,14 +293,14 @@ class Value(Output):
 
     def read(self, given: object, rows: int) -> NDArray[np.float64]:
         """Read (rows,) or (rows, 1)."""
-        values = _numbers(given)
+        values = numbers_of(given)
         if values.ndim == _TABLE and values.shape[1] == 1:
             values = values[:, 0]
-        return _shaped(values, (rows,), f"({rows},)")
+        return shaped(values, (rows,), f"({rows},)")
 
-    def outside(self, values: NDArray[np.float64], declared: Sequence[float] | None) -> tuple[float, str] | None:
+    def outside(self, values: NDArray[np.float64], declared: Declared) -> tuple[float, str] | None:
         """Find what is no number, or far outside of what training saw."""
-        return _outside(values, *(declared or self.range or (-math.inf, math.inf)))
+        return _outside(values, *(ends_of(declared) or self.range or (-math.inf, math.inf)))
 
     def predictions(self, values: NDArray[np.float64]) -> list[dict[str, Any]]:
         """Write the value."""
@@ -310,11 +319,20 @@ class Value(Output):
         return [("value", "FP64", [len(values)], values.tolist())]
 
 
-_KINDS: Mapping[str, type[Output]] = {BINARY: Probability, MULTICLASS: Classes, REGRESSION: Value}
 _PROBABILITY: Mapping[str, Any] = {"type": "number", "minimum": 0, "maximum": 1}
 
 
-def _numbers(given: object) -> NDArray[np.float64]:
+def ends_of(declared: Declared) -> Sequence[float]:
+    """Return what is declared of a single answer; empty where nothing is."""
+    return () if declared is None or isinstance(declared, Mapping) else declared
+
+
+def numbers_of(given: object) -> NDArray[np.float64]:
+    """Read what a model gave as numbers.
+
+    Raises:
+        OutputError: It holds others.
+    """
     import numpy as np
 
     try:
@@ -323,7 +341,12 @@ def _numbers(given: object) -> NDArray[np.float64]:
         raise OutputError(f"the model gave {type(given).__name__} that holds no numbers") from None
 
 
-def _shaped(values: NDArray[np.float64], wanted: tuple[int, ...], words: str) -> NDArray[np.float64]:
+def shaped(values: NDArray[np.float64], wanted: tuple[int, ...], words: str) -> NDArray[np.float64]:
+    """Give numbers back that have a shape, whose first place is the instances.
+
+    Raises:
+        OutputError: They have another one.
+    """
     if values.shape != wanted:
         raise OutputError(f"the model gave shape {values.shape} for {wanted[0]} instances; needed {words}")
     return values
