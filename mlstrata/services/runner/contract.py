@@ -134,6 +134,9 @@ class TrainingRequest(Closed):
         None, gt=0, lt=1, description="Probability from which a label of two classes is positive; None: 0.5."
     )
     quantile: float = Field(0.5, gt=0, lt=1, description="What a regression predicts; 0.5 is the median.")
+    interval: float | None = Field(
+        None, gt=0, lt=1, description="Share of cases that the interval around a number holds; None: there is none."
+    )
     features: tuple[str, ...] = Field((), description="Columns the model sees; empty: all without another role.")
     protected: tuple[str, ...] = Field((), description="Columns for fairness measurements only; no model sees them.")
     exclude: tuple[str, ...] = Field((), description="Columns no model sees.")
@@ -201,6 +204,7 @@ class TrainingRequest(Closed):
             **({} if self.outputs else {"task": self.task}),
             **({} if self.threshold is None else {"threshold": self.threshold}),
             **({} if self.outputs else {"quantile": self.quantile}),
+            **({} if self.interval is None else {"interval": self.interval}),
             **({"metrics": self.metrics} if self.metrics else {}),
             **({"texts": list(self.texts)} if self.texts else {}),
             **({"text_length": self.text_length} if self.text_length else {}),

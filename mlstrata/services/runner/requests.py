@@ -73,6 +73,7 @@ def training_request(
             positive=model.positive_text,
             threshold=model.threshold,
             quantile=model.quantile,
+            interval=model.interval,
             protected=model.protected,
             exclude=model.exclude,
             texts=model.texts,
@@ -104,7 +105,8 @@ def _roles(output: OutputSpec) -> dict[str, Any]:
     positive = {} if output.positive is None else {"positive": str(output.positive)}
     threshold = {} if output.threshold is None else {"threshold": output.threshold}
     roles = {"target": output.target, "task": output.task.value, "quantile": output.quantile}
-    return {**roles, **positive, **threshold, "algorithm": output.learns.value}
+    interval = {} if output.interval is None else {"interval": output.interval}
+    return {**roles, **positive, **threshold, **interval, "algorithm": output.learns.value}
 
 
 def _metrics(system: SystemSpec, root: Path, *, elsewhere: bool) -> dict[str, dict[str, str]]:

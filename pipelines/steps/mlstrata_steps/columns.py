@@ -16,7 +16,7 @@ TASKS = ("classification", "regression")
 TEXT_LENGTH = 5000
 """Characters of a free text: two pages, and a thousand of them in a request are still a few megabytes."""
 BETTER = ("higher", "lower")
-OWN = ("target", "task", "positive", "threshold", "quantile")
+OWN = ("target", "task", "positive", "threshold", "quantile", "interval")
 """What each of several answers has of its own."""
 
 
@@ -34,6 +34,8 @@ class Columns:
         task: One of `TASKS`.
         threshold: Probability from which a label of two classes is positive; None: 0.5.
         quantile: Which one of what may happen a regression predicts; 0.5 is the median.
+        interval: Share of cases, 0 to 1, whose true number lies in the interval that a regression gives; None: it gives
+            none.
         metrics: Own figures by name (`own_metrics`): `function`, as `package.module:function`, `@` and the version of
             its code, and `better`, one of `BETTER`.
         texts: Features that are free text, whose words are learnt, where the texts of others are categories.
@@ -51,6 +53,7 @@ class Columns:
     task: str = "classification"
     threshold: float | None = None
     quantile: float = 0.5
+    interval: float | None = None
     metrics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
     text_length: int = TEXT_LENGTH
@@ -79,9 +82,8 @@ class Columns:
         if task not in TASKS:
             raise StepError(f"columns.task: got {task!r}; allowed {', '.join(TASKS)}")
         lists = {name: _names(name, document.get(name)) for name in ("features", "protected", "exclude", "texts")}
-        shares = {
-            name: _share(name, document[name]) for name in ("threshold", "quantile") if document.get(name) is not None
-        }
+        named = [name for name in ("threshold", "quantile", "interval") if document.get(name) is not None]
+        shares = {name: _share(name, document[name]) for name in named}
         metrics = _metrics(document.get("metrics") or {})
         others: dict[str, Any] = {**lists, **shares, "metrics": metrics, "outputs": outputs, "output": output}
         longest = _length(document.get("text_length", TEXT_LENGTH))

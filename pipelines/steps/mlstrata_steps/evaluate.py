@@ -14,9 +14,9 @@ from mlstrata_steps.outcome import Check, known
 from mlstrata_steps.own_metrics import metrics_of
 from mlstrata_steps.parity import groups_of
 from mlstrata_steps.several import OUTPUTS, alone, part_of, together
-from mlstrata_steps.tables import read_table
+from mlstrata_steps.tables import read_table, row_hashes
 from mlstrata_steps.tasks import task_of
-from mlstrata_steps.tasks.output import SEVERAL
+from mlstrata_steps.tasks.output import INTERVAL, SEVERAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +39,9 @@ def evaluate(
 
     Returns:
         `task`; `rows`; `metrics` and `baseline` by name (the former with `low` and `high`); `parity` by protected
-        column; `checks` against the baseline; and what a task shows beside (`tasks.Task.shown`), such as curves. Of
-        several answers, each figure as NAME.FIGURE, and by name in `outputs` all that is told of one.
+        column; `checks` against the baseline; `interval`, where one is asked for (`tasks.conformal`); and what a task
+        shows beside (`tasks.Task.shown`), such as curves. Of several answers, each figure as NAME.FIGURE, and by name
+        in `outputs` all that is told of one.
     """
     if each := alone(columns):
         found = {
@@ -84,6 +85,11 @@ def evaluate(
             f"a difference of {less.value:+.3g} ({less.low:+.3g} to {less.high:+.3g})",
         ),
     ]
+    if roles.interval is not None:
+        # Halved by what the rows hold: another order of them finds the same.
+        first = row_hashes(table, salt=f"interval {seed}") < "8"
+        report[INTERVAL], kept = task.interval(labels, said, first)
+        checks += kept
     metrics = {name: asdict(estimate) for name, estimate in measured.items()}
     return known({**report, "metrics": metrics, "baseline": baseline, "checks": [asdict(check) for check in checks]})
 

@@ -104,7 +104,7 @@ def package(
         task.output(table, roles)
         if isinstance(task, Several)
         else task.output(task.answers(task.labels(table[roles.target])))
-    )
+    ).measured(evaluation or {})
     features = feature_frame(table, [str(name) for name in pipeline.feature_names_in_])
     asked = "predict_proba" if not isinstance(task, Several) and task.learns == CLASSIFIER else "predict"
     file, form = None, {REASON: "it gives several answers" if several else "it brings code of its own"}

@@ -13,7 +13,10 @@ from mlstrata_steps.gates import gate
 from mlstrata_steps.outcome import StepError, require
 from mlstrata_steps.package import package as package_model
 from mlstrata_steps.seal import DIGEST, TAG, Made, folder_digest, is_sealed, key
+from mlstrata_steps.several import OUTPUTS
 from mlstrata_steps.tables import read_table
+from mlstrata_steps.tasks.conformal import MEASURED
+from mlstrata_steps.tasks.output import INTERVAL
 from mlstrata_steps.versioning import code_commit, code_version, fingerprint, settings_hash
 
 if TYPE_CHECKING:
@@ -235,6 +238,10 @@ def numbers(evaluation: Mapping[str, Any]) -> dict[str, float]:
     for name, estimate in evaluation["metrics"].items():
         found |= {name: estimate["value"], f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
     found |= {f"baseline_{name}": value for name, value in evaluation["baseline"].items()}
+    each = evaluation.get(OUTPUTS) or {"": evaluation}
+    for name, one in each.items():
+        around, mark = one.get(INTERVAL) or {}, f"{name}." if name else ""
+        found |= {f"{mark}interval_{key}": around[key] for key in MEASURED if key in around}
     gaps = {name: groups.get("gap") for name, groups in evaluation["parity"].items()}
     return found | {f"parity_gap_{name}": gap for name, gap in gaps.items() if gap is not None}
 

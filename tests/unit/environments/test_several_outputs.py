@@ -130,6 +130,10 @@ CASES = {
         "13: systems[0].model.outputs[0].algorithm: got 'logistic_regression', which learns no regression; write "
         "linear_regression, or remove it",
     ),
+    "an interval of a class": (
+        {"second": "cooled, interval: 0.9"},
+        "14: systems[0].model.outputs[1].interval: is given for a classification; remove it, or set task: regression",
+    ),
     "a positive value of a number": (
         {"worth": ", positive: 1"},
         "13: systems[0].model.outputs[0].positive: is given for a regression; remove it, or set task: classification",

@@ -50,7 +50,7 @@ def task_of(roles: Columns, table: pd.DataFrame) -> Task:
     if roles.target not in table.columns:
         raise StepError(f"target: got {roles.target!r}; the data has {', '.join(table.columns)}")
     if roles.task == "regression":
-        return Regression(roles.quantile)
+        return Regression(roles.quantile, roles.interval)
     classes = () if roles.positive else classes_of(table[roles.target])
     if len(classes) <= _TWO:
         return Binary(roles.positive or "1", THRESHOLD if roles.threshold is None else roles.threshold)

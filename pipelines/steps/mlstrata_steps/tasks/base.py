@@ -121,6 +121,10 @@ class Task(ABC):
     def shown(self, labels: Labels, said: Said) -> dict[str, Any]:
         """Give what a report shows beside metrics, as plain JSON values: curves, ranges."""
 
+    def interval(self, labels: Labels, said: Said, first: NDArray[np.bool_]) -> tuple[dict[str, float], list[Check]]:  # noqa: ARG002 - of the contract
+        """Find an interval around answers on the rows `first`, and measure it on the others; most tasks have none."""
+        return {}, []
+
     @abstractmethod
     def groups(self, codes: NDArray[np.object_], labels: Labels, said: Said) -> dict[str, dict[str, Any]]:
         """Say how each group fares: group to `rows` and figures."""

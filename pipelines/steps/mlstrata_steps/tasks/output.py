@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlstrata_steps.outcome import StepError
+from mlstrata_steps.tasks.conformal import Interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,8 @@ METADATA = "output"
 BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
 SEVERAL = "several"
 """Several answers, each by a name and of one of these kinds (`several_outputs.Answers`)."""
+INTERVAL = "interval"
+"""What a contract and an evaluation call what comes around a number."""
 THRESHOLD = 0.5
 """The probability from which a label is positive, where none is declared: both errors weigh alike."""
 PROBABILITY, VALUE = "probability", "value"
@@ -79,6 +82,10 @@ class Output(ABC):
     @abstractmethod
     def document(self) -> dict[str, Any]:
         """Give it as plain JSON values."""
+
+    def measured(self, evaluation: Mapping[str, Any]) -> Output:  # noqa: ARG002 - of the contract
+        """Give the contract with what an evaluation found of its answers: of most kinds there is nothing to add."""
+        return self
 
     @property
     @abstractmethod
@@ -262,24 +269,33 @@ class Value(Output):
 
     Attributes:
         range: Lowest and highest plausible value; None: any finite one.
+        interval: How far around it the true number lies; None: nobody measured that.
     """
 
     range: tuple[float, float] | None = None
+    interval: Interval | None = None
     task, ranged = REGRESSION, VALUE
 
     @classmethod
     def parsed(cls, document: Mapping[str, Any]) -> Value:
         """Read it from plain JSON values."""
+        interval = None if document.get(INTERVAL) is None else Interval.parsed(document[INTERVAL])
         if document.get("range") is None:
-            return cls()
+            return cls(None, interval)
         low, high = (float(end) for end in document["range"])
         if not low < high:
             raise ValueError("range")
-        return cls((low, high))
+        return cls((low, high), interval)
 
     def document(self) -> dict[str, Any]:
         """Give it as plain JSON values."""
-        return {"task": self.task, **({} if self.range is None else {"range": list(self.range)})}
+        beside = {} if self.interval is None else {INTERVAL: self.interval.document()}
+        return {"task": self.task, **({} if self.range is None else {"range": list(self.range)}), **beside}
+
+    def measured(self, evaluation: Mapping[str, Any]) -> Value:
+        """Give it with the interval that was found, where one was asked for."""
+        found = evaluation.get(INTERVAL)
+        return replace(self, interval=Interval.parsed(found)) if found else self
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -288,8 +304,8 @@ class Value(Output):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the value."""
-        return ("value",)
+        """Return the value, and the ends of its interval where it has one."""
+        return ("value",) if self.interval is None else ("value", "low", "high")
 
     def read(self, given: object, rows: int) -> NDArray[np.float64]:
         """Read (rows,) or (rows, 1)."""
@@ -303,20 +319,31 @@ class Value(Output):
         return _outside(values, *(ends_of(declared) or self.range or (-math.inf, math.inf)))
 
     def predictions(self, values: NDArray[np.float64]) -> list[dict[str, Any]]:
-        """Write the value."""
-        return [{"value": value} for value in values.tolist()]
+        """Write the value, with the ends of its interval where it has one."""
+        if (around := self.interval) is None:
+            return [{"value": value} for value in values.tolist()]
+        return [
+            {"value": value, "low": value + around.below, "high": value + around.above} for value in values.tolist()
+        ]
 
     def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """Write the value."""
         return dict(prediction)
 
     def schema(self) -> dict[str, Any]:
-        """Describe the value."""
-        return {"value": {"type": "number"}}
+        """Describe the value, and the ends of its interval where it has one."""
+        if (around := self.interval) is None:
+            return {"value": {"type": "number"}}
+        held = f"of the interval that holds the true number in {around.share:.4g} of cases."
+        ends = {"low": "Lower", "high": "Upper"}
+        return {"value": {"type": "number"}} | {
+            name: {"type": "number", "description": f"{end} end {held}"} for name, end in ends.items()
+        }
 
     def tensors(self, values: NDArray[np.float64]) -> list[Tensor]:
-        """Write the values."""
-        return [("value", "FP64", [len(values)], values.tolist())]
+        """Write the values, and the ends of their intervals where they have some."""
+        told = self.predictions(values)
+        return [(name, "FP64", [len(values)], [one[name] for one in told]) for name in self.columns]
 
 
 _PROBABILITY: Mapping[str, Any] = {"type": "number", "minimum": 0, "maximum": 1}

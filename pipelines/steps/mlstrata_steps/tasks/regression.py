@@ -12,6 +12,7 @@ from mlstrata_steps.parity import SMALL
 from mlstrata_steps.tables import kind_of
 from mlstrata_steps.tasks.base import REGRESSOR, Gap, Task
 from mlstrata_steps.tasks.binary import spread
+from mlstrata_steps.tasks.conformal import calibrated
 from mlstrata_steps.tasks.metrics import Metric, named
 from mlstrata_steps.tasks.output import REGRESSION, Output, Value
 
@@ -43,9 +44,12 @@ class Regression(Task):
     answer = "value"
     fairness = FAIRNESS
 
-    def __init__(self, quantile: float = 0.5) -> None:
-        """Ask for a number; `quantile` is the one that `pinball` measures it as."""
-        self.quantile = quantile
+    def __init__(self, quantile: float = 0.5, share: float | None = None) -> None:
+        """Ask for a number; `quantile` is the one that `pinball` measures it as.
+
+        With `share`, an interval comes with it that holds the true number in this share of cases.
+        """
+        self.quantile, self.share = quantile, share
 
     @cached_property
     def metrics(self) -> Mapping[str, Metric]:
@@ -165,6 +169,10 @@ class Regression(Task):
             "against": [[float(f"{labels[at]:.6g}"), float(f"{said[at]:.6g}")] for at in ordered],
             "residuals": [float(f"{one:.6g}") for one in quantiles],
         }
+
+    def interval(self, labels: Labels, said: Said, first: NDArray[np.bool_]) -> tuple[dict[str, float], list[Check]]:
+        """Find an interval where one is asked for (`conformal.calibrated`)."""
+        return ({}, []) if self.share is None else calibrated(labels, said, first, self.share)
 
     def groups(self, codes: NDArray[np.object_], labels: Labels, said: Said) -> dict[str, dict[str, Any]]:
         """Give each group's mean answer, prediction, residual (said minus happened) and absolute error."""

@@ -45,6 +45,11 @@ class Answers(Output):
         """Give it as plain JSON values."""
         return {"task": self.task, "outputs": {name: one.document() for name, one in self.each.items()}}
 
+    def measured(self, evaluation: Mapping[str, Any]) -> Answers:
+        """Give it with what was found of each."""
+        found = evaluation.get("outputs") or {}
+        return Answers({name: one.measured(found.get(name) or {}) for name, one in self.each.items()})
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Return the columns of all, as each one's model gives them."""
