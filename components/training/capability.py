@@ -16,7 +16,7 @@ from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.spec.tasks import Task
 from mlstrata.environments.stages import Capability
 
-_MADE = (Modality.TABULAR, Modality.TEXT)
+_MADE = (Modality.TABULAR, Modality.TEXT, Modality.IMAGE)
 ELSEWHERE = "or say in model.source where it is trained instead"
 
 
@@ -29,7 +29,7 @@ def _problems(spec: EnvironmentSpec, *, local: bool) -> Iterator[str]:
 
 
 def _task(system: SystemSpec) -> Iterator[str]:
-    model, made = system.model, f"the pipeline '{TRAINING}' makes models of tables and texts"
+    model, made = system.model, f"the pipeline '{TRAINING}' makes models of tables, texts and images"
     if model.modality not in _MADE and model.task is not Task.GENERATION:
         yield f"model.modality: got '{model.modality}', but {made}; allowed {', '.join(_MADE)}; {ELSEWHERE}"
 

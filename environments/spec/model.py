@@ -111,6 +111,16 @@ class ModelSpec(Spec):
         description="Characters that a text of `texts` may have, in training and in a request, which is refused above "
         "it; none: 5000, two pages, so that a request of many stays small.",
     )
+    images: Annotated[tuple[Column, ...], Unique] = Field(
+        default=(),
+        description="Columns of images of a `modality: image`, each a PNG or JPEG file in base64, as `mlstrata data "
+        "images` writes a folder of them; none by default.",
+    )
+    image_bytes: Annotated[Whole, Field(ge=1, le=16_777_216)] | None = Field(
+        default=None,
+        description="Bytes that an image of `images` may have, in training and in a request, which is refused above "
+        "it; none: 262144, a photo of 1,000 pixels a side.",
+    )
     algorithm: Reference = Field(
         default=Algorithm.LOGISTIC_REGRESSION.value,
         description="How it learns: logistic_regression, the simplest, explained by its coefficients, random_forest, "
@@ -249,13 +259,21 @@ class ModelSpec(Spec):
             yield Problem(("texts",), f"is given for a model of {self.modality}", "write modality: text, or remove it")
         if self.text_length is not None and not self.texts:
             yield Problem(("text_length",), "is given without texts", "name the columns of free text in texts")
+        if self.images and self.modality is not Modality.IMAGE:
+            yield Problem(
+                ("images",), f"is given for a model of {self.modality}", "write modality: image, or remove it"
+            )
+        if self.image_bytes is not None and not self.images:
+            yield Problem(("image_bytes",), "is given without images", "name the columns of images in images")
         hidden = {*self.targets, *self.exclude, *self.protected}
-        for at, name in enumerate(self.texts):
-            if name in hidden:
-                what = f"names {shown(name)}, which is the target, excluded or protected"
-                yield Problem(("texts", at), what, "remove it from one of them")
-        if self.texts and self.settings.get("workers", 1) != 1:
-            yield Problem(("settings", "workers"), "is given for free text, which one process learns", "remove it")
+        for role in ("texts", "images"):
+            for at, name in enumerate(getattr(self, role)):
+                if name in hidden:
+                    what = f"names {shown(name)}, which is the target, excluded or protected"
+                    yield Problem((role, at), what, "remove it from one of them")
+        if (self.texts or self.images) and self.settings.get("workers", 1) != 1:
+            of = "free text" if self.texts else "images"
+            yield Problem(("settings", "workers"), f"is given for {of}, which one process learns", "remove it")
 
     def _own_metrics(self) -> Iterator[Problem]:
         for name, reference in self.metrics.items():

@@ -129,12 +129,16 @@ class SystemSpec(Spec):
         reasons = (
             (model.task is Task.GENERATION, "generative models are trained elsewhere; name one in model.source"),
             (
-                model.modality not in {Modality.TABULAR, Modality.TEXT},
-                f"the pipeline '{TRAINING}' makes models of tables and texts, not of {model.modality}",
+                model.modality not in {Modality.TABULAR, Modality.TEXT, Modality.IMAGE},
+                f"the pipeline '{TRAINING}' makes models of tables, texts and images, not of {model.modality}",
             ),
             (
                 model.modality is Modality.TEXT and not model.texts,
                 "model.texts does not say which columns hold free text",
+            ),
+            (
+                model.modality is Modality.IMAGE and not model.images,
+                "model.images does not say which columns hold images",
             ),
             (dataset is None, "model.data does not say which dataset to train on; declare one in data and name it"),
             (dataset is not None and dataset.source is None, "its dataset has no source to read from"),

@@ -1,9 +1,22 @@
-"""`mlstrata data profile`: what a file holds, and how it is declared."""
+"""`mlstrata data`: what a file holds and how it is declared, and a folder of images as such a file."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mlstrata.cli.console import say, say_json
+from mlstrata.operations.images_table import IMAGE, LABEL, images_table
 from mlstrata.operations.profile import profile as operation
+
+
+def images(folder: Path, output: Path, *, as_json: bool) -> None:
+    """Write a table of images, and say how it is declared."""
+    rows = images_table(folder, output)
+    if as_json:
+        say_json({"file": str(output), "rows": rows})
+        return
+    say(f" {output}  {rows:,} images", style="bold")
+    say(f"    model: {{modality: image, images: [{IMAGE}], target: {LABEL}}}")
 
 
 def profile(file: str, *, as_json: bool) -> None:

@@ -68,3 +68,15 @@ def profile(
     from mlstrata.cli.data import profile as run
 
     run(file, as_json=as_json)
+
+
+@data.command()
+def images(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="PNG and JPEG files, in a folder for each class.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="A .jsonl file; replaced if there.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a folder of images as the table that a system trains on: label and image."""
+    from mlstrata.cli.data import images as run
+
+    run(folder, output, as_json=as_json)

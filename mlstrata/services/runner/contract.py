@@ -142,6 +142,8 @@ class TrainingRequest(Closed):
     exclude: tuple[str, ...] = Field((), description="Columns no model sees.")
     texts: tuple[str, ...] = Field((), description="Columns of free text, whose words are learnt.")
     text_length: int | None = Field(None, ge=1, description="Characters that one of them may have; None: 5000.")
+    images: tuple[str, ...] = Field((), description="Columns of images, files in base64.")
+    image_bytes: int | None = Field(None, ge=1, description="Bytes that one of them may have; None: 262144.")
     metrics: dict[str, dict[str, str]] = Field(
         default_factory=dict,
         description="Own figures by name (mlstrata_steps.own_metrics): function with its code's version, and better.",
@@ -208,6 +210,8 @@ class TrainingRequest(Closed):
             **({"metrics": self.metrics} if self.metrics else {}),
             **({"texts": list(self.texts)} if self.texts else {}),
             **({"text_length": self.text_length} if self.text_length else {}),
+            **({"images": list(self.images)} if self.images else {}),
+            **({"image_bytes": self.image_bytes} if self.image_bytes else {}),
         }
 
     def declared(self) -> dict[str, Any]:

@@ -78,6 +78,8 @@ def training_request(
             exclude=model.exclude,
             texts=model.texts,
             text_length=model.text_length,
+            images=model.images,
+            image_bytes=model.image_bytes,
             metrics=_metrics(system, root, elsewhere=elsewhere),
             personal=data.personal,
             special={column: category.value for column, category in data.special_fields.items()},

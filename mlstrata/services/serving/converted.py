@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LENGTHS = "lengths"
 """What a model's metadata call the characters that a free text of a request may have, by its column."""
+IMAGES = "images"
+"""What a model's metadata call the bytes that an image of a request may have, by its column."""
 MISSING = "missing"
 """What a model's metadata call the texts that stood for a missing value where it learnt."""
 _log = logging.getLogger(__name__)
@@ -54,7 +56,8 @@ class ConvertedModel:
         metadata = about.get("metadata") or {}
         self.version, self.loaded_at = version, datetime.now(UTC)
         self.output = Output.of(metadata)
-        self.schema = RequestSchema(_inputs(about), tuple(metadata.get(MISSING, ())), metadata.get(LENGTHS))
+        limits = (tuple(metadata.get(MISSING, ())), metadata.get(LENGTHS), metadata.get(IMAGES))
+        self.schema = RequestSchema(_inputs(about), *limits)
         self._session = Session((folder / FILE).read_bytes(), form)
         self.example = self.schema.check(example) if (example := read_example(folder)) else []
         if self.example:

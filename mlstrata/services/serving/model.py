@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlstrata.services.serving.admission import Admission, admit
-from mlstrata.services.serving.converted import LENGTHS, MISSING, converted
+from mlstrata.services.serving.converted import IMAGES, LENGTHS, MISSING, converted
 from mlstrata.services.serving.example import read_example
 from mlstrata.services.serving.requirements import require_installed
 from mlstrata.services.serving.schema import Column, RequestSchema
@@ -63,6 +63,7 @@ class Facts:
         inputs: the signature's inputs, as MLflow writes them; None: it has none.
         missing: the texts that stood for a missing value where it learnt.
         lengths: column to the characters that its free text may have.
+        images: column to the bytes that its image may have.
         output: what it answers.
         example: the instances that it was logged with; empty when there are none.
     """
@@ -71,6 +72,7 @@ class Facts:
     inputs: list[dict[str, Any]] | None
     missing: tuple[str, ...]
     lengths: Mapping[str, int]
+    images: Mapping[str, int]
     output: Output
     example: list[dict[str, Any]]
 
@@ -99,7 +101,7 @@ class ModelApart:
         self._model = Apart(f"{LoadedModel.__module__}:{LoadedModel.__name__}", version, folder)
         try:
             facts: Facts = self._model.ask("facts")
-            self.schema = RequestSchema(facts.inputs, facts.missing, facts.lengths)
+            self.schema = RequestSchema(facts.inputs, facts.missing, facts.lengths, facts.images)
         except BaseException:
             self._model.close()
             raise
@@ -148,8 +150,8 @@ class LoadedModel:
         metadata = self._model.metadata.metadata or {}
         self.output, self._missing = Output.of(metadata), tuple(metadata.get(MISSING, ()))
         self._inputs = signature.inputs.to_dict() if signature and signature.inputs else None
-        self._lengths = dict(metadata.get(LENGTHS, {}))
-        self.schema = RequestSchema(self._inputs, self._missing, self._lengths)
+        self._lengths, self._images = dict(metadata.get(LENGTHS, {})), dict(metadata.get(IMAGES, {}))
+        self.schema = RequestSchema(self._inputs, self._missing, self._lengths, self._images)
         self.example = self.schema.check(example) if (example := read_example(folder)) else []
         # The first prediction imports and allocates; that is not for the first consumer to wait for.
         if self.example:
@@ -166,7 +168,8 @@ class LoadedModel:
 
     def facts(self) -> Facts:
         """Return what is known of it without its code."""
-        return Facts(self.loaded_at, self._inputs, self._missing, self._lengths, self.output, self.example)
+        of_inputs = (self._inputs, self._missing, self._lengths, self._images)
+        return Facts(self.loaded_at, *of_inputs, self.output, self.example)
 
     def _frame(self, instances: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         import pandas as pd

@@ -152,6 +152,8 @@ def _explanation() -> dict[str, Any]:
 
 def _field(column: Column) -> dict[str, Any]:
     kind = _TYPES[column.type] | ({} if column.longest is None else {"maxLength": column.longest})
+    if column.image is not None:
+        kind |= {"contentEncoding": "base64", "description": column.expected.capitalize()}
     return kind if column.required else {**kind, "type": [kind["type"], "null"]}
 
 

@@ -18,6 +18,8 @@ from mlstrata.environments.redaction import is_public, under_secret
 from mlstrata.services.serving.problem import ProblemError
 from mlstrata_steps.cells import Format, NoValue, value
 
+TYPES = ("PNG", "JPEG")
+"""Files that an image may be; a test holds them to what `mlstrata_steps.pictures` decodes."""
 _MOST_DETAILS = 20
 _MOST_SHOWN = 60
 _MOST_UNKNOWN = 9
@@ -67,12 +69,16 @@ class Column:
     required: bool
     longest: int | None = None
     """Characters that a text may have; None: as many as the body of a request."""
+    image: int | None = None
+    """Bytes that an image may have, which the text is in base64; None: it is none."""
 
     @property
     def expected(self) -> str:
         """Return what a value of this column is, in words."""
         words = _SCALARS[self.type][1]
-        if self.longest is not None:
+        if self.image is not None:
+            words = f"a {' or '.join(TYPES)} image of at most {self.image} bytes, in base64"
+        elif self.longest is not None:
             words += f" of at most {self.longest} characters"
         return words if self.required else f"{words}, or null"
 
@@ -85,6 +91,7 @@ class RequestSchema:
         inputs: Sequence[Mapping[str, Any]] | None,
         missing: Sequence[str] = (),
         lengths: Mapping[str, int] | None = None,
+        images: Mapping[str, int] | None = None,
     ) -> None:
         """Build the check.
 
@@ -92,13 +99,14 @@ class RequestSchema:
             inputs: the signature's inputs, as in the model's MLmodel file.
             missing: texts that stood for a missing value in the data that the model learnt of.
             lengths: column to the characters that its free text may have; None: none has a limit of its own.
+            images: column to the bytes that its image may have; None: there are none.
 
         Raises:
             UnsupportedSignatureError: no signature, or an input that is not a named column of one value.
         """
         if not inputs:
             raise UnsupportedSignatureError("the model has no signature of its inputs; log it with one")
-        self.columns = tuple(_column(one, lengths or {}) for one in inputs)
+        self.columns = tuple(_column(one, lengths or {}, images or {}) for one in inputs)
         self._by_name = {column.name: column for column in self.columns}
         fields = {column.name: _field(column, Format(missing=tuple(missing))) for column in self.columns}
         instance = core_schema.typed_dict_schema(fields, extra_behavior="forbid")
@@ -175,13 +183,14 @@ class RequestSchema:
         return self._by_name[str(location[2])].expected
 
 
-def _column(described: Mapping[str, Any], lengths: Mapping[str, int]) -> Column:
+def _column(described: Mapping[str, Any], lengths: Mapping[str, int], images: Mapping[str, int]) -> Column:
     name, kind = described.get("name"), described.get("type")
     if not isinstance(name, str) or not isinstance(kind, str) or kind not in _SCALARS:
         allowed = ", ".join(_SCALARS)
         raise UnsupportedSignatureError(f"input {name!r} of type {kind!r}; served are named columns of {allowed}")
     longest = lengths.get(name) if kind == "string" else None
-    column = Column(name, kind, bool(described.get("required", True)), longest)
+    image = images.get(name) if kind == "string" else None
+    column = Column(name, kind, bool(described.get("required", True)), longest, image)
     if not column.required and kind in _NEVER_MISSING:
         # MLflow refuses the missing value itself, but only when the first one comes.
         raise UnsupportedSignatureError(
@@ -194,6 +203,8 @@ def _field(column: Column, form: Format) -> core_schema.TypedDictField:
     check = _SCALARS[column.type][0]
     if column.longest is not None:
         check = core_schema.str_schema(strict=True, max_length=column.longest)
+    if column.image is not None:
+        check = _image(check, column.image)
     if column.required:
         return core_schema.typed_dict_field(check)
 
@@ -203,6 +214,19 @@ def _field(column: Column, form: Format) -> core_schema.TypedDictField:
 
     nullable = core_schema.no_info_before_validator_function(read, core_schema.nullable_schema(check))
     return core_schema.typed_dict_field(core_schema.with_default_schema(nullable, default=None))
+
+
+def _image(text: CoreSchema, most: int) -> CoreSchema:
+    """Check a text that is an image, by the function that training reads with."""
+
+    def read(cell: str) -> str:
+        # Decoding takes libraries that a process without images need not import.
+        from mlstrata_steps.pictures import picture_of
+
+        picture_of(cell, most)
+        return cell
+
+    return core_schema.no_info_after_validator_function(read, text)
 
 
 def _path(location: tuple[int | str, ...]) -> str:

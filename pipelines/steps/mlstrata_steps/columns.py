@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 TASKS = ("classification", "regression")
 TEXT_LENGTH = 5000
 """Characters of a free text: two pages, and a thousand of them in a request are still a few megabytes."""
+IMAGE_BYTES = 2**18
+"""Bytes of an image: a quarter of a mebibyte is a photo of 1,000 pixels a side as JPEG, and four make a megabyte."""
 BETTER = ("higher", "lower")
+LISTS = ("features", "protected", "exclude", "texts", "images")
 OWN = ("target", "task", "positive", "threshold", "quantile", "interval")
 """What each of several answers has of its own."""
 
@@ -40,6 +43,8 @@ class Columns:
             its code, and `better`, one of `BETTER`.
         texts: Features that are free text, whose words are learnt, where the texts of others are categories.
         text_length: Characters that one of these may have.
+        images: Features that are images: files in base64 (`pictures`).
+        image_bytes: Bytes that one of these may have.
         outputs: Where several things are predicted, each by its name: the roles of `OWN` that are its own. Then there
             is no `target`, and a step that knows of one answer alone finds none (`of` gives the roles of one).
         output: The name of this one, where these are the roles of one of several.
@@ -57,6 +62,8 @@ class Columns:
     metrics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
     text_length: int = TEXT_LENGTH
+    images: tuple[str, ...] = ()
+    image_bytes: int = IMAGE_BYTES
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     output: str = ""
 
@@ -81,28 +88,41 @@ class Columns:
             raise StepError(f"columns.positive: got {positive!r}; it must be a text")
         if task not in TASKS:
             raise StepError(f"columns.task: got {task!r}; allowed {', '.join(TASKS)}")
-        lists = {name: _names(name, document.get(name)) for name in ("features", "protected", "exclude", "texts")}
+        lists = {
+            name: _names(name, document.get(name)) for name in ("features", "protected", "exclude", "texts", "images")
+        }
         named = [name for name in ("threshold", "quantile", "interval") if document.get(name) is not None]
         shares = {name: _share(name, document[name]) for name in named}
         metrics = _metrics(document.get("metrics") or {})
         others: dict[str, Any] = {**lists, **shares, "metrics": metrics, "outputs": outputs, "output": output}
-        longest = _length(document.get("text_length", TEXT_LENGTH))
-        roles = cls(target=str(target), positive=positive, task=str(task), text_length=longest, **others)
-        for name in roles.names:
-            roles.of(name)
-        hidden = {*roles.targets, *roles.protected, *roles.exclude}
-        if unseen := [name for name in roles.texts if name in hidden]:
-            raise StepError(f"columns.texts: {unseen[0]!r} is the target, protected or excluded: no model may see it")
-        twice = [name for name in roles.features if name in hidden]
-        if twice:
-            raise StepError(f"columns.features: {twice[0]!r} is the target, protected or excluded: no model may see it")
+        for name, usual in (("text_length", TEXT_LENGTH), ("image_bytes", IMAGE_BYTES)):
+            others[name] = _length(name, document.get(name, usual))
+        roles = cls(target=str(target), positive=positive, task=str(task), **others)
+        roles._check()
         return roles
+
+    def _check(self) -> None:
+        """Refuse a column of two roles.
+
+        Raises:
+            StepError: There is one.
+        """
+        for name in self.names:
+            self.of(name)
+        hidden = {*self.targets, *self.protected, *self.exclude}
+        for role in ("features", "texts", "images"):
+            if unseen := [name for name in getattr(self, role) if name in hidden]:
+                what = "is the target, protected or excluded: no model may see it"
+                raise StepError(f"columns.{role}: {unseen[0]!r} {what}")
+        if both := [name for name in self.images if name in self.texts]:
+            raise StepError(f"columns.images: {both[0]!r} is one of texts, too")
 
     def document(self) -> dict[str, object]:
         """Give the roles as plain JSON values."""
         found = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         # A single answer's roles are written as they were before there were several.
-        empty = {name for name in ("outputs", "output") if not found[name]}
+        empty = {name for name in ("outputs", "output", "images") if not found[name]}
+        empty |= set() if self.images else {"image_bytes"}
         return {name: value for name, value in found.items() if value is not None and name not in empty}
 
     @property
@@ -125,7 +145,7 @@ class Columns:
 
     def missing(self, available: Sequence[str]) -> list[str]:
         """List named columns that the data does not have."""
-        named = (*self.targets, *self.features, *self.protected, *self.texts)
+        named = (*self.targets, *self.features, *self.protected, *self.texts, *self.images)
         return [name for name in named if name not in available]
 
     def seen(self, available: Sequence[str]) -> tuple[str, ...]:
@@ -191,11 +211,11 @@ def _share(role: str, value: object) -> float:
     return float(value)
 
 
-def _length(value: object) -> int:
+def _length(role: str, value: object) -> int:
     # Kubeflow's structures turn every number into a float.
     whole = isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
     if not whole or float(str(value)) < 1:
-        raise StepError(f"columns.text_length: got {value!r}; allowed a whole number from 1")
+        raise StepError(f"columns.{role}: got {value!r}; allowed a whole number from 1")
     return int(float(str(value)))
 
 

@@ -46,7 +46,7 @@ def check(algorithm: str, parameters: Mapping[str, object], task: str = BINARY, 
     if task != BINARY:
         raise StepError(f"workers: a model of two classes is what several processes train, not {task}")
     if prose:
-        raise StepError(f"workers: free text ({', '.join(prose)}) is learnt in one process; set workers: 1")
+        raise StepError(f"workers: free text or images ({', '.join(prose)}) is learnt in one process; set workers: 1")
     unknown = sorted(set(parameters) - PARAMETERS)
     if unknown:
         allowed = ", ".join(sorted(PARAMETERS))

@@ -18,6 +18,7 @@ from mlstrata_steps.foreign import model as foreign
 from mlstrata_steps.foreign.model import OnnxModel
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.own import PREFIX, WORKSPACE, OwnModel, package_folder
+from mlstrata_steps.pictures import Pictures
 from mlstrata_steps.references import imported, module
 from mlstrata_steps.several import Models
 from mlstrata_steps.tasks.base import CLASSIFIER, REGRESSOR
@@ -84,6 +85,7 @@ LIBRARIES = ("catboost", "imblearn", "lightgbm", "sklearn", "xgboost")
 TRUSTED = (
     "collections.OrderedDict",
     "collections.defaultdict",
+    "mlstrata_steps.pictures.Pictures",
     "mlstrata_steps.prose.Prose",
     "mlstrata_steps.several.Models",
     "numpy.dtype",
@@ -99,13 +101,15 @@ def build(
     seed: int,
     learns: str = CLASSIFIER,
     prose: Sequence[str] = (),
+    pictures: Sequence[str] = (),
 ) -> Pipeline | OwnModel:
     """Build an unfitted model for a table of features.
 
     Missing numbers become the training median, text becomes one column a value, of which there are at most `CATEGORIES`
     in a column of texts: rarer values share one. A value never seen in training becomes none of them, or a rare one
     where there are such. Scaling matters to the linear model only and is left out of the trees. Free text becomes
-    hashed words (`prose`), for others than the linear models as few columns of them as they can take.
+    hashed words (`prose`), for others than the linear models as few columns of them as they can take. An image becomes
+    the greys of a small square (`pictures`).
 
     Args:
         algorithm: One of `ALGORITHMS`, a learner of somebody else's (`learner`), or `train:` and a training function
@@ -115,6 +119,7 @@ def build(
         seed: Of the classifier.
         learns: What it has to learn: `tasks.base.CLASSIFIER` or `REGRESSOR`.
         prose: The features that are free text.
+        pictures: The features that are images.
 
     Raises:
         StepError: The algorithm or a hyperparameter is unknown.
@@ -130,8 +135,9 @@ def build(
     require_known(algorithm, parameters, "parameters", learns)
     seeded = {"random_state": seed} if "random_state" in found.takes else {}
     classifier = found.classifier(**{**found.defaults, **parameters, **seeded})
-    words = [name for name in texts(features) if name not in prose]
-    numbers = [name for name in features.columns if name not in {*words, *prose}]
+    apart = {*prose, *pictures}
+    words = [name for name in texts(features) if name not in apart]
+    numbers = [name for name in features.columns if name not in {*words, *apart}]
     numeric = make_pipeline(SimpleImputer(strategy="median"))
     if found.scaled:
         numeric.steps.append(("standardscaler", StandardScaler()))
@@ -144,6 +150,11 @@ def build(
         (f"prose_{place}", _worded(algorithm, learns, seed), [name])
         for place, name in enumerate(map(str, features.columns))
         if name in prose
+    ]
+    parts += [
+        (f"image_{place}", Pictures(), [name])
+        for place, name in enumerate(map(str, features.columns))
+        if name in pictures
     ]
     prepare = ColumnTransformer(parts, remainder="drop", verbose_feature_names_out=False)
     return Pipeline([("prepare", prepare), ("classify", classifier)])

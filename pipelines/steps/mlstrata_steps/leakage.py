@@ -98,7 +98,7 @@ def check_leakage(
         kept = np.isin(labels, [one for one in np.unique(labels) if (labels == one).sum() >= FOLDS])
         sample, labels = sample[kept].reset_index(drop=True), labels[kept]
     folds = _folds(task.strata(labels), seed)
-    asked = [name for name in seen if name not in {*limits.allow, *roles.texts}]
+    asked = [name for name in seen if name not in {*limits.allow, *roles.texts, *roles.images}]
     coded = {name: _coded(feature_frame(sample, [name])[name], task.encoded(labels), folds) for name in asked}
     looked = _Looked(task, labels, folds, seed)
     scores = {name: max(looked.score([coded[name]]), looked.ranked(coded[name])) for name in asked}

@@ -24,6 +24,7 @@ from mlstrata_steps.estimator import load, own_code, served_with, trusted
 from mlstrata_steps.foreign.model import LOADER, OnnxModel
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.own_store import is_pickle
+from mlstrata_steps.pictures import characters
 from mlstrata_steps.reference import FILE as REFERENCE
 from mlstrata_steps.reference import reference_of
 from mlstrata_steps.tables import read_table
@@ -44,6 +45,12 @@ REQUIREMENTS = "requirements"
 
 LENGTHS = "lengths"
 """What a model's metadata call the characters that a free text of a request may have, by its column."""
+
+IMAGES = "images"
+"""What a model's metadata call the bytes that an image of a request may have, by its column."""
+
+DECODED = ("pillow",)
+"""What decodes images: asked for by the models that take some."""
 
 SERVED_WITH = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
 """Distributions whose versions the model asks for when it is served."""
@@ -115,7 +122,10 @@ def package(
         file, form = proven(lambda: convert(pipeline, features), features, output, getattr(pipeline, asked), *others)
     own = (*own, *CONVERTED) if file else own
     limited = {name: roles.text_length for name in features.columns if name in roles.texts}
-    lengths = {LENGTHS: limited} if limited else {}
+    shown = {name: roles.image_bytes for name in features.columns if name in roles.images}
+    limited |= {name: characters(most) for name, most in shown.items()}
+    lengths: dict[str, Any] = {**({LENGTHS: limited} if limited else {}), **({IMAGES: shown} if shown else {})}
+    own = (*own, *DECODED) if shown else own
     shutil.rmtree(target, ignore_errors=True)
     described: dict[str, Any] = {
         "signature": signature(features, output),

@@ -163,7 +163,8 @@ def check_privacy(
     checks: list[Check] = []
     found: dict[str, dict[str, object]] = {}
     for name in table.columns:
-        finding = scan(table[name], limits)
+        # Who is on an image, no pattern of characters says: it is for the dataset's declaration to.
+        finding = None if name in roles.images else scan(table[name], limits)
         if finding is None:
             continue
         known = name in personal or name in special or name in limits.allow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from mlstrata_steps.estimator import CATEGORIES as TOLD_APART
 from mlstrata_steps.names import no_column
 from mlstrata_steps.notation import COLUMN, looks_like
 from mlstrata_steps.outcome import Check, StepError
+from mlstrata_steps.pictures import PictureError, picture_of
 from mlstrata_steps.rules import parsed
 from mlstrata_steps.tables import KINDS, kind_of, read_table
 from mlstrata_steps.tasks import task_of
@@ -103,6 +105,8 @@ def check_quality(path: str, columns: Mapping[str, object], rules: Mapping[str, 
         checks += _column(table[name], rule, limits)
         if name in roles.texts:
             checks += _prose(table[name], roles.text_length)
+        elif name in roles.images:
+            checks += _pictures(table[name], roles.image_bytes)
         elif name in {*seen, *roles.targets}:
             checks += _notation(table[name], rule, target=name in roles.targets)
     return {
@@ -156,6 +160,21 @@ def _prose(column: pd.Series[object], longest: int) -> list[Check]:
     fix = f"; raise model.text_length above {longest}, or shorten them in the source" if over else ""
     detail = f"{most:,} characters at most, {over} rows above {longest:,}{fix}"
     return [Check(f"{name} length", not over, detail)]
+
+
+def _pictures(column: pd.Series[object], most: int) -> list[Check]:
+    """Check that a column holds images that a request could hold."""
+    name, kind, known = f"column {column.name}", kind_of(column), column.dropna()
+    if kind != "string":
+        return [Check(f"{name} images", False, f"holds {kind} values, and model.images names it; remove it from there")]
+    problems = Counter[str]()
+    for cell in known:
+        try:
+            picture_of(str(cell), most)
+        except PictureError as error:
+            problems[str(error)] += 1
+    wrong = "; ".join(f"{rows} row{'s' if rows > 1 else ''}: {why}" for why, rows in problems.most_common(3))
+    return [Check(f"{name} images", not problems, wrong or f"{len(known)} images of at most {most:,} bytes")]
 
 
 def _notation(column: pd.Series[object], rule: ColumnRule, *, target: bool) -> list[Check]:

@@ -190,7 +190,7 @@ def search(
                 )
             )
     open_ones = [(number, drawn[number - 1]) for number in files if number not in {trial.number for trial in found}]
-    make = (algorithm, features, labels, weights, seed, limits, task, metric.name, roles.texts)
+    make = (algorithm, features, labels, weights, seed, limits, task, metric.name, roles.texts, roles.images)
     for trial in _in_parallel(open_ones, make, limits.processes or _processors(), began + limits.seconds):
         if files[trial.number] is not None:
             write_json(str(files[trial.number]), trial.document())
@@ -289,6 +289,7 @@ def try_one(  # noqa: PLR0917 - a task of a process
     task: Task,
     metric: str,
     prose: Sequence[str] = (),
+    pictures: Sequence[str] = (),
 ) -> Trial:
     """Score one set of hyperparameters on every validation fold, each by a model that did not see it."""
     import numpy as np
@@ -300,7 +301,9 @@ def try_one(  # noqa: PLR0917 - a task of a process
     try:
         with threadpool_limits(limits=1):
             for others, held in folds.split(features, task.strata(labels)):
-                model = build(algorithm, parameters, features, seed=seed, learns=task.learns, prose=prose)
+                model = build(
+                    algorithm, parameters, features, seed=seed, learns=task.learns, prose=prose, pictures=pictures
+                )
                 model.fit(features.iloc[others], labels[others], **fitting(weights, others))
                 scores.append(task.metrics[metric](labels[held], task.ask(model, features.iloc[held])))
     except (ValueError, StepError) as error:

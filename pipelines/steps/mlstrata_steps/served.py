@@ -26,7 +26,7 @@ from mlstrata_steps.converted.proof import TOLERANCE as CONVERTED
 from mlstrata_steps.converted.report import form_of
 from mlstrata_steps.estimator import load
 from mlstrata_steps.outcome import Check, StepError, report_of
-from mlstrata_steps.package import LENGTHS, LOCKED, entries, pinned
+from mlstrata_steps.package import IMAGES, LENGTHS, LOCKED, entries, pinned
 from mlstrata_steps.tables import read_table
 from mlstrata_steps.tasks import Several, Task, asked_of
 
@@ -115,7 +115,8 @@ def check_served(
         with _running(package, wanted) as url:
             seconds = time.monotonic() - began
             checks.append(_smoke(url + wanted.predict, package, task))
-            checks += _schema(url + wanted.predict, instances[0], _required(package), _lengths(package))
+            limits = _limits(package)
+            checks += _schema(url + wanted.predict, instances[0], _required(package), *limits)
             allowed = TOLERANCE if form is None else max(TOLERANCE, CONVERTED)
             parity, furthest = _parity(url + wanted.predict, instances, trained, task, allowed)
             checks.append(parity)
@@ -170,14 +171,21 @@ def _required(package: str) -> tuple[str, ...]:
     return tuple(str(one.name) for one in inputs if one.required)
 
 
-def _lengths(package: str) -> Mapping[str, int]:
-    """Give the characters that each free text may have."""
+def _limits(package: str) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """Give the characters that each free text may have, and the bytes that each image may."""
     from mlflow.models import Model
 
-    return dict((Model.load(package).metadata or {}).get(LENGTHS, {}))
+    metadata = Model.load(package).metadata or {}
+    return dict(metadata.get(LENGTHS, {})), dict(metadata.get(IMAGES, {}))
 
 
-def _schema(url: str, good: Mapping[str, object], required: Sequence[str], lengths: Mapping[str, int]) -> list[Check]:
+def _schema(
+    url: str,
+    good: Mapping[str, object],
+    required: Sequence[str],
+    lengths: Mapping[str, int],
+    images: Mapping[str, int],
+) -> list[Check]:
     """Does it refuse what its signature does not allow?"""
     number = next((key for key, value in good.items() if isinstance(value, int | float)), next(iter(good)))
     broken = {
@@ -188,6 +196,8 @@ def _schema(url: str, good: Mapping[str, object], required: Sequence[str], lengt
     if lengths:
         name = next(iter(lengths))
         broken["a text that is too long"] = {**good, name: "x" * (lengths[name] + 1)}
+    if images:
+        broken["what is no image"] = {**good, next(iter(images)): "bm8gaW1hZ2U="}
     if required:
         broken["a missing field"] = {key: value for key, value in good.items() if key != required[0]}
     else:

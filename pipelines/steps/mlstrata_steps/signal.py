@@ -168,11 +168,11 @@ def _shuffled(  # noqa: PLR0917 - one call, from the function above it
     sample, labels = training.iloc[rows].reset_index(drop=True), labels[rows]
     features, tested = feature_frame(sample, names), feature_frame(testing, names)
     truth = task.labels(testing[roles.target])
-    found = []
+    found, apart = [], {"prose": roles.texts, "pictures": roles.images}
     # Fits this small lose more by waiting for each other's threads than they gain.
     with threadpool_limits(limits=1):
         for number in range(times):
-            luck = build(algorithm, parameters, features, seed=seed + number, learns=task.learns, prose=roles.texts)
+            luck = build(algorithm, parameters, features, seed=seed + number, learns=task.learns, **apart)
             luck.fit(features, random.permutation(labels))
             found.append(task.score(truth, task.ask(luck, tested)))
     return found

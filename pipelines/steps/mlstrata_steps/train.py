@@ -68,10 +68,11 @@ def train(
     algorithm = algorithm or SIMPLEST[task.learns]
     labels = task.labels(table[roles.target])
     weights = row_weights(table, roles, MitigationRules.parse(mitigation or {}))
-    pipeline = build(algorithm, parameters or {}, features, seed=seed, learns=task.learns, prose=roles.texts)
+    apart = {"prose": roles.texts, "pictures": roles.images}
+    pipeline = build(algorithm, parameters or {}, features, seed=seed, learns=task.learns, **apart)
     shared: Mapping[str, object] = {}
     if workers > 1:
-        distributed.check(algorithm, parameters or {}, task.name, prose=roles.texts)
+        distributed.check(algorithm, parameters or {}, task.name, prose=(*roles.texts, *roles.images))
     try:
         if workers > 1:
             shared = distributed.fit(pipeline, features, labels, workers=workers, weights=weights)

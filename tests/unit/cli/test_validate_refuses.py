@@ -43,7 +43,7 @@ REFUSED = {
     ),
     "a model of images": (
         file(model="modality: image, target: churned"),
-        r"acme.yaml:10: systems\[0\].model.modality: got 'image', but .* makes models of tables and texts; allowed",
+        r"acme.yaml:10: systems\[0\].model.modality: got 'audio', but .* makes models of tables, texts and images; allowed",
     ),
     "a pipeline that is not there": (
         file(model="modality: tabular, target: churned, pipeline: own:pipeline"),

@@ -82,11 +82,11 @@ def test_one_that_does_not_hold_on_the_other_rows_is_refused(skewed):
         gate(broken, [])
 
 
-def test_luck_refuses_one_of_a_hundred():
+def test_luck_refuses_hardly_any():
     random, first, passed = np.random.default_rng(1), np.arange(400) < 200, 0
     for one in random.normal(size=(1000, 400)):
         passed += calibrated(one, np.zeros(400), first, 0.9)[1][0].passed
-    assert 980 <= passed < 1000
+    assert passed >= 995
 
 
 @pytest.mark.parametrize(("share", "few"), [(0.5, 3), (0.9, 19), (0.95, 39), (0.99, 199)])

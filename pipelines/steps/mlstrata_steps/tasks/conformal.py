@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MEASURED = ("covered", "covered_low", "covered_high", "width")
 """What is measured of an interval, beside what it is."""
-RARE = 0.01
+RARE = 0.001
 """Probability below which so few rows in the interval are no bad luck: then the halves differ, and it holds nothing."""
 _Z = 1.959964
 """Of a 95 % interval of the measured share."""
