@@ -87,7 +87,7 @@ def evaluate(
     ]
     if roles.interval is not None:
         # Halved by what the rows hold: another order of them finds the same.
-        first = row_hashes(table, salt=f"interval {seed}") < "8"
+        first = row_hashes(table, salt=f"interval {seed}") < b"8"
         report[INTERVAL], kept = task.interval(labels, said, first)
         checks += kept
     metrics = {name: asdict(estimate) for name, estimate in measured.items()}

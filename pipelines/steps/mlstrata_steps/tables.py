@@ -70,8 +70,12 @@ def canonical(frame: pd.DataFrame) -> pd.DataFrame:
     return typed.iloc[order].reset_index(drop=True)
 
 
+AT_ONCE = 100_000
+"""Rows that are written as texts at once, to be hashed."""
+
+
 def row_hashes(frame: pd.DataFrame, salt: str = "") -> np.ndarray:
-    """Hash each row by its values: shape (rows,), 32 hexadecimal digits each, the same in every process.
+    """Hash each row by its values: shape (rows,), 32 hexadecimal digits each as bytes, the same in every process.
 
     Args:
         frame: A canonical table.
@@ -79,15 +83,17 @@ def row_hashes(frame: pd.DataFrame, salt: str = "") -> np.ndarray:
     """
     import numpy as np
 
-    columns = [_texts(frame[name]) for name in frame.columns]
-    head = salt.encode() + b"\x1e"
-    # Each value goes in with its length: no text can imitate the border between two.
-    return np.array(
-        [
+    head, hashes = salt.encode() + b"\x1e", np.empty(len(frame), dtype="S32")
+    # The texts of all rows at once would take many times the table.
+    for start in range(0, len(frame), AT_ONCE):
+        part = frame.iloc[start : start + AT_ONCE]
+        columns = [_texts(part[name]) for name in part.columns]
+        # Each value goes in with its length: no text can imitate the border between two.
+        hashes[start : start + AT_ONCE] = [
             hashlib.blake2b(head + "".join(f"{len(text)}:{text}" for text in row).encode(), digest_size=16).hexdigest()
             for row in zip(*columns, strict=True)
         ]
-    )
+    return hashes
 
 
 def content_hash(frame: pd.DataFrame) -> str:
@@ -100,7 +106,7 @@ def content_hash(frame: pd.DataFrame) -> str:
     for name in frame.columns:
         digest.update(f"{len(name)}:{name}={kind_of(frame[name])};".encode())
     for row in row_hashes(frame):
-        digest.update(row.encode())
+        digest.update(row)
     return "sha256:" + digest.hexdigest()
 
 

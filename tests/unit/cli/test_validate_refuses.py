@@ -41,9 +41,9 @@ REFUSED = {
         file(CLUSTER, source="s3://acme/churn.parquet"),
         r"acme.yaml:9: .*store.secret: got none, but 's3://acme/churn.parquet' is not in .* bucket 'mlstrata-acme'",
     ),
-    "a model of images": (
-        file(model="modality: image, target: churned"),
-        r"acme.yaml:10: systems\[0\].model.modality: got 'audio', but .* makes models of tables, texts and images; allowed",
+    "a model of sounds": (
+        file(model="modality: audio, target: churned"),
+        r"acme.yaml:10: .*modality: got 'audio', but .* makes models of tables, texts and images; allowed",
     ),
     "a pipeline that is not there": (
         file(model="modality: tabular, target: churned, pipeline: own:pipeline"),
@@ -116,7 +116,7 @@ def test_a_model_from_elsewhere_is_refused_for_nothing_that_training_cannot_do(w
 
 
 def test_scripts_get_each_with_its_place(workspace, capsys):
-    (workspace / "environments/acme.yaml").write_text(REFUSED["a model of images"][0], encoding="utf-8")
+    (workspace / "environments/acme.yaml").write_text(REFUSED["a model of sounds"][0], encoding="utf-8")
     assert main(["validate", "acme", "--json"]) == 2
     (report,) = json.loads(capsys.readouterr().out)
     (error,) = report["errors"]
