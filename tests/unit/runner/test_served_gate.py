@@ -102,3 +102,27 @@ def test_free_text_is_served_with_its_limit(tmp_path, monkeypatch):
     assert report["passed"], report
     names = {one["name"] for one in report["checks"]}
     assert {"score parity", "schema: a text that is too long"} <= names
+
+
+def test_several_answers_with_an_interval_and_images_are_served_as_they_were_trained(tmp_path, monkeypatch):
+    import base64
+    import io
+
+    from PIL import Image
+
+    random, held = np.random.default_rng(1), []
+    bright = random.uniform(20, 230, 160)
+    for one in bright:
+        file = io.BytesIO()
+        Image.fromarray(np.full((8, 8), int(one), dtype="uint8")).save(file, "PNG")
+        held.append(base64.b64encode(file.getvalue()).decode())
+    table = pd.DataFrame({"image": held, "grey": bright, "dark": np.where(bright < 120, "yes", "no")})
+    outputs = {"how": {"target": "grey", "task": "regression"}, "dark": {"target": "dark", "positive": "yes"}}
+    monkeypatch.setitem(COLUMNS, "outputs", outputs)
+    monkeypatch.setitem(COLUMNS, "images", ["image"])
+    for name in ("target", "positive"):
+        monkeypatch.delitem(COLUMNS, name)
+    report = check(pack(tmp_path, table))
+    assert report["passed"], report
+    names = {one["name"] for one in report["checks"]}
+    assert {"score parity", "smoke", "schema: what is no image", "schema: a missing field"} <= names

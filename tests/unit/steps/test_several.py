@@ -12,6 +12,7 @@ from mlstrata.services.serving.model import load as served
 from mlstrata.services.serving.openapi import document
 from mlstrata_steps import StepError
 from mlstrata_steps.columns import Columns
+from mlstrata_steps.compare import compare
 from mlstrata_steps.estimator import load
 from mlstrata_steps.evaluate import evaluate
 from mlstrata_steps.fairness import check_fairness
@@ -22,6 +23,7 @@ from mlstrata_steps.package import package
 from mlstrata_steps.plausibility import check_plausibility
 from mlstrata_steps.quality import check_quality
 from mlstrata_steps.reference import FILE, Reference
+from mlstrata_steps.register import Lineage, register
 from mlstrata_steps.search import search
 from mlstrata_steps.signal import check_signal
 from mlstrata_steps.split import split
@@ -223,3 +225,32 @@ def test_the_roles_of_a_single_answer_are_written_as_before():
             "text_length",
         )
     }
+
+
+def test_a_version_is_registered_with_each_figure_and_compared_answer_by_answer(judged, tmp_path, monkeypatch):
+    import mlflow
+
+    monkeypatch.chdir(tmp_path)
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    made = {"commit": "abc", "pipeline_run": "run1", "environment": "local", "source": "houses"}
+    lineage = Lineage.of({"seed": 0}, "sha256:1", "sha256:2", **made)
+    found = register(
+        *("houses", judged.model, judged.train, judged.evaluation, lineage),
+        columns=COLUMNS, settings={"seed": 0, "test_fraction": 0.25}, tracking_uri=store, package=judged.package(),
+        kpis=[{"metric": "worth.mae", "at_most": 4000}],
+    )  # fmt: skip
+    client = mlflow.MlflowClient(store)
+    tags = client.get_model_version("houses", found["version"]).tags
+    assert {"metric.worth.mae", "metric.cooled.auc_low", "metric.baseline_kind.auc"} <= set(tags)
+    client.set_registered_model_alias("houses", "champion", found["version"])
+
+    def against(columns, answers, rules):
+        return compare(
+            judged.test, judged.model, columns, answers=answers, system="houses", tracking_uri=store, rules=rules,
+            settings={"seed": 0, "test_fraction": 0.25}, data_version="sha256:2",
+        )  # fmt: skip
+
+    same = against(COLUMNS, judged.answers, {"enforce": True})
+    assert same["passed"]
+    assert same["numbers"]["worth.against_champion_mae"] == pytest.approx(0, abs=1e-9)
+    assert same["headline"].count("to champion 1 on the same") == len(COLUMNS["outputs"])
