@@ -194,6 +194,8 @@ class UpstreamPackage:
             images=tuple(self.image(ending) for ending in self.named),
             offered=(),
             rendered_images=False,
+            privileged=None,
+            baseline=None,
             exists=True,
             definitions_exist=True,
         )

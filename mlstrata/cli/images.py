@@ -12,6 +12,7 @@ from mlstrata.operations.errors import UsageError
 from mlstrata.operations.images import select
 
 if TYPE_CHECKING:
+    from mlstrata.components.upstream.package import UpstreamPackage
     from mlstrata.operations.images.select import Selection
 
 
@@ -46,7 +47,7 @@ def _show(deployment: Deployment, selection: Selection) -> None:
         return
     for one in selection.taken:
         piece = one.piece
-        say(f" {piece.name} {piece.version}  {piece.licence}", style="bold")
+        say(_head(piece), style="bold")
         for source in (*([piece.crd_source] if piece.crd_source else []), *piece.sources):
             found = select.source_of(source)
             say(f"   {found['kind']:<13} {found['address']} {found.get('version', '')}".rstrip())
@@ -63,3 +64,9 @@ def _show(deployment: Deployment, selection: Selection) -> None:
     for left in selection.left_out:
         what = f" left out: {left.piece.name} is under {left.piece.licence}, which is denied: {left.without}"
         say(what, style="yellow")
+
+
+def _head(piece: UpstreamPackage) -> str:
+    if piece.exists:
+        return f" {piece.name}  existing, in {piece.namespace}; fits at {piece.fits}"
+    return f" {piece.name} {piece.version}  {piece.licence}"

@@ -156,6 +156,8 @@ def _piece(one: Selected) -> dict[str, Any]:
     return {
         "name": piece.name,
         "version": piece.version,
+        "lifecycle": "existing" if piece.exists else "managed",
+        "fits": piece.fits,
         "licence": piece.licence,
         "licence_note": one.note,
         "namespace": piece.namespace,

@@ -1,10 +1,12 @@
 """Pieces that a cluster has already: nothing of them is installed, and nothing is put around them."""
 
+import json
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from mlstrata.cli.main import main
 from mlstrata.components.gateway.outputs import owned_by
 from mlstrata.components.upstream.bill import BILL, PIECES
 from mlstrata.components.upstream.selection import bill_images, fitting, monitoring_of, select
@@ -145,3 +147,19 @@ def test_what_is_scraped_is_declared_where_prometheus_reads_and_found_where_it_r
     )
     assert gateway.inputs["metadata"]["namespace"] == "mlstrata-dev"
     assert gateway.inputs["spec"]["namespaceSelector"] == {"matchNames": ["ops-envoy-gateway"]}
+
+
+def test_images_says_what_is_there_already_and_what_fits(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
+    (tmp_path / "environments").mkdir()
+    text = (
+        "name: dev\ntarget: {kind: kubernetes, context: c}\nstage: prerequisites\nsystems: []\n"
+        "upstream: [{name: cert-manager, lifecycle: existing, namespace: certs}]\n"
+    )
+    (tmp_path / "environments/dev.yaml").write_text(text, encoding="utf-8")
+    assert main(["images", "dev"]) == 0
+    assert " cert-manager  existing, in certs; fits at >=1.12,<2\n" in capsys.readouterr().out
+    assert main(["images", "dev", "--json"]) == 0
+    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)["pieces"]}
+    assert [found[name]["lifecycle"] for name in ("cert-manager", "envoy-gateway")] == ["existing", "managed"]
+    assert found["cert-manager"]["images"] == found["cert-manager"]["sources"] == []
