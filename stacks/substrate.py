@@ -74,7 +74,7 @@ class DocumentsOutputs(Closed):
 
 
 class DatabaseOutputs(Closed):
-    """Postgres, with the databases mlflow and feast; the secret `database` is in the organisation's store."""
+    """Postgres, with the databases mlflow, feast and recorder; the secret `database` is in the organisation's store."""
 
     host: Name = Field(description="Its host.")
     port: int = Field(default=5432, ge=1, le=65535, description="Its port.")

@@ -194,7 +194,7 @@ class KubernetesTarget(Spec):
     )
     database: DatabaseSpec | None = Field(
         default=None,
-        description="A Postgres of your own, with the databases mlflow and feast; none: one is made in the cluster.",
+        description="A Postgres of your own, with the databases mlflow, feast and recorder; none: one is made here.",
         json_schema_extra=immutable(_RESTORE),
     )
 

@@ -52,15 +52,15 @@ def registry_password(asks: Cluster, namespace: str, fix: str) -> str:
     return _from_secret(asks, namespace, (ACCESS, "password"), f"no password for the registry ({{}}); {fix}")
 
 
-def token_of(asks: Cluster, namespace: str, secret: str, variable: str) -> str:
-    """Return the token of a service: the one in `variable`, else the cluster's secret's.
+def secret_of(asks: Cluster, namespace: str, entry: tuple[str, str], variable: str) -> str:
+    """Return a token or key: the one in `variable`, else what a secret of the cluster has under a key.
 
     Raises:
         UsageError: there is no variable, and the secret is not there or may not be read.
         ClusterError: the cluster cannot be asked.
     """
     given = os.environ.get(variable, "").strip()
-    return given or _from_secret(asks, namespace, (secret, "token"), f"no token ({{}}); set {variable}")
+    return given or _from_secret(asks, namespace, entry, f"no {entry[1]} of {entry[0]} ({{}}); set {variable}")
 
 
 def _from_secret(asks: Cluster, namespace: str, entry: tuple[str, str], refusal: str) -> str:

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
-from mlstrata.operations.targets.records import secret
-from mlstrata.services.recording.names import KEY_FILE
 from mlstrata.services.recording.remote import RecorderError
 from mlstrata.services.recording.store import Known
 
@@ -172,18 +170,18 @@ def erase_person(deployment: Deployment, system: str, subject: str, reason: str)
     from mlstrata.operations.deciding import deciding_user
     from mlstrata.services.recording.subject import subject_hash
 
-    local = deployment.target.here("erase")
+    target = deployment.target
     deployment.system(system)
     try:
         plain_text(reason)
-        hashed = subject_hash(secret(deployment, KEY_FILE), subject)
+        hashed = subject_hash(target.subject_key(), subject)
     except ValueError as error:
         raise UsageError(f"--reason or --subject: {error}") from None
     if subject.strip() in reason:
         raise UsageError("--reason: names the person, and the audit log is kept for good; leave that out")
     done = _ask(deployment, "POST", "/erasures", json.dumps({"system": system, "subject": hashed}).encode())
     now = datetime.now().astimezone()
-    appended = AuditLog(local.audit_file).append(
+    appended = AuditLog(target.audit_file).append(
         Entry(
             id=f"erase-person/{system}/{now.isoformat()}",
             when=now,

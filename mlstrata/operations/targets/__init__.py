@@ -99,6 +99,13 @@ class Target(Protocol):
     def recorder(self) -> AbstractContextManager[RemoteRecords]:
         """Give what asks the environment's recorder."""
 
+    def subject_key(self) -> str:
+        """Return the environment's key of persons' hashes."""
+
+    @property
+    def audit_file(self) -> Path:
+        """Return the log of what was decided from this machine."""
+
     def records(self) -> AbstractContextManager[Records]:
         """Give what reads what is recorded."""
 

@@ -22,7 +22,7 @@ from mlstrata.operations.cluster_access import (
     port_forward,
     registry_password,
     seal_key,
-    token_of,
+    secret_of,
 )
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.live_facts import BUILT
@@ -117,9 +117,21 @@ class Kubernetes(Elsewhere):
         if Capability.RECORDING not in self.deployment.spec.capabilities:
             raise no_recorder(self.deployment)
         namespace = self.target.namespace
-        token = token_of(self.cluster, namespace, ACCESS, TOKEN)
+        token = secret_of(self.cluster, namespace, (ACCESS, "token"), TOKEN)
         with port_forward(self.cluster, namespace, f"service/{NAME}", PORT, RECORDER_URL) as url:
             yield RemoteRecords(url, token)
+
+    def subject_key(self) -> str:
+        """Return the environment's key of persons' hashes: that of the secret of what predicts."""
+        from mlstrata.components.recording.names import APPEND, APPEND_KEYS
+        from mlstrata.services.recording.names import SUBJECT_KEY
+
+        return secret_of(self.cluster, self.target.namespace, (APPEND, APPEND_KEYS[1]), SUBJECT_KEY)
+
+    @property
+    def audit_file(self) -> Path:
+        """Return the log of what was decided from this machine, releases among it."""
+        return self.backend().audit_file
 
     def records(self) -> AbstractContextManager[Records]:
         """Give what reads what is recorded: the recorder itself."""
@@ -134,7 +146,7 @@ class Kubernetes(Elsewhere):
         from mlstrata.services.monitor.verdict import Verdict
 
         namespace = self.target.namespace
-        headers = {"Authorization": f"Bearer {token_of(self.cluster, namespace, ACCESS, TOKEN)}"}
+        headers = {"Authorization": f"Bearer {secret_of(self.cluster, namespace, (ACCESS, 'token'), TOKEN)}"}
         with port_forward(self.cluster, namespace, f"service/{NAME}", PORT, MONITOR_URL) as url:
             try:
                 answer = httpx.get(f"{url}/systems/{system}", headers=headers, timeout=_ASKED_S, trust_env=False)

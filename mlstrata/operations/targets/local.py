@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.state import LocalOutputs
-from mlstrata.operations.targets.records import local_recorder, local_records
+from mlstrata.operations.targets.records import local_recorder, local_records, secret
 
 if TYPE_CHECKING:
     import pulumi_embedded
@@ -125,6 +125,12 @@ class Local:
     def recorder(self) -> AbstractContextManager[RemoteRecords]:
         """Give what asks the recorder."""
         return local_recorder(self.deployment)
+
+    def subject_key(self) -> str:
+        """Return the environment's key of persons' hashes."""
+        from mlstrata.services.recording.names import KEY_FILE
+
+        return secret(self.deployment, KEY_FILE)
 
     def records(self) -> AbstractContextManager[Records]:
         """Give the store, to read from."""

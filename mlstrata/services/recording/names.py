@@ -25,6 +25,8 @@ ADOPTED = "mlstrata_recorder_adoption_timestamp_seconds"
 
 TOKEN, APPEND_TOKEN = "MLSTRATA_RECORDER_TOKEN", "MLSTRATA_RECORDER_APPEND_TOKEN"
 """On a cluster: variables with the token of whoever reads, tells feedback and erases, and of what predicts."""
+SUBJECT_KEY = "MLSTRATA_RECORDER_SUBJECT_KEY"
+"""Variable with the key of persons' hashes, for a workstation that may not read the secret."""
 STORE_ADDRESS = "MLSTRATA_RECORDER_DATABASE"
 """Variable with the address of the server that has what is recorded."""
 PREDICTIONS_SCHEMA, PROTECTED_SCHEMA = "predictions", "protected"

@@ -28,6 +28,8 @@ _DROPPED = 20
 """Tables of days that are removed at once: readers wait meanwhile."""
 _PATIENCE_S = 60.0
 _MOST_NAMES = 500
+_READERS = 8
+"""Queries at once, and connections that are kept for them: a server has a hundred for all who ask it."""
 _SETTINGS = (
     f"SET statement_timeout = {int(_PATIENCE_S * 900)}; SET lock_timeout = {int(_PATIENCE_S * 900)}; "
     # Bodies are looked for by their keys, a bounded number at a time: never by reading all days.
@@ -65,6 +67,7 @@ class PostgresDatabase:
         self._address, self._schema, self._read_only = address, schema, read_only
         self._idle: list[Connection] = []
         self._lock, self._writing = threading.Lock(), threading.RLock()
+        self._reading = threading.BoundedSemaphore(_READERS)
         self._writer: Connection | None = None
         self._closed = False
         try:
@@ -105,15 +108,16 @@ class PostgresDatabase:
         Raises:
             StoreAwayError: The server does not answer.
         """
-        with self._lock:
-            kept = self._idle.pop() if self._idle else None
-        try:
-            return self._asked(kept or self._connect(), query, values)
-        except StoreAwayError:
-            if kept is None:
-                raise
-        # It may have been cut off long ago, such as when another server took over.
-        return self._asked(self._connect(), query, values)
+        with self._reading:
+            with self._lock:
+                kept = self._idle.pop() if self._idle else None
+            try:
+                return self._asked(kept or self._connect(), query, values)
+            except StoreAwayError:
+                if kept is None:
+                    raise
+            # It may have been cut off long ago, such as when another server took over.
+            return self._asked(self._connect(), query, values)
 
     def read_among(self, query: str, names: Sequence[str], values: Sequence[Any] = ()) -> Iterator[Row]:
         """Yield the rows of a query with `IN ({})` in it, however many names are asked for."""

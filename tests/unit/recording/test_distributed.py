@@ -77,6 +77,14 @@ def test_processes_that_send_the_same_keep_each_record_once(store, address):
     assert store.lengths() == {(Queue.LABELLING, "credit"): 110 - 50}
 
 
+def test_many_who_ask_at_once_take_few_connections(store, address):
+    store.add([record()])
+    with closing(distributed.open_store(address, read_only=True)) as reader, ThreadPoolExecutor(40) as pool:
+        found = list(pool.map(lambda _: (reader.counts(), len(reader._db._idle)), range(200)))
+    assert {len(counts) for counts, _ in found} == {1}
+    assert max(idle for _, idle in found) <= 8
+
+
 def test_a_reader_writes_nothing_and_sees_no_groups_that_it_does_not_ask_for(store, address):
     store.add([record()])
     store.tell([Feedback("r-1", 1.0, truth="yes", groups={"sex": "f"})])

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ from mlstrata.cli.main import main
 from mlstrata.components.recording.names import RECORDS
 from mlstrata.services.recording import names
 from mlstrata.services.recording.settings import HOLD_SECONDS, ClusterRecorderSettings
+from mlstrata.services.recording.subject import subject_hash
 from mlstrata.services.serving.settings import ServingSettings
 from tests.support.patience import PATIENCE, eventually
 from tests.support.ports import free_ports
@@ -80,7 +83,7 @@ def served(postgres, tmp_path):
         "port": port,
         "database": address.database,
         "predictions": 1e10,
-        "systems": {"credit": {"label_share": 1.0}, "mortgage-approval": {"label_share": 1.0}},
+        "systems": {"credit": {"label_share": 1.0}, "mortgage-approval": {"label_share": 1.0, "hold": 1e6}},
     }
     settings.write_text(json.dumps(known))
     where = f"postgresql://{address.user}:unused@{address.host}:{address.port}/mlflow?sslmode=disable"
@@ -143,6 +146,9 @@ def test_what_is_missing_is_said_and_no_secret(tmp_path, variables, said):
 
 
 def test_the_commands_that_ask_it_work_from_a_workstation(served, tmp_path, monkeypatch, capsys):
+    (tmp_path / "environments").mkdir()
+    shutil.copy(Path(__file__).parents[3] / "environments/dev.yaml", tmp_path / "environments")
+    monkeypatch.setenv("MLSTRATA_WORKSPACE", str(tmp_path))
     monkeypatch.setenv("MLSTRATA_RECORDER_URL", served.url)
     monkeypatch.setenv(names.TOKEN, READS)
     now = time.time()
@@ -166,6 +172,12 @@ def test_the_commands_that_ask_it_work_from_a_workstation(served, tmp_path, monk
     assert said("queue")["waiting"] == 5
     assert said("queue", "--id", "r-10:0", "--truth", "no", "--reviewer", "anna")["changed"] is True
     assert said("queue")["waiting"] == 4
+    person = record("r-person", system="mortgage-approval", at=now, subject=subject_hash("key-of-the-test", "anna"))
+    served("POST", "/records", APPENDS, person.to_bytes())
+    monkeypatch.setenv(names.SUBJECT_KEY, "key-of-the-test")
+    done = said("erase", "--subject", "anna", "--reason", "asked by letter", "--yes")
+    assert (done["erased"], done["held"]) == (0, 1), "it is of high risk, and the law has it kept"
+    assert [one["id"] for one in said("predictions")["predictions"] if one["id"] == "r-person"] == []
     monkeypatch.setenv(names.TOKEN, APPENDS)
     assert main(["predictions", "dev", "mortgage-approval"]) == 2
     assert "the recorder refused it: a bearer token is needed" in capsys.readouterr().err

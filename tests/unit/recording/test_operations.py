@@ -12,7 +12,9 @@ from mlstrata.cli.application import app
 from mlstrata.operations import feedback_file, recorded
 from mlstrata.operations.errors import UsageError
 from mlstrata.operations.targets.records import local_recorder, local_records
+from mlstrata.operations.targets.records import secret as read_secret
 from mlstrata.services.recording.app import build
+from mlstrata.services.recording.names import KEY_FILE
 from mlstrata.services.recording.settings import Recorded, RecorderSettings
 from mlstrata.services.recording.sqlite import open_store
 from mlstrata.services.recording.store import Feedback
@@ -53,6 +55,7 @@ def deployment(store, tmp_path, monkeypatch):
     found = SimpleNamespace(name="test", file="test.yaml", home=tmp_path, target=target, system=lambda _: None)
     target.here = lambda _: target
     target.recorder = lambda: local_recorder(found)
+    target.subject_key = lambda: read_secret(found, KEY_FILE)
     target.records = lambda: local_records(found)
     return found
 
