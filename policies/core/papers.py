@@ -17,6 +17,10 @@ import yaml
 
 FEWEST = 5
 """Different words that a sentence, or the text beneath a heading, has at least where it says something of a point."""
+_WORDS_A_POINT = 3
+"""Different words that a paragraph has at least for each point that it speaks of."""
+_LONGEST = 200_000
+"""Characters within which a paper comes to its points."""
 _MOST_POINTS = 2
 """Points that one heading stands for; a title that names all of them stands for none."""
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.*)$|^(\S.*)\n([=-]{3,})[ \t]*$", re.MULTILINE)
@@ -87,12 +91,24 @@ def unmet(text: str) -> frozenset[str]:
     Args:
         text: What it says, without blocks of code, comments and lines of its own particulars.
     """
-    text = normalize("NFC", text)
-    said = [unit for unit in _UNIT.split(_HEADING.sub("\n\n", text)) if _says(unit)]
+    text = normalize("NFC", text[:_LONGEST])
+    met = {one.id for unit in _UNIT.split(_HEADING.sub("\n\n", text)) for one in _met_by(unit)}
     titles = [title for title, body in _parts(text) if _says(body)]
-    return frozenset(
-        point.id for point, word in _table() if not any(map(word.search, said)) and not _titled(point, titles)
-    )
+    return frozenset(point.id for point, _ in _table() if point.id not in met and not _titled(point, titles))
+
+
+def _met_by(unit: str) -> Iterator[Point]:
+    """Yield the points that a sentence, or a paragraph, speaks of; a row of words that name them all speaks of none."""
+    said = _words(unit)
+    if len(said) < FEWEST:
+        return
+    found: dict[str, list[Point]] = {}
+    for point, word in _table():
+        if word.search(unit):
+            found.setdefault(point.kind, []).append(point)
+    for points_of_kind in found.values():
+        if len(said) >= _WORDS_A_POINT * len(points_of_kind):
+            yield from points_of_kind
 
 
 def _titled(point: Point, titles: list[str]) -> bool:
@@ -118,4 +134,8 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _says(text: str) -> bool:
-    return len({word.casefold() for word in _WORD.findall(text)}) >= FEWEST
+    return len(_words(text)) >= FEWEST
+
+
+def _words(text: str) -> set[str]:
+    return {word.casefold() for word in _WORD.findall(text)}

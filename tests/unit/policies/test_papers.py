@@ -76,6 +76,14 @@ def test_a_list_of_words_is_no_sentence():
     assert letters("risk_register", "- risk\n- measure\n- harm\n- control\n- reduce\n- safeguard\n") == ["a", "d"]
 
 
+def test_a_row_of_words_that_name_every_point_speaks_of_none():
+    assert letters("dpia", "purpose necessary risk measure person data the and") == ["a", "b", "c", "d"]
+    told = (
+        "The purpose is to order work, it is necessary for that, the risk is a wrong denial, a person is the measure."
+    )
+    assert letters("dpia", told) == []
+
+
 def test_a_table_speaks_of_what_its_head_names():
     table = "| No | Risk | Measure |\n|---|---|---|\n| 1 | Wrong denial | A person decides |\n"
     assert letters("risk_register", table) == []
