@@ -160,7 +160,7 @@ def _several(data: Mapping[str, Any]) -> Iterator[Problem]:
     for index, system in _mappings(data, "systems"):
         if _part(system, "model", "outputs"):
             what = f"is given, but {', '.join(one)} {'knows' if len(one) == 1 else 'know'} one answer of a system alone"
-            fix = "set stage: foundation, or name them in capabilities.off"
+            fix = "set stage: foundation without them in capabilities.on, or name them in capabilities.off"
             yield Problem(("systems", index, "model", "outputs"), what, fix)
 
 

@@ -53,7 +53,8 @@ CASES = {
     "a stage that reads one answer": (
         {"stage": "scale"},
         "12: systems[0].model.outputs: is given, but rollout, recording, monitoring, fairness, explanation, fallback "
-        "know one answer of a system alone; set stage: foundation, or name them in capabilities.off",
+        "know one answer of a system alone; set stage: foundation without them in capabilities.on, or name them in "
+        "capabilities.off",
     ),
     "a figure of none": (
         {"metric": "mae"},
