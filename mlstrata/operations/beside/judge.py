@@ -80,13 +80,22 @@ def problems(plan: Plan, there: There) -> Iterator[str]:
             for problem in _piece(one.piece, plan, there):
                 told.add(one.piece.namespace)
                 yield problem
+    brings = {one.piece.namespace: one.piece for one in reversed(plan.selection.taken) if one.piece.sources}
     for name, found in there.namespaces.items():
         if name not in told and (owner := _other_owner(name, found, plan, there)):
             yield (
-                f"namespace {name}: it is there already and {owner}; it would be labelled and closed. Choose another "
-                f"target.namespace (or team or system), or, if it is this environment's, say so: "
+                f"namespace {name}: it is there already and {owner}; it would be labelled and closed. "
+                f"{_elsewhere(brings.get(name))}, or, if it is this environment's, say so: "
                 f"`kubectl label namespace {name} {LABEL}={plan.environment}`"
             )
+
+
+def _elsewhere(piece: UpstreamPackage | None) -> str:
+    if piece is None:
+        return "Choose another target.namespace (or team or system)"
+    if piece.fits:
+        return f"If {piece.name} is there, write upstream: [{{name: {piece.name}, lifecycle: existing}}]"
+    return f"It is the namespace of {piece.name}: remove what is there, or take another cluster"
 
 
 def _other_owner(name: str, found: Mapping[str, Any], plan: Plan, there: There) -> str:

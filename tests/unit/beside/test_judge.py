@@ -149,6 +149,12 @@ def test_a_namespace_of_others_is_never_taken_over(found: dict[str, Any], lived_
     assert "kubectl label namespace mlstrata mlstrata.io/environment=dev" in problem
 
 
+def test_a_namespace_of_an_operator_is_left_to_whoever_has_it():
+    given = plan(namespaces=("cert-manager", "mlstrata"))
+    (problem,) = problems(given, there(namespaces={"cert-manager": space("cert-manager", {LABEL: "prod"})}))
+    assert "If cert-manager is there, write upstream: [{name: cert-manager, lifecycle: existing}], or, if" in problem
+
+
 def test_a_policy_on_signatures_is_there_where_the_file_relies_on_it():
     relying = replace(plan(), signature_policy="signed")
     assert list(problems(relying, there(admitting=frozenset({"signed"})))) == []
