@@ -96,13 +96,14 @@ def placement(pools: Sequence[GpuPoolSpec], pool: str | None, gpus: int, team: s
 
 def tolerations(pools: Sequence[GpuPoolSpec], team: str | None) -> tuple[Mapping[str, str], ...]:
     """Return the taints that a team's pods may run beside: those of all pools, or of the ones that it may use."""
-    if all(_is_for(one, team) for one in pools):
+    if all(is_for(one, team) for one in pools):
         return TOLERATIONS
     each = {"key": POOL, "operator": "Equal", "effect": "NoSchedule"}
-    return (TOLERATIONS[0], *({**each, "value": one.name} for one in pools if _is_for(one, team)))
+    return (TOLERATIONS[0], *({**each, "value": one.name} for one in pools if is_for(one, team)))
 
 
-def _is_for(pool: GpuPoolSpec, team: str | None) -> bool:
+def is_for(pool: GpuPoolSpec, team: str | None) -> bool:
+    """Return whether a team may use a pool; None: pods of no team."""
     return not pool.teams or team in pool.teams
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mlstrata.components.capability import ClusterBuilder, Declaration, LocalBuilder
+from mlstrata.components.gpu.room import beyond_nodes
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.stages import Capability
 
@@ -16,6 +17,7 @@ def _problems(spec: EnvironmentSpec) -> Iterator[str]:
             yield (
                 f"gpu_pools[{at}].nodes.min: got {pool.nodes.min}; Karpenter gives every idle node back, so allowed: 0"
             )
+    yield from beyond_nodes(spec)
 
 
 def _on_one_machine(spec: EnvironmentSpec) -> Iterator[str]:
@@ -28,6 +30,7 @@ def _on_one_machine(spec: EnvironmentSpec) -> Iterator[str]:
 
 _NODES = ClusterBuilder(
     "mlstrata.components.gpu.kubernetes:build",
+    problems=beyond_nodes,
     after=(Capability.ALERTS,),
     when=lambda spec, _: bool(spec.gpu_pools),
 )

@@ -13,6 +13,7 @@ from mlstrata.components.gpu.rules import groups
 from mlstrata.environments import EnvironmentSpec, SpecErrors, Workspace, load
 from mlstrata.environments.spec.teams import GpuPoolSpec
 from mlstrata.services.alerts.rules import Subject
+from mlstrata.stacks.preconditions import problems
 from mlstrata.stacks.program import plan
 from tests.support.recorded import Graph, record
 from tests.unit.stacks.test_kubernetes_observed import PROMTOOL
@@ -67,6 +68,25 @@ def test_a_system_in_a_pool_of_others_is_refused_by_line(tmp_path):
     (tmp_path / "staging.yaml").write_text(text)
     with pytest.raises(SpecErrors, match=r"serving\.resources\.pool: got 'train', which is not for the system's team"):
         load(tmp_path / "staging.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("gpu_quota: 1", "gpu_quota: 0", "teams[1].gpu_quota: got 0; its systems may hold ticket-routing 1"),
+        (
+            "gpu: 1, pool: train",
+            "gpu: 2, pool: train",
+            "serving.resources.gpu: got 2; a node of train has 1 for one pod",
+        ),
+        ("    team: service-desk\n", "", "got 1; a namespace without a team has no GPUs, so allowed: 0"),
+    ],
+)
+def test_gpus_that_cannot_be_had_are_refused_by_name(tmp_path, old, new, said):
+    text = STAGING.read_text()
+    assert old in text
+    (tmp_path / "staging.yaml").write_text(text.replace(old, new))
+    assert [one for one in problems(load(tmp_path / "staging.yaml")) if said in one]
 
 
 def test_what_serves_comes_before_what_trains_and_training_pushes_nobody_out():
