@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from mlstrata.components.cluster import Cluster
+from mlstrata.components.gpu.room import is_for
 from mlstrata.components.workload.pods import Placement
 from mlstrata.environments.spec.teams import GpuPoolSpec
 
@@ -100,11 +101,6 @@ def tolerations(pools: Sequence[GpuPoolSpec], team: str | None) -> tuple[Mapping
         return TOLERATIONS
     each = {"key": POOL, "operator": "Equal", "effect": "NoSchedule"}
     return (TOLERATIONS[0], *({**each, "value": one.name} for one in pools if is_for(one, team)))
-
-
-def is_for(pool: GpuPoolSpec, team: str | None) -> bool:
-    """Return whether a team may use a pool; None: pods of no team."""
-    return not pool.teams or team in pool.teams
 
 
 def accelerator_of(pools: Sequence[GpuPoolSpec], pool: str | None, gpus: int) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlstrata.components.gpu.args import is_for
 from mlstrata.environments import EnvironmentSpec
 from mlstrata.environments.spec.serving import ServingMode
 from mlstrata.environments.spec.system import SystemSpec
 from mlstrata.environments.spec.teams import GpuPoolSpec
+
+
+def is_for(pool: GpuPoolSpec, team: str | None) -> bool:
+    """Return whether a team may use a pool; None: pods of no team."""
+    return not pool.teams or team in pool.teams
 
 
 def beyond_quotas(spec: EnvironmentSpec) -> Iterator[str]:
