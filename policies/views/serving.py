@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -100,7 +100,7 @@ def logged(resource: Resource, system: System) -> bool:
                 dig(unit, "logger.mode") == "all" and bool(dig(unit, "logger.url"))
                 for unit in units(dig(predictor, "graph"))
             )
-            or (dig(predictor, "annotations", {}).get(NO_ENGINE) == "true" and bool(system.part("recorder")))
+            or (_answers_itself(predictor) and bool(system.part("recorder")))
             for predictor in predictors
         )
     if resource.type.startswith(KSERVE):
@@ -108,6 +108,12 @@ def logged(resource: Resource, system: System) -> bool:
     if resource.type.startswith(SAGEMAKER):
         return _captured(resource)
     return bool(system.part("recorder"))
+
+
+def _answers_itself(predictor: Value) -> bool:
+    """Return whether Seldon puts nothing before a predictor."""
+    said = dig(predictor, "annotations", {})
+    return isinstance(said, Mapping) and said.get(NO_ENGINE) == "true"
 
 
 def _captured(endpoint: Resource) -> bool:
