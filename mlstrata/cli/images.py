@@ -12,8 +12,7 @@ from mlstrata.operations.errors import UsageError
 from mlstrata.operations.images import select
 
 if TYPE_CHECKING:
-    from mlstrata.components.upstream.package import UpstreamPackage
-    from mlstrata.operations.images.select import Selection
+    from mlstrata.operations.images.select import Selected, Selection
 
 
 def images(name: str, *, as_json: bool, copy_to: Path | None, registry: str | None, resolve: bool) -> None:
@@ -47,7 +46,7 @@ def _show(deployment: Deployment, selection: Selection) -> None:
         return
     for one in selection.taken:
         piece = one.piece
-        say(_head(piece), style="bold")
+        say(_head(one), style="bold")
         for source in (*([piece.crd_source] if piece.crd_source else []), *piece.sources):
             found = select.source_of(source)
             say(f"   {found['kind']:<13} {found['address']} {found.get('version', '')}".rstrip())
@@ -66,7 +65,8 @@ def _show(deployment: Deployment, selection: Selection) -> None:
         say(what, style="yellow")
 
 
-def _head(piece: UpstreamPackage) -> str:
+def _head(one: Selected) -> str:
+    piece = one.piece
     if piece.exists:
         return f" {piece.name}  existing, in {piece.namespace}; fits at {piece.fits}"
     return f" {piece.name} {piece.version}  {piece.licence}"

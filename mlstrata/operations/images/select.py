@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlstrata.environments import EnvironmentSpec
     from mlstrata.operations.reporting import Reporter
 
-__all__ = ["Selection", "copy", "document", "resolve", "selected", "source_of"]
+__all__ = ["Selected", "Selection", "copy", "document", "resolve", "selected", "source_of"]
 
 
 def copy(
