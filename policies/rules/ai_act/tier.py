@@ -16,8 +16,14 @@ from mlstrata.policies.views.purpose import Topic, topics_of
 from mlstrata.policies.views.serving import makes_content
 
 TIERS = tuple(tier.value for tier in RANKS)
-_LEADS_TO = {"annex_iii": "high", "annex_i": "high"}
+_LEADS_TO = {"practice": "unacceptable", "annex_iii": "high", "annex_i": "high"}
 """Question to the tier that the answer which a purpose reads like leads to; limited for any other."""
+_DUE_TODAY = {
+    "practice": "none, or the practice of Art. 5 that it is used for",
+    "contact": "true where people interact with it directly (Art. 50(1)), else false",
+}
+"""What others ask of every system, as it is due today: the practice aia-prohibited-practice, which nobody can exempt,
+contact aia-interaction-disclosure."""
 _BELOW_HIGH = {
     "annex_iii": "none, or the point of Annex III that its purpose falls under",
     "annex_i": "true where it is, or keeps safe, a product under Annex I that a third party assesses, else false",
@@ -47,7 +53,7 @@ def _tier(system: System, _: Context) -> Verdicts:
             "risk",
         )
         return
-    asked = _questions(system)
+    asked = _DUE_TODAY | _questions(system)
     for topic in _read_like(system):
         # Only an open question that blocks by itself is told here: the words choose which is named, and no more.
         if topic.question not in asked:
@@ -67,11 +73,7 @@ def _answered(system: System, _: Context) -> Verdicts:
 
 
 def _questions(system: System) -> dict[str, str]:
-    """Return the questions that decide something about a system, each with what may be answered.
-
-    What is due today is asked where that is judged: the practice of Art. 5 by aia-prohibited-practice, which nobody can
-    exempt, and contact with people by aia-interaction-disclosure.
-    """
+    """Return the questions that decide something about a system and wait for a day, each with what may be answered."""
     asked = dict(_AT_HIGH if system.get("risk.tier") == "high" else _BELOW_HIGH)
     if point(system) or any(dig(one, "classification") == "personal" for one in system.all("data")):
         asked |= _OF_PEOPLE

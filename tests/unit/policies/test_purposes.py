@@ -27,7 +27,7 @@ JUDGED = [
     }
 ]
 ASKS = {"practice": "aia-prohibited-practice", "contact": "aia-interaction-disclosure"}
-"""Question to the policy that asks for its answer today; aia-tier-consistent for the others."""
+"""Question to the policy that asks for its answer today; aia-risk-answered for the others, by their day."""
 NOTHING = {
     "tier": "minimal",
     "role": ["deployer"],
@@ -79,8 +79,8 @@ def test_a_purpose_with_its_answer(answer, purpose):
     assert "aia-classification-doubts" in judged(purpose, NOTHING)[1], "a false answer was not doubted"
     if question != "generates":  # the model's task answers it
         missing = {key: one for key, one in NOTHING.items() if key != question}
-        asks = ASKS.get(question, "aia-tier-consistent")
-        assert asks in judged(purpose, missing)[0], "the missing answer was not asked for"
+        asks = {"aia-tier-consistent", ASKS.get(question, "aia-risk-answered")}
+        assert asks <= judged(purpose, missing)[0], "the words did not ask for the missing answer"
 
 
 @pytest.mark.parametrize("purpose", [purpose for _, purpose in PURPOSES[::7]])
