@@ -37,8 +37,9 @@ def plain() -> Graph:
 
 @cache
 def switched() -> Graph:
+    declared = load(DEV).model_dump(mode="json", by_alias=True)["capabilities"]
     on = ["backup", "secrets", "feature_store", "distributed_training"]
-    return graph_of(capabilities={"on": on})
+    return graph_of(capabilities={**declared, "on": sorted({*declared["on"], *on})})
 
 
 def test_switching_on_changes_nothing_that_is_there():
