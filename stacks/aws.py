@@ -68,7 +68,9 @@ def build(spec: EnvironmentSpec, target: AwsTarget) -> SubstrateEnvironment:
     found = (*workloads(spec, account, store.named), controller(account))
     Workloads("workloads", WorkloadsArgs(account, plane.cluster, found), opts)
     database = Database(
-        "database", DatabaseArgs(account, target.database, network.id, network.data, plane.group, data), opts
+        "database",
+        DatabaseArgs(account, target.database, network.id, network.data, plane.group, data, logs.ready),
+        opts,
     )
     online: dict[str, Any] = {}
     if target.online_store is not None:

@@ -139,7 +139,9 @@ class ControlPlane(AwsComponent):
             )
 
 
-def addons(component: AwsComponent, cluster: Any, *, after: Sequence[pulumi.Resource], early: bool) -> None:
+def addons(
+    component: AwsComponent, cluster: Any, *, after: Sequence[pulumi.Resource], early: bool
+) -> list[pulumi.Resource]:
     """Make the parts that AWS keeps: those that nodes need to get ready, or those that need nodes.
 
     Their versions are AWS's own choice for the cluster's, so that a newer cluster has newer ones.
@@ -150,13 +152,14 @@ def addons(component: AwsComponent, cluster: Any, *, after: Sequence[pulumi.Reso
     }
     names = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent") if early else ("coredns", "aws-ebs-csi-driver")
     account = component.account
+    made: list[pulumi.Resource] = []
     for name in names:
         more: dict[str, Any] = {}
         if name in settings:
             more["configuration_values"] = json.dumps(settings[name], sort_keys=True)
         if name == "aws-ebs-csi-driver":
             more["pod_identity_associations"] = [{"service_account": _VOLUMES[1], "role_arn": _volumes(component)}]
-        aws.eks.Addon(
+        addon = aws.eks.Addon(
             component.of(name),
             cluster_name=cluster.name,
             addon_name=name,
@@ -166,6 +169,8 @@ def addons(component: AwsComponent, cluster: Any, *, after: Sequence[pulumi.Reso
             opts=component.child(after=after),
             **more,
         )
+        made.append(addon)
+    return made
 
 
 def _volumes(component: AwsComponent) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from mlstrata.environments.spec.aws import AwsDatabaseSpec
 PORT = 5432
 OWNER = "mlflow"
 """The database that is made with it, and its first user."""
+EXPORTED = ("postgresql", "upgrade")
+"""Its logs that AWS hands on."""
 _GROWS = 5
 _ALARMED_DAYS = 7
 
@@ -30,6 +33,7 @@ class DatabaseArgs:
         subnets: Ids of its subnets.
         callers: Id of the group that reaches it.
         key: The key of data, by its ARN.
+        after: What must be there before it: its logs.
     """
 
     account: Account
@@ -38,6 +42,7 @@ class DatabaseArgs:
     subnets: Any
     callers: Any
     key: Any
+    after: Sequence[pulumi.Resource] = ()
 
 
 class Database(AwsComponent):
@@ -45,7 +50,6 @@ class Database(AwsComponent):
 
     Attributes:
         host: Its host.
-        secret: ARN of the secret that AWS keeps its password in, and changes each week.
     """
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -96,15 +100,14 @@ class Database(AwsComponent):
             skip_final_snapshot=False,
             final_snapshot_identifier=account.name("last"),
             auto_minor_version_upgrade=True,
-            enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
+            enabled_cloudwatch_logs_exports=list(EXPORTED),
             performance_insights_enabled=True,
             performance_insights_kms_key_id=args.key,
             performance_insights_retention_period=_ALARMED_DAYS,
             tags=account.tags("database", {"data-classification": "confidential"}),
-            opts=self.kept(),
+            opts=self.kept(after=args.after),
         )
         self.host = instance.address
-        self.secret = instance.master_user_secrets.apply(lambda found: found[0].secret_arn if found else "")
         self.register_outputs({})
 
     def _group(self, args: DatabaseArgs) -> Any:

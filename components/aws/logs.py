@@ -15,6 +15,7 @@ import pulumi_aws as aws
 from mlstrata.components.aws.account import Account
 from mlstrata.components.aws.base import AwsComponent
 from mlstrata.components.aws.buckets import BucketArgs, ClosedBucket
+from mlstrata.components.aws.database import EXPORTED
 from mlstrata.components.aws.documents import Statement, allow, document, trust
 
 _PERIODS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
@@ -58,13 +59,17 @@ class Logs(AwsComponent):
     """The cluster's log, the network's flows and the trail of the account.
 
     Attributes:
-        ready: What the cluster waits for: without it AWS makes a log of the same name that is kept for good.
+        ready: What cluster and database wait for: without it AWS makes logs of the same names that are kept for good.
     """
 
     def __init__(self, name: str, args: LogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args.account, opts)
         self.args = args
-        self.ready = [self._group("cluster", f"/aws/eks/{args.cluster}/cluster")]
+        database = f"/aws/rds/instance/{args.account.name()}"
+        self.ready = [
+            self._group("cluster", f"/aws/eks/{args.cluster}/cluster"),
+            *(self._group(f"database-{one}", f"{database}/{one}") for one in EXPORTED),
+        ]
         self._flows()
         self._trail()
         self.register_outputs({})

@@ -82,8 +82,8 @@ class Nodes(AwsComponent):
             tags=account.tags(NODES),
             opts=self.child(),
         )
-        addons(self, args.cluster, after=[], early=True)
-        after = [*rights, entry]
+        # A node without its network is never ready.
+        after = [*rights, entry, *addons(self, args.cluster, after=[], early=True)]
         system = self._group(
             SYSTEM,
             machine=args.system.machine,

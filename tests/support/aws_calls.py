@@ -10,7 +10,7 @@ from typing import Any
 
 import botocore.session
 import yaml
-from botocore.model import Shape
+from botocore.model import ServiceModel, Shape
 from botocore.validate import ParamValidator
 
 from tests.support.recorded import Registered
@@ -27,9 +27,15 @@ def calls() -> Mapping[str, Mapping[str, Any]]:
 
 
 @cache
+def model(service: str) -> ServiceModel:
+    """AWS's own model of a service; reading one takes a moment, so each is read once."""
+    return botocore.session.get_session().get_service_model(service)
+
+
+@cache
 def _operation(name: str) -> Shape:
     service, _, operation = name.partition(".")
-    return botocore.session.get_session().get_service_model(service).operation_model(operation).input_shape
+    return model(service).operation_model(operation).input_shape
 
 
 def complaints(one: Registered) -> Iterator[str]:

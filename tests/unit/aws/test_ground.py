@@ -115,6 +115,23 @@ def test_values_of_features_lie_in_memory_where_the_file_says_so():
     assert rule.inputs["referencedSecurityGroupId"] == graph.exports["nodes"]["security_groups"][0]
 
 
+def test_every_log_that_aws_would_keep_for_good_is_there_before_it_is_written():
+    groups = {one.inputs["name"]: one for one in planned().all("LogGroup")}
+    database, cluster = planned().one("Instance", "database"), planned().one("Cluster", "cluster")
+    for exported in database.inputs["enabledCloudwatchLogsExports"]:
+        assert groups[f"/aws/rds/instance/mlstrata-prod/{exported}"].urn in database.dependencies
+    assert groups["/aws/eks/mlstrata-prod/cluster"].urn in cluster.dependencies
+    assert {one.inputs["retentionInDays"] for one in groups.values()} == {365}, "200 days, and no group knows them"
+
+
+def test_nodes_come_after_what_they_need_to_get_ready():
+    early = {
+        planned().one("Addon", f"nodes-{name}").urn for name in ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")
+    }
+    for group in planned().all("NodeGroup"):
+        assert early <= set(group.dependencies)
+
+
 def test_documents_are_locked_for_ten_years_against_their_owner_too():
     lock = planned().one("BucketObjectLockConfiguration", "documents-lock").inputs
     assert lock["rule"]["defaultRetention"] == {"mode": "COMPLIANCE", "days": 3660}

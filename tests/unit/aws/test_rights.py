@@ -4,10 +4,10 @@ import json
 import re
 from functools import cache
 
-import botocore.session
 import pytest
 
 from mlstrata.environments.spec.environment import EnvironmentSpec
+from tests.support.aws_calls import model
 from tests.support.ground import ACCOUNT, REGION, ground_of, prod
 from tests.support.iam import allows
 
@@ -59,7 +59,7 @@ def statements():
 
 @cache
 def operations(service: str) -> frozenset[str]:
-    return frozenset(botocore.session.get_session().get_service_model(MODELS.get(service, service)).operation_names)
+    return frozenset(model(MODELS.get(service, service)).operation_names)
 
 
 def test_every_action_is_one_that_aws_has():
