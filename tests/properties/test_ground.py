@@ -124,7 +124,7 @@ def taggable(one):
     return "tags" in vars(getattr(module, one.kind))
 
 
-@settings(max_examples=FILES)
+@settings(max_examples=FILES, deadline=None)
 @given(files())
 def test_whatever_the_file_nothing_is_public_unless_asked_nothing_with_data_goes_and_all_is_tagged(spec):
     graph = ground_of(spec)
