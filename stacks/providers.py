@@ -69,6 +69,9 @@ def _of(**where: str) -> pulumi.ProviderResource:
         # What an earlier stack left, as it holds data, is taken over, and so are namespaces that upstream's own bundles
         # declare beside ours: an object that is there is no error. Nothing is renamed without an alias.
         "upsertExistingObjects": True,
+        # Settings are changed where they are: else the object is deleted and made anew under its name, and a pod that
+        # starts in between finds none.
+        "enableConfigMapMutable": True,
         # A cluster that cannot be reached must not look like one from which everything was deleted.
         "deleteUnreachable": False,
         "suppressDeprecationWarnings": False,

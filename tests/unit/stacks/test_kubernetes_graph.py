@@ -84,6 +84,8 @@ def test_every_custom_resource_takes_the_one_provider():
     assert provider.inputs["enableServerSideApply"] == "true"
     # Feast's and Kubeflow's bundles declare the namespaces that are made for them; what holds data is there already.
     assert provider.inputs["upsertExistingObjects"] == "true"
+    # A move up changes the settings of what predicts, and pods that start meanwhile need them.
+    assert provider.inputs["enableConfigMapMutable"] == "true"
     taking = [one for one in graph.resources if one.type.startswith("kubernetes:")]
     assert {"Deployment", "SeldonDeployment", "Release", "Directory", "ConfigFile"} <= {one.kind for one in taking}
     # One without it would go to whatever cluster somebody used last.
