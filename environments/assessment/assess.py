@@ -113,7 +113,7 @@ def _notes(answers: Answers, judged: Judged, stage: Stage) -> Iterator[str]:
     if answers["target"] == "aws" and answers["budget"] == "minimal":
         yield "Target aws is paid for by the hour; a minimal budget fits target local."
     if answers["accelerators"] != "no" and answers["target"] == "local":
-        yield "Target local uses the GPUs that the machine has; pools come and go on kubernetes and aws only."
+        yield "Target local uses the GPUs that the machine has, as one node; pools come and go on clusters only."
     if answers["retraining"] == "hours" and answers["data_cadence"] in ("never", "monthly"):
         yield "A model within hours needs data that is as new; it comes monthly or never."
     if answers["traffic"] != "all_at_once" and answers["serving"] == "batch":

@@ -93,6 +93,7 @@ def _teams(answers: Answers) -> Iterator[str]:
 
 def _pools(answers: Answers) -> Iterator[str]:
     if most := _MOST_GPU_NODES.get(answers["accelerators"]):
+        most = 1 if answers["target"] == "local" else most  # one machine is one node
         yield "gpu_pools:"
         yield f"  - {{name: train, accelerator: nvidia-l4, nodes: {{min: 0, max: {most}}}}}   {_REPLACE}"
 

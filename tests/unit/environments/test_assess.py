@@ -241,7 +241,7 @@ def test_a_plan_takes_what_was_written_and_says_what_is_off(tmp_path, capsys, mo
     text = out.read_text(encoding="utf-8")
     assert "own-training" not in text
     assert "# teams:" in text
-    assert "# gpu_pools:" in text
+    assert "\ngpu_pools:\n" in text
 
 
 def test_where_nobody_can_be_asked_the_file_is_named(capsys, monkeypatch):
