@@ -37,8 +37,9 @@ applies (with `enforce: now` today already; for products under Annex I alone 202
 
 PAPERS = """## Papers
 
-What a paper that a system names must speak of: each point in a sentence, or as text beneath a heading of that subject,
-in English, German, French, Spanish or Italian; in any language beneath a heading that begins with the point's letter,
+What a paper that a system in production names must speak of: each point in a sentence, or as text beneath a heading of
+that subject, in English, German, French, Spanish or Italian; in any language beneath a heading that begins with the
+point's letter,
 such as `## (a)`. A paper is UTF-8 text in the workspace; `technical_file` has the nine numbered sections of Annex IV.
 
 | `documents` | must say |
