@@ -191,7 +191,7 @@ def test_status_says_that_all_is_healthy(job: Job) -> None:
     assert done.json["healthy"] is True
     assert sorted(one["name"] for one in done.json["services"] if one["healthy"]) == services()
     (system,) = done.json["systems"]
-    assert system == {"name": SYSTEM, "champion": "1", "loaded": ["1"], "rollout": "", "stopped": ""}
+    assert system == {"name": SYSTEM, "champion": "1", "loaded": ["1"], "rollout": "", "stopped": "", "retired": False}
 
 
 def test_predict_asks_as_a_consumer(job: Job) -> None:
