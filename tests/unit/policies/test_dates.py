@@ -199,6 +199,7 @@ def test_a_stage_lowers_lifecycle_and_cost_rules_and_no_others():
     lowered = {rule.id for rule in RULES if rule.level_at(Stage.PREREQUISITES) is not rule.level}
     assert lowered == {
         "gpu-limits-set",
+        "gpu-pool-bounded",
         "gpu-quota-per-namespace",
         "cost-owner-tags",
         "life-promotion-gate",
