@@ -18,7 +18,6 @@ from mlstrata_steps.foreign import model as foreign
 from mlstrata_steps.foreign.model import OnnxModel
 from mlstrata_steps.outcome import StepError
 from mlstrata_steps.own import PREFIX, WORKSPACE, OwnModel, package_folder
-from mlstrata_steps.pictures import Pictures
 from mlstrata_steps.references import imported, module
 from mlstrata_steps.several import Models
 from mlstrata_steps.tasks.base import CLASSIFIER, REGRESSOR
@@ -85,7 +84,7 @@ LIBRARIES = ("catboost", "imblearn", "lightgbm", "sklearn", "xgboost")
 TRUSTED = (
     "collections.OrderedDict",
     "collections.defaultdict",
-    "mlstrata_steps.pictures.Pictures",
+    "mlstrata_steps.scaled.Pictures",
     "mlstrata_steps.prose.Prose",
     "mlstrata_steps.several.Models",
     "numpy.dtype",
@@ -128,6 +127,8 @@ def build(
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline, make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    from mlstrata_steps.scaled import Pictures
 
     if algorithm.startswith(PREFIX):
         return OwnModel(_named(algorithm.removeprefix(PREFIX)), parameters, seed=seed, task=learns)

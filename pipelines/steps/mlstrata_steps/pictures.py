@@ -1,4 +1,4 @@
-"""Images as numbers: a PNG or JPEG file in base64 becomes the greys of a small square.
+"""Images as they come: a PNG or JPEG file in base64.
 
 What a request may hold is checked by the same function that training reads with: type, bytes and pixels. The size that
 a file's head declares is looked at before anything is decoded, so that a small file cannot ask for gigabytes.
@@ -10,13 +10,9 @@ import base64
 import binascii
 import io
 import math
-from typing import TYPE_CHECKING, Any
-
-from sklearn.base import BaseEstimator, TransformerMixin
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL import Image
 
 TYPES = ("PNG", "JPEG")
@@ -24,8 +20,6 @@ PIXELS = 16_000_000
 """Pixels that a file may declare: the photo of a telephone, 64 MB once decoded."""
 LARGEST = 2**24
 """Bytes of a file that anything declares."""
-SIDE = 16
-"""Pixels of the square's side: a learner of tables sees its square as columns."""
 
 
 class PictureError(ValueError):
@@ -67,35 +61,3 @@ def picture_of(text: str, most: int) -> Image.Image:
 def characters(most: int) -> int:
     """Return the characters of a file of some bytes in base64."""
     return 4 * math.ceil(most / 3)
-
-
-class Pictures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Scales the images of one column to a square of greys, 0 to 1; a missing one is black."""
-
-    def __init__(self, side: int = SIDE) -> None:
-        """Scale to `side` pixels each way."""
-        self.side = side
-
-    def fit(self, images: Any, _labels: Any = None) -> Pictures:  # noqa: ARG002 - of scikit-learn's contract
-        """Learn nothing."""
-        self.n_features_in_ = 1
-        return self
-
-    def transform(self, images: Any) -> NDArray[np.float64]:
-        """Return shape (rows, side * side).
-
-        Args:
-            images: One column, shape (rows,) or (rows, 1): a file in base64 a row, or None.
-
-        Raises:
-            PictureError: One of them is no image.
-        """
-        import numpy as np
-
-        cells = np.asarray(images, dtype=object).reshape(-1)
-        found = np.zeros((len(cells), self.side * self.side))
-        for row, cell in enumerate(cells):
-            if isinstance(cell, str):
-                small = picture_of(cell, LARGEST).convert("L").resize((self.side, self.side))
-                found[row] = np.asarray(small, dtype="float64").reshape(-1) / 255
-        return found

@@ -30,10 +30,11 @@ from mlstrata_steps.ingest import ingest
 from mlstrata_steps.leakage import check_leakage
 from mlstrata_steps.outcome import require
 from mlstrata_steps.package import IMAGES, LENGTHS, package
-from mlstrata_steps.pictures import PictureError, Pictures, picture_of
+from mlstrata_steps.pictures import PictureError, picture_of
 from mlstrata_steps.plausibility import check_plausibility
 from mlstrata_steps.privacy import check_privacy
 from mlstrata_steps.quality import check_quality
+from mlstrata_steps.scaled import Pictures
 from mlstrata_steps.signal import check_signal
 from mlstrata_steps.split import split
 from mlstrata_steps.tables import canonical, write_table
@@ -88,7 +89,7 @@ def test_a_folder_of_digits_passes_every_gate(made):
     }
     assert gate(evaluation, [{"metric": "accuracy", "at_least": 0.8}], reports)["passed"]
     kinds = skops.io.get_untrusted_types(file=model)
-    assert "mlstrata_steps.pictures.Pictures" in kinds
+    assert "mlstrata_steps.scaled.Pictures" in kinds
     assert all(is_installed_type(kind) for kind in kinds), "it is served without code of its own"
 
 
