@@ -12,7 +12,7 @@ from mlstrata.services.recording.sqlite import open_store
 from mlstrata.services.recording.store import Cursor, Feedback, Known, News
 from mlstrata.services.rollout.evidence import Among, Rate, Reading
 from mlstrata.services.rollout.tally import Tallies, Tally, Wanted
-from tests.unit.recording.conftest import embedded
+from tests.unit.recording.conftest import Embedded
 
 WANTED = Wanted("loans", "1", "2", 100.0, Reading("yes", 500, FairnessMetric.EQUALIZED_ODDS), groups=True)
 SEX = {among: Rate("sex", among) for among in Among}
@@ -167,7 +167,7 @@ STEPS = st.lists(
 def test_who_begins_anew_comes_to_the_same(steps):
     """In whatever order records and truth come, and whenever somebody looks."""
     tallies = Tallies()
-    with embedded() as store:
+    with Embedded()() as store:
         for what, given_ in steps:
             if what == "add":
                 store.add(given_)
