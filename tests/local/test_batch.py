@@ -30,6 +30,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "risk": {"tier": "minimal", "practice": "none", "contact": False},
     }
     system["serving"] = {"mode": "batch", "schedule": "* * * * *", "input": "hmda"}
+    system["documents"] = {"dpia": "dpia.md"}
+    (made.root / "dpia.md").write_text("Public data of 1990 without names are scored to test the platform.\n")
     file.write_text(yaml.safe_dump(declared | {"systems": [system]}))
     # Those of the shipped system would cover nothing.
     (made.root / "policies/exemptions.yaml").unlink()
