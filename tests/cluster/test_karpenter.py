@@ -65,7 +65,9 @@ def training(cluster: Cluster, stages: dict[str, list[Json]], tmp_path_factory: 
     job = next(one for one in changed if one["kind"] == "CronJob" and one["metadata"]["name"] == JOB)
     spec = load(Workspace(folder).environment_file("dev"))
     place = Place("dev", "karpenter-test", Ownership(), {})
-    graph = record(lambda: GpuPools("gpu", GpuPoolsArgs(place, spec.gpu_pools, "gpu-system", CLASS)) and None)
+    graph = record(
+        lambda: GpuPools("gpu", GpuPoolsArgs(place, spec.gpu_pools, "gpu-system", node_class=CLASS)) and None
+    )
     [pool] = [dict(one.inputs) for one in graph.resources if one.inputs.get("kind") == "NodePool"]
     nodes = {"apiVersion": f"{CLASS.group}/v1alpha1", "kind": CLASS.kind, "metadata": {"name": CLASS.name}}
     # Nodes of another test would do as well as new ones.
