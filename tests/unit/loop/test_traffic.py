@@ -13,6 +13,7 @@ from mlstrata.operations import predict, tokens
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.loop.traffic import Traffic
 from mlstrata.operations.loop.world import Case
+from mlstrata.operations.targets.records import local_recorder
 from tests.support.patience import eventually
 
 
@@ -78,6 +79,7 @@ def traffic(parts, tmp_path, monkeypatch):
     here = SimpleNamespace(address=lambda _service: parts.url)
     target = SimpleNamespace(here=lambda _command: here, urls={"recorder": parts.url})
     deployment = SimpleNamespace(name="local", home=tmp_path, target=target, system=lambda name: name)
+    target.deployment, target.recorder = deployment, lambda: local_recorder(deployment)
     consumers = (SimpleNamespace(name="desk"),)
     system = SimpleNamespace(name="credit", serving=SimpleNamespace(consumers=consumers))
     made = Traffic(deployment, system, rate=1000)
