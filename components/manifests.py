@@ -51,6 +51,13 @@ def rights(
     )
 
 
+def volume(cluster: Cluster, name: str, size: str) -> Json:
+    """Return a volume of the environment's own namespace with what a service keeps for itself."""
+    labels = {"mlstrata.io/data-classification": "internal"}
+    spec = claim(cluster, size)
+    return manifest("v1", "PersistentVolumeClaim", name, cluster.namespace, labels=labels, spec=spec)
+
+
 def claim(cluster: Cluster, size: str) -> Json:
     """Return the specification of a volume that one pod at a time writes to, of the cluster's own class of storage."""
     storage: Json = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}

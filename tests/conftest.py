@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.node.possible import NO_NODE
 from tests.support.patience import PATIENCE
 
 # Everywhere, not only where a variable says CI: no deadline for an example, as a busy machine is no error of what is
@@ -72,13 +73,11 @@ def _workspace_of_the_test_alone() -> Iterator[None]:
 
 
 SKIPPED: list[str] = []
-NO_NODE = "no Kubernetes node can run here"
-"""Why tests/node is skipped where it is: the machine or its cache decides that, and a section of the report says it."""
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    """Note what was skipped."""
+    """Note what was skipped, but for a node: the machine or its cache decides on that, and the report has a section."""
     outcome = yield
     report = outcome.get_result()
     if report.skipped and not hasattr(report, "wasxfail") and NO_NODE not in str(report.longrepr):

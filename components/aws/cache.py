@@ -55,24 +55,9 @@ class OnlineStore(AwsComponent):
         subnets = aws.elasticache.SubnetGroup(
             name, name=account.name("online"), subnet_ids=args.subnets, tags=account.tags("online"), opts=self.child()
         )
-        group = aws.ec2.SecurityGroup(
-            name,
-            name=account.name("online"),
-            description="Valkey, for the cluster's nodes and pods",
-            vpc_id=args.network,
-            tags=account.tags("online"),
-            opts=self.child(),
-        )
-        aws.vpc.SecurityGroupIngressRule(
-            name,
-            security_group_id=group.id,
-            description="Valkey from the cluster",
-            referenced_security_group_id=args.callers,
-            ip_protocol="tcp",
-            from_port=PORT,
-            to_port=PORT,
-            tags=account.tags("online-valkey"),
-            opts=self.child(),
+        what = "Valkey, for the cluster's nodes and pods"
+        group = self.door(
+            name, "online", what, network=args.network, protocol="Valkey", port=PORT, callers=args.callers
         )
         made = aws.elasticache.ReplicationGroup(
             name,
@@ -90,7 +75,7 @@ class OnlineStore(AwsComponent):
             transit_encryption_mode="required",
             port=PORT,
             subnet_group_name=subnets.name,
-            security_group_ids=[group.id],
+            security_group_ids=[group],
             auto_minor_version_upgrade=True,
             tags=tags,
             opts=self.kept(),

@@ -71,7 +71,10 @@ class Database(AwsComponent):
             tags=account.tags("database"),
             opts=self.child(),
         )
-        self.group = self._group(args)
+        what = "Postgres, for the cluster's nodes and pods"
+        group = self.door(
+            name, "database", what, network=args.network, protocol="Postgres", port=PORT, callers=args.callers
+        )
         instance = aws.rds.Instance(
             name,
             identifier=account.name(),
@@ -90,7 +93,7 @@ class Database(AwsComponent):
             iam_database_authentication_enabled=True,
             db_subnet_group_name=subnets.name,
             parameter_group_name=settings.name,
-            vpc_security_group_ids=[self.group],
+            vpc_security_group_ids=[group],
             publicly_accessible=False,
             multi_az=account.production,
             backup_retention_period=wanted.backup_days,
@@ -109,26 +112,3 @@ class Database(AwsComponent):
         )
         self.host = instance.address
         self.register_outputs({})
-
-    def _group(self, args: DatabaseArgs) -> Any:
-        account = args.account
-        group = aws.ec2.SecurityGroup(
-            self.name,
-            name=account.name("database"),
-            description="Postgres, for the cluster's nodes and pods",
-            vpc_id=args.network,
-            tags=account.tags("database"),
-            opts=self.child(),
-        )
-        aws.vpc.SecurityGroupIngressRule(
-            self.name,
-            security_group_id=group.id,
-            description="Postgres from the cluster",
-            referenced_security_group_id=args.callers,
-            ip_protocol="tcp",
-            from_port=PORT,
-            to_port=PORT,
-            tags=account.tags("database-postgres"),
-            opts=self.child(),
-        )
-        return group.id

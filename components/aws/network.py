@@ -155,24 +155,15 @@ class Network(AwsComponent):
             tags=self.account.tags("s3"),
             opts=self.child(),
         )
-        group = aws.ec2.SecurityGroup(
+        what = "Services of AWS, for what is in the network"
+        group = self.door(
             self.of("endpoints"),
-            name=self.account.name("endpoints"),
-            description="Services of AWS, for what is in the network",
-            vpc_id=self.id,
-            tags=self.account.tags("endpoints"),
-            opts=self.child(),
-        )
-        aws.vpc.SecurityGroupIngressRule(
-            self.of("endpoints"),
-            security_group_id=group.id,
-            description="HTTPS from the network",
-            cidr_ipv4=self.args.network,
-            ip_protocol="tcp",
-            from_port=HTTPS,
-            to_port=HTTPS,
-            tags=self.account.tags("endpoints-https"),
-            opts=self.child(),
+            "endpoints",
+            what,
+            network=self.id,
+            protocol="HTTPS",
+            port=HTTPS,
+            addresses=self.args.network,
         )
         for service in (*INTERFACES, *(WITHOUT_INTERNET if self.args.nat == "none" else ())):
             aws.ec2.VpcEndpoint(
@@ -182,7 +173,7 @@ class Network(AwsComponent):
                 vpc_endpoint_type="Interface",
                 private_dns_enabled=True,
                 subnet_ids=self.private,
-                security_group_ids=[group.id],
+                security_group_ids=[group],
                 tags=self.account.tags(service.replace(".", "-")),
                 opts=self.child(),
             )

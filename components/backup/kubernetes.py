@@ -124,28 +124,23 @@ class Backup(ClusterComponent):
         )
 
     def _bucket(self, name: str, *arguments: str) -> Container:
-        store = self.args.store
-        return Container(
-            name=name,
-            image=self.cluster.image("runtime"),
-            command=["python", "-m", "mlstrata.services.backup"],
-            args=[f"--folder={FOLDER}", f"--to={store.url('backups/database')}", *arguments],
-            env=store.variables(),
-            secrets=store.credentials(),
-            mounts={"work": FOLDER, "tmp": "/tmp"},  # noqa: S108 - a folder of the container's own
-            resources=self.cluster.size("jobs"),
-        )
+        to = f"--to={self.args.store.url('backups/database')}"
+        return self._copier(name, "mlstrata.services.backup", {"work": FOLDER}, [f"--folder={FOLDER}", to, *arguments])
 
     def _objects(self, name: str, *arguments: str) -> Container:
+        own = [f"--bucket={self.args.store.bucket}", f"--folder={COPIES}", *arguments]
+        return self._copier(name, "mlstrata.services.backup.objects", {"copies": COPIES}, own)
+
+    def _copier(self, name: str, module: str, mounts: dict[str, str], arguments: list[str]) -> Container:
         store = self.args.store
         return Container(
             name=name,
             image=self.cluster.image("runtime"),
-            command=["python", "-m", "mlstrata.services.backup.objects"],
-            args=[f"--bucket={store.bucket}", f"--folder={COPIES}", *arguments],
+            command=["python", "-m", module],
+            args=arguments,
             env=store.variables(),
             secrets=store.credentials(),
-            mounts={"copies": COPIES, "tmp": "/tmp"},  # noqa: S108 - a folder of the container's own
+            mounts={**mounts, "tmp": "/tmp"},  # noqa: S108 - a folder of the container's own
             resources=self.cluster.size("jobs"),
         )
 

@@ -10,11 +10,10 @@ import pulumi
 from mlstrata.components.catalog.outputs import CatalogOutputs
 from mlstrata.components.cluster import Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
-from mlstrata.components.manifests import claim, manifest
+from mlstrata.components.manifests import manifest, volume
 from mlstrata.components.network_policies import pods
 from mlstrata.components.platform.kubernetes import priority
-from mlstrata.components.registry.kubernetes import USES_REGISTRY, client
-from mlstrata.components.registry.names import NAME as REGISTRY
+from mlstrata.components.registry.kubernetes import USES_REGISTRY, client, registry_of
 from mlstrata.components.registry.names import PORT as REGISTRY_PORT
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.workload.args import WorkloadArgs
@@ -62,7 +61,7 @@ class Catalog(ClusterComponent):
         settings = manifest("v1", "ConfigMap", NAME, space, data=declared)
         before = [
             self.add("declared", settings, after=after),
-            self.add("data", self._volume(), after=after, keep=True),
+            self.add("data", volume(cluster, NAME, "1Gi"), after=after, keep=True),
         ]
         plain, secret = client(args.registry)
         container = Container(
@@ -82,7 +81,7 @@ class Catalog(ClusterComponent):
             mounts={"declared": _DECLARED, "data": _DATA, "tmp": "/tmp"},  # noqa: S108 - a folder of its own
             resources=self.cluster.size("catalog"),
         )
-        registry = pods(namespace=space, labels={"app.kubernetes.io/name": REGISTRY})
+        registry = registry_of(space)
         workload = Workload(
             NAME,
             WorkloadArgs(
@@ -109,11 +108,6 @@ class Catalog(ClusterComponent):
         )
         self.url = workload.url
         self.register_outputs({})
-
-    def _volume(self) -> dict[str, object]:
-        labels = {"mlstrata.io/data-classification": "internal"}
-        spec = claim(self.cluster, "1Gi")
-        return manifest("v1", "PersistentVolumeClaim", NAME, self.cluster.namespace, labels=labels, spec=spec)
 
 
 def build(site: ClusterSite) -> CatalogOutputs:

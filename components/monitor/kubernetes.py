@@ -13,7 +13,7 @@ from mlstrata.components.cluster import Cluster, ClusterComponent, Ownership
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import Server
 from mlstrata.components.database.outputs import DatabaseOutputs
-from mlstrata.components.manifests import claim, manifest
+from mlstrata.components.manifests import manifest, volume
 from mlstrata.components.monitor.names import ACCESS, ACCESS_KEYS, NAME, PORT
 from mlstrata.components.monitor.outputs import MonitorOutputs
 from mlstrata.components.monitoring.kubernetes import groups_of, rules_of
@@ -22,8 +22,7 @@ from mlstrata.components.network_policies import pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.recording.names import DATABASE
 from mlstrata.components.recording.outputs import RecordingOutputs
-from mlstrata.components.registry.kubernetes import USES_REGISTRY, client
-from mlstrata.components.registry.names import NAME as REGISTRY
+from mlstrata.components.registry.kubernetes import USES_REGISTRY, client, registry_of
 from mlstrata.components.registry.names import PORT as REGISTRY_PORT
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.site import UNOWNED
@@ -85,13 +84,11 @@ class Monitor(ClusterComponent):
         )
         # The service reads what is declared again by itself: another limit or system needs no restart.
         data = {_DECLARED: Declared.of(args.spec).text(), _SETTINGS: told.model_dump_json(indent=1) + "\n"}
-        labels = {"mlstrata.io/data-classification": "internal"}
-        volume = manifest("v1", "PersistentVolumeClaim", NAME, space, labels=labels, spec=claim(cluster, "1Gi"))
         before = [
             self.add("settings", manifest("v1", "ConfigMap", NAME, space, data=data), after=after),
-            self.add("data", volume, after=after, keep=True),
+            self.add("data", volume(cluster, NAME, "1Gi"), after=after, keep=True),
         ]
-        registry = pods(namespace=space, labels={"app.kubernetes.io/name": REGISTRY})
+        registry = registry_of(space)
         workload = Workload(
             NAME,
             WorkloadArgs(

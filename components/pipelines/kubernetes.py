@@ -12,11 +12,11 @@ from mlstrata.components.cluster import PREFIX, Cluster, ClusterComponent
 from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.manifests import rights
 from mlstrata.components.naming import forms
-from mlstrata.components.network_policies import outgoing, pods
+from mlstrata.components.network_policies import outgoing
 from mlstrata.components.pipelines.outputs import PipelinesOutputs
 from mlstrata.components.registry import people
-from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY
-from mlstrata.components.registry.names import ACCESS, NAME
+from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY, registry_of
+from mlstrata.components.registry.names import ACCESS
 from mlstrata.components.registry.names import PORT as REGISTRY_PORT
 from mlstrata.components.storage.data import store_of
 from mlstrata.components.storage.database import Database
@@ -53,7 +53,7 @@ class Kubeflow(ClusterComponent):
         super().__init__("pipelines", name, args.cluster, opts)
         self.needs(args.namespace, ACCESS, ACCESS_KEYS, "the registry that pipelines send models to", optional=(SEAL,))
         self.pulls(args.namespace)
-        registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
+        registry = registry_of(args.cluster.namespace)
         way = outgoing("steps-registry", args.namespace, of=USES_REGISTRY, ports=[REGISTRY_PORT], peers=[registry])
         self.add("registry", way, after=args.after)
         for system, store in args.data.items():

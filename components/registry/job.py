@@ -15,10 +15,10 @@ from mlstrata.components.features.kubernetes import servers_for
 from mlstrata.components.manifests import manifest, rights, service_account
 from mlstrata.components.namespaces.outputs import NamespacesOutputs
 from mlstrata.components.naming import forms
-from mlstrata.components.network_policies import Peer, outgoing, pods
+from mlstrata.components.network_policies import Peer, outgoing
 from mlstrata.components.platform.kubernetes import priority
-from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY, client
-from mlstrata.components.registry.names import ACCESS, NAME
+from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY, client, registry_of
+from mlstrata.components.registry.names import ACCESS
 from mlstrata.components.registry.names import PORT as REGISTRY_PORT
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.registry.people import account as account_of
@@ -94,7 +94,7 @@ class Job(ClusterComponent):
         self.needs(self.space, ACCESS, ACCESS_KEYS, f"the registry, which the {args.part} of systems asks")
         after = list(args.after)
         settings = {**self._object("v1", "ConfigMap"), "data": {"settings.json": args.settings}}
-        registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
+        registry = registry_of(args.cluster.namespace)
         ways: dict[str, tuple[Sequence[int], Sequence[Peer]]] = {
             "registry": ([REGISTRY_PORT], [registry]),
             "store": ([args.store.port], args.store.peers),

@@ -13,7 +13,7 @@ from mlstrata.components.cluster_site import ClusterSite
 from mlstrata.components.database.args import Server
 from mlstrata.components.database.outputs import DatabaseOutputs
 from mlstrata.components.manifests import rights
-from mlstrata.components.network_policies import pods
+from mlstrata.components.network_policies import Peer, pods
 from mlstrata.components.platform.kubernetes import priority
 from mlstrata.components.registry import people
 from mlstrata.components.registry.names import ACCESS, NAME, POD, PORT
@@ -29,6 +29,11 @@ CALLERS = "registry-callers"
 """The Role of whoever asks the registry from another machine."""
 USES_REGISTRY = {"mlstrata.io/uses-registry": "true"}
 """Label of pods that may reach the registry."""
+
+
+def registry_of(namespace: str) -> Peer:
+    """Return the registry's pod, for the way of others to it."""
+    return pods(namespace=namespace, labels={"app.kubernetes.io/name": NAME})
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from mlstrata.components.recording.names import APPEND, APPEND_KEYS, RECORDS
 from mlstrata.components.recording.names import NAME as RECORDER
 from mlstrata.components.recording.names import PORT as RECORDER_PORT
 from mlstrata.components.recording.outputs import RecordingOutputs
-from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY, client
-from mlstrata.components.registry.names import ACCESS, NAME
+from mlstrata.components.registry.kubernetes import ACCESS_KEYS, USES_REGISTRY, client, registry_of
+from mlstrata.components.registry.names import ACCESS
 from mlstrata.components.registry.names import PORT as REGISTRY_PORT
 from mlstrata.components.registry.outputs import ClusterRegistryOutputs
 from mlstrata.components.registry.people import account as account_of
@@ -200,7 +200,7 @@ class Serving(ClusterComponent):
 
     def _openings(self) -> dict[str, dict[str, Any]]:
         args, space, name = self.args, self.space, self.name
-        registry = pods(namespace=args.cluster.namespace, labels={"app.kubernetes.io/name": NAME})
+        registry = registry_of(args.cluster.namespace)
         envoys = pods(namespace=args.operators, labels=owned_by(args.cluster.namespace))
         monitor = pods(namespace=args.cluster.monitoring)
         openings = {

@@ -20,7 +20,7 @@ from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.erasure_recorded import erase_recorded
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.training.first_version import EXAMPLES
-from mlstrata.services.retention.settings import DOCUMENTS, KEPT
+from mlstrata.services.retention.settings import DOCUMENTS, KEPT, kept_until
 from mlstrata.services.retention.walking import measured
 from mlstrata.services.serving.folders import releases_folder
 from mlstrata.services.serving.releases import FILE, Releases
@@ -131,7 +131,7 @@ def erase(
     )
     for warning in appended.warnings:
         reporter.note(warning)
-    until = datetime.fromtimestamp(_until(kept), UTC) if kept else None
+    until = datetime.fromtimestamp(kept_until(kept), UTC) if kept else None
     held_until = None if records.until is None else datetime.fromtimestamp(records.until, UTC)
     return Erased(
         system, versions, runs, size, appended.record.number, kept, until, records.erased, records.held, held_until
@@ -163,10 +163,6 @@ def _keep_evidence(deployment: Deployment, registry: Registry, system: str, reas
         raise Failed(f"{system}: its evidence cannot be kept: {error}; nothing is erased") from error
     # One that was cut off has kept it already.
     return folder if (folder / KEPT).is_file() else None
-
-
-def _until(kept: Path) -> float:
-    return float(json.loads((kept / KEPT).read_text(encoding="utf-8"))["until"])
 
 
 def _parents(deployment: Deployment) -> tuple[Path, ...]:

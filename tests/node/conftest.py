@@ -36,7 +36,7 @@ from tests.support.node.environment import (
 )
 from tests.support.node.node import Node, unbuilt
 from tests.support.node.own import Own
-from tests.support.node.possible import lacking
+from tests.support.node.possible import NO_NODE, lacking
 from tests.support.node.runtime import give
 from tests.support.node.standins import StandIns
 from tests.support.node.workstation import Workstation
@@ -75,7 +75,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node | Own]:
     """Give the cluster."""
     if not OWN and (why := lacking() or unbuilt()):
         NOT_RUN.append(why)
-        pytest.skip(f"no Kubernetes node can run here: {why}")
+        pytest.skip(f"{NO_NODE}: {why}")
     made = Own(tmp_path_factory.mktemp("own"), CONTEXT, PEOPLE) if OWN else Node(people=PEOPLE)
     try:
         timed("node", made.start)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlstrata.operations.comparison.elsewhere import told_by
 from mlstrata.operations.comparison.graph import Graph, as_json, graph_of
 from mlstrata.operations.comparison.restarts import restarts
 from mlstrata.operations.errors import UsageError
@@ -72,17 +71,8 @@ def _of_other(name: str, root: Path) -> Graph:
         return {}  # the environment is new
     root = root.resolve()
     with _code_of(root) as paths:
-        done = subprocess.run(
-            [sys.executable, "-m", "mlstrata.operations.comparison.graph", name],
-            env={**os.environ, **paths, "PYTHONSAFEPATH": "1", "MLSTRATA_WORKSPACE": str(root)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise UsageError(f"--against: {name} of {root} cannot be planned: {last[0]}")
-    graph: Graph = json.loads(done.stdout)
+        module, refusal = "mlstrata.operations.comparison.graph", f"--against: {name} of {root} cannot be planned"
+        graph: Graph = told_by(module, [name], root, refusal, paths)
     return graph
 
 

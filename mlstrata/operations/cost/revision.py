@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
-import os
 import subprocess
-import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -14,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from mlstrata.operations.comparison.elsewhere import told_by
 from mlstrata.operations.cost.model import Estimate, Line, NotPriced, Owner, Range
 from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import UsageError
@@ -85,17 +83,9 @@ def at(deployment: Deployment, revision: str, prices: Path) -> Then:
             archive.extractall(then, filter=_within)  # noqa: S202 - each goes through tarfile.data_filter
         if not (then / "environments" / deployment.file.name).is_file():
             return Then(revision)
-        done = subprocess.run(
-            [sys.executable, "-m", "mlstrata.operations.cost", deployment.name, str(prices.resolve())],
-            env={**os.environ, "PYTHONSAFEPATH": "1", "MLSTRATA_WORKSPACE": str(then)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise UsageError(f"--diff {revision}: {deployment.name} cannot be planned as it was then: {last[0]}")
-    found = json.loads(done.stdout)
+        refusal = f"--diff {revision}: {deployment.name} cannot be planned as it was then"
+        asked = [deployment.name, str(prices.resolve())]
+        found = told_by("mlstrata.operations.cost", asked, then, refusal)
     not_priced = frozenset(NotPriced(**one) for one in found["not_priced"])
     return Then(revision, tuple(map(_line, found["lines"])), not_priced)
 

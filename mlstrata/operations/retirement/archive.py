@@ -44,8 +44,7 @@ def archive(deployment: Deployment, system: str, *, who: str, reason: str, now: 
     """
     from mlstrata.clients.mlflow import RegistryError
 
-    local, folder = deployment.target.here("retire"), deployment.home / DOCUMENTS / system
-    path = archived(deployment, system)
+    local, path = deployment.target.here("retire"), archived(deployment, system)
     about = {"system": system, "environment": deployment.name, "who": who, "reason": reason, "when": now.isoformat()}
     until = now + deployment.spec.retention.documents
     try:
@@ -55,7 +54,7 @@ def archive(deployment: Deployment, system: str, *, who: str, reason: str, now: 
             contents[MANIFEST] = _json({**about, "until": until.isoformat(), "sha256": hashes})
             _pack(file, contents, now)
         kept = {"system": system, "reason": reason, "until": until.timestamp(), "retired": now.isoformat()}
-        with replacing(folder / KEPT, _PRIVATE) as file:
+        with replacing(path.parent / KEPT, _PRIVATE) as file:
             file.write(_json(kept))
     except (OSError, ValueError, RegistryError) as error:
         raise Failed(f"{system}: it cannot be archived: {error}; nothing is retired") from error

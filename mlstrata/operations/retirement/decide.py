@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mlstrata.environments import Capability
@@ -14,6 +14,7 @@ from mlstrata.operations.deployment import Deployment
 from mlstrata.operations.errors import Failed, UsageError
 from mlstrata.operations.retirement.archive import archive, archived
 from mlstrata.operations.retirement.review import Review, review
+from mlstrata.services.retention.settings import kept_until
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,10 @@ def retire(
         path = archive(deployment, system, who=who, reason=reason.strip(), now=now)
     digest = sha256_of(path)
     done = halt.retire(backend, system, reason=f"{reason.strip()} (archive sha256 {digest})", decider=who)
-    until = now + deployment.spec.retention.documents
+    try:
+        until = datetime.fromtimestamp(kept_until(path.parent), UTC)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Failed(f"{system} is retired, and nothing says until when {path} is kept: {error!r}") from error
     return Retired(found, done.changed, path, digest, until, done.audit, done.warnings)
 
 

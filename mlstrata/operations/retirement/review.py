@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlstrata.environments import SystemSpec
 from mlstrata.environments.days import day_of
 from mlstrata.operations.deployment import Deployment
-from mlstrata.services.monitor.verdict import Finding, read_verdict
+from mlstrata.services.monitor.verdict import Finding
 from mlstrata.services.retention.walking import measured
 
 if TYPE_CHECKING:
@@ -137,14 +136,14 @@ def review(deployment: Deployment, system: str, now: datetime) -> Review:
     with local.registry() as registry:
         figures = _figures(registry, declared, releases.champion)
         follows = _successor(local, registry, declared, use)
-    stopped = releases.stopped
+    stopped, (verdict, _) = releases.stopped, local.verdict(system)
     return Review(
         system=system,
         version=releases.champion,
         retired=f"{stopped.who}: {stopped.why}" if stopped and stopped.retired else "",
         days=PERIOD.days,
         figures=figures,
-        alerts=_alerts(deployment, system),
+        alerts=verdict.alerts if verdict is not None else (),
         use=use,
         taken=_taken(deployment, system, now),
         successor=follows,
@@ -161,13 +160,6 @@ def _figures(registry: Registry, declared: SystemSpec, champion: str | None) -> 
         value = measured_values.get(kpi.metric)
         found.append(Figure(kpi.metric, kpi.limit, value, None if value is None else kpi.met_by(value)))
     return tuple(found)
-
-
-def _alerts(deployment: Deployment, system: str) -> tuple[Finding, ...]:
-    with suppress(OSError, ValueError):  # the monitor's next round writes it anew
-        if (verdict := read_verdict(deployment.home, system)) is not None:
-            return verdict.alerts
-    return ()
 
 
 def _use(deployment: Deployment, system: str, now: datetime) -> tuple[Use, ...]:

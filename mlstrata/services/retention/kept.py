@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +12,7 @@ from mlstrata.services.batch.settings import manifest_of
 from mlstrata.services.own_environment import FOLDER as ENVIRONMENTS
 from mlstrata.services.own_environment import READY
 from mlstrata.services.retention.needed import Need
-from mlstrata.services.retention.settings import DOCUMENTS, KEPT, RetentionSettings
+from mlstrata.services.retention.settings import DOCUMENTS, KEPT, RetentionSettings, kept_until
 from mlstrata.services.retention.walking import children, measured
 from mlstrata.services.retraining.dataset import WORKDIR as LEARNING
 from mlstrata.services.runner.elsewhere import FOLDER as ELSEWHERE
@@ -166,7 +165,7 @@ def _documents(settings: RetentionSettings) -> Iterator[Item]:
             continue
         size, changed = measured(path)
         try:
-            until: float | None = json.loads((path / KEPT).read_text(encoding="utf-8"))["until"]
+            until: float | None = kept_until(path)
             why = "retention.documents after the system was erased"
         except (OSError, ValueError, KeyError, TypeError):
             until, why = None, f"{KEPT} in it cannot be read"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import Field
@@ -14,6 +15,16 @@ DOCUMENTS = "data/documents"
 """Folder of what an erased system's documents are kept in, from the environment's home; a folder a system."""
 KEPT = "kept.json"
 """In the folder of a system: what was kept, why, and until when."""
+
+
+def kept_until(folder: Path) -> float:
+    """Return until when a system's documents are kept, in seconds since 1970.
+
+    Raises:
+        OSError: Nothing says.
+        ValueError, KeyError, TypeError: What says it is damaged.
+    """
+    return float(json.loads((folder / KEPT).read_text(encoding="utf-8"))["until"])
 
 
 class RetentionSettings(Closed):

@@ -17,6 +17,8 @@ WIRED = "ip link add near0 type veth peer name far0 && ip link add pods0 type br
 LAYERED = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/l /mnt/u /mnt/w /mnt/m && mount -t overlay -o {} overlay /mnt/m"
 FOLDERS = "lowerdir=/mnt/l,upperdir=/mnt/u,workdir=/mnt/w"
 
+NO_NODE = "no Kubernetes node can run here"
+"""Begins what is said where none can."""
 MACHINE = "run the tests in a virtual machine, or in a privileged container"
 
 
@@ -68,7 +70,7 @@ def _tried(command: list[str], what: str, fix: str) -> str:
 def main(ask: Callable[[], str] = lacking) -> int:
     """Say why not; 2 where no node can run here."""
     if why := ask():
-        sys.stderr.write(f"no Kubernetes node can run here: {why}\n")
+        sys.stderr.write(f"{NO_NODE}: {why}\n")
     return 2 if why else 0
 
 
